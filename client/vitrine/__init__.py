@@ -1,0 +1,1 @@
+"""Vitrine's thin client: try-on and advertising pictures from a Triton server."""

@@ -1,0 +1,1 @@
+"""Vitrine's torch side: models, checkpoints, training on paper dolls, export."""

@@ -1,0 +1,1 @@
+"""Vitrine's server side: stage table, pipelines, in-flight batcher and caches."""
