@@ -1,0 +1,177 @@
+"""The inpainting mask: which pixels of a person a new garment may repaint. Plain code, no network.
+
+The rule is the one of the released IDM-VTON preprocessing, restated in the project's facts: repaint the
+garment being replaced, grown a little, and both arms; keep face, hands, shoes and every other garment.
+"""
+
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.person.labels import CATEGORIES, Category, Joint, Label
+
+Bits = NDArray[np.uint8]  # (512, 384), 0 or 1
+Rule = Literal["hd", "dc"]
+
+WIDTH, HEIGHT = 384, 512
+ARM_WIDTH: dict[Rule, int] = {"hd": 60, "dc": 45}  # pixels at height 512: VITON-HD's and DressCode's
+WRIST_REACH = 1.2  # the forearm is drawn 20 % longer, so that a sleeve may end on the hand
+GARMENT_GROWTH, ARM_GROWTH, NECK_GROWTH = 10, 8, 2  # pixels: 5, 4 and 1 dilations by 5×5
+
+
+class Parts(NamedTuple):
+    """What one category repaints, and what it must leave alone."""
+
+    garment: tuple[Label, ...]
+    kept: tuple[Label, ...]
+    arms: bool  # whether sleeves may change, so that arms and neck are repainted too
+
+
+HEAD = (Label.HAT, Label.SUNGLASSES, Label.FACE)  # hair and scarf lie over garments: they may be repainted
+ALWAYS_KEPT = (*HEAD, Label.LEFT_SHOE, Label.RIGHT_SHOE, Label.BAG)
+PARTS: dict[Category, Parts] = {
+    "upper_body": Parts((Label.UPPER_CLOTHES, Label.DRESS), (Label.SKIRT, Label.PANTS), arms=True),
+    "lower_body": Parts(
+        (Label.SKIRT, Label.PANTS, Label.LEFT_LEG, Label.RIGHT_LEG),
+        (Label.UPPER_CLOTHES, Label.LEFT_ARM, Label.RIGHT_ARM),
+        arms=False,
+    ),
+    "dresses": Parts((Label.UPPER_CLOTHES, Label.SKIRT, Label.PANTS, Label.DRESS), (), arms=True),
+}
+
+
+class Arm(NamedTuple):
+    """One arm: its label, its joints, and whether it is drawn from the wrist up, on which rounding depends."""
+
+    label: Label
+    shoulder: Joint
+    elbow: Joint
+    wrist: Joint
+    from_wrist: bool
+
+
+ARMS = (
+    Arm(Label.LEFT_ARM, Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, Joint.LEFT_WRIST, from_wrist=True),
+    Arm(Label.RIGHT_ARM, Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST, from_wrist=False),
+)
+
+
+def inpainting_mask(
+    labels: NDArray[np.uint8],
+    keypoints: NDArray[np.floating],
+    category: Category,
+    rule: Rule = "hd",
+    exact: bool = False,
+) -> NDArray[np.uint8]:
+    """The pixels to repaint, (512, 384) uint8: 255 repaint, 0 keep.
+
+    labels (H, W) are `Label` values; keypoints (18, 3) hold x, y in [0, 1] of the picture and a score, where
+    a score of 0 means missing. With `exact` every pixel is the released rule's, its faults included: there a
+    joint at (0, 0) draws an arm to the corner and one left of the picture wraps round. Without it such arms
+    come from the parsed arm label. Raises BadRequest when the person wears and shows nothing of `category`.
+    """
+    _check(labels, keypoints, category, rule)
+    labels = _to_mask_size(labels)
+    garment, kept, has_arms = PARTS[category]
+    fixed = _any_of(labels, (*ALWAYS_KEPT, *kept))
+    repaint = _grow(_any_of(labels, garment), GARMENT_GROWTH)
+    if has_arms:
+        arms, hands = _arms(labels, keypoints, ARM_WIDTH[rule], exact)
+        neck = _grow(_any_of(labels, (Label.NECK,)), NECK_GROWTH) & ~_any_of(labels, HEAD)
+        repaint |= neck | _grow(arms, ARM_GROWTH)
+        fixed |= hands
+    mask = _largest_blob(repaint & (1 - fixed))
+    if not exact and not mask.any():
+        raise BadRequest(
+            f"nothing to repaint: the person shows no {category} garment; choose another category"
+        )
+    return mask
+
+
+def _check(
+    labels: NDArray[np.uint8], keypoints: NDArray[np.floating], category: Category, rule: Rule
+) -> None:
+    """BadRequest for a word the caller chose wrongly; the arrays come from our own stages."""
+    if category not in PARTS:
+        raise BadRequest(f"category must be one of {', '.join(CATEGORIES)}, got {category!r}")
+    if rule not in ARM_WIDTH:
+        raise BadRequest(f"mask rule must be one of {', '.join(ARM_WIDTH)}, got {rule!r}")
+    assert labels.ndim == 2, labels.shape
+    assert labels.dtype == np.uint8, labels.dtype
+    assert keypoints.shape == (len(Joint), 3), keypoints.shape
+
+
+def _to_mask_size(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The label map at 512×384, by Pillow's nearest neighbour."""
+    if labels.shape == (HEIGHT, WIDTH):
+        return labels
+    return np.asarray(Image.fromarray(labels).resize((WIDTH, HEIGHT), Image.Resampling.NEAREST))
+
+
+def _any_of(labels: NDArray[np.uint8], wanted: tuple[Label, ...]) -> Bits:
+    """1 where the label is one of `wanted`; a table look-up, the fastest way for many labels."""
+    table = np.zeros(256, np.uint8)
+    table[list(wanted)] = 1
+    return cv2.LUT(labels, table)
+
+
+def _grow(bits: Bits, pixels: int) -> Bits:
+    """Dilation by a square of side 2·pixels+1; n dilations by 5×5 are one of 2·n pixels."""
+    return cv2.dilate(bits, np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8))
+
+
+def _arms(
+    labels: NDArray[np.uint8], keypoints: NDArray[np.floating], width: int, exact: bool
+) -> tuple[Bits, Bits]:
+    """Both arms as drawn over the joints, and the hands: arm pixels that the drawing does not cover.
+
+    An arm that cannot be drawn is its parsed label; then its hand may be repainted too.
+    """
+    arms, hands = np.zeros_like(labels), np.zeros_like(labels)
+    for arm in ARMS:
+        parsed = _any_of(labels, (arm.label,))
+        joints = keypoints[[arm.shoulder, arm.elbow, arm.wrist]].astype(np.float64) * (WIDTH, HEIGHT, 1)
+        joints = joints.round(3)  # float32 keypoints are good to 1e-4 pixels; whole ones must stay whole
+        known = (joints[2, :2] > 1).any() if exact else (joints[:, 2] > 0).all()
+        drawn = _drawn_arm(joints[:, :2], width, arm.from_wrist, wrap=exact) if known else parsed
+        arms |= drawn
+        hands |= parsed & (1 - drawn)
+    return arms, hands
+
+
+def _drawn_arm(joints: NDArray[np.float64], width: int, from_wrist: bool, wrap: bool) -> Bits:
+    """Shoulder, elbow and lengthened wrist as a thick line with a disc on the shoulder.
+
+    joints (3, 2) are pixels; the line takes whole ones. With `wrap` they are unsigned 16-bit as released, so
+    a negative one lands far right or below; without it the line is clipped at the border.
+    """
+    shoulder, elbow, wrist = joints
+    line = np.stack([shoulder, elbow, elbow + WRIST_REACH * (wrist - elbow)]).astype(np.int64)
+    if wrap:
+        line = line.astype(np.uint16)
+    if from_wrist:
+        line = line[::-1]
+    canvas = Image.new("L", (WIDTH, HEIGHT))
+    draw = ImageDraw.Draw(canvas)
+    draw.line(line.ravel().tolist(), fill=1, width=width, joint="curve")
+    radius = width // 2
+    draw.arc([*(shoulder - radius), *(shoulder + radius)], 0, 360, fill=1, width=radius)
+    return np.asarray(canvas)
+
+
+def _largest_blob(bits: Bits) -> NDArray[np.uint8]:
+    """The connected region of the largest area as 0/255: holes filled, outline simplified as released.
+
+    The outermost pixel of the picture is never repainted. Filling an outer contour fills every hole in it.
+    """
+    inside = np.zeros_like(bits)
+    inside[1:-1, 1:-1] = bits[1:-1, 1:-1]
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
+    mask = np.zeros_like(bits)
+    if contours:
+        cv2.drawContours(mask, [max(contours, key=cv2.contourArea)], -1, 255, thickness=cv2.FILLED)
+    return mask
