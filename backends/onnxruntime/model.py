@@ -1,0 +1,107 @@
+"""A backend named `onnxruntime`, for Triton servers that come without NVIDIA's: it runs a model's ONNX file.
+
+It reads the same configs: `default_model_filename`, `intra_op_thread_count`, `inter_op_thread_count`,
+`instance_group` (CPU, GPU) and the `tensorrt` execution accelerator.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import triton_python_backend_utils as pb_utils
+
+Arrays = dict[str, np.ndarray]
+
+
+class TritonPythonModel:
+    """One instance of one model: batches every request of an execute into one run."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Open the network; `args` are Triton's strings."""
+        self.config = json.loads(args["model_config"])
+        self.batched = self.config["max_batch_size"] > 0
+        folder = Path(args["model_repository"]) / args["model_version"]
+        path = folder / (self.config["default_model_filename"] or "model.onnx")
+        if not path.exists():
+            raise pb_utils.TritonModelException(f"{path.name} is missing: run make export")
+        providers = _providers(
+            self.config, args["model_instance_kind"], int(args["model_instance_device_id"])
+        )
+        self.session = onnxruntime.InferenceSession(path, _options(self.config), providers=providers)
+        self.inputs = [tensor["name"] for tensor in self.config["input"]]
+        self.outputs = [tensor["name"] for tensor in self.config["output"]]
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """One response for each request, in order; a request that fails does not touch its neighbours."""
+        feeds = [{name: _input(request, name) for name in self.inputs} for request in requests]
+        results: list[Arrays | Exception] = []
+        groups: dict[tuple, list[int]] = {}
+        for index, feed in enumerate(feeds):
+            shapes = tuple(array.shape[1:] for array in feed.values())
+            groups.setdefault(shapes if self.batched else (index,), []).append(index)
+        results = [RuntimeError("not run")] * len(feeds)
+        for members in groups.values():
+            for index, result in zip(members, self._together([feeds[i] for i in members]), strict=True):
+                results[index] = result
+        return [self._response(request, result) for request, result in zip(requests, results, strict=True)]
+
+    def _together(self, feeds: list[Arrays]) -> list[Arrays | Exception]:
+        """Run feeds of equal shapes as one batch; if that fails, each by itself."""
+        if len(feeds) == 1:
+            return [self._alone(feeds[0])]
+        joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in self.inputs}
+        answer = self._alone(joined)
+        if isinstance(answer, Exception):
+            return [self._alone(feed) for feed in feeds]
+        ends = np.cumsum([len(feed[self.inputs[0]]) for feed in feeds])[:-1]
+        parts = {name: np.split(array, ends) for name, array in answer.items()}
+        return [{name: parts[name][index] for name in self.outputs} for index in range(len(feeds))]
+
+    def _alone(self, feed: Arrays) -> Arrays | Exception:
+        try:
+            return dict(zip(self.outputs, self.session.run(self.outputs, feed), strict=True))
+        except Exception as error:  # one request's failure is its own answer
+            return error
+
+    def _response(self, request: Any, result: Arrays | Exception) -> Any:
+        if isinstance(result, Exception):
+            pb_utils.Logger.log_error(f"{self.config['name']}: {result}")
+            error = pb_utils.TritonError(f"{self.config['name']} could not run on these inputs")
+            return pb_utils.InferenceResponse(error=error)
+        wanted = [name for name in self.outputs if name in request.requested_output_names()]
+        return pb_utils.InferenceResponse([pb_utils.Tensor(name, result[name]) for name in wanted])
+
+
+def _input(request: Any, name: str) -> np.ndarray:
+    return pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+
+
+def _parameter(config: Mapping[str, Any], name: str) -> int:
+    return int(config["parameters"].get(name, {"string_value": "0"})["string_value"])
+
+
+def _options(config: Mapping[str, Any]) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _parameter(config, "intra_op_thread_count")
+    options.inter_op_num_threads = _parameter(config, "inter_op_thread_count")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # many models share the cores
+    return options
+
+
+def _providers(config: Mapping[str, Any], kind: str, device: int) -> list[Any]:
+    """Execution providers from the most to the least wanted; those not installed are left out."""
+    wanted: list[tuple[str, dict[str, str]]] = [("CPUExecutionProvider", {})]
+    if kind == "GPU":
+        wanted.insert(0, ("CUDAExecutionProvider", {"device_id": str(device)}))
+        accelerators = config["optimization"].get("execution_accelerators", {})
+        for accelerator in accelerators.get("gpu_execution_accelerator", []):
+            if accelerator["name"] == "tensorrt":
+                options = accelerator["parameters"] | {"device_id": str(device)}
+                wanted.insert(0, ("TensorrtExecutionProvider", options))
+    installed = onnxruntime.get_available_providers()
+    return [provider for provider in wanted if provider[0] in installed]

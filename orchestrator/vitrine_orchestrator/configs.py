@@ -1,0 +1,151 @@
+"""Writes Triton's config.pbtxt files from the stage table: `python -m vitrine_orchestrator.configs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal, get_args
+
+from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, STAGES, Dim, Stage, Tensor
+
+Profile = Literal["cpu", "cuda", "tensorrt"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+
+HEADER = """\
+# Derived from the stage table: change orchestrator/vitrine_orchestrator/stages.py, then run
+# python -m vitrine_orchestrator.configs
+"""
+
+
+def profiles(stage: Stage) -> tuple[Profile, ...]:
+    """The profiles with a config of their own; Triton falls back to the CPU's, the default, for the others."""
+    return PROFILES if stage.on_gpu else ("cpu",)
+
+
+def config_path(stage: Stage, profile: Profile) -> Path:
+    """Where Triton looks for it, in a model repository: the CPU profile is the default one."""
+    inside = Path("config.pbtxt") if profile == "cpu" else Path("configs") / f"{profile}.pbtxt"
+    return Path(stage.name) / inside
+
+
+def config_pbtxt(stage: Stage, profile: Profile) -> str:
+    """The whole config of one stage for one profile."""
+    lines = [
+        f'name: "{stage.name}"',
+        f'backend: "{stage.backend}"',
+        f"max_batch_size: {stage.max_batch}",
+        *_tensors("input", stage.inputs),
+        *_tensors("output", stage.outputs),
+        *_queue(stage),
+        f"instance_group [ {{ count: 1 kind: KIND_{'CPU' if profile == 'cpu' or not stage.on_gpu else 'GPU'} }} ]",
+    ]
+    if stage.decoupled:
+        lines.append("model_transaction_policy { decoupled: true }")
+    lines += _network(stage, profile) if stage.backend == "onnxruntime" else _python(stage, profile)
+    return HEADER + "\n".join(lines) + "\n"
+
+
+def _tensors(kind: str, tensors: tuple[Tensor, ...]) -> list[str]:
+    rows = []
+    for tensor in tensors:
+        dims = ", ".join(str(d) if isinstance(d, int) else "-1" for d in tensor.dims)
+        optional = " optional: true" if tensor.optional else ""
+        rows.append(
+            f'  {{ name: "{tensor.name}" data_type: TYPE_{tensor.dtype} dims: [ {dims} ]{optional} }}'
+        )
+    return [f"{kind} [", ",\n".join(rows), "]"]
+
+
+def _queue(stage: Stage) -> list[str]:
+    """Priority 1 goes first, 2 is the default, 3 is for work that nobody waits for."""
+    delay = f"  max_queue_delay_microseconds: {stage.queue_delay_us}"
+    return [
+        "dynamic_batching {",
+        *([delay] if stage.max_batch else []),
+        "  priority_levels: 3",
+        "  default_priority_level: 2",
+        "  default_queue_policy {",
+        f"    max_queue_size: {stage.queue_size}",
+        f"    default_timeout_microseconds: {stage.queue_timeout_us}",
+        "    allow_timeout_override: true",
+        "  }",
+        "}",
+    ]
+
+
+def _parameter(key: str, value: str) -> str:
+    return f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
+
+
+def _python(stage: Stage, profile: Profile) -> list[str]:
+    lines = [_parameter("in_flight", str(stage.in_flight))]
+    if stage.on_gpu:
+        lines.append(_parameter("provider", profile))
+    return lines
+
+
+def _network(stage: Stage, profile: Profile) -> list[str]:
+    lines = [f'default_model_filename: "{NETWORK_FILE}"', *_warm_up(stage)]
+    if profile == "cpu":
+        return [*lines, _parameter("intra_op_thread_count", "0")]
+    if profile == "tensorrt":
+        return [*lines, *_tensorrt(stage)]
+    return lines
+
+
+def _warm_up(stage: Stage) -> list[str]:
+    inputs = [
+        f'  inputs {{ key: "{tensor.name}" value {{ data_type: TYPE_{tensor.dtype} '
+        f"dims: [ {', '.join(str(_of(d, 'doll')) for d in tensor.dims)} ] zero_data: true }} }}"
+        for tensor in stage.inputs
+    ]
+    return ["model_warmup [ {", '  name: "one"', "  batch_size: 1", *inputs, "} ]"]
+
+
+def _tensorrt(stage: Stage) -> list[str]:
+    """ONNX Runtime's TensorRT provider; precision is in the graph, engines are kept beside the model."""
+    options = {"trt_engine_cache_enable": "1", "trt_timing_cache_enable": "1"}
+    for option, size, batch in (("min", "least", 1), ("opt", "full", 1), ("max", "most", stage.max_batch)):
+        shapes = (
+            f"{t.name}:" + "x".join(str(n) for n in (batch, *(_of(d, size) for d in t.dims)))
+            for t in stage.inputs
+        )
+        options[f"trt_profile_{option}_shapes"] = ",".join(shapes)
+    rows = [f'      parameters {{ key: "{key}" value: "{value}" }}' for key, value in options.items()]
+    return [
+        "optimization {",
+        "  execution_accelerators {",
+        '    gpu_execution_accelerator [ { name: "tensorrt"',
+        *rows,
+        "    } ]",
+        "  }",
+        "}",
+    ]
+
+
+def _of(dim: Dim, which: str) -> int:
+    return dim if isinstance(dim, int) else getattr(SIZES[dim], which)
+
+
+def write(repository: Path) -> list[Path]:
+    """Write every config under `repository`; returns the files that changed."""
+    changed = []
+    for stage in STAGES:
+        for profile in profiles(stage):
+            path, text = repository / config_path(stage, profile), config_pbtxt(stage, profile)
+            if not path.exists() or path.read_text() != text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+                changed.append(path)
+    return changed
+
+
+def main() -> None:
+    """Write the configs of the repository named on the command line (default: model_repository)."""
+    repository = Path(sys.argv[1] if len(sys.argv) > 1 else "model_repository")
+    for path in write(repository):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
