@@ -1,0 +1,122 @@
+"""Layers to pixels: colours with clean edges, labels without any mixing.
+
+Both are painted on a canvas three times as large; colours are averaged down, labels take the middle sample of
+each pixel, so a label is that of what lies at the pixel's centre.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrine_export.dolls.figure import ASPECT, figure, placement
+from vitrine_export.dolls.garment import Garment
+from vitrine_export.dolls.layers import Layer
+from vitrine_export.dolls.palette import PAPER
+from vitrine_export.dolls.person import Person, Pose
+from vitrine_export.dolls.scene import bare_body, product, scene
+from vitrine_export.dolls.shapes import Frame, Points
+
+Image = NDArray[np.uint8]
+Size = tuple[int, int]
+
+SIZE: Size = (192, 256)
+"""Width and height in px of the pictures that the small checkpoint is trained on."""
+
+FILL = 0.84
+"""How much of a product picture the garment spans, in width or height, whichever is reached first."""
+
+_OVERSAMPLING = 3
+_SUBPIXEL_BITS = 4  # fillPoly takes fixed-point corners
+
+FLAT_POSE = Pose(1.0, (0.0, 0.0), 0.0, (24.0, 24.0), (20.0, 20.0), (2.5, 2.5), (1.5, 1.5))
+"""How a garment is laid out for its product picture."""
+
+
+def draw_person(person: Person, size: Size = SIZE) -> Image:
+    """The dressed person, (height, width, 3) uint8 RGB; `size` is (width, height) in px."""
+    canvas = _canvas(size, person.background.wall)
+    floor = canvas[round(person.background.floor_line * len(canvas)) :]
+    cv2.rectangle(floor, (0, 0), floor.shape[1::-1], person.background.floor, cv2.FILLED)
+    _paint(canvas, scene(person), placement(person.pose))
+    return _averaged(canvas, size)
+
+
+def draw_garment(garment: Garment, size: Size = SIZE) -> Image:
+    """The product picture: the garment flat on white, (height, width, 3) uint8 RGB."""
+    canvas = _canvas(size, PAPER)
+    layers = product(garment, figure(FLAT_POSE, 1.0))
+    _paint(canvas, layers, _fitting(layers))
+    return _averaged(canvas, size)
+
+
+def labels(person: Person, size: Size = SIZE) -> Image:
+    """The ATR label of every pixel, (height, width) uint8 in 0 to 18, 18 being the neck."""
+    return _labelled(scene(person), placement(person.pose), size)
+
+
+def parts(person: Person, size: Size = SIZE) -> Image:
+    """The DensePose label of every pixel of the body below the clothes, (height, width) uint8 in 0 to 24."""
+    return _labelled(bare_body(person), placement(person.pose), size)
+
+
+def _canvas(size: Size, colour: tuple[int, ...]) -> Image:
+    """An oversized canvas of one colour, with as many channels as it has."""
+    width, height = size
+    if width < 1 or height < 1:
+        raise ValueError(f"size must be at least 1x1 px, got {width}x{height}")
+    canvas = np.empty((height * _OVERSAMPLING, width * _OVERSAMPLING, len(colour)), np.uint8)
+    cv2.rectangle(canvas, (0, 0), canvas.shape[1::-1], colour, cv2.FILLED)
+    return canvas
+
+
+def _averaged(canvas: Image, size: Size) -> Image:
+    return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
+
+
+def _labelled(layers: list[Layer], frame: Frame, size: Size) -> Image:
+    canvas = _canvas(size, (0,))
+    for layer in layers:
+        cv2.fillPoly(canvas, [_corners(layer.outline, frame, canvas)], (layer.label,), shift=_SUBPIXEL_BITS)
+    middle = _OVERSAMPLING // 2
+    return np.ascontiguousarray(canvas[middle::_OVERSAMPLING, middle::_OVERSAMPLING, 0])
+
+
+def _fitting(layers: list[Layer]) -> Frame:
+    """The placement that centres the layers and lets them span FILL of the picture."""
+    corners = np.concatenate([layer.outline for layer in layers])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    stretch = np.array([1.0 / ASPECT, 1.0])
+    scale = FILL / float(((high - low) * stretch).max()) * stretch
+    return Frame(0.5 - scale * (low + high) / 2.0, np.diag(scale))
+
+
+def _corners(points: Points, frame: Frame, canvas: Image) -> NDArray[np.int32]:
+    """Body units to fixed-point canvas pixels; pixel centres lie at whole numbers."""
+    height, width = canvas.shape[:2]
+    pixels = frame.place(points) * (width, height) - 0.5
+    return np.rint(pixels * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+
+
+def _paint(canvas: Image, layers: list[Layer], frame: Frame) -> None:
+    for layer in layers:
+        outline = _corners(layer.outline, frame, canvas)
+        cv2.fillPoly(canvas, [outline], layer.colour, shift=_SUBPIXEL_BITS)
+        if layer.prints is not None:
+            _print(canvas, layer, outline, frame)
+
+
+def _print(canvas: Image, layer: Layer, outline: NDArray[np.int32], frame: Frame) -> None:
+    """Paint the layer's prints where the layer itself lies."""
+    height, width = canvas.shape[:2]
+    left, top = np.clip((outline.min(axis=0) >> _SUBPIXEL_BITS) - 1, 0, (width, height))
+    right, bottom = np.clip((outline.max(axis=0) >> _SUBPIXEL_BITS) + 2, 0, (width, height))
+    window = canvas[top:bottom, left:right]
+    if not window.size:
+        return
+    moved = np.array((left, top), np.int32) << _SUBPIXEL_BITS
+    prints = layer.prints.reshape(-1, 2)
+    shapes = (_corners(prints, frame, canvas) - moved).reshape(layer.prints.shape)
+    inside, printed = (np.zeros(window.shape[:2], np.uint8) for _ in range(2))
+    cv2.fillPoly(inside, [outline - moved], 1, shift=_SUBPIXEL_BITS)
+    cv2.fillPoly(printed, list(shapes), 1, shift=_SUBPIXEL_BITS)
+    cv2.copyTo(np.full_like(window, layer.print_colour), inside & printed, window)

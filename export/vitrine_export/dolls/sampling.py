@@ -1,0 +1,147 @@
+"""Endless pairs of a person and a garment, each named by a seed and an index."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitrine_export.dolls.figure import ASPECT, HAND, figure
+from vitrine_export.dolls.garment import CATEGORIES, FORMS, PATTERNS, Category, Form, Garment
+from vitrine_export.dolls.palette import (
+    GARMENT_COLOURS,
+    HAIRS,
+    PATTERN_COLOURS,
+    SHOES,
+    SKINS,
+    WALLS,
+    Colour,
+    apart,
+    shade,
+)
+from vitrine_export.dolls.person import Background, Person, Pose, wear
+from vitrine_export.dolls.scene import HAIR_STYLES
+
+CLEAR = 90.0
+"""RGB distance from which two colours next to each other are told apart."""
+
+SOLID_SHARE = 0.4
+MARGIN = 0.02
+"""Least distance of the body from the picture's edge, in picture heights."""
+
+LENGTHS = {"short": 0, "knee": 1, "long": 2}
+"""From short to long; what a dress covers must have been covered, or the rule of the mask keeps bare legs."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A try-on with its answer: `target` is `person` in `garment`."""
+
+    person: Person
+    garment: Garment
+    category: Category
+    target: Person
+
+
+@dataclass(frozen=True)
+class ArmPose:
+    """Ranges in degrees of the upper and the lower arm, and how often the pose is drawn."""
+
+    upper: tuple[float, float]
+    lower: tuple[float, float]
+    share: float
+
+
+ARM_POSES = (
+    ArmPose((14.0, 22.0), (4.0, 18.0), 0.35),  # down
+    ArmPose((24.0, 46.0), (16.0, 46.0), 0.25),  # out
+    ArmPose((42.0, 50.0), (-44.0, -36.0), 0.15),  # hand at the hip
+    ArmPose((30.0, 55.0), (90.0, 150.0), 0.12),  # bent up
+    ArmPose((44.0, 64.0), (44.0, 100.0), 0.13),  # raised to the side
+)
+
+
+def sample(seed: int, index: int, category: Category | None = None) -> Sample:
+    """The sample of that seed and index, the same for ever; of any category where none is asked for."""
+    if category is not None and category not in CATEGORIES:
+        raise ValueError(f"category must be one of {CATEGORIES}, got {category!r}")
+    rng = np.random.default_rng([seed, index])
+    drawn = CATEGORIES[rng.integers(len(CATEGORIES))]
+    category = category or drawn
+    skin = _pick(rng, SKINS)
+    wall = _pick(rng, WALLS)
+    form = _pick(rng, [form for form in FORMS if form.category == category])
+    garment = _garment(rng, form, [skin, wall])
+    person = _person(rng, skin, wall, _worn(rng, garment, skin, wall))
+    return Sample(person, garment, category, wear(person, garment))
+
+
+def _pick(rng: np.random.Generator, choices):  # noqa: ANN001, ANN202
+    return choices[rng.integers(len(choices))]
+
+
+def _garment(rng: np.random.Generator, form: Form, beside: list[Colour]) -> Garment:
+    """A garment of that form whose colour is told apart from those beside it."""
+    colours = [
+        name for name, rgb in GARMENT_COLOURS.items() if all(apart(rgb, other) > CLEAR for other in beside)
+    ]
+    colour = _pick(rng, colours)
+    if rng.random() < SOLID_SHARE:
+        return Garment(form.category, form.kind, form.sleeve, form.length, colour)
+    pattern = _pick(rng, [name for name in PATTERNS if name != "solid"])
+    prints = [
+        name for name, rgb in PATTERN_COLOURS.items() if apart(rgb, GARMENT_COLOURS[colour]) > 1.6 * CLEAR
+    ]
+    return Garment(form.category, form.kind, form.sleeve, form.length, colour, pattern, _pick(rng, prints))
+
+
+def _worn(rng: np.random.Generator, asked: Garment, skin: Colour, wall: Colour) -> tuple[Garment, ...]:
+    """What the person wears before: separates, or a dress where a dress is asked for."""
+    beside = [skin, wall, GARMENT_COLOURS[asked.colour]]
+    covers = [form for form in FORMS if LENGTHS.get(form.length, -1) >= LENGTHS.get(asked.length, -1)]
+    if asked.category == "dresses" and rng.random() < 0.5:
+        return (_garment(rng, _pick(rng, [form for form in covers if form.category == "dresses"]), beside),)
+    upper = _garment(rng, _pick(rng, [form for form in FORMS if form.category == "upper_body"]), beside)
+    lowers = covers if asked.category == "dresses" else FORMS
+    form = _pick(rng, [form for form in lowers if form.category == "lower_body"])
+    return upper, _garment(rng, form, [*beside, GARMENT_COLOURS[upper.colour]])
+
+
+def _person(rng: np.random.Generator, skin: Colour, wall: Colour, worn: tuple[Garment, ...]) -> Person:
+    build = float(rng.uniform(0.92, 1.12))
+    floor = shade(wall, 0.86) if rng.random() < 0.6 else wall
+    background = Background(wall, floor, float(rng.uniform(0.80, 0.90)))
+    hair = _pick(rng, HAIR_STYLES)
+    hair_colour = _pick(rng, [colour for colour in HAIRS if apart(colour, skin) > 0.6 * CLEAR])
+    places = {"upper_body": "upper", "lower_body": "lower", "dresses": "dress"}
+    outfit = {places[garment.category]: garment for garment in worn}
+    shoes = _pick(rng, SHOES)
+    return Person(_pose(rng, build), build, skin, hair, hair_colour, shoes, background, **outfit)
+
+
+def _pose(rng: np.random.Generator, build: float) -> Pose:
+    """A pose whose whole body lies in the picture."""
+    arms = rng.choice(len(ARM_POSES), size=2, p=[pose.share for pose in ARM_POSES])
+    if rng.random() < 0.5:
+        arms[1] = arms[0]
+    uppers = tuple(float(rng.uniform(*ARM_POSES[arm].upper)) for arm in arms)
+    lowers = tuple(float(rng.uniform(*ARM_POSES[arm].lower)) for arm in arms)
+    upper_legs = tuple(float(angle) for angle in rng.uniform(1.5, 3.5, 2))
+    lower_legs = tuple(float(angle) for angle in rng.uniform(-1.0, 1.0, 2))
+    height, lean = float(rng.uniform(0.84, 0.93)), float(rng.uniform(-3.0, 3.0))
+    upright = Pose(height, (0.0, 0.0), lean, uppers, lowers, upper_legs, lower_legs)
+    left, right = _reach(upright, build)
+    height = min(height, (ASPECT - 2.0 * MARGIN) / (right - left))
+    slack = max(0.0, (ASPECT - (right - left) * height) / 2.0 - MARGIN)
+    x = (ASPECT - (left + right) * height) / 2.0 + rng.uniform(-0.6, 0.6) * slack
+    y = 0.5 + rng.uniform(-1.0, 1.0) * max(0.0, 0.48 - height * 0.52)
+    return Pose(height, (float(x), float(y)), lean, uppers, lowers, upper_legs, lower_legs)
+
+
+def _reach(pose: Pose, build: float) -> tuple[float, float]:
+    """How far the body reaches to the left and right of its middle, in body heights."""
+    body = figure(pose, build)
+    turn = np.radians(pose.lean)
+    joints = np.concatenate([[limb.middle, limb.end] for limb in body.arms + body.legs])
+    ends = np.array([arm.end + (arm.end - arm.middle) * HAND / 0.14 for arm in body.arms])
+    points = np.concatenate([joints, ends])
+    across = points[:, 0] * np.cos(turn) - (points[:, 1] - 0.5) * np.sin(turn)
+    return float(min(across.min(), -0.11)) - 0.03, float(max(across.max(), 0.11)) + 0.03
