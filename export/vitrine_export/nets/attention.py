@@ -1,0 +1,141 @@
+"""The attentions of both UNets: what the released code computes (`Joint`) and the same result for less (`Cached`).
+
+Tokens are (R, N, C). Keys and values of the garment come from TryonNet's own attn1.to_k and attn1.to_v.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention_processor import Attention
+from torch import Tensor, nn
+
+from vitrine_export.nets.walk import Site
+
+
+class ImageAttention(nn.Module):
+    """Keys and values of the image tokens: the `attn2.processor` of the released state dict."""
+
+    def __init__(self, context_width: int, channels: int) -> None:
+        super().__init__()
+        self.to_k_ip = nn.Linear(context_width, channels, bias=False)
+        self.to_v_ip = nn.Linear(context_width, channels, bias=False)
+
+
+@dataclass
+class Capturing:
+    """GarmentNet's attentions: stock, and every self-attention's input is kept in `features`."""
+
+    prompt: Tensor  # (R, 77, context)
+    features: list[Tensor] = field(default_factory=list)
+
+    def self_attention(self, site: Site, tokens: Tensor) -> Tensor:
+        self.features.append(tokens)
+        return attend(site.block.attn1, tokens, tokens)
+
+    def cross_attention(self, site: Site, tokens: Tensor) -> Tensor:
+        return attend(site.block.attn2, tokens, self.prompt)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """TryonNet's attentions over [person; garment features], every projection computed on the spot.
+
+    `queries="all"` computes the garment half's outputs too and drops them, as the released code does.
+    """
+
+    text: Tensor  # (R, 77, context)
+    image_tokens: Tensor  # (R, 16, context)
+    features: Sequence[Tensor]  # by site: (R, N, C), zeros where there is no garment
+    queries: Literal["all", "person"] = "person"
+
+    def self_attention(self, site: Site, tokens: Tensor) -> Tensor:
+        both = torch.cat([tokens, self.features[site.index]], dim=1)
+        if self.queries == "all":
+            return attend(site.block.attn1, both, both)[:, : tokens.shape[1]]
+        return attend(site.block.attn1, tokens, both)
+
+    def cross_attention(self, site: Site, tokens: Tensor) -> Tensor:
+        attention, image = site.block.attn2, site.block.attn2.processor
+        query = attention.to_q(tokens)
+        text = mix(query, attention.to_k(self.text), attention.to_v(self.text), site.heads)
+        keys, values = image.to_k_ip(self.image_tokens), image.to_v_ip(self.image_tokens)
+        return output_of(attention, text + mix(query, keys, values, site.heads))
+
+
+@dataclass(frozen=True)
+class Cached:
+    """TryonNet's attentions with every key and value that does not depend on the latents given.
+
+    Rows of one job lie side by side: (R · halves), halves = [uncond, cond] or [cond] alone. Only the cond half
+    attends to the garment. The uncond half sees the released code's zero features: N keys with logit 0 and
+    value 0, which `mix_beside_zeros` adds in closed form.
+    """
+
+    garment_kv: Sequence[Tensor]  # by level: (R, N, sum of 2·C over the level's sites)
+    text_kv: Tensor  # (R, halves, 77, sum of 2·C over all sites)
+    image_kv: Tensor  # (R, halves, 16, sum of 2·C over all sites)
+    context_slices: Sequence[slice]  # by site, into text_kv and image_kv
+    garment_slices: Sequence[slice]  # by site, into its level's garment_kv
+
+    def self_attention(self, site: Site, tokens: Tensor) -> Tensor:
+        attention = site.block.attn1
+        projected = [linear(tokens) for linear in (attention.to_q, attention.to_k, attention.to_v)]
+        halves = self.text_kv.shape[1]
+        garment = self.garment_kv[site.level][..., self.garment_slices[site.index]].chunk(2, dim=-1)
+        if halves == 1:
+            return output_of(attention, self._with_garment(projected, garment, site.heads))
+        uncond, cond = zip(*(part.unflatten(0, (-1, halves)).unbind(1) for part in projected), strict=True)
+        mixed = [mix_beside_zeros(*uncond, site.heads), self._with_garment(cond, garment, site.heads)]
+        return output_of(attention, torch.stack(mixed, dim=1).flatten(0, 1))
+
+    @staticmethod
+    def _with_garment(projected: Sequence[Tensor], garment: Sequence[Tensor], heads: int) -> Tensor:
+        query, keys, values = projected
+        keys, values = torch.cat([keys, garment[0]], dim=1), torch.cat([values, garment[1]], dim=1)
+        return mix(query, keys, values, heads)
+
+    def cross_attention(self, site: Site, tokens: Tensor) -> Tensor:
+        attention, part = site.block.attn2, self.context_slices[site.index]
+        query = attention.to_q(tokens)
+        text = self.text_kv[..., part].flatten(0, 1).chunk(2, dim=-1)
+        image = self.image_kv[..., part].flatten(0, 1).chunk(2, dim=-1)
+        return output_of(attention, mix(query, *text, site.heads) + mix(query, *image, site.heads))
+
+
+def attend(attention: Attention, tokens: Tensor, context: Tensor) -> Tensor:
+    """A whole stock attention: tokens (R, N, C) over context (R, M, D)."""
+    query, keys, values = attention.to_q(tokens), attention.to_k(context), attention.to_v(context)
+    return output_of(attention, mix(query, keys, values, attention.heads))
+
+
+def output_of(attention: Attention, mixed: Tensor) -> Tensor:
+    """Output projection (and dropout, nought in released configs)."""
+    return attention.to_out[1](attention.to_out[0](mixed))
+
+
+def mix(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
+    """softmax(q·kᵀ/√d)·v by heads: query (R, N, C), keys and values (R, M, C) → (R, N, C)."""
+    query, keys, values = (by_head(part, heads) for part in (query, keys, values))
+    return F.scaled_dot_product_attention(query, keys, values).transpose(1, 2).flatten(2)
+
+
+def mix_beside_zeros(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
+    """`mix` as if as many zero tokens stood beside the M given ones, without computing them.
+
+    Bias-free projections make M keys of logit 0 and value 0: `mix` times sigmoid(lse − ln M). One zero key with
+    logit ln M has the same weight as the M of them, so the fused kernels (which keep lse to themselves) do it.
+    """
+    query, keys, values = (by_head(part, heads) for part in (query, keys, values))
+    count = keys.shape[2]
+    keys, values = F.pad(keys, (0, 0, 0, 1)), F.pad(values, (0, 0, 0, 1))
+    bias = F.pad(query.new_zeros(1, 1, 1, count), (0, 1), value=math.log(count))
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=bias).transpose(1, 2).flatten(2)
+
+
+def by_head(tokens: Tensor, heads: int) -> Tensor:
+    """(R, N, C) → (R, heads, N, C / heads)."""
+    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)

@@ -1,0 +1,45 @@
+"""GarmentNet: a UNet that is run on the clean garment latents for its self-attention inputs alone."""
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+
+from vitrine_export.nets.attention import Capturing
+from vitrine_export.nets.walk import Site, steps_of, tokens_of, transform, traverse
+
+
+class GarmentNet(nn.Module):
+    """Captures norm1(h) of every transformer block: one tensor (R, N, C) a block, in execution order."""
+
+    def __init__(self, unet: UNet2DConditionModel) -> None:
+        super().__init__()
+        self.unet = unet
+        steps = steps_of(unet)
+        last = max(index for index, step in enumerate(steps) if step.sites)
+        self.steps = steps[:last]  # before the last attention; nothing after its last norm1 is needed
+        self.last = steps[last]
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The transformer blocks in execution order."""
+        return tuple(site for step in (*self.steps, self.last) for site in step.sites)
+
+    def forward(self, latents: Tensor, timesteps: Tensor, prompt: Tensor) -> list[Tensor]:
+        """Features of clean scaled latents (R, 4, h, w) at timesteps (R,) under prompt (R, 77, context)."""
+        unet, capturing = self.unet, Capturing(prompt)
+        embedding = unet.time_embedding(unet.time_proj(timesteps).to(latents.dtype))
+        hidden = traverse(self.steps, unet.conv_in(latents), embedding, capturing)
+        return self._finish(hidden, capturing)
+
+    def _finish(self, hidden: Tensor, capturing: Capturing) -> list[Tensor]:
+        """The last transformer, up to the input of its last block's self-attention."""
+        tokens = tokens_of(self.last.module, hidden)
+        for site in self.last.sites[:-1]:
+            tokens = transform(site, tokens, capturing)
+        capturing.features.append(self.last.sites[-1].block.norm1(tokens))
+        return capturing.features
+
+
+def doubled(features: list[Tensor]) -> list[Tensor]:
+    """Features for guidance as the released code hands them over: [zeros, features] along the rows."""
+    return [torch.cat([torch.zeros_like(feature), feature]) for feature in features]
