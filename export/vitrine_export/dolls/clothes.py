@@ -20,11 +20,11 @@ WAIST = 0.440
 HEMS = {"cropped": 0.385, "regular": 0.450}
 """y where a shirt ends."""
 
-FLARES = {"short": 0.016, "knee": 0.020, "long": 0.020}
+FLARES = {"short": 0.016, "knee": 0.020, "long": 0.012}
 """How far a skirt's hem stands off the legs: little, so that it stays inside the mask grown from trousers."""
 
 ARM_RADII = (0.030, 0.026, 0.020)
-LEG_RADII = (0.046, 0.037, 0.027)
+LEG_RADII = (0.046, 0.037, 0.030)
 """At the root, the middle and the end of a limb."""
 
 TROUSER_RADII = (0.046, 0.040, 0.036)
@@ -33,7 +33,10 @@ TROUSER_RADII = (0.046, 0.040, 0.036)
 _LABELS = {"shirt": 4, "skirt": 5, "trousers": 6, "shorts": 6, "dress": 7}
 _SLEEVE_ENDS = {"sleeveless": (0.0, 0.0), "short": (0.62, 0.0), "long": (1.0, 0.97), "none": (0.0, 0.0)}
 """How much of the upper and of the lower arm a sleeve covers."""
-_LEG_ENDS = {"short": (0.62, 0.0), "knee": (1.0, 0.06), "long": (1.0, 0.93)}
+_LEG_ENDS = {"short": (0.62, 0.0), "long": (1.0, 0.93)}
+"""How much of the upper and of the lower leg trousers cover."""
+_HEM_HEIGHTS = {"short": (0.62, 0.0), "knee": (1.0, 0.06), "long": (1.0, 0.84)}
+"""Down to where of the upper and of the lower leg a skirt reaches."""
 
 
 class Cutter:
@@ -73,7 +76,7 @@ class Cutter:
 
     def hem(self) -> Points:
         """The lower corners of a skirt, from the person's left to the right, just outside the legs."""
-        upper, lower = _LEG_ENDS[self.garment.length]
+        upper, lower = _HEM_HEIGHTS[self.garment.length]
         corners = []
         for leg in self.body.legs[::-1]:
             corner = leg.root + upper * (leg.middle - leg.root) + lower * (leg.end - leg.middle)
@@ -86,7 +89,9 @@ class Cutter:
         """The sleeves' parts on the upper or the lower arms, none where the garment has none there."""
         cover = _SLEEVE_ENDS[self.garment.sleeve][lower]
         if cover:
-            yield from (self.tube(arm, lower, cover, ARM_RADII, SHOULDER[1], None) for arm in self.body.arms)
+            yield from (
+                self.tube(arm, lower, cover, ARM_RADII, SHOULDER[1], None, 0.5) for arm in self.body.arms
+            )
 
     def legs(self) -> Iterator[Layer]:
         """Trouser legs, each with its half of the seat."""
@@ -94,16 +99,16 @@ class Cutter:
         for leg in self.body.legs:
             emblem = (0.0, HIP[1] + 0.060, 0.028) if leg.side > 0 else None
             yield self.seat(leg)
-            yield self.tube(leg, False, upper, TROUSER_RADII, HIP[1], emblem)
+            yield self.tube(leg, False, upper, TROUSER_RADII, HIP[1], emblem, 0.0)
             if lower:
-                yield self.tube(leg, True, lower, TROUSER_RADII, HIP[1], None)
+                yield self.tube(leg, True, lower, TROUSER_RADII, HIP[1], None, 0.0)
 
     def seat(self, leg: Limb) -> Layer:
         """Half of the seat, printed like the leg below it."""
         half = np.concatenate([_waistband(), polygon((0.004, 0.545), (-0.002, 0.545), (-0.002, WAIST))])
         outline = self.torso.place(half * (leg.side, 1.0))
         frame = limb_frame(leg.root, leg.middle, HIP[1])
-        return self.panel(outline, frame, Cloth(0.16, WAIST - 0.1, 0.6))
+        return self.panel(outline, frame, Cloth(0.16, WAIST - 0.1, 0.6, shift=0.0))
 
     def tube(
         self,
@@ -113,6 +118,7 @@ class Cutter:
         radii: tuple[float, float, float],
         start: float,
         emblem: tuple[float, float, float] | None,
+        shift: float,
     ) -> Layer:
         """A tube of cloth over `cover` (0 to 1) of the upper or lower part of a limb."""
         top, bottom = (arm.middle, arm.end) if lower else (arm.root, arm.middle)
@@ -124,7 +130,7 @@ class Cutter:
             start += float(np.hypot(*(arm.middle - arm.root)))
         outline = limb(top, end, wide, narrow, round_end=cover == 1.0)
         frame = limb_frame(top, bottom, start)
-        return self.panel(outline, frame, Cloth(0.1, start - 0.1, start + 0.3, emblem))
+        return self.panel(outline, frame, Cloth(0.1, start - 0.1, start + 0.3, emblem, shift))
 
 
 def _neckline(garment: Garment) -> Points:

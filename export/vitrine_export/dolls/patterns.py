@@ -8,17 +8,23 @@ import numpy as np
 from vitrine_export.dolls.shapes import Points, ellipse, rectangle
 
 PERIOD = 0.14
-"""Of stripes, checks and dots in body units: bands of 15 px at 192x256, nearly two latents of a VAE of factor 8."""
+"""Of stripes, checks and dots in body units.
+
+Bands are of 15 px at 192x256, nearly two latents wide for a VAE of factor 8."""
 
 
 @dataclass(frozen=True)
 class Cloth:
-    """The part of a garment's plane that a panel may cover, and where an emblem lies on it (or None)."""
+    """The part of a garment's plane that a panel may cover, and where an emblem lies on it (or None).
+
+    `shift` moves vertical stripes, in periods: 0.5 puts two beside the middle, 0 one onto it.
+    """
 
     width: float
     top: float
     bottom: float
     emblem: tuple[float, float, float] | None = None  # u, v, radius
+    shift: float = 0.5
 
 
 def _rows(cloth: Cloth) -> range:
@@ -31,12 +37,12 @@ def _columns(cloth: Cloth) -> range:
 
 
 def _horizontal(cloth: Cloth) -> list[Points]:
-    middles = [(row + 0.1) * PERIOD for row in _rows(cloth)]
+    middles = [(row + 0.79) * PERIOD for row in _rows(cloth)]
     return [rectangle(-cloth.width, v - PERIOD / 4, cloth.width, v + PERIOD / 4) for v in middles]
 
 
 def _vertical(cloth: Cloth) -> list[Points]:
-    middles = [column * PERIOD for column in _columns(cloth)]
+    middles = [(column + cloth.shift) * PERIOD for column in _columns(cloth)]
     return [rectangle(u - PERIOD / 4, cloth.top, u + PERIOD / 4, cloth.bottom) for u in middles]
 
 

@@ -125,7 +125,7 @@ def _pose(rng: np.random.Generator, build: float) -> Pose:
     uppers = tuple(float(rng.uniform(*ARM_POSES[arm].upper)) for arm in arms)
     lowers = tuple(float(rng.uniform(*ARM_POSES[arm].lower)) for arm in arms)
     upper_legs = tuple(float(angle) for angle in rng.uniform(1.5, 3.5, 2))
-    lower_legs = tuple(float(angle) for angle in rng.uniform(-1.0, 1.0, 2))
+    lower_legs = tuple(float(angle) for angle in rng.uniform(-3.0, -1.0, 2))
     height, lean = float(rng.uniform(0.84, 0.93)), float(rng.uniform(-3.0, 3.0))
     upright = Pose(height, (0.0, 0.0), lean, uppers, lowers, upper_legs, lower_legs)
     left, right = _reach(upright, build)
