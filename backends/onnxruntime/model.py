@@ -39,12 +39,11 @@ class TritonPythonModel:
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One response for each request, in order; a request that fails does not touch its neighbours."""
         feeds = [{name: _input(request, name) for name in self.inputs} for request in requests]
-        results: list[Arrays | Exception] = []
+        results: list[Arrays | Exception] = [RuntimeError("not run")] * len(feeds)
         groups: dict[tuple, list[int]] = {}
         for index, feed in enumerate(feeds):
             shapes = tuple(array.shape[1:] for array in feed.values())
             groups.setdefault(shapes if self.batched else (index,), []).append(index)
-        results = [RuntimeError("not run")] * len(feeds)
         for members in groups.values():
             for index, result in zip(members, self._together([feeds[i] for i in members]), strict=True):
                 results[index] = result

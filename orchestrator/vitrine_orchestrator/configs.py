@@ -18,7 +18,7 @@ HEADER = """\
 
 
 def profiles(stage: Stage) -> tuple[Profile, ...]:
-    """The profiles with a config of their own; Triton falls back to the CPU's, the default, for the others."""
+    """The profiles with a config of their own; for the others Triton falls back to the default, the CPU's."""
     return PROFILES if stage.on_gpu else ("cpu",)
 
 
@@ -30,6 +30,7 @@ def config_path(stage: Stage, profile: Profile) -> Path:
 
 def config_pbtxt(stage: Stage, profile: Profile) -> str:
     """The whole config of one stage for one profile."""
+    device = "GPU" if stage.on_gpu and profile != "cpu" else "CPU"
     lines = [
         f'name: "{stage.name}"',
         f'backend: "{stage.backend}"',
@@ -37,7 +38,7 @@ def config_pbtxt(stage: Stage, profile: Profile) -> str:
         *_tensors("input", stage.inputs),
         *_tensors("output", stage.outputs),
         *_queue(stage),
-        f"instance_group [ {{ count: 1 kind: KIND_{'CPU' if profile == 'cpu' or not stage.on_gpu else 'GPU'} }} ]",
+        f"instance_group [ {{ count: 1 kind: KIND_{device} }} ]",
     ]
     if stage.decoupled:
         lines.append("model_transaction_policy { decoupled: true }")

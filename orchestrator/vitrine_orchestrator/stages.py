@@ -59,45 +59,19 @@ class Stage:
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    backend: Literal["onnxruntime", "python"] = "onnxruntime"
     max_batch: int = 0  # 0: the tensors have no batch dimension
     queue_delay_us: int = 500  # how long a network waits for others to share its call
     queue_size: int = 128  # more waiting requests than this are refused as busy
     queue_timeout_us: int = 60_000_000  # waited longer: refused as busy
-    in_flight: int = 0  # python models: requests answered at the same time
+    in_flight: int = 0  # a model of ours: requests answered at the same time; a network: 0
     decoupled: bool = False  # many responses for one request
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
     tolerance: float = 1e-3  # largest absolute difference between the exported and the torch network
 
-
-def _network(
-    name: str,
-    inputs: tuple[Tensor, ...],
-    outputs: tuple[Tensor, ...],
-    max_batch: int,
-    tolerance: float = 1e-3,
-) -> Stage:
-    return Stage(name, inputs, outputs, max_batch=max_batch, tolerance=tolerance)
-
-
-def _model(
-    name: str,
-    inputs: tuple[Tensor, ...],
-    outputs: tuple[Tensor, ...],
-    in_flight: int,
-    decoupled: bool = False,
-    on_gpu: bool = False,
-) -> Stage:
-    return Stage(
-        name,
-        inputs,
-        outputs,
-        "python",
-        in_flight=in_flight,
-        decoupled=decoupled,
-        on_gpu=on_gpu,
-        tolerance=0.0,
-    )
+    @property
+    def backend(self) -> Literal["onnxruntime", "python"]:
+        """Networks run in ONNX Runtime; models of ours in Python."""
+        return "python" if self.in_flight else "onnxruntime"
 
 
 def _optional(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -157,52 +131,52 @@ PIXELS = Tensor("pixels", "FP32", (3, "height", "width"))
 TOKENS = Tensor("input_ids", "INT64", (77,))
 
 STAGES: tuple[Stage, ...] = (
-    _network(
+    Stage(
         "pose",
         (Tensor("image", "FP32", (3, "pose_height", "pose_width")),),
         (Tensor("pafs", "FP32", (38, -1, -1)), Tensor("heatmaps", "FP32", (19, -1, -1))),
         max_batch=8,
     ),
-    _network(
+    Stage(
         "parsing_atr",
         (Tensor("image", "FP32", (3, 512, 512)),),
         (Tensor("logits", "FP32", (18, -1, -1)),),
         max_batch=8,
     ),
-    _network(
+    Stage(
         "parsing_lip",
         (Tensor("image", "FP32", (3, 473, 473)),),
         (Tensor("logits", "FP32", (20, -1, -1)),),
         max_batch=8,
     ),
-    _network(
+    Stage(
         "densepose",
         (Tensor("image", "UINT8", (512, 384, 3)),),
         (Tensor("parts", "UINT8", (512, 384)),),
         max_batch=8,
         tolerance=0.0,
     ),
-    _network("text_encoder", (TOKENS,), (Tensor("hidden_states", "FP32", (77, -1)),), max_batch=24),
-    _network(
+    Stage("text_encoder", (TOKENS,), (Tensor("hidden_states", "FP32", (77, -1)),), max_batch=24),
+    Stage(
         "text_encoder_2",
         (TOKENS,),
         (Tensor("hidden_states", "FP32", (77, -1)), Tensor("pooled", "FP32", (-1,))),
         max_batch=24,
     ),
-    _network(
+    Stage(
         "image_encoder",
         (Tensor("pixel_values", "FP32", (3, "clip_height", "clip_width")),),
         (Tensor("image_tokens", "FP32", (-1, -1)),),
         max_batch=8,
     ),
-    _network(
+    Stage(
         "vae_encoder",
         (PIXELS,),
         (Tensor("mean", "FP32", (4, -1, -1)), Tensor("std", "FP32", (4, -1, -1))),
         max_batch=8,
     ),
-    _network("vae_decoder", (LATENTS,), (Tensor("pixels", "FP32", (3, -1, -1)),), max_batch=4),
-    _model(
+    Stage("vae_decoder", (LATENTS,), (Tensor("pixels", "FP32", (3, -1, -1)),), max_batch=4),
+    Stage(
         "prepare_person",
         _optional(*ONE_PERSON, Tensor("category", "STRING", (1,)), Tensor("crop", "STRING", (1,))),
         (
@@ -214,8 +188,9 @@ STAGES: tuple[Stage, ...] = (
             REPORT,
         ),
         in_flight=16,
+        on_gpu=False,
     ),
-    _model(
+    Stage(
         "prepare_garment",
         _optional(
             Tensor("garment", "STRING", (1,)),
@@ -224,14 +199,16 @@ STAGES: tuple[Stage, ...] = (
         ),
         (*GARMENT_CONDITIONING, Tensor("garment_key", "STRING", (1,)), REPORT),
         in_flight=16,
+        on_gpu=False,
     ),
-    _model(
+    Stage(
         "prepare_text",
         (Tensor("description", "STRING", (1,)),),
         (*TEXT_CONDITIONING, Tensor("text_key", "STRING", (1,)), REPORT),
         in_flight=32,
+        on_gpu=False,
     ),
-    _model(
+    Stage(
         "denoise",
         _optional(
             *PERSON_CONDITIONING,
@@ -244,15 +221,15 @@ STAGES: tuple[Stage, ...] = (
         ),
         (Tensor("latents", "FP32", (4, -1, -1)), REPORT),
         in_flight=64,
-        on_gpu=True,
     ),
-    _model("try_on", TRY_ON_INPUTS, TRY_ON_OUTPUTS, in_flight=32),
-    _model(
+    Stage("try_on", TRY_ON_INPUTS, TRY_ON_OUTPUTS, in_flight=32, on_gpu=False),
+    Stage(
         "try_on_stream",
         (*TRY_ON_INPUTS, Tensor("previews", "BOOL", (1,), optional=True)),
         (Tensor("event", "STRING", (1,)), *TRY_ON_OUTPUTS),
         in_flight=32,
         decoupled=True,
+        on_gpu=False,
     ),
 )
 
@@ -279,7 +256,7 @@ def stage(name: str) -> Stage:
 
 def networks() -> tuple[Stage, ...]:
     """The stages that are one ONNX network each."""
-    return tuple(row for row in STAGES if row.backend == "onnxruntime")
+    return tuple(row for row in STAGES if not row.in_flight)
 
 
 _BY_NAME = {row.name: row for row in STAGES}
