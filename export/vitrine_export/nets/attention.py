@@ -1,4 +1,4 @@
-"""The attentions of both UNets: what the released code computes (`Joint`) and the same result for less (`Cached`).
+"""The attentions of both UNets: as the released code computes them (`Joint`), and for less (`Cached`).
 
 Tokens are (R, N, C). Keys and values of the garment come from TryonNet's own attn1.to_k and attn1.to_v.
 """
@@ -70,9 +70,9 @@ class Joint:
 class Cached:
     """TryonNet's attentions with every key and value that does not depend on the latents given.
 
-    Rows of one job lie side by side: (R · halves), halves = [uncond, cond] or [cond] alone. Only the cond half
-    attends to the garment. The uncond half sees the released code's zero features: N keys with logit 0 and
-    value 0, which `mix_beside_zeros` adds in closed form.
+    Rows of one job lie side by side: (R · halves), halves = [uncond, cond] or [cond] alone. Only cond attends
+    to the garment. For uncond the released code has zero features: N keys with logit 0 and value 0, which
+    `mix_beside_zeros` adds in closed form.
     """
 
     garment_kv: Sequence[Tensor]  # by level: (R, N, sum of 2·C over the level's sites)
@@ -126,8 +126,8 @@ def mix(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
 def mix_beside_zeros(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
     """`mix` as if as many zero tokens stood beside the M given ones, without computing them.
 
-    Bias-free projections make M keys of logit 0 and value 0: `mix` times sigmoid(lse − ln M). One zero key with
-    logit ln M has the same weight as the M of them, so the fused kernels (which keep lse to themselves) do it.
+    Bias-free projections make them M keys of logit 0 and value 0: `mix` times sigmoid(lse − ln M). One zero
+    key with logit ln M weighs as much as all M, so fused kernels, which keep lse to themselves, can do it.
     """
     query, keys, values = (by_head(part, heads) for part in (query, keys, values))
     count = keys.shape[2]

@@ -1,6 +1,6 @@
 """The resampler that turns an image encoder's hidden states into image tokens (IP-Adapter-Plus).
 
-Module names follow the released state dict (`encoder_hid_proj.layers.{i}.0.to_kv` …), so that it loads as it is.
+Module names follow the released state dict (`encoder_hid_proj.layers.{i}.0.to_kv` …): it loads as it is.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ RELEASED_DEPTH = 4
 
 @dataclass(frozen=True)
 class ProjectionShape:
-    """Sizes of an `ImageProjection`: `dim` wide inside, from `embedding_dim` to `queries` tokens of `output_dim`."""
+    """Sizes of an `ImageProjection`: from `embedding_dim` to `queries` tokens of `output_dim`, `dim` inside."""
 
     dim: int
     depth: int
@@ -30,7 +30,7 @@ class ProjectionShape:
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> Self:
-        """From unet/config.json: key `image_projection` where present, the released shape's rule elsewhere."""
+        """From unet/config.json: its key `image_projection`, and the released sizes where that is silent."""
         given = dict(config.get("image_projection") or {})
         embedding_dim = int(given.get("embedding_dim") or config["encoder_hid_dim"])
         dim = int(given.get("dim", embedding_dim))
@@ -56,6 +56,9 @@ class ProjectionShape:
         """
         inner, dim = state[f"{prefix}layers.0.0.to_q.weight"].shape
         head_width = head_width or RELEASED_HEAD_WIDTH
+        layers = {
+            key.removeprefix(prefix).split(".")[1] for key in state if key.startswith(f"{prefix}layers.")
+        }
         if inner % head_width:
             raise ValueError(
                 f"image projection: inner width {inner} is no multiple of the head width {head_width}; "

@@ -64,8 +64,8 @@ class TryonNet(nn.Module):
     ) -> Tensor:
         """Prediction (R, 4, h, w) for sample (R, 13, h, w), each row at its own of timesteps (R,).
 
-        text (R, 77, context), image_tokens (R, 16, context), pooled (R, P), time_ids (R, 6); features as GarmentNet
-        gives them, with R rows: zeros in a row without garment. `queries="all"` is the released computation.
+        text (R, 77, context), image_tokens (R, 16, context), pooled (R, P), time_ids (R, 6); features as
+        GarmentNet gives them: zeros in a row without garment. `queries="all"` is the released computation.
         """
         attending = Joint(text, image_tokens, features, queries)
         embedding = self._time(timesteps, sample.dtype) + self.added_embedding(pooled, time_ids)
@@ -90,7 +90,7 @@ class TryonNet(nn.Module):
         )
 
     def garment_kv(self, features: list[Tensor]) -> list[Tensor]:
-        """Keys and values of garment features by level: (R, N, S), [K, V] of each block in execution order."""
+        """Garment features as keys and values, by level: (R, N, S), [K, V] of each block in execution order."""
         levels: list[list[Tensor]] = [[] for _ in range(self.levels)]
         for site, feature in zip(self.sites, features, strict=True):
             levels[site.level] += [site.block.attn1.to_k(feature), site.block.attn1.to_v(feature)]
@@ -99,7 +99,7 @@ class TryonNet(nn.Module):
     def predict(
         self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, garment_kv: list[Tensor]
     ) -> Tensor:
-        """Predictions (R, halves, 4, h, w) for latents (R, 4, h, w) at timesteps (R,): `forward` for less."""
+        """What `forward` gives, for less: (R, halves, 4, h, w) for latents (R, 4, h, w) at timesteps (R,)."""
         conv, halves = self.unet.conv_in, conditioning.added.shape[1]
         hidden = conditioning.base + F.conv2d(
             latents, conv.weight[:, : latents.shape[1]], padding=conv.padding

@@ -1,4 +1,4 @@
-"""A UNet as a flat list of steps, so that a forward pass is one loop that can start, stop and be read anywhere.
+"""A UNet as a flat list of steps: a forward pass is one loop that can start, stop and be read anywhere.
 
 The steps call the modules of a stock diffusers `UNet2DConditionModel`; only the attention inside its
 transformer blocks is ours (`attention.py`).
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Site:
-    """One transformer block. `index` counts them in execution order, `level` counts token counts from the finest."""
+    """One transformer block: the `index`-th to run, on the token count of `level` (0 is the finest)."""
 
     index: int
     level: int
@@ -46,7 +46,7 @@ class Step:
 
 
 class Attending(Protocol):
-    """The two attentions of a transformer block; tokens (R, N, C) in and out, already normalised on the way in."""
+    """The two attentions of a transformer block: normalised tokens (R, N, C) in, tokens out."""
 
     def self_attention(self, site: Site, tokens: Tensor) -> Tensor: ...
     def cross_attention(self, site: Site, tokens: Tensor) -> Tensor: ...
@@ -115,7 +115,7 @@ class _Planner:
 
 
 def traverse(steps: Sequence[Step], hidden: Tensor, embedding: Tensor, attending: Attending) -> Tensor:
-    """Run `steps` on conv_in's output `hidden` (R, C, h, w); `embedding` (R, E) is the activated time embedding."""
+    """Run `steps` on conv_in's output `hidden` (R, C, h, w) under the time embedding (R, E)."""
     skips = [hidden]
     for step in steps:
         if step.pops:
@@ -165,7 +165,7 @@ def tokens_of(transformer: Transformer2DModel, hidden: Tensor) -> Tensor:
 
 
 def picture_of(transformer: Transformer2DModel, tokens: Tensor, residual: Tensor) -> Tensor:
-    """The transformer's output (R, C, h, w): its last block's tokens (R, h·w, C) projected, plus its input."""
+    """The transformer's output (R, C, h, w): its last tokens (R, h·w, C) projected, plus its input."""
     if transformer.use_linear_projection:
         return transformer.proj_out(tokens).transpose(1, 2).reshape(residual.shape) + residual
     return transformer.proj_out(tokens.transpose(1, 2).unflatten(2, residual.shape[-2:])) + residual
