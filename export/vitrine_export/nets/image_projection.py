@@ -17,7 +17,7 @@ RELEASED_DEPTH = 4
 
 @dataclass(frozen=True)
 class ProjectionShape:
-    """Sizes of an `ImageProjection`: from `embedding_dim` to `queries` tokens of `output_dim`, `dim` inside."""
+    """Sizes of an `ImageProjection`: `embedding_dim` in, `queries` of `output_dim` out, `dim` inside."""
 
     dim: int
     depth: int
@@ -56,9 +56,7 @@ class ProjectionShape:
         """
         inner, dim = state[f"{prefix}layers.0.0.to_q.weight"].shape
         head_width = head_width or RELEASED_HEAD_WIDTH
-        layers = {
-            key.removeprefix(prefix).split(".")[1] for key in state if key.startswith(f"{prefix}layers.")
-        }
+        names = [key.removeprefix(prefix).split(".") for key in state if key.startswith(prefix)]
         if inner % head_width:
             raise ValueError(
                 f"image projection: inner width {inner} is no multiple of the head width {head_width}; "
@@ -66,13 +64,7 @@ class ProjectionShape:
             )
         return cls(
             dim=dim,
-            depth=len(
-                {
-                    key.removeprefix(prefix).split(".")[1]
-                    for key in state
-                    if key.startswith(f"{prefix}layers.")
-                }
-            ),
+            depth=len({name[1] for name in names if name[0] == "layers"}),
             head_width=head_width,
             heads=inner // head_width,
             queries=state[f"{prefix}latents"].shape[1],

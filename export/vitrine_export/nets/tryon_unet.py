@@ -90,7 +90,7 @@ class TryonNet(nn.Module):
         )
 
     def garment_kv(self, features: list[Tensor]) -> list[Tensor]:
-        """Garment features as keys and values, by level: (R, N, S), [K, V] of each block in execution order."""
+        """Garment features as keys and values, by level: (R, N, S), [K, V] of each block in order."""
         levels: list[list[Tensor]] = [[] for _ in range(self.levels)]
         for site, feature in zip(self.sites, features, strict=True):
             levels[site.level] += [site.block.attn1.to_k(feature), site.block.attn1.to_v(feature)]
