@@ -45,7 +45,7 @@ PARTS: dict[Category, Parts] = {
 
 
 class Arm(NamedTuple):
-    """One arm: its label, its joints, and whether it is drawn from the wrist up, on which rounding depends."""
+    """One arm: its label, its joints, and the end from which it is drawn, on which rounding depends."""
 
     label: Label
     shoulder: Joint

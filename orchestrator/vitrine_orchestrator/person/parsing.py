@@ -1,0 +1,107 @@
+"""Human parsing: what the two SCHP networks see, and one 19-label map from what they answer.
+
+The ATR network names garments, limbs and head; the LIP network tells the face from the neck, which ATR does
+not. The steps are those of the released IDM-VTON preprocessing, restated in the project's facts.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrine_orchestrator.person.labels import Label
+
+ATR_SIZE, LIP_SIZE = 512, 473  # pixels a side of the networks' square inputs
+LIP_FACE = 13  # the LIP network's own label of the face
+MEAN_BGR = np.array((0.406, 0.456, 0.485), np.float32)  # ImageNet's, in the order of the pixels: BGR
+STD_BGR = np.array((0.225, 0.224, 0.229), np.float32)
+NORMALISED = (((np.arange(256, dtype=np.float32) / np.float32(255))[:, None] - MEAN_BGR) / STD_BGR).T
+MAX_HOLE_AREA = 2000  # square pixels; larger gaps between arm and body are background, not a parsing fault
+
+
+def network_input(picture: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
+    """The picture as a parsing network sees it: (3, size, size) float32, BGR, normalised, centred on black.
+
+    picture is (H, W, 3) uint8 RGB of any size; its longer side fills the square.
+    """
+    height, width = picture.shape[:2]
+    square = cv2.warpAffine(
+        np.ascontiguousarray(picture[..., ::-1]), to_square(width, height, size), (size, size)
+    )
+    return np.stack([table[plane] for table, plane in zip(NORMALISED, cv2.split(square), strict=True)])
+
+
+def to_square(width: int, height: int, size: int) -> NDArray[np.float64]:
+    """The (2, 3) affine matrix from picture pixels to those of the network's square, pixel centres whole.
+
+    The longer side's first and last pixel land on the square's first and last.
+    """
+    scale = (size - 1) / max(width - 1, height - 1, 1)
+    across, down = (size - 1 - scale * (width - 1)) / 2, (size - 1 - scale * (height - 1)) / 2
+    return np.array([[scale, 0, across], [0, scale, down]])
+
+
+def merged_labels(
+    atr_logits: NDArray[np.float32], lip_logits: NDArray[np.float32], width: int, height: int
+) -> NDArray[np.uint8]:
+    """The label map (height, width) uint8 of `Label` values from the logits of both networks.
+
+    atr_logits (18, a, a) and lip_logits (20, b, b) are float32 at any resolution; width and height are those
+    of the picture that `network_input` saw.
+    """
+    labels = _without_small_holes(_winners(atr_logits, ATR_SIZE, width, height))
+    face = _winners(lip_logits, LIP_SIZE, width, height) == LIP_FACE
+    labels[(labels == Label.FACE) & ~face] = Label.NECK
+    return labels
+
+
+def _winners(logits: NDArray[np.float32], size: int, width: int, height: int) -> NDArray[np.uint8]:
+    """The winning channel of each picture pixel, (height, width) uint8; the first of equals, as argmax.
+
+    Logits go to the square and from there to the picture, both linearly: one matrix for each side.
+    """
+    to_square = to_square(width, height, size)
+    across = _from_square(to_square[0, 0], to_square[0, 2], width, size) @ _stretch(logits.shape[2], size)
+    down = _from_square(to_square[1, 1], to_square[1, 2], height, size) @ _stretch(logits.shape[1], size)
+    best = np.full((height, width), -np.inf, np.float32)
+    winner = np.zeros((height, width), np.uint8)
+    for channel, plane in enumerate(logits):
+        score = down @ (plane @ across.T)
+        better = cv2.compare(score, best, cv2.CMP_GT)
+        cv2.max(best, score, dst=best)
+        winner[better.view(bool)] = channel
+    return winner
+
+
+def _stretch(length: int, size: int) -> NDArray[np.float32]:
+    """The (size, length) matrix of linear interpolation with ends on ends (torch's align_corners)."""
+    return _linear(np.linspace(0, length - 1, size), length)
+
+
+def _from_square(scale: float, shift: float, length: int, size: int) -> NDArray[np.float32]:
+    """The (length, size) matrix that reads a picture's side out of the square's, zero beyond its ends.
+
+    Places are rounded to 1/32 pixel as cv2.warpAffine does (10 bits for the sum, 5 of them kept).
+    """
+    fixed = np.rint(scale * 1024 * np.arange(length)).astype(int) + round(shift * 1024) + 16
+    return _linear((fixed >> 5) / 32, size)
+
+
+def _linear(places: NDArray[np.floating], length: int) -> NDArray[np.float32]:
+    """The matrix that reads a row of `length` values at `places`, linearly, zero one step beyond its ends."""
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(length))).astype(np.float32)
+
+
+def _without_small_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The map with small gaps between upper garment and arms turned into garment."""
+    solid = np.isin(labels, (Label.UPPER_CLOTHES, Label.LEFT_ARM, Label.RIGHT_ARM)).astype(np.uint8)
+    padded = np.pad(solid, 1)
+    outside = padded.copy()
+    cv2.floodFill(outside, None, (0, 0), 1)
+    holes = 1 - outside
+    large = np.zeros_like(holes)
+    contours, _ = cv2.findContours(holes, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
+    for contour in contours:
+        if cv2.contourArea(contour) > MAX_HOLE_AREA:
+            cv2.drawContours(large, [contour], -1, 1, thickness=cv2.FILLED)
+    small = (holes & (1 - large))[1:-1, 1:-1]
+    return np.where(small, np.uint8(Label.UPPER_CLOTHES), labels)
