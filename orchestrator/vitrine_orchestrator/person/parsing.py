@@ -59,9 +59,9 @@ def _winners(logits: NDArray[np.float32], size: int, width: int, height: int) ->
 
     Logits go to the square and from there to the picture, both linearly: one matrix for each side.
     """
-    to_square = to_square(width, height, size)
-    across = _from_square(to_square[0, 0], to_square[0, 2], width, size) @ _stretch(logits.shape[2], size)
-    down = _from_square(to_square[1, 1], to_square[1, 2], height, size) @ _stretch(logits.shape[1], size)
+    square = to_square(width, height, size)
+    across = _from_square(square[0, 0], square[0, 2], width, size) @ _stretch(logits.shape[2], size)
+    down = _from_square(square[1, 1], square[1, 2], height, size) @ _stretch(logits.shape[1], size)
     best = np.full((height, width), -np.inf, np.float32)
     winner = np.zeros((height, width), np.uint8)
     for channel, plane in enumerate(logits):
