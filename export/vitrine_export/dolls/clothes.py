@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
+from vitrine_orchestrator.person.labels import Label
 
 from vitrine_export.dolls.figure import HIP, SHOULDER, Figure, Limb
 from vitrine_export.dolls.garment import Garment
-from vitrine_export.dolls.layers import Layer
+from vitrine_export.dolls.layers import Layer, Print
 from vitrine_export.dolls.palette import GARMENT_COLOURS, PATTERN_COLOURS
 from vitrine_export.dolls.patterns import Cloth, printed
 from vitrine_export.dolls.shapes import Frame, Points, limb, limb_frame, mirrored, polygon
@@ -30,7 +31,13 @@ LEG_RADII = (0.046, 0.037, 0.030)
 TROUSER_RADII = (0.046, 0.040, 0.036)
 """Trousers fall straighter than the legs in them."""
 
-_LABELS = {"shirt": 4, "skirt": 5, "trousers": 6, "shorts": 6, "dress": 7}
+_LABELS = {
+    "shirt": Label.UPPER_CLOTHES,
+    "skirt": Label.SKIRT,
+    "trousers": Label.PANTS,
+    "shorts": Label.PANTS,
+    "dress": Label.DRESS,
+}
 _SLEEVE_ENDS = {"sleeveless": (0.0, 0.0), "short": (0.62, 0.0), "long": (1.0, 0.97), "none": (0.0, 0.0)}
 """How much of the upper and of the lower arm a sleeve covers."""
 _LEG_ENDS = {"short": (0.62, 0.0), "long": (1.0, 0.93)}
@@ -48,11 +55,12 @@ class Cutter:
 
     def panel(self, outline: Points, frame: Frame, cloth: Cloth) -> Layer:
         """One panel in the plane of the body, printed in the coordinates of its frame."""
+        colour, label = GARMENT_COLOURS[self.garment.colour], _LABELS[self.garment.kind]
         shapes = printed(self.garment.pattern, cloth)
-        prints = None if shapes is None else frame.place(shapes.reshape(-1, 2)).reshape(shapes.shape)
-        print_colour = PATTERN_COLOURS.get(self.garment.pattern_colour)
-        colour = GARMENT_COLOURS[self.garment.colour]
-        return Layer(outline, colour, _LABELS[self.garment.kind], prints, print_colour)
+        if shapes is None:
+            return Layer(outline, colour, label)
+        placed = frame.place(shapes.reshape(-1, 2)).reshape(shapes.shape)
+        return Layer(outline, colour, label, Print(placed, PATTERN_COLOURS[self.garment.pattern_colour]))
 
     def bodice(self) -> list[Layer]:
         """The torso of a shirt."""

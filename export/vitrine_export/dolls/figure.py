@@ -65,12 +65,12 @@ def _limb(
 def figure(pose: Pose, build: float) -> Figure:
     """The joints of a body of that build in that pose."""
     arms = [
-        _limb(side, SHOULDER, build, angles, (UPPER_ARM, LOWER_ARM))
-        for side, *angles in zip(SIDES, pose.upper_arms, pose.lower_arms, strict=True)
+        _limb(side, SHOULDER, build, (upper, lower), (UPPER_ARM, LOWER_ARM))
+        for side, upper, lower in zip(SIDES, pose.upper_arms, pose.lower_arms, strict=True)
     ]
     legs = [
-        _limb(side, HIP, build, angles, (UPPER_LEG, LOWER_LEG))
-        for side, *angles in zip(SIDES, pose.upper_legs, pose.lower_legs, strict=True)
+        _limb(side, HIP, build, (upper, lower), (UPPER_LEG, LOWER_LEG))
+        for side, upper, lower in zip(SIDES, pose.upper_legs, pose.lower_legs, strict=True)
     ]
     return Figure(build, (arms[0], arms[1]), (legs[0], legs[1]))
 
@@ -87,10 +87,10 @@ def keypoints(person: Person) -> NDArray[np.float64]:
     """The 18 OpenPose points, (18, 3): x and y in 0 to 1 of the picture, and 1 where visible, 0 where not."""
     body = figure(person.pose, person.build)
     nose, eye, ear = FACE["nose"], FACE["eye"], FACE["ear"]
-    joints = [nose, NECK]
+    joints = [np.array(nose), np.array(NECK)]
     for limb in body.arms + body.legs:
         joints += [limb.root, limb.middle, limb.end]
-    joints += [(-eye[0], eye[1]), eye, (-ear[0], ear[1]), ear]
-    points = placement(person.pose).place(np.array([np.asarray(joint, np.float64) for joint in joints]))
+    joints += [polygon((-eye[0], eye[1]), eye), polygon((-ear[0], ear[1]), ear)]
+    points = placement(person.pose).place(np.vstack(joints))
     visible = np.all((points >= 0.0) & (points < 1.0), axis=1)
     return np.concatenate([points, visible[:, None]], axis=1)

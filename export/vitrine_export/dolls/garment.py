@@ -1,13 +1,10 @@
 """Drawn garments: what one is, which ones exist, and how one is described in words."""
 
 from dataclasses import dataclass
-from typing import Literal
+
+from vitrine_orchestrator.person.labels import Category
 
 from vitrine_export.dolls.palette import GARMENT_COLOURS, PATTERN_COLOURS
-
-Category = Literal["upper_body", "lower_body", "dresses"]
-
-CATEGORIES: tuple[Category, ...] = ("upper_body", "lower_body", "dresses")
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,21 @@ from vitrine_export.dolls.shapes import Points
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A filled polygon in body units.
+class Print:
+    """Polygons (polygons, corners, 2) of one colour, in the plane of the layer that they are printed on."""
 
-    `label` is what the pixels are called: an ATR label in scenes, a DensePose label in bodies. `prints`
-    (polygons, corners, 2) lie on the layer only, in `print_colour`.
+    shapes: Points
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A filled polygon in body units, perhaps printed; nothing of the print shows outside it.
+
+    `label` is what the pixels are called: an ATR label in scenes, a DensePose label in bodies.
     """
 
     outline: Points
     colour: Colour
     label: int
-    prints: Points | None = None
-    print_colour: Colour | None = None
+    print: Print | None = None

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from vitrine_export.dolls.garment import Garment
 from vitrine_export.dolls.palette import Colour
 
+HAIR_STYLES = ("short", "bob", "long", "bun")
+
 
 @dataclass(frozen=True)
 class Pose:
@@ -37,7 +39,7 @@ class Background:
 class Person:
     """A paper doll in separates (`upper` and `lower`) or in a `dress`.
 
-    `build` multiplies the width of the body; `hair` is a name of `scene.HAIR_STYLES`.
+    `build` multiplies the width of the body; `hair` is a name of HAIR_STYLES.
     """
 
     pose: Pose
@@ -52,7 +54,9 @@ class Person:
     dress: Garment | None = None
 
     def __post_init__(self) -> None:
-        """Refuse anything but separates or a dress, each of its own category (ValueError)."""
+        """Refuse unknown hair, and anything but separates or a dress of their own category (ValueError)."""
+        if self.hair not in HAIR_STYLES:
+            raise ValueError(f"hair must be one of {HAIR_STYLES}, got {self.hair!r}")
         if (self.dress is None) == (self.upper is None and self.lower is None):
             raise ValueError("a person must wear either separates or a dress")
         if self.dress is None and (self.upper is None or self.lower is None):
@@ -77,5 +81,6 @@ def wear(person: Person, garment: Garment) -> Person:
         return replace(person, upper=None, lower=None, dress=garment)
     if person.dress is not None:
         raise ValueError(f"{garment.category} needs a person in separates, got one in a dress")
-    place = "upper" if garment.category == "upper_body" else "lower"
-    return replace(person, **{place: garment})
+    if garment.category == "upper_body":
+        return replace(person, upper=garment)
+    return replace(person, lower=garment)

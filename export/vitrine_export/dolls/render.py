@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitrine_export.dolls.figure import ASPECT, figure, placement
 from vitrine_export.dolls.garment import Garment
-from vitrine_export.dolls.layers import Layer
+from vitrine_export.dolls.layers import Layer, Print
 from vitrine_export.dolls.palette import PAPER
 from vitrine_export.dolls.person import Person, Pose
 from vitrine_export.dolls.scene import bare_body, product, scene
@@ -42,7 +42,7 @@ def draw_person(person: Person, size: Size = SIZE) -> Image:
 
 
 def draw_garment(garment: Garment, size: Size = SIZE) -> Image:
-    """The product picture: the garment flat on white, (height, width, 3) uint8 RGB."""
+    """The product picture: the garment flat on PAPER, (height, width, 3) uint8 RGB."""
     canvas = _canvas(size, PAPER)
     layers = product(garment, figure(FLAT_POSE, 1.0))
     _paint(canvas, layers, _fitting(layers))
@@ -70,13 +70,15 @@ def _canvas(size: Size, colour: tuple[int, ...]) -> Image:
 
 
 def _averaged(canvas: Image, size: Size) -> Image:
-    return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(canvas, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _labelled(layers: list[Layer], frame: Frame, size: Size) -> Image:
     canvas = _canvas(size, (0,))
     for layer in layers:
-        cv2.fillPoly(canvas, [_corners(layer.outline, frame, canvas)], (layer.label,), shift=_SUBPIXEL_BITS)
+        cv2.fillPoly(
+            canvas, [_corners(layer.outline, frame, canvas)], (int(layer.label),), shift=_SUBPIXEL_BITS
+        )
     middle = _OVERSAMPLING // 2
     return np.ascontiguousarray(canvas[middle::_OVERSAMPLING, middle::_OVERSAMPLING, 0])
 
@@ -101,12 +103,12 @@ def _paint(canvas: Image, layers: list[Layer], frame: Frame) -> None:
     for layer in layers:
         outline = _corners(layer.outline, frame, canvas)
         cv2.fillPoly(canvas, [outline], layer.colour, shift=_SUBPIXEL_BITS)
-        if layer.prints is not None:
-            _print(canvas, layer, outline, frame)
+        if layer.print:
+            _print(canvas, outline, layer.print, frame)
 
 
-def _print(canvas: Image, layer: Layer, outline: NDArray[np.int32], frame: Frame) -> None:
-    """Paint the layer's prints where the layer itself lies."""
+def _print(canvas: Image, outline: NDArray[np.int32], print_: Print, frame: Frame) -> None:
+    """Paint the print where the layer of that outline, in fixed-point canvas pixels, lies."""
     height, width = canvas.shape[:2]
     left, top = np.clip((outline.min(axis=0) >> _SUBPIXEL_BITS) - 1, 0, (width, height))
     right, bottom = np.clip((outline.max(axis=0) >> _SUBPIXEL_BITS) + 2, 0, (width, height))
@@ -114,9 +116,8 @@ def _print(canvas: Image, layer: Layer, outline: NDArray[np.int32], frame: Frame
     if not window.size:
         return
     moved = np.array((left, top), np.int32) << _SUBPIXEL_BITS
-    prints = layer.prints.reshape(-1, 2)
-    shapes = (_corners(prints, frame, canvas) - moved).reshape(layer.prints.shape)
+    shapes = _corners(print_.shapes.reshape(-1, 2), frame, canvas).reshape(print_.shapes.shape) - moved
     inside, printed = (np.zeros(window.shape[:2], np.uint8) for _ in range(2))
-    cv2.fillPoly(inside, [outline - moved], 1, shift=_SUBPIXEL_BITS)
-    cv2.fillPoly(printed, list(shapes), 1, shift=_SUBPIXEL_BITS)
-    cv2.copyTo(np.full_like(window, layer.print_colour), inside & printed, window)
+    cv2.fillPoly(inside, [outline - moved], (1,), shift=_SUBPIXEL_BITS)
+    cv2.fillPoly(printed, list(shapes), (1,), shift=_SUBPIXEL_BITS)
+    cv2.copyTo(np.full_like(window, print_.colour), inside & printed, window)

@@ -1,11 +1,14 @@
 """Endless pairs of a person and a garment, each named by a seed and an index."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+from vitrine_orchestrator.person.labels import CATEGORIES, Category
 
-from vitrine_export.dolls.figure import ASPECT, HAND, figure
-from vitrine_export.dolls.garment import CATEGORIES, FORMS, PATTERNS, Category, Form, Garment
+from vitrine_export.dolls.figure import ASPECT, HAND, LOWER_ARM, figure
+from vitrine_export.dolls.garment import FORMS, PATTERNS, Form, Garment
 from vitrine_export.dolls.palette import (
     GARMENT_COLOURS,
     HAIRS,
@@ -17,15 +20,22 @@ from vitrine_export.dolls.palette import (
     apart,
     shade,
 )
-from vitrine_export.dolls.person import Background, Person, Pose, wear
-from vitrine_export.dolls.scene import HAIR_STYLES
+from vitrine_export.dolls.person import HAIR_STYLES, Background, Person, Pose, wear
+
+Choice = TypeVar("Choice")
 
 CLEAR = 90.0
 """RGB distance from which two colours next to each other are told apart."""
 
+PRINT_CLEAR, HAIR_CLEAR = 1.6 * CLEAR, 0.6 * CLEAR
+"""The same for a print on its cloth, which is small, and for hair at the face, where the edge is known."""
+
 SOLID_SHARE = 0.4
 MARGIN = 0.02
 """Least distance of the body from the picture's edge, in picture heights."""
+
+TRUNK, LIMB_RADIUS = 0.11, 0.03
+"""Half the width of a trunk and the room that a limb needs around its axis, in body heights, rounded up."""
 
 LENGTHS = {"short": 0, "knee": 1, "long": 2}
 """From short to long; what a dress covers must have been covered, or the rule of the mask keeps bare legs."""
@@ -74,8 +84,14 @@ def sample(seed: int, index: int, category: Category | None = None) -> Sample:
     return Sample(person, garment, category, wear(person, garment))
 
 
-def _pick(rng: np.random.Generator, choices):  # noqa: ANN001, ANN202
-    return choices[rng.integers(len(choices))]
+def _pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
+    """One of the choices, each as likely."""
+    return choices[int(rng.integers(len(choices)))]
+
+
+def _pair(rng: np.random.Generator, low: float, high: float) -> tuple[float, float]:
+    """Two numbers between `low` and `high`."""
+    return float(rng.uniform(low, high)), float(rng.uniform(low, high))
 
 
 def _garment(rng: np.random.Generator, form: Form, beside: list[Colour]) -> Garment:
@@ -84,13 +100,13 @@ def _garment(rng: np.random.Generator, form: Form, beside: list[Colour]) -> Garm
         name for name, rgb in GARMENT_COLOURS.items() if all(apart(rgb, other) > CLEAR for other in beside)
     ]
     colour = _pick(rng, colours)
-    if rng.random() < SOLID_SHARE:
-        return Garment(form.category, form.kind, form.sleeve, form.length, colour)
-    pattern = _pick(rng, [name for name in PATTERNS if name != "solid"])
-    prints = [
-        name for name, rgb in PATTERN_COLOURS.items() if apart(rgb, GARMENT_COLOURS[colour]) > 1.6 * CLEAR
-    ]
-    return Garment(form.category, form.kind, form.sleeve, form.length, colour, pattern, _pick(rng, prints))
+    pattern, pattern_colour = "solid", ""
+    if rng.random() >= SOLID_SHARE:
+        pattern = _pick(rng, [name for name in PATTERNS if name != "solid"])
+        base = GARMENT_COLOURS[colour]
+        prints = [name for name, rgb in PATTERN_COLOURS.items() if apart(rgb, base) > PRINT_CLEAR]
+        pattern_colour = _pick(rng, prints)
+    return Garment(form.category, form.kind, form.sleeve, form.length, colour, pattern, pattern_colour)
 
 
 def _worn(rng: np.random.Generator, asked: Garment, skin: Colour, wall: Colour) -> tuple[Garment, ...]:
@@ -110,7 +126,7 @@ def _person(rng: np.random.Generator, skin: Colour, wall: Colour, worn: tuple[Ga
     floor = shade(wall, 0.86) if rng.random() < 0.6 else wall
     background = Background(wall, floor, float(rng.uniform(0.80, 0.90)))
     hair = _pick(rng, HAIR_STYLES)
-    hair_colour = _pick(rng, [colour for colour in HAIRS if apart(colour, skin) > 0.6 * CLEAR])
+    hair_colour = _pick(rng, [colour for colour in HAIRS if apart(colour, skin) > HAIR_CLEAR])
     places = {"upper_body": "upper", "lower_body": "lower", "dresses": "dress"}
     outfit = {places[garment.category]: garment for garment in worn}
     shoes = _pick(rng, SHOES)
@@ -119,29 +135,31 @@ def _person(rng: np.random.Generator, skin: Colour, wall: Colour, worn: tuple[Ga
 
 def _pose(rng: np.random.Generator, build: float) -> Pose:
     """A pose whose whole body lies in the picture."""
-    arms = rng.choice(len(ARM_POSES), size=2, p=[pose.share for pose in ARM_POSES])
-    if rng.random() < 0.5:
-        arms[1] = arms[0]
-    uppers = tuple(float(rng.uniform(*ARM_POSES[arm].upper)) for arm in arms)
-    lowers = tuple(float(rng.uniform(*ARM_POSES[arm].lower)) for arm in arms)
-    upper_legs = tuple(float(angle) for angle in rng.uniform(1.5, 3.5, 2))
-    lower_legs = tuple(float(angle) for angle in rng.uniform(-3.0, -1.0, 2))
+    right, left = (ARM_POSES[arm] for arm in _arms(rng))
+    uppers = float(rng.uniform(*right.upper)), float(rng.uniform(*left.upper))
+    lowers = float(rng.uniform(*right.lower)), float(rng.uniform(*left.lower))
+    upper_legs, lower_legs = _pair(rng, 1.5, 3.5), _pair(rng, -3.0, -1.0)
     height, lean = float(rng.uniform(0.84, 0.93)), float(rng.uniform(-3.0, 3.0))
-    upright = Pose(height, (0.0, 0.0), lean, uppers, lowers, upper_legs, lower_legs)
-    left, right = _reach(upright, build)
-    height = min(height, (ASPECT - 2.0 * MARGIN) / (right - left))
-    slack = max(0.0, (ASPECT - (right - left) * height) / 2.0 - MARGIN)
-    x = (ASPECT - (left + right) * height) / 2.0 + rng.uniform(-0.6, 0.6) * slack
-    y = 0.5 + rng.uniform(-1.0, 1.0) * max(0.0, 0.48 - height * 0.52)
-    return Pose(height, (float(x), float(y)), lean, uppers, lowers, upper_legs, lower_legs)
+    pose = Pose(height, (ASPECT / 2.0, 0.5), lean, uppers, lowers, upper_legs, lower_legs)
+    low, high = _reach(pose, build)
+    height = min(height, (ASPECT - 2.0 * MARGIN) / (high - low))
+    slack = max(0.0, (ASPECT - (high - low) * height) / 2.0 - MARGIN)
+    x = (ASPECT - (low + high) * height) / 2.0 + rng.uniform(-0.6, 0.6) * slack
+    y = 0.5 + rng.uniform(-1.0, 1.0) * max(0.0, 0.5 - MARGIN - height * 0.52)
+    return replace(pose, height=height, centre=(float(x), float(y)))
+
+
+def _arms(rng: np.random.Generator) -> tuple[int, int]:
+    """Which of ARM_POSES the right and the left arm hold; both the same in more than half the draws."""
+    right, left = rng.choice(len(ARM_POSES), size=2, p=[pose.share for pose in ARM_POSES])
+    return (right, right) if rng.random() < 0.5 else (right, left)
 
 
 def _reach(pose: Pose, build: float) -> tuple[float, float]:
     """How far the body reaches to the left and right of its middle, in body heights."""
     body = figure(pose, build)
     turn = np.radians(pose.lean)
-    joints = np.concatenate([[limb.middle, limb.end] for limb in body.arms + body.legs])
-    ends = np.array([arm.end + (arm.end - arm.middle) * HAND / 0.14 for arm in body.arms])
-    points = np.concatenate([joints, ends])
+    hands = [arm.end + (arm.end - arm.middle) * HAND / LOWER_ARM for arm in body.arms]
+    points = np.array([joint for limb in body.arms + body.legs for joint in (limb.middle, limb.end)] + hands)
     across = points[:, 0] * np.cos(turn) - (points[:, 1] - 0.5) * np.sin(turn)
-    return float(min(across.min(), -0.11)) - 0.03, float(max(across.max(), 0.11)) + 0.03
+    return float(min(across.min(), -TRUNK)) - LIMB_RADIUS, float(max(across.max(), TRUNK)) + LIMB_RADIUS

@@ -8,6 +8,7 @@ the waist.
 from collections.abc import Iterator
 
 import numpy as np
+from vitrine_orchestrator.person.labels import Label
 
 from vitrine_export.dolls.clothes import ARM_RADII, LEG_RADII, WAIST, Cutter, body_width
 from vitrine_export.dolls.figure import FACE, HAND, Figure, Limb, figure
@@ -17,8 +18,9 @@ from vitrine_export.dolls.palette import DARK, LIPS, Colour, shade
 from vitrine_export.dolls.person import Person
 from vitrine_export.dolls.shapes import Points, ellipse, limb, mirrored, polygon
 
-UPPER, HAIR, FACE_LABEL, NECK_LABEL = 4, 2, 11, 18
-SHOE_LABELS, LEG_LABELS, ARM_LABELS = (10, 9), (13, 12), (15, 14)
+SHOE_LABELS = (Label.RIGHT_SHOE, Label.LEFT_SHOE)
+LEG_LABELS = (Label.RIGHT_LEG, Label.LEFT_LEG)
+ARM_LABELS = (Label.RIGHT_ARM, Label.LEFT_ARM)
 """ATR labels as (right, left)."""
 
 TORSO_PART, HEAD_PARTS = 2, (23, 24)
@@ -30,8 +32,6 @@ UPPER_ARM_PARTS, LOWER_ARM_PARTS = (16, 15), (20, 19)
 HEAD = (0.0, 0.088, 0.061, 0.080)  # x, y, half axes
 CHEST = 0.27
 """y below which bare torso is midriff, above which it is neck."""
-
-HAIR_STYLES = ("short", "bob", "long", "bun")
 
 
 def _upper(arm: Limb, radii: tuple[float, float, float], build: float) -> Points:
@@ -130,9 +130,9 @@ def _shoes(person: Person, body: Figure) -> Iterator[Layer]:
 
 
 def _bare_torso(person: Person) -> Iterator[Layer]:
-    yield Layer(_torso(person.build, CHEST, WAIST + 0.01), person.skin, UPPER)
-    yield Layer(_torso(person.build, 0.20, CHEST), person.skin, NECK_LABEL)
-    yield Layer(_neck(), shade(person.skin, 0.9), NECK_LABEL)
+    yield Layer(_torso(person.build, CHEST, WAIST + 0.01), person.skin, Label.UPPER_CLOTHES)
+    yield Layer(_torso(person.build, 0.20, CHEST), person.skin, Label.NECK)
+    yield Layer(_neck(), shade(person.skin, 0.9), Label.NECK)
 
 
 def _upper_arms(person: Person, body: Figure) -> Iterator[Layer]:
@@ -158,21 +158,21 @@ def _back_hair(person: Person) -> Iterator[Layer]:
         "bun": ellipse(0.0, -0.002, 0.030, 0.028),
     }
     if person.hair in shapes:
-        yield Layer(shapes[person.hair], person.hair_colour, HAIR)
+        yield Layer(shapes[person.hair], person.hair_colour, Label.HAIR)
 
 
 def _head(person: Person) -> Iterator[Layer]:
     x, y, across, along = HEAD
     skin: Colour = person.skin
     for side in (-1.0, 1.0):
-        yield Layer(ellipse(side * across, 0.094, 0.010, 0.016), skin, FACE_LABEL)
-    yield Layer(ellipse(x, y, across, along), skin, FACE_LABEL)
+        yield Layer(ellipse(side * across, 0.094, 0.010, 0.016), skin, Label.FACE)
+    yield Layer(ellipse(x, y, across, along), skin, Label.FACE)
     for side in (-1.0, 1.0):
         yield Layer(
-            ellipse(side * FACE["eye"][0], FACE["eye"][1], 0.0085, 0.0115, corners=16), DARK, FACE_LABEL
+            ellipse(side * FACE["eye"][0], FACE["eye"][1], 0.0085, 0.0115, corners=16), DARK, Label.FACE
         )
-    yield Layer(ellipse(0.0, 0.128, 0.020, 0.012, 0.0, 180.0, corners=12), LIPS, FACE_LABEL)
-    yield Layer(ellipse(0.0, 0.112, 0.006, 0.005, corners=12), shade(skin, 0.85), FACE_LABEL)
+    yield Layer(ellipse(0.0, 0.128, 0.020, 0.012, 0.0, 180.0, corners=12), LIPS, Label.FACE)
+    yield Layer(ellipse(0.0, 0.112, 0.006, 0.005, corners=12), shade(skin, 0.85), Label.FACE)
     crown = ellipse(x, y, across + 0.006, along + 0.007, 170.0, 370.0)
     fringe = polygon((0.050, 0.062), (0.022, 0.050), (-0.020, 0.046), (-0.048, 0.062))
-    yield Layer(np.concatenate([crown, fringe]), person.hair_colour, HAIR)
+    yield Layer(np.concatenate([crown, fringe]), person.hair_colour, Label.HAIR)
