@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
@@ -136,9 +137,9 @@ def traverse(steps: Sequence[Step], hidden: Tensor, embedding: Tensor, attending
 def _up(module: nn.Module, hidden: Tensor, skip: Tensor) -> Tensor:
     """Double the size, or meet the skip's where an odd size was halved on the way down."""
     height, width = skip.shape[-2:]
-    if height == 2 * hidden.shape[-2] and width == 2 * hidden.shape[-1]:
-        return module(hidden)
-    return module(hidden, (height, width))
+    doubles = height == 2 * hidden.shape[-2] and width == 2 * hidden.shape[-1]
+    size = {"scale_factor": 2.0} if doubles else {"size": (height, width)}
+    return module.conv(F.interpolate(hidden, mode="nearest", **size))
 
 
 def _attention(step: Step, hidden: Tensor, attending: Attending) -> Tensor:
