@@ -1,1 +1,49 @@
-"""Vitrine's thin client: try-on and advertising pictures from a Triton server."""
+"""Vitrine's thin client: try-on and advertising pictures from a Triton server.
+
+with Vitrine("localhost:8001") as vitrine:
+    result = vitrine.try_on(person="me.jpg", garment="coat.jpg", seed=7)
+result.image.save("me-in-coat.png")
+"""
+
+from vitrine.answers import Fitting, Prepared, Progress, TryOn
+from vitrine.async_client import AsyncVitrine
+from vitrine.cancellation import Cancellation
+from vitrine.client import Vitrine
+from vitrine.errors import (
+    BadRequest,
+    Busy,
+    Cancelled,
+    NotFound,
+    StageFailed,
+    TimedOut,
+    Unavailable,
+    VitrineError,
+)
+from vitrine.fake import AsyncFakeTransport, FakeTransport
+from vitrine.retry import Retry
+from vitrine.statuses import ModelStatus
+from vitrine.transport import AsyncTransport, Transport
+
+__all__ = [
+    "AsyncFakeTransport",
+    "AsyncTransport",
+    "AsyncVitrine",
+    "BadRequest",
+    "Busy",
+    "Cancellation",
+    "Cancelled",
+    "FakeTransport",
+    "Fitting",
+    "ModelStatus",
+    "NotFound",
+    "Prepared",
+    "Progress",
+    "Retry",
+    "StageFailed",
+    "TimedOut",
+    "Transport",
+    "TryOn",
+    "Unavailable",
+    "Vitrine",
+    "VitrineError",
+]

@@ -1,0 +1,186 @@
+"""The asynchronous client: Vitrine's methods, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+
+import numpy as np
+
+from vitrine.answers import Fitting, Prepared, Progress, TryOn, read_event, read_prepared, read_result
+from vitrine.client import DEFAULT_TIMEOUT_S
+from vitrine.errors import BadRequest, VitrineError
+from vitrine.inputs import (
+    Tensors,
+    TryOnOptions,
+    options_for_each,
+    prepare_garment_inputs,
+    prepare_person_inputs,
+    prepare_text_inputs,
+    try_on_inputs,
+)
+from vitrine.pictures import Picture
+from vitrine.retry import Retry
+from vitrine.statuses import ModelStatus
+from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
+
+Answer = TypeVar("Answer")
+
+
+class AsyncVitrine:
+    """As Vitrine, for one event loop; cancelling a task cancels its request."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        protocol: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retry: Retry | None = None,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        """See Vitrine."""
+        self._transport = transport or connect_async(read_endpoint(url, protocol=protocol, headers=headers))
+        self._timeout_s, self._retry = timeout_s, retry or Retry()
+
+    async def try_on(self, *, timeout_s: float | None = None, **options: Unpack[TryOnOptions]) -> TryOn:
+        """See Vitrine."""
+        return read_result(await self.infer("try_on", try_on_inputs(**options), timeout_s=timeout_s))
+
+    def try_on_many(
+        self,
+        *,
+        garments: Sequence[Picture],
+        at_once: int = 4,
+        timeout_s: float | None = None,
+        **options: Unpack[TryOnOptions],
+    ) -> AsyncGenerator[Fitting, None]:
+        """See Vitrine."""
+        if at_once < 1:
+            raise BadRequest(f"at_once must be at least 1, got {at_once}")
+        return self._fittings(options_for_each(garments, options), at_once, timeout_s)
+
+    def try_on_stream(
+        self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[TryOnOptions]
+    ) -> AsyncGenerator[Progress | TryOn, None]:
+        """See Vitrine."""
+        inputs = try_on_inputs(**options) | {"previews": np.array([previews])}
+        return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
+
+    async def prepare_person(
+        self,
+        *,
+        person: Picture | None = None,
+        person_id: str | None = None,
+        category: str = "upper_body",
+        crop: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Prepared:
+        """See Vitrine."""
+        inputs = prepare_person_inputs(person=person, person_id=person_id, category=category, crop=crop)
+        return read_prepared(await self.infer("prepare_person", inputs, timeout_s=timeout_s))
+
+    async def prepare_garment(
+        self,
+        *,
+        garment: Picture | None = None,
+        garment_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Prepared:
+        """See Vitrine."""
+        inputs = prepare_garment_inputs(garment=garment, garment_id=garment_id)
+        return read_prepared(await self.infer("prepare_garment", inputs, timeout_s=timeout_s))
+
+    async def prepare_text(self, *, description: str, timeout_s: float | None = None) -> Prepared:
+        """See Vitrine."""
+        inputs = prepare_text_inputs(description=description)
+        return read_prepared(await self.infer("prepare_text", inputs, timeout_s=timeout_s))
+
+    async def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
+        """See Vitrine."""
+        return await self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+
+    async def infer(
+        self, model: str, inputs: Tensors, *, version: str = "", timeout_s: float | None = None
+    ) -> dict[str, np.ndarray]:
+        """See Vitrine."""
+        return await self._with_retries(
+            lambda left_s: self._transport.infer(model, inputs, timeout_s=left_s, version=version), timeout_s
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> AsyncVitrine:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _with_retries(
+        self, call: Callable[[float], Awaitable[Answer]], timeout_s: float | None
+    ) -> Answer:
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        tried = 0
+        while True:
+            try:
+                return await call(max(deadline - time.monotonic(), 1e-3))
+            except VitrineError as error:
+                tried += 1
+                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                if pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+
+    async def _events(self, inputs: Tensors, timeout_s: float) -> AsyncGenerator[Progress | TryOn, None]:
+        deadline = time.monotonic() + timeout_s
+        tried, begun = 0, False
+        while True:
+            left_s = max(deadline - time.monotonic(), 1e-3)
+            try:
+                async with aclosing(
+                    self._transport.stream("try_on_stream", inputs, timeout_s=left_s)
+                ) as answers:
+                    async for outputs in answers:
+                        begun = True
+                        yield (event := read_event(outputs))
+                        if isinstance(event, TryOn):
+                            return
+                raise VitrineError("the stream ended before its result")
+            except VitrineError as error:
+                tried += 1
+                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                if begun or pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+
+    async def _fittings(
+        self, each: list[dict[str, Any]], at_once: int, timeout_s: float | None
+    ) -> AsyncGenerator[Fitting, None]:
+        room = asyncio.Semaphore(at_once)
+
+        async def fit(index: int) -> Fitting:
+            garment = each[index]["garment"]
+            try:
+                async with room:
+                    result = await self.try_on(timeout_s=timeout_s, **each[index])
+            except VitrineError as error:
+                return Fitting(index, garment, None, error)
+            return Fitting(index, garment, result)
+
+        tasks = [asyncio.create_task(fit(index)) for index in range(len(each))]
+        try:
+            for done in asyncio.as_completed(tasks):
+                yield await done
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

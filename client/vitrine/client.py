@@ -1,0 +1,212 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+
+import numpy as np
+
+from vitrine.answers import Fitting, Prepared, Progress, TryOn, read_event, read_prepared, read_result
+from vitrine.cancellation import Cancellation
+from vitrine.errors import BadRequest, VitrineError
+from vitrine.inputs import (
+    Tensors,
+    TryOnOptions,
+    options_for_each,
+    prepare_garment_inputs,
+    prepare_person_inputs,
+    prepare_text_inputs,
+    try_on_inputs,
+)
+from vitrine.pictures import Picture
+from vitrine.retry import Retry
+from vitrine.statuses import ModelStatus
+from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
+
+DEFAULT_TIMEOUT_S = 60.0
+Answer = TypeVar("Answer")
+
+
+class Vitrine:
+    """A client of one Vitrine server; safe to share between threads.
+
+    `timeout_s` bounds every call, retries included; each method takes one of its own.
+    Errors are VitrineErrors.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        protocol: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retry: Retry | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """`url` is host:port or a URL (grpc, grpcs, http, https); `transport` takes its place in tests."""
+        self._transport = transport or connect(read_endpoint(url, protocol=protocol, headers=headers))
+        self._timeout_s, self._retry = timeout_s, retry or Retry()
+
+    def try_on(
+        self,
+        *,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+        **options: Unpack[TryOnOptions],
+    ) -> TryOn:
+        """The person in the garment, or in all garments together when `garment` is a list."""
+        inputs = try_on_inputs(**options)
+        return read_result(self.infer("try_on", inputs, timeout_s=timeout_s, cancellation=cancellation))
+
+    def try_on_many(
+        self,
+        *,
+        garments: Sequence[Picture],
+        at_once: int = 4,
+        timeout_s: float | None = None,
+        **options: Unpack[TryOnOptions],
+    ) -> Iterator[Fitting]:
+        """The person in each garment, as they are done; an error costs its own garment only.
+
+        `category`, `description` and `seed` may be lists, one for each garment. `timeout_s` is for each.
+        Closing the iterator cancels what is not done.
+        """
+        if at_once < 1:
+            raise BadRequest(f"at_once must be at least 1, got {at_once}")
+        return self._fittings(options_for_each(garments, options), at_once, timeout_s)
+
+    def try_on_stream(
+        self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[TryOnOptions]
+    ) -> Iterator[Progress | TryOn]:
+        """Progress as it is made, then the TryOn; closing the iterator cancels the request. Needs gRPC."""
+        inputs = try_on_inputs(**options) | {"previews": np.array([previews])}
+        return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
+
+    def prepare_person(
+        self,
+        *,
+        person: Picture | None = None,
+        person_id: str | None = None,
+        category: str = "upper_body",
+        crop: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Prepared:
+        """Prepare a person for a category, so that later try-ons find them in the cache."""
+        inputs = prepare_person_inputs(person=person, person_id=person_id, category=category, crop=crop)
+        return read_prepared(self.infer("prepare_person", inputs, timeout_s=timeout_s))
+
+    def prepare_garment(
+        self,
+        *,
+        garment: Picture | None = None,
+        garment_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Prepared:
+        """Prepare a garment, so that later try-ons find it in the cache."""
+        inputs = prepare_garment_inputs(garment=garment, garment_id=garment_id)
+        return read_prepared(self.infer("prepare_garment", inputs, timeout_s=timeout_s))
+
+    def prepare_text(self, *, description: str, timeout_s: float | None = None) -> Prepared:
+        """Prepare a garment's description, so that later try-ons find it in the cache."""
+        inputs = prepare_text_inputs(description=description)
+        return read_prepared(self.infer("prepare_text", inputs, timeout_s=timeout_s))
+
+    def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
+        """What the server has loaded: versions, readiness, statistics."""
+        return self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+
+    def infer(
+        self,
+        model: str,
+        inputs: Tensors,
+        *,
+        version: str = "",
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Call any model of the server by its tensors."""
+        cancellation = cancellation or Cancellation()
+        return self._with_retries(
+            lambda left_s: self._transport.infer(
+                model, inputs, timeout_s=left_s, version=version, cancellation=cancellation
+            ),
+            timeout_s,
+            cancellation.wait,
+        )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._transport.close()
+
+    def __enter__(self) -> Vitrine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _with_retries(
+        self,
+        call: Callable[[float], Answer],
+        timeout_s: float | None,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> Answer:
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        tried = 0
+        while True:
+            try:
+                return call(max(deadline - time.monotonic(), 1e-3))
+            except VitrineError as error:
+                tried += 1
+                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                if pause_s is None:
+                    raise
+            wait(pause_s)
+
+    def _events(self, inputs: Tensors, timeout_s: float) -> Iterator[Progress | TryOn]:
+        deadline = time.monotonic() + timeout_s
+        tried, begun = 0, False
+        while True:
+            left_s = max(deadline - time.monotonic(), 1e-3)
+            try:
+                with closing(self._transport.stream("try_on_stream", inputs, timeout_s=left_s)) as answers:
+                    for outputs in answers:
+                        begun = True
+                        yield (event := read_event(outputs))
+                        if isinstance(event, TryOn):
+                            return
+                raise VitrineError("the stream ended before its result")
+            except VitrineError as error:
+                tried += 1
+                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                if begun or pause_s is None:
+                    raise
+            time.sleep(pause_s)
+
+    def _fittings(
+        self, each: list[dict[str, Any]], at_once: int, timeout_s: float | None
+    ) -> Iterator[Fitting]:
+        cancellation = Cancellation()
+        pool = ThreadPoolExecutor(at_once, thread_name_prefix="vitrine-try-on")
+
+        def fit(index: int) -> Fitting:
+            garment = each[index]["garment"]
+            try:
+                result = self.try_on(timeout_s=timeout_s, cancellation=cancellation, **each[index])
+            except VitrineError as error:
+                return Fitting(index, garment, None, error)
+            return Fitting(index, garment, result)
+
+        try:
+            for done in as_completed([pool.submit(fit, index) for index in range(len(each))]):
+                yield done.result()
+        finally:
+            cancellation.cancel()
+            pool.shutdown(wait=True, cancel_futures=True)

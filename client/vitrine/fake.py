@@ -1,0 +1,213 @@
+"""A server that is not there: transports that answer from plain code, for users' tests and for ours.
+
+vitrine = Vitrine(transport=FakeTransport())
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from vitrine.cancellation import Cancellation
+from vitrine.errors import BadRequest, Cancelled, NotFound, VitrineError
+from vitrine.inputs import Tensors
+from vitrine.statuses import ModelStatus
+
+FAKE_DIGEST = "fake" * 16  # the pipeline's digest in every report
+DEFAULT_STEPS = 30
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that the fake received."""
+
+    model: str
+    inputs: Tensors
+    timeout_s: float
+
+
+class FakeTransport:
+    """Answers try-ons with the garment laid on the person's middle; the seed tints it.
+
+    `failures` are raised by the first requests, one each, before anything is answered.
+    `calls` are all requests.
+    """
+
+    def __init__(self, *, failures: Sequence[VitrineError] = ()) -> None:
+        self.failures = list(failures)
+        self.calls: list[Call] = []
+        self.closed = False
+        self.streams_cancelled = 0
+
+    def infer(
+        self,
+        model: str,
+        inputs: Tensors,
+        *,
+        timeout_s: float,
+        version: str = "",
+        cancellation: Cancellation | None = None,
+    ) -> dict[str, np.ndarray]:
+        """See Transport."""
+        if cancellation is not None and cancellation.cancelled:
+            raise Cancelled("the request was cancelled")
+        self._receive(model, inputs, timeout_s)
+        if model not in _ANSWERS:
+            raise NotFound(f"Request for unknown model: '{model}' is not found")
+        return _ANSWERS[model](inputs)
+
+    def stream(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> Generator[dict[str, np.ndarray], None, None]:
+        """See Transport."""
+        self._receive(model, inputs, timeout_s)
+        ended = False
+        try:
+            yield from _events(inputs)
+            ended = True
+        finally:
+            self.streams_cancelled += not ended
+
+    def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
+        """See Transport."""
+        self._receive("models", {}, timeout_s)
+        return tuple(ModelStatus(name, "1", "READY", "") for name in sorted([*_ANSWERS, "try_on_stream"]))
+
+    def close(self) -> None:
+        """See Transport."""
+        self.closed = True
+
+    def _receive(self, model: str, inputs: Tensors, timeout_s: float) -> None:
+        self.calls.append(Call(model, dict(inputs), timeout_s))
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+class AsyncFakeTransport:
+    """A FakeTransport, awaited; `fake` is where its calls and failures are."""
+
+    def __init__(self, fake: FakeTransport | None = None) -> None:
+        self.fake = fake or FakeTransport()
+
+    async def infer(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> dict[str, np.ndarray]:
+        """See AsyncTransport."""
+        await asyncio.sleep(0)
+        return self.fake.infer(model, inputs, timeout_s=timeout_s, version=version)
+
+    async def stream(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> AsyncGenerator[dict[str, np.ndarray], None]:
+        """See AsyncTransport."""
+        answers = self.fake.stream(model, inputs, timeout_s=timeout_s, version=version)
+        try:
+            for outputs in answers:
+                yield outputs
+        finally:
+            answers.close()
+
+    async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
+        """See AsyncTransport."""
+        return self.fake.models(timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        """See AsyncTransport."""
+        self.fake.close()
+
+
+def _try_on(inputs: Tensors) -> dict[str, np.ndarray]:
+    person = _picture(inputs, "person")
+    seed = int(inputs["seed"][0]) if "seed" in inputs else 0
+    steps = int(inputs["steps"][0]) if "steps" in inputs else DEFAULT_STEPS
+    if not 1 <= steps <= 100:
+        raise BadRequest(f"steps must be 1 to 100, got {steps}")
+    w, h = person.size
+    box = (w // 4, h // 4, max(w * 3 // 4, w // 4 + 1), max(h * 3 // 4, h // 4 + 1))
+    size = (box[2] - box[0], box[3] - box[1])
+    for garment in inputs.get("garment", []):
+        worn = _open(garment, "garment").resize(size)
+        tint = Image.new("RGB", size, (seed % 256, seed // 256 % 256, seed // 65536 % 256))
+        person.paste(Image.blend(worn, tint, 0.1), box)
+    mask = Image.new("L", person.size)
+    mask.paste(255, box)
+    report = {
+        "seed": seed,
+        "steps": steps,
+        "timings": {"denoise": 0.0},
+        "sources": {"person": "fresh", "garment": "fresh", "text": "fresh"},
+        "size": [w, h],
+        "versions": {"try_on": "1"},
+        "pipeline_digest": FAKE_DIGEST,
+    }
+    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    return {
+        "image": _bytes(_encode(person, kind)),
+        "mask": _bytes(_encode(mask, "png")),
+        "seed": np.array([seed], np.uint64),
+        "report": _bytes(json.dumps(report).encode()),
+    }
+
+
+def _events(inputs: Tensors) -> Generator[dict[str, np.ndarray], None, None]:
+    result = _try_on(inputs)
+    steps = json.loads(result["report"][0])["steps"]
+    previews = bool(inputs["previews"][0]) if "previews" in inputs else False
+    for step in range(1, steps + 1):
+        event = {"kind": "progress", "step": step, "steps": steps, "elapsed_s": 0.0, "left_s": 0.0}
+        outputs = {"event": _bytes(json.dumps(event).encode())}
+        yield outputs | {"image": result["image"]} if previews else outputs
+    yield result | {"event": _bytes(json.dumps({"kind": "result"}).encode())}
+
+
+def _prepare(kind: str, source: str) -> Callable[[Tensors], dict[str, np.ndarray]]:
+    """The answer of prepare_<kind>: a key from its first input, and no tensors."""
+
+    def answer(inputs: Tensors) -> dict[str, np.ndarray]:
+        if source != "description":
+            _picture(inputs, source)
+        report = {"timings": {}, "sources": {kind: "fresh"}, "pipeline_digest": FAKE_DIGEST}
+        return {
+            f"{kind}_key": _bytes(f"fake-{kind}".encode()),
+            "report": _bytes(json.dumps(report).encode()),
+        }
+
+    return answer
+
+
+_ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
+    "try_on": _try_on,
+    "prepare_person": _prepare("person", "person"),
+    "prepare_garment": _prepare("garment", "garment"),
+    "prepare_text": _prepare("text", "description"),
+}
+
+
+def _picture(inputs: Tensors, name: str) -> Image.Image:
+    """The first picture of an input; a small white one where the caller gave an id only."""
+    if name not in inputs:
+        return Image.new("RGB", (48, 64), "white")
+    return _open(inputs[name][0], name)
+
+
+def _open(encoded: bytes, name: str) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(encoded)).convert("RGB")
+    except OSError as error:
+        raise BadRequest(f"{name} must be a PNG, JPEG or WebP picture, got {len(encoded)} bytes") from error
+
+
+def _encode(image: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def _bytes(value: bytes) -> np.ndarray:
+    return np.array([value], dtype=np.object_)

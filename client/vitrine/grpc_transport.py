@@ -1,0 +1,216 @@
+"""gRPC, by tritonclient."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
+
+import grpc
+import numpy as np
+from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
+from tritonclient.grpc.aio import InferenceServerClient as AsyncInferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from vitrine.cancellation import Cancellation
+from vitrine.errors import Cancelled
+from vitrine.inputs import Tensors
+from vitrine.statuses import ModelStatus, read_models
+from vitrine.transport import Endpoint
+from vitrine.wire import infer_inputs, read_error, request_headers, timed_out
+
+MAX_MESSAGE_BYTES = 256 * 2**20  # a raw picture of 40 megapixels is 120 MB; gRPC's own limit is 4 MB
+GRACE_S = 2.0  # gRPC keeps its own deadline; this much later we no longer believe that it does
+
+_CHANNEL = [
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+]
+_Answer = tuple[InferResult | None, InferenceServerException | None]
+
+
+class GrpcTransport:
+    """A Transport over one gRPC channel; each stream has a channel of its own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._client = self._open()
+
+    def infer(
+        self,
+        model: str,
+        inputs: Tensors,
+        *,
+        timeout_s: float,
+        version: str = "",
+        cancellation: Cancellation | None = None,
+    ) -> dict[str, np.ndarray]:
+        """See Transport. Leaving early (Ctrl-C among the ways) cancels the request on the server."""
+        answer: Future[_Answer] = Future()
+        call = self._client.async_infer(
+            model,
+            infer_inputs(inputs, InferInput),
+            callback=lambda result, error: answer.set_result((result, error)),
+            model_version=version,
+            client_timeout=timeout_s,
+            headers=request_headers(self._endpoint.headers),
+        )
+        with (cancellation or Cancellation()).stops(call.cancel):
+            try:
+                result, error = answer.result(timeout_s + GRACE_S)
+            except FutureTimeout:
+                call.cancel()
+                raise timed_out(timeout_s) from None
+            except BaseException:
+                call.cancel()
+                raise
+        return _tensors(result, error, timeout_s)
+
+    def stream(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> Generator[dict[str, np.ndarray], None, None]:
+        """See Transport."""
+        answers: queue.Queue[_Answer] = queue.Queue()
+        client = self._open()
+        client.start_stream(
+            callback=lambda result, error: answers.put((result, error)),
+            stream_timeout=timeout_s,
+            headers=request_headers(self._endpoint.headers),
+        )
+        try:
+            client.async_stream_infer(
+                model,
+                infer_inputs(inputs, InferInput),
+                model_version=version,
+                enable_empty_final_response=True,
+            )
+            yield from _until_final(answers, timeout_s)
+        finally:
+            client.stop_stream(cancel_requests=True)
+            client.close()
+
+    def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
+        """See Transport."""
+        asked = {
+            "as_json": True,
+            "client_timeout": timeout_s,
+            "headers": request_headers(self._endpoint.headers),
+        }
+        try:
+            index = self._client.get_model_repository_index(**asked)
+            statistics = self._client.get_inference_statistics(**asked)
+        except InferenceServerException as error:
+            raise read_error(error, timeout_s) from error
+        return read_models(index.get("models", []), statistics.get("model_stats", []))
+
+    def close(self) -> None:
+        """See Transport."""
+        self._client.close()
+
+    def _open(self) -> InferenceServerClient:
+        return InferenceServerClient(self._endpoint.address, ssl=self._endpoint.tls, channel_args=_CHANNEL)
+
+
+class AsyncGrpcTransport:
+    """An AsyncTransport over one gRPC channel, opened at the first call in the loop that makes it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._opened: AsyncInferenceServerClient | None = None
+
+    async def infer(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> dict[str, np.ndarray]:
+        """See AsyncTransport."""
+        try:
+            result = await self._client().infer(
+                model,
+                infer_inputs(inputs, InferInput),
+                model_version=version,
+                client_timeout=timeout_s,
+                headers=request_headers(self._endpoint.headers),
+            )
+        except InferenceServerException as error:
+            raise read_error(error, timeout_s) from error
+        return _tensors(result, None, timeout_s)
+
+    async def stream(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> AsyncGenerator[dict[str, np.ndarray], None]:
+        """See AsyncTransport."""
+
+        async def requests() -> AsyncIterator[dict[str, Any]]:
+            yield {
+                "model_name": model,
+                "model_version": version,
+                "inputs": infer_inputs(inputs, InferInput),
+            }
+
+        call = self._client().stream_infer(
+            requests(), stream_timeout=timeout_s, headers=request_headers(self._endpoint.headers)
+        )
+        try:
+            async for result, error in call:
+                if outputs := _tensors(result, error, timeout_s):
+                    yield outputs
+        except grpc.RpcError as error:
+            raise _read_rpc_error(error, timeout_s) from error
+        finally:
+            call.cancel()
+
+    async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
+        """See AsyncTransport."""
+        asked = {
+            "as_json": True,
+            "client_timeout": timeout_s,
+            "headers": request_headers(self._endpoint.headers),
+        }
+        try:
+            index = await self._client().get_model_repository_index(**asked)
+            statistics = await self._client().get_inference_statistics(**asked)
+        except InferenceServerException as error:
+            raise read_error(error, timeout_s) from error
+        return read_models(index.get("models", []), statistics.get("model_stats", []))
+
+    async def close(self) -> None:
+        """See AsyncTransport."""
+        if self._opened is not None:
+            await self._opened.close()
+
+    def _client(self) -> AsyncInferenceServerClient:
+        if self._opened is None:
+            self._opened = AsyncInferenceServerClient(
+                self._endpoint.address, ssl=self._endpoint.tls, channel_args=_CHANNEL
+            )
+        return self._opened
+
+
+def _until_final(
+    answers: queue.Queue[_Answer], timeout_s: float
+) -> Generator[dict[str, np.ndarray], None, None]:
+    """The stream's answers up to the one that Triton marks as the last."""
+    while True:
+        try:
+            result, error = answers.get(timeout=timeout_s + GRACE_S)
+        except queue.Empty:
+            raise timed_out(timeout_s) from None
+        if outputs := _tensors(result, error, timeout_s):
+            yield outputs
+        if result is not None and result.get_response().parameters["triton_final_response"].bool_param:
+            return
+
+
+def _tensors(
+    result: InferResult | None, error: InferenceServerException | None, timeout_s: float
+) -> dict[str, np.ndarray]:
+    if error is not None:
+        raise read_error(error, timeout_s) from error
+    if result is None:
+        raise Cancelled("the request was cancelled")
+    return {one.name: result.as_numpy(one.name) for one in result.get_response().outputs}
+
+
+def _read_rpc_error(error: grpc.RpcError, timeout_s: float) -> Exception:
+    return read_error(InferenceServerException(error.details(), str(error.code())), timeout_s)

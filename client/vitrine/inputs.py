@@ -1,0 +1,169 @@
+"""What a caller says, turned into named tensors: pure, and shared by the sync and the async client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict
+
+import numpy as np
+
+from vitrine.errors import BadRequest
+from vitrine.pictures import Picture, encode_picture, encode_pictures
+
+Tensors: TypeAlias = Mapping[str, np.ndarray]
+"""Tensors by name; BYTES tensors are object arrays of bytes."""
+
+
+class TryOnOptions(TypedDict, total=False):
+    """How a try-on is made; everything left out is the server's default."""
+
+    person: Picture | None  # the person's picture; this or person_id
+    person_id: str | None  # a person that the server's object store knows
+    garment: Picture | Sequence[Picture] | None  # one garment, or several for a full outfit
+    garment_id: str | Sequence[str] | None
+    category: str | Sequence[str] | None  # "upper_body", "lower_body" or "dresses", one for each garment
+    description: str | Sequence[str] | None  # such as "short sleeve shirt", one for each garment
+    steps: int | None  # denoising steps, 1 to 100
+    seed: int | None  # 0 to 2**64-1; left out: random, and reported
+    guidance: float | None  # 0 to 20; at most 1: no guidance
+    paste_back: bool | None  # keep the pixels outside the mask exactly as they were
+    crop: str | None  # "fit", "crop" or "squash": how a picture of another shape is fitted
+    format: str | None  # "png", "jpeg" or "webp"
+    scheduler: str | None  # "checkpoint", "ddpm", "ddim" or "euler"
+
+
+PER_GARMENT = ("category", "description", "seed")  # options that may be a list in try_on_many
+
+
+def try_on_inputs(
+    *,
+    person: Picture | None = None,
+    person_id: str | None = None,
+    garment: Picture | Sequence[Picture] | None = None,
+    garment_id: str | Sequence[str] | None = None,
+    category: str | Sequence[str] | None = None,
+    description: str | Sequence[str] | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    guidance: float | None = None,
+    paste_back: bool | None = None,
+    crop: str | None = None,
+    format: str | None = None,
+    scheduler: str | None = None,
+) -> dict[str, np.ndarray]:
+    """The inputs of the models `try_on` and `try_on_stream`; see TryOnOptions."""
+    inputs = _person(person, person_id) | _garments(garment, garment_id)
+    count = max(len(inputs[name]) for name in ("garment", "garment_id") if name in inputs)
+    inputs |= _texts("category", category, count) | _texts("description", description, count)
+    inputs |= _texts("crop", crop) | _texts("format", format) | _texts("scheduler", scheduler)
+    inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)
+    inputs |= _number("guidance", guidance, np.float32)
+    if paste_back is not None:
+        inputs["paste_back"] = np.array([bool(paste_back)])
+    return inputs
+
+
+def prepare_person_inputs(
+    *,
+    person: Picture | None = None,
+    person_id: str | None = None,
+    category: str = "upper_body",
+    crop: str | None = None,
+) -> dict[str, np.ndarray]:
+    """The inputs of the model `prepare_person`."""
+    return _person(person, person_id) | _texts("category", category, 1) | _texts("crop", crop)
+
+
+def prepare_garment_inputs(
+    *, garment: Picture | None = None, garment_id: str | None = None
+) -> dict[str, np.ndarray]:
+    """The inputs of the model `prepare_garment`: one garment."""
+    inputs = _garments(garment, garment_id)
+    if any(len(tensor) != 1 for tensor in inputs.values()):
+        raise BadRequest("prepare_garment takes one garment; call it once for each")
+    return inputs
+
+
+def prepare_text_inputs(*, description: str) -> dict[str, np.ndarray]:
+    """The inputs of the model `prepare_text`."""
+    return _texts("description", description, 1)
+
+
+def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The options of each try-on of `try_on_many`: lists among PER_GARMENT are dealt out one by one."""
+    if "garment" in options or "garment_id" in options:
+        raise BadRequest("try_on_many takes its garments in `garments`")
+    each: list[dict[str, Any]] = [dict(options, garment=garment) for garment in garments]
+    if options.get("person") is not None:
+        person = encode_picture(options["person"], "person")  # once, not for each garment
+        each = [dict(one, person=person) for one in each]
+    for name in PER_GARMENT:
+        values = options.get(name)
+        if isinstance(values, list | tuple):
+            if len(values) != len(each):
+                raise BadRequest(f"{name} must be one for each of {len(each)} garments, got {len(values)}")
+            each = [dict(one, **{name: value}) for one, value in zip(each, values, strict=True)]
+    return each
+
+
+def _person(person: Picture | None, person_id: str | None) -> dict[str, np.ndarray]:
+    if person is None and person_id is None:
+        raise BadRequest("person or person_id must be given")
+    inputs = _texts("person_id", person_id)
+    if person is not None:
+        inputs["person"] = _bytes([encode_picture(person, "person")])
+    return inputs
+
+
+def _garments(
+    garment: Picture | Sequence[Picture] | None, garment_id: str | Sequence[str] | None
+) -> dict[str, np.ndarray]:
+    inputs = {}
+    if garment is not None:
+        inputs["garment"] = _bytes(encode_pictures(garment, "garment"))
+    if garment_id is not None:
+        ids = [garment_id] if isinstance(garment_id, str) else list(garment_id)
+        inputs["garment_id"] = _bytes([_utf8("garment_id", one) for one in ids])
+    if not inputs or not all(len(tensor) for tensor in inputs.values()):
+        raise BadRequest("garment or garment_id must be given, at least one")
+    if len({len(tensor) for tensor in inputs.values()}) > 1:
+        raise BadRequest("garment and garment_id must be as many as each other")
+    return inputs
+
+
+def _texts(name: str, value: str | Sequence[str] | None, count: int | None = None) -> dict[str, np.ndarray]:
+    """A BYTES tensor of one text, or of `count` texts; nothing for None."""
+    if value is None:
+        return {}
+    texts = [value] if isinstance(value, str) else list(value)
+    if len(texts) != (count or 1):
+        raise BadRequest(f"{name} must be {count or 1} text(s), one for each garment, got {len(texts)}")
+    return {name: _bytes([_utf8(name, text) for text in texts])}
+
+
+def _number(name: str, value: float | None, dtype: type[np.number]) -> dict[str, np.ndarray]:
+    """A tensor of one number; whether its value is allowed is the server's to say."""
+    if value is None:
+        return {}
+    whole = np.issubdtype(dtype, np.integer)
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise BadRequest(f"{name} must be {'a whole number' if whole else 'a number'}, got {value!r}")
+    try:
+        return {name: np.array([value], dtype)}
+    except OverflowError as error:
+        raise BadRequest(f"{name} must fit {np.dtype(dtype).name}, got {value}") from error
+
+
+def _utf8(name: str, text: str) -> bytes:
+    if not isinstance(text, str):
+        raise BadRequest(f"{name} must be text, got {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"{name} must be valid Unicode, got a lone surrogate in {text!r}") from error
+
+
+def _bytes(values: Iterable[bytes]) -> np.ndarray:
+    """A BYTES tensor (n,): object dtype, since numpy's own bytes dtype drops trailing zeros."""
+    return np.array(list(values), dtype=np.object_)

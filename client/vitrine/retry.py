@@ -1,0 +1,34 @@
+"""When another try can help, and how long to wait before it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vitrine.errors import Busy, Unavailable, VitrineError
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Tries again on Busy and Unavailable, with doubled and jittered pauses, inside the caller's time."""
+
+    tries: int = 4  # in all; 1: never again
+    first_s: float = 0.25
+    longest_s: float = 4.0
+
+    def pause_s(
+        self,
+        tried: int,
+        error: VitrineError,
+        left_s: float,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> float | None:
+        """Seconds to wait after the `tried`th try failed with `error`; None: give up.
+
+        The upper half of each pause is random, so that callers who failed together do not return together.
+        """
+        if not isinstance(error, Busy | Unavailable) or tried >= self.tries:
+            return None
+        pause = min(self.longest_s, self.first_s * 2 ** (tried - 1)) * uniform(0.5, 1.0)
+        return pause if pause < left_s else None

@@ -1,0 +1,70 @@
+"""What the server has loaded, from Triton's repository index and statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One version of one model, and what it has done since it was loaded."""
+
+    name: str
+    version: str  # empty where the model has none loaded
+    state: str  # Triton's: READY, LOADING, UNLOADING, UNAVAILABLE
+    reason: str  # why it is not ready; empty where it is
+    requests: int = 0  # answered
+    failures: int = 0
+    executions: int = 0  # calls of the model: fewer than inferences where requests were batched
+    inferences: int = 0  # rows
+    mean_ms: float = 0.0  # of an answered request, queue included
+    queue_ms: float = 0.0  # mean time in Triton's queue
+    last_inference_ms: int = 0  # since 1970-01-01 UTC; 0 for never
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are answered."""
+        return self.state == "READY"
+
+
+def read_models(index: Sequence[Json], statistics: Sequence[Json]) -> tuple[ModelStatus, ...]:
+    """One status for each version in Triton's repository index, with its statistics where there are any.
+
+    Numbers may be texts: that is how protobuf writes 64-bit numbers in JSON.
+    """
+    by_version = {(one.get("name", ""), str(one.get("version", ""))): one for one in statistics}
+    return tuple(
+        _status(one, by_version.get((one.get("name", ""), str(one.get("version", ""))), {}))
+        for one in sorted(index, key=lambda one: (one.get("name", ""), str(one.get("version", ""))))
+    )
+
+
+def _status(index: Json, statistics: Json) -> ModelStatus:
+    times = statistics.get("inference_stats", {})
+    requests = _count(times, "success")
+    return ModelStatus(
+        name=index.get("name", ""),
+        version=str(index.get("version", "")),
+        state=index.get("state", "UNAVAILABLE"),
+        reason=index.get("reason", ""),
+        requests=requests,
+        failures=_count(times, "fail"),
+        executions=int(statistics.get("execution_count", 0)),
+        inferences=int(statistics.get("inference_count", 0)),
+        mean_ms=_mean_ms(times, "success"),
+        queue_ms=_mean_ms(times, "queue"),
+        last_inference_ms=int(statistics.get("last_inference", 0)),
+    )
+
+
+def _count(times: Json, name: str) -> int:
+    return int(times.get(name, {}).get("count", 0))
+
+
+def _mean_ms(times: Json, name: str) -> float:
+    total_ns = int(times.get(name, {}).get("ns", 0))
+    return total_ns / 1e6 / max(_count(times, name), 1)

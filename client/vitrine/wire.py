@@ -1,0 +1,78 @@
+"""What gRPC and HTTP share: tensors in tritonclient's form, and errors in ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from vitrine.errors import TimedOut, Unavailable, VitrineError, from_wire
+from vitrine.inputs import Tensors
+
+# Statuses as tritonclient tells them → names of TritonError constants. Triton's own mapping:
+# server/src/grpc/grpc_utils.cc and server/src/http_server.cc.
+_GRPC_CODES = {
+    "StatusCode.INVALID_ARGUMENT": "INVALID_ARG",
+    "StatusCode.NOT_FOUND": "NOT_FOUND",
+    "StatusCode.UNAVAILABLE": "UNAVAILABLE",
+    "StatusCode.UNIMPLEMENTED": "UNSUPPORTED",
+    "StatusCode.ALREADY_EXISTS": "ALREADY_EXISTS",
+    "StatusCode.CANCELLED": "CANCELLED",
+    "StatusCode.RESOURCE_EXHAUSTED": "INVALID_ARG",  # a message over the size limit
+}
+_HTTP_CODES = {
+    "400": "INVALID_ARG",
+    "404": "NOT_FOUND",
+    "409": "ALREADY_EXISTS",
+    "413": "INVALID_ARG",  # a body over the size limit
+    "499": "CANCELLED",
+    "501": "UNSUPPORTED",
+    "503": "UNAVAILABLE",
+}
+_DEADLINES = ("StatusCode.DEADLINE_EXCEEDED", "504")
+
+
+class InferInput(Protocol):
+    """tritonclient's InferInput; gRPC and HTTP have one each."""
+
+    def set_data_from_numpy(self, input_tensor: np.ndarray) -> Any:
+        """Take the values."""
+        ...
+
+
+Input = TypeVar("Input", bound=InferInput)
+
+
+def infer_inputs(inputs: Tensors, kind: Callable[[str, list[int], str], Input]) -> list[Input]:
+    """The tensors as `kind`, tritonclient's InferInput of one protocol."""
+    made = []
+    for name, tensor in inputs.items():
+        one = kind(name, list(tensor.shape), np_to_triton_dtype(tensor.dtype))
+        one.set_data_from_numpy(tensor)
+        made.append(one)
+    return made
+
+
+def read_error(error: InferenceServerException, timeout_s: float) -> VitrineError:
+    """The error that a server (or the way to it) answered with."""
+    status, text = str(error.status() or ""), str(error.message() or "no message")
+    if status in _DEADLINES:
+        return timed_out(timeout_s)
+    return from_wire(_GRPC_CODES.get(status) or _HTTP_CODES.get(status), text)
+
+
+def timed_out(timeout_s: float) -> TimedOut:
+    """No answer in time."""
+    return TimedOut(f"no answer within {timeout_s:g} s")
+
+
+def unreachable(address: str, error: Exception) -> Unavailable:
+    """No connection, or one that broke."""
+    return Unavailable(f"no server answers at {address}: {error or type(error).__name__}")
+
+
+def request_headers(headers: Mapping[str, str]) -> dict[str, str] | None:
+    """A copy for one request (tritonclient writes into it); None for none."""
+    return dict(headers) or None

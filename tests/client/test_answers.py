@@ -1,0 +1,76 @@
+"""What the server answers becomes frozen results, or an error that says what is wrong with it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from vitrine.answers import Progress, TryOn, read_event, read_prepared, read_result
+from vitrine.errors import VitrineError
+from vitrine.fake import FakeTransport
+from vitrine.inputs import try_on_inputs
+
+PERSON = np.full((64, 48, 3), 200, np.uint8)
+GARMENT = np.full((20, 20, 3), 30, np.uint8)
+
+
+def answered(**options):
+    inputs = try_on_inputs(person=PERSON, garment=GARMENT, **options)
+    return FakeTransport().infer("try_on", inputs, timeout_s=1)
+
+
+def text(value):
+    return np.array([value], dtype=object)
+
+
+def test_a_result_says_what_happened():
+    """Picture, mask, seed, timings and sources come back in one frozen object."""
+    result = read_result(answered(seed=7, steps=4))
+    assert (result.image.size, result.mask.mode, result.seed) == ((48, 64), "L", 7)
+    assert result.report["steps"] == 4
+    assert result.sources["person"] == "fresh"
+    assert result.encoded.startswith(b"\x89PNG")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.seed = 8
+    with pytest.raises(TypeError):
+        result.timings["denoise"] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"image": None}, "lacks 'image'"),
+        ({"seed": np.array([], np.uint64)}, "lacks 'seed'"),
+        ({"image": text(b"not a picture")}, r"image: the server's answer is not a picture \(13 bytes\)"),
+        ({"report": text(b"{")}, "report: the server's answer is not JSON"),
+        ({"report": text(b"[]")}, "not a JSON object"),
+    ],
+)
+def test_a_broken_answer_is_an_error_of_ours(change, says):
+    """Nothing but VitrineErrors leaves the reader."""
+    outputs = {name: tensor for name, tensor in (answered() | change).items() if tensor is not None}
+    with pytest.raises(VitrineError, match=says):
+        read_result(outputs)
+
+
+def test_a_stream_is_read_event_by_event():
+    """Progress first, with its preview where there is one; the result last."""
+    event = {"kind": "progress", "step": 3, "steps": 30, "elapsed_s": 1.5, "left_s": None}
+    outputs = {"event": text(json.dumps(event).encode())}
+    assert read_event(outputs) == Progress(3, 30, 1.5, None)
+    assert read_event(outputs | {"image": answered()["image"]}).preview.size == (48, 64)
+    assert isinstance(read_event(answered() | {"event": text(b'{"kind": "result"}')}), TryOn)
+    with pytest.raises(VitrineError, match="event cannot be read"):
+        read_event({"event": text(b'{"kind": "progress"}')})
+
+
+def test_prepared_tensors_are_read_only():
+    """What is in the server's cache is handed out as it is."""
+    outputs = {"text_key": text(b"k"), "report": text(b"{}"), "pooled": np.zeros(3, np.float32)}
+    prepared = read_prepared(outputs)
+    assert prepared.key == "k"
+    assert list(prepared.tensors) == ["pooled"]
+    with pytest.raises(ValueError, match="read-only"):
+        prepared.tensors["pooled"][0] = 1
+    with pytest.raises(VitrineError, match="must hold one key"):
+        read_prepared({"report": text(b"{}")})
