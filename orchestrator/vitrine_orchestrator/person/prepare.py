@@ -1,0 +1,41 @@
+"""Pictures and masks as the denoiser's tensors, and its answer as a picture. All without the batch dimension.
+
+The conversions are those of the released pipeline (facts 2.5); the masked area of a picture is 0, mid-grey.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def mask_at(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """A mask (h, w) at (height, width), 0/255 uint8: bicubic, then cut at one half, as released."""
+    resized = Image.fromarray(mask).resize((width, height), Image.Resampling.BICUBIC)
+    return np.where(np.asarray(resized) > 127, np.uint8(255), np.uint8(0))
+
+
+def mask_latent(mask: NDArray[np.uint8], factor: int = 8) -> NDArray[np.float32]:
+    """The mask (H, W) 0/255 at latent size, (1, H/factor, W/factor) float32 0 or 1: 1 is repainted.
+
+    Every factor-th pixel, as torch's interpolate "nearest" takes them; H and W are multiples of factor.
+    """
+    assert mask.shape[0] % factor == 0, (mask.shape, factor)
+    assert mask.shape[1] % factor == 0, (mask.shape, factor)
+    return (mask[None, ::factor, ::factor] > 127).astype(np.float32)
+
+
+def pixels(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A picture (H, W, 3) uint8 RGB as the VAE takes it: (3, H, W) float32 in [-1, 1]."""
+    signed = picture.transpose(2, 0, 1) / np.float32(255) * np.float32(2) - np.float32(1)
+    return np.ascontiguousarray(signed)
+
+
+def masked_pixels(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """`pixels` with 0 where the mask (H, W) 0/255 is to be repainted."""
+    return pixels(picture) * (mask <= 127)
+
+
+def picture(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The VAE's answer (3, H, W) float32, nominally in [-1, 1], as a picture (H, W, 3) uint8 RGB."""
+    scaled = np.clip(pixels.transpose(1, 2, 0) * np.float32(127.5) + np.float32(127.5), 0, 255)
+    return np.rint(scaled).astype(np.uint8)

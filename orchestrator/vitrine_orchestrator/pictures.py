@@ -1,0 +1,154 @@
+"""Callers' pictures: encoded bytes or arrays in, HWC uint8 RGB inside, encoded bytes out.
+
+Size and format come from the header, and the limits are checked against them, before anything is decoded.
+"""
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+from vitrine.errors import BadRequest
+
+Format = Literal["png", "jpeg", "webp"]
+Picture = NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may be at most and must be at least."""
+
+    max_bytes: int = 20_000_000  # encoded
+    max_pixels: int = 40_000_000
+    min_side: int = 32  # pixels: less shows no garment
+
+
+SIGNATURES: tuple[tuple[int, bytes, Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", PngImageFile),
+    (0, b"\xff\xd8\xff", JpegImageFile),
+    (8, b"WEBP", WebPImageFile),
+)  # where a format's mark stands, the mark, and what reads it
+
+SAVING: dict[Format, dict[str, int | bool]] = {
+    "png": {"compress_level": 3},
+    "jpeg": {"quality": 95, "subsampling": 0},
+    "webp": {"quality": 90, "method": 2},
+}  # fast, and no loss that a person sees
+
+# EXIF's orientation tag, and the turn that undoes each of its values; 1 is upright.
+ORIENTATION = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow raises for damaged files, found by changing bytes of each format; OSError for most.
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
+
+def decode(encoded: bytes, name: str, limits: Limits = Limits()) -> Picture:
+    """The picture as HWC uint8 RGB: upright, the first frame of several, on white where it is transparent.
+
+    `name` is the input's, for messages. Raises BadRequest for what is no PNG, JPEG or WebP, is damaged, or
+    breaks a limit; its message names the limit and the value.
+    """
+    if len(encoded) > limits.max_bytes:
+        raise BadRequest(f"{name} must have at most {limits.max_bytes} bytes, got {len(encoded)}")
+    read = next((read for at, mark, read in SIGNATURES if encoded[at : at + len(mark)] == mark), None)
+    if read is None:
+        raise BadRequest(
+            f"{name} must be a PNG, JPEG or WebP picture, got {len(encoded)} bytes of another kind"
+        )
+    try:
+        if read is WebPImageFile:
+            _check_size(*_webp_size(encoded), name, limits)
+        image = read(io.BytesIO(encoded))
+        _check_size(*image.size, name, limits)
+        image.load()
+        return np.asarray(_upright(image, _on_white(image)))
+    except UNREADABLE as error:
+        raise BadRequest(
+            f"{name} cannot be decoded: the {len(encoded)} bytes are damaged or cut off"
+        ) from error
+
+
+def checked(raw: NDArray[np.uint8], name: str, limits: Limits = Limits()) -> Picture:
+    """The array itself when it is a picture, HWC uint8 RGB within the limits; else BadRequest."""
+    if raw.dtype != np.uint8 or raw.ndim != 3 or raw.shape[2] != 3:
+        raise BadRequest(f"{name} must be HWC uint8 RGB, got {raw.dtype} of shape {raw.shape}")
+    _check_size(raw.shape[1], raw.shape[0], name, limits)
+    return raw
+
+
+def encode(picture: Picture, kind: Format = "png") -> bytes:
+    """The encoded picture; an (H, W) array becomes a grey one. Raises BadRequest for an unknown format."""
+    if kind not in SAVING:
+        raise BadRequest(f"format must be one of {', '.join(SAVING)}, got {kind!r}")
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, kind, **SAVING[kind])
+    return file.getvalue()
+
+
+def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
+    if width * height > limits.max_pixels:
+        raise BadRequest(
+            f"{name} must have at most {limits.max_pixels} pixels, got {width}x{height} = {width * height}"
+        )
+    if min(width, height) < limits.min_side:
+        raise BadRequest(
+            f"{name} must be at least {limits.min_side} pixels wide and high, got {width}x{height}"
+        )
+
+
+def _webp_size(encoded: bytes) -> tuple[int, int]:
+    """Width and height in a WebP header (RFC 9649): Pillow's own reader reserves the canvas on opening."""
+    kind = encoded[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(encoded[24:27], "little") + 1, int.from_bytes(encoded[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(encoded[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", encoded, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _upright(image: Image.Image, picture: Image.Image) -> Image.Image:
+    """`picture` turned as the EXIF data of `image` asks; damaged EXIF data turn nothing."""
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION))
+    except UNREADABLE:
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The image as RGB, whatever its mode: grey, 16 bits, palette, CMYK, with or without transparency."""
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
