@@ -1,0 +1,44 @@
+# What CI runs is what people run. `make` alone lists the targets.
+PYTHON ?= python3.11
+BIN := .venv/bin
+CHECKPOINT ?= checkpoints/paper-doll
+REPOSITORY := model_repository
+# The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's).
+TRITON_WHEEL := nvidia-pytriton==0.7.0
+
+.PHONY: help setup demo serve test check export train
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/ready ## make .venv with everything, Triton included
+
+.venv/ready: pyproject.toml docker/system-packages.sh
+	sh docker/system-packages.sh $(PYTHON)
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	rm -rf .venv/triton
+	$(BIN)/pip install --quiet --no-deps --target .venv/triton $(TRITON_WHEEL)
+	touch $@
+
+export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
+	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY)
+
+demo: export ## a try-on of several garments on several dolls through a real Triton; prints where the picture is
+	$(BIN)/python -m vitrine_export.demo --out build/demo
+
+serve: export ## start Triton on this machine and keep it until Ctrl-C
+	$(BIN)/vitrine serve
+
+test: export ## all tests, end to end on a real Triton included
+	$(BIN)/python -m pytest
+
+check: setup ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+train: setup ## train the small checkpoint again from its seeds (hours; continues where it was stopped)
+	$(BIN)/vitrine-export train --out $(CHECKPOINT)

@@ -1,0 +1,72 @@
+"""The small checkpoint's segmenters: one encoder-decoder that stands where SCHP and DensePose stand.
+
+They keep the released files' contracts (inputs, outputs, sizes), so the code around them is the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+WIDTHS = (16, 32, 48, 64, 64)
+
+
+def _layer(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
+
+
+class Segmenter(nn.Module):
+    """(R, 3, H, W) → logits (R, labels, ⌈H/2⌉, ⌈W/2⌉): five scales down, added on the way up."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        first, *rest = WIDTHS
+        self.stem = nn.Sequential(_layer(3, first), _layer(first, first))
+        pairs = zip(WIDTHS, rest, strict=False)
+        self.down = nn.ModuleList(nn.Sequential(_layer(a, b, 2), _layer(b, b)) for a, b in pairs)
+        self.lateral = nn.ModuleList(nn.Conv2d(a, a, 1) for a in WIDTHS[:-1])
+        self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(WIDTHS, rest, strict=False))
+        self.smooth = nn.ModuleList(_layer(a, a) for a in WIDTHS[:-1])
+        self.head = nn.Conv2d(first, labels, 3, padding=1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        scales = [self.stem(F.avg_pool2d(image, 2, ceil_mode=True))]
+        for down in self.down:
+            scales.append(down(scales[-1]))
+        hidden = scales.pop()
+        for index in reversed(range(len(self.down))):
+            skip = scales[index]
+            hidden = F.interpolate(self.narrow[index](hidden), skip.shape[-2:], mode="bilinear")
+            hidden = self.smooth[index](hidden + self.lateral[index](skip))
+        return self.head(hidden)
+
+
+class Parsing(nn.Module):
+    """SCHP's contract: normalised BGR (R, 3, S, S) → (edges, logits); output 1 is the one that is read."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.segmenter = Segmenter(labels)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = self.segmenter(image)
+        blurred = F.avg_pool2d(logits, 3, stride=1, padding=1, count_include_pad=False)
+        return (logits - blurred).abs().amax(dim=1, keepdim=True), logits
+
+
+class DensePose(nn.Module):
+    """The DensePose contract: RGB picture (R, 512, 384, 3) uint8 → part labels (R, 512, 384) uint8, 0 to 24."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.segmenter = Segmenter(25)
+
+    def logits(self, picture: torch.Tensor) -> torch.Tensor:
+        """Part logits (R, 25, 256, 192)."""
+        return self.segmenter(picture.permute(0, 3, 1, 2).float() / 127.5 - 1.0)
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        logits = F.interpolate(self.logits(picture), picture.shape[1:3], mode="bilinear")
+        return logits.argmax(dim=1).to(torch.uint8)

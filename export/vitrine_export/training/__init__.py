@@ -1,0 +1,1 @@
+"""Training of the paper-doll checkpoint: every stage, from seeds, on a laptop."""

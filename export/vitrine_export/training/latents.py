@@ -1,0 +1,84 @@
+"""The try-on training set: drawn samples, encoded once by the finished VAE and kept in shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
+from tqdm import tqdm
+from vitrine_orchestrator.person import prepare as tensors
+from vitrine_orchestrator.person.clip import pixel_values
+
+from vitrine_export import dolls
+from vitrine_export.training.draws import batches, mask_of, pose_picture, signed
+from vitrine_export.training.loop import device
+from vitrine_export.training.recipe import SEED
+
+SHARD, COUNT = 256, 5120
+
+
+@dataclass(frozen=True)
+class TryOnSet:
+    """All samples: latents (N, 4, h, w) float16, mask (N, 1, h, w) uint8, CLIP pixel values float16."""
+
+    tensors: dict[str, torch.Tensor]
+
+    def rows(self, indices: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The samples at `indices` on the training device, latents in float32."""
+        found = {name: tensor[indices].to(device()) for name, tensor in self.tensors.items()}
+        return {name: t.float() if t.dtype == torch.float16 else t for name, t in found.items()}
+
+
+def description(index: int) -> tuple[str, str]:
+    """The garment's description and its bare kind, of training sample `index`."""
+    garment = dolls.sample(SEED + 100, index).garment
+    return garment.description, garment.kind
+
+
+def draw_try_on(index: int) -> dict[str, torch.Tensor]:
+    """Pictures of one try-on: masked person, target, coloured parts, garment; the mask; the CLIP pixel values."""
+    made = dolls.sample(SEED + 100, index)
+    garment = dolls.draw_garment(made.garment)
+    mask = mask_of(made.person, made.category)
+    masked = tensors.masked_pixels(dolls.draw_person(made.person), mask)
+    drawn = dolls.draw_person(made.target), pose_picture(made.person), garment
+    return {
+        "pictures": torch.stack([torch.from_numpy(masked), *map(signed, drawn)]),
+        "mask": torch.from_numpy(tensors.mask_latent(mask)).to(torch.uint8),
+        "pixel_values": torch.from_numpy(pixel_values(garment)).half(),
+    }
+
+
+def prepare(vae: AutoencoderKL, folder: Path) -> TryOnSet:
+    """Encode every sample, a shard at a time; shards already in `folder` are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{start:06d}.safetensors" for start in range(0, COUNT, SHARD)]
+    missing = [path for path in paths if not path.exists()]
+    for path in tqdm(missing, "try-on set", initial=len(paths) - len(missing), total=len(paths)):
+        _write_shard(vae, int(path.stem), path)
+    shards = [load_file(path) for path in paths]
+    return TryOnSet({name: torch.cat([shard[name] for shard in shards]) for name in shards[0]})
+
+
+def _write_shard(vae: AutoencoderKL, start: int, path: Path) -> None:
+    kept: list[dict[str, Any]] = []
+    for batch in batches(draw_try_on, start // 8, (start + SHARD) // 8, 8):
+        latents = encode(vae, batch["pictures"].flatten(0, 1)).unflatten(0, (-1, 4))
+        names = ("masked", "target", "pose", "garment")
+        row = {name: latents[:, index].half().cpu().contiguous() for index, name in enumerate(names)}
+        kept.append({**row, "mask": batch["mask"], "pixel_values": batch["pixel_values"]})
+    whole = {name: torch.cat([row[name] for row in kept]) for name in kept[0]}
+    draft = path.with_suffix(".tmp")
+    save_file(whole, draft)
+    draft.replace(path)
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
+    """Scaled latents (the posterior's mode) of pixels (N, 3, H, W) in [-1, 1]."""
+    pixels = pixels.to(vae.device, memory_format=torch.channels_last)
+    return vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor

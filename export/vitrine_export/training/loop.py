@@ -1,0 +1,126 @@
+"""One training loop for every stage: cosine schedule, weight averaging, progress bar, resume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast one stage trains.
+
+    `steps` optimiser steps of `batch` samples each; the learning rate warms up over `warmup` steps to `lr`
+    and falls to 2 % of it on a cosine (Loshchilov and Hutter, "SGDR", 2017). Weights are averaged with
+    decay `ema`; the averaged weights are what is kept.
+    """
+
+    steps: int
+    batch: int
+    lr: float
+    warmup: int = 50
+    ema: float = 0.995
+    save_every: int = 100
+
+
+def learning_rate(plan: Plan, step: int) -> float:
+    """The learning rate of optimiser step `step` (from 0)."""
+    if step < plan.warmup:
+        return plan.lr * (step + 1) / plan.warmup
+    done = (step - plan.warmup) / max(1, plan.steps - plan.warmup)
+    return plan.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def device() -> torch.device:
+    """Where training runs: the first GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Averaged:
+    """An exponential moving average of a module's parameters, with the usual warm-up of the decay."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.shadow = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move the average towards the module's weights after optimiser step `step`."""
+        decay = min(self.decay, (step + 1) / (step + 10))
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.shadow[name].lerp_(value.detach(), 1 - decay)
+            else:
+                self.shadow[name].copy_(value)
+
+
+def fit(
+    name: str,
+    module: nn.Module,
+    loss_of: Callable[[Any, int], torch.Tensor],
+    batches: Callable[[int], Iterable[Any]],
+    plan: Plan,
+    folder: Path,
+) -> nn.Module:
+    """Train `module` in place to the end of `plan` and return it with the averaged weights.
+
+    `batches(first_step)` yields one batch for each remaining step, the same for the same step whether or not
+    the run was interrupted; `loss_of(batch, step)` must draw its randomness from `step` alone. State is
+    written to `folder/NAME.state` every `save_every` steps, so a run continues where it was stopped.
+    """
+    state_path = folder / f"{name}.state"
+    module.to(device()).train()
+    optimiser = torch.optim.AdamW(module.parameters(), lr=plan.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+    average, first = Averaged(module, plan.ema), 0
+    if state_path.exists():
+        first = _resume(state_path, module, optimiser, average)
+    bar = tqdm(_numbered(batches(first), first, plan.steps), name, plan.steps, initial=first, mininterval=2)
+    running = None
+    for step, batch in bar:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(plan, step)
+        loss = loss_of(batch, step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimiser.step()
+        average.update(module, step)
+        running = loss.item() if running is None else 0.97 * running + 0.03 * loss.item()
+        bar.set_postfix(loss=f"{running:.5f}", refresh=False)
+        if (step + 1) % plan.save_every == 0 or step + 1 == plan.steps:
+            _save(state_path, module, optimiser, average, step + 1)
+    module.load_state_dict(average.shadow)
+    return module.eval()
+
+
+def averaged_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights in a state file that `fit` wrote, finished or not."""
+    return torch.load(path, map_location="cpu", weights_only=True)["average"]
+
+
+def _numbered(batches: Iterable[Any], first: int, end: int) -> Iterator[tuple[int, Any]]:
+    return zip(range(first, end), batches, strict=False)
+
+
+def _resume(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, average: Averaged) -> int:
+    state = torch.load(path, map_location=device(), weights_only=True)
+    module.load_state_dict(state["module"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.shadow = state["average"]
+    return int(state["step"])
+
+
+def _save(
+    path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, average: Averaged, step: int
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    state = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save({**state, "average": average.shadow, "step": step}, draft)
+    draft.replace(path)

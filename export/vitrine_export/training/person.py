@@ -1,0 +1,139 @@
+"""Training of the person stages: parsing twice (ATR's and LIP's labels), body parts, and pose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from vitrine_orchestrator.person import parsing, pose
+from vitrine_orchestrator.person.people import LIMBS
+
+from vitrine_export import dolls
+from vitrine_export.person_nets import BodyPose, DensePose, Parsing
+from vitrine_export.person_nets.body_pose import SMALL_WIDTHS
+from vitrine_export.training.draws import PERSON_SIZE, batches
+from vitrine_export.training.loop import device, fit
+from vitrine_export.training.recipe import PLANS, SEED
+
+ATR_OF_LABEL = (*range(18), 11)
+"""Label 0 to 18 → what the ATR network calls it: it does not tell the neck (18) from the face (11)."""
+
+LIP_OF_LABEL = (0, 1, 2, 4, 5, 12, 9, 6, 0, 18, 19, 13, 16, 17, 14, 15, 0, 11, 0)
+"""Label 0 to 18 → the LIP data set's class; belt, bag and neck are background there."""
+
+POSE_SCALE = pose.INPUT_HEIGHT / PERSON_SIZE[1]
+"""At which the body network sees the picture."""
+
+
+def _person(index: int, stream: int) -> dolls.Person:
+    made = dolls.sample(SEED + stream, index)
+    return made.target if index % 2 else made.person
+
+
+def _picture(person: dolls.Person) -> np.ndarray:
+    """The person's picture as the networks' own stage resizes it: 192×256 drawn, 384×512 seen."""
+    drawn = dolls.draw_person(person)
+    return cv2.resize(drawn, PERSON_SIZE, interpolation=cv2.INTER_CUBIC)
+
+
+def draw_parsing(index: int, size: int, names: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """A parsing input (3, size, size) and its true labels (size/2, size/2), −100 outside the picture."""
+    person = _person(index, size)
+    labels = np.array(names, np.int16)[dolls.labels(person, PERSON_SIZE)]
+    half = (size + 1) // 2
+    width, height = PERSON_SIZE
+    scale = (size - 1) / (height - 1)  # the longer side fills the square, centres on whole numbers
+    shift = [(size - 1 - scale * (side - 1)) / 2 - 0.5 for side in (width, height)]
+    to_half = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]) / 2
+    truth = cv2.warpAffine(labels, to_half, (half, half), flags=cv2.INTER_NEAREST, borderValue=-100)
+    return torch.from_numpy(parsing.network_input(_picture(person), size)), torch.from_numpy(truth.astype(np.int64))
+
+
+def draw_parts(index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A DensePose input (512, 384, 3) uint8 and its true parts at half the size."""
+    person = _person(index, 25)
+    truth = dolls.parts(person, (PERSON_SIZE[0] // 2, PERSON_SIZE[1] // 2))
+    return torch.from_numpy(_picture(person)), torch.from_numpy(truth.astype(np.int64))
+
+
+def draw_pose(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A pose input (3, H, W), its part affinities (38, H/8, W/8) and heatmaps (19, H/8, W/8)."""
+    person = _person(index, 18)
+    image = pose.network_input(_picture(person))
+    points = dolls.keypoints(person)
+    scale = np.array(PERSON_SIZE) * POSE_SCALE / 8
+    where = points[:, :2] * scale - 0.5
+    rows, columns = np.mgrid[: image.shape[1] // 8, : image.shape[2] // 8].astype(np.float32)
+    heat = _heatmaps(where, points[:, 2] > 0, rows, columns)
+    pafs = _affinities(where, points[:, 2] > 0, rows, columns)
+    return torch.from_numpy(image), torch.from_numpy(pafs), torch.from_numpy(heat)
+
+
+def _heatmaps(where: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """A Gaussian of 1 cell about each joint, and the background's 1 − max."""
+    squares = (columns - where[:, 0, None, None]) ** 2 + (rows - where[:, 1, None, None]) ** 2
+    heat = np.exp(-squares / 2) * seen[:, None, None]
+    return np.concatenate([heat, 1 - heat.max(axis=0, keepdims=True)]).astype(np.float32)
+
+
+def _affinities(where: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The limb's unit vector in the cells within one cell of the limb."""
+    maps = np.zeros((2 * len(LIMBS), *rows.shape), np.float32)
+    for start, end, channel in LIMBS:
+        if not (seen[start] and seen[end]):
+            continue
+        along = where[end] - where[start]
+        length = max(float(np.hypot(*along)), 1e-6)
+        x, y = columns - where[start, 0], rows - where[start, 1]
+        forward = (x * along[0] + y * along[1]) / length
+        aside = np.abs(x * along[1] - y * along[0]) / length
+        near = (forward >= -0.5) & (forward <= length + 0.5) & (aside <= 1)
+        maps[channel], maps[channel + 1] = near * along[0] / length, near * along[1] / length
+    return maps
+
+
+def _train_segments(name: str, net: nn.Module, logits: Callable, draw: Callable, folder: Path) -> nn.Module:
+    plan = PLANS[name]
+
+    def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
+        image, truth = (part.to(device()) for part in batch)
+        return F.cross_entropy(logits(image), truth)
+
+    return fit(name, net, loss_of, lambda first: batches(draw, first, plan.steps, plan.batch), plan, folder)
+
+
+def train_parsing(name: str, folder: Path) -> Parsing:
+    """Train `parsing_atr` or `parsing_lip`."""
+    size, names = {
+        "parsing_atr": (parsing.ATR_SIZE, ATR_OF_LABEL),
+        "parsing_lip": (parsing.LIP_SIZE, LIP_OF_LABEL),
+    }[name]
+    torch.manual_seed(0)
+    net = Parsing({"parsing_atr": 18, "parsing_lip": 20}[name]).to(memory_format=torch.channels_last)
+    return _train_segments(name, net, net.segmenter, lambda index: draw_parsing(index, size, names), folder)
+
+
+def train_densepose(folder: Path) -> DensePose:
+    """Train the body parts."""
+    torch.manual_seed(0)
+    net = DensePose().to(memory_format=torch.channels_last)
+    return _train_segments("densepose", net, net.logits, draw_parts, folder)
+
+
+def train_pose(folder: Path) -> BodyPose:
+    """Train pose with squared errors at every stage (Cao et al., section 3.2)."""
+    plan = PLANS["pose"]
+    torch.manual_seed(0)
+    net = BodyPose(SMALL_WIDTHS, stages=2, branch=(32, 48), later=16).to(memory_format=torch.channels_last)
+
+    def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
+        image, pafs, heat = (part.to(device()) for part in batch)
+        answers = net.every_stage(image)
+        return sum((p - pafs).square().mean() + (h - heat).square().mean() for p, h in answers)
+
+    return fit("pose", net, loss_of, lambda first: batches(draw_pose, first, plan.steps, plan.batch), plan, folder)

@@ -1,0 +1,80 @@
+"""The trained nets as a checkpoint folder in the released layout, in float16."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+from torch import nn
+
+from vitrine_export.nets import released_config, released_state_dict
+from vitrine_export.person_nets import BodyPose, DensePose, Parsing
+from vitrine_export.training.recipe import PICTURE, SCHEDULER
+from vitrine_export.training.tokenizers import END, write_tokenizer
+from vitrine_export.training.tryon import Nets
+
+SETTINGS = {
+    "picture": {"width": PICTURE[0], "height": PICTURE[1]},
+    "default_steps": 20,
+    "default_guidance": 1.0,
+    "license": "Apache-2.0",
+}
+"""vitrine.json. Guidance 1: the nets predict clean latents from exact conditions, so c itself is the answer."""
+
+
+def save_nets(nets: Nets, vae: AutoencoderKL, folder: Path) -> None:
+    """Write both UNets, the encoders, the VAE, tokenizers, scheduler and settings."""
+    for name in ("unet", "unet_encoder"):
+        net = getattr(nets, name)
+        _weights(released_state_dict(net), folder / name / "diffusion_pytorch_model.safetensors")
+        _json(released_config(net), folder / name / "config.json")
+    _weights(vae.state_dict(), folder / "vae" / "diffusion_pytorch_model.safetensors")
+    vae.save_config(folder / "vae")
+    for name in ("text_encoder", "text_encoder_2", "image_encoder"):
+        model = getattr(nets, name)
+        _weights(model.state_dict(), folder / name / "model.safetensors")
+        model.config.architectures = [type(model).__name__]
+        model.config.save_pretrained(folder / name)
+    for name, pad in (("tokenizer", END), ("tokenizer_2", "!")):
+        write_tokenizer(folder / name, pad)
+    _json(SCHEDULER, folder / "scheduler" / "scheduler_config.json")
+    _json(SETTINGS, folder / "vitrine.json")
+
+
+def save_pose(net: BodyPose, folder: Path) -> None:
+    """Write the body network under the released parameter names."""
+    _weights(net.state_dict(), folder / "openpose" / "ckpts" / "body_pose_model.safetensors")
+
+
+def save_parsing(name: str, net: Parsing, side: int, folder: Path) -> None:
+    """Write parsing_atr.onnx or parsing_lip.onnx with SCHP's input name and output order."""
+    _onnx(net, torch.zeros(2, 3, side, side), folder / "humanparsing" / f"{name}.onnx", "input.1", ["edges", "logits"])
+
+
+def save_densepose(net: DensePose, folder: Path) -> None:
+    """Write the body-part network in the form of the DensePose contract."""
+    picture = torch.zeros(2, 512, 384, 3, dtype=torch.uint8)
+    _onnx(net, picture, folder / "densepose" / "densepose.onnx", "image", ["parts"])
+
+
+def _onnx(net: nn.Module, sample: torch.Tensor, path: Path, name: str, outputs: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    batch = ({0: torch.export.Dim("batch")},)
+    options = {"input_names": [name], "output_names": outputs, "dynamic_shapes": batch, "dynamo": True}
+    contiguous = net.cpu().to(memory_format=torch.contiguous_format).eval()
+    torch.onnx.export(contiguous, (sample,), path, external_data=False, verbose=False, **options)
+
+
+def _weights(state: dict[str, torch.Tensor], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    halves = {key: (t.half() if t.is_floating_point() else t).cpu().contiguous() for key, t in state.items()}
+    save_file(halves, path, metadata={"format": "pt"})
+
+
+def _json(value: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,63 @@
+"""CLIP tokenizers with a vocabulary of the doll world's words, in the released files' format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vitrine_export.dolls import VOCABULARY
+
+PROMPT_WORDS = (
+    "model is wearing a photo of monochrome lowres bad anatomy worst quality low shirts sleeveless short long "
+    "top outfit person garment clothing the and in on of"
+).split()
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def byte_characters() -> list[str]:
+    """The 256 printable stand-ins for bytes of byte-level BPE (Radford et al., GPT-2, 2019), in CLIP's order."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    rest = [byte for byte in range(256) if byte not in plain]
+    return [chr(byte) for byte in plain] + [chr(256 + index) for index in range(len(rest))]
+
+
+def merges() -> list[tuple[str, str]]:
+    """Merges that make one token of every known word, each word read from the left."""
+    found: dict[tuple[str, str], None] = {}
+    for word in sorted({*VOCABULARY, *PROMPT_WORDS}):
+        pieces = [*word[:-1], word[-1] + "</w>"]
+        pieces = _merged(pieces, list(found))
+        while len(pieces) > 1:
+            found[pieces[0], pieces[1]] = None
+            pieces = [pieces[0] + pieces[1], *pieces[2:]]
+    return list(found)
+
+
+def _merged(pieces: list[str], rules: list[tuple[str, str]]) -> list[str]:
+    """`pieces` after the rules so far, lowest rank first, as byte-pair encoding applies them."""
+    rank = {rule: index for index, rule in enumerate(rules)}
+    while True:
+        pairs = [(rank[pair], index) for index, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in rank]
+        if not pairs:
+            return pieces
+        index = min(pairs)[1]
+        pieces = [*pieces[:index], pieces[index] + pieces[index + 1], *pieces[index + 2 :]]
+
+
+def vocabulary() -> dict[str, int]:
+    """Token → id: bytes, bytes that end a word, merges, the two specials."""
+    tokens = byte_characters()
+    tokens = [*tokens, *(token + "</w>" for token in tokens), *(a + b for a, b in merges()), START, END]
+    return {token: index for index, token in enumerate(dict.fromkeys(tokens))}
+
+
+def write_tokenizer(folder: Path, pad: str) -> None:
+    """Write vocab.json, merges.txt and the two configs of a CLIPTokenizer; `pad` is the padding token."""
+    folder.mkdir(parents=True, exist_ok=True)
+    specials = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad}
+    config = {**specials, "model_max_length": 77, "do_lower_case": True, "tokenizer_class": "CLIPTokenizer"}
+    rules = "\n".join(f"{left} {right}" for left, right in merges())
+    (folder / "vocab.json").write_text(json.dumps(vocabulary(), ensure_ascii=False), encoding="utf-8")
+    (folder / "merges.txt").write_text(f"#version: 0.2\n{rules}\n", encoding="utf-8")
+    (folder / "special_tokens_map.json").write_text(json.dumps(specials, indent=1))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1))

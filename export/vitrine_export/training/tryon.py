@@ -1,0 +1,147 @@
+"""Training of both UNets together with the text encoders, the image encoder and the image tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import DDPMScheduler
+from torch import nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from vitrine_export.nets import build_garment, build_tryon
+from vitrine_export.training import latents as world
+from vitrine_export.training.loop import device, fit
+from vitrine_export.training.recipe import (
+    GARMENT_UNET,
+    IMAGE_ENCODER,
+    IMAGE_PROJECTION,
+    PICTURE,
+    PLANS,
+    SCHEDULER,
+    SEED,
+    TEXT_ENCODER,
+    TRYON_UNET,
+)
+from vitrine_export.training.tokenizers import END, START, vocabulary, write_tokenizer
+
+NEGATIVE_PROMPT = "monochrome, lowres, bad anatomy, worst quality, low quality"
+DROPPED, BRIEF, NOISY = 0.1, 0.3, 0.5
+"""Shares of rows: trained without any condition; told the garment's kind only; at a timestep of 700 or more."""
+
+
+class Nets(nn.Module):
+    """Everything that learns together, under the names of the checkpoint's folders."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        words = vocabulary()
+        text = {**TEXT_ENCODER, "vocab_size": len(words), "bos_token_id": words[START], "eos_token_id": words[END]}
+        self.unet = build_tryon({**TRYON_UNET, "image_projection": IMAGE_PROJECTION})
+        self.unet_encoder = build_garment(GARMENT_UNET)
+        self.text_encoder = CLIPTextModel(CLIPTextConfig(**text, hidden_act="quick_gelu"))
+        self.text_encoder_2 = CLIPTextModelWithProjection(CLIPTextConfig(**text, hidden_act="gelu"))
+        self.image_encoder = CLIPVisionModelWithProjection(CLIPVisionConfig(**IMAGE_ENCODER))
+
+        for unet in (self.unet, self.unet_encoder):
+            start_residuals_at_zero(unet)
+
+    def encode_text(self, ids: torch.Tensor, ids_2: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids (R, 77) of both tokenizers → context (R, 77, C) and pooled (R, P), as SDXL joins them."""
+        first = self.text_encoder(ids, output_hidden_states=True).hidden_states[-2]
+        second = self.text_encoder_2(ids_2, output_hidden_states=True)
+        return torch.cat([first, second.hidden_states[-2]], dim=-1), second.text_embeds
+
+    def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """CLIP pixel values (R, 3, S, S) → image tokens (R, 16, C)."""
+        hidden = self.image_encoder(pixel_values, output_hidden_states=True).hidden_states[-2]
+        return self.unet.image_tokens(hidden)
+
+
+def start_residuals_at_zero(net: nn.Module) -> None:
+    """Zero the last layer of every residual branch (Dhariwal and Nichol, "Diffusion Models Beat GANs", 2021)."""
+    for name, module in net.named_modules():
+        if name.endswith((".conv2", ".proj_out")) and "encoder_hid_proj" not in name:
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+class Prompts:
+    """Both tokenizers over the prompts of the training set."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizers = []
+        for name, pad in (("tokenizer", END), ("tokenizer_2", "!")):
+            write_tokenizer(folder / name, pad)
+            self.tokenizers.append(CLIPTokenizer.from_pretrained(folder / name))
+
+    def ids(self, prompts: list[str]) -> list[torch.Tensor]:
+        """Token ids (R, 77) of each tokenizer."""
+        options = {"padding": "max_length", "max_length": 77, "truncation": True, "return_tensors": "pt"}
+        return [tokenizer(prompts, **options).input_ids.to(device()) for tokenizer in self.tokenizers]
+
+
+def train_tryon(data: world.TryOnSet, folder: Path) -> Nets:
+    """Train on the encoded set; the nets predict what the checkpoint's scheduler says (clean latents)."""
+    plan = PLANS["tryon"]
+    torch.manual_seed(0)
+    nets, prompts = Nets(), Prompts(folder)
+    nets.unet.to(memory_format=torch.channels_last), nets.unet_encoder.to(memory_format=torch.channels_last)
+    settings = {key: value for key, value in SCHEDULER.items() if not key.startswith("_")}
+    alphas = DDPMScheduler(**settings).alphas_cumprod.to(device())
+    texts = [world.description(index) for index in range(world.COUNT)]
+
+    def loss_of(indices: torch.Tensor, step: int) -> torch.Tensor:
+        draw = torch.Generator().manual_seed(step)
+        chosen = [texts[index][torch.rand((), generator=draw) < BRIEF] for index in indices.tolist()]
+        return _loss(nets, data.rows(indices), prompts, chosen, alphas, draw)
+
+    return fit("tryon", nets, loss_of, lambda first: _order(first, plan.steps, plan.batch), plan, folder)
+
+
+def _order(first: int, steps: int, batch: int) -> list[torch.Tensor]:
+    """The sample indices of each step: every epoch in an order of its own."""
+    epochs = range(steps * batch // world.COUNT + 1)
+    orders = [torch.randperm(world.COUNT, generator=torch.Generator().manual_seed(SEED + e)) for e in epochs]
+    return list(torch.cat(orders)[: steps * batch].split(batch))[first:]
+
+
+def _loss(
+    nets: Nets,
+    rows: dict[str, torch.Tensor],
+    prompts: Prompts,
+    texts: list[str],
+    alphas: torch.Tensor,
+    draw: torch.Generator,
+) -> torch.Tensor:
+    count = len(texts)
+    given = (torch.rand(count, generator=draw) >= DROPPED).to(device())
+    people = [f"model is wearing {text}" if keep else NEGATIVE_PROMPT for text, keep in zip(texts, given, strict=True)]
+    context, pooled = nets.encode_text(*prompts.ids(people + [f"a photo of {text}" for text in texts]))
+    timesteps = _timesteps(count, draw)
+    features = nets.unet_encoder(rows["garment"], timesteps, context[count:])
+    features = [feature * given[:, None, None] for feature in features]
+    alpha = alphas[timesteps][:, None, None, None]
+    noise = torch.randn(rows["target"].shape, generator=draw).to(device())
+    noised = alpha.sqrt() * rows["target"] + (1 - alpha).sqrt() * noise
+    mask = rows["mask"].float()
+    sample = torch.cat([noised, mask, rows["masked"], rows["pose"]], dim=1).contiguous(memory_format=torch.channels_last)
+    tokens = nets.encode_image(rows["pixel_values"] * given[:, None, None, None])
+    time_ids = torch.tensor([PICTURE[1], PICTURE[0], 0, 0, PICTURE[1], PICTURE[0]], device=device()).expand(count, -1)
+    guess = nets.unet(sample, timesteps, context[:count], tokens, pooled[:count], time_ids.float(), features)
+    error = guess - rows["target"]
+    return ((0.3 + mask) * (error.square() + 0.5 * error.abs())).mean()
+
+
+def _timesteps(count: int, draw: torch.Generator) -> torch.Tensor:
+    """Timesteps 0 to 999, half of them noisy, where the picture is decided."""
+    anywhere = torch.randint(0, 1000, (count,), generator=draw)
+    noisy = torch.randint(700, 1000, (count,), generator=draw)
+    return torch.where(torch.rand(count, generator=draw) < NOISY, noisy, anywhere).to(device())

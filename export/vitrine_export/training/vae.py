@@ -1,0 +1,62 @@
+"""The VAE of the paper-doll world: the released architecture (factor 8, 4 latent channels) at small widths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+
+from vitrine_export import dolls
+from vitrine_export.training import draws
+from vitrine_export.training.loop import fit
+from vitrine_export.training.recipe import PLANS, VAE
+from vitrine_export.training.vae_start import start_as_colour_codec
+
+KL_WEIGHT = 1e-7
+
+
+def train_vae(folder: Path) -> AutoencoderKL:
+    """Train on crops, then on whole pictures (group norms see a whole picture's statistics there).
+
+    Mean absolute error plus squared error plus a light KL term. `scaling_factor` makes the latents' standard
+    deviation 1 (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022, appendix G).
+    """
+    torch.manual_seed(0)
+    vae = AutoencoderKL(**VAE).to(memory_format=torch.channels_last)
+    start_as_colour_codec(vae)
+    for name, draw in (("vae_crops", draws.vae_crops), ("vae", draws.vae_picture)):
+        fit(name, vae, partial(_loss, vae), partial(_batches, name, draw), PLANS[name], folder)
+    vae.register_to_config(scaling_factor=scaling_factor(vae))
+    return vae
+
+
+def _batches(name: str, draw: Callable[[int], torch.Tensor], first: int) -> Iterator[torch.Tensor]:
+    plan = PLANS[name]
+    return draws.batches(draw, first, plan.steps, plan.batch)
+
+
+def _loss(vae: AutoencoderKL, pixels: torch.Tensor, step: int) -> torch.Tensor:
+    pixels = pixels.reshape(-1, *pixels.shape[-3:]).to(vae.device, memory_format=torch.channels_last)
+    posterior = vae.encode(pixels).latent_dist
+    noise = torch.Generator(device=vae.device).manual_seed(step)
+    decoded = vae.decode(posterior.sample(noise)).sample
+    error = (decoded - pixels).abs().mean() + 2.0 * (decoded - pixels).square().mean()
+    return error + KL_WEIGHT * posterior.kl().mean()
+
+
+@torch.no_grad()
+def scaling_factor(vae: AutoencoderKL, count: int = 24) -> float:
+    """1 / standard deviation of the posterior means over `count` pictures."""
+    pictures = torch.stack([draws.vae_picture(10_000_000 + index) for index in range(count)]).to(vae.device)
+    return round(1.0 / vae.encode(pictures).latent_dist.mode().std().item(), 5)
+
+
+@torch.no_grad()
+def mean_error(vae: AutoencoderKL, count: int = 16) -> float:
+    """Mean absolute error of encode-decode over `count` whole pictures never trained on, as a share of the range."""
+    people = [dolls.draw_person(dolls.sample(977, index).target) for index in range(count)]
+    pixels = torch.stack([draws.signed(picture) for picture in people]).to(vae.device)
+    return (vae.decode(vae.encode(pixels).latent_dist.mode()).sample - pixels).abs().mean().item() / 2.0
