@@ -1,0 +1,39 @@
+"""What a model repository must hold before Triton is asked to load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitrine.errors import Unavailable
+
+from vitrine_orchestrator.stages import NETWORK_FILE, STAGES
+
+_ROWS = {row.name: row for row in STAGES}
+
+
+def model_names(repository: Path) -> list[str]:
+    """The models of a repository, in alphabetical order; Unavailable when there is none."""
+    if not repository.is_dir():
+        raise Unavailable(f"there is no model repository {repository}")
+    names = sorted(path.parent.name for path in repository.glob("*/config.pbtxt"))
+    if not names:
+        raise Unavailable(f"{repository} holds no model: no folder in it has a config.pbtxt")
+    return names
+
+
+def check_files(repository: Path, names: list[str]) -> None:
+    """Unavailable when a network's file or a manifest is missing, naming them and how to make them."""
+    missing = [f"{name}/{path}" for name in names for path in _missing(repository / name, name)]
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise Unavailable(f"model files are missing in {repository}: {shown}; run make export")
+
+
+def _missing(model: Path, name: str) -> list[str]:
+    if name not in _ROWS:
+        return []  # not ours: Triton judges it
+    versions = [path for path in model.iterdir() if path.name.isdigit()]
+    if not versions:
+        return ["1"]
+    needed = "manifest.json" if _ROWS[name].in_flight else NETWORK_FILE
+    return [f"{path.name}/{needed}" for path in versions if not (path / needed).exists()]

@@ -1,0 +1,227 @@
+"""One tritonserver process: started on loopback, loaded model by model, stopped with all its children."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+from vitrine.errors import Unavailable
+
+import vitrine_orchestrator
+from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, free_ports
+from vitrine_orchestrator.embedded.repository import check_files, model_names
+from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
+
+START_S = 60.0  # the server answers, without a model
+LOAD_S = 600.0  # one model is loaded and warm
+STOP_S = 20.0  # Triton unloads and leaves; afterwards it is killed
+
+SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
+SHARED_MEMORY = Path("/dev/shm")
+
+Progress = Callable[[str, int, int], None]  # (model just loaded, loaded so far, of all)
+
+
+def quiet(model: str, loaded: int, total: int) -> None:
+    """Shows no progress."""
+
+
+class EmbeddedTriton:
+    """A Triton server of our own, for as long as the `with` block lasts.
+
+    `repository` is loaded whole, or only `models` of it. `http`, `grpc` and `metrics` are addresses
+    ("127.0.0.1:8001"). Raises Unavailable, in one sentence, when it cannot start.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        *,
+        models: Iterable[str] | None = None,
+        ports: Ports = USUAL,
+        profile: str = "cpu",
+        backends: Path = SOURCE / "backends",
+        wheel: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        progress: Progress = quiet,
+    ) -> None:
+        self.repository = repository.resolve()
+        self.models = sorted(models) if models is not None else model_names(self.repository)
+        self.wanted, self.profile, self.backends = ports, profile, backends
+        self.wheel, self.libpython = find_wheel(wheel), find_libpython()
+        self.environment = dict(os.environ if environment is None else environment)
+        self.progress = progress
+        self.shared_prefix = f"vitrine_{uuid4().hex[:12]}_"
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server's process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the server and load its models; leaves nothing behind when it fails."""
+        check_files(self.repository, self.models)
+        self.folder = Path(tempfile.mkdtemp(prefix="vitrine-triton-"))
+        self.log = self._log or self.folder / "triton.log"
+        lay_out_backends(self.wheel, self.backends, self.folder / "backends")
+        lay_out_python(self.wheel, self.folder / "python")
+        try:
+            self._launch()
+            self.load(self.models)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _launch(self) -> None:
+        self.ports = free_ports(self.wanted)
+        self.http = f"{LOOPBACK}:{self.ports.http}"
+        self.grpc = f"{LOOPBACK}:{self.ports.grpc}"
+        self.metrics = f"{LOOPBACK}:{self.ports.metrics}"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # its own group: Ctrl-C reaches us, and we stop it
+            )
+        self._wait_live()
+
+    def _command(self) -> list[str]:
+        options = {
+            "model-repository": self.repository,
+            "model-control-mode": "explicit",
+            "backend-directory": self.folder / "backends",
+            "cache-directory": self.wheel.tritonserver / "caches",
+            "backend-config": f"python,shm-region-prefix-name={self.shared_prefix}",
+            "http-address": LOOPBACK,
+            "http-port": self.ports.http,
+            "grpc-address": LOOPBACK,
+            "grpc-port": self.ports.grpc,
+            "metrics-address": LOOPBACK,
+            "metrics-port": self.ports.metrics,
+            "exit-timeout-secs": int(STOP_S) - 5,
+        }
+        if self.profile == "cpu":
+            options |= {"allow-gpu-metrics": "false", "pinned-memory-pool-byte-size": 0}
+        else:
+            options["model-config-name"] = self.profile
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        return [str(self.wheel.server), "--disable-auto-complete-config", *flags]
+
+    def _environment(self) -> dict[str, str]:
+        before = self.environment
+        libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
+        programs = [self.folder / "python" / "bin", before.get("PATH", "")]
+        return before | {
+            "LD_LIBRARY_PATH": ":".join(str(folder) for folder in libraries if folder),
+            "PATH": ":".join(str(folder) for folder in programs if folder),
+        }
+
+    def client(self) -> triton.InferenceServerClient:
+        """A new gRPC client of this server."""
+        return triton.InferenceServerClient(self.grpc)
+
+    def _wait_live(self) -> None:
+        give_up = time.monotonic() + START_S
+        while time.monotonic() < give_up:
+            if not self.alive:
+                raise Unavailable(f"tritonserver did not start: {self._last_error()}")
+            try:
+                with self.client() as client:
+                    if client.is_server_live(client_timeout=1.0):
+                        return
+            except InferenceServerException:
+                time.sleep(0.05)  # it does not listen yet
+        raise Unavailable(f"tritonserver did not answer within {START_S:.0f} s; its log is {self.log}")
+
+    def load(self, models: Iterable[str]) -> None:
+        """Load models side by side; Unavailable names the first that cannot be loaded, and why."""
+        names = list(models)
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            pending = {pool.submit(self._load_one, name): name for name in names}
+            for done, future in enumerate(as_completed(pending), start=1):
+                try:
+                    future.result()
+                except InferenceServerException as error:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise Unavailable(_load_reason(pending[future], error)) from error
+                self.progress(pending[future], done, len(names))
+
+    def _load_one(self, name: str) -> None:
+        with self.client() as client:
+            client.load_model(name, client_timeout=LOAD_S)
+
+    def reload(self, name: str) -> None:
+        """Unload and load one model: brings back one whose process died."""
+        with self.client() as client:
+            client.unload_model(name, client_timeout=LOAD_S)
+            while client.is_model_ready(name):
+                time.sleep(0.02)  # an unload answers before it is done
+        self._load_one(name)
+
+    def stop(self) -> None:
+        """Stop the server and every process of its group; remove its files and shared memory."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            _kill_group(self._process.pid)
+            self._process = None
+        for left in SHARED_MEMORY.glob(f"{self.shared_prefix}*"):
+            left.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _last_error(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if re.match(r"E\d{4} |error|.*: error while loading", line)]
+        return (errors or lines or ["it wrote no log"])[-1].split("] ", 1)[-1].strip()
+
+
+def _load_reason(model: str, error: InferenceServerException) -> str:
+    reason = " ".join(str(error.message()).split())
+    reason = re.sub(r"At:.*$|\[StatusCode\.\w+\] ", "", reason)
+    return f"model {model} could not be loaded: {reason[:400]}"
+
+
+def _kill_group(group: int) -> None:
+    """End what the server left running (it was its group's leader)."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return

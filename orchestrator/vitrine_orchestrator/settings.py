@@ -1,0 +1,65 @@
+"""What a deployment may set, read once from the environment: one `VITRINE_NAME` for each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import get_type_hints
+
+from vitrine.errors import VitrineError
+
+PREFIX = "VITRINE_"
+
+
+class BadSettings(VitrineError):
+    """The environment names a setting that does not exist, or gives it a value that it cannot take."""
+
+
+def _rules(meaning: str, least: float | None = None, words: tuple[str, ...] = ()) -> dict[str, object]:
+    return {"meaning": meaning, "least": least, "words": words}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting with its default; field `max_pixels` is set by `VITRINE_MAX_PIXELS`."""
+
+    triton_dir: Path | None = field(
+        default=None, metadata=_rules("folder of the unpacked nvidia-pytriton wheel")
+    )
+    max_picture_bytes: int = field(
+        default=20_000_000, metadata=_rules("largest encoded picture taken, in bytes", least=1)
+    )
+    max_pixels: int = field(
+        default=40_000_000, metadata=_rules("largest picture decoded, in pixels", least=1)
+    )
+    max_garments: int = field(default=4, metadata=_rules("most garments of one full outfit", least=1))
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """The settings that `environment` gives; BadSettings for an unknown name or a bad value."""
+        given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+        known = {PREFIX + one.name.upper(): one for one in fields(cls)}
+        if unknown := given.keys() - known.keys():
+            raise BadSettings(f"unknown settings {sorted(unknown)}; known: {sorted(known)}")
+        kinds = get_type_hints(cls)
+        return cls(
+            **{
+                known[name].name: _read(name, text, kinds[known[name].name], known[name].metadata)
+                for name, text in given.items()
+            }
+        )
+
+
+def _read(name: str, text: str, kind: type | UnionType, rules: Mapping[str, object]) -> object:
+    convert = next(one for one in (int, float, Path, str) if one in getattr(kind, "__args__", (kind,)))
+    try:
+        value = convert(text)
+    except ValueError:
+        raise BadSettings(f"{name} must be {convert.__name__}, got {text!r}") from None
+    if rules["least"] is not None and value < rules["least"]:
+        raise BadSettings(f"{name} must be at least {rules['least']}, got {text}")
+    if rules["words"] and value not in rules["words"]:
+        raise BadSettings(f"{name} must be one of {', '.join(rules['words'])}, got {text!r}")
+    return value
