@@ -61,7 +61,7 @@ class Schedules:
     """The schedules of one checkpoint, each made once."""
 
     def __init__(self, config: Mapping[str, object]) -> None:
-        """`config` is scheduler_config.json; raises UnsupportedScheduler for what this code does not compute."""
+        """`config` is scheduler_config.json; raises UnsupportedScheduler for what is not computed here."""
         self.own = checkpoint_kind(config)
         self._configs = {kind: read_config(config, kind) for kind in KINDS}
         self._made: dict[tuple[str, int], Schedule] = {}

@@ -1,0 +1,152 @@
+"""The in-flight batcher of one latent size."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from vitrine.errors import StageFailed
+
+from vitrine_orchestrator.denoise.garment_cache import GarmentKey
+from vitrine_orchestrator.denoise.garments import GarmentNames, Garments, Rows
+from vitrine_orchestrator.denoise.job import Job
+from vitrine_orchestrator.denoise.metrics import Counters
+from vitrine_orchestrator.engine.protocol import Engine
+from vitrine_orchestrator.schedulers import INPUT_SCALE, advance
+
+logger = logging.getLogger(__name__)
+
+
+class Batcher:
+    """Batches denoising steps. Jobs join and leave between steps, never inside one."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        garments: Garments,
+        names: GarmentNames,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine, self._garments, self._names = engine, garments, names
+        self._counters, self._clock = counters, clock
+        self.joining: list[Job] = []  # take part from the next step on
+        self.running: list[Job] = []
+        self._members: list[Job] = []  # whose conditioning `_batch` holds
+        self._batch: Any = None
+
+    def __len__(self) -> int:
+        return len(self.running) + len(self.joining)
+
+    def step(self) -> list[Job]:
+        """Move every running job one step on; return the jobs that left."""
+        left = self._leave()
+        self._join()
+        rows = self._timed("garment", lambda: self._garments.rows(self.running)) if self.running else {}
+        left += self._leave()
+        if self.running:
+            self._timed("steps", lambda: self._advance(rows))
+        return left + self._leave()
+
+    def _leave(self) -> list[Job]:
+        """Take out the jobs that are over, or that their callers gave up."""
+        now = self._clock()
+        jobs = self.running + self.joining
+        for job in jobs:
+            job.give_up_if_due(now)
+        self.running = [job for job in self.running if not job.over]
+        self.joining = [job for job in self.joining if not job.over]
+        return [job for job in jobs if job.over]
+
+    def _join(self) -> None:
+        """Compute the newcomers' conditioning in one call."""
+        jobs, self.joining = self.joining, []
+        if not jobs:
+            return
+        now = self._clock()
+        for job in jobs:
+            job.garment = self._names.name(job.request)
+            job.start(now)
+        self.running += jobs
+        names = jobs[0].request.inputs
+        try:
+            inputs = {name: np.stack([job.request.inputs[name] for job in jobs]) for name in names}
+            conditioning = self._engine.conditioning(inputs)
+        except Exception:
+            logger.exception("conditioning call of %d rows failed", len(jobs))
+            _fail(jobs, "the conditioning could not be computed")
+        else:
+            for job, row in zip(jobs, conditioning, strict=True):
+                job.conditioning = row
+        for job in jobs:
+            job.timings["conditioning"] = self._clock() - now
+
+    def _advance(self, rows: Rows) -> None:
+        """One engine call for all running jobs; a row that is not finite fails its own job only."""
+        jobs = self.running
+        table = np.stack([job.row for job in jobs])
+        latents = np.stack([job.latents for job in jobs])
+        output = self._predicted(table, latents, rows)
+        if output is None:
+            return
+        noise = np.zeros_like(latents)
+        for index, job in enumerate(jobs):
+            noise[index] = job.noise()
+        onward, clean = advance(table, latents, output, noise)
+        sound = np.isfinite(onward).all(axis=(1, 2, 3))
+        for index, job in enumerate(jobs):
+            job.rows += len(jobs)
+            if sound[index]:
+                job.moved(onward[index], clean[index])
+            else:
+                self._spoilt(job)
+
+    def _predicted(self, table: np.ndarray, latents: np.ndarray, rows: Rows) -> np.ndarray | None:
+        """The engine's answer; None when it failed, and the jobs of the call with it."""
+        jobs, began = self.running, self._clock()
+        try:
+            return self._predict(table, latents, rows)
+        except Exception:
+            logger.exception("denoising call of %d rows failed", len(jobs))
+            _fail(jobs, "the engine failed in a step")
+            self._members = []
+            return None
+        finally:
+            self._counters.call(len(jobs), self._clock() - began)
+
+    def _predict(self, table: np.ndarray, latents: np.ndarray, rows: Rows) -> np.ndarray:
+        jobs = self.running
+        if self._members != jobs:
+            guidance = np.array([job.request.guidance for job in jobs], np.float32)
+            self._batch = self._engine.batch([job.conditioning for job in jobs if job.conditioning], guidance)
+            self._members = list(jobs)
+        seen = (latents * table[:, INPUT_SCALE, None, None, None]).astype(np.float32)
+        timesteps = np.array([job.timestep for job in jobs], np.float32)
+        garments = [rows[GarmentKey(job.garment, job.timestep, job.request.size)] for job in jobs]
+        output = self._engine.predict(self._batch, seen, timesteps, garments)
+        if output.shape != latents.shape:
+            raise ValueError(f"the engine answered {output.shape} to latents {latents.shape}")
+        return output
+
+    def _spoilt(self, job: Job) -> None:
+        """Fail the job and forget its garment's rows, which may be what spoilt it."""
+        self._garments.cache.forget(job.garment)
+        message = f"step {job.step + 1} of {job.steps} gave numbers that are not finite"
+        job.error = StageFailed("denoise", message)
+
+    def _timed(self, part: str, work: Callable[[], Any]) -> Any:
+        """Run `work` and add its seconds to every running job's `part`."""
+        jobs, began = self.running, self._clock()
+        try:
+            return work()
+        finally:
+            seconds = self._clock() - began
+            for job in jobs:
+                job.timings[part] += seconds
+
+
+def _fail(jobs: Sequence[Job], message: str) -> None:
+    for job in jobs:
+        job.error = StageFailed("denoise", message)

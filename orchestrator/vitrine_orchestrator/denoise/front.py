@@ -1,0 +1,103 @@
+"""What the denoise model answers: arrays in, arrays out, for jobs, watches and cancellations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from vitrine.errors import BadRequest, VitrineError
+
+from vitrine_orchestrator.denoise.garment_cache import GarmentCache
+from vitrine_orchestrator.denoise.job import Job
+from vitrine_orchestrator.denoise.metrics import Counters
+from vitrine_orchestrator.denoise.request import JobShapes, read_name, read_request, read_step
+from vitrine_orchestrator.denoise.service import DenoiseService
+from vitrine_orchestrator.denoise.settings import DenoiseSettings
+from vitrine_orchestrator.denoise.watch import Progress
+from vitrine_orchestrator.engine import Arrays, Engine, load_engine
+from vitrine_orchestrator.schedulers import Schedules
+
+Send = Callable[[Arrays | VitrineError], None]
+
+
+class Front:
+    """One instance of the model, without Triton."""
+
+    def __init__(self, service: DenoiseService, shapes: JobShapes, schedules: Schedules) -> None:
+        self.service, self._shapes, self._schedules = service, shapes, schedules
+
+    def handle(
+        self,
+        arrays: Arrays,
+        send: Send,
+        is_cancelled: Callable[[], bool] | None = None,
+        within_s: float = float("inf"),
+    ) -> None:
+        """Answer one request through `send`, exactly once: outputs `latents` and `report`, or an error.
+
+        With `after_step` it is a watch of `job`; with `cancel` true it ends `job`; otherwise it is a job.
+        """
+        try:
+            if "after_step" in arrays:
+                self.service.watch(_job(arrays), read_step(arrays), lambda seen: send(_progress(seen)))
+            elif "cancel" in arrays and arrays["cancel"].all():
+                self.service.cancel(_job(arrays))
+                send({"report": _json({"job": _job(arrays), "state": "cancelled"})})
+            else:
+                request = read_request(arrays, self._shapes, self._schedules)
+                self.service.submit(request, lambda job: send(_result(job)), within_s, is_cancelled)
+        except VitrineError as error:
+            send(error)
+
+    def close(self) -> None:
+        """Finish what is in flight and stop."""
+        self.service.close()
+
+
+def open_front(
+    folder: Path,
+    manifest: Mapping[str, object],
+    settings: DenoiseSettings,
+    publish: Callable[[Counters, GarmentCache], None] | None = None,
+    engine: Engine | None = None,
+) -> Front:
+    """The model of a version folder; `manifest` is its manifest.json.
+
+    Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
+    """
+    engine = engine or load_engine(folder, settings.provider, threads=settings.threads)
+    latent = manifest["latent"]
+    shapes = JobShapes(
+        context_width=manifest["context_width"],
+        pooled_width=manifest["pooled_width"],
+        image_tokens=manifest["image_tokens"],
+        channels=latent["channels"],
+        factor=latent["factor"],
+        latent_size=engine.latent_size,
+    )
+    return Front(DenoiseService(engine, settings, publish=publish), shapes, Schedules(manifest["scheduler"]))
+
+
+def _job(arrays: Arrays) -> str:
+    if (name := read_name(arrays, "job")) is None:
+        raise BadRequest("job is missing: a watch or a cancellation names it")
+    return name
+
+
+def _result(job: Job) -> Arrays | VitrineError:
+    if job.error or job.latents is None:
+        return job.error or VitrineError("the job ended without latents")
+    return {"latents": job.latents, "report": _json(job.report())}
+
+
+def _progress(seen: Progress | VitrineError) -> Arrays | VitrineError:
+    if isinstance(seen, VitrineError):
+        return seen
+    preview = {} if seen.clean is None else {"latents": seen.clean}
+    return {**preview, "report": _json(seen.report())}
+
+
+def _json(report: Mapping[str, object]) -> np.ndarray:
+    return np.array([json.dumps(report).encode()], object)

@@ -1,0 +1,143 @@
+"""Where ONNX Runtime keeps the engine's arrays, and how rows are copied there.
+
+The same code binds inputs and outputs to the CPU's memory or a GPU's; what differs is a row of `OnnxDevice`.
+The `cuda` row follows NVIDIA's and ONNX Runtime's documentation and has not run on a GPU; the CPU's runs the
+same binding and copying in the tests.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from vitrine.errors import Unavailable
+
+from vitrine_orchestrator.engine.protocol import DeviceRow
+
+OrtValue = onnxruntime.OrtValue
+
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+
+
+@dataclass(frozen=True)
+class OnnxDevice:
+    """One kind of memory: the providers that compute in it, how to allocate and how to copy inside it."""
+
+    providers: tuple[tuple[str, dict[str, str]], ...]
+    threads: int
+    allocate: Callable[[tuple[int, ...], type], OrtValue]
+    copy: Callable[[int, int, int], None]  # to address, from address, bytes
+    settle: Callable[[], None]  # returns when the copies are done
+    name: str = "cpu"
+    device_id: int = 0
+
+    def open(self, path: Path) -> onnxruntime.InferenceSession:
+        """A session of the graph on this device; Unavailable when a provider is missing from this build."""
+        missing = {name for name, _ in self.providers} - set(onnxruntime.get_available_providers())
+        if missing:
+            raise Unavailable(f"this onnxruntime lacks {sorted(missing)}: install onnxruntime-gpu")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(path, options, providers=list(self.providers))
+
+    def run(self, session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> list[OrtValue]:
+        """One call with host arrays in; the outputs stay on the device."""
+        binding = session.io_binding()
+        bind_arrays(binding, session, feeds)
+        for output in session.get_outputs():
+            binding.bind_output(output.name, self.name, self.device_id)
+        session.run_with_iobinding(binding)
+        return binding.get_outputs()
+
+    def split(self, outputs: Sequence[OrtValue]) -> list[DeviceRow]:
+        """The rows of a call's outputs, each in memory of its own: (1, …) a part."""
+        rows = []
+        for index in range(outputs[0].shape()[0]):
+            parts = [self.stack([(output, index)]) for output in outputs]
+            rows.append(DeviceRow(tuple(parts), sum(part.tensor_size_in_bytes() for part in parts)))
+        self.settle()
+        return rows
+
+    def stack(
+        self, rows: Sequence[tuple[OrtValue, int]], into: OrtValue | None = None, skip: int = 0
+    ) -> OrtValue:
+        """Row i of each value, one after the other, in `into` or new memory: (len(rows), …).
+
+        `skip` leaves out that many entries of the rows' second axis, from its front. Call `settle` before
+        the result is read.
+        """
+        _, *shape = rows[0][0].shape()
+        stride = rows[0][0].tensor_size_in_bytes() // rows[0][0].shape()[0]
+        start = stride // shape[0] * skip
+        shape[0] -= skip
+        if into is None:
+            into = self.allocate((len(rows), *shape), _DTYPES[rows[0][0].data_type()])
+        size = stride - start
+        for place, (value, index) in enumerate(rows):
+            self.copy(into.data_ptr() + place * size, value.data_ptr() + index * stride + start, size)
+        return into
+
+
+def bind_arrays(
+    binding: onnxruntime.IOBinding, session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]
+) -> None:
+    """Bind host arrays, in the dtype that the graph takes."""
+    for entry in session.get_inputs():
+        if entry.name in feeds:
+            binding.bind_cpu_input(entry.name, np.ascontiguousarray(feeds[entry.name], _DTYPES[entry.type]))
+
+
+def cpu(threads: int = 0) -> OnnxDevice:
+    """The CPU, with `threads` threads for one call (0: one for each core)."""
+    return OnnxDevice(
+        providers=(("CPUExecutionProvider", {}),),
+        threads=threads,
+        allocate=lambda shape, dtype: OrtValue.ortvalue_from_numpy(np.empty(shape, dtype)),
+        copy=ctypes.memmove,
+        settle=lambda: None,
+    )
+
+
+def cuda(device_id: int = 0, tensorrt: bool = False) -> OnnxDevice:
+    """One NVIDIA GPU; with `tensorrt`, engines are built for the shapes met and kept beside the graphs."""
+    runtime = _cuda_runtime()
+    options = {"device_id": str(device_id)}
+    providers = [("CUDAExecutionProvider", {**options, "cudnn_conv_algo_search": "HEURISTIC"})]
+    if tensorrt:
+        kept = {"trt_engine_cache_enable": "1", "trt_timing_cache_enable": "1"}
+        providers.insert(0, ("TensorrtExecutionProvider", {**options, **kept}))
+    return OnnxDevice(
+        providers=tuple(providers),
+        threads=1,
+        allocate=lambda shape, dtype: OrtValue.ortvalue_from_shape_and_type(shape, dtype, "cuda", device_id),
+        copy=lambda to, source, size: _check(runtime.cudaMemcpyAsync(to, source, size, _ON_DEVICE, None)),
+        settle=lambda: _check(runtime.cudaStreamSynchronize(None)),
+        name="cuda",
+        device_id=device_id,
+    )
+
+
+_ON_DEVICE = ctypes.c_int(3)  # cudaMemcpyDeviceToDevice
+
+
+def _cuda_runtime() -> ctypes.CDLL:
+    for name in ("libcudart.so.13", "libcudart.so.12", "libcudart.so"):
+        try:
+            runtime = ctypes.CDLL(name)
+        except OSError:
+            continue
+        pointer = ctypes.c_void_p
+        runtime.cudaMemcpyAsync.argtypes = [pointer, pointer, ctypes.c_size_t, ctypes.c_int, pointer]
+        runtime.cudaStreamSynchronize.argtypes = [pointer]
+        return runtime
+    raise Unavailable("the CUDA runtime (libcudart.so.12 or .13) is not installed")
+
+
+def _check(status: int) -> None:
+    if status:
+        raise RuntimeError(f"CUDA error {status}")
