@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from types import TracebackType
@@ -71,7 +71,7 @@ class Vitrine:
         at_once: int = 4,
         timeout_s: float | None = None,
         **options: Unpack[TryOnOptions],
-    ) -> Iterator[Fitting]:
+    ) -> Generator[Fitting, None, None]:
         """The person in each garment, as they are done; an error costs its own garment only.
 
         `category`, `description` and `seed` may be lists, one for each garment. `timeout_s` is for each.
@@ -83,7 +83,7 @@ class Vitrine:
 
     def try_on_stream(
         self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[TryOnOptions]
-    ) -> Iterator[Progress | TryOn]:
+    ) -> Generator[Progress | TryOn, None, None]:
         """Progress as it is made, then the TryOn; closing the iterator cancels the request. Needs gRPC."""
         inputs = try_on_inputs(**options) | {"previews": np.array([previews])}
         return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
@@ -170,7 +170,7 @@ class Vitrine:
                     raise
             wait(pause_s)
 
-    def _events(self, inputs: Tensors, timeout_s: float) -> Iterator[Progress | TryOn]:
+    def _events(self, inputs: Tensors, timeout_s: float) -> Generator[Progress | TryOn, None, None]:
         deadline = time.monotonic() + timeout_s
         tried, begun = 0, False
         while True:
@@ -192,7 +192,7 @@ class Vitrine:
 
     def _fittings(
         self, each: list[dict[str, Any]], at_once: int, timeout_s: float | None
-    ) -> Iterator[Fitting]:
+    ) -> Generator[Fitting, None, None]:
         cancellation = Cancellation()
         pool = ThreadPoolExecutor(at_once, thread_name_prefix="vitrine-try-on")
 

@@ -121,3 +121,8 @@ def from_wire(code: str | None, text: str) -> VitrineError:
         if sentence in text:
             return kind(text)
     return _BY_CODE.get(code or "", VitrineError)(text)
+
+
+def one_line(error: Exception) -> str:
+    """The error's message without its line breaks."""
+    return " ".join(str(error).split())

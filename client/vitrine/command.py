@@ -1,0 +1,117 @@
+"""The `vitrine` command: finds its subcommands, runs one, and turns errors into one line and an exit code.
+
+A subcommand is a module with HELP (one line), EXAMPLES (text below its help; optional),
+add_arguments(parser) and run(args) -> exit code. Other packages add theirs by the entry-point group
+"vitrine.commands"; the entry point's name is the subcommand's. `run` raises VitrineError for what fails (exit
+code 1) and argparse.ArgumentTypeError for arguments that do not go together (exit code 2).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from vitrine.errors import Unavailable, VitrineError, one_line
+
+OWN = {
+    "try-on": "vitrine.commands.try_on",
+    "models": "vitrine.commands.models",
+}
+GROUP = "vitrine.commands"
+INTERRUPTED = 130  # what shells give for a program ended by Ctrl-C
+
+_DESCRIPTION = "Virtual try-on pictures from a Vitrine server."
+_EXAMPLES = """\
+examples:
+  vitrine serve                                       start a server on this machine
+  vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
+  vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
+  vitrine models                                      what the server has loaded
+
+`vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+
+
+class Command(Protocol):
+    """What a subcommand's module offers."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Describe its arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; the exit code."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    modules = find_commands()
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser = build_parser({chosen: modules[chosen]} if chosen in modules else modules)
+    args, unknown = parser.parse_known_args(words)
+    if "run" not in args:
+        parser.print_help()
+        return 2
+    if unknown and args.installed:
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    try:
+        return args.run(args)
+    except argparse.ArgumentTypeError as error:
+        args.parser.error(str(error))
+    except VitrineError as error:
+        print(f"vitrine {args.command}: {error.word}: {one_line(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"vitrine {args.command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 1
+
+
+def find_commands() -> dict[str, str]:
+    """Module by subcommand: the client's own and those that installed packages add."""
+    return OWN | {entry.name: entry.value for entry in entry_points(group=GROUP)}
+
+
+def build_parser(modules: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The parser of these subcommands; only their modules are imported."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "vitrine", description=_DESCRIPTION, epilog=_EXAMPLES, formatter_class=form
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, path in modules.items():
+        try:
+            module: Command = importlib.import_module(path)
+        except ImportError as error:
+            module = NotInstalled(name, error)
+        one = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP,
+            epilog=getattr(module, "EXAMPLES", None),
+            formatter_class=form,
+        )
+        module.add_arguments(one)
+        one.set_defaults(run=module.run, parser=one, installed=not isinstance(module, NotInstalled))
+    return parser
+
+
+class NotInstalled:
+    """Stands for a subcommand whose packages are missing, so that the others work."""
+
+    def __init__(self, name: str, error: ImportError) -> None:
+        self.HELP = f"(not installed: {one_line(error)})"
+        self._name, self._error = name, error
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """None are known."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Say what is missing."""
+        raise Unavailable(f"{one_line(self._error)}; pip install 'vitrine[server]' brings it")

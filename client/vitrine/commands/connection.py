@@ -1,0 +1,47 @@
+"""The arguments that every subcommand with a server has."""
+
+from __future__ import annotations
+
+import argparse
+
+from vitrine.client import DEFAULT_TIMEOUT_S, Vitrine
+from vitrine.transport import DEFAULT_URL, PROTOCOLS
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Add --url, --protocol, --header and --timeout."""
+    group = parser.add_argument_group("server")
+    group.add_argument(
+        "--url", default=DEFAULT_URL, help="host:port, grpc://… or http://… (default: %(default)s)"
+    )
+    group.add_argument("--protocol", choices=PROTOCOLS, help="for a --url without a scheme (default: grpc)")
+    group.add_argument(
+        "--header", action="append", default=[], type=_header, metavar="NAME: VALUE", help="may be repeated"
+    )
+    group.add_argument(
+        "--timeout",
+        dest="timeout_s",
+        type=_positive,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="for each request (default: %(default)g)",
+    )
+
+
+def open_client(args: argparse.Namespace) -> Vitrine:
+    """The client that the arguments describe."""
+    return Vitrine(args.url, protocol=args.protocol, headers=dict(args.header), timeout_s=args.timeout_s)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError(f"a header must be NAME: VALUE, got {text!r}")
+    return name.strip().lower(), value.strip()  # gRPC takes lower-case names only
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0 s, got {text}")
+    return value

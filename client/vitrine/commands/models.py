@@ -1,0 +1,65 @@
+"""`vitrine models`: what the server has loaded, and what it has done."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from vitrine.commands.connection import add_connection, open_client
+from vitrine.statuses import ModelStatus
+
+HELP = "show what the server has loaded: versions, readiness, statistics"
+EXAMPLES = """\
+examples:
+  vitrine models                      a table; exit code 1 when a model is not ready
+  vitrine models --json | jq '.[] | select(.ready | not)'
+
+columns: requests answered and failed, rows per call (above 1: requests were batched), mean time of a
+request and the part of it spent waiting in Triton's queue."""
+
+_COLUMNS = ("model", "version", "state", "requests", "failed", "rows/call", "mean ms", "queue ms")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("--json", action="store_true", help="one JSON list instead of a table")
+    add_connection(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the models; 1 when one of them is not ready."""
+    with open_client(args) as vitrine:
+        models = vitrine.models()
+    if args.json:
+        print(json.dumps([asdict(model) | {"ready": model.ready} for model in models], indent=2))
+    else:
+        print(table([_COLUMNS, *map(_row, models)]))
+    return 0 if all(model.ready for model in models) else 1
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as text, columns aligned: the first three to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < 3 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _row(model: ModelStatus) -> tuple[str, ...]:
+    state = f"{model.state} ({model.reason})" if model.reason and not model.ready else model.state
+    return (
+        model.name,
+        model.version or "-",
+        state,
+        str(model.requests),
+        str(model.failures),
+        f"{model.inferences / model.executions:.2f}" if model.executions else "-",
+        f"{model.mean_ms:.1f}" if model.requests else "-",
+        f"{model.queue_ms:.1f}" if model.requests else "-",
+    )

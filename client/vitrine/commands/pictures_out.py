@@ -1,0 +1,85 @@
+"""How `vitrine try-on` writes its pictures."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from vitrine.answers import Fitting
+from vitrine.errors import VitrineError
+from vitrine.pictures import decode_picture, encode_picture
+from vitrine.sheet import Cell, contact_sheet
+
+FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_ROW = 6  # pictures in a row of a sheet
+
+
+def save(content: bytes, path: Path) -> None:
+    """Write a file whole or not at all, with its folder."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.chmod(name, 0o666 & ~_umask())  # mkstemp's file is for its owner only
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise VitrineError(f"cannot write {path}: {error.strerror}") from error
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write a picture in the format that the path's ending names."""
+    file = io.BytesIO()
+    image.save(file, FORMATS[path.suffix.lower()])
+    save(file.getvalue(), path)
+
+
+def unique_stems(paths: Sequence[Path]) -> list[str]:
+    """The files' names without ending; a number is added where two would be the same."""
+    taken: dict[str, None] = {}  # in the order of the paths
+    for path in paths:
+        stem, count = path.stem, 1
+        while (name := stem if count == 1 else f"{stem}-{count}") in taken:
+            count += 1
+        taken[name] = None
+    return list(taken)
+
+
+def fitting_sheet(person: Path, fittings: Sequence[Fitting]) -> Image.Image:
+    """Garments above, the person in each of them below; as many blocks as the garments need."""
+    me = Cell(decode_picture(encode_picture(person, "person"), "person"), "person")
+    rows: list[list[Cell]] = []
+    for start in range(0, len(fittings), _ROW):
+        block = fittings[start : start + _ROW]
+        rows.append([Cell(), *(_garment(fitting) for fitting in block)])
+        rows.append([me, *(_result(fitting) for fitting in block)])
+    return contact_sheet(rows)
+
+
+def _garment(fitting: Fitting) -> Cell:
+    path = Path(str(fitting.garment))
+    try:
+        return Cell(decode_picture(encode_picture(path, "garment"), "garment"), path.stem)
+    except VitrineError:  # told with the fitting's own error
+        return Cell(None, path.stem)
+
+
+def _result(fitting: Fitting) -> Cell:
+    if fitting.result is None:
+        return Cell(None, str(fitting.error))
+    return Cell(fitting.result.image, f"seed {fitting.result.seed}")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,206 @@
+"""`vitrine try-on`: a person and garments in, pictures out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+from tqdm import tqdm
+
+from vitrine.answers import Fitting, TryOn
+from vitrine.client import Vitrine
+from vitrine.commands.connection import add_connection, open_client
+from vitrine.commands.pictures_out import FORMATS, fitting_sheet, save, save_image, unique_stems
+from vitrine.errors import VitrineError, one_line
+from vitrine.inputs import TryOnOptions, options_for_each
+
+HELP = "put a person into garments: one picture for each garment, or one of a whole outfit"
+EXAMPLES = """\
+examples:
+  one garment, one picture
+    vitrine try-on me.jpg coat.jpg -o me-in-coat.png
+  a better description and a fixed seed make a better and a repeatable picture
+    vitrine try-on me.jpg tee.jpg -o out.png --description "striped short sleeve tee" --seed 7
+  several garments: a folder of pictures, or one contact sheet
+    vitrine try-on me.jpg coat.jpg tee.jpg -o looks/
+    vitrine try-on me.jpg coat.jpg tee.jpg --sheet -o sheet.png
+  top and bottom worn together
+    vitrine try-on me.jpg tee.jpg jeans.jpg --outfit --category upper_body --category lower_body -o look.png
+  for scripts
+    vitrine try-on me.jpg coat.jpg -o out.png --json | jq .results[0].seed"""
+
+CATEGORIES = ("upper_body", "lower_body", "dresses")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("person", type=Path, metavar="PERSON", help="a picture of one person")
+    parser.add_argument("garments", type=Path, nargs="+", metavar="GARMENT", help="a picture of a garment")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="OUT", help="picture file; a folder for several"
+    )
+    parser.add_argument("--outfit", action="store_true", help="wear all garments together in one picture")
+    parser.add_argument("--sheet", action="store_true", help="one contact sheet instead of a folder")
+    parser.add_argument(
+        "--category",
+        action="append",
+        choices=CATEGORIES,
+        help="once for all garments or once for each (default: upper_body)",
+    )
+    parser.add_argument("--description", action="append", help="in words; once for all garments or for each")
+    parser.add_argument("--steps", type=int, help="denoising steps: more is finer and slower")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same picture (default: random)")
+    parser.add_argument("--guidance", type=float, help="how closely to follow the garment (default: 2)")
+    parser.add_argument(
+        "--no-paste-back",
+        action="store_true",
+        help="take the whole picture from the network, not the mask only",
+    )
+    parser.add_argument("--crop", choices=("fit", "crop", "squash"), help="for pictures of another shape")
+    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="requests at a time (default: 4)")
+    parser.add_argument("--stream", action="store_true", help="show each step; one garment at a time; gRPC")
+    parser.add_argument("--json", action="store_true", help="print what happened as one JSON object")
+    add_connection(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the pictures; 1 when one of them failed, with a line for each failure."""
+    check(args)
+    started = time.monotonic()
+    with open_client(args) as vitrine:
+        fittings = sorted(_fittings(vitrine, args), key=lambda fitting: fitting.index)
+    results = _written(fittings, args)
+    if args.json:
+        print(json.dumps({"seconds": round(time.monotonic() - started, 3), "results": results}, indent=2))
+    else:
+        for path in dict.fromkeys(one["file"] for one in results if one["file"]):
+            print(path)
+    failed = [one for one in results if one["error"]]
+    for one in failed:
+        print(f"vitrine try-on: {one['garment']}: {one['error']}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse arguments that do not go together, before any request."""
+    count = len(args.garments)
+    if args.sheet and args.outfit:
+        raise argparse.ArgumentTypeError("--sheet and --outfit exclude each other: an outfit is one picture")
+    folder = count > 1 and not args.sheet and not args.outfit
+    if not folder and args.out.suffix.lower() not in FORMATS:
+        raise argparse.ArgumentTypeError(f"OUT must end in {', '.join(FORMATS)}, got {str(args.out)!r}")
+    if folder and args.out.is_file():
+        raise argparse.ArgumentTypeError(
+            f"OUT must be a folder for {count} garments, and {args.out} is a file"
+        )
+    for name in ("category", "description"):
+        given = len(getattr(args, name) or ())
+        allowed = {0, count} if args.outfit else {0, 1, count}
+        if given not in allowed:
+            raise argparse.ArgumentTypeError(
+                f"--{name} must be given for each of {count} garments, got {given}"
+            )
+
+
+def _fittings(vitrine: Vitrine, args: argparse.Namespace) -> Iterator[Fitting]:
+    """Every result as it is done, with a progress bar on a terminal."""
+    options = _options(args)
+    if args.outfit:
+        yield _one(vitrine, args, 0, options | {"garment": args.garments})
+    elif args.stream or len(args.garments) == 1:
+        for index, one in enumerate(options_for_each(args.garments, options)):
+            yield _one(vitrine, args, index, cast(TryOnOptions, one))
+    else:
+        many = vitrine.try_on_many(garments=args.garments, at_once=args.at_once, **options)
+        with closing(many), tqdm(total=len(args.garments), unit="garment", disable=_quiet(args)) as bar:
+            for fitting in many:
+                bar.update()
+                yield fitting
+
+
+def _one(vitrine: Vitrine, args: argparse.Namespace, index: int, options: TryOnOptions) -> Fitting:
+    garment = args.garments[index]
+    try:
+        result = _streamed(vitrine, args, options) if args.stream else vitrine.try_on(**options)
+    except VitrineError as error:
+        return Fitting(index, garment, None, error)
+    return Fitting(index, garment, result)
+
+
+def _streamed(vitrine: Vitrine, args: argparse.Namespace, options: TryOnOptions) -> TryOn:
+    """The result of a stream, its steps shown on a bar."""
+    with (
+        closing(vitrine.try_on_stream(**options)) as events,
+        tqdm(unit="step", disable=_quiet(args)) as bar,
+    ):
+        for event in events:
+            if isinstance(event, TryOn):
+                return event
+            bar.total = event.steps
+            bar.update(event.step - bar.n)
+    raise VitrineError("the stream ended before its result")
+
+
+def _options(args: argparse.Namespace) -> TryOnOptions:
+    """What the command line says, in the client's words."""
+    out_format = FORMATS.get(args.out.suffix.lower(), "png")
+    options: TryOnOptions = {
+        "person": args.person,
+        "category": _spread(args.category),
+        "description": _spread(args.description),
+        "steps": args.steps,
+        "seed": args.seed,
+        "guidance": args.guidance,
+        "paste_back": False if args.no_paste_back else None,
+        "crop": args.crop,
+        "format": "png" if args.sheet else out_format,
+    }
+    return options
+
+
+def _spread(values: list[str] | None) -> str | list[str] | None:
+    """One value stands for every garment; several are one each."""
+    return values[0] if values and len(values) == 1 else values
+
+
+def _quiet(args: argparse.Namespace) -> bool | None:
+    """tqdm's `disable`: None shows a bar on a terminal only."""
+    return True if args.json else None
+
+
+def _written(fittings: list[Fitting], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Write the pictures; what --json tells of each."""
+    paths = _paths(args)
+    for fitting, path in zip(fittings, paths, strict=True):
+        if fitting.result is not None and not args.sheet:
+            save(fitting.result.encoded, path)
+    if args.sheet and any(fitting.result for fitting in fittings):
+        save_image(fitting_sheet(args.person, fittings), args.out)
+    return [_told(fitting, path) for fitting, path in zip(fittings, paths, strict=True)]
+
+
+def _paths(args: argparse.Namespace) -> list[Path]:
+    """Where each picture goes; all to one file for a sheet."""
+    if args.outfit or len(args.garments) == 1:
+        return [args.out]
+    if args.sheet:
+        return [args.out] * len(args.garments)
+    return [args.out / f"{name}.png" for name in unique_stems(args.garments)]
+
+
+def _told(fitting: Fitting, path: Path) -> dict[str, Any]:
+    result, error = fitting.result, fitting.error
+    return {
+        "garment": str(fitting.garment),
+        "file": None if result is None else str(path),
+        "seed": None if result is None else result.seed,
+        "timings": {} if result is None else dict(result.timings),
+        "sources": {} if result is None else dict(result.sources),
+        "error": None if error is None else f"{error.word}: {one_line(error)}",
+    }

@@ -1,0 +1,74 @@
+"""Contact sheets: pictures in rows, each with a caption, so that a person can judge many at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+CELL = (192, 256)  # width and height of a picture on the sheet
+_GAP = 12
+_CAPTION = 20  # height of a caption, and the size of its letters with their line
+_PAPER, _INK = (255, 255, 255), (60, 60, 60)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a sheet, or an empty place where `image` is None."""
+
+    image: Image.Image | None = None
+    caption: str = ""
+
+
+def contact_sheet(rows: Sequence[Sequence[Cell]], *, cell: tuple[int, int] = CELL) -> Image.Image:
+    """The rows below each other; every picture is fitted into `cell` (width, height), its shape kept."""
+    width, height = cell
+    columns = max((len(row) for row in rows), default=0)
+    step = (width + _GAP, height + _CAPTION + _GAP)
+    sheet = Image.new("RGB", (_GAP + columns * step[0], _GAP + len(rows) * step[1]), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(_CAPTION * 0.65)
+    for y, row in enumerate(rows):
+        for x, one in enumerate(row):
+            left, top = _GAP + x * step[0], _GAP + y * step[1]
+            if one.image is not None:
+                picture = _fitted(one.image, cell)
+                sheet.paste(picture, (left + (width - picture.width) // 2, top + height - picture.height))
+            caption = _shortened(one.caption, width, draw, font)
+            draw.text((left + width / 2, top + height + 3), caption, _INK, font, anchor="ma")
+    return sheet
+
+
+def wardrobe_sheet(
+    people: Sequence[Cell],
+    garments: Sequence[Cell],
+    results: Sequence[Sequence[Cell]],
+    *,
+    cell: tuple[int, int] = CELL,
+) -> Image.Image:
+    """A table: garments along the top, people down the side, results[person][garment] where they meet."""
+    rows = [[Cell(), *garments]]
+    rows += [[person, *row] for person, row in zip(people, results, strict=True)]
+    return contact_sheet(rows, cell=cell)
+
+
+def _fitted(image: Image.Image, cell: tuple[int, int]) -> Image.Image:
+    """The picture in RGB, see-through parts on white, as large as the cell allows."""
+    image = ImageOps.exif_transpose(image)
+    scale = min(cell[0] / image.width, cell[1] / image.height)
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+    clear = image.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
+    paper = Image.new("RGBA", size, (*_PAPER, 255))
+    return Image.alpha_composite(paper, clear).convert("RGB")
+
+
+def _shortened(
+    caption: str, width: int, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> str:
+    """The caption's first line, as much of it as fits."""
+    line = caption.partition("\n")[0]
+    short = line
+    while short and draw.textlength(short if short == line else short + "…", font) > width:
+        short = short[:-1]
+    return short if short == line else short + "…"

@@ -1,0 +1,247 @@
+"""The `vitrine` command over the shipped fake: files, words, exit codes."""
+
+import argparse
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
+from vitrine.commands import connection, models, try_on
+from vitrine.commands.pictures_out import unique_stems
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """What every command line talks to."""
+    fake = FakeTransport()
+    for module in (models, try_on):
+        monkeypatch.setattr(module, "open_client", lambda args: Vitrine(transport=fake))
+    return fake
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a person and two garments, and the place where commands run."""
+    monkeypatch.chdir(tmp_path)
+    for name, grey in (("me", 200), ("coat", 30), ("tee", 90)):
+        Image.fromarray(np.full((64, 48, 3), grey, np.uint8)).save(f"{name}.png")
+    return tmp_path
+
+
+def opened(path):
+    """A picture, read whole."""
+    with Image.open(path) as image:
+        image.load()
+    return image
+
+
+def run(*words):
+    """The exit code of one command line."""
+    try:
+        return command.main([str(word) for word in words])
+    except SystemExit as left:
+        return left.code
+
+
+def test_one_garment_gives_one_picture(fake, folder, capsys):
+    """OUT is the picture, its path is printed, and the options travel."""
+    code = run(
+        "try-on", "me.png", "coat.png", "-o", "out/look.png", "--seed", 7, "--steps", 4, "--no-paste-back"
+    )
+    assert code == 0
+    assert capsys.readouterr().out == "out/look.png\n"
+    assert opened("out/look.png").size == (48, 64)
+    inputs = fake.calls[0].inputs
+    assert (inputs["seed"][0], inputs["steps"][0], inputs["paste_back"][0]) == (7, 4, False)
+    assert [path.name for path in (folder / "out").iterdir()] == ["look.png"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("a.PNG", "PNG")])
+def test_the_ending_chooses_the_format(fake, folder, name, kind):
+    """The server encodes what OUT's ending names."""
+    assert run("try-on", "me.png", "coat.png", "-o", name) == 0
+    assert opened(name).format == kind
+
+
+def test_several_garments_fill_a_folder(fake, folder, capsys):
+    """One picture for each garment, named after it."""
+    assert run("try-on", "me.png", "coat.png", "tee.png", "-o", "looks") == 0
+    assert capsys.readouterr().out.split() == ["looks/coat.png", "looks/tee.png"]
+    assert np.asarray(opened("looks/coat.png"))[32, 24, 0] < np.asarray(opened("looks/tee.png"))[32, 24, 0]
+
+
+def test_several_garments_share_a_sheet(fake, folder, capsys):
+    """With --sheet there is one file: garments above, the person in them below."""
+    assert run("try-on", "me.png", "coat.png", "tee.png", "--sheet", "-o", "sheet.jpg") == 0
+    assert capsys.readouterr().out == "sheet.jpg\n"
+    width, height = opened("sheet.jpg").size
+    assert width > 3 * 192
+    assert height > 2 * 256
+
+
+def test_an_outfit_is_one_picture(fake, folder):
+    """With --outfit all garments go into one request, each with its category."""
+    words = ["--category", "upper_body", "--category", "lower_body"]
+    assert run("try-on", "me.png", "tee.png", "coat.png", "--outfit", *words, "-o", "look.png") == 0
+    assert len(fake.calls) == 1
+    assert list(fake.calls[0].inputs["category"]) == [b"upper_body", b"lower_body"]
+
+
+@pytest.mark.parametrize("garments", [["coat.png"], ["coat.png", "tee.png"]])
+def test_streaming_makes_the_same_files(fake, folder, garments):
+    """--stream shows steps and writes what the plain call writes."""
+    assert run("try-on", "me.png", *garments, "--stream", "--seed", 3, "-o", "look.png", "--sheet") == 0
+    assert {call.model for call in fake.calls} == {"try_on_stream"}
+    assert (folder / "look.png").exists()
+
+
+def test_json_tells_scripts_what_happened(fake, folder, capsys):
+    """Files, seeds, timings and errors, and nothing else on stdout."""
+    (folder / "junk.png").write_bytes(b"junk")
+    assert run("try-on", "me.png", "coat.png", "junk.png", "-o", "looks", "--json") == 1
+    captured = capsys.readouterr()
+    first, second = json.loads(captured.out)["results"]
+    assert (first["file"], first["seed"], first["error"]) == ("looks/coat.png", 0, None)
+    assert second["file"] is None
+    assert second["error"].startswith("bad request: garment must be a PNG")
+    assert captured.err.count("\n") == 1
+
+
+def test_an_error_is_one_line(fake, folder, capsys):
+    """Class and message on stderr, exit code 1, no traceback, no file."""
+    fake.failures = [BadRequest("no person found:\nuse a picture of the whole body")]
+    assert run("try-on", "me.png", "coat.png", "-o", "look.png") == 1
+    said = "vitrine try-on: coat.png: bad request: no person found: use a picture of the whole body\n"
+    assert capsys.readouterr().err == said
+    assert not (folder / "look.png").exists()
+
+
+def test_a_place_that_cannot_be_written_is_an_error(fake, folder, capsys):
+    """The message names the file and the reason."""
+    assert run("try-on", "me.png", "coat.png", "-o", "me.png/look.png") == 1
+    assert "vitrine try-on: internal: cannot write me.png/look.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["try-on", "me.png", "coat.png"], "required: -o"),
+        (["try-on", "me.png", "-o", "a.png"], "required: GARMENT"),
+        (["try-on", "me.png", "coat.png", "-o", "a.gif"], "OUT must end in .png"),
+        (["try-on", "me.png", "coat.png", "tee.png", "-o", "me.png"], "OUT must be a folder for 2 garments"),
+        (["try-on", "me.png", "coat.png", "-o", "a.png", "--category", "hat"], "invalid choice: 'hat'"),
+        (["try-on", "a", "b", "c", "-o", "a.png", "--outfit", "--sheet"], "exclude each other"),
+        (
+            ["try-on", "a", "b", "c", "-o", "a.png", "--outfit", "--category", "dresses"],
+            "each of 2 garments, got 1",
+        ),
+        (["models", "--timeout", "0"], "must be more than 0 s"),
+        (["models", "--header", "nonsense"], "a header must be NAME: VALUE"),
+        (["no-such-command"], "invalid choice"),
+    ],
+)
+def test_wrong_usage_is_told_before_any_request(fake, folder, capsys, words, says):
+    """Exit code 2 and the rule that was broken."""
+    assert run(*words) == 2
+    assert says in capsys.readouterr().err
+    assert fake.calls == []
+
+
+def test_no_command_shows_the_help(capsys):
+    """The bare command teaches by examples, and is wrong usage."""
+    assert run() == 2
+    assert "vitrine try-on me.jpg coat.jpg -o me-in-coat.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", list(command.OWN))
+def test_every_command_explains_itself(name, capsys):
+    """--help has examples."""
+    assert run(name, "--help") == 0
+    assert "examples:" in capsys.readouterr().out
+
+
+def test_models_is_a_table_or_json(fake, capsys):
+    """The table is for people, the list for scripts."""
+    assert run("models") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["prepare_garment", "1", "READY"]
+    assert run("models", "--json") == 0
+    assert {model["name"]: model["ready"] for model in json.loads(capsys.readouterr().out)}["try_on"] is True
+
+
+def test_models_fails_when_one_is_not_ready(fake, capsys):
+    """Exit code 1, and the table says why."""
+    fake.models = lambda **_: (ModelStatus("pose", "", "UNAVAILABLE", "no such file", 4, 1, 2, 6, 3.0, 1.0),)
+    assert run("models") == 1
+    line = capsys.readouterr().out.splitlines()[1]
+    assert " ".join(line.split()) == "pose - UNAVAILABLE (no such file) 4 1 3.00 3.0 1.0"
+
+
+def test_a_busy_server_is_an_error(fake, monkeypatch, capsys):
+    """Errors outside try-on end the same way."""
+    fake.failures = [Busy("later")] * 9
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert run("models") == 1
+    assert capsys.readouterr().err == "vitrine models: busy: later\n"
+
+
+def test_ctrl_c_is_no_traceback(fake, folder, capsys, monkeypatch):
+    """Exit code 130, as shells have it."""
+
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models, "run", interrupt)
+    assert run("models") == 130
+    assert capsys.readouterr().err == "vitrine models: interrupted\n"
+
+
+def test_other_packages_add_commands(monkeypatch, tmp_path, capsys):
+    """An entry point's name becomes a subcommand; one whose packages are missing does not hurt the others."""
+    (tmp_path / "added.py").write_text(
+        "HELP = 'say hello'\ndef add_arguments(parser): ...\ndef run(args): print('hello'); return 0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(command, "find_commands", lambda: command.OWN | {"hello": "added", "lost": "no_such"})
+    assert run("hello") == 0
+    assert run("--help") == 0
+    out = capsys.readouterr().out
+    assert "say hello" in out
+    assert "not installed" in out
+    assert run("lost", "--port", "1") == 1
+    assert "pip install 'vitrine[server]'" in capsys.readouterr().err
+
+
+def test_connection_arguments_reach_the_client(monkeypatch):
+    """Address, headers and timeout are the client's own arguments."""
+    seen = {}
+    monkeypatch.setattr(connection, "Vitrine", lambda url, **options: seen.update(options, url=url))
+    parser = argparse.ArgumentParser()
+    connection.add_connection(parser)
+    connection.open_client(
+        parser.parse_args(["--url", "http://h:1", "--header", "Key: a:b", "--timeout", "5"])
+    )
+    assert seen == {"url": "http://h:1", "protocol": None, "headers": {"key": "a:b"}, "timeout_s": 5.0}
+
+
+def test_names_in_a_folder_do_not_collide(tmp_path):
+    """a/coat.png and b/coat.png are two garments."""
+    paths = [tmp_path / name for name in ("a/coat.png", "b/coat.png", "coat-2.png", "tee.png")]
+    assert unique_stems(paths) == ["coat", "coat-2", "coat-2-2", "tee"]
+
+
+def test_importing_vitrine_is_quick_and_needs_no_torch():
+    """Under half a second of work, and neither torch nor the wire's packages before the first call."""
+    code = (
+        "import sys, time; started = time.process_time(); import vitrine, vitrine.command;"
+        "print(time.process_time() - started);"
+        "print([name for name in ('torch', 'diffusers', 'onnxruntime', 'tritonclient', 'boto3', 'grpc')"
+        " if name in sys.modules])"
+    )
+    spent, heavy = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert heavy == "[]"
+    assert float(spent) < 0.5

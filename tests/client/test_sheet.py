@@ -1,0 +1,58 @@
+"""Contact sheets show every picture, whole and in its place."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from vitrine.sheet import Cell, contact_sheet, wardrobe_sheet
+
+RED, BLUE = (200, 0, 0), (0, 0, 200)
+
+
+def test_rows_and_columns_are_where_they_were_put():
+    """Two rows of two: each colour is found in its own quarter."""
+    red, blue = Image.new("RGB", (20, 20), RED), Image.new("RGB", (20, 20), BLUE)
+    sheet = contact_sheet([[Cell(red), Cell(blue)], [Cell(blue), Cell(red)]], cell=(40, 40))
+    pixels = np.asarray(sheet)
+    h, w = pixels.shape[0] // 2, pixels.shape[1] // 2
+    for quarter, colour in zip(
+        (pixels[:h, :w], pixels[:h, w:], pixels[h:, :w], pixels[h:, w:]), (RED, BLUE, BLUE, RED), strict=True
+    ):
+        assert (quarter == colour).all(-1).sum() >= 1500  # 40 × 40, its edges blended
+
+
+@pytest.mark.parametrize("size", [(400, 10), (10, 400), (1, 1)])
+def test_a_picture_keeps_its_shape(size):
+    """Nothing is cut or stretched: the longer side fills the cell."""
+    sheet = contact_sheet([[Cell(Image.new("RGB", size, RED))]], cell=(50, 50))
+    rows, columns = np.nonzero((np.asarray(sheet) == RED).all(-1))
+    seen = (columns.max() - columns.min() + 1, rows.max() - rows.min() + 1)
+    scale = 50 / max(size)
+    assert abs(seen[0] - size[0] * scale) <= 1
+    assert abs(seen[1] - size[1] * scale) <= 1
+
+
+def test_see_through_pictures_lie_on_white():
+    """A cut-out garment is not black."""
+    sheet = contact_sheet([[Cell(Image.new("RGBA", (20, 20), (9, 9, 9, 0)))]])
+    assert np.asarray(sheet).min() == 255
+
+
+def test_long_captions_are_shortened():
+    """A caption stays under its picture."""
+    cell = Cell(None, "a very long caption indeed, longer than any picture is wide\nand more")
+    sheet = np.asarray(contact_sheet([[cell, Cell()]], cell=(60, 60)))
+    assert (sheet[:, :72] < 255).any()
+    assert (sheet[:, 78:] == 255).all()
+
+
+def test_a_wardrobe_sheet_is_a_table():
+    """Garments along the top, people down the side, one empty corner."""
+    cells = [Cell(Image.new("RGB", (10, 10), RED))] * 2
+    sheet = wardrobe_sheet(cells, cells, [cells, cells], cell=(30, 30))
+    assert sheet.size == contact_sheet([cells + cells[:1]] * 3, cell=(30, 30)).size
+    assert np.asarray(sheet)[:50, :42].min() == 255
+
+
+def test_an_empty_sheet_is_a_blank_page():
+    """No rows is no reason to fail."""
+    assert contact_sheet([]).size == (12, 12)
