@@ -1,0 +1,238 @@
+"""Both transports, sync and async, against a server on loopback: what is sent arrives, what fails is told."""
+
+import asyncio
+import threading
+import time
+
+import numpy as np
+import pytest
+from vitrine import (
+    AsyncVitrine,
+    BadRequest,
+    Busy,
+    Cancellation,
+    Cancelled,
+    NotFound,
+    Progress,
+    Retry,
+    StageFailed,
+    TimedOut,
+    TryOn,
+    Unavailable,
+    Vitrine,
+    VitrineError,
+)
+from vitrine.transport import Endpoint, read_endpoint
+
+PERSON = np.full((64, 48, 3), 200, np.uint8)
+COAT = np.full((20, 20, 3), 30, np.uint8)
+ONCE = Retry(tries=1)
+
+
+def called(kind, url, call, **options):
+    """What `call` gets from a client of this kind; a coroutine is awaited."""
+    if kind == "sync":
+        with Vitrine(url, **options) as vitrine:
+            return call(vitrine)
+
+    async def run():
+        async with AsyncVitrine(url, **options) as vitrine:
+            return await call(vitrine)
+
+    return asyncio.run(run())
+
+
+kinds = pytest.mark.parametrize("kind", ["sync", "async"])
+
+
+@kinds
+def test_tensors_of_every_type_arrive_as_they_were_sent(served, kind):
+    """Names, dtypes, shapes and values survive both ways."""
+    url, _ = served
+    sent = {
+        "bytes": np.array([b"", b"\0\xff", "é".encode()], dtype=object),
+        "pixels": np.arange(24, dtype=np.uint8).reshape(2, 4, 3),
+        "seed": np.array([2**64 - 1], np.uint64),
+        "guidance": np.array([np.nan, 2.5], np.float32),
+        "paste_back": np.array([False]),
+    }
+    answered = called(kind, url, lambda vitrine: vitrine.infer("echo", sent))
+    assert set(answered) == set(sent)
+    for name, tensor in sent.items():
+        assert answered[name].dtype == tensor.dtype
+        np.testing.assert_array_equal(answered[name], tensor)
+
+
+@kinds
+def test_a_try_on_goes_over_the_wire(served, kind):
+    """The sentence of the README, on both protocols."""
+    url, _ = served
+    result = called(kind, url, lambda vitrine: vitrine.try_on(person=PERSON, garment=COAT, seed=7))
+    assert (result.seed, result.image.size) == (7, (48, 64))
+
+
+@kinds
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadRequest("steps must be 1 to 100, got 500"),
+        NotFound("no garment 'coat-7'"),
+        Busy("64 jobs wait, which is the limit"),
+        Unavailable("denoise is not loaded"),
+        Cancelled("the caller left"),
+        StageFailed("pose", "the network gave NaN"),
+        VitrineError("internal"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_arrive_as_their_class(served, kind, error):
+    """The caller catches what the server raised."""
+    url, loopback = served
+    loopback.failures = [error]
+    with pytest.raises(VitrineError) as caught:
+        called(kind, url, lambda vitrine: vitrine.try_on(person=PERSON, garment=COAT), retry=ONCE)
+    assert type(caught.value) is type(error)
+    assert str(caught.value) == str(error)
+
+
+@kinds
+def test_a_slow_answer_is_timed_out(served, kind):
+    """The caller waits as long as they said; over gRPC the server learns that nobody waits any more."""
+    url, loopback = served
+    started = time.monotonic()
+    with pytest.raises(TimedOut, match="no answer within"):
+        called(kind, url, lambda vitrine: vitrine.infer("slow", {"x": COAT}, timeout_s=0.3))
+    assert time.monotonic() - started < 8
+    if url.startswith("grpc"):
+        assert loopback.left.wait(8)
+
+
+@kinds
+def test_nobody_there_is_unavailable(kind, served):
+    """A refused connection is an error of ours, with the address or the reason in it."""
+    protocol = served[0].partition(":")[0]
+    with pytest.raises(Unavailable):
+        called(kind, f"{protocol}://127.0.0.1:9", lambda vitrine: vitrine.models(), retry=ONCE, timeout_s=8)
+
+
+@kinds
+def test_models_are_read_from_index_and_statistics(served, kind):
+    """Counts and times, whether protobuf's JSON wrote them as text or not."""
+    denoise, pose = called(kind, served[0], lambda vitrine: vitrine.models())
+    assert (denoise.name, denoise.ready, denoise.requests) == ("denoise", False, 0)
+    assert (pose.name, pose.version, pose.ready, pose.requests) == ("pose", "1", True, 4)
+    assert (pose.inferences, pose.executions, pose.mean_ms, pose.queue_ms) == (8, 2, 2.0, 0.5)
+
+
+@kinds
+def test_headers_travel_with_every_request(served, kind):
+    """Restricted protocols and gateways want theirs."""
+    url, loopback = served
+    called(kind, url, lambda vitrine: vitrine.infer("echo", {"x": COAT}), headers={"vitrine-key": "k"})
+    assert loopback.headers["vitrine-key"] == "k"
+
+
+def test_a_sync_call_can_be_cancelled_from_another_thread(served):
+    """The call ends at once with Cancelled; over gRPC the server is told."""
+    url, loopback = served
+    cancellation = Cancellation()
+    caught = []
+
+    def call(vitrine):
+        try:
+            vitrine.infer("slow", {"x": COAT}, cancellation=cancellation)
+        except VitrineError as error:
+            caught.append(error)
+
+    with Vitrine(url) as vitrine:
+        thread = threading.Thread(target=call, args=[vitrine])
+        thread.start()
+        assert loopback.begun.wait(8)
+        cancellation.cancel()
+        thread.join(8)
+        assert not thread.is_alive()
+    assert [type(error) for error in caught] == [Cancelled]
+    if url.startswith("grpc"):
+        assert loopback.left.wait(8)
+
+
+async def test_cancelling_a_task_cancels_its_request(served):
+    """asyncio's own way to give up; over gRPC the server is told."""
+    url, loopback = served
+    async with AsyncVitrine(url) as vitrine:
+        task = asyncio.create_task(vitrine.infer("slow", {"x": COAT}))
+        assert await asyncio.to_thread(loopback.begun.wait, 8)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        if url.startswith("grpc"):
+            assert await asyncio.to_thread(loopback.left.wait, 8)
+
+
+def events_of(kind, url, **options):
+    """All events of one stream."""
+
+    async def collected(vitrine):
+        return [event async for event in vitrine.try_on_stream(person=PERSON, garment=COAT, **options)]
+
+    if kind == "async":
+        return called(kind, url, collected, retry=ONCE)
+    return called(
+        kind,
+        url,
+        lambda vitrine: list(vitrine.try_on_stream(person=PERSON, garment=COAT, **options)),
+        retry=ONCE,
+    )
+
+
+@kinds
+def test_a_stream_brings_progress_and_the_result(served, kind):
+    """Over gRPC; over HTTP the error says which port to use."""
+    url, _ = served
+    if url.startswith("http"):
+        with pytest.raises(BadRequest, match="streaming needs gRPC"):
+            events_of(kind, url)
+        return
+    events = events_of(kind, url, steps=3)
+    assert [type(event) for event in events] == [Progress] * 3 + [TryOn]
+
+
+@kinds
+def test_a_streams_errors_arrive_as_their_class(served, kind):
+    """A stream carries no status codes: the text is enough."""
+    url, loopback = served
+    loopback.failures = [StageFailed("pose", "the network gave NaN")]
+    if url.startswith("grpc"):
+        with pytest.raises(StageFailed, match="pose: the network gave NaN"):
+            events_of(kind, url)
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "endpoint"),
+    [
+        ("localhost:8001", {}, Endpoint("localhost:8001", "grpc")),
+        ("localhost:8000", {"protocol": "http"}, Endpoint("localhost:8000", "http")),
+        ("http://h:1/", {}, Endpoint("h:1", "http")),
+        ("https://h:1", {}, Endpoint("h:1", "http", tls=True)),
+        ("grpcs://[::1]:1", {"headers": {"a": "b"}}, Endpoint("[::1]:1", "grpc", True, {"a": "b"})),
+    ],
+)
+def test_an_address_says_how_to_connect(url, options, endpoint):
+    """Scheme, host and port; gRPC where nothing is said."""
+    assert read_endpoint(url, **options) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("url", "protocol", "says"),
+    [
+        ("localhost", None, "url must be host:port"),
+        ("localhost:port", None, "url must be host:port"),
+        ("ftp://h:1", None, "protocol must be grpc or http, got 'ftp'"),
+        ("h:1", "rest", "protocol must be grpc or http, got 'rest'"),
+        ("http://h:1", "grpc", "contradict each other"),
+    ],
+)
+def test_a_wrong_address_is_refused(url, protocol, says):
+    """Before any connection."""
+    with pytest.raises(BadRequest, match=says):
+        Vitrine(url, protocol=protocol)
