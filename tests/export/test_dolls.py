@@ -1,9 +1,11 @@
 """The paper-doll world is the same for ever, every garment in it can be drawn, and it describes itself."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from vitrine_export.dolls import (
     CATEGORIES,
     FORMS,
@@ -22,6 +24,7 @@ from vitrine_export.dolls import (
 from vitrine_export.dolls.palette import GARMENT_COLOURS, PAPER, PATTERN_COLOURS, apart
 
 SEED = 20
+DATA = Path(__file__).parents[1] / "data"
 
 
 def samples(count: int) -> list[Sample]:
@@ -59,6 +62,14 @@ def test_the_same_seed_and_index_give_the_same_sample():
     assert np.array_equal(draw_person(first.target), draw_person(again.target))
     assert sample(SEED, 6) != first
     assert sample(SEED + 1, 5) != first
+
+
+def test_the_world_is_the_one_the_checkpoint_learnt():
+    """A change of the drawing shows here: it needs a retrained checkpoint, then a new reference picture."""
+    made = sample(3, 0)
+    drawn = [draw_person(made.person), draw_garment(made.garment), draw_person(made.target)]
+    with Image.open(DATA / "doll_seed3_index0.png") as reference:
+        assert np.abs(np.concatenate(drawn, axis=1).astype(int) - np.asarray(reference)).mean() < 0.1
 
 
 def test_a_sample_travels_between_processes():

@@ -1,6 +1,7 @@
 """Garments cut to a figure: panels of cloth that follow the torso, the arms and the legs."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from vitrine_orchestrator.person.labels import Label
@@ -9,7 +10,7 @@ from vitrine_export.dolls.figure import HIP, SHOULDER, Figure, Limb
 from vitrine_export.dolls.garment import Garment
 from vitrine_export.dolls.layers import Layer, Print
 from vitrine_export.dolls.palette import GARMENT_COLOURS, PATTERN_COLOURS
-from vitrine_export.dolls.patterns import Cloth, printed
+from vitrine_export.dolls.patterns import Cloth, Emblem, printed
 from vitrine_export.dolls.shapes import Frame, Points, limb, limb_frame, mirrored, polygon
 
 EASE = 0.007
@@ -44,6 +45,22 @@ _LEG_ENDS = {"short": (0.62, 0.0), "long": (1.0, 0.93)}
 """How much of the upper and of the lower leg trousers cover."""
 _HEM_HEIGHTS = {"short": (0.62, 0.0), "knee": (1.0, 0.06), "long": (1.0, 0.84)}
 """Down to where of the upper and of the lower leg a skirt reaches."""
+
+BODICE_EMBLEM, SKIRT_EMBLEM, LEG_EMBLEM = (0.0, 0.305, 0.046), (0.0, 0.535, 0.040), (0.0, 0.560, 0.028)
+"""Where a logo lies, as (u, v, radius): on the chest, on the front of a skirt, on the left thigh."""
+
+
+@dataclass(frozen=True)
+class Tube:
+    """How a limb is clothed: radii of cloth without ease, v at the limb's root, and `Cloth.shift`."""
+
+    radii: tuple[float, float, float]
+    start: float
+    shift: float
+
+
+SLEEVE = Tube(ARM_RADII, SHOULDER[1], 0.5)
+TROUSER_LEG = Tube(TROUSER_RADII, HIP[1], 0.0)
 
 
 class Cutter:
@@ -97,19 +114,16 @@ class Cutter:
         """The sleeves' parts on the upper or the lower arms, none where the garment has none there."""
         cover = _SLEEVE_ENDS[self.garment.sleeve][lower]
         if cover:
-            yield from (
-                self.tube(arm, lower, cover, ARM_RADII, SHOULDER[1], None, 0.5) for arm in self.body.arms
-            )
+            yield from (self.tube(SLEEVE, arm, lower, cover) for arm in self.body.arms)
 
     def legs(self) -> Iterator[Layer]:
         """Trouser legs, each with its half of the seat."""
         upper, lower = _LEG_ENDS[self.garment.length]
         for leg in self.body.legs:
-            emblem = (0.0, HIP[1] + 0.060, 0.028) if leg.side > 0 else None
             yield self.seat(leg)
-            yield self.tube(leg, False, upper, TROUSER_RADII, HIP[1], emblem, 0.0)
+            yield self.tube(TROUSER_LEG, leg, False, upper, LEG_EMBLEM if leg.side > 0 else None)
             if lower:
-                yield self.tube(leg, True, lower, TROUSER_RADII, HIP[1], None, 0.0)
+                yield self.tube(TROUSER_LEG, leg, True, lower)
 
     def seat(self, leg: Limb) -> Layer:
         """Half of the seat, printed like the leg below it."""
@@ -119,26 +133,17 @@ class Cutter:
         return self.panel(outline, frame, Cloth(0.16, WAIST - 0.1, 0.6, shift=0.0))
 
     def tube(
-        self,
-        arm: Limb,
-        lower: bool,
-        cover: float,
-        radii: tuple[float, float, float],
-        start: float,
-        emblem: tuple[float, float, float] | None,
-        shift: float,
+        self, tube: Tube, joints: Limb, lower: bool, cover: float, emblem: Emblem | None = None
     ) -> Layer:
-        """A tube of cloth over `cover` (0 to 1) of the upper or lower part of a limb."""
-        top, bottom = (arm.middle, arm.end) if lower else (arm.root, arm.middle)
-        end = top + cover * (bottom - top)
-        wide, narrow = radii[lower : lower + 2]
+        """Cloth over `cover` (0 to 1) of the upper or lower part of a limb."""
+        top, bottom = (joints.middle, joints.end) if lower else (joints.root, joints.middle)
+        wide, narrow = tube.radii[lower : lower + 2]
         narrow = wide + cover * (narrow - wide)
-        wide, narrow = ((radius * self.body.build + EASE) for radius in (wide, narrow))
-        if lower:
-            start += float(np.hypot(*(arm.middle - arm.root)))
-        outline = limb(top, end, wide, narrow, round_end=cover == 1.0)
-        frame = limb_frame(top, bottom, start)
-        return self.panel(outline, frame, Cloth(0.1, start - 0.1, start + 0.3, emblem, shift))
+        wide, narrow = (radius * self.body.build + EASE for radius in (wide, narrow))
+        outline = limb(top, top + cover * (bottom - top), wide, narrow, round_end=cover == 1.0)
+        start = tube.start + (float(np.hypot(*(joints.middle - joints.root))) if lower else 0.0)
+        cloth = Cloth(0.1, start - 0.1, start + 0.3, emblem, tube.shift)
+        return self.panel(outline, limb_frame(top, bottom, start), cloth)
 
 
 def _neckline(garment: Garment) -> Points:

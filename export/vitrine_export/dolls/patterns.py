@@ -12,6 +12,9 @@ PERIOD = 0.14
 
 Bands are of 15 px at 192x256, nearly two latents wide for a VAE of factor 8."""
 
+Emblem = tuple[float, float, float]
+"""Where a logo lies on the cloth: u, v and radius."""
+
 
 @dataclass(frozen=True)
 class Cloth:
@@ -23,7 +26,7 @@ class Cloth:
     width: float
     top: float
     bottom: float
-    emblem: tuple[float, float, float] | None = None  # u, v, radius
+    emblem: Emblem | None = None
     shift: float = 0.5
 
 
