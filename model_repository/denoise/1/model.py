@@ -1,0 +1,54 @@
+"""Triton's adapter of the denoise model: tensors to arrays, arrays to responses, nothing else."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+from vitrine.errors import VitrineError, to_wire
+from vitrine_orchestrator.denoise.front import open_front
+from vitrine_orchestrator.denoise.metrics import TritonMetrics
+from vitrine_orchestrator.denoise.settings import DenoiseSettings
+from vitrine_orchestrator.engine import Arrays
+
+
+class TritonPythonModel:
+    """Takes requests at once and answers each when its job is over, from another thread."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Open the engine that this version's folder holds."""
+        config = json.loads(args["model_config"])
+        folder = Path(args["model_repository"]) / args["model_version"]
+        given = {name: value["string_value"] for name, value in config["parameters"].items()}
+        self.inputs = [tensor["name"] for tensor in config["input"]]
+        self.front = open_front(
+            folder,
+            json.loads((folder / "manifest.json").read_text()),
+            DenoiseSettings.from_parameters(given),
+            publish=TritonMetrics(pb_utils).publish,
+        )
+
+    def execute(self, requests: Sequence[Any]) -> list[None]:
+        """Hand the requests over; their responses follow."""
+        for request in requests:
+            found = ((name, pb_utils.get_input_tensor_by_name(request, name)) for name in self.inputs)
+            arrays = {name: tensor.as_numpy() for name, tensor in found if tensor is not None}
+            self.front.handle(arrays, partial(respond, request.get_response_sender()), request.is_cancelled)
+        return [None] * len(requests)
+
+    def finalize(self) -> None:
+        """Finish the jobs in flight."""
+        self.front.close()
+
+
+def respond(sender: Any, answer: Arrays | VitrineError) -> None:
+    """Send the one response of a request."""
+    if isinstance(answer, VitrineError):
+        code, text = to_wire(answer)
+        error = pb_utils.TritonError(text, getattr(pb_utils.TritonError, code))
+        response = pb_utils.InferenceResponse(error=error)
+    else:
+        response = pb_utils.InferenceResponse([pb_utils.Tensor(*output) for output in answer.items()])
+    sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
