@@ -14,10 +14,10 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.person.labels import CATEGORIES, Category, Joint, Label
 
-Bits = NDArray[np.uint8]  # (512, 384), 0 or 1
+Bits = NDArray[np.uint8]  # (height, width), 0 or 1
 Rule = Literal["hd", "dc"]
 
-WIDTH, HEIGHT = 384, 512
+WIDTH, HEIGHT = 384, 512  # pixels of the released mask; arms scale with the height, growth does not
 ARM_WIDTH: dict[Rule, int] = {"hd": 60, "dc": 45}  # pixels at height 512: VITON-HD's and DressCode's
 WRIST_REACH = 1.2  # the forearm is drawn 20 % longer, so that a sleeve may end on the hand
 GARMENT_GROWTH, ARM_GROWTH, NECK_GROWTH = 10, 8, 2  # pixels: 5, 4 and 1 dilations by 5×5
@@ -66,8 +66,10 @@ def inpainting_mask(
     category: Category,
     rule: Rule = "hd",
     exact: bool = False,
+    width: int = WIDTH,
+    height: int = HEIGHT,
 ) -> NDArray[np.uint8]:
-    """The pixels to repaint, (512, 384) uint8: 255 repaint, 0 keep.
+    """The pixels to repaint, (height, width) uint8: 255 repaint, 0 keep.
 
     labels (H, W) are `Label` values; keypoints (18, 3) hold x, y in [0, 1] of the picture and a score, where
     a score of 0 means missing. With `exact` every pixel is the released rule's, its faults included: there a
@@ -75,12 +77,12 @@ def inpainting_mask(
     come from the parsed arm label. Raises BadRequest when the person wears and shows nothing of `category`.
     """
     _check(labels, keypoints, category, rule)
-    labels = _to_mask_size(labels)
+    labels = _resized(labels, width, height)
     garment, kept, has_arms = PARTS[category]
     fixed = _any_of(labels, (*ALWAYS_KEPT, *kept))
     repaint = _grow(_any_of(labels, garment), GARMENT_GROWTH)
     if has_arms:
-        arms, hands = _arms(labels, keypoints, ARM_WIDTH[rule], exact)
+        arms, hands = _arms(labels, keypoints, ARM_WIDTH[rule] * height // HEIGHT, exact)
         neck = _grow(_any_of(labels, (Label.NECK,)), NECK_GROWTH) & ~_any_of(labels, HEAD)
         repaint |= neck | _grow(arms, ARM_GROWTH)
         fixed |= hands
@@ -105,11 +107,11 @@ def _check(
     assert keypoints.shape == (len(Joint), 3), keypoints.shape
 
 
-def _to_mask_size(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The label map at 512×384, by Pillow's nearest neighbour."""
-    if labels.shape == (HEIGHT, WIDTH):
+def _resized(labels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The label map at (height, width), by Pillow's nearest neighbour."""
+    if labels.shape == (height, width):
         return labels
-    return np.asarray(Image.fromarray(labels).resize((WIDTH, HEIGHT), Image.Resampling.NEAREST))
+    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
 
 def _any_of(labels: NDArray[np.uint8], wanted: tuple[Label, ...]) -> Bits:
@@ -132,18 +134,21 @@ def _arms(
     An arm that cannot be drawn is its parsed label; then its hand may be repainted too.
     """
     arms, hands = np.zeros_like(labels), np.zeros_like(labels)
+    size = labels.shape[1], labels.shape[0]
     for arm in ARMS:
         parsed = _any_of(labels, (arm.label,))
-        joints = keypoints[[arm.shoulder, arm.elbow, arm.wrist]].astype(np.float64) * (WIDTH, HEIGHT, 1)
+        joints = keypoints[[arm.shoulder, arm.elbow, arm.wrist]].astype(np.float64) * (*size, 1)
         joints = joints.round(3)  # float32 keypoints are good to 1e-4 pixels; whole ones must stay whole
         known = (joints[2, :2] > 1).any() if exact else (joints[:, 2] > 0).all()
-        drawn = _drawn_arm(joints[:, :2], width, arm.from_wrist, wrap=exact) if known else parsed
+        drawn = _drawn_arm(joints[:, :2], size, width, arm.from_wrist, wrap=exact) if known else parsed
         arms |= drawn
         hands |= parsed & (1 - drawn)
     return arms, hands
 
 
-def _drawn_arm(joints: NDArray[np.float64], width: int, from_wrist: bool, wrap: bool) -> Bits:
+def _drawn_arm(
+    joints: NDArray[np.float64], size: tuple[int, int], width: int, from_wrist: bool, wrap: bool
+) -> Bits:
     """Shoulder, elbow and lengthened wrist as a thick line with a disc on the shoulder.
 
     joints (3, 2) are pixels; the line takes whole ones. With `wrap` they are unsigned 16-bit as released, so
@@ -155,7 +160,7 @@ def _drawn_arm(joints: NDArray[np.float64], width: int, from_wrist: bool, wrap: 
         line = line.astype(np.uint16)
     if from_wrist:
         line = line[::-1]
-    canvas = Image.new("L", (WIDTH, HEIGHT))
+    canvas = Image.new("L", size)
     draw = ImageDraw.Draw(canvas)
     draw.line(line.ravel().tolist(), fill=1, width=width, joint="curve")
     radius = width // 2

@@ -1,0 +1,32 @@
+"""CLIP's view of a garment, against the released pipeline's and transformers' own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from vitrine_orchestrator.person.clip import no_picture, pixel_values
+
+KNOWN = np.load(Path(__file__).parents[1] / "data" / "person_tensors.npz")  # of one released run
+
+
+def test_pixel_values_are_those_of_the_released_run():
+    """The same garment gives the same numbers, to the last bit (every eighth pixel is stored)."""
+    assert np.array_equal(pixel_values(KNOWN["garment"])[:, ::8, ::8], KNOWN["clip_pixel_values"])
+
+
+@pytest.mark.parametrize("shape", [(1024, 768, 3), (300, 500, 3), (224, 224, 3), (97, 61, 3)])
+@pytest.mark.parametrize("size", [224, 336])
+def test_pixel_values_equal_transformers(shape, size):
+    """For any shape and encoder size the numbers are CLIPImageProcessor's (Pillow backend)."""
+    picture = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    processor = CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+    expected = processor(Image.fromarray(picture), return_tensors="np")["pixel_values"][0]
+    np.testing.assert_allclose(pixel_values(picture, size), expected, atol=1e-6)
+
+
+def test_no_picture_is_zero_after_normalisation():
+    """The unconditional half sees zeros, not black."""
+    assert no_picture(32).shape == (3, 32, 32)
+    assert not no_picture(32).any()

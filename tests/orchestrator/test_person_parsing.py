@@ -1,0 +1,105 @@
+"""Human parsing: network inputs and the merged label map."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from vitrine_orchestrator.person import parsing
+from vitrine_orchestrator.person.labels import Label
+
+KNOWN = np.load(
+    Path(__file__).parents[1] / "data" / "person_parsing.npz"
+)  # released labels, logits in eighths
+
+
+def peaked(size, channels, channel):
+    """Logits (channels, size, size) by which one channel wins everywhere."""
+    logits = np.zeros((channels, size, size), np.float32)
+    logits[channel] = 1
+    return logits
+
+
+def slowly_warped(logits, size, width, height):
+    """The released way, step by step: torch's interpolation, then OpenCV's warp, for each channel."""
+    square = torch.nn.functional.interpolate(
+        torch.from_numpy(logits)[None], size=(size, size), mode="bilinear", align_corners=True
+    )[0].numpy()
+    centre, reach = ((width - 1) / 2, (height - 1) / 2), max(width - 1, height - 1) / 2
+    in_picture = np.array(
+        [centre, (centre[0], centre[1] - reach), (centre[0] - reach, centre[1])], np.float32
+    )
+    half = (size - 1) / 2
+    in_square = np.array([(half, half), (half, 0), (0, half)], np.float32)
+    back = cv2.getAffineTransform(in_square, in_picture)
+    return np.stack([cv2.warpAffine(plane, back, (width, height)) for plane in square]).argmax(0)
+
+
+def test_the_merged_map_is_the_released_one():
+    """From the released code's logits, rounded to eighths for storage, nearly all pixels are its labels."""
+    logits = (KNOWN[f"{name}_eighths"].astype(np.float32) / 8 for name in ("atr", "lip"))
+    labels = parsing.merged_labels(*logits, 384, 512)
+    assert labels.dtype == np.uint8
+    assert (labels != KNOWN["labels"]).mean() < 1e-3
+
+
+@pytest.mark.parametrize(("width", "height"), [(384, 512), (300, 200), (33, 97)])
+@pytest.mark.parametrize("size", [parsing.ATR_SIZE, parsing.LIP_SIZE])
+def test_one_matrix_for_each_side_equals_interpolating_and_warping(size, width, height):
+    """The short way from logits to the picture gives the labels of the long one, for any shape of picture."""
+    logits = np.random.default_rng(3).normal(size=(4, 30, 30)).astype(np.float32)
+    quick = parsing._winners(logits, size, width, height)
+    assert (quick != slowly_warped(logits, size, width, height)).mean() < 1e-3
+
+
+@pytest.mark.parametrize("size", [parsing.ATR_SIZE, parsing.LIP_SIZE])
+def test_the_network_input_is_bgr_normalised_and_centred(size):
+    """A red picture is red in the third channel, by ImageNet's red; beside it lies black."""
+    red = np.zeros((512, 384, 3), np.uint8)
+    red[..., 0] = 255
+    image = parsing.network_input(red, size)
+    assert image.shape == (3, size, size)
+    assert image.dtype == np.float32
+    black = -parsing.MEAN_BGR / parsing.STD_BGR
+    np.testing.assert_allclose(
+        image[:, size // 2, size // 2], [black[0], black[1], (1 - 0.485) / 0.229], rtol=1e-6
+    )
+    np.testing.assert_allclose(image[:, size // 2, 10], black, rtol=1e-6)
+    assert np.ptp(image[2, :, size // 2]) == 0  # the longer side fills the square
+
+
+def test_head_without_face_is_neck():
+    """Where ATR says head and LIP does not say face, the merged map says neck."""
+    head = peaked(16, 18, Label.FACE)
+    face, other = peaked(16, 20, parsing.LIP_FACE), peaked(16, 20, 5)
+    assert (parsing.merged_labels(head, face, 48, 64) == Label.FACE).all()
+    assert (parsing.merged_labels(head, other, 48, 64) == Label.NECK).all()
+
+
+def shirt_with_gap(rows, columns, inside=Label.BACKGROUND):
+    """Labels of a shirt with an arm on it and one enclosed gap."""
+    labels = np.full((512, 384), Label.BACKGROUND, np.uint8)
+    labels[100:400, 100:300] = Label.UPPER_CLOTHES
+    labels[100:400, 100:130] = Label.RIGHT_ARM
+    labels[150 : 150 + rows, 150 : 150 + columns] = inside
+    return labels
+
+
+def test_a_small_gap_in_a_garment_is_closed():
+    """A gap below 2000 square pixels is a fault of parsing and becomes garment; arms stay arms."""
+    closed = parsing._without_small_holes(shirt_with_gap(20, 20, Label.BAG))
+    assert np.array_equal(closed, shirt_with_gap(0, 0))
+
+
+def test_a_large_gap_is_background():
+    """The space between arm and body is larger than 2000 square pixels, and stays what it was."""
+    labels = shirt_with_gap(80, 60)
+    assert np.array_equal(parsing._without_small_holes(labels), labels)
+
+
+def test_a_gap_at_the_edge_is_no_hole():
+    """What touches the picture's edge is not enclosed, and stays."""
+    labels = np.full((64, 48), Label.UPPER_CLOTHES, np.uint8)
+    labels[:5, 10:15] = Label.HAIR
+    assert np.array_equal(parsing._without_small_holes(labels), labels)
