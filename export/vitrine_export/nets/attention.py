@@ -3,7 +3,6 @@
 Tokens are (R, N, C). Keys and values of the garment come from TryonNet's own attn1.to_k and attn1.to_v.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -130,9 +129,9 @@ def mix_beside_zeros(query: Tensor, keys: Tensor, values: Tensor, heads: int) ->
     key with logit ln M weighs as much as all M, so fused kernels, which keep lse to themselves, can do it.
     """
     query, keys, values = (by_head(part, heads) for part in (query, keys, values))
-    count = keys.shape[2]
+    ones = torch.ones_like(keys[:1, :1, :, 0])  # (1, 1, M): a tensor, so that M may vary in a graph
+    bias = torch.cat([torch.zeros_like(ones), ones.sum(-1, keepdim=True).log()], dim=-1).unsqueeze(2)
     keys, values = F.pad(keys, (0, 0, 0, 1)), F.pad(values, (0, 0, 0, 1))
-    bias = F.pad(query.new_zeros(1, 1, 1, count), (0, 1), value=math.log(count))
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=bias).transpose(1, 2).flatten(2)
 
 

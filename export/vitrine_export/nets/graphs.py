@@ -4,8 +4,6 @@ R rows, every row its own job: its own timestep, guidance and garment. "halves" 
 guidance and 1 for cond alone.
 """
 
-from dataclasses import astuple
-
 import torch
 from torch import Tensor, nn
 
@@ -20,14 +18,16 @@ class GarmentGraph(nn.Module):
         super().__init__()
         self.garment, self.tryon = garment, tryon
 
-    def forward(self, garment_latents: Tensor, timestep: Tensor, garment_prompt_embeds: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, garment_latents: Tensor, timestep: Tensor, garment_prompt_embeds: Tensor
+    ) -> tuple[Tensor, ...]:
         """(R, 4, h, w), (R,), (R, 77, C) → garment_kv_0 … garment_kv_{J-1}: (R, N_j, S_j), finest first."""
         features = self.garment(garment_latents, timestep, garment_prompt_embeds)
         return tuple(self.tryon.garment_kv(features))
 
 
 class ConditioningGraph(nn.Module):
-    """What a job computes once: the fixed part of conv_in, the added embedding, text and image keys and values."""
+    """What a job computes once: conv_in's fixed part, the added embedding, text and image keys and values."""
 
     def __init__(self, tryon: TryonNet) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class UnetGraph(nn.Module):
         image_kv: Tensor,
         *garment_kv: Tensor,
     ) -> Tensor:
-        """Latents (R, 4, h, w) at timestep (R,) under guidance g (R,) → prediction u + g·(c − u): (R, 4, h, w)."""
+        """Latents (R, 4, h, w) at timestep (R,), guidance g (R,) → prediction u + g·(c − u): (R, 4, h, w)."""
         conditioning = Conditioning(base, added, text_kv, image_kv)
         uncond, cond = self.tryon.predict(latents, timestep, conditioning, garment_kv).unbind(1)
         return uncond + guidance[:, None, None, None] * (cond - uncond)

@@ -1,0 +1,42 @@
+"""The configs of the released try-on model at its real size, as far as a computation depends on them.
+
+Source: unet/config.json and unet_encoder/config.json of the Hugging Face repository yisol/IDM-VTON.
+Everything they leave out is diffusers' default.
+"""
+
+from typing import Final
+
+SDXL: Final[dict[str, object]] = {
+    "sample_size": 128,
+    "out_channels": 4,
+    "block_out_channels": [320, 640, 1280],
+    "layers_per_block": 2,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "mid_block_type": "UNetMidBlock2DCrossAttn",
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    "attention_head_dim": [5, 10, 20],
+    "transformer_layers_per_block": [1, 2, 10],
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "norm_num_groups": 32,
+    "norm_eps": 1e-5,
+    "act_fn": "silu",
+}
+
+TRYON: Final[dict[str, object]] = {
+    **SDXL,
+    "in_channels": 13,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+    "encoder_hid_dim": 1280,
+    "encoder_hid_dim_type": "ip_image_proj",
+}
+
+GARMENT: Final[dict[str, object]] = {**SDXL, "in_channels": 4}
+
+PROMPT_TOKENS: Final = 77
+IMAGE_TOKENS: Final = 16
+POOLED_WIDTH: Final = 1280
+LATENT_CHANNELS: Final = 4
+LATENT_FACTOR: Final = 8  # pixels a latent
