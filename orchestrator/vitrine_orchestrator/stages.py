@@ -218,6 +218,7 @@ STAGES: tuple[Stage, ...] = (
             *SAMPLING,
             Tensor("job", "STRING", (1,)),
             Tensor("after_step", "INT32", (1,)),
+            Tensor("cancel", "BOOL", (1,)),
         ),
         (Tensor("latents", "FP32", (4, -1, -1)), REPORT),
         in_flight=64,

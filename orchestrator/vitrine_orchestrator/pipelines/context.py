@@ -1,0 +1,63 @@
+"""What every pipeline works with, and how it says what it did."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.pictures import Limits, Picture, checked, decode
+from vitrine_orchestrator.pipelines.fields import Inputs, encoded
+from vitrine_orchestrator.pipelines.memo import Memo, NoMemo, Source
+from vitrine_orchestrator.stage_calls import Stages
+
+
+@dataclass(frozen=True)
+class Context:
+    """The surroundings of a pipeline: the same in Triton, in a score and in a test."""
+
+    stages: Stages
+    manifest: Manifest
+    memo: Memo = field(default_factory=NoMemo)
+    limits: Limits = field(default_factory=Limits)
+
+
+def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
+    """The picture in `name` (encoded) or `name`_raw (HWC uint8 RGB); None when neither is given."""
+    given = encoded(inputs, name)
+    raw = inputs.get(f"{name}_raw")
+    if given and raw is not None:
+        raise BadRequest(f"{name} and {name}_raw must not both be given")
+    if len(given) > 1:
+        raise BadRequest(f"{name} must be one picture, got {len(given)}")
+    if raw is not None:
+        return checked(raw, f"{name}_raw", limits)
+    return decode(given[0], name, limits) if given else None
+
+
+def picture_digest(picture: Picture) -> str:
+    """Hexadecimal SHA-256 of a picture's size and pixels."""
+    hashed = hashlib.sha256(repr(picture.shape).encode())
+    hashed.update(np.ascontiguousarray(picture))
+    return hashed.hexdigest()
+
+
+def text_array(text: str | bytes) -> np.ndarray:
+    """A BYTES tensor of one value."""
+    return np.array([text.encode() if isinstance(text, str) else text], np.object_)
+
+
+def report_array(timings: Mapping[str, float], sources: Mapping[str, Source], **more: object) -> np.ndarray:
+    """The output `report`: JSON of seconds by stage, and what came from where."""
+    return text_array(json.dumps({"timings": dict(timings), "sources": dict(sources), **more}))
+
+
+def read_report(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The report that a model answered with."""
+    return json.loads(outputs["report"].reshape(-1)[0])

@@ -1,0 +1,68 @@
+"""Reads the small inputs of a request: words, texts, numbers. Every refusal names field, rule and value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+Inputs = Mapping[str, np.ndarray]
+
+MAX_TEXT = 2000  # characters of a description: far more than an encoder's 77 tokens
+MAX_NAME = 200  # characters of an id
+
+
+def encoded(inputs: Inputs, name: str) -> list[bytes]:
+    """The values of a BYTES input, in order; none when it is absent."""
+    if name not in inputs:
+        return []
+    return [value if isinstance(value, bytes) else str(value).encode() for value in inputs[name].reshape(-1)]
+
+
+def texts(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> list[str]:
+    """The values of a BYTES input as text, stripped."""
+    found = []
+    for value in encoded(inputs, name):
+        try:
+            text = value.decode().strip()
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"{name} must be UTF-8, got {value[:40]!r}") from error
+        if len(text) > longest:
+            raise BadRequest(f"{name} must have at most {longest} characters, got {len(text)}")
+        found.append(text)
+    return found
+
+
+def text(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> str | None:
+    """The one value of a BYTES input; None when it is absent or empty."""
+    found = texts(inputs, name, longest)
+    if len(found) > 1:
+        raise BadRequest(f"{name} must be one text, got {len(found)}")
+    return (found or [""])[0] or None
+
+
+def word(inputs: Inputs, name: str, words: Sequence[str], default: str) -> str:
+    """One of `words`."""
+    found = text(inputs, name) or default
+    if found not in words:
+        raise BadRequest(f"{name} must be one of {', '.join(words)}, got {found[:40]!r}")
+    return found
+
+
+def number(inputs: Inputs, name: str, low: float, high: float, default: float) -> float:
+    """A number from `low` to `high`, as Python's int or float."""
+    if name not in inputs:
+        return default
+    if inputs[name].size != 1:
+        raise BadRequest(f"{name} must be one number, got {inputs[name].size}")
+    value = inputs[name].reshape(-1)[0].item()
+    if not math.isfinite(value) or not low <= value <= high:
+        raise BadRequest(f"{name} must be {low:g} to {high:g}, got {value:g}")
+    return value
+
+
+def flag(inputs: Inputs, name: str, default: bool) -> bool:
+    """A switch."""
+    return bool(number(inputs, name, 0, 1, default))

@@ -1,0 +1,75 @@
+"""`prepare_garment`: from a garment's picture to its latents and image tokens."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.cache.key import digest_of
+from vitrine_orchestrator.fitting import fitted
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.person.clip import no_picture, pixel_values
+from vitrine_orchestrator.person.prepare import pixels
+from vitrine_orchestrator.pictures import Picture
+from vitrine_orchestrator.pipelines.context import (
+    Context,
+    one_picture,
+    picture_digest,
+    report_array,
+    text_array,
+)
+from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text
+from vitrine_orchestrator.pipelines.recall import Item, recalled
+from vitrine_orchestrator.stage_calls import Timed
+
+
+async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndarray]:
+    """The outputs of the model `prepare_garment` for its inputs; BadRequest says what is wrong with them."""
+    stages = Timed(context.stages)
+    garment_id = text(inputs, "garment_id", MAX_NAME)
+    with stages.measured("decode"):
+        picture = await asyncio.to_thread(_fitted_picture, context, inputs)
+    if picture is None and garment_id is None:
+        raise BadRequest("garment, garment_raw or garment_id must be given")
+    item = Item(
+        "garment",
+        digest_of("prepare_garment", context.manifest.pipeline_digest),
+        picture_digest(picture) if picture is not None else None,
+        "garment",
+        garment_id,
+    )
+    arrays, source = await recalled(
+        context.memo, item, lambda: garment_arrays(stages, context.manifest, picture)
+    )
+    return {
+        **arrays,
+        "garment_key": text_array(item.key.digest),
+        "report": report_array(stages.rounded(), {"garment": source}),
+    }
+
+
+def _fitted_picture(context: Context, inputs: Inputs) -> Picture | None:
+    picture = one_picture(inputs, "garment", context.limits)
+    if picture is None:
+        return None
+    return fitted(picture, context.manifest.width, context.manifest.height, "fit").picture
+
+
+async def garment_arrays(stages: Timed, manifest: Manifest, picture: Picture) -> dict[str, np.ndarray]:
+    """The garment's conditioning: outputs of `prepare_garment`, key and report apart.
+
+    picture is (height, width, 3) uint8 RGB of the checkpoint's size.
+    """
+    seen = np.stack([pixel_values(picture, manifest.image_size), no_picture(manifest.image_size)])
+    latents, tokens = await asyncio.gather(
+        stages("vae_encoder", {"pixels": pixels(picture)[None]}),
+        stages("image_encoder", {"pixel_values": seen}),
+    )
+    image_tokens, negative = tokens["image_tokens"]
+    return {
+        "garment_latents": latents["mean"][0],
+        "image_tokens": image_tokens,
+        "negative_image_tokens": negative,
+    }

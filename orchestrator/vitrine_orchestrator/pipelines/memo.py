@@ -1,0 +1,41 @@
+"""Where the prepare pipelines keep what they made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, Protocol
+
+import numpy as np
+
+from vitrine_orchestrator.cache.key import Key
+
+Arrays = Mapping[str, np.ndarray]
+Compute = Callable[[], Awaitable[Arrays]]
+Source = Literal["fresh", "memory", "disk", "store"]
+
+
+class Memo(Protocol):
+    """Keeps the arrays of a key, and makes them once for all who ask at the same time."""
+
+    async def get_or_compute(
+        self, key: Key, compute: Callable[[], Awaitable[Arrays]]
+    ) -> tuple[Arrays, Source]:
+        """The arrays, not to be written to, and where they came from; errors of `compute` pass through."""
+        ...
+
+    async def forget(self, owner: str) -> None:
+        """No later call answers what `owner` (see cache.key.owner) had before."""
+        ...
+
+
+class NoMemo:
+    """Keeps nothing: everything is made afresh."""
+
+    async def get_or_compute(
+        self, key: Key, compute: Callable[[], Awaitable[Arrays]]
+    ) -> tuple[Arrays, Source]:
+        """What `compute` makes."""
+        return await compute(), "fresh"
+
+    async def forget(self, owner: str) -> None:
+        """There is nothing to forget."""

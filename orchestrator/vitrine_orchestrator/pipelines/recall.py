@@ -1,0 +1,55 @@
+"""Memory of prepared people, garments and texts: by content, or by the caller's id and then its content."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import numpy as np
+from vitrine.errors import NotFound
+
+from vitrine_orchestrator.cache.key import Key, Kind, owner
+from vitrine_orchestrator.pipelines.memo import Arrays, Memo, Source
+
+CONTENT = "content_digest"  # an array kept with the others: what they were made of
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is asked for: of which category, made how, from what."""
+
+    category: str  # a row of cache.key.CATEGORIES
+    recipe: str  # digest of all that shapes the result, its content apart
+    content: str | None = None  # digest of the input; None: only known by its id
+    kind: Kind = "content"
+    id: str | None = None  # the caller's name of it
+
+    @property
+    def key(self) -> Key:
+        """By its id, whose content is compared; else by its content."""
+        if self.id is not None:
+            return Key(self.category, owner(self.kind, self.id), self.recipe)
+        assert self.content is not None
+        return Key(self.category, owner("content", self.content), self.recipe)
+
+
+async def recalled(
+    memo: Memo, item: Item, make: Callable[[], Awaitable[Arrays]]
+) -> tuple[dict[str, np.ndarray], Source]:
+    """The item's arrays, from the memo or from `make`.
+
+    A new picture under a known id makes everything of that id be forgotten first. Raises NotFound for an id
+    without content that the memo does not know.
+    """
+
+    async def compute() -> Arrays:
+        if item.content is None:
+            raise NotFound(f"{item.kind}_id {item.id!r} is not known: send its picture once with the id")
+        made = await make()
+        return {**made, CONTENT: np.frombuffer(bytes.fromhex(item.content), np.uint8)}
+
+    found, source = await memo.get_or_compute(item.key, compute)
+    if item.content is not None and found[CONTENT].tobytes().hex() != item.content:
+        await memo.forget(item.key.owner)
+        found, source = await memo.get_or_compute(item.key, compute)
+    return {name: array for name, array in found.items() if name != CONTENT}, source

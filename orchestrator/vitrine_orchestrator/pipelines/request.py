@@ -1,0 +1,121 @@
+"""Reads a try-on request: every limit of it is checked here, before any work is done."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.fitting import FITS, Fit
+from vitrine_orchestrator.person.labels import CATEGORIES, Category
+from vitrine_orchestrator.pictures import SAVING, Format, Picture, checked
+from vitrine_orchestrator.pipelines.context import Context, one_picture
+from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, encoded, flag, number, text, texts, word
+
+MAX_STEPS = 100
+MAX_GUIDANCE = 20.0
+DEFAULT_GUIDANCE = 2.0  # the released demo's and evaluation's
+MAX_GARMENTS = 4  # of one outfit
+MAX_SEED = 2**64 - 1
+SCHEDULERS = ("checkpoint", "ddpm", "ddim", "euler")
+DESCRIPTIONS: dict[Category, str] = {  # where the caller gives none
+    "upper_body": "a shirt",
+    "lower_body": "trousers",
+    "dresses": "a dress",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Garment:
+    """One garment of a request: its picture, its id, or both."""
+
+    category: Category
+    description: str
+    encoded: bytes | None = None
+    raw: Picture | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TryOnRequest:
+    """A checked request; the person's picture is decoded, the garments' are not."""
+
+    person: Picture | None
+    person_id: str | None
+    garments: tuple[Garment, ...]
+    steps: int
+    seed: int
+    guidance: float
+    scheduler: str
+    paste_back: bool
+    crop: Fit
+    format: Format
+    previews: bool = False
+
+
+def read_request(context: Context, inputs: Inputs) -> TryOnRequest:
+    """The request in the inputs of `try_on`; BadRequest names the input, the rule and the value."""
+    request = TryOnRequest(
+        person=None,
+        person_id=text(inputs, "person_id", MAX_NAME),
+        garments=_garments(context, inputs),
+        steps=int(number(inputs, "steps", 1, MAX_STEPS, context.manifest.default_steps)),
+        seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
+        guidance=float(number(inputs, "guidance", 0, MAX_GUIDANCE, DEFAULT_GUIDANCE)),
+        scheduler=word(inputs, "scheduler", SCHEDULERS, "checkpoint"),
+        paste_back=flag(inputs, "paste_back", True),
+        crop=word(inputs, "crop", FITS, "fit"),
+        format=word(inputs, "format", tuple(SAVING), "png"),
+        previews=flag(inputs, "previews", False),
+    )
+    person = one_picture(inputs, "person", context.limits)
+    if person is None and request.person_id is None:
+        raise BadRequest("person, person_raw or person_id must be given")
+    return replace(request, person=person)
+
+
+def _garments(context: Context, inputs: Inputs) -> tuple[Garment, ...]:
+    pictures, ids = encoded(inputs, "garment"), texts(inputs, "garment_id", MAX_NAME)
+    raw = inputs.get("garment_raw")
+    if pictures and raw is not None:
+        raise BadRequest("garment and garment_raw must not both be given")
+    count = len(pictures) or (1 if raw is not None else len(ids))
+    if count == 0:
+        raise BadRequest("garment, garment_raw or garment_id must be given")
+    if count > MAX_GARMENTS:
+        raise BadRequest(f"garment must be at most {MAX_GARMENTS} garments, got {count}")
+    categories = _one_each("category", texts(inputs, "category"), count, "upper_body")
+    descriptions = _one_each("description", texts(inputs, "description"), count, "")
+    names = _one_each("garment_id", ids, count, "")
+    return tuple(
+        Garment(
+            category=_category(categories[index]),
+            description=descriptions[index] or DESCRIPTIONS[_category(categories[index])],
+            encoded=_within(pictures[index], context) if pictures else None,
+            raw=None if raw is None else checked(raw, "garment_raw", context.limits),
+            id=names[index] or None,
+        )
+        for index in range(count)
+    )
+
+
+def _category(word: str) -> Category:
+    for category in CATEGORIES:
+        if word == category:
+            return category
+    raise BadRequest(f"category must be one of {', '.join(CATEGORIES)}, got {word[:40]!r}")
+
+
+def _within(picture: bytes, context: Context) -> bytes:
+    if len(picture) > context.limits.max_bytes:
+        raise BadRequest(f"garment must have at most {context.limits.max_bytes} bytes, got {len(picture)}")
+    return picture
+
+
+def _one_each(name: str, values: Sequence[str], count: int, default: str) -> Sequence[str]:
+    """One value for each garment: those given, or the default for all."""
+    if values and len(values) != count:
+        raise BadRequest(f"{name} must be one for each of {count} garments, got {len(values)}")
+    return values or [default] * count

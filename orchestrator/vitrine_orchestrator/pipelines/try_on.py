@@ -1,0 +1,200 @@
+"""`try_on`: person, garments and options to the finished picture."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from vitrine.errors import VitrineError
+
+from vitrine_orchestrator.fitting import Fitted, fitted
+from vitrine_orchestrator.person.paste import paste_back
+from vitrine_orchestrator.person.prepare import picture as as_picture
+from vitrine_orchestrator.pictures import Picture, encode
+from vitrine_orchestrator.pipelines.context import Context, read_report, report_array, text_array
+from vitrine_orchestrator.pipelines.fields import Inputs
+from vitrine_orchestrator.pipelines.memo import Source
+from vitrine_orchestrator.pipelines.request import Garment, TryOnRequest, read_request
+from vitrine_orchestrator.stage_calls import Arrays, Timed
+from vitrine_orchestrator.stages import GARMENT_CONDITIONING, PERSON_CONDITIONING, TEXT_CONDITIONING
+
+Watch = Callable[[str, int], Awaitable[None]]  # follows a denoising job: (its name, which garment from 0)
+
+LAST_WORD_S = 1.0  # how long the picture waits for a watcher to tell of the last step
+
+PER_PERSON = tuple(tensor.name for tensor in PERSON_CONDITIONING)
+PER_GARMENT = (*(tensor.name for tensor in GARMENT_CONDITIONING), "garment_key")
+PER_TEXT = tuple(tensor.name for tensor in TEXT_CONDITIONING)
+
+
+@dataclass(eq=False)
+class Story:
+    """What happened on the way: seconds by stage, sources, and what denoising said of itself."""
+
+    stages: Timed
+    sources: dict[str, Source] = field(default_factory=dict)
+    denoise: dict[str, object] = field(default_factory=dict)
+
+    def heard(self, outputs: Arrays) -> None:
+        """Take over the report of a prepare model; of several garments the last one's source stands."""
+        report = read_report(outputs)
+        self.sources |= report["sources"]
+        for name, seconds in report["timings"].items():
+            self.stages.seconds[name] += seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Dressed:
+    """The person in the garments so far, at the checkpoint's size."""
+
+    picture: Picture  # (height, width, 3)
+    mask: np.ndarray  # (height, width) 0/255, of all garments
+    base: Picture  # the person before
+
+
+async def no_watch(job: str, garment: int) -> None:
+    """Nobody follows the job."""
+
+
+async def try_on(context: Context, inputs: Inputs) -> dict[str, np.ndarray]:
+    """The outputs of the model `try_on` for its inputs; BadRequest says what is wrong with them."""
+    stages = Timed(context.stages)
+    with stages.measured("total"), stages.measured("decode"):
+        request = await asyncio.to_thread(read_request, context, inputs)
+    return await run(context, request, Story(stages))
+
+
+async def run(
+    context: Context, request: TryOnRequest, story: Story, watch: Watch = no_watch
+) -> dict[str, np.ndarray]:
+    """Dress the person in every garment, one after the other, and finish the picture."""
+    stages = story.stages
+    with stages.measured("total"):
+        given = _fitted(context, request)
+        dressed: Dressed | None = None
+        for index, garment in enumerate(request.garments):
+            worn = dressed.picture if dressed else (given.picture if given else None)
+            person = await _prepared(context, request, garment, worn, story, first=dressed is None)
+            latents = await _denoised(request, index, person, story, watch)
+            pixels = (await stages("vae_decoder", {"latents": latents[None]}))["pixels"][0]
+            dressed = _dressed(request, person, as_picture(pixels), dressed)
+        assert dressed is not None, "a request has a garment"
+        with stages.measured("encode"):
+            image, mask = await asyncio.to_thread(_finished, request, given, dressed)
+    height, width = (
+        dressed.mask.shape if given is None or not request.paste_back else given.original.shape[:2]
+    )
+    return {
+        "image": text_array(image),
+        "mask": text_array(mask),
+        "seed": np.array([request.seed], np.uint64),
+        "report": report_array(
+            stages.rounded(),
+            story.sources,
+            **story.denoise,
+            seed=request.seed,
+            steps=request.steps,
+            size=[restored.shape[1], restored.shape[0]],
+            versions={"checkpoint": context.manifest.digest[:12], "exporter": context.manifest.exporter},
+            pipeline_digest=context.manifest.pipeline_digest,
+        ),
+    }
+
+
+def _fitted(context: Context, request: TryOnRequest) -> Fitted | None:
+    if request.person is None:
+        return None
+    return fitted(request.person, context.manifest.width, context.manifest.height, request.crop)
+
+
+async def _prepared(
+    context: Context, request: TryOnRequest, garment: Garment, worn: Picture | None, story: Story, first: bool
+) -> dict[str, np.ndarray]:
+    """Person, garment and text at the same time: all that one denoising job needs, and image and mask."""
+    person: dict[str, np.ndarray] = {"category": text_array(garment.category), "crop": text_array("squash")}
+    if worn is not None:
+        person["person_raw"] = worn
+    if first and request.person_id:
+        person["person_id"] = text_array(request.person_id)
+    answers = await asyncio.gather(
+        story.stages("prepare_person", person),
+        story.stages("prepare_garment", _garment_inputs(garment)),
+        story.stages("prepare_text", {"description": text_array(garment.description)}),
+    )
+    for answer in answers:
+        story.heard(answer)
+    return {name: array for answer in answers for name, array in answer.items() if name != "report"}
+
+
+def _garment_inputs(garment: Garment) -> dict[str, np.ndarray]:
+    inputs = {}
+    if garment.encoded is not None:
+        inputs["garment"] = text_array(garment.encoded)
+    if garment.raw is not None:
+        inputs["garment_raw"] = garment.raw
+    if garment.id is not None:
+        inputs["garment_id"] = text_array(garment.id)
+    return inputs
+
+
+async def _denoised(
+    request: TryOnRequest, index: int, prepared: Mapping[str, np.ndarray], story: Story, watch: Watch
+) -> np.ndarray:
+    """The latents (4, h, w) of one job; a cancelled caller takes the job along."""
+    job = uuid.uuid4().hex
+    wanted = (*PER_PERSON, *PER_GARMENT, *PER_TEXT)
+    watching = asyncio.create_task(watch(job, index))
+    try:
+        answer = await story.stages(
+            "denoise",
+            {
+                **{name: prepared[name] for name in wanted},
+                "seed": np.array([request.seed], np.uint64),
+                "steps": np.array([request.steps], np.int32),
+                "guidance": np.array([request.guidance], np.float32),
+                "scheduler": text_array(request.scheduler),
+                "job": text_array(job),
+            },
+        )
+        await asyncio.wait([watching], timeout=LAST_WORD_S)
+    except asyncio.CancelledError:
+        await asyncio.shield(_give_up(story, job))
+        raise
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)  # who watches cannot fail the job
+    told = read_report(answer)
+    story.denoise = {name: told[name] for name in ("scheduler", "rows_per_call") if name in told}
+    story.stages.seconds["queue"] += told.get("timings", {}).get("queue", 0.0)
+    return answer["latents"]
+
+
+async def _give_up(story: Story, job: str) -> None:
+    """Let the job leave before its next step; one that has ended meanwhile needs nothing."""
+    try:
+        await story.stages("denoise", {"job": text_array(job), "cancel": np.array([True])})
+    except VitrineError:
+        return
+
+
+def _dressed(
+    request: TryOnRequest, person: Mapping[str, np.ndarray], made: Picture, before: Dressed | None
+) -> Dressed:
+    """One garment more: outside its mask the person stays as they were, if so asked."""
+    worn, mask = person["image"], person["mask"]
+    picture = paste_back(made, worn, mask) if request.paste_back else made
+    if before is None:
+        return Dressed(picture, mask, worn)
+    return Dressed(picture, np.maximum(mask, before.mask), before.base)
+
+
+def _finished(request: TryOnRequest, given: Fitted | None, dressed: Dressed) -> tuple[bytes, bytes]:
+    """The encoded picture and its mask: of the original's size when pasting back, else the checkpoint's."""
+    picture, mask = dressed.picture, dressed.mask
+    if given is not None and request.paste_back:
+        mask = given.restore_mask(mask)
+        picture = paste_back(given.restore(picture), given.original, mask)
+    return encode(picture, request.format), encode(mask, "png")

@@ -1,0 +1,107 @@
+"""Calling stages: one protocol, answered by Triton, by ONNX Runtime in this process, or by a fake."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from vitrine.errors import Unavailable, VitrineError
+
+from vitrine_orchestrator.stages import NETWORK_FILE, stage
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Stages(Protocol):
+    """Runs a stage by its name in the stage table."""
+
+    async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+        """The stage's outputs, host arrays of our own; a network's arrays have the batch dimension first.
+
+        Raises a VitrineError: the stage's own, Busy, Unavailable, or StageFailed with the stage's name.
+        """
+        ...
+
+
+class OnnxStages:
+    """The network stages of a model repository, opened when first called, in this process."""
+
+    def __init__(self, repository: Path, threads: int = 0) -> None:
+        """`threads` of one call; 0: one for each core."""
+        self.repository, self.threads = repository, threads
+        self._sessions: dict[str, object] = {}
+
+    async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Run the highest version of a network."""
+        return await asyncio.to_thread(self._run, name, inputs)
+
+    def _run(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+        outputs = [tensor.name for tensor in stage(name).outputs]
+        return dict(zip(outputs, self._session(name).run(outputs, dict(inputs)), strict=True))
+
+    def _session(self, name: str):  # noqa: ANN202 - onnxruntime is imported only where it is needed
+        import onnxruntime
+
+        if name not in self._sessions:
+            versions = [path for path in (self.repository / name).glob("*/") if path.name.isdigit()]
+            files = [path / NETWORK_FILE for path in sorted(versions, key=lambda path: int(path.name))]
+            if not files or not files[-1].exists():
+                raise Unavailable(f"{name} has no {NETWORK_FILE} in {self.repository}: run make export")
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = self.threads
+            self._sessions[name] = onnxruntime.InferenceSession(
+                files[-1], options, providers=["CPUExecutionProvider"]
+            )
+        return self._sessions[name]
+
+
+Answer = Callable[[Arrays], Mapping[str, np.ndarray]]
+
+
+class FakeStages:
+    """Stages answered by functions of the inputs; `calls` keeps what was asked, in order."""
+
+    def __init__(self, **answers: Answer | VitrineError) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, Arrays]] = []
+
+    async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+        """The function's answer, or its error raised."""
+        self.calls.append((name, inputs))
+        answer = self.answers[name]
+        if isinstance(answer, VitrineError):
+            raise answer
+        await asyncio.sleep(0)  # others run in between, as with a real stage
+        return dict(answer(inputs))
+
+
+class Timed:
+    """Stages that add up how long each took; `seconds` also holds what `measured` blocks took."""
+
+    def __init__(self, stages: Stages) -> None:
+        self.stages = stages
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Run the stage; a failure's time counts too."""
+        with self.measured(name):
+            return await self.stages(name, inputs)
+
+    @contextmanager
+    def measured(self, name: str) -> Iterator[None]:
+        """Count the block's time as `name`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+    def rounded(self) -> dict[str, float]:
+        """Seconds by name, to the microsecond."""
+        return {name: round(seconds, 6) for name, seconds in self.seconds.items()}
