@@ -64,7 +64,7 @@ def fitted(picture: Picture, width: int, height: int, how: Fit) -> Fitted:
     part = Image.fromarray(picture).crop(taken)
     shrunk = part.resize((right - left, bottom - top), Image.Resampling.BICUBIC)
     canvas = np.full((height, width, 3), 255, np.uint8)
-    canvas[top:bottom, left:right] = shrunk
+    canvas[top:bottom, left:right] = np.asarray(shrunk)
     return Fitted(canvas, picture, taken, placed)
 
 

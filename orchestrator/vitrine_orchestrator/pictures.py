@@ -137,7 +137,7 @@ def _webp_size(encoded: bytes) -> tuple[int, int]:
 def _upright(image: Image.Image, picture: Image.Image) -> Image.Image:
     """`picture` turned as the EXIF data of `image` asks; damaged EXIF data turn nothing."""
     try:
-        turn = UPRIGHT.get(image.getexif().get(ORIENTATION))
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     except UNREADABLE:
         turn = None
     return picture if turn is None else picture.transpose(turn)

@@ -118,12 +118,13 @@ def _any_of(labels: NDArray[np.uint8], wanted: tuple[Label, ...]) -> Bits:
     """1 where the label is one of `wanted`; a table look-up, the fastest way for many labels."""
     table = np.zeros(256, np.uint8)
     table[list(wanted)] = 1
-    return cv2.LUT(labels, table)
+    return np.asarray(cv2.LUT(labels, table), np.uint8)
 
 
 def _grow(bits: Bits, pixels: int) -> Bits:
     """Dilation by a square of side 2·pixels+1; n dilations by 5×5 are one of 2·n pixels."""
-    return cv2.dilate(bits, np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8))
+    square = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return np.asarray(cv2.dilate(bits, square), np.uint8)
 
 
 def _arms(
@@ -178,5 +179,5 @@ def _largest_blob(bits: Bits) -> NDArray[np.uint8]:
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
     mask = np.zeros_like(bits)
     if contours:
-        cv2.drawContours(mask, [max(contours, key=cv2.contourArea)], -1, 255, thickness=cv2.FILLED)
+        cv2.drawContours(mask, [max(contours, key=cv2.contourArea)], -1, (255,), thickness=cv2.FILLED)
     return mask

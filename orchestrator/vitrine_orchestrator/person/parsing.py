@@ -96,12 +96,12 @@ def _without_small_holes(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     solid = np.isin(labels, (Label.UPPER_CLOTHES, Label.LEFT_ARM, Label.RIGHT_ARM)).astype(np.uint8)
     padded = np.pad(solid, 1)
     outside = padded.copy()
-    cv2.floodFill(outside, None, (0, 0), 1)
+    cv2.floodFill(outside, None, (0, 0), (1,))
     holes = 1 - outside
     large = np.zeros_like(holes)
     contours, _ = cv2.findContours(holes, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
     for contour in contours:
         if cv2.contourArea(contour) > MAX_HOLE_AREA:
-            cv2.drawContours(large, [contour], -1, 1, thickness=cv2.FILLED)
+            cv2.drawContours(large, [contour], -1, (1,), thickness=cv2.FILLED)
     small = (holes & (1 - large))[1:-1, 1:-1]
     return np.where(small, np.uint8(Label.UPPER_CLOTHES), labels)

@@ -109,7 +109,8 @@ def _peaks(plane: NDArray[np.float32], whole: bool) -> Peaks:
 
 def _smoothed(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gaussian smoothing, sigma 3 cut at 4 sigma with mirrored edges, as scipy's gaussian_filter."""
-    return cv2.GaussianBlur(plane, (25, 25), 3, borderType=cv2.BORDER_REFLECT)
+    smoothed = cv2.GaussianBlur(plane, (25, 25), 3, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(smoothed, np.float32)
 
 
 def _summit(
