@@ -12,13 +12,14 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 from vitrine_orchestrator.person import prepare as tensors
 from vitrine_orchestrator.person.clip import pixel_values
+from vitrine_orchestrator.pipelines.request import DESCRIPTIONS
 
 from vitrine_export import dolls
 from vitrine_export.training.draws import batches, mask_of, pose_picture, signed
 from vitrine_export.training.loop import device
 from vitrine_export.training.recipe import SEED
 
-SHARD, COUNT = 256, 4608
+SHARD, COUNT = 256, 4096
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class TryOnSet:
         return {name: t.float() if t.dtype == torch.float16 else t for name, t in found.items()}
 
 
-def description(index: int) -> tuple[str, str]:
-    """The garment's description and its bare kind, of training sample `index`."""
-    garment = dolls.sample(SEED + 100, index).garment
-    return garment.description, garment.kind
+def descriptions(index: int) -> tuple[str, str]:
+    """The garment's description, and what a request without one says, of training sample `index`."""
+    made = dolls.sample(SEED + 100, index)
+    return made.garment.description, DESCRIPTIONS[made.category]
 
 
 def draw_try_on(index: int) -> dict[str, torch.Tensor]:

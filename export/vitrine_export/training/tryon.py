@@ -34,7 +34,7 @@ from vitrine_export.training.tokenizers import END, START, vocabulary, write_tok
 
 NEGATIVE_PROMPT = "monochrome, lowres, bad anatomy, worst quality, low quality"
 DROPPED, BRIEF, NOISY = 0.1, 0.3, 0.5
-"""Shares of rows: trained without any condition; told the garment's kind only; at a timestep of 700 or more."""
+"""Shares of rows: trained without any condition; told no more than the category; at a timestep of 700 or more."""
 
 
 class Nets(nn.Module):
@@ -96,7 +96,7 @@ def train_tryon(data: world.TryOnSet, folder: Path) -> Nets:
     nets.unet.to(memory_format=torch.channels_last), nets.unet_encoder.to(memory_format=torch.channels_last)
     settings = {key: value for key, value in SCHEDULER.items() if not key.startswith("_")}
     alphas = DDPMScheduler(**settings).alphas_cumprod.to(device())
-    texts = [world.description(index) for index in range(world.COUNT)]
+    texts = [world.descriptions(index) for index in range(world.COUNT)]
 
     def loss_of(indices: torch.Tensor, step: int) -> torch.Tensor:
         draw = torch.Generator().manual_seed(step)

@@ -16,10 +16,12 @@ from vitrine_export.training.recipe import PLANS, VAE
 from vitrine_export.training.vae_start import start_as_colour_codec
 
 KL_WEIGHT = 1e-7
+OFF = 0.03
+"""Noise on the latents in the decoder's own phase, in standard deviations of the latents."""
 
 
 def train_vae(folder: Path) -> AutoencoderKL:
-    """Train on crops, then on whole pictures (group norms see a whole picture's statistics there).
+    """Train on crops, then on whole pictures (group norms see a whole picture's statistics there), then the decoder.
 
     Mean absolute error plus squared error plus a light KL term. `scaling_factor` makes the latents' standard
     deviation 1 (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022, appendix G).
@@ -30,12 +32,32 @@ def train_vae(folder: Path) -> AutoencoderKL:
     for name, draw in (("vae_crops", draws.vae_crops), ("vae", draws.vae_picture)):
         fit(name, vae, partial(_loss, vae), partial(_batches, name, draw), PLANS[name], folder)
     vae.register_to_config(scaling_factor=scaling_factor(vae))
+    return train_decoder(vae, folder)
+
+
+def train_decoder(vae: AutoencoderKL, folder: Path) -> AutoencoderKL:
+    """Go on with the decoder alone: the latents, and all that learns on them, stay as they are."""
+    for part in (vae.encoder, vae.quant_conv):
+        part.requires_grad_(False)
+    pictures = partial(_batches, "vae_decoder", lambda index: draws.vae_picture(5_000_000 + index))
+    fit("vae_decoder", vae, partial(_decoder_loss, vae), pictures, PLANS["vae_decoder"], folder)
     return vae
 
 
 def _batches(name: str, draw: Callable[[int], torch.Tensor], first: int) -> Iterator[torch.Tensor]:
     plan = PLANS[name]
     return draws.batches(draw, first, plan.steps, plan.batch)
+
+
+def _decoder_loss(vae: AutoencoderKL, pixels: torch.Tensor, step: int) -> torch.Tensor:
+    """Error of what is decoded from latents a little off, as the denoiser's are."""
+    pixels = pixels.to(vae.device, memory_format=torch.channels_last)
+    with torch.no_grad():
+        latents = vae.encode(pixels).latent_dist.mode()
+        noise = torch.Generator(device=vae.device).manual_seed(step)
+        latents = latents + OFF * latents.std() * torch.randn(latents.shape, generator=noise, device=vae.device)
+    decoded = vae.decode(latents).sample
+    return (decoded - pixels).abs().mean() + 2.0 * (decoded - pixels).square().mean()
 
 
 def _loss(vae: AutoencoderKL, pixels: torch.Tensor, step: int) -> torch.Tensor:
