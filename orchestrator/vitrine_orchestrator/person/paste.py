@@ -16,11 +16,22 @@ def paste_back(
     """
     assert result.shape == person.shape, (result.shape, person.shape)
     assert mask.shape == person.shape[:2], (mask.shape, person.shape)
-    inside = mask > 127
-    if inside.all():
-        return result.copy()
-    depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    pasted = person.copy()
+    if not mask.any():
+        return pasted
+    box = _box_around(mask)
+    inside = (mask[box] > 127).astype(np.uint8)
+    if inside.all():  # no kept pixel to blend with
+        pasted[box] = result[box]
+        return pasted
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     rim = max(1.0, feather * max(mask.shape))
-    share = np.clip(depth / (rim + 1), 0, 1)[..., None]  # 0 on the first pixel outside, 1 beyond the rim
-    pasted = person + share * (result.astype(np.float32) - person)
-    return np.rint(pasted).astype(np.uint8)
+    share = np.clip(depth / np.float32(rim + 1), 0, 1)[..., None]  # 0 outside the mask, 1 beyond the rim
+    pasted[box] = np.rint(person[box] + share * (result[box].astype(np.float32) - person[box]))
+    return pasted
+
+
+def _box_around(mask: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """The mask's bounding box and one pixel around it: nothing beyond it matters to the blend."""
+    left, top, width, height = cv2.boundingRect(mask)
+    return slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
