@@ -135,20 +135,109 @@ def _vae_decoder(path: Path) -> None:
     _save(path, nodes, weights, {"latents": _picture(4)}, {"pixels": _picture(3)})
 
 
+FLOAT = TensorProto.FLOAT
+LATENTS = (FLOAT, ["n", 4, "h", "w"])
+PROMPT = (FLOAT, ["n", 77, CONTEXT])
+
+
+def _garment(path: Path) -> None:
+    """Keys and values that depend on the garment, its prompt and the timestep."""
+    nodes = [
+        helper.make_node("Reshape", ["garment_latents", "tokens"], ["rows"]),
+        helper.make_node("Transpose", ["rows"], ["cells"], perm=[0, 2, 1]),
+        helper.make_node("Sin", ["timestep"], ["wave"]),
+        helper.make_node("Unsqueeze", ["wave", "axes"], ["waves"]),
+        helper.make_node("ReduceMean", ["garment_prompt_embeds", "axes"], ["said"]),
+        helper.make_node("Sum", ["cells", "waves", "said"], ["garment_kv_0"]),
+    ]
+    weights = {"tokens": np.array([0, 4, -1], np.int64), "axes": np.array([1, 2], np.int64)}
+    inputs = {"garment_latents": LATENTS, "timestep": (FLOAT, ["n"]), "garment_prompt_embeds": PROMPT}
+    _save(path, nodes, weights, inputs, {"garment_kv_0": (FLOAT, ["n", "tokens", 4])})
+
+
+def _conditioning(path: Path) -> None:
+    """The masked picture and the pose, mixed; the rest as it is."""
+    nodes = [
+        helper.make_node("Concat", ["mask_latent", "masked_latents", "pose_latents"], ["nine"], axis=1),
+        helper.make_node("Conv", ["nine", "mix"], ["base"]),
+        helper.make_node("ReduceMean", ["time_ids", "last"], ["sizes"]),
+        helper.make_node("Unsqueeze", ["sizes", "last"], ["size"]),
+        helper.make_node("Mul", ["size", "little"], ["small"]),
+        helper.make_node("Add", ["pooled_prompt_embeds", "small"], ["added"]),
+        helper.make_node("Identity", ["prompt_embeds"], ["text_kv"]),
+        helper.make_node("Identity", ["image_tokens"], ["image_kv"]),
+    ]
+    weights = {
+        "mix": _random(4, 9, 1, 1),
+        "last": np.array([1], np.int64),
+        "little": np.array(1e-4, np.float32),
+    }
+    inputs = {
+        "mask_latent": (FLOAT, ["n", 1, "h", "w"]),
+        "masked_latents": LATENTS,
+        "pose_latents": LATENTS,
+        "prompt_embeds": (FLOAT, ["n", 2, 77, CONTEXT]),
+        "pooled_prompt_embeds": (FLOAT, ["n", 2, POOLED]),
+        "image_tokens": (FLOAT, ["n", 2, TOKENS, CONTEXT]),
+        "time_ids": (FLOAT, ["n", 6]),
+    }
+    outputs = {
+        "base": LATENTS,
+        "added": (FLOAT, ["n", 2, POOLED]),
+        "text_kv": inputs["prompt_embeds"],
+        "image_kv": inputs["image_tokens"],
+    }
+    _save(path, nodes, weights, inputs, outputs)
+
+
+def _unet(path: Path) -> None:
+    """A bounded mix of the latents and the means of everything else."""
+    means = {"added": [1, 2], "text_kv": [1, 2, 3], "image_kv": [1, 2, 3], "garment_kv_0": [1, 2]}
+    nodes, weights = [], {"flat": np.array([-1, 1, 1, 1], np.int64), "half": np.array(0.5, np.float32)}
+    for name, axes in means.items():
+        weights[f"{name}_axes"] = np.array(axes, np.int64)
+        nodes += [
+            helper.make_node("ReduceMean", [name, f"{name}_axes"], [f"{name}_mean"]),
+            helper.make_node("Reshape", [f"{name}_mean", "flat"], [f"{name}_one"]),
+        ]
+    nodes += [
+        helper.make_node("Sin", ["timestep"], ["wave"]),
+        helper.make_node("Mul", ["wave", "guidance"], ["strong"]),
+        helper.make_node("Reshape", ["strong", "flat"], ["time"]),
+        helper.make_node("Mul", ["latents", "half"], ["halved"]),
+        helper.make_node("Sum", ["halved", "base", "time", *(f"{name}_one" for name in means)], ["sum"]),
+        helper.make_node("Tanh", ["sum"], ["prediction"]),
+    ]
+    inputs = {
+        "latents": LATENTS,
+        "timestep": (FLOAT, ["n"]),
+        "guidance": (FLOAT, ["n"]),
+        "base": LATENTS,
+        "added": (FLOAT, ["n", 2, POOLED]),
+        "text_kv": (FLOAT, ["n", 2, 77, CONTEXT]),
+        "image_kv": (FLOAT, ["n", 2, TOKENS, CONTEXT]),
+        "garment_kv_0": (FLOAT, ["n", "tokens", 4]),
+    }
+    _save(path, nodes, weights, inputs, {"prediction": LATENTS})
+
+
 WRITERS = {
-    "pose": _pose,
-    "parsing_atr": _parsing(18),
-    "parsing_lip": _parsing(20),
-    "densepose": _densepose,
-    "text_encoder": _text(CONTEXT - POOLED // 2, 0),
-    "text_encoder_2": _text(POOLED // 2, POOLED),
-    "image_encoder": _image_encoder,
-    "vae_encoder": _vae_encoder,
-    "vae_decoder": _vae_decoder,
+    "pose/1/model.onnx": _pose,
+    "parsing_atr/1/model.onnx": _parsing(18),
+    "parsing_lip/1/model.onnx": _parsing(20),
+    "densepose/1/model.onnx": _densepose,
+    "text_encoder/1/model.onnx": _text(CONTEXT - POOLED // 2, 0),
+    "text_encoder_2/1/model.onnx": _text(POOLED // 2, POOLED),
+    "image_encoder/1/model.onnx": _image_encoder,
+    "vae_encoder/1/model.onnx": _vae_encoder,
+    "vae_decoder/1/model.onnx": _vae_decoder,
+    "denoise/1/garment.onnx": _garment,
+    "denoise/1/conditioning.onnx": _conditioning,
+    "denoise/1/unet.onnx": _unet,
 }
 
 
 def write_networks(repository: Path) -> None:
-    """Write 1/model.onnx of every network stage into a model repository."""
-    for name, write in WRITERS.items():
-        write(repository / name / "1" / "model.onnx")
+    """Write every network into a model repository."""
+    for path, write in WRITERS.items():
+        write(repository / path)

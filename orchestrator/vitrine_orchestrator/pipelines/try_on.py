@@ -84,9 +84,7 @@ async def run(
         assert dressed is not None, "a request has a garment"
         with stages.measured("encode"):
             image, mask = await asyncio.to_thread(_finished, request, given, dressed)
-    height, width = (
-        dressed.mask.shape if given is None or not request.paste_back else given.original.shape[:2]
-    )
+    restored = given.original if given and request.paste_back else dressed.picture
     return {
         "image": text_array(image),
         "mask": text_array(mask),

@@ -1,0 +1,33 @@
+"""Triton's adapter of `prepare_text`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+from vitrine_orchestrator.adapters.model import open_model
+from vitrine_orchestrator.adapters.service import Outputs, Send
+from vitrine_orchestrator.pipelines.text import prepare_text, read_tokenizers
+from vitrine_orchestrator.stage_calls import Stages
+
+
+class TritonPythonModel:
+    """Takes requests at once and answers each from its pipeline."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read manifest and tokenizers and start the loop."""
+        self.model = open_model(args)
+        self.tokenizers = read_tokenizers(self.model.folder, self.model.manifest)
+        self.service = self.model.serve(pb_utils, self.answer)
+
+    async def answer(self, stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+        """The outputs of one request."""
+        return await prepare_text(self.model.context(stages), self.tokenizers, inputs)
+
+    def execute(self, requests: Sequence[Any]) -> list[None]:
+        """Hand the requests over; their responses follow."""
+        self.service.execute(requests)
+        return [None] * len(requests)
+
+    def finalize(self) -> None:
+        """Stop the loop."""
+        self.service.close()

@@ -1,0 +1,32 @@
+"""Triton's adapter of `try_on`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+from vitrine_orchestrator.adapters.model import open_model
+from vitrine_orchestrator.adapters.service import Outputs, Send
+from vitrine_orchestrator.pipelines.try_on import try_on
+from vitrine_orchestrator.stage_calls import Stages
+
+
+class TritonPythonModel:
+    """Takes requests at once and answers each from its pipeline."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read the manifest and start the loop."""
+        self.model = open_model(args)
+        self.service = self.model.serve(pb_utils, self.answer)
+
+    async def answer(self, stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+        """The outputs of one request."""
+        return await try_on(self.model.context(stages), inputs)
+
+    def execute(self, requests: Sequence[Any]) -> list[None]:
+        """Hand the requests over; their responses follow."""
+        self.service.execute(requests)
+        return [None] * len(requests)
+
+    def finalize(self) -> None:
+        """Stop the loop."""
+        self.service.close()

@@ -1,0 +1,63 @@
+"""Stages run by Triton itself: business logic scripting calls out of a Python model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from vitrine.errors import BadRequest, StageFailed, Unavailable, VitrineError, from_wire
+
+from vitrine_orchestrator.stages import stage
+
+
+class BlsStages:
+    """Calls models of the same server; many calls wait at once in the running loop's default executor."""
+
+    def __init__(self, pb_utils: Any, trace: Any = None) -> None:
+        """`pb_utils` is triton_python_backend_utils; `trace` the request's, so that the calls are traced."""
+        self.pb_utils, self.trace = pb_utils, trace
+
+    async def __call__(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The model's outputs, copied out of shared memory."""
+        request = self.pb_utils.InferenceRequest(
+            model_name=name,
+            requested_output_names=[tensor.name for tensor in stage(name).outputs],
+            inputs=[self.pb_utils.Tensor(key, np.ascontiguousarray(array)) for key, array in inputs.items()],
+            preferred_memory=self.pb_utils.PreferredMemory(self.pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+            **({} if self.trace is None else {"trace": self.trace}),
+        )
+        try:
+            response = await request.async_exec()
+        except self.pb_utils.TritonModelException as error:
+            raise stage_error(name, None, str(error)) from error
+        if response.has_error():
+            raise stage_error(name, self._code(response.error()), response.error().message())
+        return host_arrays(response.output_tensors())
+
+    def _code(self, error: Any) -> str | None:
+        """The name of the error's constant."""
+        names = (name for name in dir(self.pb_utils.TritonError) if name.isupper())
+        return next(
+            (name for name in names if getattr(self.pb_utils.TritonError, name) == error.code()), None
+        )
+
+
+def host_arrays(tensors: Iterable[Any]) -> dict[str, np.ndarray]:
+    """The tensors' values by name; Triton hands them over on the CPU, as asked."""
+    return {tensor.name(): np.array(tensor.as_numpy()) for tensor in tensors}
+
+
+def stage_error(name: str, code: str | None, text: str) -> VitrineError:
+    """What a stage's error means to the caller of the pipeline.
+
+    Errors of our own models pass as they are. What Triton itself refuses of an inner call is no fault of
+    the caller: a missing model is Unavailable, anything else is the stage's failure.
+    """
+    error = from_wire(code, text)
+    said_by_us = text.startswith(f"{error.word}: ")
+    if said_by_us or (not isinstance(error, BadRequest) and type(error) is not VitrineError):
+        return error
+    if "is not found" in text or "is not ready" in text:
+        return Unavailable(f"stage {name} is not loaded")
+    return StageFailed(name, text)

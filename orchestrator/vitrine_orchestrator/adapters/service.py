@@ -1,0 +1,123 @@
+"""Answers Triton's requests from one event loop: one thin process, hundreds of requests in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from vitrine.errors import Cancelled, VitrineError, to_wire
+
+from vitrine_orchestrator.adapters.bls import BlsStages, host_arrays
+from vitrine_orchestrator.adapters.metrics import Metrics
+from vitrine_orchestrator.stage_calls import Stages
+
+logger = logging.getLogger(__name__)
+
+THREADS = 64  # calls of other models that wait at the same time; asyncio's default is 6 on two cores
+CANCEL_POLL_S = 0.1
+
+Outputs = Mapping[str, np.ndarray]
+Send = Callable[[Outputs], None]
+Handler = Callable[[Stages, Outputs, Send], Awaitable[Outputs]]
+"""Answers one request: stages to call, its inputs, and a way to send responses ahead of the last one."""
+
+
+class Service:
+    """One model's process. `execute` returns at once; each request is answered through its sender.
+
+    When `in_flight` requests are being worked on, `execute` waits: Triton's own queue then grows up to its
+    limit, honours priorities and timeouts, and refuses the rest as busy.
+    """
+
+    def __init__(self, pb_utils: Any, handler: Handler, metrics: Metrics, in_flight: int) -> None:
+        """`pb_utils` is triton_python_backend_utils."""
+        self.pb_utils, self.handler, self.metrics = pb_utils, handler, metrics
+        self._free = threading.BoundedSemaphore(in_flight)
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
+        self._thread = threading.Thread(target=self._loop.run_forever, name="pipelines", daemon=True)
+        self._thread.start()
+
+    def execute(self, requests: Sequence[Any]) -> None:
+        """Take the requests; wait for room before each."""
+        for request in requests:
+            self._free.acquire()
+            self.metrics.add("vitrine_in_flight")
+            asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
+
+    def close(self) -> None:
+        """Stop the loop; Triton calls this when no request is in flight."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _answer(self, request: Any) -> None:
+        """One request from its inputs to its last response; never raises."""
+        start, sender, outcome = time.perf_counter(), request.get_response_sender(), "done"
+        try:
+            response = self._response(await self._handled(request, sender))
+        except VitrineError as error:
+            outcome, response = error.word, self._error(error)
+        except Exception:
+            logger.exception("a request failed for a reason of ours")
+            error = VitrineError("internal error; the server's log says more")
+            outcome, response = error.word, self._error(error)
+        try:
+            sender.send(response, flags=self.pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        except Exception:
+            logger.exception("a response could not be sent")
+        finally:
+            self._free.release()
+            self.metrics.add("vitrine_in_flight", -1)
+            self.metrics.add("vitrine_requests_total", outcome=outcome)
+            self.metrics.add("vitrine_request_seconds_total", time.perf_counter() - start)
+
+    async def _handled(self, request: Any, sender: Any) -> Outputs:
+        """The handler's answer, or Cancelled soon after the caller has gone."""
+        stages = Counted(BlsStages(self.pb_utils, request.trace()), self.metrics)
+        inputs = host_arrays(request.inputs())
+        work = asyncio.ensure_future(
+            self.handler(stages, inputs, lambda outputs: sender.send(self._response(outputs)))
+        )
+        while not (await asyncio.wait([work], timeout=CANCEL_POLL_S))[0]:
+            if sender.is_cancelled():
+                work.cancel()
+                await asyncio.wait([work])
+                raise Cancelled("the caller gave the request up")
+        return work.result()
+
+    def _response(self, outputs: Outputs) -> Any:
+        tensors = [self.pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in outputs.items()]
+        return self.pb_utils.InferenceResponse(tensors)
+
+    def _error(self, error: VitrineError) -> Any:
+        code, text = to_wire(error)
+        return self.pb_utils.InferenceResponse(
+            error=self.pb_utils.TritonError(text, getattr(self.pb_utils.TritonError, code))
+        )
+
+
+class Counted:
+    """Stages whose calls and seconds are counted."""
+
+    def __init__(self, stages: Stages, metrics: Metrics) -> None:
+        self.stages, self.metrics = stages, metrics
+
+    async def __call__(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run the stage."""
+        start, outcome = time.perf_counter(), "done"
+        try:
+            return await self.stages(name, inputs)
+        except VitrineError as error:
+            outcome = error.word
+            raise
+        finally:
+            self.metrics.add("vitrine_stage_calls_total", stage=name, outcome=outcome)
+            self.metrics.add("vitrine_stage_seconds_total", time.perf_counter() - start, stage=name)
