@@ -1,0 +1,190 @@
+"""The networks of a checkpoint: built empty from their config, filled from their files one tensor at a time.
+
+A network is built on the meta device, compared with the headers of its files, and only then given its tensors
+(`assign=True`): at no time is there a second copy of the weights in memory.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from vitrine_export.checkpoint.weights import headers, tensors
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.nets import ImageProjection, ProjectionShape, build_garment, build_tryon
+from vitrine_export.person_nets import BodyPose
+
+Config = Mapping[str, Any]
+State = Mapping[str, Tensor]
+
+PROJECTION = "encoder_hid_proj."  # the image projection's names in unet/
+SHOWN = 3  # names of keys in an error
+
+
+@dataclass(frozen=True)
+class Component:
+    """One network: how it is built from config.json and the headers of its files, what its keys are called.
+
+    `name_of` turns a file's key into the network's, or into None for a key that is known and not needed.
+    `inside` is the attribute whose state dict has the released names. `rules` are config values without which
+    the network is not of this architecture.
+    """
+
+    build: Callable[[Config, State], nn.Module]
+    name_of: Callable[[str], str | None]
+    inside: str = ""
+    rules: Mapping[str, int] | None = None
+
+
+def empty(component: Component, config: Config, files: tuple[Path, ...], part: str) -> tuple[nn.Module, dict]:
+    """The network on the meta device, and {network's key: (file, file's key)}.
+
+    Raises BadCheckpoint naming what is missing, unknown or misshapen.
+    """
+    for key, wanted in (component.rules or {}).items():
+        if config.get(key) != wanted:
+            raise BadCheckpoint(f"{part}/config.json: {key} must be {wanted}, got {config.get(key)}")
+    places: dict[str, tuple[Path, str]] = {}
+    state: dict[str, Tensor] = {}
+    for file in files:
+        for key, header in headers(file, f"{part}/{file.name}").items():
+            if (name := component.name_of(key)) is not None:
+                places[name], state[name] = (file, key), header
+    try:
+        with torch.device("meta"):
+            net = component.build(config, state)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise BadCheckpoint(
+            f"{part}: the config or the weights are of another architecture: {error}"
+        ) from error
+    label = f"{part}/{files[0].name}" if len(files) == 1 else f"{part}/"
+    _compare(_target(component, net).state_dict(), state, label)
+    return net, places
+
+
+def fill(component: Component, net: nn.Module, places: dict, part: str, dtype: torch.dtype) -> nn.Module:
+    """Give the network its tensors, floating ones as `dtype`, and return it ready to run."""
+    target = _target(component, net).requires_grad_(False)
+    by_file: dict[Path, dict[str, str]] = {}
+    for name, (file, key) in places.items():
+        by_file.setdefault(file, {})[key] = name
+    for file, names in by_file.items():
+        for chunk in tensors(file, f"{part}/{file.name}", list(names), dtype):
+            target.load_state_dict({names[key]: t for key, t in chunk.items()}, strict=False, assign=True)
+    _restore_buffers(net)
+    return net.requires_grad_(False).eval()
+
+
+def _target(component: Component, net: nn.Module) -> nn.Module:
+    return net.get_submodule(component.inside)
+
+
+def _compare(expected: State, found: State, label: str) -> None:
+    """Raise BadCheckpoint unless the keys and shapes are the same."""
+    shapes = [
+        f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name].shape != found[name].shape
+    ]
+    problems = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unknown": sorted(found.keys() - expected.keys()),
+        "misshapen": shapes,
+    }
+    told = [f"{len(names)} keys {kind} ({_some(names)})" for kind, names in problems.items() if names]
+    if told:
+        raise BadCheckpoint(f"{label} does not fit its config.json: {'; '.join(told)}")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+
+
+def _restore_buffers(net: nn.Module) -> None:
+    """Positions are counted, not stored: the one kind of buffer that no file holds."""
+    for module in net.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            if buffer.device.type == "meta":
+                assert name == "position_ids", f"a buffer without values: {name}"
+                setattr(module, name, torch.arange(buffer.shape[-1]).expand(buffer.shape).clone())
+
+
+def _tryon(config: Config, state: State) -> nn.Module:
+    """TryonNet, its image projection sized by the weights: config.json does not tell them."""
+    given = config.get("image_projection") or {}
+    if any(key.startswith(PROJECTION) for key in state):
+        given = ProjectionShape.from_state(state, PROJECTION, given.get("dim_head")).to_config()
+    return build_tryon({**config, "image_projection": given})
+
+
+def _projection(config: Config, state: State) -> nn.Module:
+    given = config.get("image_projection") or {}
+    return ImageProjection(ProjectionShape.from_state(state, "", given.get("dim_head")))
+
+
+def _vae(config: Config, state: State) -> nn.Module:
+    return AutoencoderKL(**{key: config[key] for key in _VAE_KEYS if key in config})
+
+
+_VAE_KEYS = frozenset(inspect.signature(AutoencoderKL.__init__).parameters) - {"self"}
+
+_OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""Names of the VAE's attention in files written before diffusers 0.15."""
+
+
+def _vae_name(key: str) -> str:
+    return re.sub(
+        r"(\.attentions\.\d+\.)(query|key|value|proj_attn)\.", lambda m: f"{m[1]}{_OLD_ATTENTION[m[2]]}.", key
+    )
+
+
+def _clip_name(key: str) -> str | None:
+    return None if key.endswith("position_ids") else key
+
+
+def _text_name(key: str) -> str | None:
+    return _clip_name(key.removeprefix("text_model."))
+
+
+def _garment_name(key: str) -> str | None:
+    return None if key.startswith("add_embedding.") else key  # a full SDXL UNet's leftovers
+
+
+def _projection_name(key: str) -> str | None:
+    return key.removeprefix(PROJECTION) if key.startswith(PROJECTION) else None
+
+
+COMPONENTS: dict[str, Component] = {
+    "unet": Component(_tryon, str, inside="unet", rules={"in_channels": 13, "out_channels": 4}),
+    "image_projection": Component(_projection, _projection_name),  # lies in unet/
+    "unet_encoder": Component(
+        lambda config, state: build_garment(config), _garment_name, inside="unet", rules={"in_channels": 4}
+    ),
+    "vae": Component(_vae, _vae_name, rules={"latent_channels": 4}),
+    "text_encoder": Component(
+        lambda config, state: CLIPTextModel(CLIPTextConfig.from_dict(dict(config))), _text_name
+    ),
+    "text_encoder_2": Component(
+        lambda config, state: CLIPTextModelWithProjection(CLIPTextConfig.from_dict(dict(config))), _clip_name
+    ),
+    "image_encoder": Component(
+        lambda config, state: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config))),
+        _clip_name,
+    ),
+    "pose": Component(lambda config, state: BodyPose.from_state(state), str),
+}

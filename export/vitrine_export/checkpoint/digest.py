@@ -1,0 +1,36 @@
+"""Digests of files and of whole checkpoints. No torch: a run that finds nothing to do must be quick."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+SHOWN_FROM_BYTES = 256 * 2**20
+"""Less than this is read without a progress bar."""
+
+_CHUNK_BYTES = 2**20
+
+
+def digest_of(files: Iterable[tuple[str, Path]]) -> str:
+    """sha256 over (name, NUL, file's sha256, newline) of each file in the order given, in hex."""
+    named = list(files)
+    total = sum(path.stat().st_size for _, path in named)
+    whole = hashlib.sha256()
+    with tqdm(total=total, unit="B", unit_scale=True, desc="digest", disable=total < SHOWN_FROM_BYTES) as bar:
+        for name, path in named:
+            whole.update(f"{name}\0{file_digest(path, bar)}\n".encode())
+    return whole.hexdigest()
+
+
+def file_digest(path: Path, bar: tqdm | None = None) -> str:
+    """sha256 of a file's bytes, in hex."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            found.update(chunk)
+            if bar is not None:
+                bar.update(len(chunk))
+    return found.hexdigest()

@@ -1,0 +1,182 @@
+"""One checkpoint folder: what it says about itself, and its networks one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitrine_export.checkpoint import layout
+from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.errors import BadCheckpoint
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need it
+    import torch
+    from diffusers import AutoencoderKL
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
+
+    from vitrine_export.nets import GarmentNet, ImageProjection, TryonNet
+    from vitrine_export.person_nets import BodyPose
+
+PART_OF = {"image_projection": "unet", "pose": "openpose/ckpts"}
+"""The folder of a network that has not its own name's."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What vitrine.json may set: the picture's size in px, and what requests leave out."""
+
+    width: int = 768
+    height: int = 1024
+    default_steps: int = 30
+    default_guidance: float = 2.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder in the released layout. Networks are loaded when asked for and not kept.
+
+    `unet` is the folder of TryonNet's weights: folder/unet, or the one that replaces it.
+    Everything raises BadCheckpoint, naming the file, where the folder does not hold what it should.
+    """
+
+    folder: Path
+    unet: Path
+
+    def tryon(self, dtype: torch.dtype | None = None) -> TryonNet:
+        """TryonNet of unet/; here and below `dtype` is float32 unless given."""
+        return self._load("unet", dtype)
+
+    def image_projection(self, dtype: torch.dtype | None = None) -> ImageProjection:
+        """The resampler of unet/ alone."""
+        return self._load("image_projection", dtype)
+
+    def garment(self, dtype: torch.dtype | None = None) -> GarmentNet:
+        """GarmentNet of unet_encoder/."""
+        return self._load("unet_encoder", dtype)
+
+    def vae(self, dtype: torch.dtype | None = None) -> AutoencoderKL:
+        """The VAE."""
+        return self._load("vae", dtype)
+
+    def text_encoder(self, dtype: torch.dtype | None = None) -> CLIPTextModel:
+        """CLIP-L, or what stands for it."""
+        return self._load("text_encoder", dtype)
+
+    def text_encoder_2(self, dtype: torch.dtype | None = None) -> CLIPTextModelWithProjection:
+        """OpenCLIP bigG, or what stands for it."""
+        return self._load("text_encoder_2", dtype)
+
+    def image_encoder(self, dtype: torch.dtype | None = None) -> CLIPVisionModelWithProjection:
+        """CLIP ViT-H, or what stands for it."""
+        return self._load("image_encoder", dtype)
+
+    def pose(self, dtype: torch.dtype | None = None) -> BodyPose:
+        """OpenPose's body network."""
+        return self._load("pose", dtype)
+
+    def parsing(self, stage: str) -> Path:
+        """The ONNX file of `parsing_atr` or `parsing_lip`."""
+        return layout.parsing_file(self.folder, stage)
+
+    def densepose(self) -> Path:
+        """The DensePose network's ONNX or TorchScript file."""
+        return layout.densepose_file(self.folder)
+
+    def config(self, part: str) -> dict[str, Any]:
+        """The config.json of a part."""
+        return layout.read_json(self._part(part) / "config.json", f"{part}/config.json")
+
+    @cached_property
+    def scheduler(self) -> dict[str, Any]:
+        """scheduler/scheduler_config.json as it is."""
+        name = "scheduler/scheduler_config.json"
+        return layout.read_json(self.folder / name, name)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """vitrine.json, or the released model's values where it is absent or silent."""
+        path, default = self.folder / layout.SETTINGS_FILE, Settings()
+        if not path.is_file():
+            return default
+        found = layout.read_json(path, layout.SETTINGS_FILE)
+        size = found.get("picture", {})
+        return Settings(
+            width=_side(size, "width", default.width),
+            height=_side(size, "height", default.height),
+            default_steps=int(found.get("default_steps", default.default_steps)),
+            default_guidance=float(found.get("default_guidance", default.default_guidance)),
+        )
+
+    def digest(self) -> str:
+        """sha256 over the names and bytes of every file that can change a result."""
+        return digest_of(layout.files_that_count(self.folder, self.unet))
+
+    def verify(self, names: Iterable[str]) -> None:
+        """Check config, files, keys and shapes of the networks named, reading headers only."""
+        from vitrine_export.checkpoint.components import COMPONENTS, empty
+
+        for name in names:
+            empty(COMPONENTS[name], *self._sources(name, half=False))
+
+    def _load(self, name: str, dtype: torch.dtype | None) -> Any:
+        import torch
+
+        from vitrine_export.checkpoint.components import COMPONENTS, empty, fill
+
+        component = COMPONENTS[name]
+        config, files, part = self._sources(name, half=dtype == torch.float16)
+        net, places = empty(component, config, files, part)
+        return fill(component, net, places, part, dtype or torch.float32)
+
+    def _sources(self, name: str, half: bool) -> tuple[dict[str, Any], tuple[Path, ...], str]:
+        """A network's config, weight files and the name of their folder."""
+        part = PART_OF.get(name, name)
+        if name == "pose":
+            return {}, (layout.pose_file(self.folder),), part
+        return self.config(part), layout.weight_files(self._part(part), half), part
+
+    def _part(self, part: str) -> Path:
+        return self.unet if part == "unet" else self.folder / part
+
+
+def _side(size: dict[str, Any], name: str, default: int) -> int:
+    value = size.get(name, default)
+    if not isinstance(value, int) or value % 8 or not 64 <= value <= 4096:
+        raise BadCheckpoint(
+            f"{layout.SETTINGS_FILE}: picture.{name} must be a multiple of 8 from 64 to 4096, got {value}"
+        )
+    return value
+
+
+def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
+    """The checkpoint in `folder`; `unet` (a folder with or of a unet/) replaces its unet/.
+
+    Raises BadCheckpoint where a part is missing, or where the parts do not belong together.
+    """
+    for given in (folder, unet):
+        if given is not None and not given.is_dir():
+            raise BadCheckpoint(f"there is no folder {given}")
+    chosen = folder / "unet" if unet is None else unet / "unet" if (unet / "unet").is_dir() else unet
+    missing = [part for part in layout.TRY_ON_PARTS if part != "unet" and not (folder / part).is_dir()]
+    if not chosen.is_dir():
+        missing.insert(0, "unet")
+    if missing:
+        raise BadCheckpoint(f"{folder} has no folder {', '.join(part + '/' for part in missing)}")
+    checkpoint = Checkpoint(folder, chosen)
+    _check_widths(checkpoint)
+    return checkpoint
+
+
+def _check_widths(checkpoint: Checkpoint) -> None:
+    """Text encoders of another model would only fail deep inside the UNet: tell it here."""
+    texts = [checkpoint.config(part).get("hidden_size") for part in ("text_encoder", "text_encoder_2")]
+    for part in ("unet", "unet_encoder"):
+        width = checkpoint.config(part).get("cross_attention_dim")
+        if None not in (*texts, width) and sum(texts) != width:
+            raise BadCheckpoint(
+                f"{part}/config.json: cross_attention_dim must be {texts[0]} + {texts[1]}, the widths of "
+                f"text_encoder/ and text_encoder_2/, got {width}"
+            )

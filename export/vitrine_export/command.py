@@ -1,0 +1,93 @@
+"""The `vitrine-export` command: a table of subcommands, each a module with add_arguments(parser), run(args).
+
+A module may also have HELP (one line) and EXAMPLES (text below its help). Only the module of the subcommand
+that was asked for is imported: torch takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from vitrine.errors import VitrineError, one_line
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "onnx": (
+        "vitrine_export.exporting.command",
+        "checkpoint → ONNX files of a model repository, each checked",
+    ),
+    "plan": (
+        "vitrine_export.exporting.plan_command",
+        "ONNX files → TensorRT engines (on a machine with the GPU)",
+    ),
+    "parity": ("vitrine_export.parity", "compare the nets with arrays of the released code"),
+    "flops": ("vitrine_export.flops", "count the work of a picture, released and with the exact savings"),
+    "dolls": ("vitrine_export.dolls.command", "draw paper dolls with the true answer of every stage"),
+    "train": ("vitrine_export.training.command", "train the paper-doll checkpoint from seeds"),
+    "score": ("vitrine_export.score.command", "measure a checkpoint on dolls that it was never trained on"),
+    "real-size": (
+        "vitrine_export.exporting.real_size",
+        "try the fp16 export of both UNets at their real size",
+    ),
+}
+"""Subcommand → its module and one line of help."""
+
+INTERRUPTED = 130  # what shells give for a program ended by Ctrl-C
+
+EXAMPLES = """\
+examples:
+  vitrine-export onnx --checkpoint checkpoints/paper-doll --out model_repository
+  vitrine-export score --checkpoint checkpoints/paper-doll --seed 1000 --count 64
+  vitrine-export COMMAND --help
+
+Exit codes: 0 done, 1 failed, 2 wrong usage."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    chosen = words[0] if words and words[0] in COMMANDS else None
+    try:
+        parser = build_parser(chosen)
+        args = parser.parse_args(words)
+        if "run" not in args:
+            parser.print_help()
+            return 2
+        return args.run(args)
+    except argparse.ArgumentTypeError as error:
+        print(f"vitrine-export {chosen}: {error}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        print(f"vitrine-export {chosen}: {one_line(error)}; pip install 'vitrine[export]'", file=sys.stderr)
+    except VitrineError as error:
+        print(f"vitrine-export {chosen}: {error.word}: {one_line(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"vitrine-export {chosen}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 1
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser of all subcommands, with options for `chosen` alone; ImportError where that is missing."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "vitrine-export",
+        description="Checkpoints, exports and the paper-doll world of Vitrine.",
+        epilog=EXAMPLES,
+        formatter_class=form,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, (path, line) in COMMANDS.items():
+        if name != chosen:
+            commands.add_parser(name, help=line)
+            continue
+        module = importlib.import_module(path)
+        text = getattr(module, "HELP", line)
+        one = commands.add_parser(
+            name, help=line, description=text, epilog=getattr(module, "EXAMPLES", None), formatter_class=form
+        )
+        module.add_arguments(one)
+        one.set_defaults(run=module.run)
+    return parser

@@ -1,0 +1,16 @@
+"""What goes wrong on the way from a checkpoint to a model repository; all of it is told in one sentence."""
+
+from vitrine.errors import VitrineError
+
+
+class BadCheckpoint(VitrineError):
+    """A checkpoint is incomplete, damaged or of another architecture: names the file, the rule, the value."""
+
+    code = "INVALID_ARG"
+    word = "bad checkpoint"
+
+
+class ExportFailed(VitrineError):
+    """A stage could not be exported, or its file does not compute what torch does: names the stage."""
+
+    word = "export failed"

@@ -1,0 +1,203 @@
+"""The person networks that come as files: their graphs under the stage table's tensor names.
+
+Weights and nodes stay as they are. A graph that was exported for one picture is tried with a batch; where it
+does not bear one, it becomes the body of a loop over the batch (`Scan`), which any graph bears.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import GraphProto, ModelProto, helper, numpy_helper
+from vitrine_orchestrator.stages import NETWORK_FILE, Stage, numpy_dtype
+
+from vitrine_export.errors import BadCheckpoint, ExportFailed
+from vitrine_export.exporting.network import BATCH
+from vitrine_export.exporting.onnx_file import Proof, difference, drafts, explained, remove, session
+
+PICKED: Mapping[str, int] = {"parsing_atr": 1, "parsing_lip": 1, "densepose": 0}
+"""Which output of a stage's file is read: SCHP's second one holds the labels, the first the edges."""
+
+SCAN_SINCE = 9  # opset
+
+Reference = Callable[[np.ndarray], np.ndarray]
+"""One picture with a batch of 1 → the stage's output for it."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """How a file was taken over."""
+
+    proof: Proof
+    looped: bool  # its graph takes one picture at a time
+
+
+def adopt(row: Stage, source: Path, repository: Path, reference: Reference | None = None) -> Adopted:
+    """Write a stage's ONNX file from `source`, an ONNX file, or nothing.
+
+    `reference` tells what is right; the file itself, run on one picture at a time, unless given.
+    Raises BadCheckpoint where `source` is no ONNX or has not the stage's inputs and outputs, ExportFailed
+    where the new file gives another result, alone or in a batch.
+    """
+    started = time.perf_counter()
+    target = repository / row.name / "1" / NETWORK_FILE
+    remove(target)
+    model = _checked(_read(source, row), row, source)
+    pictures = _pictures(row)
+    right = reference or _itself(source, row)
+    with explained(row.name, f"{source.name} does not run"):
+        wanted = np.concatenate([right(picture[None]) for picture in pictures])
+    try:
+        worst, looped = _prove(_batched(model, row), row, target, pictures, wanted), False
+    except ExportFailed:
+        worst, looped = _prove(_looped(model, row), row, target, pictures, wanted), True
+    size = target.stat().st_size
+    return Adopted(Proof(worst, row.tolerance, size, time.perf_counter() - started), looped)
+
+
+def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wanted: np.ndarray) -> float:
+    """Keep the model if it gives `wanted`, for a batch and for one picture; the largest difference."""
+    with drafts(target) as draft:
+        onnx.save(model, draft)
+        with explained(row.name, "onnxruntime cannot run it under the stage's names"):
+            opened = session(draft)
+            given = [
+                opened.run([row.outputs[0].name], {row.inputs[0].name: batch})[0]
+                for batch in (pictures, pictures[:1])
+            ]
+        worst = difference(given, [wanted, wanted[:1]])
+        if not worst <= row.tolerance:
+            raise ExportFailed(
+                f"{row.name}: in a batch ONNX is {worst:.1e} from itself, allowed {row.tolerance:.0e}"
+            )
+    return worst
+
+
+def _read(source: Path, row: Stage) -> ModelProto:
+    try:
+        return onnx.load(source)
+    except Exception as error:  # protobuf's own, whatever the bytes make of it
+        size = source.stat().st_size
+        raise BadCheckpoint(
+            f"{source.parent.name}/{source.name} is no ONNX file, or cut short ({size} bytes)"
+        ) from error
+
+
+def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
+    """The model, once its inputs and outputs are what the stage's row asks for."""
+    label, graph = f"{source.parent.name}/{source.name}", model.graph
+    stored = {tensor.name for tensor in graph.initializer}
+    kept = [
+        value for value in graph.input if value.name not in stored
+    ]  # files before IR 4 list weights as inputs
+    del graph.input[:]
+    graph.input.extend(kept)
+    if len(kept) != 1:
+        raise BadCheckpoint(f"{label}: one input is expected, got {[value.name for value in kept]}")
+    if len(graph.output) <= PICKED[row.name]:
+        raise BadCheckpoint(
+            f"{label}: output {PICKED[row.name]} is {row.name}'s, but there are only {len(graph.output)}"
+        )
+    pairs = ((graph.input[0], row.inputs[0]), (graph.output[PICKED[row.name]], row.outputs[0]))
+    for value, tensor in pairs:
+        dims = [d.dim_value for d in value.type.tensor_type.shape.dim][1:]  # 0: varies
+        if any(have and want != -1 and have != want for have, want in zip(dims, tensor.dims, strict=False)):
+            raise BadCheckpoint(
+                f"{label}: {value.name} must be {list(tensor.dims)} without the batch, is {dims}"
+            )
+        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        if kind != numpy_dtype(tensor):
+            raise BadCheckpoint(f"{label}: {value.name} must be {numpy_dtype(tensor)}, is {kind}")
+    return model
+
+
+def _pictures(row: Stage) -> np.ndarray:
+    """Two different inputs of the stage, stacked."""
+    draw, tensor = np.random.default_rng(0), row.inputs[0]
+    shape = (2, *tensor.dims)
+    if tensor.dtype == "UINT8":
+        return draw.integers(0, 256, shape, np.uint8)
+    return draw.standard_normal(shape, np.float32)
+
+
+def _itself(source: Path, row: Stage) -> Reference:
+    opened = session(source)
+    name = opened.get_inputs()[0].name
+    return lambda picture: opened.run(None, {name: picture})[PICKED[row.name]]
+
+
+def _batched(model: ModelProto, row: Stage) -> ModelProto:
+    """A copy under the stage's names, its axis 0 free."""
+    made = ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    picked = graph.output[PICKED[row.name]]
+    _rename(graph, {graph.input[0].name: row.inputs[0].name, picked.name: row.outputs[0].name})
+    del graph.value_info[:]  # they say batch 1
+    for other in [value for value in graph.output if value.name != row.outputs[0].name]:
+        graph.output.remove(other)
+    for value in (graph.input[0], graph.output[0]):
+        if value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = BATCH
+    return made
+
+
+def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
+    """Give tensors new names wherever they occur; a tensor that has a new name already makes room."""
+    taken = {new: f"{new}__before" for new in names.values() if new not in names}
+    mapping = {**taken, **names}
+    for node in graph.node:
+        node.input[:] = [mapping.get(name, name) for name in node.input]
+        node.output[:] = [mapping.get(name, name) for name in node.output]
+        for attribute in node.attribute:
+            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else ())):
+                _rename(inner, names)
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = mapping.get(value.name, value.name)
+
+
+def _looped(model: ModelProto, row: Stage) -> ModelProto:
+    """The model run on each row of a batch in turn, under the stage's names."""
+    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
+    if opset < SCAN_SINCE:
+        raise ExportFailed(f"{row.name}: its graph takes one picture, and opset {opset} has no loop for it")
+    image, answer = row.inputs[0], row.outputs[0]
+    inside = GraphProto()
+    inside.CopyFrom(model.graph)
+    _rename(inside, {tensor.name: f"{tensor.name}__inside" for tensor in (image, answer)})
+    body, constants = _body(inside, row)
+    made = helper.make_tensor_value_info
+    kinds = [value.type.tensor_type.elem_type for value in (body.input[0], body.output[0])]
+    outer = helper.make_graph(
+        [helper.make_node("Scan", [image.name], [answer.name], num_scan_inputs=1, body=body)],
+        row.name,
+        [made(image.name, kinds[0], [BATCH, *image.dims])],
+        [made(answer.name, kinds[1], [BATCH, *(None if dim == -1 else dim for dim in answer.dims)])],
+        [*inside.initializer, *constants],
+    )
+    return helper.make_model(outer, opset_imports=model.opset_import, ir_version=max(model.ir_version, 4))
+
+
+def _body(inside: GraphProto, row: Stage) -> tuple[GraphProto, list[onnx.TensorProto]]:
+    """The graph of one picture without its batch axis, and the constants it adds."""
+    source, picked = inside.input[0], inside.output[PICKED[row.name]]
+    shape, first, picture, answer = "loop_shape", "loop_first", "loop_picture", "loop_answer"
+    dims = list(row.inputs[0].dims)
+    nodes = [
+        helper.make_node("Reshape", [picture, shape], [source.name]),
+        *inside.node,
+        helper.make_node("Gather", [picked.name, first], [answer], axis=0),
+    ]
+    body = helper.make_graph(
+        nodes,
+        "one_picture",
+        [helper.make_tensor_value_info(picture, source.type.tensor_type.elem_type, dims)],
+        [helper.make_tensor_value_info(answer, picked.type.tensor_type.elem_type, None)],
+    )
+    constants = {shape: np.array([1, *dims], np.int64), first: np.array(0, np.int64)}
+    return body, [numpy_helper.from_array(value, name) for name, value in constants.items()]

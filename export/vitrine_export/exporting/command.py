@@ -1,0 +1,75 @@
+"""`vitrine-export onnx`: a checkpoint as the ONNX files of a model repository."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from vitrine_export.checkpoint import open_checkpoint
+from vitrine_export.exporting.order import AS_THEY_ARE, STAGE_NAMES, Order, work_of
+
+HELP = "write every stage of a checkpoint as ONNX, each file checked against torch"
+EXAMPLES = """\
+examples:
+  vitrine-export onnx --checkpoint checkpoints/paper-doll --out model_repository
+  vitrine-export onnx --checkpoint IDM-VTON --unet IDM-VTON-DC --out model_repository
+  vitrine-export onnx --checkpoint IDM-VTON --out model_repository --precision denoise=fp16 vae_decoder=fp16
+  vitrine-export onnx --checkpoint IDM-VTON --out model_repository --stages pose densepose
+
+A file is kept only if onnxruntime gives what torch gives, for two batch sizes and two picture sizes. What has
+not changed (checkpoint, exporter, options) is not exported again. Inputs and outputs are float32 in any case;
+fp16 is what a stage computes in. The parsing and DensePose files of the checkpoint are used as they are."""
+
+WHOLE = ("prepare_text", *AS_THEY_ARE)
+"""Stages without a choice of precision."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="folder in the layout of yisol/IDM-VTON"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="model repository to write into")
+    parser.add_argument("--unet", type=Path, help="folder whose unet/ replaces the checkpoint's (DressCode)")
+    parser.add_argument(
+        "--stages", nargs="+", choices=STAGE_NAMES, metavar="STAGE", default=list(STAGE_NAMES)
+    )
+    parser.add_argument(
+        "--precision", nargs="+", type=_precision, metavar="STAGE=fp16", default=[], help="fp32 unless given"
+    )
+    parser.add_argument(
+        "--unet-cond",
+        action="store_true",
+        help="also write denoise/1/unet_cond.onnx: a step without guidance at half the work, for a second "
+        "copy of the weights",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export what has changed; 0 when everything stands, 1 (ExportFailed) when a stage failed."""
+    checkpoint = open_checkpoint(args.checkpoint, args.unet)
+    work = work_of(Order(checkpoint, args.out, tuple(args.stages), dict(args.precision), args.unet_cond))
+    for stage in work.foreign:
+        print(f"{stage}: its files are of another checkpoint or exporter; export it too")
+    if not work.stale:
+        print(f"{args.out}: nothing to do, all {len(work.record.files)} files are as they should be")
+        return 0
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint is a folder: nothing is fetched
+    from vitrine_export.exporting.carry_out import carry_out  # torch takes seconds to import
+
+    carry_out(work)
+    return 0
+
+
+def _precision(text: str) -> tuple[str, str]:
+    """`STAGE=fp16` as a pair."""
+    stage, _, value = text.partition("=")
+    if stage not in STAGE_NAMES or stage in WHOLE:
+        known = ", ".join(name for name in STAGE_NAMES if name not in WHOLE)
+        raise argparse.ArgumentTypeError(f"{text}: the stage must be one of {known}")
+    if value not in ("fp32", "fp16"):
+        raise argparse.ArgumentTypeError(
+            f"{text}: the precision must be fp32 or fp16, got {value or 'nothing'}"
+        )
+    return stage, value

@@ -1,0 +1,158 @@
+"""The denoise engine's graphs as networks: names, axes and samples beside the modules of nets/graphs.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from vitrine_orchestrator.stages import SIZES, Dim
+
+from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.exporting.network import BATCH, Inside, Network, Size
+from vitrine_export.exporting.order import TOKENS_OF
+from vitrine_export.nets import GarmentNet, TryonNet
+from vitrine_export.nets.graphs import ConditioningGraph, GarmentGraph, UnetCondGraph, UnetGraph
+
+FOLDER = "denoise/1"
+EXACT = frozenset({"timestep", "guidance", "time_ids"})
+"""Numbers in the thousands that sines are taken of, and a factor: float32 in a float16 graph too."""
+
+TOLERANCE = 1e-3
+PROMPT_TOKENS = 77
+TIME_IDS = 6
+HALVES = 2  # [uncond, cond]
+
+
+@dataclass(frozen=True)
+class Widths:
+    """The sizes of a pair of nets that no request changes."""
+
+    latents: int
+    context: int
+    pooled: int
+    image_tokens: int
+
+
+def widths(tryon: TryonNet) -> Widths:
+    """What the samples of `tryon`'s graphs need to know."""
+    config = tryon.unet.config
+    time_width = TIME_IDS * config.addition_time_embed_dim
+    return Widths(
+        latents=config.out_channels,
+        context=config.cross_attention_dim,
+        pooled=config.projection_class_embeddings_input_dim - time_width,
+        image_tokens=tryon.unet.encoder_hid_proj.shape.queries,
+    )
+
+
+def networks(checkpoint: Checkpoint, dtype: torch.dtype, cond: bool) -> list[Network]:
+    """garment, conditioning and unet; with `cond` unet_cond too. The nets are loaded once for all of them."""
+    return graphs_of(checkpoint.tryon(dtype), checkpoint.garment(dtype), dtype, cond)
+
+
+def graphs_of(tryon: TryonNet, garment: GarmentNet, dtype: torch.dtype, cond: bool) -> list[Network]:
+    """The graphs of a pair of nets whose weights are `dtype`."""
+    samples = _Samples(widths(tryon))
+    made_garment = _network("garment", GarmentGraph(garment, tryon), samples.garment, dtype)
+    made_conditioning = _network("conditioning", ConditioningGraph(tryon), samples.conditioning, dtype)
+    samples.garment_module, samples.conditioning_module = made_garment.module, made_conditioning.module
+    made = [made_garment, made_conditioning, _network("unet", UnetGraph(tryon), samples.unet, dtype)]
+    if cond:
+        made.append(_network("unet_cond", UnetCondGraph(tryon), samples.unet_cond, dtype))
+    return made
+
+
+class _Samples:
+    """Inputs of each graph by name; those of a step are what the other two graphs give."""
+
+    def __init__(self, sizes: Widths) -> None:
+        self.sizes = sizes
+        self.garment_module: nn.Module | None = None
+        self.conditioning_module: nn.Module | None = None
+
+    def garment(self, rows: int, size: Size) -> dict[str, Tensor]:
+        draw = _draw(rows)
+        return {
+            "garment_latents": draw(rows, self.sizes.latents, *_sides(size)),
+            "timestep": torch.linspace(958, 1, rows),
+            "garment_prompt_embeds": draw(rows, PROMPT_TOKENS, self.sizes.context),
+        }
+
+    def conditioning(self, rows: int, size: Size) -> dict[str, Tensor]:
+        draw, sides, sizes = _draw(rows), _sides(size), self.sizes
+        height, width = (8 * side for side in sides)
+        return {
+            "mask_latent": (draw(rows, 1, *sides) > 0).float(),
+            "masked_latents": draw(rows, sizes.latents, *sides),
+            "pose_latents": draw(rows, sizes.latents, *sides),
+            "prompt_embeds": draw(rows, HALVES, PROMPT_TOKENS, sizes.context),
+            "pooled_prompt_embeds": draw(rows, HALVES, sizes.pooled),
+            "image_tokens": draw(rows, HALVES, sizes.image_tokens, sizes.context),
+            "time_ids": torch.tensor([[height, width, 0, 0, height, width]]).float().expand(rows, -1),
+        }
+
+    @torch.no_grad()
+    def unet(self, rows: int, size: Size) -> dict[str, Tensor]:
+        assert self.garment_module is not None
+        assert self.conditioning_module is not None
+        garment = self.garment(rows, size)
+        base, *by_half = self.conditioning_module(*self.conditioning(rows, size).values())
+        levels = self.garment_module(*garment.values())
+        return {
+            "latents": _draw(rows)(rows, self.sizes.latents, *_sides(size)),
+            "timestep": garment["timestep"],
+            "guidance": torch.linspace(2, 7.5, rows),
+            "base": base,
+            **dict(zip(("added", "text_kv", "image_kv"), by_half, strict=True)),
+            **{f"garment_kv_{level}": kv for level, kv in enumerate(levels)},
+        }
+
+    def unet_cond(self, rows: int, size: Size) -> dict[str, Tensor]:
+        whole = self.unet(rows, size)
+        del whole["guidance"]
+        return whole | {name: whole[name][:, 1:] for name in ("added", "text_kv", "image_kv")}
+
+
+OUTPUTS: Mapping[str, tuple[str, ...]] = {
+    "conditioning": ("base", "added", "text_kv", "image_kv"),
+    "unet": ("prediction",),
+    "unet_cond": ("prediction",),
+}
+"""Of `garment`: garment_kv_0 and on, one for each attention level."""
+
+
+def _network(
+    name: str, module: nn.Module, sample: Callable[[int, Size], dict[str, Tensor]], dtype: torch.dtype
+) -> Network:
+    shown = sample(2, "doll")
+    outputs = OUTPUTS.get(name) or tuple(f"garment_kv_{j}" for j in range(module.tryon.levels))
+    return Network(
+        file=f"{FOLDER}/{name}.onnx",
+        module=Inside(module, dtype, [key not in EXACT for key in shown]).eval(),
+        inputs=tuple((key, _dims(key, tensor)) for key, tensor in shown.items()),
+        outputs=outputs,
+        tolerance=TOLERANCE,
+        sample=lambda rows, size: tuple(sample(rows, size).values()),
+    )
+
+
+def _dims(name: str, tensor: Tensor) -> tuple[Dim, ...]:
+    """Rows vary, and latent sides, and with them the garment's tokens."""
+    sides = _sides("doll")
+    if tensor.shape[2:] == sides:
+        return (BATCH, tensor.shape[1], "latent_height", "latent_width")
+    if name.startswith("garment_kv_"):
+        return (BATCH, f"{TOKENS_OF}{sides[0] * sides[1] // tensor.shape[1]}", tensor.shape[2])
+    return (BATCH, *tensor.shape[1:])
+
+
+def _sides(size: Size) -> tuple[int, int]:
+    return getattr(SIZES["latent_height"], size), getattr(SIZES["latent_width"], size)
+
+
+def _draw(seed: int) -> Callable[..., Tensor]:
+    """Normal numbers of a shape."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda *shape: torch.randn(*shape, generator=generator)

@@ -1,0 +1,90 @@
+"""What becomes one ONNX file: a torch module, its tensors by name, and samples to trace and check it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, Dim, Stage
+
+Size = Literal["doll", "least"]
+"""Which column of `SIZES` a sample takes its sizes from."""
+
+BATCH = "batch"  # the name of axis 0
+
+TRACED: tuple[int, Size] = (2, "doll")
+CHECKED: tuple[tuple[int, Size], ...] = (TRACED, (1, "least"))
+"""Rows and size of the sample that is traced, and of those that a file is checked on."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """`module(*inputs)` gives `outputs`; `inputs` are (name, dims), batch first, a name for what varies."""
+
+    file: str  # in the model repository
+    module: nn.Module
+    inputs: tuple[tuple[str, tuple[Dim, ...]], ...]
+    outputs: tuple[str, ...]
+    tolerance: float
+    sample: Callable[[int, Size], tuple[Tensor, ...]]
+
+    @property
+    def axes(self) -> tuple[dict[int, str], ...]:
+        """The names of the axes that vary, by input."""
+        return tuple(
+            {axis: dim for axis, dim in enumerate(dims) if isinstance(dim, str)} for _, dims in self.inputs
+        )
+
+
+class Inside(nn.Module):
+    """Computes in `dtype` and speaks float32: casts the inputs that `cast` marks, and every output back."""
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype, cast: Sequence[bool]) -> None:
+        super().__init__()
+        self.module, self.dtype, self.cast = module, dtype, tuple(cast)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Tensors in the order of the wrapped module's parameters."""
+        inside = [t.to(self.dtype) if cast else t for t, cast in zip(inputs, self.cast, strict=True)]
+        made = self.module(*inside)
+        outputs = made if isinstance(made, tuple) else (made,)
+        return tuple(t.float() if t.is_floating_point() else t for t in outputs)
+
+
+def stage_network(
+    row: Stage, module: nn.Module, dtype: torch.dtype, fixed: dict[str, int] | None = None, words: int = 0
+) -> Network:
+    """The network of a stage's row; `fixed` sizes do not vary, `words` is the size of the vocabulary."""
+    sizes = fixed or {}
+
+    def sample(rows: int, size: Size) -> tuple[Tensor, ...]:
+        draw = torch.Generator().manual_seed(rows)
+        return tuple(
+            _random(tensor.dtype, (rows, *(_length(sizes.get(d, d), size) for d in tensor.dims)), words, draw)
+            for tensor in row.inputs
+        )
+
+    return Network(
+        file=f"{row.name}/1/{NETWORK_FILE}",
+        module=Inside(module, dtype, [tensor.dtype == "FP32" for tensor in row.inputs]).eval(),
+        inputs=tuple((t.name, (BATCH, *(sizes.get(d, d) for d in t.dims))) for t in row.inputs),
+        outputs=tuple(tensor.name for tensor in row.outputs),
+        tolerance=row.tolerance,
+        sample=sample,
+    )
+
+
+def _length(dim: Dim, size: Size) -> int:
+    return dim if isinstance(dim, int) else getattr(SIZES[dim], size)
+
+
+def _random(dtype: str, shape: tuple[int, ...], words: int, draw: torch.Generator) -> Tensor:
+    """Normal numbers, token ids or bytes."""
+    if dtype == "FP32":
+        return torch.randn(shape, generator=draw)
+    if dtype == "INT64":
+        return torch.randint(0, words, shape, generator=draw)
+    return torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8)

@@ -1,0 +1,133 @@
+"""TensorRT engines from the ONNX files of a model repository.
+
+Written against the Python API of TensorRT 11 (networks are always strongly typed there: precision is what the
+ONNX graph says). It has been run with a stand-in for the package only: no GPU was at hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import onnx
+from vitrine.errors import Unavailable
+from vitrine_orchestrator.stages import SIZES, networks, stage
+
+from vitrine_export.errors import ExportFailed
+from vitrine_export.exporting.network import BATCH
+from vitrine_export.exporting.order import COND_FILE, DENOISE_FILES, STAGE_NAMES, TOKENS_OF
+
+OLDEST = 11
+DENOISE_ROWS = 8
+"""Rows of a denoising step that an engine is built for at most."""
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Range:
+    """The shapes of one input: least, the one to be fastest at, most."""
+
+    least: Shape
+    best: Shape
+    most: Shape
+
+
+def tensorrt() -> ModuleType:
+    """The package, or Unavailable where it is missing or older than this code."""
+    try:
+        found = importlib.import_module("tensorrt")
+    except ImportError as error:
+        raise Unavailable(
+            "TensorRT is not installed: run this where the GPU is, after pip install 'tensorrt>=11'"
+        ) from error
+    if int(found.__version__.split(".")[0]) < OLDEST:
+        raise Unavailable(f"TensorRT must be {OLDEST} or newer, got {found.__version__}")
+    return found
+
+
+def gpu_name() -> str:
+    """The first GPU's name with underscores, as NVIDIA_H200; Unavailable where there is none."""
+    tool = shutil.which("nvidia-smi")
+    asked = tool and subprocess.run(
+        [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False
+    )
+    if not asked or asked.returncode or not asked.stdout.strip():
+        raise Unavailable("no NVIDIA GPU answers nvidia-smi: an engine is built on the GPU that will run it")
+    return re.sub(r"[^A-Za-z0-9]+", "_", asked.stdout.splitlines()[0].strip())
+
+
+def onnx_files(repository: Path, stages: tuple[str, ...] = STAGE_NAMES) -> list[tuple[str, Path]]:
+    """The stages' ONNX files that are there, with the stage's name."""
+    names = [(row.name, f"{row.name}/1/model.onnx") for row in networks()]
+    names += [("denoise", file) for file in (*DENOISE_FILES, COND_FILE)]
+    return [
+        (name, repository / file) for name, file in names if name in stages and (repository / file).is_file()
+    ]
+
+
+def engine_path(source: Path, repository: Path, out: Path, gpu: str, version: str) -> Path:
+    """Where an engine goes: beside its graph (or as deep under `out`), named by GPU and TensorRT version."""
+    inside = source.relative_to(repository)
+    return out / inside.with_name(f"{inside.stem}.{gpu}.trt{version}.plan")
+
+
+def ranges(name: str, source: Path) -> dict[str, Range]:
+    """The shapes of each input of a stage's graph, from its axis names and the stage table's sizes."""
+    most_rows = DENOISE_ROWS if name == "denoise" else stage(name).max_batch
+    graph = onnx.load(source, load_external_data=False).graph
+    found = {}
+    for value in graph.input:
+        dims = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        shapes = (
+            tuple(_length(dim, column, rows) for dim in dims)
+            for column, rows in (("least", 1), ("full", 1), ("most", most_rows))
+        )
+        found[value.name] = Range(*shapes)
+    return found
+
+
+def _length(dim: str | int, column: str, rows: int) -> int:
+    """How long an axis is: a number, the batch, a row of SIZES, or the tokens of the latents."""
+    if isinstance(dim, int):
+        return dim
+    if dim == BATCH:
+        return rows
+    if dim.startswith(TOKENS_OF):
+        sides = (getattr(SIZES[side], column) for side in ("latent_height", "latent_width"))
+        return next(sides) * next(sides) // int(dim.removeprefix(TOKENS_OF))
+    if dim not in SIZES:
+        raise ExportFailed(f"axis {dim} has no range in the stage table; known: {', '.join(SIZES)}")
+    return getattr(SIZES[dim], column)
+
+
+def build(trt: ModuleType, source: Path, shapes: dict[str, Range], target: Path) -> None:
+    """Build one engine file, or nothing. Raises ExportFailed with TensorRT's own words."""
+    builder = trt.Builder(trt.Logger(trt.Logger.WARNING))
+    network = builder.create_network()
+    parser = trt.OnnxParser(network, trt.Logger(trt.Logger.WARNING))
+    if not parser.parse_from_file(str(source)):
+        raise ExportFailed(f"{source.name}: TensorRT cannot read it: {'; '.join(_complaints(parser))}")
+    profile = builder.create_optimization_profile()
+    for name, shape in shapes.items():
+        profile.set_shape(name, min=shape.least, opt=shape.best, max=shape.most)
+    config = builder.create_builder_config()
+    config.add_optimization_profile(profile)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise ExportFailed(f"{source.name}: TensorRT built no engine; its log above says why")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.draft")
+    draft.write_bytes(engine)
+    draft.replace(target)
+
+
+def _complaints(parser: object) -> Iterator[str]:
+    for index in range(parser.num_errors):
+        yield parser.get_error(index).desc()

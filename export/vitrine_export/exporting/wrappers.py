@@ -1,0 +1,144 @@
+"""The stages' networks: what each row of the stage table computes, beside the models that compute it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
+from vitrine_orchestrator.stages import Stage
+
+from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.exporting.network import Network, stage_network
+from vitrine_export.nets import ImageProjection
+
+FIRST_CLIP_END = 2
+"""An eos_token_id of 2 in a config is a slip of old transformers: the end is the highest id of the row."""
+
+
+class TextEncoder(nn.Module):
+    """Token ids (R, 77) → the hidden states before the last layer (R, 77, C)."""
+
+    def __init__(self, model: CLIPTextModel) -> None:
+        super().__init__()
+        self.embeddings, self.layers = model.embeddings, model.encoder.layers[:-1]
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        hidden = self.embeddings(input_ids=input_ids)
+        for layer in self.layers:
+            hidden = layer(hidden, None, is_causal=True)
+        return hidden
+
+
+class PooledTextEncoder(nn.Module):
+    """Token ids (R, 77) → the hidden states before the last layer (R, 77, C), pooled (R, P)."""
+
+    def __init__(self, model: CLIPTextModelWithProjection) -> None:
+        super().__init__()
+        text = model.text_model
+        self.before, self.last, self.norm = TextEncoder(text), text.encoder.layers[-1], text.final_layer_norm
+        self.projection, self.end = model.text_projection, model.config.eos_token_id
+
+    def forward(self, input_ids: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.before(input_ids)
+        last = self.norm(self.last(hidden, None, is_causal=True))
+        marks = input_ids if self.end == FIRST_CLIP_END else input_ids == self.end
+        end = marks.int().argmax(dim=-1)[:, None, None].expand(-1, 1, last.shape[-1])
+        return hidden, self.projection(last.gather(1, end)[:, 0])
+
+
+class ImageEncoder(nn.Module):
+    """CLIP pixels (R, 3, S, S) → image tokens (R, 16, C): hidden states before the last layer, resampled."""
+
+    def __init__(self, model: CLIPVisionModelWithProjection, projection: ImageProjection) -> None:
+        super().__init__()
+        vision = model.vision_model
+        self.embeddings, self.norm, self.layers = (
+            vision.embeddings,
+            vision.pre_layrnorm,
+            vision.encoder.layers[:-1],
+        )
+        self.projection = projection
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        hidden = self.norm(self.embeddings(pixel_values))
+        for layer in self.layers:
+            hidden = layer(hidden, None)
+        return self.projection(hidden)
+
+
+class VaeEncoder(nn.Module):
+    """Pixels (R, 3, H, W) in [-1, 1] → mean and deviation of the scaled latents, (R, 4, H/8, W/8)."""
+
+    def __init__(self, vae: AutoencoderKL) -> None:
+        super().__init__()
+        self.vae, self.scale = vae, vae.config.scaling_factor
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        posterior = self.vae.encode(pixels).latent_dist
+        return posterior.mean * self.scale, posterior.std * self.scale
+
+
+class VaeDecoder(nn.Module):
+    """Scaled latents (R, 4, h, w) → pixels (R, 3, 8h, 8w), clipped to [-1, 1]."""
+
+    def __init__(self, vae: AutoencoderKL) -> None:
+        super().__init__()
+        self.vae, self.scale = vae, vae.config.scaling_factor
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(latents / self.scale).sample.clamp(-1, 1)
+
+
+def _pose(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    return stage_network(row, checkpoint.pose(dtype), dtype)
+
+
+def _text_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    model = checkpoint.text_encoder(dtype)
+    return stage_network(row, TextEncoder(model), dtype, words=model.config.vocab_size)
+
+
+def _text_encoder_2(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    model = checkpoint.text_encoder_2(dtype)
+    return stage_network(row, PooledTextEncoder(model), dtype, words=model.config.vocab_size)
+
+
+def _image_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    """Of one size: CLIP's positions are learnt for it."""
+    model = checkpoint.image_encoder(dtype)
+    side = model.config.image_size
+    module = ImageEncoder(model, checkpoint.image_projection(dtype))
+    return stage_network(row, module, dtype, fixed={"clip_height": side, "clip_width": side})
+
+
+def _vae_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    return stage_network(row, VaeEncoder(checkpoint.vae(dtype)), dtype)
+
+
+def _vae_decoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+    return stage_network(row, VaeDecoder(checkpoint.vae(dtype)), dtype)
+
+
+BUILDERS: dict[str, Callable[[Stage, Checkpoint, torch.dtype], Network]] = {
+    "pose": _pose,
+    "text_encoder": _text_encoder,
+    "text_encoder_2": _text_encoder_2,
+    "image_encoder": _image_encoder,
+    "vae_encoder": _vae_encoder,
+    "vae_decoder": _vae_decoder,
+}
+"""By the stage's name; the person networks that come as files are adopted instead."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "pose": ("pose",),
+    "text_encoder": ("text_encoder",),
+    "text_encoder_2": ("text_encoder_2",),
+    "image_encoder": ("image_encoder", "image_projection"),
+    "vae_encoder": ("vae",),
+    "vae_decoder": ("vae",),
+    "denoise": ("unet", "unet_encoder"),
+}
+"""The networks of the checkpoint that a stage is made of."""
