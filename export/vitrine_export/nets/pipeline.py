@@ -1,0 +1,208 @@
+"""The released try-on pipeline in torch: from pictures and embeddings to the repainted picture.
+
+The order in which random numbers are drawn, rows are stacked and channels are joined is the released code's.
+Serving does not use it: it is what the engine's graphs and schedulers are checked against.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, SchedulerMixin
+from diffusers.image_processor import PipelineImageInput, VaeImageProcessor
+from diffusers.utils.torch_utils import randn_tensor
+from torch import Generator, Tensor
+from transformers import CLIPVisionModelWithProjection
+
+from vitrine_export.nets.forms import FORMS, Form, Job, Predict
+from vitrine_export.nets.garment_unet import GarmentNet
+from vitrine_export.nets.tryon_unet import TryonNet
+
+Posterior = Literal["sample", "mode"]
+
+
+@dataclass(frozen=True)
+class Nets:
+    """The networks of a run, in eval mode and of one dtype."""
+
+    tryon: TryonNet
+    garment: GarmentNet
+    vae: AutoencoderKL
+    image_encoder: CLIPVisionModelWithProjection
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent, on each side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What B rows are made of; a picture or embedding of one row serves them all."""
+
+    image: PipelineImageInput  # the person: PIL, or floats in [-1, 1] (tensors) or [0, 1] (arrays)
+    mask: PipelineImageInput  # 1 or white where to repaint
+    pose: Tensor  # (B, 3, H, W) in [-1, 1]
+    garment: Tensor  # (B, 3, H, W) in [-1, 1]
+    clip_pixels: Tensor  # (B, 3, S, S), the garment as the image encoder sees it
+    prompt: Tensor  # (B, 77, C)
+    negative_prompt: Tensor  # (B, 77, C)
+    pooled: Tensor  # (B, P)
+    negative_pooled: Tensor  # (B, P)
+    garment_prompt: Tensor  # (B, 77, C)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return tuple(self.garment.shape[-2:])
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a run goes. Guidance of 1 or less is none."""
+
+    steps: int = 30
+    guidance: float = 2.0
+    form: Form = "fast"
+    posterior: Posterior = "sample"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step: the UNet's sample (halves · B, 13, h, w), its prediction before guidance, the latents after."""
+
+    timestep: int
+    sample: Tensor
+    prediction: Tensor
+    latents: Tensor
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run's result and what led to it: image (B, H, W, 3) float32 in [0, 1]."""
+
+    image: np.ndarray
+    job: Job
+    steps: Sequence[StepRecord]
+
+
+@torch.no_grad()
+def run(
+    nets: Nets,
+    scheduler: SchedulerMixin,
+    inputs: Inputs,
+    choices: Choices,
+    generator: Generator | None = None,
+) -> Outcome:
+    """Repaint `inputs.image`. `generator` draws all noise but the pose posterior's, which the global one does."""
+    height, width = inputs.size
+    scheduler.set_timesteps(choices.steps)
+    shape = (len(inputs.prompt), nets.vae.config.latent_channels, height // nets.factor, width // nets.factor)
+    noise = randn_tensor(shape, generator=generator, dtype=inputs.prompt.dtype)
+    job = prepare(nets, inputs, choices, generator)
+    predict = FORMS[choices.form](nets.tryon, nets.garment, job)
+    latents, steps = denoise(
+        scheduler, noise * scheduler.init_noise_sigma, job, predict, choices.guidance, generator
+    )
+    decoded = nets.vae.decode(latents / nets.vae.config.scaling_factor, return_dict=False)[0]
+    return Outcome(_processor(nets).postprocess(decoded, output_type="np"), job, steps)
+
+
+def denoise(
+    scheduler: SchedulerMixin,
+    latents: Tensor,
+    job: Job,
+    predict: Predict,
+    guidance: float,
+    generator: Generator | None,
+) -> tuple[Tensor, list[StepRecord]]:
+    """Every step from pure noise (B, 4, h, w) to the final latents."""
+    records: list[StepRecord] = []
+    for timestep in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(latents, timestep)
+        prediction = predict(scaled, timestep.expand(len(latents)))
+        latents = scheduler.step(
+            guided(prediction, job.halves, guidance), timestep, latents, **_step_options(scheduler, generator)
+        ).prev_sample
+        records.append(StepRecord(int(timestep), job.sample(scaled), prediction, latents))
+    return latents, records
+
+
+def guided(prediction: Tensor, halves: int, guidance: float) -> Tensor:
+    """u + g·(c − u) of [uncond, cond] stacked along the rows; cond alone is itself."""
+    if halves == 1:
+        return prediction
+    uncond, cond = prediction.chunk(2)
+    return uncond + guidance * (cond - uncond)
+
+
+def prepare(nets: Nets, inputs: Inputs, choices: Choices, generator: Generator | None) -> Job:
+    """Everything that the steps share. Draws the posteriors of masked image, pose and garment, in that order."""
+    height, width = inputs.size
+    rows, processor = len(inputs.prompt), _processor(nets)
+    image = processor.preprocess(inputs.image, height, width).to(inputs.prompt.dtype)
+    mask = _mask_processor(nets).preprocess(inputs.mask, height, width).to(inputs.prompt.dtype)
+    masked = encode(nets, image * (mask < 0.5), choices.posterior, generator)
+    pose = encode(nets, inputs.pose, choices.posterior, None)
+    garment = encode(nets, inputs.garment, choices.posterior, generator)
+    mask = F.interpolate(mask, size=(height // nets.factor, width // nets.factor))
+    guides = choices.guidance > 1
+    return Job(
+        fixed=torch.cat([repeated(part, rows) for part in (mask, masked, pose)], dim=1),
+        garment=repeated(garment, rows),
+        garment_prompt=repeated(inputs.garment_prompt, rows),
+        text=_halves(inputs.negative_prompt, inputs.prompt, guides),
+        image_tokens=repeated(image_tokens(nets, inputs.clip_pixels, guides), rows, dim=1),
+        pooled=_halves(inputs.negative_pooled, inputs.pooled, guides),
+        time_ids=torch.tensor([[height, width, 0, 0, height, width]], dtype=inputs.prompt.dtype).repeat(
+            rows, 1
+        ),
+    )
+
+
+def encode(nets: Nets, pixels: Tensor, posterior: Posterior, generator: Generator | None) -> Tensor:
+    """Pixels (B, 3, H, W) in [-1, 1] → scaled latents (B, 4, h, w)."""
+    distribution = nets.vae.encode(pixels).latent_dist
+    latents = distribution.sample(generator) if posterior == "sample" else distribution.mode()
+    return latents * nets.vae.config.scaling_factor
+
+
+def image_tokens(nets: Nets, clip_pixels: Tensor, guides: bool) -> Tensor:
+    """Image tokens (halves, B, 16, C); the unconditional half is that of all-zero normalised pixels."""
+    pictures = [torch.zeros_like(clip_pixels), clip_pixels] if guides else [clip_pixels]
+    hidden = [
+        nets.image_encoder(picture, output_hidden_states=True).hidden_states[-2] for picture in pictures
+    ]
+    return nets.tryon.image_tokens(torch.cat(hidden)).unflatten(0, (len(pictures), -1))
+
+
+def repeated(tensor: Tensor, rows: int, dim: int = 0) -> Tensor:
+    """The tensor with its rows along `dim` repeated to `rows`; ValueError where they do not fill them."""
+    if rows % tensor.shape[dim]:
+        raise ValueError(f"{tensor.shape[dim]} rows do not fill a batch of {rows}")
+    return torch.cat([tensor] * (rows // tensor.shape[dim]), dim=dim)
+
+
+def _halves(uncond: Tensor, cond: Tensor, guides: bool) -> Tensor:
+    return torch.stack([repeated(uncond, len(cond)), cond]) if guides else cond.unsqueeze(0)
+
+
+def _processor(nets: Nets) -> VaeImageProcessor:
+    return VaeImageProcessor(vae_scale_factor=nets.factor)
+
+
+def _mask_processor(nets: Nets) -> VaeImageProcessor:
+    return VaeImageProcessor(
+        vae_scale_factor=nets.factor, do_normalize=False, do_binarize=True, do_convert_grayscale=True
+    )
+
+
+def _step_options(scheduler: SchedulerMixin, generator: Generator | None) -> dict[str, object]:
+    """Deterministic DDIM, and the run's own generator for schedulers that draw noise."""
+    known = inspect.signature(scheduler.step).parameters
+    options = {"eta": 0.0, "generator": generator}
+    return {name: value for name, value in options.items() if name in known}

@@ -1,0 +1,79 @@
+"""One compared quantity, its gate, and how checks are told."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Kind = Literal["noise", "latents", "image", "exact", "pixels", "shown"]
+
+GATES: Final[dict[Kind, float]] = {
+    "noise": 2e-4,  # of the UNet's predictions, about 2 at most
+    "latents": 3e-3,
+    "image": 2e-4,  # of pixels in [0, 1]
+    "exact": 0.0,
+    "pixels": 16.0,  # of a mask: "a few", where OpenCV or Pillow is another version
+    "shown": float("inf"),
+}
+"""The largest difference that is still right: those of the reference arrays' own notes."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The largest difference of one quantity of one case; `form` is how ours was computed."""
+
+    case: str
+    form: str
+    quantity: str
+    kind: Kind
+    difference: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the difference is within its gate; not a number is not."""
+        return self.difference <= GATES[self.kind]
+
+
+def compared(case: str, form: str, quantity: str, kind: Kind, ours: ArrayLike, theirs: ArrayLike) -> Check:
+    """The largest absolute difference; infinite where the shapes differ."""
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    difference = float(np.abs(ours - theirs).max(initial=0)) if ours.shape == theirs.shape else float("inf")
+    return Check(case, form, quantity, kind, difference)
+
+
+def counted(case: str, quantity: str, ours: np.ndarray, theirs: np.ndarray) -> Check:
+    """The number of pixels that differ; infinite where the shapes differ."""
+    difference = float((ours != theirs).sum()) if ours.shape == theirs.shape else float("inf")
+    return Check(case, "numpy", quantity, "pixels", difference)
+
+
+def worst_of(checks: Iterable[Check]) -> list[Check]:
+    """One check for each (case, form, quantity): the worst."""
+    worst: dict[tuple[str, str, str], Check] = {}
+    for check in checks:
+        key = check.case, check.form, check.quantity
+        if key not in worst or not check.difference <= worst[key].difference:
+            worst[key] = check
+    return list(worst.values())
+
+
+def as_text(checks: Sequence[Check]) -> str:
+    """A table, a line a check."""
+    case, quantity = (max(len(getattr(check, name)) for check in checks) for name in ("case", "quantity"))
+    return "\n".join(
+        f"{'ok  ' if check.ok else 'FAIL'} {check.case:{case}} {check.form:6} {check.quantity:{quantity}} "
+        f"{check.difference:9.2e}" + (f" (at most {GATES[check.kind]:g})" if check.kind != "shown" else "")
+        for check in checks
+    )
+
+
+def as_json(checks: Sequence[Check]) -> str:
+    """One object: `ok`, and `checks` with their gates."""
+    rows = [
+        {**asdict(check), "gate": None if check.kind == "shown" else GATES[check.kind], "ok": check.ok}
+        for check in checks
+    ]
+    return json.dumps({"ok": all(check.ok for check in checks), "checks": rows}, indent=1)

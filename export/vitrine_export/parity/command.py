@@ -1,0 +1,41 @@
+"""The command: every case of a folder, its largest differences, and whether they are within the gates."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.parity.check import Check, as_json, as_text, worst_of
+from vitrine_export.parity.folder import Folder
+from vitrine_export.parity.person import check_masks, check_parsing
+from vitrine_export.parity.pipes import check_pipes
+from vitrine_export.parity.steps import check_steps
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("folder", type=Path, help="reference arrays: meta.json, weights and .npz cases")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print every check; the exit status is 1 where one is past its gate, 2 where nothing can be checked."""
+    try:
+        checks = worst_of(check_folder(Folder(args.folder)))
+    except BadCheckpoint as error:
+        print(error, file=sys.stderr)
+        return 2
+    if not checks:
+        print(
+            "no case found: expected *_unetstep_*.npz, *_pipe_*.npz, masks.npz or schp.npz", file=sys.stderr
+        )
+        return 2
+    print(as_json(checks) if args.json else as_text(checks))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def check_folder(folder: Folder) -> Iterator[Check]:
+    """The checks of every kind of case."""
+    for kind in (check_steps, check_pipes, check_masks, check_parsing):
+        yield from kind(folder)
