@@ -19,6 +19,7 @@ from vitrine_orchestrator.cache.key import EVERYTHING
 from vitrine_orchestrator.cache.tier import Lease
 
 _TOKEN = 8  # bytes
+LEASE_BYTES = 3 * _TOKEN  # of a SharedGenerations' lease
 _SLOTS = 2**17  # 1 MB; two owners in one slot are invalidated together, which is safe
 _SIZE = _TOKEN * (2 + _SLOTS)  # the file's own token, the token of EVERYTHING, the owners' tokens
 
@@ -73,7 +74,7 @@ class SharedGenerations:
             own = self._os.pread(self._fd, _TOKEN, _offset(owner))
         except OSError:
             return None
-        return common + own if len(common) + len(own) == 3 * _TOKEN else None
+        return common + own if len(common) + len(own) == LEASE_BYTES else None
 
     def void(self, owner: str) -> None:
         """See Generations; on disk when this returns. Unavailable if the file cannot be written."""

@@ -1,6 +1,7 @@
 """What every tier promises, run against each of them."""
 
 import pytest
+from vitrine_orchestrator.cache.disk import Disk
 from vitrine_orchestrator.cache.generations import OwnGenerations
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.memory import Memory
@@ -16,9 +17,10 @@ HARD = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "disk"])
 async def tier(request, tmp_path):
-    made = {"memory": lambda: Memory(OwnGenerations())}[request.param]()
+    make = {"memory": lambda: Memory(OwnGenerations()), "disk": lambda: Disk(tmp_path)}
+    made = make[request.param]()
     yield made
     await made.close()
 
@@ -71,9 +73,8 @@ async def test_categories_keep_apart(tier):
 
 async def test_forgetting_one_owner_leaves_the_others(tier):
     """Forgetting person 1 takes all their categories and nothing of person 10."""
-    keys = [
-        Key(category, owner("person", p), "n") for p in ("1", "10") for category in ("upper_body", "dresses")
-    ]
+    one, ten = owner("person", "1"), owner("person", "10")
+    keys = [Key(category, who, "n") for who in (one, ten) for category in ("upper_body", "dresses")]
     for key in keys:
         await put(tier, key, b"x")
     await tier.forget(one)
