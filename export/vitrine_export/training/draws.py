@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
-from vitrine_orchestrator.person import prepare
-from vitrine_orchestrator.person.densepose import coloured
+from vitrine_orchestrator.person import densepose, prepare
 from vitrine_orchestrator.person.mask import inpainting_mask
 
 from vitrine_export import dolls
@@ -51,8 +50,8 @@ def mask_of(person: dolls.Person, category: dolls.Category) -> np.ndarray:
 
 
 def pose_picture(person: dolls.Person) -> np.ndarray:
-    """The coloured body parts at the picture's size, HWC uint8 RGB."""
-    return coloured(dolls.parts(person, PICTURE))
+    """The coloured body parts as serving makes them of true parts, HWC uint8 RGB at the picture's size."""
+    return densepose.pose_picture(dolls.parts(person, PERSON_SIZE), *PICTURE)
 
 
 def vae_picture(index: int) -> torch.Tensor:

@@ -113,5 +113,5 @@ PLANS = {
     "parsing_lip": Plan(steps=400, batch=4, lr=4e-3),
     "densepose": Plan(steps=500, batch=4, lr=4e-3),
     "pose": Plan(steps=600, batch=12, lr=2e-3),
-    "tryon": Plan(steps=4000, batch=16, lr=2e-3, warmup=100, ema=0.998),
+    "tryon": Plan(steps=3300, batch=16, lr=2e-3, warmup=100, ema=0.998),
 }
