@@ -20,12 +20,16 @@ from vitrine.errors import (
     VitrineError,
 )
 from vitrine.fake import AsyncFakeTransport, FakeTransport
+from vitrine.keys import old_result_key, result_key
+from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
+from vitrine.shelf import Shelf, open_store
 from vitrine.statuses import ModelStatus
 from vitrine.transport import AsyncTransport, Transport
 
 __all__ = [
     "AsyncFakeTransport",
+    "AsyncResults",
     "AsyncTransport",
     "AsyncVitrine",
     "BadRequest",
@@ -34,11 +38,14 @@ __all__ = [
     "Cancelled",
     "FakeTransport",
     "Fitting",
+    "Kept",
     "ModelStatus",
     "NotFound",
     "Prepared",
     "Progress",
+    "Results",
     "Retry",
+    "Shelf",
     "StageFailed",
     "TimedOut",
     "Transport",
@@ -46,4 +53,7 @@ __all__ = [
     "Unavailable",
     "Vitrine",
     "VitrineError",
+    "old_result_key",
+    "open_store",
+    "result_key",
 ]

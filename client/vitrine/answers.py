@@ -117,6 +117,16 @@ def read_prepared(outputs: Tensors) -> Prepared:
     )
 
 
+def read_pipeline_digest(outputs: Tensors) -> str:
+    """The digest of all that the server makes pictures with, from any report that tells it."""
+    digest = read_report(outputs).get("pipeline_digest")
+    if not isinstance(digest, str) or not digest:
+        raise VitrineError(
+            "the server's report lacks 'pipeline_digest': its version is too old for kept results"
+        )
+    return digest
+
+
 def read_report(outputs: Tensors) -> dict[str, Any]:
     """The output `report`: a JSON object."""
     return _json(outputs, "report")

@@ -11,10 +11,20 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 
-from vitrine.answers import Fitting, Prepared, Progress, TryOn, read_event, read_prepared, read_result
+from vitrine.answers import (
+    Fitting,
+    Prepared,
+    Progress,
+    TryOn,
+    read_event,
+    read_pipeline_digest,
+    read_prepared,
+    read_result,
+)
 from vitrine.client import DEFAULT_TIMEOUT_S
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import (
+    DIGEST_INPUTS,
     Tensors,
     TryOnOptions,
     options_for_each,
@@ -100,6 +110,10 @@ class AsyncVitrine:
         """See Vitrine."""
         inputs = prepare_text_inputs(description=description)
         return read_prepared(await self.infer("prepare_text", inputs, timeout_s=timeout_s))
+
+    async def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
+        """See Vitrine."""
+        return read_pipeline_digest(await self.infer("prepare_text", DIGEST_INPUTS, timeout_s=timeout_s))
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """See Vitrine."""

@@ -11,10 +11,20 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 
-from vitrine.answers import Fitting, Prepared, Progress, TryOn, read_event, read_prepared, read_result
+from vitrine.answers import (
+    Fitting,
+    Prepared,
+    Progress,
+    TryOn,
+    read_event,
+    read_pipeline_digest,
+    read_prepared,
+    read_result,
+)
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import (
+    DIGEST_INPUTS,
     Tensors,
     TryOnOptions,
     options_for_each,
@@ -116,6 +126,10 @@ class Vitrine:
         """Prepare a garment's description, so that later try-ons find it in the cache."""
         inputs = prepare_text_inputs(description=description)
         return read_prepared(self.infer("prepare_text", inputs, timeout_s=timeout_s))
+
+    def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
+        """What changes whenever the server would make another picture of the same request."""
+        return read_pipeline_digest(self.infer("prepare_text", DIGEST_INPUTS, timeout_s=timeout_s))
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """What the server has loaded: versions, readiness, statistics."""

@@ -20,6 +20,7 @@ from vitrine.errors import Unavailable, VitrineError, one_line
 OWN = {
     "try-on": "vitrine.commands.try_on",
     "models": "vitrine.commands.models",
+    "results": "vitrine.commands.results",
 }
 GROUP = "vitrine.commands"
 INTERRUPTED = 130  # what shells give for a program ended by Ctrl-C

@@ -1,0 +1,106 @@
+"""`vitrine results`: what is kept in the store of finished pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from vitrine.commands.models import table
+from vitrine.commands.pictures_out import save
+from vitrine.errors import NotFound
+from vitrine.shelf import Shelf, open_store
+
+HELP = "list, show, hide and delete finished pictures in an object store"
+EXAMPLES = """\
+examples:
+  vitrine results --store s3://pictures list ada                 ada's pictures, the newest first
+  vitrine results --store s3://pictures show ada KEY -o ada.png  how one was made, and the picture itself
+  vitrine results --store s3://pictures hide ada KEY             leave it out of lists (--undo: bring it back)
+  vitrine results --store s3://pictures purge ada [KEY] --yes    delete one, or all of ada's for good
+
+Credentials are found as boto3 finds them; --endpoint is for S3-compatible stores."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("--store", required=True, metavar="URL", help="s3://bucket or s3://bucket/prefix")
+    parser.add_argument("--endpoint", metavar="URL", help="of an S3-compatible store")
+    parser.add_argument("--region")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    one = _action(actions, "list", _list, "a user's pictures, the newest first")
+    one.add_argument("--all", action="store_true", help="hidden ones too")
+    one.add_argument("--json", action="store_true", help="one JSON list instead of a table")
+    one = _action(actions, "show", _show, "how a picture was made", key=True)
+    one.add_argument("-o", "--out", type=Path, metavar="FILE", help="write the picture (PNG)")
+    one = _action(actions, "hide", _hide, "leave a picture out of lists", key=True)
+    one.add_argument("--undo", action="store_true", help="bring it back")
+    one = _action(actions, "purge", _purge, "delete a picture, or all of a user's")
+    one.add_argument("key", metavar="KEY", nargs="?", help="only this one")
+    one.add_argument("--yes", action="store_true", help="do it; without, only say what would be deleted")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked."""
+    return args.act(open_shelf(args), args)
+
+
+def open_shelf(args: argparse.Namespace) -> Shelf:
+    """The shelf that the arguments describe."""
+    return Shelf(open_store(args.store, endpoint=args.endpoint, region=args.region))
+
+
+def _action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    act: Callable[[Shelf, argparse.Namespace], int],
+    text: str,
+    key: bool = False,
+) -> argparse.ArgumentParser:
+    one = actions.add_parser(name, help=text, description=text)
+    one.add_argument("user", metavar="USER")
+    if key:
+        one.add_argument("key", metavar="KEY", help="64 hexadecimal digits, as `list` shows them")
+    one.set_defaults(act=act)
+    return one
+
+
+def _list(shelf: Shelf, args: argparse.Namespace) -> int:
+    entries = shelf.entries(user=args.user, hidden=args.all)
+    if args.json:
+        told = [asdict(entry) | {"modified": entry.modified.isoformat()} for entry in entries]
+        print(json.dumps(told, indent=2))
+        return 0
+    rows = [
+        (entry.key, f"{entry.modified:%Y-%m-%d %H:%M}", "hidden" if entry.hidden else "", str(entry.size))
+        for entry in entries
+    ]
+    print(table([("key", "modified (UTC)", "", "bytes"), *rows]))
+    return 0
+
+
+def _show(shelf: Shelf, args: argparse.Namespace) -> int:
+    found = shelf.find(user=args.user, key=args.key)
+    if found is None:
+        raise NotFound(f"no result {args.key} of this user")
+    if args.out:
+        save(found.encoded, args.out)
+    print(json.dumps(dict(found.story), indent=2))
+    return 0
+
+
+def _hide(shelf: Shelf, args: argparse.Namespace) -> int:
+    shelf.hide(user=args.user, key=args.key, hidden=not args.undo)
+    return 0
+
+
+def _purge(shelf: Shelf, args: argparse.Namespace) -> int:
+    if args.yes:
+        print(f"deleted {shelf.purge(user=args.user, key=args.key)} picture(s)")
+        return 0
+    kept = shelf.entries(user=args.user, hidden=True)
+    count = sum(args.key in (None, entry.key) for entry in kept)
+    print(f"would delete {count} picture(s); add --yes to do it")
+    return 0

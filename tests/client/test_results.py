@@ -1,0 +1,373 @@
+"""Finished pictures: made once, found again, never lost; on S3's own protocol (moto's server on loopback)."""
+
+import asyncio
+import json
+
+import boto3
+import numpy as np
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import MemoryStore
+from PIL import Image
+from vitrine import (
+    AsyncFakeTransport,
+    AsyncVitrine,
+    BadRequest,
+    Busy,
+    FakeTransport,
+    NotFound,
+    Unavailable,
+    Vitrine,
+    VitrineError,
+    command,
+)
+from vitrine.commands import results as results_command
+from vitrine.fake import FAKE_DIGEST
+from vitrine.keys import old_result_key, result_path
+from vitrine.results import DIGEST_TTL_S, AsyncResults, Results
+from vitrine.shelf import Shelf, open_store
+
+PERSON, COAT, SHIRT = (np.full((20, 16, 3), grey, np.uint8) for grey in (200, 30, 90))
+KEYS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """The address of an S3 server, and boto3's view of it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    yield endpoint, client
+    client.close()
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3, request):
+    """A new bucket: (its name, boto3's client, a shelf in it)."""
+    endpoint, client = s3
+    bucket.count = getattr(bucket, "count", 0) + 1
+    name = f"pictures-{bucket.count}"
+    client.create_bucket(Bucket=name)
+    return name, client, Shelf(open_store(f"s3://{name}", endpoint=endpoint, **KEYS))
+
+
+@pytest.fixture(params=["sync", "async"])
+def make(request):
+    """try_on through a store, called or awaited, over a given fake and shelf."""
+
+    def results(fake, shelf, **options):
+        if request.param == "sync":
+            return Results(Vitrine(transport=fake), shelf, **options).try_on
+        awaited = AsyncResults(AsyncVitrine(transport=AsyncFakeTransport(fake)), shelf, **options)
+        return lambda **asked: asyncio.run(awaited.try_on(**asked))
+
+    return results
+
+
+def tried_on(fake):
+    """How many pictures the server made."""
+    return sum(call.model == "try_on" for call in fake.calls)
+
+
+class Broken:
+    """A store that can do nothing."""
+
+    def __getattr__(self, name):
+        def fail(*args, **options):
+            raise PermissionError(f"{name}: denied\nmore")
+
+        return fail
+
+
+def test_a_picture_is_made_once(make, bucket):
+    """The second request finds the first one's picture and says how it was made."""
+    name, client, shelf = bucket
+    fake = FakeTransport()
+    asked = {"user": "ada", "person": PERSON, "garment": COAT, "seed": 7, "description": "코트"}
+    first, second = make(fake, shelf)(**asked), make(fake, shelf)(**asked)
+    assert (first.found, second.found, tried_on(fake)) == (False, True, 1)
+    assert first.trouble is second.trouble is None
+    assert second.encoded == first.encoded
+    assert second.image.size == (16, 20)
+    assert second.story["seed"] == 7
+    assert second.story["parameters"] == {"seed": [7], "description": ["코트"]}
+    assert second.story["pipeline_digest"] == FAKE_DIGEST
+    assert first.result is not None
+    stored = client.get_object(Bucket=name, Key=f"vto/ada/{first.key}.png")
+    assert stored["Body"].read() == first.encoded
+    assert stored["ContentType"] == "image/png"
+    assert json.loads(stored["Metadata"]["vitrine"])["seed"] == 7
+
+
+def test_another_request_is_another_picture(make):
+    """Another garment, seed or user finds nothing."""
+    fake, shelf = FakeTransport(), Shelf(MemoryStore())
+    try_on = make(fake, shelf)
+    asked = {"user": "ada", "person": PERSON, "garment": COAT, "seed": 7}
+    for changed in ({}, {"garment": SHIRT}, {"seed": 8}, {"user": "bob"}):
+        assert not try_on(**asked | changed).found
+    assert tried_on(fake) == 4
+
+
+def test_a_picture_of_the_old_service_is_found(bucket):
+    """Its key computed as then, its object stored as then: without a story."""
+    name, client, shelf = bucket
+    key = old_result_key("550e8400", "https://example.com/me.png", ["b", "a"])
+    client.put_object(Bucket=name, Key=f"vto/550e8400/{key}.png", Body=b"old picture")
+    found = shelf.find(user="550e8400", key=key)
+    assert (found.encoded, dict(found.story)) == (b"old picture", {})
+
+
+def test_a_broken_store_never_loses_the_picture(make):
+    """Neither lookup nor storing stands in the way; the trouble is told in one line."""
+    kept = make(FakeTransport(), Shelf(Broken()))(user="ada", person=PERSON, garment=COAT)
+    assert kept.image.size == (16, 20)
+    assert isinstance(kept.trouble, Unavailable)
+    assert str(kept.trouble) == f"the result store cannot write {kept.path}: put: denied"
+
+
+def test_a_store_that_is_not_there_costs_seconds_only(make):
+    """A refused connection is told, and the picture is there."""
+    shelf = Shelf(open_store("s3://pictures", endpoint="http://127.0.0.1:9", **KEYS))
+    kept = make(FakeTransport(), shelf)(user="ada", person=PERSON, garment=COAT)
+    assert kept.result is not None
+    assert isinstance(kept.trouble, Unavailable)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "no picture", "no story", "story is a list"])
+def test_a_damaged_object_is_made_anew(make, damage):
+    """What does not match its digest or is no picture is not handed out, and is replaced."""
+    store = MemoryStore()
+    shelf, fake = Shelf(store), FakeTransport()
+    try_on = make(fake, shelf)
+    asked = {"user": "ada", "person": PERSON, "garment": COAT}
+    made = try_on(**asked)
+    stored = store.get(made.path)
+    content, attributes = bytes(stored.bytes()), dict(stored.attributes)
+    flipped = bytes([*content[:40], content[40] ^ 1, *content[41:]])
+    damaged = {
+        "flipped": (flipped, attributes),
+        "cut": (content[:-5], attributes),
+        "no picture": (b"junk", {}),
+        "no story": (content, {"vitrine": "{"}),
+        "story is a list": (content, {"vitrine": "[]"}),
+    }[damage]
+    store.put(made.path, damaged[0], attributes=damaged[1])
+    again = try_on(**asked)
+    assert (again.found, again.encoded, tried_on(fake)) == (False, content, 2)
+    assert try_on(**asked).found
+
+
+def test_a_failed_try_on_stores_nothing(make):
+    """The server's error is the caller's, and the store stays as it was."""
+    store = MemoryStore()
+
+    class Fails(FakeTransport):
+        def infer(self, model, inputs, **options):
+            if model == "try_on":
+                raise BadRequest("no person found")
+            return super().infer(model, inputs, **options)
+
+    with pytest.raises(BadRequest, match="no person found"):
+        make(Fails(), Shelf(store))(user="ada", person=PERSON, garment=COAT)
+    assert store.list().collect() == []
+
+
+def test_a_new_pipeline_makes_new_pictures(make):
+    """After a deployment old pictures are no longer found, at most DIGEST_TTL_S later."""
+
+    class Deployed(FakeTransport):
+        digest = "one"
+
+        def infer(self, model, inputs, **options):
+            outputs = super().infer(model, inputs, **options)
+            report = json.loads(outputs["report"][0]) | {"pipeline_digest": self.digest}
+            return outputs | {"report": np.array([json.dumps(report).encode()], object)}
+
+    fake, now = Deployed(), [0.0]
+    try_on = make(fake, Shelf(MemoryStore()), clock=lambda: now[0])
+    asked = {"user": "ada", "person": PERSON, "garment": COAT}
+    first = try_on(**asked)
+    fake.digest = "two"
+    assert try_on(**asked).key == first.key  # not asked again yet
+    now[0] += DIGEST_TTL_S
+    second = try_on(**asked)
+    assert not second.found
+    assert second.key != first.key
+    assert second.story["pipeline_digest"] == "two"
+
+
+def test_a_picture_is_stored_under_the_pipeline_that_made_it(make):
+    """A deployment between question and answer does not put a new picture under an old key."""
+    store = MemoryStore()
+
+    class Switches(FakeTransport):
+        def infer(self, model, inputs, **options):
+            outputs = super().infer(model, inputs, **options)
+            digest = "new" if model == "try_on" else "old"
+            report = json.loads(outputs["report"][0]) | {"pipeline_digest": digest}
+            return outputs | {"report": np.array([json.dumps(report).encode()], object)}
+
+    try_on = make(Switches(), Shelf(store))
+    asked = {"user": "ada", "person": PERSON, "garment": COAT}
+    assert not try_on(**asked).found
+    assert try_on(**asked).found  # under "new", which the first answer told
+
+
+def test_what_the_digest_cannot_be_read_from_is_an_error(make):
+    """Without it a key would promise more than it holds."""
+
+    class Old(FakeTransport):
+        def infer(self, model, inputs, **options):
+            return super().infer(model, inputs, **options) | {"report": np.array([b"{}"], object)}
+
+    with pytest.raises(VitrineError, match="lacks 'pipeline_digest'"):
+        make(Old(), Shelf(MemoryStore()))(user="ada", person=PERSON, garment=COAT)
+
+
+def test_only_png_is_kept(make):
+    """A stored JPEG under a .png path would be a lie."""
+    with pytest.raises(BadRequest, match="format must be png"):
+        make(FakeTransport(), Shelf(MemoryStore()))(user="a", person=PERSON, garment=COAT, format="jpeg")
+
+
+def test_a_long_description_is_kept_as_its_digest(make, bucket):
+    """S3 takes 2 KB of metadata: the picture is stored all the same."""
+    shelf = bucket[2]
+    asked = {"user": "ada", "person": PERSON, "garment": COAT, "description": "코트 " * 5000, "seed": 3}
+    kept = make(FakeTransport(), shelf)(**asked)
+    assert kept.trouble is None
+    story = shelf.find(user="ada", key=kept.key).story
+    assert story["parameters"]["description"].startswith("sha256:")
+    assert story["parameters"]["seed"] == [3]
+
+
+def filled(shelf, user, count=2):
+    """Keys of `count` pictures stored for a user."""
+    keys = [f"{index:064x}" for index in range(count)]
+    for key in keys:
+        shelf.keep(user=user, key=key, encoded=key.encode(), story={})
+    return keys
+
+
+HARD = [
+    "1",
+    "10",
+    "1/0",
+    "..",
+    "../1",
+    "",
+    "//",
+    "\0",
+    "é",
+    "e\u0301",
+    "😀",
+    "A",
+    "a",
+    "%31",
+    "~",
+    "x" * 10240,
+]
+
+
+def test_clearing_one_user_touches_no_other(bucket):
+    """Users whose ids begin alike, climb folders or differ in one form of a letter stay apart."""
+    name, client, shelf = bucket
+    for user in HARD:
+        filled(shelf, user, 1)
+    listed = client.list_objects_v2(Bucket=name)["Contents"]
+    assert len(listed) == len(HARD)
+    assert all(one["Key"].startswith("vto/") and one["Key"].count("/") == 2 for one in listed)
+    left = list(HARD)
+    for user in HARD:
+        left.remove(user)
+        assert shelf.purge(user=user) == 1
+        assert [one for one in HARD if shelf.entries(user=one)] == left
+
+
+def test_hidden_pictures_are_left_out_of_lists(bucket):
+    """Hidden, listed on request, still found, and brought back."""
+    shelf = bucket[2]
+    first, second = filled(shelf, "ada")
+    shelf.hide(user="ada", key=first)
+    assert [entry.key for entry in shelf.entries(user="ada")] == [second]
+    assert {entry.key: entry.hidden for entry in shelf.entries(user="ada", hidden=True)} == {
+        first: True,
+        second: False,
+    }
+    assert shelf.find(user="ada", key=first) is not None
+    for _ in range(2):  # twice is once
+        shelf.hide(user="ada", key=first, hidden=False)
+    assert len(shelf.entries(user="ada")) == 2
+    with pytest.raises(NotFound):
+        shelf.hide(user="ada", key="f" * 64)
+
+
+def test_one_picture_can_be_purged(bucket):
+    """Its mark goes with it, the others stay; a second time there is nothing to do."""
+    name, client, shelf = bucket
+    first, second = filled(shelf, "ada")
+    shelf.hide(user="ada", key=first)
+    assert shelf.purge(user="ada", key=first) == 1
+    assert shelf.purge(user="ada", key=first) == 0
+    left = [one["Key"] for one in client.list_objects_v2(Bucket=name)["Contents"]]
+    assert left == [result_path("ada", second)]
+
+
+def test_more_than_a_page_is_listed_and_purged(bucket):
+    """S3 lists and deletes a thousand objects at a time."""
+    name, client, shelf = bucket
+    for index in range(1005):
+        client.put_object(Bucket=name, Key=result_path("ada", f"{index:064x}"), Body=b"")
+    assert len(shelf.entries(user="ada")) == 1005
+    assert shelf.purge(user="ada") == 1005
+    assert "Contents" not in client.list_objects_v2(Bucket=name)
+
+
+@pytest.mark.parametrize("url", ["", "s3://", "pictures", "file:///tmp", "http://s3://x"])
+def test_a_store_has_an_s3_address(url):
+    """Anything else is refused before a connection."""
+    with pytest.raises(BadRequest, match="must be s3://bucket"):
+        open_store(url, **KEYS)
+
+
+def test_the_results_command(bucket, tmp_path, monkeypatch, capsys):
+    """List, show, hide, purge: what they print and what they leave."""
+    shelf = bucket[2]
+    monkeypatch.setattr(results_command, "open_shelf", lambda args: shelf)
+    monkeypatch.chdir(tmp_path)
+    vitrine = Results(Vitrine(transport=FakeTransport()), shelf)
+    key = vitrine.try_on(user="ada", person=PERSON, garment=COAT, seed=7).key
+
+    def run(*words):
+        code = command.main(["results", "--store", "s3://any", *words])
+        return code, capsys.readouterr().out
+
+    assert key in run("list", "ada")[1]
+    assert json.loads(run("list", "ada", "--json")[1])[0]["key"] == key
+    assert json.loads(run("show", "ada", key, "-o", "ada.png")[1])["seed"] == 7
+    with Image.open("ada.png") as image:
+        assert image.size == (16, 20)
+    assert run("hide", "ada", key)[0] == 0
+    assert key not in run("list", "ada")[1]
+    assert "hidden" in run("list", "ada", "--all")[1]
+    assert run("purge", "ada") == (0, "would delete 1 picture(s); add --yes to do it\n")
+    assert run("purge", "ada", key, "--yes") == (0, "deleted 1 picture(s)\n")
+    assert run("show", "ada", key)[0] == 1
+
+
+def test_busy_is_still_retried_through_the_store():
+    """A store in front changes nothing about the client's own ways."""
+    fake = FakeTransport(failures=[Busy("later")])
+    kept = Results(Vitrine(transport=fake), Shelf(MemoryStore())).try_on(
+        user="ada", person=PERSON, garment=COAT
+    )
+    assert kept.result is not None
