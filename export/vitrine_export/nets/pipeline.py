@@ -73,7 +73,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step: the UNet's sample (halves · B, 13, h, w), its prediction before guidance, the latents after."""
+    """One step: the UNet's sample (halves · B, 13, h, w), its prediction (unguided), the latents after."""
 
     timestep: int
     sample: Tensor
@@ -98,7 +98,7 @@ def run(
     choices: Choices,
     generator: Generator | None = None,
 ) -> Outcome:
-    """Repaint `inputs.image`. `generator` draws all noise but the pose posterior's, which the global one does."""
+    """Repaint `inputs.image`. `generator` draws all noise but the pose posterior's: the global one does."""
     height, width = inputs.size
     scheduler.set_timesteps(choices.steps)
     shape = (len(inputs.prompt), nets.vae.config.latent_channels, height // nets.factor, width // nets.factor)
@@ -141,7 +141,7 @@ def guided(prediction: Tensor, halves: int, guidance: float) -> Tensor:
 
 
 def prepare(nets: Nets, inputs: Inputs, choices: Choices, generator: Generator | None) -> Job:
-    """Everything that the steps share. Draws the posteriors of masked image, pose and garment, in that order."""
+    """What the steps share. Draws the posteriors of masked image, pose and garment, in that order."""
     height, width = inputs.size
     rows, processor = len(inputs.prompt), _processor(nets)
     image = processor.preprocess(inputs.image, height, width).to(inputs.prompt.dtype)

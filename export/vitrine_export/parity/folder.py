@@ -20,7 +20,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class Folder:
-    """meta.json, and for each config NAME its weights `NAME_unet.safetensors` … and cases `NAME_KIND_*.npz`."""
+    """meta.json, and for each config NAME weights `NAME_unet.safetensors` … and cases `NAME_KIND_*.npz`."""
 
     def __init__(self, path: Path) -> None:
         """Raises BadCheckpoint where there is no readable meta.json."""

@@ -122,7 +122,7 @@ def _inputs(folder: Folder, case: str, arrays: Arrays) -> Inputs:
 def _picture(
     folder: Folder, case: str, name: str, arrays: Arrays, keys: tuple[str, ...]
 ) -> Image.Image | Tensor | np.ndarray:
-    """A picture of a case: its PNG, else the array of one of `keys`; channels last is diffusers' numpy form."""
+    """A case's picture: its PNG, else an array of one of `keys`; channels last is diffusers' numpy form."""
     if file := folder.file(f"{case}_{name}.png"):
         return Image.open(file)
     for key in keys:
