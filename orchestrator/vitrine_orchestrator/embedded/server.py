@@ -25,12 +25,13 @@ from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, free_por
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
 
-START_S = 60.0  # the server answers, without a model
+START_S = 120.0  # the server answers, without a model
 LOAD_S = 600.0  # one model is loaded and warm
 STOP_S = 20.0  # Triton unloads and leaves; afterwards it is killed
 
 SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
 SHARED_MEMORY = Path("/dev/shm")
+_STATES = ["", "UNAVAILABLE", "READY", "LOADING", "UNLOADING"]  # of several versions the last one counts
 
 Progress = Callable[[str, int, int], None]  # (model just loaded, loaded so far, of all)
 
@@ -165,32 +166,58 @@ class EmbeddedTriton:
                         return
             except InferenceServerException:
                 time.sleep(0.05)  # it does not listen yet
-        raise Unavailable(f"tritonserver did not answer within {START_S:.0f} s; its log is {self.log}")
+        raise Unavailable(f"tritonserver did not answer within {START_S:.0f} s: {self._last_error()}")
 
     def load(self, models: Iterable[str]) -> None:
         """Load models side by side; Unavailable names the first that cannot be loaded, and why."""
         names = list(models)
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            pending = {pool.submit(self._load_one, name): name for name in names}
+        pool = ThreadPoolExecutor(max_workers=4)
+        pending = {pool.submit(self._load_one, name): name for name in names}
+        try:
             for done, future in enumerate(as_completed(pending), start=1):
                 try:
                     future.result()
                 except InferenceServerException as error:
-                    pool.shutdown(wait=False, cancel_futures=True)
                     raise Unavailable(_load_reason(pending[future], error)) from error
                 self.progress(pending[future], done, len(names))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # the server's end is the end of the rest
 
     def _load_one(self, name: str) -> None:
         with self.client() as client:
             client.load_model(name, client_timeout=LOAD_S)
 
-    def reload(self, name: str) -> None:
-        """Unload and load one model: brings back one whose process died."""
+    def reload(self, name: str, within_s: float) -> bool:
+        """Unload and load one model; False when it cannot be unloaded in that time.
+
+        So it is when requests were in the model's dead process: Triton waits for their answers for ever.
+        """
+        give_up = time.monotonic() + within_s
         with self.client() as client:
-            client.unload_model(name, client_timeout=LOAD_S)
-            while client.is_model_ready(name):
-                time.sleep(0.02)  # an unload answers before it is done
-        self._load_one(name)
+            client.unload_model(name, client_timeout=within_s)
+            while self.state(name, client) != "UNAVAILABLE":  # an unload answers before it is done
+                if time.monotonic() > give_up:
+                    return False
+                time.sleep(0.05)
+        self.load([name])
+        return True
+
+    def loaded(self, name: str) -> bool:
+        """Whether Triton believes the model to be loaded (a dead process of it does not change that)."""
+        with self.client() as client:
+            return self.state(name, client) == "READY"
+
+    def state(self, name: str, client: triton.InferenceServerClient) -> str:
+        """Triton's word for the model's state: READY, UNAVAILABLE, LOADING or UNLOADING."""
+        index = client.get_model_repository_index(client_timeout=START_S)
+        states = [model.state for model in index.models if model.name == name]
+        return max(states, default="UNAVAILABLE", key=_STATES.index) or "UNAVAILABLE"
+
+    def restart(self) -> None:
+        """Stop whatever is left and start again with the same models and ports."""
+        self.wanted = self.ports
+        self.stop()
+        self.start()
 
     def stop(self) -> None:
         """Stop the server and every process of its group; remove its files and shared memory."""
@@ -201,7 +228,8 @@ class EmbeddedTriton:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-            _kill_group(self._process.pid)
+            finally:
+                _kill_group(self._process.pid)
             self._process = None
         for left in SHARED_MEMORY.glob(f"{self.shared_prefix}*"):
             left.unlink(missing_ok=True)

@@ -66,7 +66,7 @@ async def text_arrays(
     return {
         "prompt_embeds": hidden[0],
         "negative_prompt_embeds": hidden[1],
-        "garment_prompt_embeds": hidden[2],
         "pooled_prompt_embeds": second["pooled"][0],
         "negative_pooled_prompt_embeds": second["pooled"][1],
+        "garment_prompt_embeds": hidden[2],
     }

@@ -1,0 +1,91 @@
+"""`vitrine serve`: Triton on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from vitrine_orchestrator.configs import PROFILES
+from vitrine_orchestrator.embedded.ports import USUAL, Ports
+from vitrine_orchestrator.embedded.server import SOURCE, EmbeddedTriton
+from vitrine_orchestrator.embedded.supervisor import Supervisor
+from vitrine_orchestrator.settings import Settings
+
+NAME = "serve"
+HELP = "start Triton on this machine and keep it until Ctrl-C"
+CHECK_S = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument(
+        "--repository", type=Path, default=SOURCE / "model_repository", help="model repository to serve"
+    )
+    parser.add_argument("--profile", choices=PROFILES, default="cpu", help="which configs to use")
+    for name in ("http", "grpc", "metrics"):
+        usual = getattr(USUAL, name)
+        meaning = f"{name} port (default {usual}; another free one if it is taken)"
+        parser.add_argument(f"--{name}-port", type=int, default=usual, help=meaning)
+    parser.add_argument("--log", type=Path, help="file for Triton's own log (default: none is kept)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until a signal, then stop cleanly: 0. Raises Unavailable when it cannot start."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    settings = Settings.from_environment(os.environ)
+    try:
+        with Shown() as shown:
+            triton = EmbeddedTriton(
+                args.repository,
+                ports=Ports(args.http_port, args.grpc_port, args.metrics_port),
+                profile=args.profile,
+                wheel=settings.triton_dir,
+                log=args.log,
+                progress=shown,
+            )
+            triton.start()
+        _serve(triton)
+    except KeyboardInterrupt:
+        print("Triton is stopped.", file=sys.stderr)
+    return 0
+
+
+def _serve(triton: EmbeddedTriton) -> None:
+    """Tell the addresses and watch over the server until a signal."""
+    try:
+        print(f"Triton is ready with {len(triton.models)} models. Ctrl-C stops it.")
+        print(f"  gRPC     {triton.grpc}")
+        print(f"  HTTP     http://{triton.http}")
+        print(f"  metrics  http://{triton.metrics}/metrics", flush=True)
+        supervisor = Supervisor(triton, tell=lambda text: print(text, file=sys.stderr, flush=True))
+        while True:
+            time.sleep(CHECK_S)
+            supervisor.check()
+    finally:
+        triton.stop()
+
+
+class Shown:
+    """Progress of loading as a bar."""
+
+    def __init__(self) -> None:
+        self._bar = tqdm(desc="starting Triton", unit="model", file=sys.stderr, leave=False)
+
+    def __enter__(self) -> Shown:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __call__(self, model: str, loaded: int, total: int) -> None:
+        """One model more is loaded."""
+        self._bar.total = total
+        self._bar.set_description(f"loaded {model}")
+        self._bar.update(loaded - self._bar.n)

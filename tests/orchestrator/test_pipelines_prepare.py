@@ -1,0 +1,244 @@
+"""The prepare pipelines over fake networks: what each is asked, what comes out, what is remembered."""
+
+import numpy as np
+import pytest
+from vitrine.errors import BadRequest, NotFound, StageFailed
+from vitrine_orchestrator.cache.key import Key
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.person.labels import Label
+from vitrine_orchestrator.pictures import encode
+from vitrine_orchestrator.pipelines.context import Context, read_report
+from vitrine_orchestrator.pipelines.garment import prepare_garment
+from vitrine_orchestrator.pipelines.person import prepare_person
+from vitrine_orchestrator.pipelines.text import prepare_text
+from vitrine_orchestrator.stage_calls import FakeStages
+from vitrine_orchestrator.stages import stage
+
+MANIFEST = Manifest(
+    digest="0" * 64,
+    width=96,
+    height=128,
+    factor=8,
+    context_width=8,
+    pooled_width=3,
+    image_tokens=16,
+    image_size=32,
+    default_steps=4,
+    person_prompt="model is wearing {}",
+    garment_prompt="a photo of {}",
+    negative_prompt="blurry",
+    pad_ids=(1, 0),
+    scheduler={},
+    exporter="test",
+    files={},
+)
+PHOTO = np.random.default_rng(0).integers(0, 255, (160, 120, 3), dtype=np.uint8)
+
+
+def texts(*values):
+    """A BYTES tensor."""
+    return np.array([one if isinstance(one, bytes) else one.encode() for one in values], object)
+
+
+def labels(channels):
+    """Logits of a map whose middle is upper clothes."""
+    logits = np.zeros((1, channels, 64, 64), np.float32)
+    logits[0, 0] = 1
+    logits[0, Label.UPPER_CLOTHES, 20:44, 20:44] = 2
+    return logits
+
+
+def networks(**others):
+    """Fake networks with answers of the right shapes; noise in the pose maps makes a person."""
+    noise = np.random.default_rng(1)
+    answers = {
+        "pose": lambda given: {
+            name: noise.standard_normal((1, channels, 23, 18)).astype(np.float32)
+            for name, channels in (("pafs", 38), ("heatmaps", 19))
+        },
+        "parsing_atr": lambda given: {"logits": labels(18)},
+        "parsing_lip": lambda given: {"logits": labels(20)},
+        "densepose": lambda given: {"parts": np.full((1, 512, 384), 2, np.uint8)},
+        "vae_encoder": lambda given: {"mean": given["pixels"][:, [0, 1, 2, 0], ::8, ::8], "std": None},
+        "image_encoder": lambda given: {
+            "image_tokens": np.stack([np.full((16, 8), one.mean()) for one in given["pixel_values"]])
+        },
+        "text_encoder": lambda given: {"hidden_states": np.repeat(given["input_ids"][..., None], 5, -1)},
+        "text_encoder_2": lambda given: {
+            "hidden_states": np.repeat(given["input_ids"][..., None], 3, -1),
+            "pooled": given["input_ids"][:, :3],
+        },
+    }
+    return FakeStages(**(answers | others))
+
+
+class FakeMemo:
+    """A dictionary."""
+
+    def __init__(self):
+        self.kept: dict[Key, dict] = {}
+
+    async def get_or_compute(self, key, compute):
+        """Keep whatever is computed."""
+        if key in self.kept:
+            return self.kept[key], "memory"
+        self.kept[key] = await compute()
+        return self.kept[key], "fresh"
+
+    async def forget(self, owner):
+        """Drop the owner's entries."""
+        self.kept = {key: value for key, value in self.kept.items() if key.owner != owner}
+
+
+def tokenizers():
+    """The length of the text, 77 times."""
+    return (lambda text: np.full(77, len(text), np.int64),) * 2
+
+
+async def test_a_person_gets_every_output_of_its_row():
+    """Names are those of the stage table, shapes those of the checkpoint."""
+    outputs = await prepare_person(Context(networks(), MANIFEST), {"person": texts(encode(PHOTO))})
+    assert list(outputs) == [tensor.name for tensor in stage("prepare_person").outputs]
+    shapes = {name: array.shape for name, array in outputs.items()}
+    assert shapes["image"] == (128, 96, 3)
+    assert shapes["mask"] == (128, 96)
+    assert shapes["mask_latent"] == (1, 16, 12)
+    assert shapes["masked_latents"] == shapes["pose_latents"] == (4, 16, 12)
+    assert shapes["keypoints"] == (18, 3)
+
+
+async def test_masked_picture_and_pose_are_encoded_in_one_batch():
+    """One call of the VAE encoder with two rows; the first is mid-grey inside the mask."""
+    stages = networks()
+    outputs = await prepare_person(Context(stages, MANIFEST), {"person": texts(encode(PHOTO))})
+    (pixels,) = [given["pixels"] for name, given in stages.calls if name == "vae_encoder"]
+    assert pixels.shape == (2, 3, 128, 96)
+    assert not pixels[0][:, outputs["mask"] > 0].any()
+
+
+async def test_raw_and_encoded_pictures_are_the_same_person():
+    """A person is known by pixels, not by how they were sent."""
+    context = Context(networks(), MANIFEST, FakeMemo())
+    encoded = await prepare_person(context, {"person": texts(encode(PHOTO))})
+    raw = await prepare_person(context, {"person_raw": PHOTO})
+    assert read_report(raw)["sources"] == {"person": "memory"}
+    assert raw["person_key"] == encoded["person_key"]
+
+
+@pytest.mark.parametrize("change", [{"category": texts("dresses")}, {"crop": texts("crop")}])
+async def test_a_person_of_another_category_or_crop_is_made_anew(change):
+    """What changes the result changes the key."""
+    context = Context(networks(), MANIFEST, FakeMemo())
+    first = await prepare_person(context, {"person_raw": PHOTO[:100]})
+    second = await prepare_person(context, {"person_raw": PHOTO[:100], **change})
+    assert read_report(second)["sources"] == {"person": "fresh"}
+    assert first["person_key"] != second["person_key"]
+
+
+async def test_a_person_is_found_by_id_alone():
+    """Once sent with an id, the picture need not be sent again."""
+    context = Context(networks(), MANIFEST, FakeMemo())
+    first = await prepare_person(context, {"person_raw": PHOTO, "person_id": texts("anna")})
+    again = await prepare_person(context, {"person_id": texts("anna")})
+    assert (again["image"] == first["image"]).all()
+
+
+async def test_a_new_picture_replaces_what_an_id_had():
+    """A person's new photo makes the old one be forgotten, in every category."""
+    memo = FakeMemo()
+    context = Context(networks(), MANIFEST, memo)
+    for category in ("upper_body", "dresses"):
+        await prepare_person(
+            context, {"person_raw": PHOTO, "person_id": texts("anna"), "category": texts(category)}
+        )
+    new = await prepare_person(context, {"person_raw": 255 - PHOTO, "person_id": texts("anna")})
+    assert read_report(new)["sources"] == {"person": "fresh"}
+    assert len(memo.kept) == 1
+
+
+async def test_an_unknown_id_is_not_found():
+    """The message says what to do."""
+    context = Context(networks(), MANIFEST, FakeMemo())
+    with pytest.raises(NotFound, match="'eve' is not known: send its picture once"):
+        await prepare_person(context, {"person_id": texts("eve")})
+
+
+async def test_a_person_without_a_body_is_refused_with_advice():
+    """The caller can take another picture."""
+    stages = networks(densepose=lambda given: {"parts": np.zeros((1, 512, 384), np.uint8)})
+    with pytest.raises(BadRequest, match="no body found"):
+        await prepare_person(Context(stages, MANIFEST), {"person_raw": PHOTO})
+
+
+async def test_a_failing_network_names_itself():
+    """Whoever reads the error knows which stage to look at."""
+    stages = networks(parsing_lip=StageFailed("parsing_lip", "out of memory"))
+    with pytest.raises(StageFailed, match="parsing_lip: out of memory"):
+        await prepare_person(Context(stages, MANIFEST), {"person_raw": PHOTO})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "complaint"),
+    [
+        ({}, "person, person_raw or person_id must be given"),
+        ({"person": texts("no picture")}, "person must be a PNG, JPEG or WebP"),
+        ({"person": texts(encode(PHOTO)), "person_raw": PHOTO}, "must not both be given"),
+        ({"person_raw": PHOTO, "category": texts("shoes")}, "category must be one of upper_body"),
+        ({"person_raw": PHOTO, "crop": texts("cut")}, "crop must be one of fit, crop, squash, got 'cut'"),
+        ({"person_id": texts("x" * 201)}, "person_id must have at most 200 characters, got 201"),
+        ({"person_raw": PHOTO[:, :20]}, "person_raw must be at least 32 pixels"),
+    ],
+)
+async def test_a_bad_person_is_refused_by_name(inputs, complaint):
+    """Field, rule and value are in the message."""
+    with pytest.raises(BadRequest, match=complaint):
+        await prepare_person(Context(networks(), MANIFEST), inputs)
+
+
+async def test_a_garment_gets_every_output_of_its_row():
+    """The unconditional tokens are those of an all-zero input, not of a white picture."""
+    stages = networks()
+    outputs = await prepare_garment(Context(stages, MANIFEST), {"garment": texts(encode(PHOTO))})
+    assert list(outputs) == [tensor.name for tensor in stage("prepare_garment").outputs]
+    assert outputs["garment_latents"].shape == (4, 16, 12)
+    assert not outputs["negative_image_tokens"].any()
+    assert outputs["image_tokens"].any()
+
+
+async def test_a_garment_is_remembered_by_its_id():
+    """A wardrobe is sent once."""
+    context = Context(networks(), MANIFEST, FakeMemo())
+    await prepare_garment(context, {"garment_raw": PHOTO, "garment_id": texts("coat")})
+    again = await prepare_garment(context, {"garment_id": texts("coat")})
+    assert read_report(again)["sources"] == {"garment": "memory"}
+
+
+async def test_a_text_gets_the_five_embeddings():
+    """Both encoders side by side; person, negative and garment prompt in this order of the batch."""
+    outputs = await prepare_text(
+        Context(networks(), MANIFEST), tokenizers(), {"description": texts(" a shirt ")}
+    )
+    assert list(outputs) == [tensor.name for tensor in stage("prepare_text").outputs]
+    prompts = {
+        "prompt_embeds": "model is wearing a shirt",
+        "negative_prompt_embeds": "blurry",
+        "garment_prompt_embeds": "a photo of a shirt",
+    }
+    for name, prompt in prompts.items():
+        assert outputs[name].shape == (77, 8)
+        assert (outputs[name] == len(prompt)).all()
+    assert outputs["pooled_prompt_embeds"].shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("", "description must be given"),
+        ("x" * 2001, "description must have at most 2000 characters, got 2001"),
+        (b"\xff\xfe", "description must be UTF-8"),
+    ],
+)
+async def test_a_bad_description_is_refused(value, complaint):
+    """Empty, endless or not text."""
+    with pytest.raises(BadRequest, match=complaint):
+        await prepare_text(Context(networks(), MANIFEST), tokenizers(), {"description": texts(value)})

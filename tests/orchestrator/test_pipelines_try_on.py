@@ -1,0 +1,281 @@
+"""`try_on` and its stream over fake stages: limits, passes, paste-back, progress, cancellation."""
+
+import asyncio
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from vitrine.errors import BadRequest, Busy
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.pictures import encode
+from vitrine_orchestrator.pipelines.context import Context, read_report, report_array, text_array
+from vitrine_orchestrator.pipelines.stream import try_on_stream
+from vitrine_orchestrator.pipelines.try_on import try_on
+from vitrine_orchestrator.stage_calls import FakeStages
+from vitrine_orchestrator.stages import stage
+
+MANIFEST = Manifest(
+    digest="0" * 64,
+    width=96,
+    height=128,
+    factor=8,
+    context_width=8,
+    pooled_width=3,
+    image_tokens=16,
+    image_size=32,
+    default_steps=4,
+    person_prompt="{}",
+    garment_prompt="{}",
+    negative_prompt="blurry",
+    pad_ids=(1, 0),
+    scheduler={},
+    exporter="test",
+    files={},
+)
+PHOTO = np.random.default_rng(0).integers(0, 255, (256, 192, 3), dtype=np.uint8)
+COAT = encode(PHOTO[::2, ::2])
+RED = np.array([255, 0, 0], np.uint8)
+
+
+def texts(*values):
+    """A BYTES tensor."""
+    return np.array([one if isinstance(one, bytes) else one.encode() for one in values], object)
+
+
+def person(inputs):
+    """The upper or the lower half is the mask."""
+    mask = np.zeros((128, 96), np.uint8)
+    half = slice(20, 60) if inputs["category"][0] == b"upper_body" else slice(60, 110)
+    mask[half, 20:70] = 255
+    latents = np.zeros((4, 16, 12), np.float32)
+    return {
+        "image": inputs.get("person_raw", np.zeros((128, 96, 3), np.uint8)),
+        "mask": mask,
+        "mask_latent": latents[:1],
+        "masked_latents": latents,
+        "pose_latents": latents,
+        "report": report_array({"pose": 0.25}, {"person": "disk"}),
+    }
+
+
+def garment(inputs):
+    """Zeros."""
+    return {
+        "garment_latents": np.zeros((4, 16, 12), np.float32),
+        "image_tokens": np.zeros((16, 8), np.float32),
+        "negative_image_tokens": np.zeros((16, 8), np.float32),
+        "garment_key": text_array("key"),
+        "report": report_array({}, {"garment": "fresh"}),
+    }
+
+
+def words(inputs):
+    """Zeros."""
+    wide, pooled = np.zeros((77, 8), np.float32), np.zeros(3, np.float32)
+    names = [tensor.name for tensor in stage("prepare_text").outputs][:5]
+    return {
+        **{name: pooled if "pooled" in name else wide for name in names},
+        "report": report_array({}, {"text": "memory"}),
+    }
+
+
+def denoise(inputs):
+    """Done at once; a watch sees the steps one by one."""
+    if "after_step" in inputs:
+        step = int(inputs["after_step"][0]) + 1
+        state = "done" if step == 4 else "running"
+        said = {"state": state, "step": step, "steps": 4, "left_s": 4.0 - step}
+        return {"report": text_array(json.dumps(said)), "latents": np.zeros((4, 16, 12), np.float32)}
+    said = {"timings": {"queue": 0.5}, "scheduler": "ddpm", "rows_per_call": 1.5}
+    return {"latents": np.zeros((4, 16, 12), np.float32), "report": text_array(json.dumps(said))}
+
+
+def decoder(inputs):
+    """Red."""
+    pixels = np.broadcast_to(np.array([1, -1, -1], np.float32)[:, None, None], (3, 128, 96))
+    return {"pixels": pixels[None]}
+
+
+def models(**others):
+    """Fakes of all that `try_on` calls."""
+    answers = {
+        "prepare_person": person,
+        "prepare_garment": garment,
+        "prepare_text": words,
+        "denoise": denoise,
+        "vae_decoder": decoder,
+    }
+    return FakeStages(**(answers | others))
+
+
+def picture(outputs, name="image"):
+    """The output as an array."""
+    return np.asarray(Image.open(io.BytesIO(outputs[name][0])))
+
+
+GIVEN = {"person_raw": PHOTO, "garment": texts(COAT)}
+
+
+async def test_the_picture_is_the_garment_inside_the_mask_and_the_person_outside():
+    """Paste-back is on by default, and exact, at the size of the picture that was sent."""
+    outputs = await try_on(Context(models(), MANIFEST), GIVEN)
+    image, mask = picture(outputs), picture(outputs, "mask")
+    assert list(outputs) == [tensor.name for tensor in stage("try_on").outputs]
+    assert image.shape == PHOTO.shape
+    assert mask.shape == PHOTO.shape[:2]
+    assert (image[mask == 0] == PHOTO[mask == 0]).all()
+    assert (image[80, 90] == RED).all()
+
+
+async def test_without_paste_back_the_network_answers_everywhere():
+    """The checkpoint's own picture and size."""
+    outputs = await try_on(Context(models(), MANIFEST), {**GIVEN, "paste_back": np.array([False])})
+    assert picture(outputs).shape == (128, 96, 3)
+    assert (picture(outputs) == RED).all()
+
+
+async def test_a_full_outfit_dresses_the_result_of_the_first_garment_in_the_second():
+    """Garments go on one after the other; the mask is all that was repainted."""
+    stages = models()
+    await try_on(
+        Context(stages, MANIFEST),
+        {
+            "person_raw": PHOTO,
+            "garment": texts(COAT, COAT),
+            "category": texts("upper_body", "lower_body"),
+            "description": texts("a coat", "trousers"),
+        },
+    )
+    first, second = [given for name, given in stages.calls if name == "prepare_person"]
+    assert (second["person_raw"][40, 40] == RED).all()
+    assert (first["person_raw"][80:100] == second["person_raw"][80:100]).all()
+    assert [name for name, _ in stages.calls].count("denoise") == 2
+
+
+async def test_the_report_tells_timings_sources_and_versions():
+    """Times of inner stages are there by name; so is where each thing came from."""
+    report = read_report(await try_on(Context(models(), MANIFEST), GIVEN))
+    assert report["sources"] == {"person": "disk", "garment": "fresh", "text": "memory"}
+    assert report["timings"].keys() >= {"pose", "prepare_person", "denoise", "vae_decoder", "queue", "total"}
+    assert report["timings"]["queue"] == 0.5
+    assert (report["steps"], report["size"], report["rows_per_call"]) == (4, [192, 256], 1.5)
+    assert report["pipeline_digest"] == MANIFEST.pipeline_digest
+
+
+async def test_without_a_seed_one_is_drawn_and_told():
+    """Two requests differ, and each can be repeated."""
+    seeds = [int((await try_on(Context(models(), MANIFEST), GIVEN))["seed"][0]) for _ in range(2)]
+    assert seeds[0] != seeds[1]
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
+async def test_the_picture_comes_in_the_format_asked_for(form):
+    """And can be opened."""
+    outputs = await try_on(Context(models(), MANIFEST), {**GIVEN, "format": texts(form)})
+    assert Image.open(io.BytesIO(outputs["image"][0])).format == form.upper()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"steps": np.array([0], np.int32)}, "steps must be 1 to 100, got 0"),
+        ({"steps": np.array([1000], np.int32)}, "steps must be 1 to 100, got 1000"),
+        ({"steps": np.array([1, 2], np.int32)}, "steps must be one number, got 2"),
+        ({"guidance": np.array([np.nan], np.float32)}, "guidance must be 0 to 20, got nan"),
+        ({"guidance": np.array([20.5], np.float32)}, "guidance must be 0 to 20, got 20.5"),
+        (
+            {"category": texts("shoes")},
+            "category must be one of upper_body.*got 'shoes'",
+        ),
+        ({"category": texts("dresses", "dresses")}, "category must be one for each of 1 garments, got 2"),
+        ({"garment": texts(*[COAT] * 5)}, "garment must be at most 4 garments, got 5"),
+        ({"garment": texts()}, "garment, garment_raw or garment_id must be given"),
+        ({"scheduler": texts("pndm")}, "scheduler must be one of checkpoint, ddpm, ddim, euler, got 'pndm'"),
+        ({"format": texts("gif")}, "format must be one of png, jpeg, webp, got 'gif'"),
+        ({"crop": texts("cut")}, "crop must be one of fit, crop, squash, got 'cut'"),
+        ({"person_raw": PHOTO[:10]}, "person_raw must be at least 32 pixels"),
+        ({"person": texts(b"GIF89a")}, "person and person_raw must not both be given"),
+    ],
+)
+async def test_a_bad_request_is_refused_before_any_stage_runs(change, complaint):
+    """The message names the limit and the value; no stage is called."""
+    stages = models()
+    with pytest.raises(BadRequest, match=complaint):
+        await try_on(Context(stages, MANIFEST), {**GIVEN, **change})
+    assert stages.calls == []
+
+
+async def test_a_busy_stage_makes_the_request_busy():
+    """The caller learns that it can try again."""
+    with pytest.raises(Busy, match="64 jobs"):
+        await try_on(Context(models(denoise=Busy("64 jobs wait")), MANIFEST), GIVEN)
+
+
+async def test_a_stream_tells_every_step_and_ends_with_the_picture():
+    """Step of steps, seconds so far, seconds left; then what `try_on` answers."""
+    sent = []
+    seeded = {**GIVEN, "seed": np.array([7], np.uint64)}
+    last = await try_on_stream(Context(models(), MANIFEST), seeded, sent.append)
+    events = [json.loads(outputs["event"][0]) for outputs in sent]
+    assert [event["step"] for event in events] == [0, 1, 2, 3, 4]
+    assert {(event["kind"], event["steps"]) for event in events} == {("progress", 4)}
+    assert events[-1]["left_s"] == 0
+    assert json.loads(last["event"][0]) == {"kind": "result"}
+    assert last["image"] == (await try_on(Context(models(), MANIFEST), seeded))["image"]
+
+
+async def test_previews_come_only_when_asked_for():
+    """A picture for each step but the last, which is the result itself."""
+    for previews in (False, True):
+        sent = []
+        await try_on_stream(
+            Context(models(), MANIFEST), {**GIVEN, "previews": np.array([previews])}, sent.append
+        )
+        assert ["image" in outputs for outputs in sent] == [False, previews, previews, previews, False]
+
+
+async def test_an_outfit_counts_its_steps_together():
+    """The bar runs once, not once for each garment."""
+    sent = []
+    await try_on_stream(
+        Context(models(), MANIFEST), {"person_raw": PHOTO, "garment": texts(COAT, COAT)}, sent.append
+    )
+    events = [json.loads(outputs["event"][0]) for outputs in sent]
+    assert [event["step"] for event in events] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8]
+    assert {event["steps"] for event in events} == {8}
+
+
+async def test_a_stream_survives_a_watch_that_fails():
+    """Progress is a courtesy: the picture comes without it."""
+
+    def deaf(inputs):
+        if "after_step" in inputs:
+            raise Busy("no room for watches")
+        return denoise(inputs)
+
+    last = await try_on_stream(Context(models(denoise=deaf), MANIFEST), GIVEN, lambda outputs: None)
+    assert picture(last).shape == PHOTO.shape
+
+
+async def test_a_cancelled_try_on_takes_its_job_along():
+    """The denoise model is told, and the caller's cancellation goes on."""
+
+    class Slow(FakeStages):
+        async def __call__(self, name, inputs):
+            answer = await super().__call__(name, inputs)
+            if name == "denoise" and "cancel" not in inputs:
+                await asyncio.sleep(60)
+            return answer
+
+    stages = Slow(**models().answers)
+    work = asyncio.create_task(try_on(Context(stages, MANIFEST), GIVEN))
+    while "denoise" not in [name for name, _ in stages.calls]:
+        await asyncio.sleep(0.01)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    job, cancelled = [given for name, given in stages.calls if name == "denoise"]
+    assert cancelled["cancel"][0]
+    assert cancelled["job"] == job["job"]

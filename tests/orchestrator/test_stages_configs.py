@@ -1,0 +1,95 @@
+"""The stage table and the configs derived from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+from vitrine_orchestrator.configs import config_path, config_pbtxt, profiles, write
+from vitrine_orchestrator.stages import SIZES, STAGES, networks, numpy_dtype, stage
+
+REPOSITORY = Path(__file__).parents[2] / "model_repository"
+CONFIGS = [(row, profile) for row in STAGES for profile in profiles(row)]
+NAMES = [f"{row.name}-{profile}" for row, profile in CONFIGS]
+
+
+@pytest.mark.parametrize(("row", "profile"), CONFIGS, ids=NAMES)
+def test_a_checked_in_config_equals_its_derivation(row, profile):
+    """Nobody edits a config: `python -m vitrine_orchestrator.configs` writes it."""
+    assert (REPOSITORY / config_path(row, profile)).read_text() == config_pbtxt(row, profile)
+
+
+@pytest.mark.parametrize(("row", "profile"), CONFIGS, ids=NAMES)
+def test_triton_can_parse_a_config(row, profile):
+    """Triton's own message takes every field, and holds the row's tensors."""
+    config = text_format.Parse(config_pbtxt(row, profile), ModelConfig())
+    assert [tensor.name for tensor in config.input] == [tensor.name for tensor in row.inputs]
+    assert [tensor.name for tensor in config.output] == [tensor.name for tensor in row.outputs]
+
+
+def test_every_config_in_the_repository_belongs_to_a_row():
+    """A removed stage or profile leaves no file behind."""
+    found = {path.relative_to(REPOSITORY) for path in REPOSITORY.glob("**/*.pbtxt")}
+    assert found == {config_path(row, profile) for row, profile in CONFIGS}
+
+
+def test_writing_again_changes_nothing(tmp_path):
+    """The command reports only files that changed."""
+    assert len(write(tmp_path)) == len(CONFIGS)
+    assert write(tmp_path) == []
+
+
+@pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
+def test_every_queue_is_bounded(row):
+    """Overload is refused as busy: a queue of limited size, with a limit on the time in it."""
+    for profile in profiles(row):
+        batching = text_format.Parse(config_pbtxt(row, profile), ModelConfig()).dynamic_batching
+        assert 0 < batching.default_queue_policy.max_queue_size <= 128
+        assert batching.default_queue_policy.default_timeout_microseconds > 0
+        assert batching.priority_levels == 3
+
+
+@pytest.mark.parametrize("row", networks(), ids=lambda row: row.name)
+def test_every_network_is_warmed_with_a_batch_of_one(row):
+    """Triton skips a warm-up of batch 0 without a word."""
+    config = text_format.Parse(config_pbtxt(row, "cpu"), ModelConfig())
+    (warmup,) = config.model_warmup
+    assert warmup.batch_size == 1
+    assert set(warmup.inputs) == {tensor.name for tensor in row.inputs}
+    assert all(min(given.dims) > 0 for given in warmup.inputs.values())
+
+
+@pytest.mark.parametrize("row", networks(), ids=lambda row: row.name)
+def test_tensorrt_gets_shapes_for_every_input(row):
+    """Least, usual and most, each with the batch in front."""
+    config = text_format.Parse(config_pbtxt(row, "tensorrt"), ModelConfig())
+    (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
+    for which, batch in (("min", 1), ("opt", 1), ("max", row.max_batch)):
+        shapes = dict(
+            one.split(":") for one in accelerator.parameters[f"trt_profile_{which}_shapes"].split(",")
+        )
+        assert shapes.keys() == {tensor.name for tensor in row.inputs}
+        assert all(shape.startswith(f"{batch}x") for shape in shapes.values())
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_size_lies_within_its_bounds(name):
+    """The paper-doll checkpoint and IDM-VTON both fit what engines are built for."""
+    size = SIZES[name]
+    assert size.least <= size.doll <= size.most
+    assert size.least <= size.full <= size.most
+
+
+def test_names_are_unique():
+    """A stage is found by its name, a tensor within its stage as well."""
+    assert len({row.name for row in STAGES}) == len(STAGES)
+    for row in STAGES:
+        for tensors in (row.inputs, row.outputs):
+            assert len({tensor.name for tensor in tensors}) == len(tensors)
+
+
+def test_a_row_tells_numpy_dtypes():
+    """Strings are object arrays of bytes, as tritonclient has them."""
+    assert numpy_dtype(stage("try_on").outputs[0]) == np.dtype(object)
+    assert numpy_dtype(stage("pose").inputs[0]) == np.dtype(np.float32)
