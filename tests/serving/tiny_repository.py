@@ -32,6 +32,7 @@ MANIFEST = {
     "image_tokens": TOKENS,
     "image_size": 224,
     "default_steps": 4,
+    "default_guidance": 2.0,
     "prompt": {"person": "model is wearing {}", "garment": "a photo of {}", "negative": "blurry"},
     "pad_ids": [1, 0],
     "precision": {},

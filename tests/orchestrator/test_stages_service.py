@@ -1,0 +1,245 @@
+"""The adapter between Triton and the pipelines, against a stand-in for triton_python_backend_utils."""
+
+import asyncio
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from vitrine.errors import BadRequest, Busy, StageFailed, Unavailable, VitrineError
+from vitrine_orchestrator.adapters.bls import stage_error
+from vitrine_orchestrator.adapters.metrics import FAMILIES, FakeMetrics, ModelMetrics
+from vitrine_orchestrator.adapters.service import Service
+
+
+class Error:
+    """TritonError: a message and a code."""
+
+    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE, CANCELLED = range(6)
+
+    def __init__(self, message, code=INTERNAL):
+        self._message, self._code = message, code
+
+    def message(self):
+        return self._message
+
+    def code(self):
+        return self._code
+
+
+class Tensor:
+    """A named array."""
+
+    def __init__(self, name, array):
+        self._name, self._array = name, array
+
+    def name(self):
+        return self._name
+
+    def as_numpy(self):
+        return self._array
+
+
+class Sender:
+    """Keeps what was sent; `done` is set by the last response."""
+
+    def __init__(self):
+        self.sent, self.done, self.gone = [], threading.Event(), False
+
+    def send(self, response, flags=0):
+        self.sent.append(response)
+        if flags:
+            self.done.set()
+
+    def is_cancelled(self):
+        return self.gone
+
+
+class Request:
+    """One request with its sender."""
+
+    def __init__(self, **inputs):
+        self._inputs, self.sender = inputs, Sender()
+
+    def inputs(self):
+        return [Tensor(name, array) for name, array in self._inputs.items()]
+
+    def get_response_sender(self):
+        return self.sender
+
+    def trace(self):
+        return None
+
+
+PB = SimpleNamespace(
+    Tensor=Tensor,
+    TritonError=Error,
+    TRITONSERVER_RESPONSE_COMPLETE_FINAL=1,
+    InferenceResponse=lambda tensors=(), error=None: SimpleNamespace(tensors=tensors, error=error),
+)
+
+
+@pytest.fixture
+def serve():
+    """Starts services and closes them."""
+    opened = []
+
+    def start(handler, in_flight=4):
+        service = Service(PB, handler, FakeMetrics(), in_flight)
+        opened.append(service)
+        return service
+
+    yield start
+    for service in opened:
+        service.close()
+
+
+async def double(stages, inputs, send):
+    """Twice the number."""
+    return {"y": inputs["x"] * 2}
+
+
+def test_each_request_is_answered_through_its_sender(serve):
+    """Execute returns at once; answers come from the loop's thread."""
+    service, requests = serve(double), [Request(x=np.array([n])) for n in range(3)]
+    service.execute(requests)
+    for n, request in enumerate(requests):
+        assert request.sender.done.wait(10)
+        assert request.sender.sent[0].tensors[0].as_numpy() == [2 * n]
+
+
+def test_a_pipeline_error_keeps_its_code_and_word(serve):
+    """The client can tell its class from the wire."""
+
+    async def refuse(stages, inputs, send):
+        raise BadRequest("x must be 1, got 2")
+
+    service, request = serve(refuse), Request()
+    service.execute([request])
+    assert request.sender.done.wait(10)
+    error = request.sender.sent[0].error
+    assert (error.message(), error.code()) == ("bad request: x must be 1, got 2", Error.INVALID_ARG)
+
+
+def test_an_unexpected_error_tells_nothing_of_its_inside(serve, caplog):
+    """The traceback stays in the server's log."""
+
+    async def stumble(stages, inputs, send):
+        raise KeyError("/secret/path")
+
+    service, request = serve(stumble), Request()
+    service.execute([request])
+    assert request.sender.done.wait(10)
+    assert "secret" not in request.sender.sent[0].error.message()
+    assert "secret" in caplog.text
+
+
+def test_responses_ahead_of_the_last_are_sent_at_once(serve):
+    """A stream's progress."""
+
+    async def stream(stages, inputs, send):
+        send({"event": np.array([1])})
+        send({"event": np.array([2])})
+        return {"event": np.array([3])}
+
+    service, request = serve(stream), Request()
+    service.execute([request])
+    assert request.sender.done.wait(10)
+    assert [one.tensors[0].as_numpy()[0] for one in request.sender.sent] == [1, 2, 3]
+
+
+def test_execute_waits_when_enough_requests_are_in_flight(serve):
+    """Then Triton's queue fills, and refuses what is beyond its size."""
+    go_on = threading.Event()
+
+    async def wait(stages, inputs, send):
+        await asyncio.to_thread(go_on.wait)
+        return {}
+
+    service, requests = serve(wait, in_flight=2), [Request() for _ in range(3)]
+    taking = threading.Thread(target=service.execute, args=[requests])
+    taking.start()
+    taking.join(0.3)
+    assert taking.is_alive()
+    go_on.set()
+    taking.join(10)
+    assert all(request.sender.done.wait(10) for request in requests)
+
+
+def test_a_request_whose_caller_has_gone_is_given_up(serve):
+    """Its work is cancelled, its place is free, the others go on."""
+    ended = threading.Event()
+
+    async def wait(stages, inputs, send):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return {}
+
+    service, request = serve(wait, in_flight=1), Request()
+    service.execute([request])
+    request.sender.gone = True
+    assert ended.wait(10)
+    assert request.sender.done.wait(10)
+    assert request.sender.sent[0].error.code() == Error.CANCELLED
+
+
+def test_requests_are_counted_by_outcome(serve):
+    """Done and refused, seconds, and none left in flight."""
+
+    async def sometimes(stages, inputs, send):
+        if inputs["x"][0]:
+            raise Busy("later")
+        return {}
+
+    service = serve(sometimes)
+    requests = [Request(x=np.array([n])) for n in (0, 0, 1)]
+    service.execute(requests)
+    assert all(request.sender.done.wait(10) for request in requests)
+    give_up = time.monotonic() + 10
+    while service.metrics.sums["vitrine_in_flight",] and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert service.metrics.sums["vitrine_requests_total", "done"] == 2
+    assert service.metrics.sums["vitrine_requests_total", "busy"] == 1
+    assert service.metrics.sums["vitrine_in_flight",] == 0
+
+
+def test_metrics_carry_the_model_and_their_labels():
+    """One family for each row, one metric for each combination of labels."""
+    made = []
+
+    class Family:
+        COUNTER, GAUGE = "counter", "gauge"
+
+        def __init__(self, name, description, kind):
+            self.name = name
+
+        def Metric(self, labels):
+            made.append((self.name, labels))
+            return SimpleNamespace(increment=lambda value: None)
+
+    metrics = ModelMetrics(SimpleNamespace(MetricFamily=Family), "try_on")
+    for _ in range(2):
+        metrics.add("vitrine_requests_total", outcome="done")
+    assert made == [("vitrine_requests_total", {"model": "try_on", "outcome": "done"})]
+    assert all(family.about for family in FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        ("INVALID_ARG", "bad request: no person found", BadRequest),
+        ("UNAVAILABLE", "busy: 64 jobs are in flight", Busy),
+        ("UNAVAILABLE", "Exceeds maximum queue size", Busy),
+        ("INTERNAL", "Stub process 'pose_0_0' is not healthy.", Unavailable),
+        ("INTERNAL", "pose could not run on these inputs", StageFailed),
+        ("INVALID_ARG", "unexpected shape for input 'image'", StageFailed),
+        (None, "Failed for execute the inference request. Model 'pose' is not ready.", Unavailable),
+        ("INTERNAL", "internal: internal error", VitrineError),
+    ],
+)
+def test_a_stage_error_is_told_as_its_own_kind(code, text, kind):
+    """What our models say passes; what Triton refuses of an inner call is not the caller's fault."""
+    assert type(stage_error("pose", code, text)) is kind

@@ -1,0 +1,109 @@
+"""Network stages in a real Triton: the onnxruntime backend, batching, warm-up, errors by request."""
+
+import threading
+
+import numpy as np
+import pytest
+from vitrine import BadRequest, StageFailed, VitrineError
+from vitrine_orchestrator.stages import STAGES, networks
+
+
+def pictures(rows, seed=0):
+    """Rows for the VAE encoder."""
+    return np.random.default_rng(seed).standard_normal((rows, 3, 64, 48)).astype(np.float32)
+
+
+def at_once(count, work):
+    """Run `work(index)` in `count` threads that start together; the results in order, errors among them."""
+    barrier, results = threading.Barrier(count), [None] * count
+
+    def one(index):
+        barrier.wait()
+        try:
+            results[index] = work(index)
+        except VitrineError as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
+def test_a_model_is_loaded_and_ready(triton, row):
+    """Every row of the table is a model that can be called by itself."""
+    with triton.client() as client:
+        assert client.is_model_ready(row.name)
+
+
+@pytest.mark.parametrize("row", networks(), ids=lambda row: row.name)
+def test_a_network_is_warm_before_its_first_request(triton, row):
+    """The warm-up ran: its time is in the statistics though nobody may have asked yet."""
+    with triton.client() as client:
+        (stats,) = client.get_inference_statistics(row.name).model_stats
+    assert stats.inference_stats.success.count >= 0
+    assert stats.execution_count >= 1 or stats.inference_count == 0
+
+
+def test_a_batch_answers_as_its_rows_do_alone(vitrine):
+    """Rows of one request, and rows one by one: the same numbers."""
+    pixels = pictures(3)
+    together = vitrine.infer("vae_encoder", {"pixels": pixels})
+    for index in range(3):
+        alone = vitrine.infer("vae_encoder", {"pixels": pixels[index : index + 1]})
+        np.testing.assert_allclose(together["mean"][index], alone["mean"][0], rtol=0, atol=1e-6)
+
+
+def test_requests_share_a_run(triton, vitrine):
+    """Concurrent requests of one shape are executed together, and each gets its own rows."""
+    pixels = pictures(8, seed=1)
+    want = vitrine.infer("vae_encoder", {"pixels": pixels})["mean"]
+    for _ in range(20):  # how many meet in the queue depends on the machine
+        answers = at_once(8, lambda index: vitrine.infer("vae_encoder", {"pixels": pixels[index][None]}))
+        for index, answer in enumerate(answers):
+            np.testing.assert_allclose(answer["mean"][0], want[index], rtol=0, atol=1e-6)
+        with triton.client() as client:
+            (stats,) = client.get_inference_statistics("vae_encoder").model_stats
+        if any(batch.batch_size > 1 and batch.compute_infer.count > 1 for batch in stats.batch_stats):
+            return
+    pytest.fail(f"no run was shared: {stats.batch_stats}")
+
+
+def test_other_sizes_work_in_the_same_model(vitrine):
+    """Height and width are the request's own."""
+    for size in ((64, 64), (128, 96)):
+        mean = vitrine.infer("vae_encoder", {"pixels": np.zeros((1, 3, *size), np.float32)})["mean"]
+        assert mean.shape == (1, 4, size[0] // 8, size[1] // 8)
+
+
+def test_a_request_that_fails_leaves_its_batch_unharmed(vitrine):
+    """A token beyond the vocabulary fails alone, whoever shares its run."""
+    good = np.zeros((1, 77), np.int64)
+    bad = np.full((1, 77), 10**6, np.int64)
+    answers = at_once(
+        8, lambda index: vitrine.infer("text_encoder", {"input_ids": bad if index == 3 else good})
+    )
+    failed = [index for index, answer in enumerate(answers) if isinstance(answer, VitrineError)]
+    assert failed == [3]
+    assert "text_encoder could not run on these inputs" in str(answers[3])
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"image": np.zeros((1, 3, 100, 100), np.float32)},
+        {"image": np.zeros((1, 3, 512, 512), np.float64)},
+        {"image": np.zeros((9, 3, 512, 512), np.float32)},
+        {"picture": np.zeros((1, 3, 512, 512), np.float32)},
+    ],
+    ids=["missing", "shape", "dtype", "batch", "name"],
+)
+def test_wrong_tensors_are_bad_requests(vitrine, inputs):
+    """Triton itself refuses what the config does not allow."""
+    with pytest.raises(BadRequest) as caught:
+        vitrine.infer("parsing_atr", inputs)
+    assert not isinstance(caught.value, StageFailed)
