@@ -1,0 +1,198 @@
+"""Where values lie in the object store, and in what form: folders that a person can read (docs/cache.md).
+
+    {prefix}/v1/generation                            who wrote it last invalidated everything
+    {prefix}/v1/{person|garment|content}/{id}/        everything of one owner
+        generation                                    who wrote it last invalidated this owner
+        {category}/{digest of name}/manifest.json     written last: what the objects beside it are
+        {category}/{digest of name}/{array}-{digest}.png, tensors-{digest}.safetensors
+Object names hold their content's digest, so no object is ever overwritten by another content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from PIL import Image
+
+from vitrine_orchestrator.cache.codec import BadArrays, decode, encode
+from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
+
+ROOT = "v1"
+MANIFEST = "manifest.json"
+FORMAT = 1
+MAX_PIXELS = 40_000_000
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OBJECT_NAME = re.compile(r"[a-z0-9_]{1,48}-[0-9a-f]{16}\.[a-z]{3,11}")
+_PLAIN_NAME = re.compile(r"[a-z0-9_]{1,48}")
+
+
+class BadEntry(ValueError):
+    """Objects or a manifest that are not what they should be; the message says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object of an entry. array: the array that a picture is; None for all others together."""
+
+    sha256: str
+    bytes: int
+    tag: str | None = None
+    array: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an entry is: whose, of which generation, with which digest, in which objects by name."""
+
+    category: str
+    owner: str
+    name: str
+    generation: str
+    sha256: str
+    bytes: int
+    objects: Mapping[str, Stored]
+
+    def to_json(self) -> bytes:
+        """The manifest as it is stored."""
+        return json.dumps({"format": FORMAT} | asdict(self), indent=1, sort_keys=True).encode()
+
+
+def owner_folder(owner: str) -> str:
+    """The folder of everything that `owner` (or EVERYTHING) has; ids that are not plain become digests."""
+    if owner == EVERYTHING:
+        return ROOT
+    kind, _, name = owner.partition(":")
+    return f"{ROOT}/{_segment(kind)}/{_segment(name)}"
+
+
+def entry_folder(key: Key) -> str:
+    """The folder of one entry."""
+    return f"{owner_folder(key.owner)}/{_segment(key.category)}/{digest_of(key.name)}"
+
+
+def generation_path(owner: str) -> str:
+    """The object whose content changes with each invalidation of `owner`."""
+    return f"{owner_folder(owner)}/generation"
+
+
+def new_manifest(key: Key, generation: str, value: bytes, objects: Mapping[str, Stored]) -> Manifest:
+    """The manifest of `value`."""
+    digest = hashlib.sha256(value).hexdigest()
+    return Manifest(key.category, key.owner, key.name, generation, digest, len(value), objects)
+
+
+def read_manifest(data: bytes, key: Key) -> Manifest:
+    """The manifest in `data`; BadEntry unless it is whole and of exactly this key."""
+    try:
+        row = json.loads(data)
+        if row.pop("format") != FORMAT:
+            raise BadEntry("manifest of another format")
+        objects = {name: Stored(**stored) for name, stored in row.pop("objects").items()}
+        manifest = Manifest(**row, objects=objects)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise BadEntry(f"manifest cannot be read: {error}") from error
+    if (manifest.category, manifest.owner, manifest.name) != (key.category, key.owner, key.name):
+        raise BadEntry("manifest of another key")
+    if not all(_is_possible(*item) for item in objects.items()):
+        raise BadEntry("manifest with impossible objects")
+    return manifest
+
+
+def split(value: bytes) -> dict[str, tuple[str | None, bytes]]:
+    """The objects of a value: {object name: (array that it is a picture of, its bytes)}.
+
+    Arrays that are pictures, (H, W) or (H, W, 3) uint8, become PNG files; the others one safetensors file.
+    A value that is no file of arrays as `codec.encode` writes them is stored as it is.
+    """
+    try:
+        arrays = decode(value)
+    except BadArrays:
+        arrays = {}
+    if not arrays or encode(arrays) != value:
+        return {_named("value", "bin", value): (None, value)}
+    pictures = {name for name, array in arrays.items() if _is_picture(name, array)}
+    objects: dict[str, tuple[str | None, bytes]] = {}
+    for name in sorted(pictures):
+        png = _to_png(arrays[name])
+        objects[_named(name, "png", png)] = (name, png)
+    rest = encode({name: array for name, array in arrays.items() if name not in pictures})
+    return objects | {_named("tensors", "safetensors", rest): (None, rest)}
+
+
+def join(manifest: Manifest, contents: Mapping[str, bytes]) -> bytes:
+    """The value whose objects have these contents; BadEntry unless every digest is the manifest's."""
+    for name, stored in manifest.objects.items():
+        if hashlib.sha256(contents[name]).hexdigest() != stored.sha256:
+            raise BadEntry(f"{name} has another digest")
+    if len(manifest.objects) == 1 and manifest.sha256 in {one.sha256 for one in manifest.objects.values()}:
+        return next(iter(contents.values()))
+    pictures = {stored.array: name for name, stored in manifest.objects.items() if stored.array is not None}
+    others = [name for name, stored in manifest.objects.items() if stored.array is None]
+    if len(others) != 1:
+        raise BadEntry(f"{len(others)} objects of tensors, expected 1")
+    value = contents[others[0]]
+    if pictures:
+        arrays = {array: _from_png(contents[name]) for array, name in pictures.items()}
+        value = _merged(value, arrays)
+    if hashlib.sha256(value).hexdigest() != manifest.sha256:
+        raise BadEntry("the value has another digest")
+    return value
+
+
+def _merged(tensors: bytes, pictures: Mapping[str, np.ndarray]) -> bytes:
+    try:
+        return encode(decode(tensors) | pictures)
+    except BadArrays as error:
+        raise BadEntry(f"tensors cannot be read: {error}") from error
+
+
+def _named(word: str, ending: str, data: bytes) -> str:
+    return f"{word}-{hashlib.sha256(data).hexdigest()[:16]}.{ending}"
+
+
+def _segment(text: str) -> str:
+    """A part of a path that is readable where it can be, and never equal to another text's."""
+    return text if _PLAIN_ID.fullmatch(text) else f"sha256.{digest_of(text)}"
+
+
+def _is_possible(name: str, stored: Stored) -> bool:
+    words = (stored.tag, stored.array)
+    return (
+        type(stored.bytes) is int
+        and 0 <= stored.bytes < 2**32
+        and isinstance(stored.sha256, str)
+        and all(word is None or isinstance(word, str) for word in words)
+        and _OBJECT_NAME.fullmatch(name) is not None
+    )
+
+
+def _is_picture(name: str, array: np.ndarray) -> bool:
+    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    return bool(array.dtype == np.uint8 and shaped and array.size and _PLAIN_NAME.fullmatch(name))
+
+
+def _to_png(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(array).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def _from_png(data: bytes) -> np.ndarray:
+    """(H, W) or (H, W, 3) uint8; its size is read from the header and checked before anything is decoded."""
+    if len(data) < 33 or not data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"):
+        raise BadEntry("not a PNG file")
+    width, height = struct.unpack(">II", data[16:24])
+    if width * height > MAX_PIXELS:
+        raise BadEntry(f"a picture of {width} x {height}, at most {MAX_PIXELS} pixels are decoded")
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+            return np.asarray(picture)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadEntry(f"picture cannot be decoded: {error}") from error

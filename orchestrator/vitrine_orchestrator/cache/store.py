@@ -1,0 +1,188 @@
+"""The third tier: the object store, shared by all hosts, without expiry."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from vitrine.errors import Unavailable
+
+from vitrine_orchestrator.cache import layout
+from vitrine_orchestrator.cache.breaker import Breaker
+from vitrine_orchestrator.cache.key import EVERYTHING, Key
+from vitrine_orchestrator.cache.layout import BadEntry, Manifest, Stored
+from vitrine_orchestrator.cache.objects import Changed, Objects, ObjectsFault, Refused
+from vitrine_orchestrator.cache.tier import Counters, Got, Lease
+
+GET_LIMIT_S = 10.0  # of a whole get, retries included
+PUT_LIMIT_S = 60.0
+FORGET_LIMIT_S = 60.0
+MISSING_S = 2.0  # so long a miss is remembered
+QUARANTINE_S = 60.0  # so long a value that was damaged twice is not fetched again
+REMEMBERED = 10_000  # misses and quarantined values at most
+DELETE_ROWS = 1000  # in one request: S3's limit
+
+T = TypeVar("T")
+
+
+class Store:
+    """A tier of objects. Each entry carries the generation it was made under (see layout), told by markers
+    that are read beside it, so an invalidation by any host holds for every host's next get from here.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.objects, self.clock = objects, clock
+        self.counters = counters or Counters()
+        self.breaker = Breaker(clock)
+        self._missing: dict[Key, tuple[float, Lease]] = {}
+        self._quarantined: dict[Key, float] = {}
+
+    async def get(self, key: Key) -> Got:
+        """See Tier. Lease None: the store did not answer, so nothing should be put."""
+        at_s, lease = self._missing.get(key, (-MISSING_S, b""))
+        if self.clock() - at_s < MISSING_S:
+            return Got(None, lease)
+        if not self.breaker.allows():
+            return Got(None, None)
+        try:
+            async with asyncio.timeout(GET_LIMIT_S):
+                got = await self._renewed(self._get_twice, key)
+        except (ObjectsFault, TimeoutError) as error:
+            self._failed(error)
+            return Got(None, None)
+        self.breaker.succeeded()
+        return got
+
+    async def put(self, key: Key, value: bytes, lease: Lease) -> bool:
+        """See Tier; the manifest is written last, after another look at the generation."""
+        if not self.breaker.allows():
+            return False
+        try:
+            async with asyncio.timeout(PUT_LIMIT_S):
+                kept = await self._renewed(self._put, key, value, lease)
+        except (ObjectsFault, TimeoutError) as error:
+            self._failed(error)
+            return False
+        self.breaker.succeeded()
+        self._missing.pop(key, None)
+        self._quarantined.pop(key, None)
+        if not kept:
+            self.counters.add("stale_put")
+        return kept
+
+    async def forget(self, owner: str) -> None:
+        """See Tier: a new generation first, then the objects are deleted. Holds for every host."""
+        for remembered in (self._missing, self._quarantined):
+            for key in [key for key in remembered if owner in (EVERYTHING, key.owner)]:
+                del remembered[key]
+        try:
+            async with asyncio.timeout(FORGET_LIMIT_S):
+                await self._renewed(self._forget, owner)
+        except (ObjectsFault, TimeoutError) as error:
+            self._failed(error)
+            raise Unavailable(f"the object store did not take an invalidation: {error}") from error
+
+    async def close(self) -> None:
+        """Nothing to finish."""
+
+    async def _renewed(self, call: Callable[..., Awaitable[T]], *args: object) -> T:
+        """What `call` answers; it is made once more with new credentials where the store refuses these."""
+        try:
+            return await call(*args)
+        except Refused:
+            self.objects.renew()
+            return await call(*args)
+
+    async def _forget(self, owner: str) -> None:
+        await self.objects.put(layout.generation_path(owner), secrets.token_hex(16).encode())
+        await self._delete_all(layout.owner_folder(owner))
+
+    async def _get_twice(self, key: Key) -> Got:
+        """A value that was damaged or changed on the way is fetched once more, then left for a while."""
+        for _ in range(2):
+            lease, manifest = await self._look_up(key)
+            if manifest is None:
+                return Got(None, lease)
+            try:
+                return Got(await self._fetch(key, manifest), lease)
+            except (BadEntry, Changed):
+                self.counters.add("corrupt")
+        self._remember(self._quarantined, key, self.clock())
+        return Got(None, lease)
+
+    async def _look_up(self, key: Key) -> tuple[Lease, Manifest | None]:
+        """The generation now, and the entry's manifest if it is of this generation."""
+        manifest_path = f"{layout.entry_folder(key)}/{layout.MANIFEST}"
+        lease, data = await asyncio.gather(self._lease(key.owner), self.objects.get(manifest_path))
+        if data is None:
+            self._remember(self._missing, key, (self.clock(), lease))
+            return lease, None
+        if self.clock() - self._quarantined.get(key, -QUARANTINE_S) < QUARANTINE_S:
+            return lease, None
+        try:
+            manifest = layout.read_manifest(data, key)
+        except BadEntry:
+            self.counters.add("corrupt")
+            return lease, None
+        return lease, manifest if manifest.generation == lease.decode() else None
+
+    async def _lease(self, owner: str) -> Lease:
+        marks = await asyncio.gather(
+            *(self.objects.get(layout.generation_path(one)) for one in (EVERYTHING, owner))
+        )
+        return b"/".join(hashlib.sha256(mark).hexdigest()[:32].encode() if mark else b"-" for mark in marks)
+
+    async def _fetch(self, key: Key, manifest: Manifest) -> bytes:
+        folder = layout.entry_folder(key)
+        contents = await asyncio.gather(
+            *(
+                self.objects.get_parts(f"{folder}/{name}", stored.bytes, stored.tag)
+                for name, stored in manifest.objects.items()
+            )
+        )
+        return await asyncio.to_thread(
+            layout.join, manifest, dict(zip(manifest.objects, contents, strict=True))
+        )
+
+    async def _put(self, key: Key, value: bytes, lease: Lease) -> bool:
+        folder = layout.entry_folder(key)
+        parts = await asyncio.to_thread(layout.split, value)
+        tags = await asyncio.gather(
+            *(self.objects.put(f"{folder}/{name}", data) for name, (_, data) in parts.items())
+        )
+        stored = {
+            name: Stored(hashlib.sha256(data).hexdigest(), len(data), tag, array)
+            for (name, (array, data)), tag in zip(parts.items(), tags, strict=True)
+        }
+        if await self._lease(key.owner) != lease:
+            return False
+        manifest = layout.new_manifest(key, lease.decode(), value, stored)
+        await self.objects.put(f"{folder}/{layout.MANIFEST}", manifest.to_json())
+        return True
+
+    async def _delete_all(self, folder: str) -> None:
+        """Delete everything in a folder but the generations, without which old leases would stand again."""
+        paths = []
+        async for listed in self.objects.list(folder):
+            if not listed.path.endswith("/generation"):
+                paths.append(listed.path)
+        for start in range(0, len(paths), DELETE_ROWS):
+            await self.objects.delete(paths[start : start + DELETE_ROWS])
+
+    def _remember(self, where: dict, key: Key, what: object) -> None:
+        if len(where) >= REMEMBERED:
+            where.clear()
+        where[key] = what
+
+    def _failed(self, error: Exception) -> None:
+        self.breaker.failed()
+        self.counters.add("denied" if isinstance(error, Refused) else "l3_unavailable")
