@@ -8,10 +8,12 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 from vitrine.errors import VitrineError, to_wire
+from vitrine_orchestrator.adapters.bls import host_arrays
 from vitrine_orchestrator.denoise.front import open_front
 from vitrine_orchestrator.denoise.metrics import TritonMetrics
 from vitrine_orchestrator.denoise.settings import DenoiseSettings
 from vitrine_orchestrator.engine import Arrays
+from vitrine_orchestrator.manifest import read_manifest
 
 
 class TritonPythonModel:
@@ -22,10 +24,9 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
         given = {name: value["string_value"] for name, value in config["parameters"].items()}
-        self.inputs = [tensor["name"] for tensor in config["input"]]
         self.front = open_front(
             folder,
-            json.loads((folder / "manifest.json").read_text()),
+            read_manifest(folder),
             DenoiseSettings.from_parameters(given),
             publish=TritonMetrics(pb_utils).publish,
         )
@@ -33,9 +34,8 @@ class TritonPythonModel:
     def execute(self, requests: Sequence[Any]) -> list[None]:
         """Hand the requests over; their responses follow."""
         for request in requests:
-            found = ((name, pb_utils.get_input_tensor_by_name(request, name)) for name in self.inputs)
-            arrays = {name: tensor.as_numpy() for name, tensor in found if tensor is not None}
-            self.front.handle(arrays, partial(respond, request.get_response_sender()), request.is_cancelled)
+            sender = request.get_response_sender()
+            self.front.handle(host_arrays(request.inputs()), partial(respond, sender), sender.is_cancelled)
         return [None] * len(requests)
 
     def finalize(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from vitrine_orchestrator.denoise.service import DenoiseService
 from vitrine_orchestrator.denoise.settings import DenoiseSettings
 from vitrine_orchestrator.denoise.watch import Progress
 from vitrine_orchestrator.engine import Arrays, Engine, load_engine
+from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.schedulers import Schedules
+
+logger = logging.getLogger(__name__)
 
 Send = Callable[[Arrays | VitrineError], None]
 
@@ -50,6 +54,9 @@ class Front:
                 self.service.submit(request, lambda job: send(_result(job)), within_s, is_cancelled)
         except VitrineError as error:
             send(error)
+        except Exception:
+            logger.exception("a request could not be read")
+            send(VitrineError("internal error; the server's log says more"))
 
     def close(self) -> None:
         """Finish what is in flight and stop."""
@@ -58,26 +65,24 @@ class Front:
 
 def open_front(
     folder: Path,
-    manifest: Mapping[str, object],
+    manifest: Manifest,
     settings: DenoiseSettings,
     publish: Callable[[Counters, GarmentCache], None] | None = None,
     engine: Engine | None = None,
 ) -> Front:
-    """The model of a version folder; `manifest` is its manifest.json.
+    """The model of a version folder and its manifest.
 
     Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
     """
     engine = engine or load_engine(folder, settings.provider, threads=settings.threads)
-    latent = manifest["latent"]
     shapes = JobShapes(
-        context_width=manifest["context_width"],
-        pooled_width=manifest["pooled_width"],
-        image_tokens=manifest["image_tokens"],
-        channels=latent["channels"],
-        factor=latent["factor"],
+        context_width=manifest.context_width,
+        pooled_width=manifest.pooled_width,
+        image_tokens=manifest.image_tokens,
+        factor=manifest.factor,
         latent_size=engine.latent_size,
     )
-    return Front(DenoiseService(engine, settings, publish=publish), shapes, Schedules(manifest["scheduler"]))
+    return Front(DenoiseService(engine, settings, publish=publish), shapes, Schedules(manifest.scheduler))
 
 
 def _job(arrays: Arrays) -> str:

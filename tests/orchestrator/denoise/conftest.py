@@ -30,7 +30,13 @@ SIZE = (8, 4)
 def jobs():
     """Makes requests and jobs; `expected` is the right answer of one."""
     return SimpleNamespace(
-        arrays=job_arrays, request=request, job=job, expected=expected, shapes=SHAPES, schedules=SCHEDULES
+        arrays=job_arrays,
+        request=request,
+        job=job,
+        expected=expected,
+        shapes=SHAPES,
+        schedules=SCHEDULES,
+        config=CONFIG,
     )
 
 

@@ -121,7 +121,6 @@ def test_a_caller_that_went_away_is_noticed(serve, jobs, gate, clock):
     gate.reached()
     clock.now += 1
     gate.open(1)
-    gate.reached()
     while not job.cancelled:
         time.sleep(0.001)
     gate.open()
