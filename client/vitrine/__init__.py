@@ -23,8 +23,9 @@ from vitrine.fake import AsyncFakeTransport, FakeTransport
 from vitrine.keys import old_result_key, result_key
 from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
-from vitrine.shelf import Shelf, open_store
+from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
+from vitrine.stores import open_store
 from vitrine.transport import AsyncTransport, Transport
 
 __all__ = [

@@ -89,6 +89,8 @@ _BY_WORD: dict[str, type[VitrineError]] = {
 _TRITON_SAYS: tuple[tuple[str, type[VitrineError]], ...] = (
     ("Exceeds maximum queue size", Busy),
     ("Request timeout expired", Busy),  # the queue policy's timeout: it waited and never ran
+    ("has no available versions", Unavailable),
+    ("Request for unknown model", NotFound),
     ("is not healthy", Unavailable),  # "Stub process … is not healthy": its instance is dead until reloaded
 )
 

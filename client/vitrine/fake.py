@@ -128,21 +128,13 @@ def _try_on(inputs: Tensors) -> dict[str, np.ndarray]:
     steps = int(inputs["steps"][0]) if "steps" in inputs else DEFAULT_STEPS
     if not 1 <= steps <= 100:
         raise BadRequest(f"steps must be 1 to 100, got {steps}")
-    w, h = person.size
-    box = (w // 4, h // 4, max(w * 3 // 4, w // 4 + 1), max(h * 3 // 4, h // 4 + 1))
-    size = (box[2] - box[0], box[3] - box[1])
-    for garment in inputs.get("garment", []):
-        worn = _open(garment, "garment").resize(size)
-        tint = Image.new("RGB", size, (seed % 256, seed // 256 % 256, seed // 65536 % 256))
-        person.paste(Image.blend(worn, tint, 0.1), box)
-    mask = Image.new("L", person.size)
-    mask.paste(255, box)
+    mask = _dress(person, inputs.get("garment", np.array([])), seed)
     report = {
         "seed": seed,
         "steps": steps,
         "timings": {"denoise": 0.0},
         "sources": {"person": "fresh", "garment": "fresh", "text": "fresh"},
-        "size": [w, h],
+        "size": list(person.size),
         "versions": {"try_on": "1"},
         "pipeline_digest": FAKE_DIGEST,
     }
@@ -153,6 +145,19 @@ def _try_on(inputs: Tensors) -> dict[str, np.ndarray]:
         "seed": np.array([seed], np.uint64),
         "report": _bytes(json.dumps(report).encode()),
     }
+
+
+def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
+    """Lay the garments on the person's middle; where that is."""
+    w, h = person.size
+    box = (w // 4, h // 4, max(w * 3 // 4, w // 4 + 1), max(h * 3 // 4, h // 4 + 1))
+    size = (box[2] - box[0], box[3] - box[1])
+    tint = Image.new("RGB", size, (seed % 256, seed // 256 % 256, seed // 65536 % 256))
+    for garment in garments:
+        person.paste(Image.blend(_open(garment, "garment").resize(size), tint, 0.1), box)
+    mask = Image.new("L", person.size)
+    mask.paste(255, box)
+    return mask
 
 
 def _events(inputs: Tensors) -> Generator[dict[str, np.ndarray], None, None]:

@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from vitrine.errors import BadRequest, NotFound, Unavailable, one_line
+from vitrine.errors import NotFound, Unavailable
 from vitrine.keys import path_segment, result_path
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Shelf:
     """Keeps finished pictures; what the store cannot do raises Unavailable, and waits for seconds at most."""
 
     def __init__(self, store: ObjectStore) -> None:
-        """`store` is obstore's, such as `open_store` gives."""
+        """`store` is obstore's, such as `vitrine.stores.open_store` gives."""
         self._store = store
 
     def find(self, *, user: str, key: str) -> Found | None:
@@ -128,57 +128,6 @@ class Shelf:
         with suppress(FileNotFoundError):  # gone meanwhile: that is what was asked
             if paths:
                 self._store.delete(paths)
-
-
-def open_store(
-    url: str,
-    *,
-    endpoint: str | None = None,
-    access_key_id: str | None = None,
-    secret_access_key: str | None = None,
-    region: str | None = None,
-) -> ObjectStore:
-    """The object store at s3://bucket or s3://bucket/prefix; `endpoint` for S3-compatible ones.
-
-    Without keys, credentials come as boto3 finds them (environment, profile, role), and are read anew every
-    5 minutes.
-    """
-    try:
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise Unavailable(f"{one_line(error)}; pip install 'vitrine[results]' brings it") from error
-    scheme, _, bucket = url.partition("s3://")
-    if scheme or not bucket.strip("/"):
-        raise BadRequest(f"the store must be s3://bucket or s3://bucket/prefix, got {url!r}")
-    given: dict[str, Any] = {"region": region} if region else {}
-    if endpoint:
-        given["endpoint"] = endpoint
-    if access_key_id is None:
-        given["credential_provider"] = _boto3_credentials()
-    else:
-        given |= {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
-    return S3Store.from_url(
-        url,
-        client_options={
-            "connect_timeout": timedelta(seconds=2),
-            "timeout": timedelta(seconds=10),
-            "allow_http": (endpoint or "").startswith("http://"),
-        },
-        retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=15)},
-        **given,
-    )
-
-
-def _boto3_credentials() -> Any:
-    """boto3's own search for credentials, as obstore wants it."""
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        return Boto3CredentialProvider(ttl=timedelta(minutes=5))  # its 30 minutes outlive short-lived keys
-    except ImportError as error:
-        raise Unavailable(f"{one_line(error)}; pip install 'vitrine[results]' brings it") from error
-    except ValueError as error:
-        raise Unavailable("no S3 credentials found: set a profile, a role or AWS_ACCESS_KEY_ID") from error
 
 
 def _write_story(story: Mapping[str, Any]) -> str:

@@ -1,16 +1,19 @@
-"""A small server on loopback that speaks Triton's gRPC and HTTP and answers from the shipped fake.
+"""Servers on loopback: a small one that speaks Triton's gRPC and HTTP, and moto's S3.
 
-It is here for what a real server cannot be asked to do on cue: to be busy, to be slow, to be left.
+The small one is here for what a real server cannot be asked to do on cue: to be busy, to be slow, to be left.
 """
 
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
 
+import boto3
 import grpc
 import numpy as np
 import pytest
+from moto.server import ThreadedMotoServer
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import (
     deserialize_bytes_tensor,
@@ -18,7 +21,7 @@ from tritonclient.utils import (
     serialize_byte_tensor,
     triton_to_np_dtype,
 )
-from vitrine import FakeTransport, VitrineError
+from vitrine import FakeTransport, Shelf, VitrineError, open_store
 from vitrine.errors import to_wire
 
 GRPC = {
@@ -193,3 +196,31 @@ def served(request):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """The address of an S3 server, and boto3's view of it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    yield endpoint, client
+    client.close()
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3):
+    """A new bucket: (its name, boto3's client, a shelf in it)."""
+    endpoint, client = s3
+    name = f"pictures-{uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    keys = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
+    return name, client, Shelf(open_store(f"s3://{name}", endpoint=endpoint, **keys))

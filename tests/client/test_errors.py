@@ -61,6 +61,8 @@ def test_an_error_survives_pickling(error):
         ("CANCELLED", "", Cancelled),
         ("INTERNAL", "anything", VitrineError),
         (None, "anything", VitrineError),
+        (None, "Request for unknown model: 'nope' is not found", NotFound),
+        (None, "Request for unknown model: 'pose' has no available versions", Unavailable),
     ],
 )
 def test_tritons_own_errors_get_their_class(code, text, kind):

@@ -18,7 +18,6 @@ from vitrine import (
     TimedOut,
     TryOn,
     Vitrine,
-    VitrineError,
 )
 from vitrine.transport import connect, read_endpoint
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
@@ -153,11 +152,14 @@ def test_a_stream_brings_progress_and_the_result(triton):
 
 def test_a_streams_errors_arrive_as_their_class(triton):
     """A stream has no codes, and an error may come from the model or from Triton."""
-    with Vitrine(triton.grpc, retry=ONCE) as vitrine:
-        with pytest.raises(StageFailed, match="pose: the network gave NaN"):
-            list(vitrine.try_on_stream(person=PERSON, garment=COAT, description="stage failed"))
+    client, failing = (
+        Vitrine(triton.grpc, retry=ONCE),
+        pytest.raises(StageFailed, match="pose: the network gave NaN"),
+    )
+    with client as vitrine, failing:
+        list(vitrine.try_on_stream(person=PERSON, garment=COAT, description="stage failed"))
     transport = connect(read_endpoint(triton.grpc))
-    with pytest.raises(VitrineError, match="unknown model"):
+    with pytest.raises(NotFound, match="unknown model"):
         list(transport.stream("nope", {"x": COAT}, timeout_s=5))
     transport.close()
 

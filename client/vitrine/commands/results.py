@@ -11,7 +11,8 @@ from pathlib import Path
 from vitrine.commands.models import table
 from vitrine.commands.pictures_out import save
 from vitrine.errors import NotFound
-from vitrine.shelf import Shelf, open_store
+from vitrine.shelf import Shelf
+from vitrine.stores import open_store
 
 HELP = "list, show, hide and delete finished pictures in an object store"
 EXAMPLES = """\
