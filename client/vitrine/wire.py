@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +32,9 @@ _HTTP_CODES = {
     "501": "UNSUPPORTED",
     "503": "UNAVAILABLE",
 }
+_NOBODY = re.compile(  # gRPC's words for a connection that it could not make
+    r"failed to connect to all addresses.*ipv[46]:(?P<address>\S+): (?P<reason>.*)", re.DOTALL
+)
 _DEADLINES = ("StatusCode.DEADLINE_EXCEEDED", "504")
 
 
@@ -60,6 +64,8 @@ def read_error(error: InferenceServerException, timeout_s: float) -> VitrineErro
     status, text = str(error.status() or ""), str(error.message() or "no message")
     if status in _DEADLINES:
         return timed_out(timeout_s)
+    if found := _NOBODY.search(text):
+        return unreachable(found["address"], found["reason"])
     return from_wire(_GRPC_CODES.get(status) or _HTTP_CODES.get(status), text)
 
 
@@ -68,9 +74,9 @@ def timed_out(timeout_s: float) -> TimedOut:
     return TimedOut(f"no answer within {timeout_s:g} s")
 
 
-def unreachable(address: str, error: Exception) -> Unavailable:
+def unreachable(address: str, reason: object) -> Unavailable:
     """No connection, or one that broke."""
-    return Unavailable(f"no server answers at {address}: {error or type(error).__name__}")
+    return Unavailable(f"no server answers at {address} (is it started?): {reason or type(reason).__name__}")
 
 
 def request_headers(headers: Mapping[str, str]) -> dict[str, str] | None:

@@ -111,7 +111,7 @@ def test_a_slow_answer_is_timed_out(served, kind):
 def test_nobody_there_is_unavailable(kind, served):
     """A refused connection is an error of ours, with the address or the reason in it."""
     protocol = served[0].partition(":")[0]
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match=r"no server answers at 127.0.0.1:9 \(is it started"):
         called(kind, f"{protocol}://127.0.0.1:9", lambda vitrine: vitrine.models(), retry=ONCE, timeout_s=8)
 
 
