@@ -62,15 +62,17 @@ def load_released_state_dict(net: TryonNet | GarmentNet, state: Mapping[str, Ten
     Raises ValueError naming the missing, unknown or misshapen keys.
     """
     expected = net.unet.state_dict()
-    spare = "add_embedding." if isinstance(net, GarmentNet) else "\0"
-    unknown = sorted(key for key in state.keys() - expected.keys() if not key.startswith(spare))
-    missing = sorted(expected.keys() - state.keys())
-    misshapen = sorted(
-        key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape
-    )
-    for problem, keys in (("unknown", unknown), ("missing", missing), ("misshapen", misshapen)):
+    spare = {key for key in state if isinstance(net, GarmentNet) and key.startswith("add_embedding.")}
+    shared = expected.keys() & state.keys()
+    problems = {
+        "unknown": state.keys() - expected.keys() - spare,
+        "missing": expected.keys() - state.keys(),
+        "misshapen": {key for key in shared if expected[key].shape != state[key].shape},
+    }
+    for problem, keys in problems.items():
         if keys:
-            raise ValueError(f"{type(net).__name__} weights: {len(keys)} {problem} keys, first {keys[:3]}")
+            first = ", ".join(sorted(keys)[:3])
+            raise ValueError(f"{type(net).__name__} weights: {len(keys)} {problem} keys, first {first}")
     net.unet.load_state_dict({key: state[key] for key in expected})
 
 
