@@ -107,9 +107,7 @@ def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
     for value, tensor in pairs:
         dims = [d.dim_value for d in value.type.tensor_type.shape.dim][1:]  # 0: varies
         if any(have and want != -1 and have != want for have, want in zip(dims, tensor.dims, strict=False)):
-            raise BadCheckpoint(
-                f"{label}: {value.name} must be {list(tensor.dims)} without the batch, is {dims}"
-            )
+            raise BadCheckpoint(f"{label}: {value.name} must be {list(tensor.dims)} for a picture, is {dims}")
         kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         if kind != numpy_dtype(tensor):
             raise BadCheckpoint(f"{label}: {value.name} must be {numpy_dtype(tensor)}, is {kind}")

@@ -19,7 +19,8 @@ examples:
 
 An engine belongs to one GPU and one TensorRT version, so both are in its name:
 unet.NVIDIA_H200.trt11.4.0.plan. Precision is what the ONNX graph computes in (vitrine-export onnx --precision
-STAGE=fp16). The shapes that an engine takes come from the stage table. An engine newer than its graph is left alone."""
+STAGE=fp16). The shapes that an engine takes come from the stage table. An engine newer than its graph is
+left alone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

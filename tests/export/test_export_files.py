@@ -1,0 +1,215 @@
+"""`vitrine-export onnx`: each file is proved, kept whole or not at all, and not made twice."""
+
+import json
+import time
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+from vitrine_export.checkpoint import open_checkpoint
+from vitrine_export.command import main
+from vitrine_export.errors import ExportFailed
+from vitrine_export.exporting import onnx_file
+from vitrine_export.exporting.network import stage_network
+from vitrine_export.exporting.onnx_file import difference, session, write
+from vitrine_orchestrator.manifest import read_manifest
+from vitrine_orchestrator.stages import STAGES, networks, stage
+from vitrine_orchestrator.tokens import Tokens
+
+QUICK = ("text_encoder_2", "image_encoder", "parsing_atr", "parsing_lip", "densepose", "prepare_text")
+"""The stages whose graphs are small enough to be exported in a test."""
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_checkpoint, tmp_path_factory):
+    """A repository with the quick stages."""
+    out = tmp_path_factory.mktemp("repository")
+    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(out), "--stages", *QUICK]
+    assert main(words) == 0
+    return out
+
+
+class Twice(nn.Module):
+    """Pixels, doubled; and `slip` more once the batch is 1."""
+
+    def __init__(self, slip: float = 0.0) -> None:
+        super().__init__()
+        self.slip = slip
+
+    def forward(self, pixels):
+        return pixels * 2 + (self.slip if torch.onnx.is_in_onnx_export() else 0.0)
+
+
+def network(module, dtype=torch.float32):
+    row = stage("vae_decoder")
+    return stage_network(row, module, dtype)
+
+
+def stages_of(exported):
+    return [row for row in networks() if row.name in QUICK]
+
+
+def test_files_have_the_stage_tables_names_types_and_sizes(exported):
+    """Whatever the networks call their tensors; the batch varies in each."""
+    for row in stages_of(exported):
+        graph = onnx.load(exported / row.name / "1" / "model.onnx").graph
+        for value, tensor in zip([*graph.input, *graph.output], [*row.inputs, *row.outputs], strict=True):
+            dims = value.type.tensor_type.shape.dim
+            assert value.name == tensor.name
+            assert dims[0].dim_param
+            assert len(dims) == 1 + len(tensor.dims)
+
+
+def test_a_batch_gives_what_single_rows_give(exported):
+    """For every stage: three rows at once against one at a time."""
+    for row in stages_of(exported):
+        opened = session(exported / row.name / "1" / "model.onnx")
+        shapes = {i.name: (3, *i.shape[1:]) for i in opened.get_inputs()}
+        draw = np.random.default_rng(1)
+        kinds = {"FP32": np.float32, "INT64": np.int64, "UINT8": np.uint8}
+        inputs = {t.name: draw.integers(0, 200, shapes[t.name]).astype(kinds[t.dtype]) for t in row.inputs}
+        singles = [opened.run(None, {n: v[i : i + 1] for n, v in inputs.items()}) for i in range(3)]
+        for together, *apart in zip(opened.run(None, inputs), *singles, strict=True):
+            assert difference([together], [np.concatenate(apart)]) < 1e-5, row.name
+
+
+def test_a_second_run_does_nothing(exported, tiny_checkpoint, capsys):
+    """Quickly, and without touching a file."""
+    before = {path: path.stat().st_mtime_ns for path in exported.rglob("*") if path.is_file()}
+    started = time.perf_counter()
+    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(exported), "--stages", *QUICK]
+    assert main(words) == 0
+    assert time.perf_counter() - started < 2
+    assert "nothing to do" in capsys.readouterr().out
+    assert before == {path: path.stat().st_mtime_ns for path in exported.rglob("*") if path.is_file()}
+
+
+def test_only_a_damaged_file_is_made_again(tiny_checkpoint, tmp_path):
+    """A file that is not as it was written is replaced; the others are not touched."""
+    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path), "--stages"]
+    assert main([*words, "parsing_atr", "densepose"]) == 0
+    kept, damaged = (tmp_path / name / "1" / "model.onnx" for name in ("parsing_atr", "densepose"))
+    before, whole = kept.stat().st_mtime_ns, damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    assert main([*words, "parsing_atr", "densepose"]) == 0
+    assert damaged.read_bytes() == whole
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_every_model_of_ours_has_the_manifest(exported, tiny_checkpoint):
+    """The orchestrator reads it: sizes, digests, precision and files of what was exported."""
+    folders = [exported / row.name / "1" for row in STAGES if row.backend == "python"]
+    assert len({(folder / "manifest.json").read_bytes() for folder in folders}) == 1
+    manifest = read_manifest(folders[0])
+    assert manifest.digest == open_checkpoint(tiny_checkpoint).digest()
+    assert (manifest.width, manifest.height, manifest.factor) == (192, 256, 8)
+    assert (manifest.context_width, manifest.pooled_width, manifest.image_tokens) == (16, 8, 16)
+    assert {name.split("/")[0] for name in manifest.files} == set(QUICK)
+    precision = json.loads((folders[0] / "manifest.json").read_text())["precision"]
+    assert set(precision.values()) == {"fp32"}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_token_ids_are_transformers(exported, tiny_checkpoint, number):
+    """The exported tokenizer with the manifest's padding gives what the released one gives."""
+    from transformers import CLIPTokenizer
+
+    folder = exported / "prepare_text" / "1"
+    name = ("tokenizer", "tokenizer_2")[number]
+    ours = Tokens(folder / f"{name}.json", read_manifest(folder).pad_ids[number])
+    theirs = CLIPTokenizer.from_pretrained(tiny_checkpoint / name)
+    for text in ("a Red  coat, striped!", "", "long " * 60):
+        wanted = theirs(text, padding="max_length", max_length=77, truncation=True).input_ids
+        assert ours(text).tolist() == wanted
+
+
+def test_a_file_that_is_wrong_is_not_kept(tmp_path):
+    """The message has stage, difference and what is allowed; nothing is left, not even an older file."""
+    old = tmp_path / "vae_decoder" / "1" / "model.onnx"
+    old.parent.mkdir(parents=True)
+    old.write_text("an older one")
+    with pytest.raises(ExportFailed, match=r"vae_decoder: ONNX is \d\.\de-01 from torch, allowed 1e-03"):
+        write("vae_decoder", network(Twice(slip=1.0)), tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_what_is_not_a_number_is_wrong(tmp_path):
+    """A float16 graph that overflows is refused, although torch overflows as well."""
+    with pytest.raises(ExportFailed, match="ONNX is nan from torch"):
+        write("vae_decoder", network(Overflowing(), torch.float16), tmp_path)
+
+
+class Overflowing(nn.Module):
+    def forward(self, latents):
+        return (latents * 60000) * 2 - (latents * 60000) * 2
+
+
+def test_a_network_that_does_not_export(tmp_path):
+    """The exporter's own words are passed on in one line."""
+    with pytest.raises(ExportFailed, match=r"^vae_decoder: torch.onnx cannot export it: .+"):
+        write("vae_decoder", network(Undecided()), tmp_path)
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+class Undecided(nn.Module):
+    def forward(self, latents):
+        return latents * 2 if latents.sum().item() > 0 else latents
+
+
+def test_one_failure_does_not_stop_the_others(tiny_checkpoint, tmp_path, monkeypatch, capsys):
+    """The stages after it are exported, it is reported at the end, and only it is made by the next run."""
+    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path)]
+    words += ["--stages", "parsing_atr", "parsing_lip"]
+    from vitrine_export.exporting import adopt
+
+    right = adopt._itself
+    wrong = {"parsing_atr"}
+    monkeypatch.setattr(
+        adopt,
+        "_itself",
+        lambda source, row: (
+            (lambda x: right(source, row)(x) + 1) if row.name in wrong else right(source, row)
+        ),
+    )
+    assert main(words) == 1
+    assert "parsing_atr: in a batch ONNX is" in capsys.readouterr().err
+    assert not (tmp_path / "parsing_atr" / "1" / "model.onnx").exists()
+    made = (tmp_path / "parsing_lip" / "1" / "model.onnx").stat().st_mtime_ns
+    wrong.clear()
+    assert main(words) == 0
+    assert (tmp_path / "parsing_lip" / "1" / "model.onnx").stat().st_mtime_ns == made
+
+
+def test_half_precision_keeps_float32_tensors(tmp_path):
+    """Weights and computing are float16, inputs and outputs are not."""
+    proof = write("vae_decoder", network(nn.Conv2d(4, 3, 3).half(), torch.float16), tmp_path)
+    graph = onnx.load(tmp_path / "vae_decoder" / "1" / "model.onnx").graph
+    assert {tensor.data_type for tensor in graph.initializer} == {onnx.TensorProto.FLOAT16}
+    kinds = {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
+    assert kinds == {onnx.TensorProto.FLOAT}
+    assert proof.allowed == onnx_file.HALF_TOLERANCE
+
+
+def test_large_weights_lie_beside_the_graph(tmp_path, monkeypatch):
+    """Past protobuf's limit the weights are in a file of their own, and the two work together."""
+    monkeypatch.setattr(onnx_file, "EXTERNAL_FROM_BYTES", 100)
+    write("vae_decoder", network(nn.Conv2d(4, 64, 3)), tmp_path)
+    graph, weights = (tmp_path / "vae_decoder" / "1" / name for name in ("model.onnx", "model.onnx.data"))
+    assert weights.stat().st_size >= 64 * 4 * 9 * 4 > graph.stat().st_size // 8
+    assert session(graph).run(None, {"latents": np.zeros((1, 4, 8, 8), np.float32)})[0].shape == (1, 64, 6, 6)
+
+
+def test_files_tell_nothing_of_the_machine_that_made_them(exported):
+    """No node carries the exporter's notes with the paths of source files."""
+    for path in exported.rglob("*.onnx"):
+        assert not any(node.metadata_props for node in onnx.load(path).graph.node)
+
+
+@pytest.mark.parametrize("given", ["vae_decoder=int8", "unet=fp16", "densepose=fp16", "vae_decoder"])
+def test_a_precision_that_cannot_be(given, capsys):
+    """Refused before anything is opened."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["onnx", "--checkpoint", "x", "--out", "y", "--precision", given])
+    assert "--precision" in capsys.readouterr().err
