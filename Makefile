@@ -24,7 +24,7 @@ setup: .venv/ready ## make .venv with everything, Triton included
 	touch $@
 
 export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
-	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY)
+	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
 
 demo: export ## a try-on of several garments on several dolls through a real Triton; prints where the picture is
 	$(BIN)/python -m vitrine_export.demo --out build/demo

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 from vitrine import Vitrine, VitrineError
 from vitrine.sheet import Cell, wardrobe_sheet
-from vitrine_orchestrator.embedded import EmbeddedTriton
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 from vitrine_export import dolls
 
@@ -90,9 +90,7 @@ def _row(
         steps=steps,
     )
     for fitting in fittings:
-        if fitting.error is not None:
-            raise fitting.error
-        cells[fitting.index] = Cell(fitting.result.image)
+        cells[fitting.index] = Cell(fitting.get().image)
         bar.update()
     return cells
 

@@ -28,6 +28,7 @@ class Manifest:
     image_tokens: int
     image_size: int  # side of the image encoder's input, in pixels
     default_steps: int
+    default_guidance: float
     person_prompt: str  # "{}" is the description, in this and the next
     garment_prompt: str
     negative_prompt: str
@@ -68,6 +69,7 @@ def read_manifest(folder: Path) -> Manifest:
         image_tokens=given["image_tokens"],
         image_size=given["image_size"],
         default_steps=given["default_steps"],
+        default_guidance=given["default_guidance"],
         person_prompt=given["prompt"]["person"],
         garment_prompt=given["prompt"]["garment"],
         negative_prompt=given["prompt"]["negative"],

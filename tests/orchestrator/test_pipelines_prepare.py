@@ -24,6 +24,7 @@ MANIFEST = Manifest(
     image_tokens=16,
     image_size=32,
     default_steps=4,
+    default_guidance=2.0,
     person_prompt="model is wearing {}",
     garment_prompt="a photo of {}",
     negative_prompt="blurry",

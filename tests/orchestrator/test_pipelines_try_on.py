@@ -26,6 +26,7 @@ MANIFEST = Manifest(
     image_tokens=16,
     image_size=32,
     default_steps=4,
+    default_guidance=2.0,
     person_prompt="{}",
     garment_prompt="{}",
     negative_prompt="blurry",

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 HELP = "score a checkpoint on paper dolls it has never seen"
-EPILOG = """examples:
+EXAMPLES = """examples:
   vitrine-export score --checkpoint checkpoints/paper-doll --seed 5
   vitrine-export score --checkpoint checkpoints/paper-doll --seed 5 --url localhost:8001   # both, side by side
 """
@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--brief", action="store_true", help="do not describe the garments: pictures alone")
     parser.add_argument("--url", help="score the server there too (gRPC), and print both")
     parser.add_argument("--out", type=Path, default=Path("build/score"), help="where the contact sheet goes")
+    parser.add_argument(
+        "--repository",
+        type=Path,
+        default=Path("build/score/repository"),
+        help="where the exported networks are, or are put (default build/score/repository)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON alone")
 
 
@@ -51,12 +57,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _local(args: argparse.Namespace):  # noqa: ANN202 - imported late: torch is slow to load
-    from vitrine_export.exporting import export_checkpoint
+    from vitrine_export.checkpoint import open_checkpoint
+    from vitrine_export.exporting.order import Order, work_of
     from vitrine_export.score.local import LocalStages
     from vitrine_export.score.run import score
 
-    repository = export_checkpoint(args.checkpoint, args.out / "repository")
-    stages = LocalStages(repository)
+    work = work_of(Order(open_checkpoint(args.checkpoint), args.repository, cond=True))
+    if work.stale:
+        from vitrine_export.exporting.carry_out import carry_out  # torch takes seconds to import
+
+        carry_out(work)
+    stages = LocalStages(args.repository)
     try:
         return asyncio.run(score(stages, _local_try_on(stages, args), args.seed, args.count))
     finally:

@@ -73,6 +73,7 @@ def _weights(state: dict[str, torch.Tensor], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     halves = {key: (t.half() if t.is_floating_point() else t).cpu().contiguous() for key, t in state.items()}
     save_file(halves, path, metadata={"format": "pt"})
+    path.chmod(0o644)
 
 
 def _json(value: Any, path: Path) -> None:

@@ -16,7 +16,6 @@ from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, encoded, fla
 
 MAX_STEPS = 100
 MAX_GUIDANCE = 20.0
-DEFAULT_GUIDANCE = 2.0  # the released demo's and evaluation's
 MAX_GARMENTS = 4  # of one outfit
 MAX_SEED = 2**64 - 1
 SCHEDULERS = ("checkpoint", "ddpm", "ddim", "euler")
@@ -63,7 +62,7 @@ def read_request(context: Context, inputs: Inputs) -> TryOnRequest:
         garments=_garments(context, inputs),
         steps=int(number(inputs, "steps", 1, MAX_STEPS, context.manifest.default_steps)),
         seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
-        guidance=float(number(inputs, "guidance", 0, MAX_GUIDANCE, DEFAULT_GUIDANCE)),
+        guidance=float(number(inputs, "guidance", 0, MAX_GUIDANCE, context.manifest.default_guidance)),
         scheduler=word(inputs, "scheduler", SCHEDULERS, "checkpoint"),
         paste_back=flag(inputs, "paste_back", True),
         crop=word(inputs, "crop", FITS, "fit"),
