@@ -13,7 +13,7 @@ from vitrine_orchestrator.denoise.front import open_front
 from vitrine_orchestrator.denoise.metrics import TritonMetrics
 from vitrine_orchestrator.denoise.settings import DenoiseSettings
 from vitrine_orchestrator.engine import Arrays
-from vitrine_orchestrator.manifest import read_manifest
+from vitrine_orchestrator.manifest import read_manifest_json
 
 
 class TritonPythonModel:
@@ -26,7 +26,7 @@ class TritonPythonModel:
         given = {name: value["string_value"] for name, value in config["parameters"].items()}
         self.front = open_front(
             folder,
-            read_manifest(folder),
+            read_manifest_json(folder),
             DenoiseSettings.from_parameters(given),
             publish=TritonMetrics(pb_utils).publish,
         )

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from vitrine.errors import BadRequest, VitrineError
@@ -18,7 +19,6 @@ from vitrine_orchestrator.denoise.service import DenoiseService
 from vitrine_orchestrator.denoise.settings import DenoiseSettings
 from vitrine_orchestrator.denoise.watch import Progress
 from vitrine_orchestrator.engine import Arrays, Engine, load_engine
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.schedulers import Schedules
 
 logger = logging.getLogger(__name__)
@@ -65,24 +65,25 @@ class Front:
 
 def open_front(
     folder: Path,
-    manifest: Manifest,
+    manifest: Mapping[str, Any],
     settings: DenoiseSettings,
     publish: Callable[[Counters, GarmentCache], None] | None = None,
     engine: Engine | None = None,
 ) -> Front:
-    """The model of a version folder and its manifest.
+    """The model of a version folder; `manifest` is its manifest.json.
 
     Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
     """
     engine = engine or load_engine(folder, settings.provider, threads=settings.threads)
     shapes = JobShapes(
-        context_width=manifest.context_width,
-        pooled_width=manifest.pooled_width,
-        image_tokens=manifest.image_tokens,
-        factor=manifest.factor,
+        context_width=manifest["context_width"],
+        pooled_width=manifest["pooled_width"],
+        image_tokens=manifest["image_tokens"],
+        channels=manifest["latent"]["channels"],
+        factor=manifest["latent"]["factor"],
         latent_size=engine.latent_size,
     )
-    return Front(DenoiseService(engine, settings, publish=publish), shapes, Schedules(manifest.scheduler))
+    return Front(DenoiseService(engine, settings, publish=publish), shapes, Schedules(manifest["scheduler"]))
 
 
 def _job(arrays: Arrays) -> str:
