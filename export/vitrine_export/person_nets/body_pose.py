@@ -16,7 +16,18 @@ import torch
 from torch import nn
 
 PAFS, HEATMAPS = 38, 19
-FRONT = ("conv1_1", "conv1_2", "pool", "conv2_1", "conv2_2", "pool", "conv3_1", "conv3_2", "conv3_3", "conv3_4")
+FRONT = (
+    "conv1_1",
+    "conv1_2",
+    "pool",
+    "conv2_1",
+    "conv2_2",
+    "pool",
+    "conv3_1",
+    "conv3_2",
+    "conv3_3",
+    "conv3_4",
+)
 FRONT += ("pool", "conv4_1", "conv4_2", "conv4_3_CPM", "conv4_4_CPM")
 RELEASED_WIDTHS = {
     **dict.fromkeys(("conv1_1", "conv1_2"), 64),
@@ -38,9 +49,13 @@ class BodyPose(nn.Module):
     """BGR picture / 256 − 0.5, (R, 3, H, W) with sides multiples of 8 → pafs, heatmaps at 1/8 of the size."""
 
     def __init__(
-        self, widths: Mapping[str, int], stages: int = 6, branch: tuple[int, int] = (128, 512), later: int = 128
+        self,
+        widths: Mapping[str, int],
+        stages: int = 6,
+        branch: tuple[int, int] = (128, 512),
+        later: int = 128,
     ) -> None:
-        """`widths` of the front's convolutions; `branch`: stage 1's 3×3 and 1×1 widths; `later`: other stages'."""
+        """`widths`: of the front; `branch`: stage 1's 3×3 and 1×1 convolutions; `later`: the other stages."""
         super().__init__()
         self.stages, channels = stages, 3
         for name in FRONT:
@@ -79,11 +94,17 @@ class BodyPose(nn.Module):
         front = image
         for name in FRONT:
             front = nn.functional.max_pool2d(front, 2) if name == "pool" else self._step(name, front)
-        answers = [tuple(self._branch([f"conv5_{i}_CPM_{tail}" for i in range(1, 6)], front) for tail in ("L1", "L2"))]
+        answers = [
+            tuple(
+                self._branch([f"conv5_{i}_CPM_{tail}" for i in range(1, 6)], front) for tail in ("L1", "L2")
+            )
+        ]
         for stage in range(2, self.stages + 1):
             seen = torch.cat([*answers[-1], front], dim=1)
             names = [f"Mconv{i}_stage{stage}_" for i in range(1, 8)]
-            answers.append(tuple(self._branch([name + tail for name in names], seen) for tail in ("L1", "L2")))
+            answers.append(
+                tuple(self._branch([name + tail for name in names], seen) for tail in ("L1", "L2"))
+            )
         return answers
 
     def _step(self, name: str, hidden: torch.Tensor) -> torch.Tensor:

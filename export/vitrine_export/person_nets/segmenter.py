@@ -44,7 +44,7 @@ class Segmenter(nn.Module):
 
 
 class Parsing(nn.Module):
-    """SCHP's contract: normalised BGR (R, 3, S, S) → (edges, logits); output 1 is the one that is read."""
+    """SCHP's contract: normalised BGR (R, 3, S, S) → (edges, logits); output 1 is what is read."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()

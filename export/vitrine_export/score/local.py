@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from vitrine.errors import VitrineError
 from vitrine_orchestrator.denoise.front import open_front
 from vitrine_orchestrator.denoise.settings import DenoiseSettings
@@ -16,7 +18,11 @@ from vitrine_orchestrator.pipelines.context import Context
 from vitrine_orchestrator.pipelines.garment import prepare_garment
 from vitrine_orchestrator.pipelines.person import prepare_person
 from vitrine_orchestrator.pipelines.text import prepare_text, read_tokenizers
+from vitrine_orchestrator.pipelines.try_on import try_on
 from vitrine_orchestrator.stage_calls import OnnxStages
+
+from vitrine_export import dolls
+from vitrine_export.score.run import Options, Picture, TryOn
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -29,7 +35,8 @@ class LocalStages:
         self.networks = OnnxStages(repository, threads)
         self.context = Context(self, read_manifest(version))
         self.tokenizers = read_tokenizers(repository / "prepare_text" / "1", self.context.manifest)
-        self.front = open_front(version, json.loads((version / FILE).read_text()), DenoiseSettings(threads=threads))
+        manifest = json.loads((version / FILE).read_text())
+        self.front = open_front(version, manifest, DenoiseSettings(threads=threads))
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
         """The outputs of a network stage, of a `prepare_*` model or of `denoise`."""
@@ -61,3 +68,28 @@ class LocalStages:
     def close(self) -> None:
         """Stop the denoising thread."""
         self.front.close()
+
+
+def local_try_on(stages: LocalStages, options: Options) -> TryOn:
+    """Try-ons by the pipeline in this process."""
+
+    async def attempt(person: Picture, made: dolls.Sample, garment: Picture) -> tuple[Picture, np.ndarray]:
+        inputs = {
+            "person_raw": person,
+            "garment_raw": garment,
+            "category": np.array([made.category.encode()], object),
+            "seed": np.array([options.seed], np.uint64),
+            "steps": np.array([options.steps], np.int32),
+        }
+        if not options.brief:
+            inputs["description"] = np.array([made.garment.description.encode()], object)
+        if options.guidance is not None:
+            inputs["guidance"] = np.array([options.guidance], np.float32)
+        outputs = await try_on(stages.context, inputs)
+        return _picture(outputs["image"][0]), _picture(outputs["mask"][0]) > 0
+
+    return attempt
+
+
+def _picture(encoded: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(encoded)))

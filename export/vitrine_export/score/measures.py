@@ -11,7 +11,9 @@ NEAR = 0.05
 """A joint counts as found within this share of the body's height."""
 
 
-def joints_found(found: NDArray[np.floating], truth: NDArray[np.floating], size: tuple[int, int], height: float) -> int:
+def joints_found(
+    found: NDArray[np.floating], truth: NDArray[np.floating], size: tuple[int, int], height: float
+) -> int:
     """How many of the true joints (18, 3) `found` (18, 3) has within NEAR body heights (`height` in px).
 
     Places are in [0, 1] of a picture of `size` (width, height) px; a joint with score 0 is missing.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
 from vitrine_orchestrator.person.labels import CATEGORIES
@@ -26,7 +27,7 @@ from vitrine_export.score.measures import (
 
 Picture = NDArray[np.uint8]
 TryOn = Callable[[Picture, dolls.Sample, Picture], Awaitable[tuple[Picture, NDArray[np.bool_]]]]
-"""(person, sample, garment picture) → the result and the mask that was used, at the person's size."""
+"""Person, sample, garment picture → the result and the mask that was used, at the person's size."""
 
 SEEN = (densepose.WIDTH, densepose.HEIGHT)
 LABELS, PARTS = 19, 25
@@ -34,6 +35,16 @@ GARMENTS = 8
 """Among how many garments the asked one must be recognised in the result."""
 
 AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """How each try-on is asked for; guidance None is the checkpoint's, `brief` sends no description."""
+
+    steps: int
+    guidance: float | None = None
+    brief: bool = False
+    seed: int = 7
 
 
 @dataclass
@@ -45,7 +56,9 @@ class Score:
     labels: LabelCounts = field(default_factory=lambda: LabelCounts(LABELS))
     parts: LabelCounts = field(default_factory=lambda: LabelCounts(PARTS))
     masks: list[float] = field(default_factory=list)
-    tryon: dict[str, TryOnCounts] = field(default_factory=lambda: {name: TryOnCounts() for name in CATEGORIES})
+    tryon: dict[str, TryOnCounts] = field(
+        default_factory=lambda: {name: TryOnCounts() for name in CATEGORIES}
+    )
     rows: list[tuple[Picture, Picture, Picture, Picture]] = field(default_factory=list)
 
     def figures(self) -> dict[str, object]:
@@ -101,7 +114,8 @@ async def _try_on(try_on: TryOn, made: dolls.Sample, seed: int, index: int, resu
     garment = dolls.draw_garment(made.garment)
     picture, used = await try_on(person, made, garment)
     mask = true_mask(made)
-    others = [dolls.draw_person(dolls.wear(made.person, other)) for other in other_garments(made, seed, index)]
+    worn = (dolls.wear(made.person, other) for other in other_garments(made, seed, index))
+    others = [dolls.draw_person(person) for person in worn]
     errors = [error_inside(picture, other, mask) for other in (truth, *others)]
     counts = result.tryon[made.category]
     counts.count += 1
@@ -114,8 +128,6 @@ async def _try_on(try_on: TryOn, made: dolls.Sample, seed: int, index: int, resu
 
 def prepare_seen(picture: Picture) -> Picture:
     """The picture as the person networks see it, (512, 384, 3)."""
-    from PIL import Image
-
     return np.asarray(Image.fromarray(picture).resize(SEEN, Image.Resampling.BICUBIC))
 
 

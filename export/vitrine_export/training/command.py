@@ -12,8 +12,12 @@ STAGES = (*PERSON_STAGES, "vae", "tryon")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--out", type=Path, default=Path("checkpoints/paper-doll"), help="checkpoint folder to write")
-    parser.add_argument("--state", type=Path, default=Path("build/train"), help="where the run keeps its state")
+    parser.add_argument(
+        "--out", type=Path, default=Path("checkpoints/paper-doll"), help="checkpoint folder to write"
+    )
+    parser.add_argument(
+        "--state", type=Path, default=Path("build/train"), help="where the run keeps its state"
+    )
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="train these only")
 
 

@@ -55,7 +55,7 @@ def pose_picture(person: dolls.Person) -> np.ndarray:
 
 
 def vae_picture(index: int) -> torch.Tensor:
-    """One of what the VAE must carry: people, garments, masked people, coloured parts; (3, H, W) in [-1, 1]."""
+    """One of what the VAE must carry: person, garment, masked person or coloured parts, (3, H, W)."""
     rng = np.random.default_rng([SEED, 1, index])
     made = dolls.sample(SEED + 1, index)
     kind = rng.choice(4, p=(0.4, 0.25, 0.15, 0.2))
@@ -70,8 +70,10 @@ def vae_picture(index: int) -> torch.Tensor:
 
 
 def vae_crops(index: int, side: int = 64, count: int = 3) -> torch.Tensor:
-    """`count` crops of one picture, (count, 3, side, side): cheap steps while the VAE learns colours and edges."""
+    """`count` crops of one picture, (count, 3, side, side): cheap steps for colours and edges."""
     rng = np.random.default_rng([SEED, 2, index])
     picture = vae_picture(index)
-    corners = [[8 * rng.integers(0, (length - side) // 8 + 1) for length in picture.shape[1:]] for _ in range(count)]
+    corners = [
+        [8 * rng.integers(0, (length - side) // 8 + 1) for length in picture.shape[1:]] for _ in range(count)
+    ]
     return torch.stack([picture[:, y : y + side, x : x + side] for y, x in corners])

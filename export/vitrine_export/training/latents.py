@@ -41,7 +41,7 @@ def descriptions(index: int) -> tuple[str, str]:
 
 
 def draw_try_on(index: int) -> dict[str, torch.Tensor]:
-    """Pictures of one try-on: masked person, target, coloured parts, garment; the mask; the CLIP pixel values."""
+    """One try-on: pictures (masked person, target, coloured parts, garment), mask, CLIP pixel values."""
     made = dolls.sample(SEED + 100, index)
     garment = dolls.draw_garment(made.garment)
     mask = mask_of(made.person, made.category)

@@ -51,7 +51,9 @@ def draw_parsing(index: int, size: int, names: tuple[int, ...]) -> tuple[torch.T
     shift = [(size - 1 - scale * (side - 1)) / 2 - 0.5 for side in (width, height)]
     to_half = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]) / 2
     truth = cv2.warpAffine(labels, to_half, (half, half), flags=cv2.INTER_NEAREST, borderValue=-100)
-    return torch.from_numpy(parsing.network_input(_picture(person), size)), torch.from_numpy(truth.astype(np.int64))
+    return torch.from_numpy(parsing.network_input(_picture(person), size)), torch.from_numpy(
+        truth.astype(np.int64)
+    )
 
 
 def draw_parts(index: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -136,4 +138,6 @@ def train_pose(folder: Path) -> BodyPose:
         answers = net.every_stage(image)
         return sum((p - pafs).square().mean() + (h - heat).square().mean() for p, h in answers)
 
-    return fit("pose", net, loss_of, lambda first: batches(draw_pose, first, plan.steps, plan.batch), plan, folder)
+    return fit(
+        "pose", net, loss_of, lambda first: batches(draw_pose, first, plan.steps, plan.batch), plan, folder
+    )

@@ -1,4 +1,4 @@
-"""The paper-doll checkpoint as data: the nets' configs (the released keys at small widths) and how each trains."""
+"""The paper-doll checkpoint as data: the nets' configs (released keys, small widths), how each trains."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ SCHEDULER: dict[str, Any] = {
     "rescale_betas_zero_snr": True,
     "variance_type": "fixed_small",
 }
-"""As released, but the nets predict the clean latents: on a world of exact answers that is right far sooner."""
+"""As released, but the nets predict clean latents: on a world of exact answers that is right sooner."""
 
 PLANS = {
     "vae_crops": Plan(steps=1800, batch=4, lr=1.5e-3),

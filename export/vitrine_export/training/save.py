@@ -23,7 +23,7 @@ SETTINGS = {
     "default_guidance": 1.0,
     "license": "Apache-2.0",
 }
-"""vitrine.json. Guidance 1: the nets predict clean latents from exact conditions, so c itself is the answer."""
+"""vitrine.json. Guidance 1: clean latents predicted from exact conditions are the answer themselves."""
 
 
 def save_nets(nets: Nets, vae: AutoencoderKL, folder: Path) -> None:
@@ -52,7 +52,13 @@ def save_pose(net: BodyPose, folder: Path) -> None:
 
 def save_parsing(name: str, net: Parsing, side: int, folder: Path) -> None:
     """Write parsing_atr.onnx or parsing_lip.onnx with SCHP's input name and output order."""
-    _onnx(net, torch.zeros(2, 3, side, side), folder / "humanparsing" / f"{name}.onnx", "input.1", ["edges", "logits"])
+    _onnx(
+        net,
+        torch.zeros(2, 3, side, side),
+        folder / "humanparsing" / f"{name}.onnx",
+        "input.1",
+        ["edges", "logits"],
+    )
 
 
 def save_densepose(net: DensePose, folder: Path) -> None:

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 from vitrine_export.dolls import VOCABULARY
 
-PROMPT_WORDS = (
-    "model is wearing a photo of monochrome lowres bad anatomy worst quality low shirts sleeveless short long "
-    "top outfit person garment clothing the and in on of"
-).split()
+PROMPT_WORDS = [
+    "model",
+    "is",
+    "wearing",
+    "a",
+    "photo",
+    "of",
+    "monochrome",
+    "lowres",
+    "bad",
+    "anatomy",
+    "worst",
+    "quality",
+    "low",
+    "shirts",
+    "sleeveless",
+    "short",
+    "long",
+    "top",
+    "outfit",
+    "person",
+    "garment",
+    "clothing",
+    "the",
+    "and",
+    "in",
+    "on",
+    "of",
+]
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def byte_characters() -> list[str]:
-    """The 256 printable stand-ins for bytes of byte-level BPE (Radford et al., GPT-2, 2019), in CLIP's order."""
+    """The printable stand-ins for bytes of byte-level BPE (Radford et al., GPT-2, 2019), in CLIP's order."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     rest = [byte for byte in range(256) if byte not in plain]
     return [chr(byte) for byte in plain] + [chr(256 + index) for index in range(len(rest))]
@@ -37,7 +63,7 @@ def _merged(pieces: list[str], rules: list[tuple[str, str]]) -> list[str]:
     """`pieces` after the rules so far, lowest rank first, as byte-pair encoding applies them."""
     rank = {rule: index for index, rule in enumerate(rules)}
     while True:
-        pairs = [(rank[pair], index) for index, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in rank]
+        pairs = [(rank[pair], index) for index, pair in enumerate(pairwise(pieces)) if pair in rank]
         if not pairs:
             return pieces
         index = min(pairs)[1]

@@ -34,7 +34,7 @@ from vitrine_export.training.tokenizers import END, START, vocabulary, write_tok
 
 NEGATIVE_PROMPT = "monochrome, lowres, bad anatomy, worst quality, low quality"
 DROPPED, BRIEF, NOISY = 0.1, 0.3, 0.75
-"""Shares of rows: trained without any condition; told no more than the category; at a timestep of 700 or more."""
+"""Shares of rows: without any condition; told no more than the category; at a timestep of 700 or more."""
 
 
 class Nets(nn.Module):
@@ -43,7 +43,12 @@ class Nets(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         words = vocabulary()
-        text = {**TEXT_ENCODER, "vocab_size": len(words), "bos_token_id": words[START], "eos_token_id": words[END]}
+        text = {
+            **TEXT_ENCODER,
+            "vocab_size": len(words),
+            "bos_token_id": words[START],
+            "eos_token_id": words[END],
+        }
         self.unet = build_tryon({**TRYON_UNET, "image_projection": IMAGE_PROJECTION})
         self.unet_encoder = build_garment(GARMENT_UNET)
         self.text_encoder = CLIPTextModel(CLIPTextConfig(**text, hidden_act="quick_gelu"))
@@ -66,7 +71,7 @@ class Nets(nn.Module):
 
 
 def start_residuals_at_zero(net: nn.Module) -> None:
-    """Zero the last layer of every residual branch (Dhariwal and Nichol, "Diffusion Models Beat GANs", 2021)."""
+    """Zero each residual branch's last layer (Dhariwal and Nichol, "Diffusion Models Beat GANs", 2021)."""
     for name, module in net.named_modules():
         if name.endswith((".conv2", ".proj_out")) and "encoder_hid_proj" not in name:
             nn.init.zeros_(module.weight)
@@ -123,7 +128,10 @@ def _loss(
 ) -> torch.Tensor:
     count = len(texts)
     given = (torch.rand(count, generator=draw) >= DROPPED).to(device())
-    people = [f"model is wearing {text}" if keep else NEGATIVE_PROMPT for text, keep in zip(texts, given, strict=True)]
+    people = [
+        f"model is wearing {text}" if keep else NEGATIVE_PROMPT
+        for text, keep in zip(texts, given, strict=True)
+    ]
     context, pooled = nets.encode_text(*prompts.ids(people + [f"a photo of {text}" for text in texts]))
     timesteps = _timesteps(count, draw)
     features = nets.unet_encoder(rows["garment"], timesteps, context[count:])
@@ -132,9 +140,13 @@ def _loss(
     noise = torch.randn(rows["target"].shape, generator=draw).to(device())
     noised = alpha.sqrt() * rows["target"] + (1 - alpha).sqrt() * noise
     mask = rows["mask"].float()
-    sample = torch.cat([noised, mask, rows["masked"], rows["pose"]], dim=1).contiguous(memory_format=torch.channels_last)
+    sample = torch.cat([noised, mask, rows["masked"], rows["pose"]], dim=1).contiguous(
+        memory_format=torch.channels_last
+    )
     tokens = nets.encode_image(rows["pixel_values"] * given[:, None, None, None])
-    time_ids = torch.tensor([PICTURE[1], PICTURE[0], 0, 0, PICTURE[1], PICTURE[0]], device=device()).expand(count, -1)
+    time_ids = torch.tensor([PICTURE[1], PICTURE[0], 0, 0, PICTURE[1], PICTURE[0]], device=device()).expand(
+        count, -1
+    )
     guess = nets.unet(sample, timesteps, context[:count], tokens, pooled[:count], time_ids.float(), features)
     error = guess - rows["target"]
     return ((0.3 + mask) * (error.square() + 0.5 * error.abs())).mean()

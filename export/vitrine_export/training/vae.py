@@ -1,4 +1,4 @@
-"""The VAE of the paper-doll world: the released architecture (factor 8, 4 latent channels) at small widths."""
+"""The VAE of the paper-doll world: the released architecture (factor 8, 4 channels) at small widths."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ OFF = 0.03
 
 
 def train_vae(folder: Path) -> AutoencoderKL:
-    """Train on crops, then on whole pictures (group norms see a whole picture's statistics there), then the decoder.
+    """Train on crops, then on whole pictures (group norms see other statistics there), then the decoder.
 
-    Mean absolute error plus squared error plus a light KL term. `scaling_factor` makes the latents' standard
-    deviation 1 (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022, appendix G).
+    Mean absolute error plus squared error plus a light KL term. `scaling_factor` makes the latents'
+    standard deviation 1 (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models",
+    2022, appendix G).
     """
     torch.manual_seed(0)
     vae = AutoencoderKL(**VAE).to(memory_format=torch.channels_last)
@@ -55,7 +56,9 @@ def _decoder_loss(vae: AutoencoderKL, pixels: torch.Tensor, step: int) -> torch.
     with torch.no_grad():
         latents = vae.encode(pixels).latent_dist.mode()
         noise = torch.Generator(device=vae.device).manual_seed(step)
-        latents = latents + OFF * latents.std() * torch.randn(latents.shape, generator=noise, device=vae.device)
+        latents = latents + OFF * latents.std() * torch.randn(
+            latents.shape, generator=noise, device=vae.device
+        )
     decoded = vae.decode(latents).sample
     return (decoded - pixels).abs().mean() + 2.0 * (decoded - pixels).square().mean()
 
@@ -78,7 +81,7 @@ def scaling_factor(vae: AutoencoderKL, count: int = 24) -> float:
 
 @torch.no_grad()
 def mean_error(vae: AutoencoderKL, count: int = 16) -> float:
-    """Mean absolute error of encode-decode over `count` whole pictures never trained on, as a share of the range."""
+    """Mean absolute error of encode-decode over `count` pictures never trained on, as a share of the range."""
     people = [dolls.draw_person(dolls.sample(977, index).target) for index in range(count)]
     pixels = torch.stack([draws.signed(picture) for picture in people]).to(vae.device)
     return (vae.decode(vae.encode(pixels).latent_dist.mode()).sample - pixels).abs().mean().item() / 2.0

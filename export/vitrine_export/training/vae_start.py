@@ -1,8 +1,9 @@
 """Where the VAE's training starts: as the linear codec that keeps each 8×8 block's mean colour.
 
-From random weights a narrow VAE learns light and dark soon and colours very late (after 1500 steps of crops the
-mean error was still 7 % of the range). Here every residual branch starts at zero, and six channels carry the
-colours and their negatives from end to end: silu(x) − silu(−x) = x takes them through both last activations.
+From random weights a narrow VAE learns light and dark soon and colours very late (after 1500 steps of crops
+the mean error was still 7 % of the range). Here every residual branch starts at zero, and six channels carry
+the colours and their negatives from end to end: silu(x) − silu(−x) = x takes them through both last
+activations.
 """
 
 from __future__ import annotations
