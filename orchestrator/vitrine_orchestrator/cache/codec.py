@@ -40,11 +40,10 @@ class BadArrays(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """What one array must be; -1 in `shape` varies. finite: NaN and infinity are refused."""
+    """What one array must be; -1 in `shape` varies."""
 
     dtype: str
     shape: tuple[int, ...]
-    finite: bool = True
 
 
 Schema = Mapping[str, Array]
@@ -69,8 +68,8 @@ def encode(arrays: Mapping[str, np.ndarray]) -> bytes:
     return b"".join([_LENGTH.pack(len(text)), text, *parts])
 
 
-def decode(data: bytes, schema: Schema | None = None) -> dict[str, np.ndarray]:
-    """The arrays, read-only views of `data`; BadArrays unless it is whole and fits `schema`, where given."""
+def decode(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays, read-only views of `data`; BadArrays unless it is whole."""
     header, start = _header(data)
     arrays, end = {}, 0
     for name, row in sorted(header.items(), key=lambda item: _span(*item)[0]):
@@ -81,13 +80,11 @@ def decode(data: bytes, schema: Schema | None = None) -> dict[str, np.ndarray]:
         end = stop
     if start + end != len(data):
         raise BadArrays(f"{len(data)} bytes, the header tells of {start + end}")
-    if schema is not None:
-        check(arrays, schema)
     return arrays
 
 
 def check(arrays: Mapping[str, np.ndarray], schema: Schema) -> None:
-    """BadArrays unless `arrays` has exactly the names of `schema`, each with its dtype, shape and values."""
+    """BadArrays unless `arrays` has exactly the names of `schema`, each with its dtype and shape."""
     if arrays.keys() != schema.keys():
         raise BadArrays(f"arrays are {sorted(arrays)}, expected {sorted(schema)}")
     for name, want in schema.items():
@@ -97,7 +94,12 @@ def check(arrays: Mapping[str, np.ndarray], schema: Schema) -> None:
         )
         if not fits or have.dtype != DTYPES[want.dtype]:
             raise BadArrays(f"{name} is {have.dtype} {have.shape}, expected {want.dtype} {want.shape}")
-        if want.finite and have.dtype.kind == "f" and not np.isfinite(have).all():
+
+
+def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """BadArrays if a number is NaN or infinite; reads every value, about 0.3 ms for each MB."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise BadArrays(f"{name} holds NaN or infinity")
 
 

@@ -23,7 +23,7 @@ from vitrine_orchestrator.cache.tier import Counters, Got, Lease
 
 DEFAULT_MAX_BYTES = 50 * 2**30
 THREADS = 2  # 11 threads read a warm set 6 times slower than one
-GET_LIMIT_S, HUNG_PAUSE_S = 2.0, 30.0  # a cold read of a set takes 0.04 s
+GET_LIMIT_S, PUT_LIMIT_S, HUNG_PAUSE_S = 2.0, 10.0, 30.0  # a cold read of a set takes 0.04 s
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0  # of writes, after a fault; doubled with each further one
 _COUNTER_OF = {  # any other fault is "eio"
     errno.ENOSPC: "full",
@@ -70,8 +70,14 @@ class Disk:
             return Got(None, None)
 
     async def put(self, key: Key, value: bytes, lease: Lease) -> bool:
-        """See Tier."""
-        return await self._in_thread(self.write, key, value, lease)
+        """See Tier; a write that hangs is left to itself after PUT_LIMIT_S."""
+        try:
+            async with asyncio.timeout(PUT_LIMIT_S):
+                return await self._in_thread(self.write, key, value, lease)
+        except TimeoutError:
+            self.counters.add("eio")
+            self._pause_writes()
+            return False
 
     async def forget(self, owner: str) -> None:
         """See Tier; also frees the space."""
@@ -107,8 +113,7 @@ class Disk:
             self._write(key, value, lease)
         except OSError as error:
             self._count(error)
-            self._paused_until_s = time.monotonic() + self._pause_s
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            self._pause_writes()
             return False
         self._pause_s = FIRST_PAUSE_S
         return True
@@ -160,6 +165,10 @@ class Disk:
             grown = self.folder.write(key, header, value, int(at.wall_s))
         if self.space.add(grown) > self.space.max_bytes:
             self.counters.add("evictions", self.space.evict(at.wall_s))
+
+    def _pause_writes(self) -> None:
+        self._paused_until_s = time.monotonic() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     def _count(self, error: OSError) -> None:
         self.counters.add(_COUNTER_OF.get(error.errno, "eio"))

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from vitrine_orchestrator.cache.envelope import HEADER_BYTES, Header, read_header
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
+from vitrine_orchestrator.cache.process import is_gone, own_name
 
 _S = 10**9  # nanoseconds
 _MAX_READS = 1000  # more than any lifetime asks for; what another program left there is more, and counts as 0
@@ -52,7 +53,6 @@ class Folder:
         """Make the directories; OSError if `root` is a link, another user's, or cannot be made."""
         self.root, self._os = root, calls
         self.entries, self.drafts = root / "entries", root / "drafts"
-        self._writer = f"{_pid_namespace()}-{os.getpid()}"
         for directory in (root, self.entries, self.drafts):
             self._make(directory)
             state = self._os.lstat(directory)
@@ -85,7 +85,7 @@ class Folder:
 
     def write(self, key: Key, header: bytes, value: bytes, use: int) -> int:
         """Put an entry in place of any older one, whole or not at all; the bytes the folder grew by."""
-        draft = self.drafts / f"{self._writer}-{secrets.token_hex(8)}"
+        draft = self.drafts / f"{own_name()}-{secrets.token_hex(8)}"
         path = self.path(key)
         try:
             self._write_draft(draft, header, value, use)
@@ -139,7 +139,7 @@ class Folder:
         for item in list(self._os.scandir(self.drafts)):
             try:
                 old = now_s - item.stat(follow_symlinks=False).st_mtime > DRAFT_AGE_S
-                if old or _is_orphan(item.name):
+                if old or is_gone(item.name):
                     self._os.unlink(item.path)
                     swept += 1
             except FileNotFoundError:
@@ -212,24 +212,3 @@ class Folder:
 def _reads(mtime_ns: int) -> int:
     reads = mtime_ns % _S
     return reads if reads <= _MAX_READS else 0
-
-
-def _pid_namespace() -> str:
-    try:
-        return str(os.stat("/proc/self/ns/pid").st_ino)
-    except OSError:
-        return "unknown"
-
-
-def _is_orphan(draft: str) -> bool:
-    namespace, _, rest = draft.partition("-")
-    pid = rest.partition("-")[0]
-    if namespace != _pid_namespace() or not pid.isdecimal():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        pass  # another user's, or no pid at all
-    return False

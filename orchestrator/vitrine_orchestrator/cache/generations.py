@@ -87,8 +87,10 @@ class SharedGenerations:
             raise Unavailable(f"invalidation not written to the cache folder: {error.strerror}") from error
 
     def close(self) -> None:
-        """Close the file."""
-        self._os.close(self._fd)
+        """Close the file; every later question goes unanswered."""
+        if self._fd >= 0:
+            self._os.close(self._fd)
+            self._fd = -1
 
     def _reopen(self) -> None:
         old, self._fd = self._fd, self._open()

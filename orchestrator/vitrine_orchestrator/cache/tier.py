@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from vitrine_orchestrator.cache.key import Key
 
-Lease = bytes  # compared for equality only
+Lease = bytes  # only compared for equality
 
 
 class Got(NamedTuple):
@@ -71,7 +71,7 @@ COUNTERS = {
     "l1_hits": "memory had it",
     "l2_hits": "a file had it",
     "l3_hits": "the object store had it",
-    "misses": "no tier had it",
+    "misses": "no tier had it: it was made, or failed to be",
     "evictions": "a value left memory or disk to make room",
     "expired": "a value was found too old",
     "oversize": "a value was too large to be kept in memory",
@@ -82,6 +82,7 @@ COUNTERS = {
     "l3_unavailable": "the object store did not answer in time, or with an error",
     "stale_put": "a value was not kept because its owner was invalidated while it was made",
     "lock_timeout": "another process held the work on a value for too long",
+    "not_kept": "a value was not kept because it holds NaN, infinity or no numbers at all",
     "fault": "an unexpected error inside the cache",
 }
 

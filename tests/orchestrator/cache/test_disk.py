@@ -12,6 +12,7 @@ from vitrine_orchestrator.cache.disk import Disk
 from vitrine_orchestrator.cache.envelope import HEADER_BYTES
 from vitrine_orchestrator.cache.expiry import BASE_S
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
+from vitrine_orchestrator.cache.process import own_name
 from vitrine_orchestrator.cache.space import Space
 
 YEAR_S = 365 * 24 * 3600.0
@@ -200,7 +201,7 @@ def test_a_last_use_in_the_future_is_set_back(tmp_path):
 def test_drafts_without_a_writer_are_swept(tmp_path):
     """At a start, drafts of dead processes go at once, any after an hour; those being written stay."""
     disk = Disk(tmp_path)
-    namespace, mine = disk.folder._writer.split("-")
+    namespace, mine = own_name().split("-")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     names = [f"{namespace}-{dead.pid}-a", f"{namespace}-{mine}-b", f"other-{dead.pid}-c", f"other-{mine}-d"]

@@ -5,6 +5,9 @@ from vitrine_orchestrator.cache.disk import Disk
 from vitrine_orchestrator.cache.generations import OwnGenerations
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.memory import Memory
+from vitrine_orchestrator.cache.objects import Place, S3Objects
+from vitrine_orchestrator.cache.simulated_s3 import SimulatedS3
+from vitrine_orchestrator.cache.store import Store
 from vitrine_orchestrator.cache.tier import Off
 
 KEY = Key("garment", owner("garment", "coat"), "latents")
@@ -17,9 +20,20 @@ HARD = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=["memory", "disk"])
-async def tier(request, tmp_path):
-    make = {"memory": lambda: Memory(OwnGenerations()), "disk": lambda: Disk(tmp_path)}
+@pytest.fixture
+async def s3():
+    async with SimulatedS3() as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "disk", "store"])
+async def tier(request, tmp_path, s3):
+    place = Place("bucket", "cache", s3.endpoint, "us-east-1", ("key", "secret"))
+    make = {
+        "memory": lambda: Memory(OwnGenerations()),
+        "disk": lambda: Disk(tmp_path),
+        "store": lambda: Store(S3Objects(place)),
+    }
     made = make[request.param]()
     yield made
     await made.close()

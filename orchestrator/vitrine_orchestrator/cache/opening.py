@@ -1,0 +1,119 @@
+"""Puts the cache of one process together from its settings, going without what cannot be used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.cache.codec import Schema
+from vitrine_orchestrator.cache.disk import DEFAULT_MAX_BYTES, Disk
+from vitrine_orchestrator.cache.generations import Generations, OwnGenerations, SharedGenerations
+from vitrine_orchestrator.cache.memo import Locks, Memo
+from vitrine_orchestrator.cache.memory import Memory
+from vitrine_orchestrator.cache.objects import Place, S3Objects
+from vitrine_orchestrator.cache.process_lock import NoLocks, ProcessLocks
+from vitrine_orchestrator.cache.statistics import Numbers, Published, Sizes, statistics
+from vitrine_orchestrator.cache.store import Store
+from vitrine_orchestrator.cache.tier import Counters, Off, Tier
+from vitrine_orchestrator.cache.tiered import Tiered
+from vitrine_orchestrator.cache.tombstones import OwnTombstones, SharedTombstones, Tombstones
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """Which tiers there are. Processes that share data must share `folder`: it carries invalidations too."""
+
+    memory: Literal["on", "off"] = "on"
+    folder: Path | None = None  # of a local file system; None: nothing outlives the process
+    disk_bytes: int = DEFAULT_MAX_BYTES  # 0: the folder carries invalidations and locks, but no values
+    store: str = "off"  # or s3://bucket/prefix
+    endpoint: str | None = None  # of a store that is not Amazon's
+    region: str | None = None
+    keys: tuple[str, str] | None = None  # access key id and secret; None: found as boto3 finds them
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the processes of a host have in common, or its stand-ins within this process."""
+
+    generations: Generations
+    locks: Locks
+    tombstones: Tombstones
+    published: Published | None = None
+
+
+@dataclass(frozen=True)
+class Cache:
+    """An opened cache: `memo` for the pipelines, the rest for whoever operates it."""
+
+    memo: Memo
+    memory: Memory | None
+    disk: Disk | None
+    shared: Shared
+
+    def statistics(self) -> Numbers:
+        """Counters, rates and sizes, of all processes that share the folder."""
+        counts, sizes = self.memo.counters.snapshot(), self._memory_sizes()
+        if self.shared.published:
+            self.shared.published.write(counts, sizes, at_once=True)
+            counts, sizes = self.shared.published.read()
+        return statistics(counts, {**sizes, **({"disk": self.disk.sizes()} if self.disk else {})})
+
+    async def close(self) -> None:
+        """Finish what was begun, within a bound."""
+        await self.memo.close()
+
+    def publish(self) -> None:
+        """Tell the other processes now and then what this one did."""
+        if self.shared.published:
+            self.shared.published.write(self.memo.counters.snapshot(), self._memory_sizes())
+
+    def _memory_sizes(self) -> Sizes:
+        return self.memory.sizes() if self.memory else {}
+
+
+def open_cache(settings: CacheSettings, schemas: Mapping[str, Schema] | None = None) -> Cache:
+    """The cache of this process. A folder that cannot be used is logged and counted, and gone without."""
+    counters = Counters()
+    disk, shared = _open_folder(settings, counters)
+    memory = Memory(shared.generations, counters) if settings.memory == "on" else None
+    store: Tier = Store(S3Objects(_place(settings)), counters) if settings.store != "off" else Off()
+    tiers = Tiered(memory or Off(), disk or Off(), store, shared.tombstones, counters)
+    memo = Memo(tiers, shared.generations, shared.locks, schemas)
+    cache = Cache(memo, memory, disk, shared)
+    memo.after = cache.publish
+    return cache
+
+
+def _open_folder(settings: CacheSettings, counters: Counters) -> tuple[Disk | None, Shared]:
+    own = Shared(OwnGenerations(), NoLocks(), OwnTombstones())
+    folder = settings.folder
+    if folder is None:
+        return None, own
+    try:
+        disk = Disk(folder, counters, settings.disk_bytes) if settings.disk_bytes else None
+        return disk, Shared(
+            disk.generations if disk else SharedGenerations(folder / "generations"),
+            ProcessLocks(folder / "locks", counters),
+            SharedTombstones(folder / "tombstones"),
+            Published(folder / "statistics"),
+        )
+    except OSError as error:
+        logger.warning("the cache folder cannot be used, going on without: %s", error.strerror)
+        counters.add("denied")
+        return None, own
+
+
+def _place(settings: CacheSettings) -> Place:
+    url = urlsplit(settings.store)
+    if url.scheme != "s3" or not url.netloc:
+        raise BadRequest(f"cache store must be off or s3://bucket/prefix, got {settings.store!r}")
+    return Place(url.netloc, url.path.strip("/"), settings.endpoint, settings.region, settings.keys)

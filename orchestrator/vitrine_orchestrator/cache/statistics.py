@@ -1,0 +1,74 @@
+"""What the cache did and holds, for one process and for all processes of a host."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from vitrine_orchestrator.cache.process import is_gone, own_name
+from vitrine_orchestrator.cache.tier import COUNTERS
+
+PUBLISH_S = 1.0  # at most so often
+_KEPT_S = 24 * 3600.0  # a file that its process has not written for so long does not count
+
+Numbers = dict[str, float]
+Sizes = Mapping[str, Mapping[str, int]]  # {category or "disk": {"entries": count, "bytes": size}}
+
+
+def statistics(counts: Mapping[str, int], sizes: Sizes) -> Numbers:
+    """Counters, rates (shares of all requests), and entries and bytes of each part."""
+    numbers: Numbers = dict(counts)
+    asked = counts["total_requests"]
+    for level in ("l1", "l2", "l3"):
+        numbers[f"{level}_hit_rate"] = counts[f"{level}_hits"] / asked if asked else 0.0
+    for part, size in sizes.items():
+        numbers |= {f"{part}_{what}": number for what, number in size.items()}
+    return numbers
+
+
+class Published:
+    """Statistics of all processes of a folder: one small file each, written now and then."""
+
+    def __init__(self, folder: Path) -> None:
+        """OSError if the folder cannot be made."""
+        self.folder = folder
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        self._path = folder / f"{own_name()}.json"
+        self._written_s = -PUBLISH_S
+
+    def write(self, counts: Mapping[str, int], sizes: Sizes, at_once: bool = False) -> None:
+        """Tell the others, unless that was done a moment ago. A failure is of no consequence."""
+        if not at_once and time.monotonic() - self._written_s < PUBLISH_S:
+            return
+        self._written_s = time.monotonic()
+        draft = self._path.with_suffix(".draft")
+        try:
+            draft.write_text(json.dumps({"counts": counts, "sizes": sizes}))
+            os.replace(draft, self._path)
+        except OSError:
+            return
+
+    def read(self) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+        """Counts and memory sizes, summed over the processes that live."""
+        counts: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        sizes: dict[str, Counter[str]] = {}
+        for path in self.folder.glob("*.json"):
+            told = _read(path)
+            counts.update(told.get("counts", {}))
+            for part, size in told.get("sizes", {}).items():
+                sizes.setdefault(part, Counter()).update(size)
+        return dict(counts), {part: dict(size) for part, size in sizes.items()}
+
+
+def _read(path: Path) -> dict[str, dict]:
+    try:
+        if is_gone(path.stem) or time.time() - path.stat().st_mtime > _KEPT_S:
+            path.unlink()
+            return {}
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,364 @@
+"""The whole stack as the pipelines see it: sources, leases, failures, invalidations, statistics."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from vitrine.errors import BadRequest, NotFound, Unavailable
+from vitrine_orchestrator.cache.codec import Array
+from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
+from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
+from vitrine_orchestrator.cache.simulated_s3 import SimulatedS3
+from vitrine_orchestrator.cache.tier import COUNTERS
+from vitrine_orchestrator.cache.tiered import Tiered
+
+KEY = Key("upper_body", owner("person", "alice"), "recipe")
+
+
+def arrays(number: float = 1.0) -> dict[str, np.ndarray]:
+    return {"latents": np.full((4, 3, 2), number, np.float32)}
+
+
+class Compute:
+    """Makes arrays of its next number; counts; waits if it is told to."""
+
+    def __init__(self, error=None):
+        self.made, self.error, self.let = 0, error, asyncio.Event()
+        self.let.set()
+
+    async def __call__(self):
+        self.made += 1
+        number = self.made
+        await self.let.wait()
+        if self.error:
+            raise self.error
+        return arrays(number)
+
+
+@pytest.fixture
+async def s3():
+    async with SimulatedS3() as server:
+        yield server
+
+
+@pytest.fixture
+async def opened(tmp_path, s3):
+    """Opens any number of caches ("processes") on one folder and one store, and closes them."""
+    caches: list[Cache] = []
+
+    def make(schemas=None, **changes) -> Cache:
+        settings = {"folder": tmp_path / "cache", "store": "s3://bucket/cache", "endpoint": s3.endpoint}
+        settings |= {"region": "us-east-1", "keys": ("key", "secret")} | changes
+        caches.append(open_cache(CacheSettings(**settings), schemas))
+        return caches[-1]
+
+    yield make
+    for cache in caches:
+        await cache.close()
+
+
+async def written(cache: Cache) -> None:
+    """Wait for uploads."""
+    while cache.memo._tasks:
+        await asyncio.wait(cache.memo._tasks)
+
+
+def number(found) -> tuple[float, str]:
+    read, source = found
+    return float(read["latents"][0, 0, 0]), source
+
+
+async def get(cache: Cache, compute, key: Key = KEY) -> tuple[float, str]:
+    return number(await cache.memo.get_or_compute(key, compute))
+
+
+async def test_every_tier_answers_in_its_turn(opened, tmp_path):
+    """Fresh, then from memory; from disk in another process; from the store on another host."""
+    compute, first = Compute(), opened()
+    assert await get(first, compute) == (1.0, "fresh")
+    assert await get(first, compute) == (1.0, "memory")
+    await written(first)
+    second = opened()
+    assert await get(second, compute) == (1.0, "disk")
+    assert await get(second, compute) == (1.0, "memory")
+    third = opened(folder=tmp_path / "another host")
+    assert await get(third, compute) == (1.0, "store")
+    assert await get(third, compute) == (1.0, "memory")
+    assert await get(opened(folder=tmp_path / "another host"), compute) == (1.0, "disk")
+    assert compute.made == 1
+
+
+@pytest.mark.parametrize("off", [{"memory": "off"}, {"folder": None}, {"store": "off"}, {"disk_bytes": 0}])
+async def test_any_tier_can_be_off(opened, off):
+    """The others go on as before."""
+    compute, cache = Compute(), opened(**off)
+    assert await get(cache, compute) == (1.0, "fresh")
+    await written(cache)
+    assert (await get(cache, compute))[1] == ("disk" if "memory" in off else "memory")
+    await cache.memo.forget(KEY.owner)
+    assert await get(cache, compute) == (2.0, "fresh")
+
+
+async def test_with_every_tier_off_all_is_made(opened):
+    """No cache is a choice: everything is fresh, and nothing fails."""
+    compute, cache = Compute(), opened(memory="off", folder=None, store="off")
+    assert [await get(cache, compute) for _ in range(3)] == [(1.0, "fresh"), (2.0, "fresh"), (3.0, "fresh")]
+    await cache.memo.forget(EVERYTHING)
+
+
+async def test_what_is_handed_out_cannot_be_changed(opened):
+    """Fresh or kept, the arrays are read-only, so no caller poisons another's."""
+    cache = opened()
+    for _ in range(2):
+        found, _ = await cache.memo.get_or_compute(KEY, Compute())
+        with pytest.raises(ValueError, match="read-only"):
+            found["latents"][...] = 9
+
+
+async def test_many_callers_cause_one_making(opened):
+    """Two hundred at once: one making, the same arrays for all, all counted."""
+    compute, cache = Compute(), opened()
+    answers = await asyncio.gather(*(get(cache, compute) for _ in range(200)))
+    assert answers == [(1.0, "fresh")] * 200
+    counts = cache.memo.counters.snapshot()
+    assert (counts["total_requests"], counts["misses"]) == (200, 200)
+
+
+async def test_two_processes_cause_one_making(opened):
+    """The second waits for the first and then finds the value on disk."""
+    compute = Compute()
+    compute.let.clear()
+    tasks = [asyncio.create_task(get(opened(), compute)) for _ in range(2)]
+    while not compute.made:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    compute.let.set()
+    assert sorted(await asyncio.gather(*tasks)) == [(1.0, "disk"), (1.0, "fresh")]
+
+
+async def test_errors_of_the_making_pass_and_are_not_kept(opened):
+    """The caller gets its own error, and the next call tries again."""
+    cache = opened()
+    for error in (NotFound("person_id 'x'"), BadRequest("nothing to dress"), RuntimeError("stage")):
+        with pytest.raises(type(error), match=str(error)):
+            await get(cache, Compute(error))
+    assert await get(cache, Compute()) == (1.0, "fresh")
+
+
+@pytest.mark.parametrize("kept", [arrays(np.nan), arrays(np.inf), {"x": np.array([object()])}])
+async def test_what_should_not_be_kept_is_handed_out_only(opened, kept):
+    """NaN, infinity and objects reach their caller and no tier."""
+    cache = opened()
+
+    async def compute():
+        return kept
+
+    for _ in range(2):
+        assert (await cache.memo.get_or_compute(KEY, compute))[1] == "fresh"
+    assert cache.memo.counters["not_kept"] == 2
+
+
+class Broken:
+    """A tier that fails in a way nobody foresaw."""
+
+    async def get(self, key):
+        raise RuntimeError("get")
+
+    async def put(self, key, value, lease):
+        raise RuntimeError("put")
+
+    async def forget(self, owner):
+        pass
+
+    async def close(self):
+        pass
+
+
+@pytest.mark.parametrize("broken", ["memory", "disk", "store"])
+async def test_a_tier_that_raises_costs_only_its_hits(opened, broken):
+    """No fault of the cache fails a caller, not even one that a tier should have caught."""
+    compute, cache = Compute(), opened()
+    cache.memo.tiers.tiers[broken] = Broken()
+    assert await get(cache, compute) == (1.0, "fresh")
+    assert (await get(cache, compute))[1] in ("memory", "disk")
+    await written(cache)
+    assert cache.memo.counters["fault"] > 0
+
+
+async def test_a_store_that_is_gone_costs_only_its_hits(opened):
+    """With nothing listening there, values are made and kept as ever."""
+    compute, cache = Compute(), opened(endpoint="http://127.0.0.1:9")
+    assert await get(cache, compute) == (1.0, "fresh")
+    assert await get(cache, compute) == (1.0, "memory")
+
+
+async def test_a_value_of_another_shape_is_made_anew(opened, tmp_path):
+    """What the store has is checked against the schema of its category and replaced if it does not fit."""
+    planter = opened(folder=tmp_path / "planter")
+    await get(planter, Compute())
+    await written(planter)
+    cache = opened(schemas={"upper_body": {"latents": Array("F32", (4, -1, 7))}})
+    compute = Compute()
+    compute.made = 1
+    assert await get(cache, compute) == (2.0, "fresh")
+    assert cache.memo.counters["corrupt"] == 1
+
+
+async def test_the_next_call_after_an_invalidation_makes_anew(opened):
+    """In the same process, in another one, and from the store."""
+    compute, here, there = Compute(), opened(), opened()
+    assert await get(here, compute) == (1.0, "fresh")
+    assert (await get(there, compute))[0] == 1.0
+    await written(here)
+    await here.memo.forget(KEY.owner)
+    assert await get(there, compute) == (2.0, "fresh")
+    assert (await get(here, compute))[0] == 2.0
+
+
+@pytest.mark.parametrize("forgotten", [KEY.owner, EVERYTHING])
+async def test_work_begun_before_an_invalidation_is_kept_nowhere(opened, forgotten, tmp_path):
+    """Its own caller gets it; those who ask afterwards neither join it nor find it in any tier."""
+    old, cache, other = Compute(), opened(), opened()
+    old.let.clear()
+    early = asyncio.create_task(get(cache, old))
+    while not old.made:
+        await asyncio.sleep(0.001)
+    await other.memo.forget(forgotten)
+    fresh = Compute()
+    fresh.made = 10
+    late = asyncio.create_task(get(opened(folder=tmp_path / "another host"), fresh))
+    old.let.set()
+    assert await early == (1.0, "fresh")
+    await written(cache)
+    assert (await late)[0] == 11.0
+    assert (await get(cache, fresh))[0] > 10
+    assert (await get(other, fresh))[0] > 10
+
+
+async def test_a_caller_after_an_invalidation_does_not_join_older_work(opened):
+    """Even while that work is still under way in the same process."""
+    work, cache = Compute(), opened(folder=None)
+    work.let.clear()
+    early = asyncio.create_task(get(cache, work))
+    while not work.made:
+        await asyncio.sleep(0.001)
+    await cache.memo.forget(KEY.owner)
+    late = asyncio.create_task(get(cache, work))
+    while work.made < 2:
+        await asyncio.sleep(0.001)
+    work.let.set()
+    assert await early == (1.0, "fresh")
+    assert await late == (2.0, "fresh")
+    assert (await get(cache, work))[0] == 2.0
+
+
+async def test_an_invalidation_during_a_promotion_wins(opened):
+    """A value read from disk before it does not enter memory after it."""
+    compute, cache = Compute(), opened(store="off")
+    await get(cache, compute)
+    await cache.memory.forget("nobody")
+    tiers: Tiered = cache.memo.tiers
+    key_file_read = tiers.tiers["disk"]
+
+    class Slow:
+        """Answers from the disk, but only after an invalidation has come and gone."""
+
+        async def get(self, key):
+            got = await key_file_read.get(key)
+            tiers.tiers["disk"] = key_file_read
+            await cache.memo.forget(key.owner)
+            return got
+
+    memory_before = cache.memory.shelves["upper_body"]
+    memory_before.drop(KEY)
+    tiers.tiers["disk"] = Slow()
+    assert (await tiers.near(KEY)).value is not None  # its get began before
+    assert (await tiers.near(KEY)).value is None
+    assert cache.memo.counters["stale_put"] == 1
+
+
+async def test_an_invalidation_while_the_store_is_down_is_queued(opened, s3):
+    """Not reported as done, never served here meanwhile, survives a restart, and carried out later."""
+    compute, cache, neighbour = Compute(), opened(), opened()
+    await get(cache, compute)
+    await written(cache)
+    objects, s3.objects = s3.objects, {}
+
+    async def down(request, response, writer):
+        response.status, response.body = 503, b""
+
+    s3.fault = down
+    with pytest.raises(Unavailable, match="it is queued"):
+        await cache.memo.forget(KEY.owner)
+    assert await get(neighbour, compute) == (2.0, "fresh")
+    await written(neighbour)
+    s3.objects, s3.fault = objects, None
+    restarted = opened()
+    assert [one.owner for one in restarted.shared.tombstones.all()] == [KEY.owner]
+    other = Key("garment", owner("garment", "coat"), "recipe")
+    await get(restarted, Compute(), other)  # any use of the store settles what waits
+    await written(restarted)
+    assert restarted.shared.tombstones.all() == []
+    assert not [path for path in s3.objects if "alice" in path and "generation" not in path]
+
+
+async def test_statistics_count_all_processes_of_the_folder(opened):
+    """The old service's fields, and sizes in bytes; hits and misses add up to requests."""
+    compute, one, other = Compute(), opened(store="off"), opened(store="off")
+    for cache in (one, one, one, other):
+        await get(cache, compute)
+    numbers = one.statistics()
+    assert numbers["total_requests"] >= 3
+    for cache in (one, other):
+        counts = cache.memo.counters.snapshot()
+        hits = counts["l1_hits"] + counts["l2_hits"] + counts["l3_hits"]
+        assert hits + counts["misses"] == counts["total_requests"]
+    assert set(COUNTERS) <= set(numbers)
+    assert numbers["l1_hit_rate"] == numbers["l1_hits"] / numbers["total_requests"]
+    assert {"l2_hit_rate", "upper_body_entries", "upper_body_bytes", "garment_entries", "text_bytes"} <= set(
+        numbers
+    )
+    assert numbers["disk_entries"] == 1
+    assert numbers["disk_bytes"] > 96
+
+
+async def test_a_folder_that_cannot_be_used_is_gone_without(opened, tmp_path):
+    """The service starts, memory works, and the counter says what happened."""
+    (tmp_path / "file").write_text("no folder")
+    compute, cache = Compute(), opened(folder=tmp_path / "file" / "cache", store="off")
+    assert cache.disk is None
+    assert await get(cache, compute) == (1.0, "fresh")
+    assert await get(cache, compute) == (1.0, "memory")
+    assert cache.memo.counters["denied"] == 1
+
+
+async def test_closing_finishes_uploads(opened, s3):
+    """What was being written when the process stops is whole, or not there; no task is left."""
+    cache = opened()
+    await get(cache, Compute())
+    await cache.close()
+    assert [path for path in s3.objects if path.endswith("manifest.json")]
+    assert cache.memo._tasks == set()
+
+
+async def test_closing_does_not_wait_for_ever(opened, s3, monkeypatch):
+    """A store that hangs delays the end by a bound, and leaves no manifest of half an entry."""
+    monkeypatch.setattr("vitrine_orchestrator.cache.memo.DRAIN_S", 0.05)
+    cache = opened()
+
+    async def hang(request, response, writer):
+        if request.method == "PUT":
+            s3.objects.pop(request.path, None)
+            await asyncio.sleep(3600)
+
+    s3.fault = hang
+    await get(cache, Compute())
+    await cache.close()
+    assert cache.memo._tasks == set()
+    assert not [path for path in s3.objects if path.endswith("manifest.json")]
+
+
+def test_a_store_must_be_named_rightly():
+    """off, or s3 with a bucket; anything else is refused by name."""
+    with pytest.raises(BadRequest, match="s3://bucket/prefix, got 'http://x'"):
+        open_cache(CacheSettings(store="http://x"))

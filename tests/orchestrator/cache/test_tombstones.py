@@ -1,0 +1,73 @@
+"""Invalidations that wait for the store: durable, shared, and not lost to a later one."""
+
+import pytest
+from vitrine.errors import Unavailable
+from vitrine_orchestrator.cache.key import EVERYTHING
+from vitrine_orchestrator.cache.tombstones import OwnTombstones, SharedTombstones
+
+
+@pytest.fixture(params=["own", "shared"])
+def tombstones(request, tmp_path):
+    return OwnTombstones() if request.param == "own" else SharedTombstones(tmp_path / "tombstones")
+
+
+def test_one_stands_until_it_is_removed(tombstones):
+    """For its owner and for nobody else."""
+    made = tombstones.add("person:1")
+    assert tombstones.stands("person:1")
+    assert not tombstones.stands("person:10")
+    assert tombstones.all() == [made]
+    tombstones.remove(made)
+    assert not tombstones.stands("person:1")
+    assert tombstones.all() == []
+
+
+def test_one_of_everything_stands_for_all(tombstones):
+    """Whoever the owner."""
+    tombstones.add(EVERYTHING)
+    assert tombstones.stands("person:1")
+
+
+def test_a_later_one_is_not_removed_with_an_earlier(tombstones):
+    """What came while the first was carried out still waits."""
+    first = tombstones.add("person:1")
+    second = tombstones.add("person:1")
+    tombstones.remove(first)
+    assert tombstones.all() == [second]
+
+
+def test_other_processes_and_restarts_see_them(tmp_path):
+    """They are files."""
+    made = SharedTombstones(tmp_path).add("person:\ud800\0é")
+    assert SharedTombstones(tmp_path).all() == [made]
+    assert SharedTombstones(tmp_path).stands(made.owner)
+
+
+def test_a_damaged_file_still_stands(tmp_path):
+    """It cannot be carried out, but nothing of its owner is served from the store."""
+    tombstones = SharedTombstones(tmp_path)
+    tombstones.add("person:1")
+    next(tmp_path.glob("*.json")).write_text("{")
+    assert tombstones.stands("person:1")
+    assert tombstones.all() == []
+
+
+def test_what_cannot_be_written_is_an_error(tmp_path):
+    """Nobody is told that an invalidation waits when it does not."""
+    tombstones = SharedTombstones(tmp_path / "folder")
+    (tmp_path / "folder").rmdir()
+    (tmp_path / "folder").write_text("in the way")
+    with pytest.raises(Unavailable, match="not written"):
+        tombstones.add("person:1")
+
+
+def test_it_is_on_disk_before_it_is_reported(tmp_path, monkeypatch):
+    """The file is flushed before its rename, the folder after it."""
+    import os
+
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, n=name, r=real: (calls.append(n), r(*args))[1])
+    SharedTombstones(tmp_path).add("person:1")
+    assert calls == ["fsync", "replace", "fsync"]
