@@ -10,6 +10,7 @@ import pytest
 import tritonclient.grpc as grpc
 from conftest import ANY_PORTS
 from tritonclient.utils import InferenceServerException
+from vitrine import VitrineError
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
 
@@ -57,33 +58,42 @@ def ask(server, seconds):
         return client.infer("wait", [tensor], client_timeout=120).as_numpy("seconds")[0]
 
 
-def kill_stub(server):
+def kill_stub(server, name):
     """SIGKILL to the model's process."""
-    (pid,) = [pid for pid, model in stubs(server.pid).items() if model == "wait"]
+    (pid,) = [pid for pid, model in stubs(server.pid).items() if model == name]
     os.kill(pid, signal.SIGKILL)
     while pid in stubs(server.pid):
         time.sleep(0.01)
 
 
-def test_a_killed_stub_makes_its_model_fail_while_it_seems_ready(waiter):
-    """Triton's own behaviour: no restart, an error for each request, and still ready; then a reload helps."""
+def test_an_idle_model_that_lost_its_process_is_loaded_again(waiter):
+    """The server goes on; only that model is reloaded."""
     told = []
     supervisor = Supervisor(waiter, told.append)
-    kill_stub(waiter)
-    with waiter.client() as client:
-        assert client.is_model_ready("wait")
-    with pytest.raises(InferenceServerException, match="not healthy"):
-        ask(waiter, 0)
     server = waiter.pid
+    kill_stub(waiter, "wait")
     supervisor.check()
     assert ask(waiter, 0) == 0
     assert waiter.pid == server
     assert told == ["a process of wait died: loading the model again", "wait is back"]
 
 
-def test_requests_of_a_dead_process_cost_a_restart(waiter):
-    """Triton waits for their answers for ever: the server is started anew on the same ports."""
+def test_triton_itself_restarts_nothing_and_calls_the_model_ready(waiter):
+    """Each request fails, and one that did keeps the model from being unloaded: a restart is needed."""
     supervisor, ports = Supervisor(waiter, lambda text: None), waiter.ports
+    kill_stub(waiter, "wait")
+    with pytest.raises(InferenceServerException, match="not healthy"):
+        ask(waiter, 0)
+    with waiter.client() as client:
+        assert client.is_model_ready("wait")
+    supervisor.check()
+    assert ask(waiter, 0) == 0
+    assert waiter.ports == ports
+
+
+def test_requests_of_a_dead_process_get_an_error(waiter):
+    """Triton would leave them waiting for ever; the restart ends them."""
+    supervisor = Supervisor(waiter, lambda text: None)
     failed = []
 
     def lost():
@@ -95,12 +105,23 @@ def test_requests_of_a_dead_process_cost_a_restart(waiter):
     asking = threading.Thread(target=lost)
     asking.start()
     time.sleep(0.5)
-    kill_stub(waiter)
+    kill_stub(waiter, "wait")
     supervisor.check()
     asking.join(30)
     assert len(failed) == 1
     assert ask(waiter, 0) == 0
-    assert waiter.ports == ports
+
+
+def test_a_network_is_replaced_even_when_a_request_met_its_dead_process(triton, vitrine):
+    """Networks answer before they return, so nothing waits for them: no restart, the others go on."""
+    supervisor, server = Supervisor(triton, lambda text: None), triton.pid
+    ids = np.zeros((1, 77), np.int64)
+    kill_stub(triton, "text_encoder")
+    with pytest.raises(VitrineError):
+        vitrine.infer("text_encoder", {"input_ids": ids})
+    supervisor.check()
+    assert vitrine.infer("text_encoder", {"input_ids": ids})["hidden_states"].shape[:2] == (1, 77)
+    assert triton.pid == server
 
 
 def test_a_killed_server_is_started_again(waiter):

@@ -27,7 +27,8 @@ from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_
 
 START_S = 120.0  # the server answers, without a model
 LOAD_S = 600.0  # one model is loaded and warm
-STOP_S = 20.0  # Triton unloads and leaves; afterwards it is killed
+STOP_S = 12.0  # Triton finishes what is in flight, unloads and leaves; afterwards it is killed
+HURRY_S = 2.0  # the same for a server that is broken anyway
 
 SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
 SHARED_MEMORY = Path("/dev/shm")
@@ -133,7 +134,7 @@ class EmbeddedTriton:
             "grpc-port": self.ports.grpc,
             "metrics-address": LOOPBACK,
             "metrics-port": self.ports.metrics,
-            "exit-timeout-secs": int(STOP_S) - 5,
+            "exit-timeout-secs": int(STOP_S) - 4,
         }
         if self.profile == "cpu":
             options |= {"allow-gpu-metrics": "false", "pinned-memory-pool-byte-size": 0}
@@ -187,14 +188,24 @@ class EmbeddedTriton:
         with self.client() as client:
             client.load_model(name, client_timeout=LOAD_S)
 
+    def replace(self, name: str) -> None:
+        """Load a model on top of itself: its dead process is left behind, whatever Triton waits for there.
+
+        Triton does so when a file of the version is newer than the loaded one; OSError if it is not ours.
+        """
+        versions = [path for path in (self.repository / name).iterdir() if path.name.isdigit()]
+        for version in versions:
+            os.utime(next(path for path in version.iterdir() if path.is_file()))
+        self.load([name])
+
     def reload(self, name: str, within_s: float) -> bool:
         """Unload and load one model; False when it cannot be unloaded in that time.
 
-        So it is when requests were in the model's dead process: Triton waits for their answers for ever.
+        So it is when a request reached its dead process: Triton waits for the answer for ever.
         """
         give_up = time.monotonic() + within_s
         with self.client() as client:
-            client.unload_model(name, client_timeout=within_s)
+            client.unload_model(name, client_timeout=START_S)
             while self.state(name, client) != "UNAVAILABLE":  # an unload answers before it is done
                 if time.monotonic() > give_up:
                     return False
@@ -216,15 +227,15 @@ class EmbeddedTriton:
     def restart(self) -> None:
         """Stop whatever is left and start again with the same models and ports."""
         self.wanted = self.ports
-        self.stop()
+        self.stop(HURRY_S)
         self.start()
 
-    def stop(self) -> None:
+    def stop(self, within_s: float = STOP_S) -> None:
         """Stop the server and every process of its group; remove its files and shared memory."""
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(STOP_S)
+                self._process.wait(within_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

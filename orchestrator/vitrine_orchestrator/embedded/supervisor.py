@@ -1,4 +1,9 @@
-"""Restores service when a process dies: Triton 2.51 restarts no stub and goes on calling its model ready."""
+"""Restores service when a process dies: Triton 2.51 restarts no stub and goes on calling its model ready.
+
+A network that lost its process is loaded on top of itself, which waits for nothing. A model of ours may
+have taken requests with it that Triton never answers, and that other models wait for: it is unloaded first,
+which ends only when no such request is there; if it does not end, the server is started anew.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,12 @@ from tritonclient.utils import InferenceServerException
 from vitrine.errors import VitrineError
 
 from vitrine_orchestrator.embedded.wheel import STUB
+from vitrine_orchestrator.stages import networks
 
 RELOAD_S = 5.0  # a model that cannot be unloaded in that time holds requests of its dead process
 INSTANCE = 8  # which argument of a stub is its instance's name: MODEL_INSTANCE_DEVICE
+
+NETWORKS = {row.name for row in networks()}
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +39,9 @@ class Served(Protocol):
 
     def loaded(self, name: str) -> bool:
         """Whether the server believes the model to be loaded."""
+
+    def replace(self, name: str) -> None:
+        """Load a model on top of itself."""
 
     def reload(self, name: str, within_s: float) -> bool:
         """Unload and load a model; False when it cannot be unloaded."""
@@ -63,16 +74,22 @@ class Supervisor:
     def _restore(self, model: str) -> None:
         self.tell(f"a process of {model} died: loading the model again")
         try:
-            restored = self.triton.reload(model, RELOAD_S)
-        except (VitrineError, InferenceServerException) as error:
+            restored = self._reloaded(model)
+        except (VitrineError, InferenceServerException, OSError) as error:
             self.tell(f"{model} could not be loaded again: {error}")
             restored = False
-        if not restored:
-            self.tell(f"{model} holds requests of its dead process: starting tritonserver again")
+        if restored:
+            self._known = stubs(self.triton.pid)
+            self.tell(f"{model} is back")
+        else:
+            self.tell(f"{model} holds what it cannot give back: starting tritonserver again")
             self._restart()
-            return
-        self._known = stubs(self.triton.pid)
-        self.tell(f"{model} is back")
+
+    def _reloaded(self, model: str) -> bool:
+        if model not in NETWORKS:
+            return self.triton.reload(model, RELOAD_S)
+        self.triton.replace(model)
+        return True
 
     def _restart(self) -> None:
         self.triton.restart()

@@ -27,6 +27,15 @@ class Context:
     memo: Memo = field(default_factory=NoMemo)
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def origin(self) -> dict[str, object]:
+        """What every report says of the versions behind it."""
+        manifest = self.manifest
+        return {
+            "versions": {"checkpoint": manifest.digest[:12], "exporter": manifest.exporter},
+            "pipeline_digest": manifest.pipeline_digest,
+        }
+
 
 def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
     """The picture in `name` (encoded) or `name`_raw (HWC uint8 RGB); None when neither is given."""

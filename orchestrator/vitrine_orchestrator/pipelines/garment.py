@@ -46,7 +46,7 @@ async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndar
     return {
         **arrays,
         "garment_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"garment": source}),
+        "report": report_array(stages.rounded(), {"garment": source}, **context.origin),
     }
 
 

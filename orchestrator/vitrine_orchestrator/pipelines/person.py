@@ -51,7 +51,7 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
     return {
         **arrays,
         "person_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"person": source}),
+        "report": report_array(stages.rounded(), {"person": source}, **context.origin),
     }
 
 

@@ -42,7 +42,7 @@ async def prepare_text(context: Context, tokenizers: Tokenizers, inputs: Inputs)
     return {
         **arrays,
         "text_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"text": source}),
+        "report": report_array(stages.rounded(), {"text": source}, **context.origin),
     }
 
 

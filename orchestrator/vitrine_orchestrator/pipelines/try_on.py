@@ -96,8 +96,7 @@ async def run(
             seed=request.seed,
             steps=request.steps,
             size=[restored.shape[1], restored.shape[0]],
-            versions={"checkpoint": context.manifest.digest[:12], "exporter": context.manifest.exporter},
-            pipeline_digest=context.manifest.pipeline_digest,
+            **context.origin,
         ),
     }
 

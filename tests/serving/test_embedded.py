@@ -1,0 +1,128 @@
+"""The embedded server: what it needs, what it says when that is missing, how it starts and stops."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from vitrine import Unavailable
+from vitrine_orchestrator.embedded import wheel as wheels
+from vitrine_orchestrator.embedded.ports import LOOPBACK, Ports, free_ports
+from vitrine_orchestrator.embedded.repository import check_files, model_names
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
+from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel
+
+MODEL = """
+class TritonPythonModel:
+    def execute(self, requests):
+        return [None] * len(requests)
+"""
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with one model of nobody's table."""
+    version = tmp_path / "repository" / "nothing" / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(MODEL)
+    (version.parent / "config.pbtxt").write_text(
+        'name: "nothing" backend: "python" instance_group [ { kind: KIND_CPU } ] '
+        'input [ { name: "x" data_type: TYPE_FP32 dims: [ 1 ] } ] '
+        'output [ { name: "x" data_type: TYPE_FP32 dims: [ 1 ] } ]'
+    )
+    return tmp_path / "repository"
+
+
+def test_taken_ports_are_replaced_by_free_ones():
+    """The usual ports where they are free; three different ones in any case."""
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        port = taken.getsockname()[1]
+        found = free_ports(Ports(http=port, grpc=port, metrics=0))
+    assert port not in (found.http, found.grpc, found.metrics)
+    assert len({found.http, found.grpc, found.metrics}) == 3
+
+
+def test_a_missing_wheel_says_how_to_get_it(tmp_path):
+    """One sentence with the command."""
+    with pytest.raises(Unavailable, match=r"make setup, or pip install --no-deps --target .* nvidia-pytriton"):
+        find_wheel(tmp_path)
+
+
+def test_a_missing_shared_python_names_its_package(monkeypatch):
+    """The Python backend links to libpython; a plain Debian lacks it."""
+    monkeypatch.setattr(wheels.Path, "exists", lambda path: False)
+    with pytest.raises(Unavailable, match=r"libpython3.* is missing: install the package libpython3"):
+        find_libpython()
+
+
+def test_missing_networks_are_named_with_the_command_that_makes_them(tmp_path):
+    """Before Triton is started at all."""
+    for name in ("pose", "try_on"):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "config.pbtxt").touch()
+    with pytest.raises(Unavailable, match=r"pose/1/model.onnx, try_on/1/manifest.json; run make export"):
+        check_files(tmp_path, model_names(tmp_path))
+
+
+def test_a_folder_without_models_is_no_repository(tmp_path):
+    """Nor is one that does not exist."""
+    with pytest.raises(Unavailable, match="holds no model"):
+        model_names(tmp_path)
+    with pytest.raises(Unavailable, match="there is no model repository"):
+        model_names(tmp_path / "nowhere")
+
+
+def test_a_model_that_cannot_be_loaded_is_named_with_its_reason(repository):
+    """And nothing is left running."""
+    (repository / "nothing" / "1" / "model.py").write_text("raise RuntimeError('no such luck')")
+    server = EmbeddedTriton(repository, ports=Ports(0, 0, 0))
+    with pytest.raises(Unavailable, match=r"model nothing could not be loaded: .*no such luck"):
+        server.start()
+    assert not server.alive
+    assert not server.folder.exists()
+
+
+def test_a_server_that_cannot_start_says_why(repository):
+    """Triton's own last words."""
+    server = EmbeddedTriton(repository, ports=Ports(0, 0, 0))
+    server.libpython, server.shared_prefix = Path("/nowhere"), "a,b"  # no such backend option
+    with pytest.raises(Unavailable, match=r"tritonserver did not start: .+"):
+        server.start()
+
+
+def test_serve_tells_its_addresses_and_stops_on_ctrl_c(repository):
+    """`vitrine serve`: ready, then a clean end, with no process and no shared memory left."""
+    before = set(os.listdir("/dev/shm"))
+    command = [sys.executable, "-m", "vitrine.command", "serve", "--repository", str(repository)]
+    with subprocess.Popen(
+        [*command, "--http-port=0", "--grpc-port=0", "--metrics-port=0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        said = [serving.stdout.readline() for _ in range(4)]
+        children = Path(f"/proc/{serving.pid}/task/{serving.pid}/children").read_text()
+        running = {int(pid) for pid in children.split()}
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(60) == 0
+    assert said[0] == "Triton is ready with 1 models. Ctrl-C stops it.\n"
+    assert re.match(r"  gRPC     127\.0\.0\.1:\d+", said[1])
+    assert re.match(r"  HTTP     http://127\.0\.0\.1:\d+", said[2])
+    assert running
+    assert not any(Path(f"/proc/{pid}").exists() for pid in running)
+    left = set(os.listdir("/dev/shm")) - before
+    assert not {name for name in left if name.startswith("vitrine_")}
+
+
+def test_serve_says_in_one_line_what_is_missing(tmp_path):
+    """No traceback."""
+    command = [sys.executable, "-m", "vitrine.command", "serve", "--repository", str(tmp_path)]
+    served = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert served.returncode == 1
+    assert served.stderr.strip().endswith("holds no model: no folder in it has a config.pbtxt")
+    assert "Traceback" not in served.stderr
