@@ -6,19 +6,15 @@ tritonclient's connection belongs to one thread and has one time limit for all i
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from contextlib import suppress
-from typing import Any
 
-import aiohttp
 import numpy as np
 from tritonclient.http import InferenceServerClient, InferInput, InferResult
-from tritonclient.http.aio import InferenceServerClient as AsyncInferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from vitrine.cancellation import Cancellation
@@ -26,7 +22,7 @@ from vitrine.errors import BadRequest, Cancelled, VitrineError
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
 from vitrine.transport import Endpoint
-from vitrine.wire import infer_inputs, read_error, request_headers, timed_out, unreachable
+from vitrine.wire import infer_inputs, read_error, timed_out, unreachable
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"  # of Triton's binary tensor extension
 
@@ -51,13 +47,13 @@ class HttpTransport:
         headers = {} if header_length is None else {_HEADER_LENGTH: str(header_length)}
         path = f"/v2/models/{model}/versions/{version}/infer" if version else f"/v2/models/{model}/infer"
         answer, length = self._request("POST", path, body, headers, timeout_s, cancellation)
-        return _tensors(InferenceServerClient.parse_response_body(answer, header_length=length))
+        return read_tensors(InferenceServerClient.parse_response_body(answer, header_length=length))
 
     def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> Generator[dict[str, np.ndarray], None, None]:
         """Triton streams tensors over gRPC only."""
-        raise _needs_grpc()
+        raise needs_grpc()
 
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See Transport."""
@@ -100,64 +96,6 @@ class HttpTransport:
         return answer
 
 
-class AsyncHttpTransport:
-    """An AsyncTransport over a pool of connections, opened at the first call in the loop that makes it."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._opened: AsyncInferenceServerClient | None = None
-
-    async def infer(
-        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
-    ) -> dict[str, np.ndarray]:
-        """See AsyncTransport. A cancellation ends the wait here; Triton's HTTP server works on."""
-        asked = self._client().infer(
-            model,
-            infer_inputs(inputs, InferInput),
-            model_version=version,
-            headers=request_headers(self._endpoint.headers),
-        )
-        return _tensors(await self._within(timeout_s, asked))
-
-    async def stream(
-        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
-    ) -> AsyncGenerator[dict[str, np.ndarray], None]:
-        """Triton streams tensors over gRPC only."""
-        raise _needs_grpc()
-        yield {}  # makes this an async generator, as AsyncTransport has it
-
-    async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
-        """See AsyncTransport."""
-        headers = request_headers(self._endpoint.headers)
-        index = await self._within(timeout_s, self._client().get_model_repository_index(headers=headers))
-        asked = self._client().get_inference_statistics(headers=headers)
-        return read_models(index, (await self._within(timeout_s, asked))["model_stats"])
-
-    async def close(self) -> None:
-        """See AsyncTransport."""
-        if self._opened is not None:
-            await self._opened.close()
-
-    def _client(self) -> AsyncInferenceServerClient:
-        if self._opened is None:
-            self._opened = AsyncInferenceServerClient(
-                self._endpoint.address, conn_timeout=None, ssl=self._endpoint.tls, ssl_context=True
-            )
-        return self._opened
-
-    async def _within(self, timeout_s: float, asked: Any) -> Any:
-        """What `asked`, an awaitable of tritonclient's, answers; our errors for its."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await asked
-        except TimeoutError as error:
-            raise timed_out(timeout_s) from error
-        except InferenceServerException as error:
-            raise read_error(error, timeout_s) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(self._endpoint.address, error) from error
-
-
 def _exchange(
     connection: http.client.HTTPConnection,
     method: str,
@@ -185,7 +123,8 @@ def _refusal(status: int, content: bytes) -> InferenceServerException:
     return InferenceServerException(str(text), str(status))
 
 
-def _tensors(result: InferResult) -> dict[str, np.ndarray]:
+def read_tensors(result: InferResult) -> dict[str, np.ndarray]:
+    """The outputs of an answer."""
     return {one["name"]: result.as_numpy(one["name"]) for one in result.get_response().get("outputs", [])}
 
 
@@ -194,5 +133,6 @@ def _hang_up(connection: http.client.HTTPConnection) -> None:
         connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _needs_grpc() -> VitrineError:
+def needs_grpc() -> VitrineError:
+    """What a caller is told who streams over HTTP."""
     return BadRequest("streaming needs gRPC: connect to the server's gRPC port (8001 by default)")

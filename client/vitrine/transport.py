@@ -120,6 +120,6 @@ def connect_async(endpoint: Endpoint) -> AsyncTransport:
         from vitrine.grpc_transport import AsyncGrpcTransport
 
         return AsyncGrpcTransport(endpoint)
-    from vitrine.http_transport import AsyncHttpTransport
+    from vitrine.async_http_transport import AsyncHttpTransport
 
     return AsyncHttpTransport(endpoint)

@@ -1,0 +1,80 @@
+"""HTTP with binary tensors for asyncio, by tritonclient on aiohttp.
+
+Apart from the sync transport, since aiohttp takes as long to import as all the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiohttp
+import numpy as np
+from tritonclient.http import InferInput
+from tritonclient.http.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException
+
+from vitrine.http_transport import needs_grpc, read_tensors
+from vitrine.inputs import Tensors
+from vitrine.statuses import ModelStatus, read_models
+from vitrine.transport import Endpoint
+from vitrine.wire import infer_inputs, read_error, request_headers, timed_out, unreachable
+
+
+class AsyncHttpTransport:
+    """An AsyncTransport over a pool of connections, opened at the first call in the loop that makes it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._opened: InferenceServerClient | None = None
+
+    async def infer(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> dict[str, np.ndarray]:
+        """See AsyncTransport. A cancellation ends the wait here; Triton's HTTP server works on."""
+        asked = self._client().infer(
+            model,
+            infer_inputs(inputs, InferInput),
+            model_version=version,
+            headers=request_headers(self._endpoint.headers),
+        )
+        return read_tensors(await self._within(timeout_s, asked))
+
+    async def stream(
+        self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
+    ) -> AsyncGenerator[dict[str, np.ndarray], None]:
+        """Triton streams tensors over gRPC only."""
+        raise needs_grpc()
+        yield {}  # makes this an async generator, as AsyncTransport has it
+
+    async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
+        """See AsyncTransport."""
+        headers = request_headers(self._endpoint.headers)
+        index = await self._within(timeout_s, self._client().get_model_repository_index(headers=headers))
+        asked = self._client().get_inference_statistics(headers=headers)
+        return read_models(index, (await self._within(timeout_s, asked))["model_stats"])
+
+    async def close(self) -> None:
+        """See AsyncTransport."""
+        if self._opened is not None:
+            await self._opened.close()
+
+    def _client(self) -> InferenceServerClient:
+        if self._opened is None:
+            self._opened = InferenceServerClient(
+                self._endpoint.address, conn_timeout=None, ssl=self._endpoint.tls, ssl_context=True
+            )
+        return self._opened
+
+    async def _within(self, timeout_s: float, asked: Any) -> Any:
+        """What `asked`, an awaitable of tritonclient's, answers; our errors for its."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asked
+        except TimeoutError as error:
+            raise timed_out(timeout_s) from error
+        except InferenceServerException as error:
+            raise read_error(error, timeout_s) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(self._endpoint.address, error) from error
