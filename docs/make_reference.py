@@ -1,0 +1,161 @@
+"""Writes docs/reference.md from the code: `python docs/make_reference.py`. A test tells when that is due."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from vitrine import errors
+from vitrine.errors import VitrineError
+from vitrine_export.errors import BadCheckpoint, ExportFailed
+from vitrine_export.perf.tool import PerfFailed
+from vitrine_orchestrator.adapters.metrics import FAMILIES
+from vitrine_orchestrator.configs import PROFILES, profiles
+from vitrine_orchestrator.denoise.metrics import FIGURES
+from vitrine_orchestrator.denoise.settings import DenoiseSettings
+from vitrine_orchestrator.settings import PREFIX, BadSettings, Settings
+from vitrine_orchestrator.stages import SIZES, STAGES, Stage, Tensor
+
+REFERENCE = Path(__file__).with_name("reference.md")
+
+HEAD = """\
+# Reference
+
+Written from the code by `python docs/make_reference.py`; edit nothing here. How to call the models:
+[calling.md](calling.md). How to run them: [operations.md](operations.md).
+"""
+
+STATUSES = {  # a TritonError's code → HTTP status, gRPC status
+    "INTERNAL": ("500", "INTERNAL"),
+    "INVALID_ARG": ("400", "INVALID_ARGUMENT"),
+    "NOT_FOUND": ("404", "NOT_FOUND"),
+    "UNAVAILABLE": ("503", "UNAVAILABLE"),
+    "CANCELLED": ("499", "CANCELLED"),
+}
+
+OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, PerfFailed)
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [HEAD, *_models(), *_sizes(), *_settings(), *_parameters(), *_errors(), *_metrics()]
+    return "\n".join(parts)
+
+
+def _models() -> Iterator[str]:
+    yield "## Models\n"
+    yield (
+        "*Batch*: most rows that Triton joins in one call (without: the model batches by itself or not at "
+        "all). *Queue*: requests that may wait, then the next is refused as busy. *In flight*: requests that "
+        "the model works on at the same time.\n"
+    )
+    head = ("model", "backend", "batch", "waits for others", "queue", "in flight", "profiles")
+    yield _table(head, (_summary(stage) for stage in STAGES))
+    for stage in STAGES:
+        yield f"### `{stage.name}`\n"
+        if stage.decoupled:
+            yield "Many responses for one request: gRPC streams and HTTP `generate_stream` only.\n"
+        rows = [("in", *_tensor(tensor)) for tensor in stage.inputs]
+        rows += [("out", *_tensor(tensor)) for tensor in stage.outputs]
+        yield _table(("", "tensor", "type", "shape", ""), rows)
+
+
+def _summary(stage: Stage) -> tuple[str, ...]:
+    own = set(profiles(stage))
+    return (
+        f"[`{stage.name}`](#{stage.name})",
+        stage.backend,
+        str(stage.max_batch) if stage.max_batch else "–",
+        f"{stage.queue_delay_us} µs" if stage.max_batch else "–",
+        f"{stage.queue_size}, {stage.queue_timeout_us // 1_000_000} s",
+        str(stage.in_flight) if stage.in_flight else "–",
+        ", ".join(name for name in PROFILES if name in own),
+    )
+
+
+def _tensor(tensor: Tensor) -> tuple[str, ...]:
+    dtype = "BYTES" if tensor.dtype == "STRING" else tensor.dtype
+    return (f"`{tensor.name}`", dtype, f"({_shape(tensor)})", "optional" if tensor.optional else "")
+
+
+def _shape(tensor: Tensor) -> str:
+    """The shape without the batch; names are rows of SIZES."""
+    return ", ".join("any" if dim == -1 else str(dim) for dim in tensor.dims)
+
+
+def _sizes() -> Iterator[str]:
+    yield "## Sizes\n\nOf the checkpoint or the request, in pixels; engines are built for least to most.\n"
+    rows = [(f"`{name}`", *map(str, (s.least, s.doll, s.full, s.most))) for name, s in SIZES.items()]
+    yield _table(("size", "least", "paper-doll checkpoint", "IDM-VTON", "most"), rows)
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings\n\nEnvironment variables, read when a model starts; an unknown name stops it.\n"
+    rows = []
+    for field in fields(Settings):
+        rules = []
+        if field.metadata.get("least") is not None:
+            rules.append(f"at least {field.metadata['least']}")
+        if field.metadata.get("words"):
+            rules.append(" or ".join(f"`{word}`" for word in field.metadata["words"]))
+        default = "" if field.default in (None, "") else f"`{field.default}`"
+        rows.append(
+            (f"`{PREFIX}{field.name.upper()}`", default, str(field.metadata["meaning"]), ", ".join(rules))
+        )
+    yield _table(("variable", "default", "meaning", "must be"), rows)
+
+
+def _parameters() -> Iterator[str]:
+    yield "## Parameters of `denoise`\n\n`parameters` of its config; an unknown one stops the model.\n"
+    source = inspect.getsource(DenoiseSettings)
+    rows = []
+    for field in fields(DenoiseSettings):
+        (meaning,) = re.findall(rf"^    {field.name}: .*?  # (.*)$", source, re.MULTILINE)
+        rows.append((f"`{field.name}`", f"`{field.default}`", meaning.replace('"', "`")))
+    yield _table(("parameter", "default", "meaning"), rows)
+
+
+def _errors() -> Iterator[str]:
+    yield (
+        "## Errors\n\nA message begins with the word of its class, since Triton has fewer codes than there "
+        "are classes: `busy: 64 jobs are in flight, the limit is 64`.\n"
+    )
+    rows = []
+    for kind in error_classes():
+        http, grpc = STATUSES[kind.code]
+        rows.append((f"`{kind.__name__}`", f"`{kind.word}`", http, f"`{grpc}`", _meaning(kind)))
+    yield _table(("class", "word", "HTTP", "gRPC", "meaning"), rows)
+    yield "These never cross the wire: they stop a command, or a model's start.\n"
+    yield _table(("class", "meaning"), ((f"`{kind.__name__}`", _meaning(kind)) for kind in OF_COMMANDS))
+
+
+def _meaning(kind: type[VitrineError]) -> str:
+    return " ".join(str(kind.__doc__).split())
+
+
+def error_classes() -> list[type[VitrineError]]:
+    """Every class of the tree in vitrine.errors, as defined there."""
+    found = (value for value in vars(errors).values() if isinstance(value, type))
+    return [kind for kind in found if issubclass(kind, VitrineError)]
+
+
+def _metrics() -> Iterator[str]:
+    yield "## Metrics\n\nOn the metrics port, beside Triton's own. All carry the label `model`.\n"
+    rows = [(f.name, f.kind, ", ".join(f.labels), f.about) for f in FAMILIES]
+    rows += [(f.name, f.kind, f.label, f.about) for f in FIGURES]
+    yield _table(
+        ("metric", "kind", "labels", "meaning"),
+        ((f"`{name}`", kind.lower(), labels, about) for name, kind, labels, about in rows),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    REFERENCE.write_text(reference())
