@@ -6,16 +6,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from vitrine import Unavailable
+from vitrine_orchestrator.embedded import server as servers
 from vitrine_orchestrator.embedded import wheel as wheels
 from vitrine_orchestrator.embedded.ports import LOOPBACK, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel
 
+VITRINE = str(Path(sys.executable).with_name("vitrine"))
 MODEL = """
 class TritonPythonModel:
     def execute(self, requests):
@@ -49,7 +53,9 @@ def test_taken_ports_are_replaced_by_free_ones():
 
 def test_a_missing_wheel_says_how_to_get_it(tmp_path):
     """One sentence with the command."""
-    with pytest.raises(Unavailable, match=r"make setup, or pip install --no-deps --target .* nvidia-pytriton"):
+    with pytest.raises(
+        Unavailable, match=r"pip install --no-deps --target .* nvidia-pytriton"
+    ):
         find_wheel(tmp_path)
 
 
@@ -87,18 +93,38 @@ def test_a_model_that_cannot_be_loaded_is_named_with_its_reason(repository):
     assert not server.folder.exists()
 
 
-def test_a_server_that_cannot_start_says_why(repository):
-    """Triton's own last words."""
-    server = EmbeddedTriton(repository, ports=Ports(0, 0, 0))
-    server.libpython, server.shared_prefix = Path("/nowhere"), "a,b"  # no such backend option
-    with pytest.raises(Unavailable, match=r"tritonserver did not start: .+"):
-        server.start()
+def test_a_server_that_cannot_start_says_why(repository, monkeypatch):
+    """Triton's own last words; here a port that was taken in the last moment."""
+    server = EmbeddedTriton(repository)
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        ports = Ports(0, taken.getsockname()[1], 0)
+        monkeypatch.setattr(servers, "free_ports", lambda wanted: replace(free_ports(), grpc=ports.grpc))
+        with pytest.raises(Unavailable, match=r"tritonserver did not start: .*(in use|failed)"):
+            server.start()
+
+
+def test_a_server_ends_with_the_process_that_started_it(repository):
+    """Even when that is killed and can clean up nothing."""
+    script = (
+        "import sys, time; from pathlib import Path; from vitrine_orchestrator.embedded.ports import Ports; "
+        "from vitrine_orchestrator.embedded.server import EmbeddedTriton; "
+        "server = EmbeddedTriton(Path(sys.argv[1]), ports=Ports(0, 0, 0)); server.start(); "
+        "print(server.pid, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script, str(repository)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        server = int(starter.stdout.readline())
+        starter.kill()
+    give_up = time.monotonic() + 60
+    while Path(f"/proc/{server}").exists() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{server}").exists()
 
 
 def test_serve_tells_its_addresses_and_stops_on_ctrl_c(repository):
     """`vitrine serve`: ready, then a clean end, with no process and no shared memory left."""
     before = set(os.listdir("/dev/shm"))
-    command = [sys.executable, "-m", "vitrine.command", "serve", "--repository", str(repository)]
+    command = [VITRINE, "serve", "--repository", str(repository)]
     with subprocess.Popen(
         [*command, "--http-port=0", "--grpc-port=0", "--metrics-port=0"],
         stdout=subprocess.PIPE,
@@ -121,7 +147,7 @@ def test_serve_tells_its_addresses_and_stops_on_ctrl_c(repository):
 
 def test_serve_says_in_one_line_what_is_missing(tmp_path):
     """No traceback."""
-    command = [sys.executable, "-m", "vitrine.command", "serve", "--repository", str(tmp_path)]
+    command = [VITRINE, "serve", "--repository", str(tmp_path)]
     served = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert served.returncode == 1
     assert served.stderr.strip().endswith("holds no model: no folder in it has a config.pbtxt")

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +35,12 @@ SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
 SHARED_MEMORY = Path("/dev/shm")
 _STATES = ["", "UNAVAILABLE", "READY", "LOADING", "UNLOADING"]  # of several versions the last one counts
 
+# Asks Linux for a SIGTERM when we (the thread that starts the server) die, then becomes the server.
+ENDS_WITH_US = (
+    "import ctypes, os, signal, sys; PR_SET_PDEATHSIG = 1; "
+    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
 Progress = Callable[[str, int, int], None]  # (model just loaded, loaded so far, of all)
 
 
@@ -45,7 +52,8 @@ class EmbeddedTriton:
     """A Triton server of our own, for as long as the `with` block lasts.
 
     `repository` is loaded whole, or only `models` of it. `http`, `grpc` and `metrics` are addresses
-    ("127.0.0.1:8001"). Raises Unavailable, in one sentence, when it cannot start.
+    ("127.0.0.1:8001"). Raises Unavailable, in one sentence, when it cannot start. Start it from a thread
+    that lasts: the server ends with it, however it ends.
     """
 
     def __init__(
@@ -141,7 +149,8 @@ class EmbeddedTriton:
         else:
             options["model-config-name"] = self.profile
         flags = [f"--{name}={value}" for name, value in options.items()]
-        return [str(self.wheel.server), "--disable-auto-complete-config", *flags]
+        server = [str(self.wheel.server), "--disable-auto-complete-config", *flags]
+        return [sys.executable, "-I", "-S", "-c", ENDS_WITH_US, *server]
 
     def _environment(self) -> dict[str, str]:
         before = self.environment
