@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -111,11 +112,11 @@ def read_config(config: Mapping[str, object], kind: str) -> SchedulerConfig:
     return read
 
 
-def _value(name: str, value: object) -> object:
+def _value(name: str, value: Any) -> object:
     if name in _WORDS and value not in _WORDS[name]:
         raise UnsupportedScheduler(f"{name} must be one of {_WORDS[name]}, got {value!r}")
     if name == "trained_betas":
-        return tuple(np.ravel(value)) if value is not None else None
+        return tuple(np.ravel(value).tolist()) if value is not None else None
     default = getattr(SchedulerConfig(), name)
     allowed = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, allowed) or isinstance(value, bool) != isinstance(default, bool):

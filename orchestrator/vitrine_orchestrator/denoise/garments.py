@@ -120,4 +120,4 @@ class GarmentNames:
 
 
 def _digest(array: np.ndarray) -> str:
-    return blake2b(np.ascontiguousarray(array), digest_size=16).hexdigest()
+    return blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()

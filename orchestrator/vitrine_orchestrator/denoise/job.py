@@ -28,7 +28,7 @@ class Job:
     cancelled: bool = False  # any thread may set it; the job leaves before the next step
     garment: str = ""  # the garment and its prompt, as the cache knows them
     conditioning: DeviceRow | None = None
-    latents: np.ndarray | None = None  # (4, h, w) float32 after `step` steps
+    latents: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))  # (4, h, w) once started
     clean: np.ndarray | None = None  # the last step's estimate of the clean latents
     step: int = 0
     started: float | None = None

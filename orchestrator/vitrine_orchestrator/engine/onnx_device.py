@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime import OrtValue
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.engine.protocol import DeviceRow
-
-OrtValue = onnxruntime.OrtValue
 
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
@@ -30,7 +29,7 @@ class OnnxDevice:
     providers: tuple[tuple[str, dict[str, str]], ...]
     threads: int
     allocate: Callable[[tuple[int, ...], type], OrtValue]
-    copy: Callable[[int, int, int], None]  # to address, from address, bytes
+    copy: Callable[[int, int, int], object]  # to address, from address, bytes
     settle: Callable[[], None]  # returns when the copies are done
     name: str = "cpu"
     device_id: int = 0

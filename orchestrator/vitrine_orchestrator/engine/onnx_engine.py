@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime import OrtValue
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.engine.onnx_device import OnnxDevice, OrtValue, bind_arrays, cpu
+from vitrine_orchestrator.engine.onnx_device import OnnxDevice, bind_arrays, cpu
 from vitrine_orchestrator.engine.protocol import Arrays, DeviceRow
 
 _HALVED = {"added", "text_kv", "image_kv"}  # have the [unconditional, conditional] axis
