@@ -1,0 +1,22 @@
+#!/bin/sh
+# Starts Triton in the container. PROFILE chooses the configs (cpu, cuda, tensorrt, or one of your own);
+# ADMIN_KEY_FILE holds the key that loading models, statistics and the like ask for.
+set -eu
+profile=${PROFILE:-cuda}
+key_file=${ADMIN_KEY_FILE:-/run/secrets/admin-key}
+if [ ! -s "$key_file" ]; then
+    echo "serve: $key_file is missing or empty: it must hold the key of the restricted APIs" >&2
+    exit 1
+fi
+restricted="model-repository,model-config,shared-memory,statistics,trace,logging:vitrine-admin=$(cat "$key_file")"
+exec tritonserver \
+    --model-repository=/models \
+    --model-control-mode=explicit \
+    --load-model='*' \
+    --model-config-name="$profile" \
+    --disable-auto-complete-config \
+    --http-restricted-api="$restricted" \
+    --grpc-restricted-protocol="$restricted" \
+    --http-max-input-size=134217728 \
+    --exit-timeout-secs=45 \
+    "$@"
