@@ -219,3 +219,9 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 def own_checkpoint(tiny_checkpoint, tmp_path) -> Path:
     """A copy of the checkpoint for a test to spoil."""
     return Path(shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint"))
+
+
+@pytest.fixture
+def unet_configs() -> tuple[dict, dict]:
+    """The configs of a small TryonNet and its GarmentNet."""
+    return TRYON, GARMENT

@@ -91,14 +91,9 @@ def _read(source: Path, row: Stage) -> ModelProto:
 def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
     """The model, once its inputs and outputs are what the stage's row asks for."""
     label, graph = f"{source.parent.name}/{source.name}", model.graph
-    stored = {tensor.name for tensor in graph.initializer}
-    kept = [
-        value for value in graph.input if value.name not in stored
-    ]  # files before IR 4 list weights as inputs
-    del graph.input[:]
-    graph.input.extend(kept)
-    if len(kept) != 1:
-        raise BadCheckpoint(f"{label}: one input is expected, got {[value.name for value in kept]}")
+    _tidy(graph)
+    if len(graph.input) != 1:
+        raise BadCheckpoint(f"{label}: one input is expected, got {[value.name for value in graph.input]}")
     if len(graph.output) <= PICKED[row.name]:
         raise BadCheckpoint(
             f"{label}: output {PICKED[row.name]} is {row.name}'s, but there are only {len(graph.output)}"
@@ -112,6 +107,15 @@ def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
         if kind != numpy_dtype(tensor):
             raise BadCheckpoint(f"{label}: {value.name} must be {numpy_dtype(tensor)}, is {kind}")
     return model
+
+
+def _tidy(graph: GraphProto) -> None:
+    """Drop weights from the inputs (files before IR 4 list them) and notes with the exporter's paths."""
+    stored = {tensor.name for tensor in graph.initializer}
+    for value in [value for value in graph.input if value.name in stored]:
+        graph.input.remove(value)
+    for node in graph.node:
+        del node.metadata_props[:]
 
 
 def _pictures(row: Stage) -> np.ndarray:

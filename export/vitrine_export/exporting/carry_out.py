@@ -31,18 +31,19 @@ class Done:
 
     file: str
     proof: Proof
+    judge: str = "torch"
     note: str = ""
 
     def __str__(self) -> str:
         proof = self.proof
         return (
-            f"{self.file:34} {proof.worst:.1e} from torch, allowed {proof.allowed:.0e} · "
+            f"{self.file:34} {proof.worst:.1e} from {self.judge}, allowed {proof.allowed:.0e} · "
             f"{proof.size_bytes / 2**20:7.1f} MiB · {proof.seconds:5.1f} s{self.note}"
         )
 
 
 def carry_out(work: Work) -> None:
-    """Export every stale stage, then write the manifest.
+    """Export every stale stage; the manifest tells of each as soon as it is done, so that a stop loses one.
 
     A stage that fails leaves no file and does not stop the others. Raises BadCheckpoint before anything is
     written where a network does not fit, ExportFailed at the end where a stage failed.
@@ -59,9 +60,11 @@ def carry_out(work: Work) -> None:
             except ExportFailed as failure:
                 failures.append(str(failure))
                 bar.write(str(failure))
-                continue
-            record.add(stage, order.precision_of(stage), paths, order.repository)
-    write_manifest(order.repository, order.checkpoint, record)
+                for file in order.files_of(stage):  # half of a set of graphs is none
+                    remove(order.repository / file)
+            else:
+                record.add(stage, order.precision_of(stage), paths, order.repository)
+            write_manifest(order.repository, order.checkpoint, record)
     if failures:
         raise ExportFailed("; ".join(failures))
 
@@ -98,8 +101,6 @@ def _graphs(order: Order, stage: str) -> Iterator[Done]:
         return
     if stage == "denoise":
         made = denoise.networks(order.checkpoint, dtype, order.cond)
-        for file in order.files_of(stage):
-            remove(order.repository / file)  # half of a pair is no pair
     else:
         made = [BUILDERS[stage](stage_row(stage), order.checkpoint, dtype)]
     for network in made:
@@ -110,4 +111,4 @@ def _adopted(order: Order, stage: str) -> Done:
     source, row = _source(order.checkpoint, stage), stage_row(stage)
     taken: Adopted = (adopt if source.suffix == ".onnx" else adopt_script)(row, source, order.repository)
     note = " · one picture at a time, looped" if taken.looped else ""
-    return Done(order.files_of(stage)[0], taken.proof, note)
+    return Done(order.files_of(stage)[0], taken.proof, source.name, note)

@@ -50,7 +50,7 @@ def write(stage: str, network: Network, repository: Path) -> Proof:
     with drafts(target) as draft:
         wanted = [_run_torch(network, network.sample(*which)) for which in CHECKED]
         with explained(stage, "torch.onnx cannot export it"):
-            _export(network, draft)
+            export(network, draft)
         with explained(stage, "onnxruntime cannot run it"):
             given = list(run_onnx(draft, network))
         worst = max(difference(*pair) for pair in zip(given, wanted, strict=True))
@@ -104,8 +104,13 @@ def _difference(given: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
-    """The file, opened on the CPU."""
+    """The file, opened on the CPU.
+
+    Where the weights lie beside it, without the optimiser: that keeps a float32 copy of every float16 weight.
+    """
     options = onnxruntime.SessionOptions()
+    if len(files_of(path)) > 1:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # its errors are raised, not printed as well
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
@@ -124,7 +129,8 @@ def _run_torch(network: Network, inputs: tuple[Tensor, ...]) -> Arrays:
     return [tensor.numpy() for tensor in network.module(*inputs)]
 
 
-def _export(network: Network, path: Path) -> None:
+def export(network: Network, path: Path) -> None:
+    """Write a network as ONNX, unproved, with its weights in a file of their own where they are many."""
     with warnings.catch_warnings(), _quiet("torch.onnx._internal.exporter"), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's own, about itself
         program = torch.onnx.export(

@@ -18,8 +18,8 @@ Precision = Literal["fp32", "fp16"]
 AS_THEY_ARE = ("parsing_atr", "parsing_lip", "densepose")
 """Stages whose file comes with the checkpoint."""
 
-STAGE_NAMES = (*(row.name for row in networks()), "denoise", "prepare_text")
-"""Everything that an export writes files for."""
+STAGE_NAMES = ("prepare_text", *(row.name for row in networks()), "denoise")
+"""Everything that an export writes files for, in this order."""
 
 DENOISE_FILES = tuple(f"denoise/1/{name}.onnx" for name in ("garment", "conditioning", "unet"))
 COND_FILE = "denoise/1/unet_cond.onnx"

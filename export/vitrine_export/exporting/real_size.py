@@ -1,0 +1,168 @@
+"""`vitrine-export real-size`: the fp16 export of both UNets at the released size, with random weights.
+
+Shows what the export of a real checkpoint takes on this machine without having one. Each part runs in a
+process of its own, so that its peak memory is its own and nothing of it is left for the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from vitrine_export.errors import ExportFailed
+from vitrine_export.exporting.denoise import graphs_of
+from vitrine_export.exporting.network import TRACED, Network
+from vitrine_export.exporting.onnx_file import difference, export, files_of, session
+from vitrine_export.nets import GarmentNet, TryonNet, build_garment, build_tryon
+from vitrine_export.nets.released import GARMENT, TRYON
+
+HELP = "try the fp16 export of GarmentNet and TryonNet at real size, with random weights"
+EXAMPLES = """\
+examples:
+  vitrine-export real-size --out build/real-size
+
+Needs about 20 GB of disk and 16 GB of memory, and an hour on two cores."""
+
+GRAPHS = ("garment", "conditioning", "unet")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one part of the trial took, and for the run in onnxruntime how far it is from torch."""
+
+    graph: str
+    part: str  # export, torch or onnxruntime
+    seconds: float
+    peak_bytes: int
+    file_bytes: int = 0
+    worst: float = 0.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the files; an old trial is replaced"
+    )
+    parser.add_argument("--graphs", nargs="+", choices=GRAPHS, default=GRAPHS, help="default: all")
+    parser.add_argument("--part", choices=PARTS, help="one part of one graph, in this process")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Try each graph and print a line of figures for each part; ExportFailed where a part did not survive."""
+    if args.part:
+        print(json.dumps(asdict(PARTS[args.part](args.graphs[0], args.out))))
+        return 0
+    shutil.rmtree(args.out, ignore_errors=True)
+    for graph in args.graphs:
+        for part in PARTS:
+            print(line(_in_a_process(graph, part, args.out)), flush=True)
+    return 0
+
+
+def line(figures: Figures) -> str:
+    """The figures in one line."""
+    told = [f"{figures.graph:12} {figures.part:11} {figures.seconds:7.1f} s"]
+    told.append(f"peak {figures.peak_bytes / 2**30:5.2f} GiB")
+    if figures.file_bytes:
+        told.append(f"file {figures.file_bytes / 2**30:5.2f} GiB")
+    if figures.part == "onnxruntime":
+        told.append(f"{figures.worst:.1e} from torch")
+    return " · ".join(told)
+
+
+def _in_a_process(graph: str, part: str, out: Path) -> Figures:
+    words = ["real-size", "--out", str(out), "--graphs", graph, "--part", part]
+    code = "import sys; from vitrine_export.command import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise ExportFailed(f"{graph}: the part {part} ended with {done.returncode} (-9: out of memory)")
+    return Figures(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def export_part(graph: str, out: Path) -> Figures:
+    """Write the ONNX file."""
+    network, started = _network(graph), time.perf_counter()
+    path = out / f"{graph}.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    export(network, path)
+    seconds = time.perf_counter() - started
+    return Figures(graph, "export", seconds, _peak(), sum(file.stat().st_size for file in files_of(path)))
+
+
+@torch.no_grad()
+def torch_part(graph: str, out: Path) -> Figures:
+    """Run the sample in torch and keep what went in and came out."""
+    network = _network(graph)
+    inputs = network.sample(*TRACED)
+    started = time.perf_counter()
+    outputs = network.module(*inputs)
+    seconds = time.perf_counter() - started
+    arrays = {f"in_{index:02}": tensor.numpy() for index, tensor in enumerate(inputs)}
+    arrays |= {f"out_{index:02}": tensor.numpy() for index, tensor in enumerate(outputs)}
+    np.savez(out / f"{graph}.npz", **arrays)
+    return Figures(graph, "torch", seconds, _peak())
+
+
+def onnx_part(graph: str, out: Path) -> Figures:
+    """Run the same sample in onnxruntime."""
+    with np.load(out / f"{graph}.npz") as kept:
+        given, wanted = (
+            [kept[key] for key in kept.files if key.startswith(kind)] for kind in ("in_", "out_")
+        )
+    opened = session(out / f"{graph}.onnx")
+    started = time.perf_counter()
+    outputs = opened.run(None, dict(zip((i.name for i in opened.get_inputs()), given, strict=True)))
+    seconds = time.perf_counter() - started
+    return Figures(graph, "onnxruntime", seconds, _peak(), worst=difference(outputs, wanted))
+
+
+PARTS = {"export": export_part, "torch": torch_part, "onnxruntime": onnx_part}
+
+
+def _network(graph: str) -> Network:
+    """A graph of a pair of random nets of the released size, the same in every process."""
+    with torch.device("meta"):
+        pair: tuple[TryonNet, GarmentNet] = (build_tryon(TRYON).half(), build_garment(GARMENT).half())
+    tryon, garment = (_filled(net, seed) for seed, net in enumerate(pair))
+    return next(
+        n for n in graphs_of(tryon, garment, torch.float16, cond=False) if n.file.endswith(f"/{graph}.onnx")
+    )
+
+
+def _filled(net: nn.Module, seed: int) -> nn.Module:
+    """Give a net on the meta device the values that keep the sizes of activations: 1/√fan_in, norms of 1."""
+    draw = torch.Generator().manual_seed(seed)
+    net = net.to_empty(device="cpu").requires_grad_(False).eval()
+    norms = {id(p) for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm) for p in (m.weight,)}
+    for parameter in _parameters(net):
+        if id(parameter) in norms:
+            parameter.fill_(1.0)
+        elif parameter.dim() < 2:
+            parameter.zero_()
+        else:
+            bound = (3.0 / parameter[0].numel()) ** 0.5
+            parameter.uniform_(-bound, bound, generator=draw)
+    return net
+
+
+def _parameters(net: nn.Module) -> Iterable[nn.Parameter]:
+    return (parameter for _, parameter in sorted(net.named_parameters()))
+
+
+def _peak() -> int:
+    """This process's largest resident size so far, in bytes (Linux counts in KiB)."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
