@@ -34,7 +34,18 @@ class Settings:
     max_pixels: int = field(
         default=40_000_000, metadata=_rules("largest picture decoded, in pixels", least=1)
     )
-    max_garments: int = field(default=4, metadata=_rules("most garments of one full outfit", least=1))
+    cache_memory: str = field(default="on", metadata=_rules("cache in memory", words=("on", "off")))
+    cache_folder: Path | None = field(
+        default=None, metadata=_rules("folder of the cache on disk; processes that share data must share it")
+    )
+    cache_disk_bytes: int = field(
+        default=50_000_000_000, metadata=_rules("largest size of the cache on disk, in bytes", least=0)
+    )
+    cache_store: str = field(default="off", metadata=_rules("object store of the cache: s3://bucket/prefix"))
+    cache_endpoint: str | None = field(
+        default=None, metadata=_rules("address of another store than Amazon's")
+    )
+    cache_region: str | None = field(default=None, metadata=_rules("region of the store"))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

@@ -53,9 +53,7 @@ def test_taken_ports_are_replaced_by_free_ones():
 
 def test_a_missing_wheel_says_how_to_get_it(tmp_path):
     """One sentence with the command."""
-    with pytest.raises(
-        Unavailable, match=r"pip install --no-deps --target .* nvidia-pytriton"
-    ):
+    with pytest.raises(Unavailable, match=r"pip install --no-deps --target .* nvidia-pytriton"):
         find_wheel(tmp_path)
 
 

@@ -49,8 +49,13 @@ def test_a_cancelled_try_on_leaves_the_denoiser(triton, vitrine, person, garment
     key = 'vitrine_requests_total{model="try_on",outcome="cancelled"}'
     before = metrics(triton).get(key, 0)
     cancellation = Cancellation()
-    timer = threading.Timer(0.05, cancellation.cancel)
-    timer.start()
+
+    def cancel_when_taken():
+        while not metrics(triton).get('vitrine_in_flight{model="try_on"}'):
+            time.sleep(0.01)
+        cancellation.cancel()
+
+    threading.Thread(target=cancel_when_taken).start()
     with pytest.raises(Cancelled):
         vitrine.try_on(person=person, garment=[garment] * 4, steps=100, cancellation=cancellation)
     give_up = time.monotonic() + 60
@@ -62,6 +67,7 @@ def test_a_cancelled_try_on_leaves_the_denoiser(triton, vitrine, person, garment
 def test_metrics_of_ours_stand_beside_tritons(triton, vitrine, person, garment):
     """Requests, stages, rows by call, waiting and running jobs, on the one metrics port."""
     vitrine.try_on(person=person, garment=garment, steps=2)
+    time.sleep(1.5)  # the cache's are published once a second
     names = {line.partition("{")[0] for line in metrics(triton)}
     assert names >= {
         "nv_inference_request_success",
@@ -70,6 +76,8 @@ def test_metrics_of_ours_stand_beside_tritons(triton, vitrine, person, garment):
         "vitrine_in_flight",
         "vitrine_stage_calls_total",
         "vitrine_stage_seconds_total",
+        "vitrine_cache_events_total",
+        "vitrine_cache_bytes",
         "vitrine_denoise_calls_total",
         "vitrine_denoise_step_seconds_total",
         "vitrine_denoise_queue_seconds_total",

@@ -45,10 +45,26 @@ def test_the_person_stays_outside_the_mask(result, person):
 
 
 def test_timings_and_sources_are_told(result):
-    """Every network has its time; nothing was in a cache."""
-    assert {"pose", "parsing_atr", "densepose", "denoise", "vae_decoder", "total"} <= result.timings.keys()
+    """Each part has its time; each prepared thing came from somewhere."""
+    assert {"prepare_person", "denoise", "vae_decoder", "encode", "total"} <= result.timings.keys()
     assert result.sources.keys() == {"person", "garment", "text"}
     assert result.seed == 7
+
+
+def test_what_was_prepared_is_not_prepared_again(vitrine, result, person, garment):
+    """A warm person and garment go straight to denoising, and give the same picture."""
+    again = vitrine.try_on(person=person, garment=garment, steps=5, seed=7)
+    assert again.sources == {"person": "memory", "garment": "memory", "text": "memory"}
+    assert "pose" not in again.timings
+    assert again.encoded == result.encoded
+
+
+def test_an_id_stands_for_a_picture_that_was_sent(vitrine, person, garment):
+    """Once sent with an id, a person or a garment is one short word."""
+    vitrine.prepare_person(person=person, person_id="anna")
+    vitrine.prepare_garment(garment=garment, garment_id="coat")
+    by_id = vitrine.try_on(person_id="anna", garment_id="coat", steps=2, seed=7)
+    assert by_id.image.size == (192, 256)
 
 
 def test_the_same_request_gives_the_same_picture_over_http(triton, result, person, garment):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Literal, NamedTuple
 
+from vitrine_orchestrator.cache.opening import Cache
+
 
 class Family(NamedTuple):
     """One metric; all carry the label `model`, and the labels named here."""
@@ -21,6 +23,9 @@ FAMILIES = (
     Family("vitrine_in_flight", "GAUGE", "Requests being worked on"),
     Family("vitrine_stage_calls_total", "COUNTER", "Calls of a stage", ("stage", "outcome")),
     Family("vitrine_stage_seconds_total", "COUNTER", "Seconds in calls of a stage", ("stage",)),
+    Family("vitrine_cache_events_total", "COUNTER", "What the cache counted", ("event",)),
+    Family("vitrine_cache_entries", "GAUGE", "Values kept in memory", ("part",)),
+    Family("vitrine_cache_bytes", "GAUGE", "Bytes kept in memory", ("part",)),
     Family(
         "vitrine_sources_total", "COUNTER", "Prepared things, by where they came from", ("kind", "source")
     ),
@@ -49,6 +54,28 @@ class ModelMetrics:
             if key not in self._metrics:
                 self._metrics[key] = self._families[name].Metric(labels={"model": self.model, **labels})
             self._metrics[key].increment(value)
+
+
+class CacheMetrics:
+    """Tells the metrics port what a cache did since the last time."""
+
+    def __init__(self, cache: Cache, metrics: Metrics) -> None:
+        self._cache, self._metrics = cache, metrics
+        self._told: dict[tuple[str, str], float] = {}
+
+    def publish(self) -> None:
+        """Pass on what changed; of sizes those in memory (a folder's would have to be scanned)."""
+        for event, count in self._cache.memo.counters.snapshot().items():
+            self._tell("vitrine_cache_events_total", "event", event, count)
+        for part, size in (self._cache.memory.sizes() if self._cache.memory else {}).items():
+            self._tell("vitrine_cache_entries", "part", part, size["entries"])
+            self._tell("vitrine_cache_bytes", "part", part, size["bytes"])
+
+    def _tell(self, family: str, label: str, value: str, now: float) -> None:
+        change = now - self._told.get((family, value), 0)
+        if change:
+            self._metrics.add(family, change, **{label: value})
+            self._told[family, value] = now
 
 
 class FakeMetrics:

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitrine_orchestrator.adapters.metrics import ModelMetrics
+from vitrine_orchestrator.adapters.metrics import CacheMetrics, ModelMetrics
 from vitrine_orchestrator.adapters.service import Handler, Service
+from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
+from vitrine_orchestrator.cache.schemas import prepared_schemas
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipelines.context import Context
-from vitrine_orchestrator.pipelines.memo import Memo, NoMemo
+from vitrine_orchestrator.pipelines.memo import NoMemo
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stage_calls import Stages
+
+PUBLISH_S = 1.0  # between two looks at the cache's counters
 
 
 @dataclass(frozen=True)
@@ -27,28 +31,54 @@ class Opened:
     folder: Path  # its version folder
     settings: Settings
     manifest: Manifest
-    memo: Memo
     in_flight: int
+    cache: Cache | None
 
     def context(self, stages: Stages) -> Context:
         """The surroundings of a pipeline for one request."""
         limits = Limits(self.settings.max_picture_bytes, self.settings.max_pixels)
-        return Context(stages, self.manifest, self.memo, limits)
+        memo = self.cache.memo if self.cache else NoMemo()
+        return Context(stages, self.manifest, memo, limits)
 
     def serve(self, pb_utils: Any, handler: Handler) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""
-        return Service(pb_utils, handler, ModelMetrics(pb_utils, self.name), self.in_flight)
+        metrics = ModelMetrics(pb_utils, self.name)
+        service = Service(pb_utils, handler, metrics, self.in_flight, self.close)
+        if self.cache:
+            service.every(PUBLISH_S, CacheMetrics(self.cache, metrics).publish)
+        return service
+
+    async def close(self) -> None:
+        """Finish what the cache has begun."""
+        if self.cache:
+            await self.cache.close()
 
 
-def open_model(args: Mapping[str, str]) -> Opened:
-    """Read what `TritonPythonModel.initialize` is given, the settings and the manifest."""
+def open_model(args: Mapping[str, str], cached: bool = False) -> Opened:
+    """Read what `TritonPythonModel.initialize` is given, the settings and the manifest.
+
+    `cached` models keep what they make, in the tiers that the settings name.
+    """
     config = json.loads(args["model_config"])
     folder = Path(args["model_repository"]) / args["model_version"]
+    settings = Settings.from_environment(os.environ)
     return Opened(
         name=config["name"],
         folder=folder,
-        settings=Settings.from_environment(os.environ),
+        settings=settings,
         manifest=read_manifest(folder),
-        memo=NoMemo(),
         in_flight=int(config["parameters"]["in_flight"]["string_value"]),
+        cache=open_cache(cache_settings(settings), prepared_schemas()) if cached else None,
+    )
+
+
+def cache_settings(settings: Settings) -> CacheSettings:
+    """The cache's part of the settings."""
+    return CacheSettings(
+        memory="on" if settings.cache_memory == "on" else "off",
+        folder=settings.cache_folder,
+        disk_bytes=settings.cache_disk_bytes,
+        store=settings.cache_store,
+        endpoint=settings.cache_endpoint,
+        region=settings.cache_region,
     )

@@ -28,6 +28,10 @@ Handler = Callable[[Stages, Outputs, Send], Awaitable[Outputs]]
 """Answers one request: stages to call, its inputs, and a way to send responses ahead of the last one."""
 
 
+async def nothing() -> None:
+    """There is nothing to finish."""
+
+
 class Service:
     """One model's process. `execute` returns at once; each request is answered through its sender.
 
@@ -35,9 +39,16 @@ class Service:
     limit, honours priorities and timeouts, and refuses the rest as busy.
     """
 
-    def __init__(self, pb_utils: Any, handler: Handler, metrics: Metrics, in_flight: int) -> None:
-        """`pb_utils` is triton_python_backend_utils."""
-        self.pb_utils, self.handler, self.metrics = pb_utils, handler, metrics
+    def __init__(
+        self,
+        pb_utils: Any,
+        handler: Handler,
+        metrics: Metrics,
+        in_flight: int,
+        finish: Callable[[], Awaitable[None]] = nothing,
+    ) -> None:
+        """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes."""
+        self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
         self._free = threading.BoundedSemaphore(in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
@@ -51,12 +62,31 @@ class Service:
             self.metrics.add("vitrine_in_flight")
             asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
 
+    def every(self, seconds: float, chore: Callable[[], None]) -> None:
+        """Do a chore now and then, beside the requests."""
+
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                await asyncio.to_thread(chore)
+
+        asyncio.run_coroutine_threadsafe(repeat(), self._loop)
+
     def close(self) -> None:
         """Stop the loop; Triton calls this when no request is in flight."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        asyncio.run_coroutine_threadsafe(self._finished(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._cancel_all)
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+    async def _finished(self) -> None:
+        await self.finish()
+
+    def _cancel_all(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.call_soon(self._loop.stop)
 
     async def _answer(self, request: Any) -> None:
         """One request from its inputs to its last response; never raises."""
