@@ -58,7 +58,7 @@ def encode(arrays: Mapping[str, np.ndarray]) -> bytes:
     # widest first, as the library does it: every array lies at a multiple of its item's size
     for name in sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name)):
         array = arrays[name]
-        data = memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B") if array.size else b""
+        data = np.ascontiguousarray(array).reshape(-1).data.cast("B") if array.size else b""
         span = [offset, offset + array.nbytes]
         header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": span}
         parts.append(data)

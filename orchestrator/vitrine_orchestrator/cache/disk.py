@@ -25,7 +25,7 @@ DEFAULT_MAX_BYTES = 50 * 2**30
 THREADS = 2  # 11 threads read a warm set 6 times slower than one
 GET_LIMIT_S, PUT_LIMIT_S, HUNG_PAUSE_S = 2.0, 10.0, 30.0  # a cold read of a set takes 0.04 s
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0  # of writes, after a fault; doubled with each further one
-_COUNTER_OF = {  # any other fault is "eio"
+_COUNTER_OF: dict[int | None, str] = {  # any other fault is "eio"
     errno.ENOSPC: "full",
     errno.EDQUOT: "full",
     errno.EACCES: "denied",
@@ -135,12 +135,15 @@ class Disk:
         """The value if it is whole, valid and young enough; else its file goes, if it still is that file."""
         header = opened.header
         if header is None or not is_whole(header, key, opened.value):
-            return self._drop(key, opened, "corrupt")
+            self._drop(key, opened, "corrupt")
+            return None
         if header.lease != lease:
-            return self._drop(key, opened, None)
+            self._drop(key, opened, None)
+            return None
         age_s = stamp.age_s(header.written, at)
         if has_expired(age_s, opened.reads):
-            return self._drop(key, opened, "expired")
+            self._drop(key, opened, "expired")
+            return None
         if age_s < 0:  # the clock went back: from now on it counts as written now
             self.write(key, opened.value, lease)
         return opened.value

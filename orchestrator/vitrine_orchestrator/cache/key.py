@@ -8,6 +8,7 @@ from typing import Literal
 
 Kind = Literal["person", "garment", "content"]
 
+IMPORTED = "imported"  # the name of what was taken over from the old layout: see old_layout.py
 EVERYTHING = ""  # the owner that stands for all owners in an invalidation
 
 

@@ -10,6 +10,7 @@ Object names hold their content's digest, so no object is ever overwritten by an
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import io
 import json
@@ -49,7 +50,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an entry is: whose, of which generation, with which digest, in which objects by name."""
+    """What an entry is: whose, of which generation, with which digest, in which objects by name.
+
+    source: the folder of the old layout that it was imported from.
+    """
 
     category: str
     owner: str
@@ -58,8 +62,9 @@ class Manifest:
     sha256: str
     bytes: int
     objects: Mapping[str, Stored]
+    source: str | None = None
 
-    def to_json(self) -> bytes:
+    def to_json(self) -> builtins.bytes:
         """The manifest as it is stored."""
         return json.dumps({"format": FORMAT} | asdict(self), indent=1, sort_keys=True).encode()
 
@@ -82,10 +87,12 @@ def generation_path(owner: str) -> str:
     return f"{owner_folder(owner)}/generation"
 
 
-def new_manifest(key: Key, generation: str, value: bytes, objects: Mapping[str, Stored]) -> Manifest:
+def new_manifest(
+    key: Key, generation: str, value: bytes, objects: Mapping[str, Stored], source: str | None = None
+) -> Manifest:
     """The manifest of `value`."""
     digest = hashlib.sha256(value).hexdigest()
-    return Manifest(key.category, key.owner, key.name, generation, digest, len(value), objects)
+    return Manifest(key.category, key.owner, key.name, generation, digest, len(value), objects, source)
 
 
 def read_manifest(data: bytes, key: Key) -> Manifest:
@@ -139,7 +146,7 @@ def join(manifest: Manifest, contents: Mapping[str, bytes]) -> bytes:
         raise BadEntry(f"{len(others)} objects of tensors, expected 1")
     value = contents[others[0]]
     if pictures:
-        arrays = {array: _from_png(contents[name]) for array, name in pictures.items()}
+        arrays = {array: from_png(contents[name]) for array, name in pictures.items()}
         value = _merged(value, arrays)
     if hashlib.sha256(value).hexdigest() != manifest.sha256:
         raise BadEntry("the value has another digest")
@@ -148,7 +155,7 @@ def join(manifest: Manifest, contents: Mapping[str, bytes]) -> bytes:
 
 def _merged(tensors: bytes, pictures: Mapping[str, np.ndarray]) -> bytes:
     try:
-        return encode(decode(tensors) | pictures)
+        return encode({**decode(tensors), **pictures})
     except BadArrays as error:
         raise BadEntry(f"tensors cannot be read: {error}") from error
 
@@ -184,15 +191,20 @@ def _to_png(array: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def _from_png(data: bytes) -> np.ndarray:
-    """(H, W) or (H, W, 3) uint8; its size is read from the header and checked before anything is decoded."""
-    if len(data) < 33 or not data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"):
-        raise BadEntry("not a PNG file")
-    width, height = struct.unpack(">II", data[16:24])
-    if width * height > MAX_PIXELS:
-        raise BadEntry(f"a picture of {width} x {height}, at most {MAX_PIXELS} pixels are decoded")
+def from_png(data: bytes) -> np.ndarray:
+    """(H, W) or (H, W, 3) uint8; BadEntry if it is too large or cannot be decoded."""
+    check_png(data)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             return np.asarray(picture)
     except (OSError, ValueError, SyntaxError) as error:
         raise BadEntry(f"picture cannot be decoded: {error}") from error
+
+
+def check_png(data: bytes) -> None:
+    """BadEntry unless `data` begins as a PNG of at most MAX_PIXELS: nothing of it is decoded for that."""
+    if len(data) < 33 or not data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"):
+        raise BadEntry("not a PNG file")
+    width, height = struct.unpack(">II", data[16:24])
+    if width * height > MAX_PIXELS:
+        raise BadEntry(f"a picture of {width} x {height}, at most {MAX_PIXELS} pixels are decoded")

@@ -12,7 +12,7 @@ import numpy as np
 
 from vitrine_orchestrator.cache.codec import BadArrays, Schema, check, check_finite, decode, encode
 from vitrine_orchestrator.cache.generations import Generations
-from vitrine_orchestrator.cache.key import Key
+from vitrine_orchestrator.cache.key import IMPORTED, Key
 from vitrine_orchestrator.cache.single_flight import SingleFlight
 from vitrine_orchestrator.cache.tiered import Found, Leases, Tiered
 
@@ -118,7 +118,9 @@ class Memo:
             return None
         try:
             arrays = decode(found.value)
-            if schema := self.schemas.get(key.category):
+            if schema := self.schemas.get(
+                f"imported {key.category}" if key.name == IMPORTED else key.category
+            ):
                 check(arrays, schema)
             if found.source == "store":  # memory and disk have what this host checked before
                 await asyncio.to_thread(check_finite, arrays)
@@ -151,6 +153,10 @@ class Memo:
         if not task.cancelled() and (error := task.exception()):
             logger.error("work of the cache failed", exc_info=error)
             self.counters.add("fault")
+
+
+def _schema_name(key: Key) -> str:
+    return f"imported {key.category}" if key.name == IMPORTED else key.category
 
 
 def _read_only(arrays: Arrays) -> Arrays:

@@ -85,12 +85,19 @@ def open_cache(settings: CacheSettings, schemas: Mapping[str, Schema] | None = N
     counters = Counters()
     disk, shared = _open_folder(settings, counters)
     memory = Memory(shared.generations, counters) if settings.memory == "on" else None
-    store: Tier = Store(S3Objects(_place(settings)), counters) if settings.store != "off" else Off()
+    store = _open_store(settings, counters)
     tiers = Tiered(memory or Off(), disk or Off(), store, shared.tombstones, counters)
     memo = Memo(tiers, shared.generations, shared.locks, schemas)
     cache = Cache(memo, memory, disk, shared)
     memo.after = cache.publish
     return cache
+
+
+def _open_store(settings: CacheSettings, counters: Counters) -> Tier:
+    if settings.store == "off":
+        return Off()
+    place = place_of(settings.store, settings.endpoint, settings.region, settings.keys)
+    return Store(S3Objects(place), counters)
 
 
 def _open_folder(settings: CacheSettings, counters: Counters) -> tuple[Disk | None, Shared]:
@@ -112,8 +119,11 @@ def _open_folder(settings: CacheSettings, counters: Counters) -> tuple[Disk | No
         return None, own
 
 
-def _place(settings: CacheSettings) -> Place:
-    url = urlsplit(settings.store)
-    if url.scheme != "s3" or not url.netloc:
-        raise BadRequest(f"cache store must be off or s3://bucket/prefix, got {settings.store!r}")
-    return Place(url.netloc, url.path.strip("/"), settings.endpoint, settings.region, settings.keys)
+def place_of(
+    url: str, endpoint: str | None, region: str | None, keys: tuple[str, str] | None = None
+) -> Place:
+    """Where s3://bucket/prefix is; BadRequest for another kind of address."""
+    read = urlsplit(url)
+    if read.scheme != "s3" or not read.netloc:
+        raise BadRequest(f"an object store must be s3://bucket/prefix, got {url!r}")
+    return Place(read.netloc, read.path.strip("/"), endpoint, region, keys)

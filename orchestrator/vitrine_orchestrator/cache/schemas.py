@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vitrine_orchestrator.cache.codec import Array, Schema
+from vitrine_orchestrator.cache.old_layout import IMPORTED_SCHEMAS
 from vitrine_orchestrator.stages import Tensor, stage
 
 # Which model makes the values of a category.
@@ -18,8 +19,12 @@ _CONTENT = {"content_digest": Array("U8", (32,))}  # what it was made of; see pi
 
 
 def prepared_schemas() -> dict[str, Schema]:
-    """Schemas by category: the numeric outputs of the model that makes them, and the content's digest."""
-    return {category: _outputs(model) | _CONTENT for category, model in _MADE_BY.items()}
+    """Schemas by category: the numeric outputs of the model that makes them, and the content's digest.
+
+    Those of "imported {category}" are of what `vitrine cache import` writes.
+    """
+    made = {category: _outputs(model) | _CONTENT for category, model in _MADE_BY.items()}
+    return made | {f"imported {category}": schema for category, schema in IMPORTED_SCHEMAS.items()}
 
 
 def _outputs(model: str) -> dict[str, Array]:

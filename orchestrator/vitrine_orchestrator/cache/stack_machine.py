@@ -58,7 +58,7 @@ class _Machine:
         self.functions, self.constants, self.persistent = functions, constants, persistent
         self.stack: list[object] = []
         self.below: list[list[object]] = []
-        self.memo: dict[int, object] = {}
+        self.memo: dict[object, object] = {}
 
     def step(self, name: str, argument: object) -> None:
         """Carry out one opcode."""
@@ -140,9 +140,10 @@ class _Machine:
 
     def _reduce(self, _: object) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        if not any(function is one for one in self.functions.values()) or not isinstance(arguments, tuple):
+        known = next((one for one in self.functions.values() if one is function), None)
+        if known is None or not isinstance(arguments, tuple):
             raise Refused("a call of what is not a function")
-        self.stack.append(function(*arguments))
+        self.stack.append(known(*arguments))
 
     def _persistent_id(self, _: object) -> None:
         if self.persistent is None:

@@ -62,13 +62,16 @@ class Store:
         self.breaker.succeeded()
         return got
 
-    async def put(self, key: Key, value: bytes, lease: Lease) -> bool:
-        """See Tier; the manifest is written last, after another look at the generation."""
+    async def put(self, key: Key, value: bytes, lease: Lease, source: str | None = None) -> bool:
+        """See Tier; the manifest is written last, after another look at the generation.
+
+        source: the folder of the old layout that the value was imported from.
+        """
         if not self.breaker.allows():
             return False
         try:
             async with asyncio.timeout(PUT_LIMIT_S):
-                kept = await self._renewed(self._put, key, value, lease)
+                kept = await self._renewed(self._put, key, value, lease, source)
         except (ObjectsFault, TimeoutError) as error:
             self._failed(error)
             return False
@@ -109,7 +112,7 @@ class Store:
     async def _get_twice(self, key: Key) -> Got:
         """A value that was damaged or changed on the way is fetched once more, then left for a while."""
         for _ in range(2):
-            lease, manifest = await self._look_up(key)
+            lease, manifest = await self.look_up(key)
             if manifest is None:
                 return Got(None, lease)
             try:
@@ -119,8 +122,8 @@ class Store:
         self._remember(self._quarantined, key, self.clock())
         return Got(None, lease)
 
-    async def _look_up(self, key: Key) -> tuple[Lease, Manifest | None]:
-        """The generation now, and the entry's manifest if it is of this generation."""
+    async def look_up(self, key: Key) -> tuple[Lease, Manifest | None]:
+        """The generation now, and the entry's manifest if it is of this generation. Raises ObjectsFault."""
         manifest_path = f"{layout.entry_folder(key)}/{layout.MANIFEST}"
         lease, data = await asyncio.gather(self._lease(key.owner), self.objects.get(manifest_path))
         if data is None:
@@ -153,7 +156,7 @@ class Store:
             layout.join, manifest, dict(zip(manifest.objects, contents, strict=True))
         )
 
-    async def _put(self, key: Key, value: bytes, lease: Lease) -> bool:
+    async def _put(self, key: Key, value: bytes, lease: Lease, source: str | None) -> bool:
         folder = layout.entry_folder(key)
         parts = await asyncio.to_thread(layout.split, value)
         tags = await asyncio.gather(
@@ -165,7 +168,7 @@ class Store:
         }
         if await self._lease(key.owner) != lease:
             return False
-        manifest = layout.new_manifest(key, lease.decode(), value, stored)
+        manifest = layout.new_manifest(key, lease.decode(), value, stored, source)
         await self.objects.put(f"{folder}/{layout.MANIFEST}", manifest.to_json())
         return True
 

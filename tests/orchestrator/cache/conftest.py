@@ -1,6 +1,40 @@
-"""Makes the helpers beside these tests importable, by their own names."""
+"""What the cache tests share: their helpers by name, and how long the random ones run."""
 
+import os
 import sys
 from pathlib import Path
 
+import pytest
+from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
+from vitrine_orchestrator.cache.simulated_s3 import SimulatedS3
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def seconds() -> float:
+    """How long a random test runs: 2 s, or what CACHE_TEST_SECONDS says (`make` runs them for minutes)."""
+    return float(os.environ.get("CACHE_TEST_SECONDS", "2"))
+
+
+@pytest.fixture
+async def s3():
+    """An object store of our own, in memory and without faults at first."""
+    async with SimulatedS3() as server:
+        yield server
+
+
+@pytest.fixture
+async def opened(tmp_path, s3):
+    """Opens any number of caches ("processes") on one folder and one store, and closes them."""
+    caches: list[Cache] = []
+
+    def make(schemas=None, **changes) -> Cache:
+        settings = {"folder": tmp_path / "cache", "store": "s3://bucket/cache", "endpoint": s3.endpoint}
+        settings |= {"region": "us-east-1", "keys": ("key", "secret")} | changes
+        caches.append(open_cache(CacheSettings(**settings), schemas))
+        return caches[-1]
+
+    yield make
+    for cache in caches:
+        await cache.close()

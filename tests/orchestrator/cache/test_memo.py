@@ -8,7 +8,6 @@ from vitrine.errors import BadRequest, NotFound, Unavailable
 from vitrine_orchestrator.cache.codec import Array
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
-from vitrine_orchestrator.cache.simulated_s3 import SimulatedS3
 from vitrine_orchestrator.cache.tier import COUNTERS
 from vitrine_orchestrator.cache.tiered import Tiered
 
@@ -33,28 +32,6 @@ class Compute:
         if self.error:
             raise self.error
         return arrays(number)
-
-
-@pytest.fixture
-async def s3():
-    async with SimulatedS3() as server:
-        yield server
-
-
-@pytest.fixture
-async def opened(tmp_path, s3):
-    """Opens any number of caches ("processes") on one folder and one store, and closes them."""
-    caches: list[Cache] = []
-
-    def make(schemas=None, **changes) -> Cache:
-        settings = {"folder": tmp_path / "cache", "store": "s3://bucket/cache", "endpoint": s3.endpoint}
-        settings |= {"region": "us-east-1", "keys": ("key", "secret")} | changes
-        caches.append(open_cache(CacheSettings(**settings), schemas))
-        return caches[-1]
-
-    yield make
-    for cache in caches:
-        await cache.close()
 
 
 async def written(cache: Cache) -> None:

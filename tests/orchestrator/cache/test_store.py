@@ -47,12 +47,6 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-async def s3():
-    async with SimulatedS3() as server:
-        yield server
-
-
 def store(server: SimulatedS3, clock=None, keys=("key", "secret"), patience=None) -> Store:
     objects = S3Objects(Place("bucket", "cache", server.endpoint, "us-east-1", keys), patience)
     return Store(objects, clock=clock or Clock())

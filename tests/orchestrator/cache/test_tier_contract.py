@@ -6,7 +6,6 @@ from vitrine_orchestrator.cache.generations import OwnGenerations
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.objects import Place, S3Objects
-from vitrine_orchestrator.cache.simulated_s3 import SimulatedS3
 from vitrine_orchestrator.cache.store import Store
 from vitrine_orchestrator.cache.tier import Off
 
@@ -18,12 +17,6 @@ HARD = [
     "a\0b", "a\n", "*", "?", "[a]", "~", "%2e", "caf\u00e9", "cafe\u0301", "\U0001f9e5", "\ud800",
     "x" * 10_000, "con", "a\\b", "a:b",
 ]  # fmt: skip
-
-
-@pytest.fixture
-async def s3():
-    async with SimulatedS3() as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "disk", "store"])

@@ -1,0 +1,215 @@
+"""Two processes that share a folder and a store, in any order of events, against the law as a model."""
+
+import errno
+import itertools
+import tempfile
+from pathlib import Path
+
+import pytest
+from cache_faults import UNSYNCED, FaultyOs
+from cache_mutants import MUTANTS
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from vitrine.errors import Unavailable
+from vitrine_orchestrator.cache import stamp
+from vitrine_orchestrator.cache.disk import Disk
+from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
+from vitrine_orchestrator.cache.memory import Memory
+from vitrine_orchestrator.cache.tier import Counters, Got
+from vitrine_orchestrator.cache.tiered import Tiered
+from vitrine_orchestrator.cache.tombstones import OwnTombstones
+
+OWNERS = [owner("person", "1"), owner("person", "10")]
+KEYS = [Key(category, who, "recipe") for who in OWNERS for category in ("upper_body", "dresses")]
+key_of = st.sampled_from(KEYS)
+process_of = st.integers(0, 1)
+
+
+def drive(coroutine):
+    """The result of a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waited")
+
+
+class DirectDisk(Disk):
+    """The disk tier without its threads."""
+
+    async def get(self, key):
+        return self.read(key)
+
+    async def put(self, key, value, lease):
+        self._paused_until_s = 0.0  # a pause after a fault would hide all that follows
+        return self.write(key, value, lease)
+
+    async def forget(self, owner):
+        self.remove(owner)
+
+
+class FakeStore:
+    """An object store in memory that can be down."""
+
+    def __init__(self):
+        self.values, self.tokens, self.count, self.down = {}, {}, itertools.count(), False
+
+    def lease(self, owner):
+        return f"{self.tokens.get(EVERYTHING)}/{self.tokens.get(owner)}".encode()
+
+    async def get(self, key):
+        if self.down:
+            return Got(None, None)
+        lease = self.lease(key.owner)
+        value, made_under = self.values.get(key, (None, None))
+        return Got(value if made_under == lease else None, lease)
+
+    async def put(self, key, value, lease):
+        if not self.down:
+            self.values[key] = (value, lease)
+        return not self.down
+
+    async def forget(self, owner):
+        if self.down:
+            raise Unavailable("down")
+        self.tokens[owner] = next(self.count)
+
+    async def close(self):
+        pass
+
+
+class TwoProcesses(RuleBasedStateMachine):
+    """The law: a get answers what was put under its key, by work begun after every earlier invalidation."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.store, self.tombstones = FakeStore(), OwnTombstones()
+        self.now = stamp.Stamp(b"b" * 16, 1000.0, 1.8e9)
+        self.moments, self.numbers = itertools.count(1), itertools.count()
+        self.forgotten = dict.fromkeys([*OWNERS, EVERYTHING], 0)
+        self.made = {}  # number of a value: its key, and the moment its work began
+        self.under_way = []
+        self.processes = [self.start(), self.start()]
+
+    def start(self):
+        """A process of its own, as far as the cache can see."""
+        disk = DirectDisk(Path(self.folder.name), max_bytes=3000, clock=lambda: self.now, calls=UNSYNCED)
+        memory = Memory(disk.generations, Counters(), clock=lambda: self.now.uptime_s)
+        return Tiered(memory, disk, self.store, self.tombstones)
+
+    @rule(process=process_of, key=key_of)
+    def look_up(self, process, key):
+        """Ask; a hit must be lawful, a miss begins work."""
+        tiers, moment = self.processes[process], next(self.moments)
+        found = drive(tiers.near(key))
+        if found.value is None:
+            found = drive(tiers.far(key, found.leases))
+        if found.value is None:
+            self.under_way.append((process, key, found.leases, moment))
+            return
+        made_for, begun = self.made[int(found.value)]
+        assert made_for == key
+        assert begun > max(self.forgotten[key.owner], self.forgotten[EVERYTHING]), "stale"
+
+    @rule(index=st.integers(0, 5), length=st.sampled_from([8, 700]))
+    def finish(self, index, length):
+        """Work begun earlier is done, and put."""
+        if index < len(self.under_way):
+            process, key, leases, moment = self.under_way.pop(index)
+            number = next(self.numbers)
+            self.made[number] = (key, moment)
+            value = str(number).zfill(length).encode()
+            drive(self.processes[process].keep(key, value, leases, *leases))
+
+    @rule(process=process_of, who=st.sampled_from([*OWNERS, EVERYTHING]))
+    def forget(self, process, who):
+        """An invalidation, reported or queued, holds from here on."""
+        try:
+            drive(self.processes[process].forget(who))
+        except Unavailable:
+            assert self.store.down
+        self.forgotten[who] = next(self.moments)
+
+    @rule(process=process_of)
+    def restart(self, process):
+        """Memory is lost, the folder stays, work under way has no one to put it."""
+        self.under_way = [work for work in self.under_way if work[0] != process]
+        self.processes[process] = self.start()
+
+    @rule(hours=st.sampled_from([1, 25, 100]))
+    def pass_time(self, hours):
+        """Values may expire."""
+        self.now = self.now._replace(
+            uptime_s=self.now.uptime_s + 3600 * hours, wall_s=self.now.wall_s + 3600 * hours
+        )
+
+    @rule(years=st.sampled_from([-1, 1]))
+    def set_the_clock(self, years):
+        """The wall clock jumps."""
+        self.now = self.now._replace(wall_s=self.now.wall_s + years * 365 * 24 * 3600.0)
+
+    @rule(down=st.booleans(), process=process_of)
+    def switch_the_store(self, down, process):
+        """It goes away or comes back; what waits for it is carried out."""
+        self.store.down = down
+        self.processes[process]._settled_s = float("-inf")
+        drive(self.processes[process].settle())
+
+    @rule(process=process_of, fault=st.sampled_from([None, errno.ENOSPC, errno.EIO, errno.EROFS]))
+    def break_the_disk(self, process, fault):
+        """Reads or writes of one process fail for a while; invalidations still reach the disk."""
+        disk = self.processes[process].tiers["disk"]
+        names = {"writev", "replace", "open"} if fault == errno.EIO else {"writev", "replace", "unlink"}
+        disk.folder._os = UNSYNCED if fault is None else FaultyOs(fault, names=names)
+
+    @rule(pick=st.integers(0, 10), at=st.integers(0, 2000), mask=st.integers(1, 255))
+    def damage(self, pick, at, mask):
+        """A byte of some file changes."""
+        files = sorted(path for path in (Path(self.folder.name) / "entries").rglob("*") if path.is_file())
+        if files:
+            path = files[pick % len(files)]
+            data = bytearray(path.read_bytes())
+            data[at % len(data)] ^= mask
+            path.write_bytes(data)
+
+    @invariant()
+    def the_disk_is_within_its_limit(self):
+        """Whoever puts, evicts."""
+        sizes = self.processes[0].tiers["disk"].sizes()
+        assert sizes["bytes"] <= 3000 + 1000  # one value more while a fault keeps an eviction from deleting
+
+    def teardown(self):
+        """Delete the folder."""
+        for tiers in self.processes:
+            tiers.tiers["disk"].generations.close()
+        self.folder.cleanup()
+
+
+def run_model(seconds: float) -> None:
+    """Examples in proportion to the time; derandomised when it is short, so that CI is steady."""
+    run_state_machine_as_test(
+        TwoProcesses,
+        settings=settings(
+            max_examples=int(15 * seconds),
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=seconds <= 2,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_two_processes_keep_the_law(seconds):
+    """No order of gets, puts, invalidations, restarts, faults and damage gives a stale or wrong answer."""
+    run_model(seconds)
+
+
+@pytest.mark.parametrize("mutant", ["no_generation_on_disk", "no_checksum", "no_tombstones"])
+def test_the_model_sees_what_goes_wrong(mutant, monkeypatch):
+    """Positive control: with a safeguard taken out, the same machine finds a counterexample."""
+    MUTANTS[mutant](monkeypatch.setattr)
+    with pytest.raises((AssertionError, ValueError, KeyError, ExceptionGroup)):
+        run_model(10)
