@@ -1,0 +1,49 @@
+"""What the tests of the documents read: the pages, and the code blocks in them."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def pytest_generate_tests(metafunc):
+    """Run a test once for each page, or for each Python block, that it asks for."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    if "page" in metafunc.fixturenames:
+        metafunc.parametrize("page", pages, ids=lambda page: page.name)
+    if "python_block" in metafunc.fixturenames:
+        found = [(page, block) for page in pages for block in blocks(page, "python")]
+        names = [f"{page.name}-{number}" for number, (page, _) in enumerate(found)]
+        metafunc.parametrize("python_block", [block for _, block in found], ids=names)
+
+
+def blocks(page, language):
+    """The code blocks of a page in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def root():
+    """The folder of the clone."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def make_reference():
+    """The module that writes docs/reference.md."""
+    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def metric_names():
+    """Every metric of ours."""
+    from vitrine_orchestrator.adapters.metrics import FAMILIES
+    from vitrine_orchestrator.denoise.metrics import FIGURES
+
+    return {one.name for one in (*FAMILIES, *FIGURES)}

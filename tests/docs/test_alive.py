@@ -1,0 +1,91 @@
+"""docker/alive.py, the containers' probe, against a stand-in for Triton."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from vitrine_orchestrator.stages import STAGES
+
+REFUSED = (400, "bad request: person, person_raw or person_id must be given")
+UNHEALTHY = (500, "Stub process 'denoise_0_0' is not healthy.")
+FULL = (503, "Exceeds maximum queue size")
+
+
+@pytest.fixture
+def probe(root):
+    """Runs the probe against models that answer as told; every other one refuses an empty request."""
+    told, asked = {}, []
+
+    class Triton(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            model, way = self.path.removeprefix("/v2/models/").split("/")
+            asked.append((model, way, body))
+            status, text = told.get(model, REFUSED)
+            content = json.dumps({"error": text}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Triton)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def run(answers, *options):
+        told.update(answers)
+        url = f"http://127.0.0.1:{server.server_port}"
+        command = [sys.executable, root / "docker" / "alive.py", "--url", url, "--pause", "0", *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    run.asked = asked
+    yield run
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def server_process():
+    """A process to be ended."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_models_that_refuse_an_empty_request_live(probe):
+    """Each Python model is asked once, first in its queue."""
+    assert probe({}).returncode == 0
+    assert {model for model, _, _ in probe.asked} == {row.name for row in STAGES if row.in_flight}
+    assert all(body["parameters"]["priority"] == 1 for _, way, body in probe.asked if way == "infer")
+
+
+def test_a_model_whose_process_is_dead_is_named(probe):
+    """After as many tries as were asked for."""
+    done = probe({"denoise": UNHEALTHY}, "--tries", "3")
+    assert done.returncode == 1
+    assert done.stderr.startswith("denoise: ")
+    assert [model for model, _, _ in probe.asked].count("denoise") == 3
+
+
+def test_a_model_with_a_full_queue_lives(probe):
+    """Overload is no reason to restart."""
+    assert probe({"try_on": FULL}).returncode == 0
+
+
+def test_a_server_with_a_dead_model_is_ended(probe, server_process):
+    """By SIGTERM, so that it finishes what it can."""
+    probe({"denoise": UNHEALTHY}, "--end", str(server_process.pid))
+    assert server_process.wait(10) == -signal.SIGTERM
+
+
+def test_a_server_that_still_loads_is_left_alone(probe, server_process):
+    """A model that is not there yet makes the probe fail, and ends nothing."""
+    assert probe({"denoise": (404, "unknown model")}, "--end", str(server_process.pid)).returncode == 1
+    assert server_process.poll() is None

@@ -1,0 +1,240 @@
+"""Images, manifests and dashboards agree with the code: names, ports, profiles, users. None of it is run."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from vitrine_orchestrator.configs import PROFILES
+from vitrine_orchestrator.embedded.ports import USUAL
+from vitrine_orchestrator.stages import STAGES
+
+DOCKER = Path(__file__).parents[2] / "docker"
+YAMLS = sorted(DOCKER.rglob("*.yaml"))
+DOCKERFILES = sorted(DOCKER.glob("Dockerfile*[!e]"))  # not the .dockerignore files
+PORTS = {"http": USUAL.http, "grpc": USUAL.grpc, "metrics": USUAL.metrics}
+RESTRICTED = {"model-repository", "model-config", "shared-memory", "statistics", "trace", "logging"}
+
+
+def _read(name):
+    return yaml.safe_load((DOCKER / name).read_text())
+
+
+@pytest.fixture
+def container():
+    """The one container of the Deployment."""
+    (found,) = _read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
+def test_a_yaml_file_is_one_mapping(path):
+    """It parses, and no key is there twice."""
+    assert isinstance(yaml.load(path.read_text(), _Strict), dict)
+
+
+class _Strict(yaml.SafeLoader):
+    """Refuses what the usual loader takes the last of."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), keys
+        return super().construct_mapping(node, deep)
+
+
+def _instructions(path):
+    """(instruction, arguments) of a Dockerfile, continued lines joined."""
+    text = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.MULTILINE))
+    return [tuple(line.split(None, 1)) for line in text.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_an_image_starts_from_a_digest(path):
+    """A tag can change under us; every first stage is pinned, later ones build on it."""
+    stages = set()
+    for word, rest in _instructions(path):
+        if word == "FROM":
+            source, *named = rest.split()
+            assert source in stages or re.search(r"@\$\{\w+_DIGEST\}$", source), source
+            stages |= {named[-1]} if named else set()
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_an_image_runs_as_somebody_else_than_root(path):
+    """The last USER is a number other than 0, so that Kubernetes can check it."""
+    (*_, user) = [rest for word, rest in _instructions(path) if word == "USER"]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_an_image_copies_only_what_is_there(path, root):
+    """Sources exist and pass the .dockerignore beside the Dockerfile; nothing is fetched by ADD."""
+    allowed = path.with_name(f"{path.name}.dockerignore").read_text().split()
+    for word, rest in _instructions(path):
+        assert word != "ADD"
+        if word == "COPY" and "--from" not in rest:
+            *sources, _ = [part for part in rest.split() if not part.startswith("--")]
+            for source in sources:
+                assert (root / source).exists(), source
+                assert f"!{source}" in allowed, source
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_an_image_says_how_its_health_is_known(path):
+    """A probe, or that there is none."""
+    assert "HEALTHCHECK" in [word for word, _ in _instructions(path)]
+
+
+def test_the_servers_image_opens_tritons_ports():
+    """The usual three."""
+    (ports,) = [rest for word, rest in _instructions(DOCKER / "Dockerfile") if word == "EXPOSE"]
+    assert {int(port) for port in ports.split()} == set(PORTS.values())
+
+
+def test_onnxruntime_is_the_version_that_the_package_asks_for(root):
+    """The GPU's build takes the place of the CPU's."""
+    wanted = re.search(r'"onnxruntime==([\d.]+)"', (root / "pyproject.toml").read_text())[1]
+    assert f"ARG ONNXRUNTIME=onnxruntime-gpu=={wanted}\n" in (DOCKER / "Dockerfile").read_text()
+
+
+def _serve(tmp_path, **environment):
+    """What serve.sh would run: the arguments of a stand-in for tritonserver."""
+    program = tmp_path / "tritonserver"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", DOCKER / "serve.sh", "--log-verbose=1"],
+        env={"PATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_server_restricts_what_callers_need_not(tmp_path):
+    """Both protocols, the six kinds of call, with the key of the file."""
+    key = tmp_path / "key"
+    key.write_text("secret")
+    printed = _serve(tmp_path, ADMIN_KEY_FILE=str(key), PROFILE="tensorrt").stdout.splitlines()
+    given = dict(line.removeprefix("--").partition("=")[::2] for line in printed)
+    for option in ("http-restricted-api", "grpc-restricted-protocol"):
+        kinds, _, header = given[option].partition(":")
+        assert set(kinds.split(",")) == RESTRICTED
+        assert header == "vitrine-admin=secret"
+    assert given["model-config-name"] == "tensorrt"
+    assert given["log-verbose"] == "1"
+
+
+def test_the_server_does_not_start_without_a_key(tmp_path):
+    """It says which file is missing."""
+    done = _serve(tmp_path, ADMIN_KEY_FILE=str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "none is missing or empty" in done.stderr
+
+
+def test_compose_opens_ports_to_this_machine_only():
+    """A gateway stands in front; the metrics are for Prometheus inside."""
+    for service in _read("compose.yaml")["services"].values():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+    triton = _read("compose.yaml")["services"]["triton"]
+    assert {int(port.rpartition(":")[2]) for port in triton["ports"]} == {USUAL.http, USUAL.grpc}
+
+
+def test_compose_gives_triton_a_gpu_shared_memory_and_a_read_only_repository():
+    """What Triton needs, and no more."""
+    triton = _read("compose.yaml")["services"]["triton"]
+    (device,) = triton["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["gpu"]
+    assert triton["shm_size"] == "1gb"
+    assert "models:/models:ro" in triton["volumes"]
+    assert triton["read_only"]
+
+
+def test_the_default_profile_exists(container):
+    """In the image, under compose and in Kubernetes."""
+    compose = _read("compose.yaml")["services"]["triton"]["environment"]["PROFILE"]
+    (kubernetes,) = [one["value"] for one in container["env"] if one["name"] == "PROFILE"]
+    image = re.search(r"PROFILE=(\w+)", (DOCKER / "Dockerfile").read_text())[1]
+    assert {re.fullmatch(r"\$\{PROFILE:-(\w+)\}", compose)[1], kubernetes, image} <= set(PROFILES)
+
+
+def test_the_pod_has_tritons_ports_and_the_service_leads_to_them(container):
+    """By name."""
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == PORTS
+    service = _read("kubernetes/service.yaml")["spec"]
+    assert {port["targetPort"]: port["port"] for port in service["ports"]} == PORTS
+    template = _read("kubernetes/deployment.yaml")["spec"]["template"]
+    assert service["selector"].items() <= template["metadata"]["labels"].items()
+
+
+def test_the_pod_is_confined(container):
+    """Not root, nothing to write to but its volumes, no capability."""
+    context = container["securityContext"]
+    pod = _read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert context["readOnlyRootFilesystem"]
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert not context["allowPrivilegeEscalation"]
+
+
+def test_every_mount_has_its_volume_and_the_repository_is_read_only(container):
+    """Mounts and volumes are the same names; /dev/shm is memory."""
+    pod = _read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert mounts.keys() == volumes.keys()
+    assert mounts["models"]["readOnly"]
+    assert volumes["shared-memory"]["emptyDir"]["medium"] == "Memory"
+
+
+def test_the_probes_ask_models_that_exist(container):
+    """Of the stage table."""
+    names = {row.name for row in STAGES}
+    for probe in ("startupProbe", "readinessProbe"):
+        path = container[probe]["httpGet"]["path"]
+        assert re.fullmatch(r"/v2/models/(\w+)/ready", path)[1] in names
+
+
+def test_replicas_follow_a_metric_that_exists(metric_names):
+    """The scaler's metric is ours, the adapter offers it, and the scaled Deployment is the one above."""
+    scaler, rules = _read("kubernetes/hpa.yaml")["spec"], _read("kubernetes/adapter-rules.yaml")
+    (metric,) = [one["pods"]["metric"]["name"] for one in scaler["metrics"]]
+    (rule,) = rules["rules"]["custom"]
+    assert metric == rule["name"]["as"]
+    assert metric in metric_names
+    assert rule["seriesQuery"].startswith(f"{metric}{{")
+    assert scaler["scaleTargetRef"]["name"] == _read("kubernetes/deployment.yaml")["metadata"]["name"]
+
+
+def test_prometheus_scrapes_the_metrics_port():
+    """Of the service that compose calls so."""
+    (job,) = _read("prometheus.yaml")["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
+    name, _, port = target.partition(":")
+    assert name in _read("compose.yaml")["services"]
+    assert int(port) == USUAL.metrics
+
+
+def test_the_dashboard_shows_metrics_that_exist(metric_names):
+    """Ours; Triton's begin with nv_."""
+    panels = json.loads((DOCKER / "grafana-dashboard.json").read_text())["panels"]
+    shown = {
+        name
+        for panel in panels
+        for one in panel["targets"]
+        for name in re.findall(r"\b(?:vitrine|nv)_\w+", one["expr"])
+    }
+    assert {name for name in shown if name.startswith("vitrine_")} <= metric_names
+    assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
+
+
+@pytest.mark.parametrize("path", sorted(DOCKER.glob("*.sh")), ids=lambda path: path.name)
+def test_a_script_is_a_shells(path):
+    """It parses, stops at the first failure, and can be run."""
+    subprocess.run(["sh", "-n", path], check=True)
+    assert "\nset -eu\n" in path.read_text()
