@@ -29,6 +29,7 @@ class TritonPythonModel:
             read_manifest_json(folder),
             DenoiseSettings.from_parameters(given),
             publish=TritonMetrics(pb_utils).publish,
+            device_id=int(args["model_instance_device_id"]),
         )
 
     def execute(self, requests: Sequence[Any]) -> list[None]:

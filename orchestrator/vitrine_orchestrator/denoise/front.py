@@ -69,12 +69,14 @@ def open_front(
     settings: DenoiseSettings,
     publish: Callable[[Counters, GarmentCache], None] | None = None,
     engine: Engine | None = None,
+    device_id: int = 0,
 ) -> Front:
     """The model of a version folder; `manifest` is its manifest.json.
 
     Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
     """
-    engine = engine or load_engine(folder, settings.provider, threads=settings.threads)
+    spinning = settings.spinning == "on"
+    engine = engine or load_engine(folder, settings.provider, device_id, settings.threads, spinning)
     shapes = JobShapes(
         context_width=manifest["context_width"],
         pooled_width=manifest["pooled_width"],

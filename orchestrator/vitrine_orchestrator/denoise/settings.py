@@ -14,6 +14,7 @@ class DenoiseSettings:
 
     provider: str = "cpu"  # "cpu", "cuda" or "tensorrt"
     threads: int = 0  # of one engine call on the CPU; 0: one for each core
+    spinning: str = "off"  # "on": idle threads of a call burn their core; faster where nothing else wants it
     in_flight: int = 64  # jobs waiting or running; one more is refused as busy
     max_rows: int = 8  # jobs in one engine call
     max_running: int = 16  # jobs that hold conditioning, all latent sizes together
@@ -30,6 +31,8 @@ class DenoiseSettings:
         return cls(**{name: _read(name, text, known[name]) for name, text in given.items()})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
+        if self.spinning not in ("on", "off"):
+            raise BadSettings(f"spinning must be on or off, got {self.spinning!r}")
         for name, least in (("in_flight", 1), ("max_rows", 1), ("max_running", 1), ("garment_rows", 1)):
             if getattr(self, name) < least:
                 raise BadSettings(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -14,17 +14,22 @@ from vitrine_orchestrator.engine.torch_engine import TorchEngine
 PROVIDERS = ("cpu", "cuda", "tensorrt")
 
 
-def load_engine(folder: Path, provider: str = "cpu", device_id: int = 0, threads: int = 0) -> Engine:
+def load_engine(
+    folder: Path, provider: str = "cpu", device_id: int = 0, threads: int = 0, spinning: bool = False
+) -> Engine:
     """ONNX Runtime for unet.onnx, torch for unet.pt2.
 
     `provider` is "cpu", "cuda" or "tensorrt" (torch takes the GPU for both of the last); `threads` are those
-    of one call on the CPU, 0: one for each core. Raises Unavailable when the folder holds neither.
+    of one call on the CPU, 0: one for each core; `spinning` is ONNX Runtime's.
+    Raises Unavailable when the folder holds neither.
     """
     if provider not in PROVIDERS:
         raise ValueError(f"provider must be one of {PROVIDERS}, got {provider!r}")
     if (folder / "unet.onnx").exists():
-        device = cpu(threads) if provider == "cpu" else cuda(device_id, tensorrt=provider == "tensorrt")
-        return OnnxEngine(folder, device)
+        on_cpu = provider == "cpu"
+        return OnnxEngine(
+            folder, cpu(threads, spinning) if on_cpu else cuda(device_id, provider == "tensorrt")
+        )
     if (folder / "unet.pt2").exists():
         return TorchEngine(folder, "cpu" if provider == "cpu" else f"cuda:{device_id}", threads)
     raise Unavailable("denoise has neither unet.onnx nor unet.pt2: run make export")

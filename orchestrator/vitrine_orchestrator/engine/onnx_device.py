@@ -33,6 +33,7 @@ class OnnxDevice:
     settle: Callable[[], None]  # returns when the copies are done
     name: str = "cpu"
     device_id: int = 0
+    spinning: bool = False  # threads without work burn their core for a while instead of sleeping at once
 
     def open(self, path: Path) -> onnxruntime.InferenceSession:
         """A session of the graph on this device; Unavailable when a provider is missing from this build."""
@@ -41,7 +42,8 @@ class OnnxDevice:
             raise Unavailable(f"this onnxruntime lacks {sorted(missing)}: install onnxruntime-gpu")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
-        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(self.spinning)))
+        options.log_severity_level = 3  # errors
         return onnxruntime.InferenceSession(path, options, providers=list(self.providers))
 
     def run(self, session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> list[OrtValue]:
@@ -91,14 +93,19 @@ def bind_arrays(
             binding.bind_cpu_input(entry.name, np.ascontiguousarray(feeds[entry.name], _DTYPES[entry.type]))
 
 
-def cpu(threads: int = 0) -> OnnxDevice:
-    """The CPU, with `threads` threads for one call (0: one for each core)."""
+def cpu(threads: int = 0, spinning: bool = False) -> OnnxDevice:
+    """The CPU, with `threads` threads for one call (0: one for each core).
+
+    Spinning wakes threads faster where nothing else wants the cores. Where other stages do, it takes from
+    them: 45 to 57 ms of processor time a step against 24 to 27 without (small UNet, 2 busy cores).
+    """
     return OnnxDevice(
         providers=(("CPUExecutionProvider", {}),),
         threads=threads,
         allocate=lambda shape, dtype: OrtValue.ortvalue_from_numpy(np.empty(shape, dtype)),
         copy=ctypes.memmove,
         settle=lambda: None,
+        spinning=spinning,
     )
 
 

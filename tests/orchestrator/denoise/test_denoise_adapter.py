@@ -64,10 +64,8 @@ def model(monkeypatch, tmp_path, jobs):
     spec.loader.exec_module(module)
     model = module.TritonPythonModel()
     config = {"parameters": {"in_flight": {"string_value": "2"}, "provider": {"string_value": "cpu"}}}
-    repository = str(tmp_path)
-    model.initialize(
-        {"model_config": json.dumps(config), "model_repository": repository, "model_version": "1"}
-    )
+    given = {"model_config": json.dumps(config), "model_repository": str(tmp_path), "model_version": "1"}
+    model.initialize(given | {"model_instance_device_id": "0"})
     yield model
     model.finalize()
 

@@ -289,6 +289,12 @@ def test_settings_come_from_the_models_parameters():
     """Triton's own parameters are left alone; a misspelt or senseless one stops the model."""
     given = {"max_rows": "4", "provider": "cuda", "FORCE_CPU_ONLY_INPUT_TENSORS": "no"}
     assert DenoiseSettings.from_parameters(given) == DenoiseSettings(max_rows=4, provider="cuda")
-    for bad in ({"max_row": "4"}, {"max_rows": "0"}, {"max_rows": "many"}, {"garment_bytes": "-1"}):
+    for bad in (
+        {"max_row": "4"},
+        {"max_rows": "0"},
+        {"max_rows": "many"},
+        {"garment_bytes": "-1"},
+        {"spinning": "no"},
+    ):
         with pytest.raises(BadSettings, match=next(iter(bad))):
             DenoiseSettings.from_parameters(bad)
