@@ -85,7 +85,7 @@ def decode(encoded: bytes, name: str, limits: Limits = Limits()) -> Picture:
         if read is WebPImageFile:
             _check_size(*_webp_size(encoded), name, limits)
         image = read(io.BytesIO(encoded))
-        _check_size(*image.size, name, limits)
+        _check_size(image.width, image.height, name, limits)
         image.load()
         return np.asarray(_upright(image, _on_white(image)))
     except UNREADABLE as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from vitrine.errors import VitrineError
 
@@ -63,7 +63,7 @@ class Settings:
         )
 
 
-def _read(name: str, text: str, kind: type | UnionType, rules: Mapping[str, object]) -> object:
+def _read(name: str, text: str, kind: type | UnionType, rules: Mapping[str, Any]) -> Any:
     convert = next(one for one in (int, float, Path, str) if one in getattr(kind, "__args__", (kind,)))
     try:
         value = convert(text)

@@ -234,7 +234,7 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 
-_NUMPY = {
+_NUMPY: dict[str, np.dtype] = {
     "FP32": np.dtype(np.float32),
     "INT32": np.dtype(np.int32),
     "INT64": np.dtype(np.int64),

@@ -97,8 +97,8 @@ class Service:
             outcome, response = error.word, self._error(error)
         except Exception:
             logger.exception("a request failed for a reason of ours")
-            error = VitrineError("internal error; the server's log says more")
-            outcome, response = error.word, self._error(error)
+            internal = VitrineError("internal error; the server's log says more")
+            outcome, response = internal.word, self._error(internal)
         try:
             sender.send(response, flags=self.pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
         except Exception:

@@ -53,7 +53,7 @@ def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
 def picture_digest(picture: Picture) -> str:
     """Hexadecimal SHA-256 of a picture's size and pixels."""
     hashed = hashlib.sha256(repr(picture.shape).encode())
-    hashed.update(np.ascontiguousarray(picture))
+    hashed.update(np.ascontiguousarray(picture).data)
     return hashed.hexdigest()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from vitrine.errors import BadRequest
 
 Inputs = Mapping[str, np.ndarray]
+Word = TypeVar("Word", bound=str)
 
 MAX_TEXT = 2000  # characters of a description: far more than an encoder's 77 tokens
 MAX_NAME = 200  # characters of an id
@@ -43,12 +45,13 @@ def text(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> str | None:
     return (found or [""])[0] or None
 
 
-def word(inputs: Inputs, name: str, words: Sequence[str], default: str) -> str:
+def word(inputs: Inputs, name: str, words: Sequence[Word], default: Word) -> Word:
     """One of `words`."""
     found = text(inputs, name) or default
-    if found not in words:
-        raise BadRequest(f"{name} must be one of {', '.join(words)}, got {found[:40]!r}")
-    return found
+    for known in words:
+        if found == known:
+            return known
+    raise BadRequest(f"{name} must be one of {', '.join(words)}, got {found[:40]!r}")
 
 
 def number(inputs: Inputs, name: str, low: float, high: float, default: float) -> float:

@@ -40,9 +40,12 @@ async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndar
         "garment",
         garment_id,
     )
-    arrays, source = await recalled(
-        context.memo, item, lambda: garment_arrays(stages, context.manifest, picture)
-    )
+
+    async def make() -> dict[str, np.ndarray]:
+        assert picture is not None, "an id alone is recalled or refused, never made"
+        return await garment_arrays(stages, context.manifest, picture)
+
+    arrays, source = await recalled(context.memo, item, make)
     return {
         **arrays,
         "garment_key": text_array(item.key.digest),

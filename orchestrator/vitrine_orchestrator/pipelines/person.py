@@ -45,9 +45,12 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
         "person",
         person_id,
     )
-    arrays, source = await recalled(
-        context.memo, item, lambda: person_arrays(stages, context.manifest, picture, category)
-    )
+
+    async def make() -> dict[str, np.ndarray]:
+        assert picture is not None, "an id alone is recalled or refused, never made"
+        return await person_arrays(stages, context.manifest, picture, category)
+
+    arrays, source = await recalled(context.memo, item, make)
     return {
         **arrays,
         "person_key": text_array(item.key.digest),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from vitrine.errors import VitrineError
@@ -21,7 +22,8 @@ from vitrine_orchestrator.pipelines.request import Garment, TryOnRequest, read_r
 from vitrine_orchestrator.stage_calls import Arrays, Timed
 from vitrine_orchestrator.stages import GARMENT_CONDITIONING, PERSON_CONDITIONING, TEXT_CONDITIONING
 
-Watch = Callable[[str, int], Awaitable[None]]  # follows a denoising job: (its name, which garment from 0)
+Watch = Callable[[str, int], Coroutine[Any, Any, None]]
+"""Follows a denoising job: (its name, which garment from 0)."""
 
 LAST_WORD_S = 1.0  # how long the picture waits for a watcher to tell of the last step
 
