@@ -172,7 +172,9 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
 
 def _check_widths(checkpoint: Checkpoint) -> None:
     """Text encoders of another model would only fail deep inside the UNet: tell it here."""
-    texts = [checkpoint.config(part).get("hidden_size") for part in ("text_encoder", "text_encoder_2")]
+    texts: list[Any] = [
+        checkpoint.config(part).get("hidden_size") for part in ("text_encoder", "text_encoder_2")
+    ]
     for part in ("unet", "unet_encoder"):
         width = checkpoint.config(part).get("cross_attention_dim")
         if None not in (*texts, width) and sum(texts) != width:

@@ -88,7 +88,9 @@ class Cached:
         if halves == 1:
             return output_of(attention, self._with_garment(projected, garment, site.heads))
         uncond, cond = zip(*(part.unflatten(0, (-1, halves)).unbind(1) for part in projected), strict=True)
-        mixed = [mix_beside_zeros(*uncond, site.heads), self._with_garment(cond, garment, site.heads)]
+        query, keys, values = uncond
+        alone = mix_beside_zeros(query, keys, values, site.heads)
+        mixed = [alone, self._with_garment(cond, garment, site.heads)]
         return output_of(attention, torch.stack(mixed, dim=1).flatten(0, 1))
 
     @staticmethod
@@ -100,9 +102,10 @@ class Cached:
     def cross_attention(self, site: Site, tokens: Tensor) -> Tensor:
         attention, part = site.block.attn2, self.context_slices[site.index]
         query = attention.to_q(tokens)
-        text = self.text_kv[..., part].flatten(0, 1).chunk(2, dim=-1)
-        image = self.image_kv[..., part].flatten(0, 1).chunk(2, dim=-1)
-        return output_of(attention, mix(query, *text, site.heads) + mix(query, *image, site.heads))
+        keys, values = self.text_kv[..., part].flatten(0, 1).chunk(2, dim=-1)
+        text = mix(query, keys, values, site.heads)
+        keys, values = self.image_kv[..., part].flatten(0, 1).chunk(2, dim=-1)
+        return output_of(attention, text + mix(query, keys, values, site.heads))
 
 
 def attend(attention: Attention, tokens: Tensor, context: Tensor) -> Tensor:

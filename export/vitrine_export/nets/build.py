@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from diffusers import UNet2DConditionModel
 from torch import Tensor
@@ -98,7 +98,7 @@ def _unet(config: Mapping[str, object]) -> UNet2DConditionModel:
     return UNet2DConditionModel(**{key: value for key, value in config.items() if key in parameters})
 
 
-def _refuse_unknown(config: Mapping[str, object]) -> None:
+def _refuse_unknown(config: Mapping[str, Any]) -> None:
     for key, values in KNOWN.items():
         if key in config and config[key] not in values:
             raise ValueError(f"UNet config: {key} must be one of {values}, got {config[key]!r}")
@@ -109,7 +109,7 @@ def _refuse_unknown(config: Mapping[str, object]) -> None:
         )
 
 
-def _projection(config: Mapping[str, object], state: Mapping[str, Tensor] | None) -> ProjectionShape:
+def _projection(config: Mapping[str, Any], state: Mapping[str, Tensor] | None) -> ProjectionShape:
     if state is None:
         return ProjectionShape.from_config(config)
     given = config.get(PROJECTION_KEY) or {}

@@ -53,8 +53,8 @@ def plain(tryon: TryonNet, garment: GarmentNet, job: Job) -> Predict:
 
 def fast(tryon: TryonNet, garment: GarmentNet, job: Job) -> Predict:
     """The same predictions from a job's conditioning, computed here, and the garment's keys and values."""
-    by_row = (part.transpose(0, 1) for part in (job.text, job.image_tokens, job.pooled))
-    conditioning = tryon.conditioning(job.fixed, *by_row, job.time_ids)
+    text, tokens, pooled = (part.transpose(0, 1) for part in (job.text, job.image_tokens, job.pooled))
+    conditioning = tryon.conditioning(job.fixed, text, tokens, pooled, job.time_ids)
 
     def predict(latents: Tensor, timesteps: Tensor) -> Tensor:
         garment_kv = tryon.garment_kv(garment(job.garment, timesteps, job.garment_prompt))

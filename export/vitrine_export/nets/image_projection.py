@@ -5,7 +5,7 @@ Module names follow the released state dict (`encoder_hid_proj.layers.{i}.0.to_k
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ class ProjectionShape:
     widening: int = 4
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """From unet/config.json: its key `image_projection`, and the released sizes where that is silent."""
         given = dict(config.get("image_projection") or {})
         embedding_dim = int(given.get("embedding_dim") or config["encoder_hid_dim"])

@@ -4,9 +4,9 @@ Source: unet/config.json and unet_encoder/config.json of the Hugging Face reposi
 Everything they leave out is diffusers' default.
 """
 
-from typing import Final
+from typing import Any, Final
 
-SDXL: Final[dict[str, object]] = {
+SDXL: Final[dict[str, Any]] = {
     "sample_size": 128,
     "out_channels": 4,
     "block_out_channels": [320, 640, 1280],
@@ -23,7 +23,7 @@ SDXL: Final[dict[str, object]] = {
     "act_fn": "silu",
 }
 
-TRYON: Final[dict[str, object]] = {
+TRYON: Final[dict[str, Any]] = {
     **SDXL,
     "in_channels": 13,
     "addition_embed_type": "text_time",
@@ -33,7 +33,7 @@ TRYON: Final[dict[str, object]] = {
     "encoder_hid_dim_type": "ip_image_proj",
 }
 
-GARMENT: Final[dict[str, object]] = {**SDXL, "in_channels": 4}
+GARMENT: Final[dict[str, Any]] = {**SDXL, "in_channels": 4}
 
 PROMPT_TOKENS: Final = 77
 IMAGE_TOKENS: Final = 16

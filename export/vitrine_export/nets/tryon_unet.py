@@ -1,5 +1,6 @@
 """TryonNet: the UNet that repaints the person, attending to garment features, text and image tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,7 +98,7 @@ class TryonNet(nn.Module):
         return [torch.cat(parts, dim=-1) for parts in levels]
 
     def predict(
-        self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, garment_kv: list[Tensor]
+        self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, garment_kv: Sequence[Tensor]
     ) -> Tensor:
         """What `forward` gives, for less: (R, halves, 4, h, w) for latents (R, 4, h, w) at timesteps (R,)."""
         conv, halves = self.unet.conv_in, conditioning.added.shape[1]

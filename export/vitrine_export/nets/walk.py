@@ -15,6 +15,8 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 
+Kind = Literal["resnet", "attention", "down", "up"]
+
 
 @dataclass(frozen=True)
 class Site:
@@ -39,7 +41,7 @@ class Site:
 class Step:
     """One module call: `pops` joins the newest skip to its input, `pushes` keeps its output as a skip."""
 
-    kind: Literal["resnet", "attention", "down", "up"]
+    kind: Kind
     module: nn.Module
     sites: tuple[Site, ...] = ()
     pops: bool = False
@@ -80,7 +82,7 @@ class _Planner:
                 self._add("up", module)
         return self._numbered()
 
-    def _add(self, kind: str, module: nn.Module, pops: bool = False, pushes: bool = False) -> None:
+    def _add(self, kind: Kind, module: nn.Module, pops: bool = False, pushes: bool = False) -> None:
         sites: list[Site] = []
         for block in module.transformer_blocks if kind == "attention" else ():
             sites.append(Site(len(self.depths), self.depth, block))

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 from vitrine_orchestrator.person import parsing
-from vitrine_orchestrator.person.labels import CATEGORIES
-from vitrine_orchestrator.person.mask import ARM_WIDTH, inpainting_mask
+from vitrine_orchestrator.person.labels import CATEGORIES, Category
+from vitrine_orchestrator.person.mask import ARM_WIDTH, Rule, inpainting_mask
 
 from vitrine_export.parity.check import Check, compared, counted
 from vitrine_export.parity.folder import Arrays, Folder, arrays
@@ -29,7 +29,7 @@ def check_masks(folder: Folder) -> Iterator[Check]:
 
 
 def _check_mask(
-    stored: Arrays, person: str, rule: str, category: str, key: str, size: tuple[int, int]
+    stored: Arrays, person: str, rule: Rule, category: Category, key: str, size: tuple[int, int]
 ) -> Check:
     places = stored[f"{person}_kp"] / KEYPOINTS_SIZE
     keypoints = np.concatenate([places, np.ones((len(places), 1))], axis=1)
@@ -54,8 +54,8 @@ def check_parsing(folder: Folder) -> Iterator[Check]:
                     "schp", "numpy", f"{person} {name} input", "noise", ours, np.squeeze(wanted, 0)
                 )
         height, width = picture.shape[:2]
-        logits = (stored[f"{person}_{name}_logits"] for name in ("atr", "lip"))
-        labels = parsing.merged_labels(*logits, width, height)
+        atr, lip = (stored[f"{person}_{name}_logits"] for name in ("atr", "lip"))
+        labels = parsing.merged_labels(atr, lip, width, height)
         yield counted("schp", f"{person} labels", labels, stored[f"{person}_parse"])
 
 

@@ -5,14 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler, SchedulerMixin
+from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.nets.forms import FORMS, Form, Job
 from vitrine_export.nets.pipeline import Choices, Inputs, Nets, Outcome, run
-from vitrine_export.parity.check import Check, compared
+from vitrine_export.parity.check import Check, Kind, compared
 from vitrine_export.parity.folder import Arrays, Config, Folder, tensor
+
+Quantities = dict[str, tuple[str, Kind, ArrayLike]]
+"""By the name of the stored array: what it is, its gate, and our array."""
 
 SCHEDULERS = {"ddim": DDIMScheduler, "euler": EulerDiscreteScheduler, "ddpm": DDPMScheduler}
 IMAGES = ("image", "init_image", "human", "human_img", "person")
@@ -52,7 +56,7 @@ def _check_start(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iter
     job = outcome.job
     timesteps = [step.timestep for step in outcome.steps]
     yield compared(case, form, "timesteps", "exact", timesteps, arrays["timesteps"])
-    ours = {
+    ours: Quantities = {
         "cond_time_ids": ("time ids", "exact", job.time_ids.repeat(job.halves, 1)),
         "encoder_hidden_states": ("text", "exact", job.text.flatten(0, 1)),
         "cond_text_embeds": ("pooled text", "exact", job.pooled.flatten(0, 1)),
@@ -67,7 +71,7 @@ def _check_start(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iter
 def _check_steps(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iterator[Check]:
     for index, step in enumerate(outcome.steps):
         stored = {key.removeprefix(f"step{index}_"): value for key, value in arrays.items()}
-        ours = {
+        ours: Quantities = {
             "t": ("timesteps", "exact", step.timestep),
             "garm_t": ("garment timesteps", "exact", step.timestep),
             "unet_in": ("unet input", "latents", step.sample),

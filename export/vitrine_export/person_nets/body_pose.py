@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 PAFS, HEATMAPS = 38, 19
-FRONT = (
+FRONT: tuple[str, ...] = (
     "conv1_1",
     "conv1_2",
     "pool",
@@ -63,7 +63,7 @@ class BodyPose(nn.Module):
                 self._add(name, channels, widths[name], 3)
                 channels = widths[name]
         for tail, out in (("L1", PAFS), ("L2", HEATMAPS)):
-            shape = (channels, branch[0], branch[0], branch[0], branch[1], out)
+            shape: tuple[int, ...] = (channels, branch[0], branch[0], branch[0], branch[1], out)
             for index, kernel in enumerate((3, 3, 3, 1, 1)):
                 self._add(f"conv5_{index + 1}_CPM_{tail}", shape[index], shape[index + 1], kernel)
             for stage in range(2, stages + 1):

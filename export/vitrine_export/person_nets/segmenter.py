@@ -44,7 +44,7 @@ class Segmenter(nn.Module):
 
 
 class Parsing(nn.Module):
-    """SCHP's contract: normalised BGR (R, 3, S, S) → (edges, logits); output 1 is what is read."""
+    """SCHP's contract: normalised BGR (R, 3, S, S) → (edges, logits); output 1 is read."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Parsing(nn.Module):
 
 
 class DensePose(nn.Module):
-    """The DensePose contract: RGB picture (R, 512, 384, 3) uint8 → part labels (R, 512, 384) uint8, 0 to 24."""
+    """DensePose's contract: RGB picture (R, 512, 384, 3) uint8 → part labels (R, 512, 384) uint8, 0 to 24."""
 
     def __init__(self) -> None:
         super().__init__()
