@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,21 +63,26 @@ def stage_network(
     def sample(rows: int, size: Size) -> tuple[Tensor, ...]:
         draw = torch.Generator().manual_seed(rows)
         return tuple(
-            _random(tensor.dtype, (rows, *(_length(sizes.get(d, d), size) for d in tensor.dims)), words, draw)
+            _random(tensor.dtype, (rows, *(_length(d, sizes, size) for d in tensor.dims)), words, draw)
             for tensor in row.inputs
         )
 
     return Network(
         file=f"{row.name}/1/{NETWORK_FILE}",
         module=Inside(module, dtype, [tensor.dtype == "FP32" for tensor in row.inputs]).eval(),
-        inputs=tuple((t.name, (BATCH, *(sizes.get(d, d) for d in t.dims))) for t in row.inputs),
+        inputs=tuple((t.name, (BATCH, *(_fixed(d, sizes) for d in t.dims))) for t in row.inputs),
         outputs=tuple(tensor.name for tensor in row.outputs),
         tolerance=row.tolerance,
         sample=sample,
     )
 
 
-def _length(dim: Dim, size: Size) -> int:
+def _fixed(dim: Dim, sizes: Mapping[str, int]) -> Dim:
+    return sizes.get(dim, dim) if isinstance(dim, str) else dim
+
+
+def _length(dim: Dim, sizes: Mapping[str, int], size: Size) -> int:
+    dim = _fixed(dim, sizes)
     return dim if isinstance(dim, int) else getattr(SIZES[dim], size)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import onnx
 from vitrine.errors import Unavailable
@@ -128,6 +129,6 @@ def build(trt: ModuleType, source: Path, shapes: dict[str, Range], target: Path)
     draft.replace(target)
 
 
-def _complaints(parser: object) -> Iterator[str]:
+def _complaints(parser: Any) -> Iterator[str]:
     for index in range(parser.num_errors):
         yield parser.get_error(index).desc()

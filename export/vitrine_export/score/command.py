@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,7 +100,7 @@ async def _wire(args: argparse.Namespace, options: Options) -> Score:
         return await score(WireStages(vitrine), wire_try_on(vitrine, options), args.seed, args.count)
 
 
-def _write_sheet(rows: list[tuple[np.ndarray, ...]], path: Path) -> None:
+def _write_sheet(rows: Sequence[tuple[np.ndarray, ...]], path: Path) -> None:
     """Person, garment, truth, result; three samples a line."""
     strips = [np.concatenate(row, axis=1) for row in rows[:SHEET_ROWS]]
     blank = [np.full_like(strips[0], 255)] * (-len(strips) % 3)

@@ -62,7 +62,10 @@ class LocalStages:
             else:
                 answered.set_result(dict(answer))
 
-        self.front.handle(inputs, lambda answer: loop.call_soon_threadsafe(settle, answer))
+        def send(answer: Arrays | VitrineError) -> None:
+            loop.call_soon_threadsafe(settle, answer)
+
+        self.front.handle(inputs, send)
         return await answered
 
     def close(self) -> None:

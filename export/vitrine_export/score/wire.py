@@ -24,7 +24,6 @@ class WireStages:
 
 def wire_try_on(vitrine: AsyncVitrine, options: Options) -> TryOn:
     """Try-ons by the client."""
-    more = {} if options.guidance is None else {"guidance": options.guidance}
 
     async def attempt(person: Picture, made: dolls.Sample, garment: Picture) -> tuple[Picture, np.ndarray]:
         result = await vitrine.try_on(
@@ -34,7 +33,7 @@ def wire_try_on(vitrine: AsyncVitrine, options: Options) -> TryOn:
             description=None if options.brief else made.garment.description,
             seed=options.seed,
             steps=options.steps,
-            **more,
+            guidance=options.guidance,
         )
         return np.asarray(result.image.convert("RGB")), np.asarray(result.mask) > 0
 
