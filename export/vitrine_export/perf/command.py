@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("model_repository"),
         help="model repository to start a server with where none is given (default: model_repository)",
     )
-    parser.add_argument("--requests", type=_count, default=12, help="in each run (default 12)")
+    parser.add_argument("--requests", type=_count, default=8, help="in each run (default 8)")
     parser.add_argument("--at-once", type=_count, default=4, help="requests under way together (default 4)")
     parser.add_argument("--people", type=_count, default=4, help="different people and garments (default 4)")
     parser.add_argument("--steps", type=_count, default=8, help="denoising steps of a request (default 8)")
