@@ -108,10 +108,10 @@ SCHEDULER: dict[str, Any] = {
 PLANS = {
     "vae_crops": Plan(steps=1800, batch=4, lr=1.5e-3),
     "vae": Plan(steps=400, batch=3, lr=6e-4),
-    "vae_decoder": Plan(steps=1200, batch=3, lr=8e-4),
+    "vae_decoder": Plan(steps=400, batch=3, lr=8e-4),
     "parsing_atr": Plan(steps=500, batch=4, lr=4e-3),
     "parsing_lip": Plan(steps=400, batch=4, lr=4e-3),
     "densepose": Plan(steps=500, batch=4, lr=4e-3),
-    "pose": Plan(steps=600, batch=12, lr=2e-3),
-    "tryon": Plan(steps=3300, batch=16, lr=2e-3, warmup=100, ema=0.998),
+    "pose": Plan(steps=2500, batch=12, lr=2e-3),
+    "tryon": Plan(steps=2700, batch=16, lr=2e-3, warmup=100, ema=0.998),
 }

@@ -11,6 +11,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import nn
 
+from vitrine_export.exporting.onnx_file import without_traces
 from vitrine_export.nets import released_config, released_state_dict
 from vitrine_export.person_nets import BodyPose, DensePose, Parsing
 from vitrine_export.training.recipe import PICTURE, SCHEDULER
@@ -69,10 +70,18 @@ def save_densepose(net: DensePose, folder: Path) -> None:
 
 def _onnx(net: nn.Module, sample: torch.Tensor, path: Path, name: str, outputs: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    batch = ({0: torch.export.Dim("batch")},)
-    options = {"input_names": [name], "output_names": outputs, "dynamic_shapes": batch, "dynamo": True}
     contiguous = net.cpu().to(memory_format=torch.contiguous_format).eval()
-    torch.onnx.export(contiguous, (sample,), path, external_data=False, verbose=False, **options)
+    program = torch.onnx.export(
+        contiguous,
+        (sample,),
+        input_names=[name],
+        output_names=outputs,
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
+    without_traces(program)
+    program.save(path)
 
 
 def _weights(state: dict[str, torch.Tensor], path: Path) -> None:
