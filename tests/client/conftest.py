@@ -55,7 +55,7 @@ class Loopback(FakeTransport):
     def answer(self, model, inputs):
         if model == "slow":
             self.begun.set()
-            self.left.wait(10)
+            self.left.wait(60)
             return {"done": np.array([True])}
         if model == "echo":
             return dict(inputs)

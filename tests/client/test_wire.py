@@ -101,10 +101,10 @@ def test_a_slow_answer_is_timed_out(served, kind):
     url, loopback = served
     started = time.monotonic()
     with pytest.raises(TimedOut, match="no answer within"):
-        called(kind, url, lambda vitrine: vitrine.infer("slow", {"x": COAT}, timeout_s=0.3))
-    assert time.monotonic() - started < 8
+        called(kind, url, lambda vitrine: vitrine.infer("slow", {"x": COAT}, timeout_s=2))
+    assert time.monotonic() - started < 30
     if url.startswith("grpc"):
-        assert loopback.left.wait(8)
+        assert loopback.left.wait(30)
 
 
 @kinds
@@ -147,13 +147,13 @@ def test_a_sync_call_can_be_cancelled_from_another_thread(served):
     with Vitrine(url) as vitrine:
         thread = threading.Thread(target=call, args=[vitrine])
         thread.start()
-        assert loopback.begun.wait(8)
+        assert loopback.begun.wait(30)
         cancellation.cancel()
-        thread.join(8)
+        thread.join(30)
         assert not thread.is_alive()
     assert [type(error) for error in caught] == [Cancelled]
     if url.startswith("grpc"):
-        assert loopback.left.wait(8)
+        assert loopback.left.wait(30)
 
 
 async def test_cancelling_a_task_cancels_its_request(served):
@@ -161,12 +161,12 @@ async def test_cancelling_a_task_cancels_its_request(served):
     url, loopback = served
     async with AsyncVitrine(url) as vitrine:
         task = asyncio.create_task(vitrine.infer("slow", {"x": COAT}))
-        assert await asyncio.to_thread(loopback.begun.wait, 8)
+        assert await asyncio.to_thread(loopback.begun.wait, 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         if url.startswith("grpc"):
-            assert await asyncio.to_thread(loopback.left.wait, 8)
+            assert await asyncio.to_thread(loopback.left.wait, 30)
 
 
 def events_of(kind, url, **options):

@@ -53,7 +53,7 @@ class TritonPythonModel:
             raise Busy("64 jobs wait, which is the limit")
         if word == "stage failed":
             raise StageFailed("pose", "the network gave NaN")
-        until = time.monotonic() + 20 if word == "slow" else 0
+        until = time.monotonic() + 60 if word == "slow" else 0
         if word == "slow" and self.name == "try_on_stream":
             event = json.dumps({"kind": "progress", "step": 1, "steps": 30, "elapsed_s": 0, "left_s": None})
             sender.send(response({"event": np.array([event.encode()], object)}))
