@@ -118,9 +118,7 @@ class Memo:
             return None
         try:
             arrays = decode(found.value)
-            if schema := self.schemas.get(
-                f"imported {key.category}" if key.name == IMPORTED else key.category
-            ):
+            if schema := self.schemas.get(_schema_name(key)):
                 check(arrays, schema)
             if found.source == "store":  # memory and disk have what this host checked before
                 await asyncio.to_thread(check_finite, arrays)

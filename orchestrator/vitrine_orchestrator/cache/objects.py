@@ -150,7 +150,9 @@ class S3Objects:
         self._store = None
 
     async def _part(self, path: str, start: int, end: int, tag: str | None) -> bytes:
-        options: GetOptions = {"range": (start, end), "if_match": tag}
+        options: GetOptions = {"range": (start, end)}
+        if tag is not None:
+            options["if_match"] = tag
         try:
             with _translated():
                 answer = await obstore.get_async(await self._open(), path, options=options)

@@ -25,6 +25,12 @@ TENSORS = {
     "empty": torch.zeros(0, 3),
     "parameter": SIX.float().requires_grad_(),
 }
+OF_THE_SERVICE = {  # shaped as the old service's, with a batch of one; only by pickle.dump, as it wrote them
+    "hidden": torch.linspace(-1, 1, 154).half().reshape(1, 77, 2),
+    "pooled": torch.linspace(-1, 1, 3).half().reshape(1, 3),
+    "pixels": torch.linspace(-1, 1, 144).half().reshape(1, 3, 8, 6),
+    "not_finite": torch.full((1, 77, 2), torch.nan).half(),
+}
 WAYS = {
     "pickle": lambda tensor: pickle.dumps(tensor),
     "pickle2": lambda tensor: pickle.dumps(tensor, 2),
@@ -51,6 +57,8 @@ def main() -> None:
             given = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()
             row = {"file": path.name, "shape": list(given.shape), "dtype": str(given.numpy().dtype)}
             rows.append(row | {"values": given.flatten().tolist()})
+    for name, tensor in OF_THE_SERVICE.items():
+        (HERE / f"pickle_{name}.pkl").write_bytes(pickle.dumps(tensor))
     (HERE / "rows.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 

@@ -1,6 +1,6 @@
 """Processes that share one disk folder are killed at random while they put, read and invalidate.
 
-usage: soak.py FOLDER SECONDS SEED [MUTANT]
+usage: soak.py FOLDER STEPS SEED [MUTANT]
 
 A value names its key and how many invalidations of its owner had begun when its lease was taken, and ends
 with a digest of itself. A reader notes how many had been reported as done before its get. Prints as JSON:
@@ -66,10 +66,10 @@ class Log:
         return path.stat().st_size if path.exists() else 0
 
 
-def work(root: Path, log: Log, seed: int, invalidates: bool, until: float) -> None:
-    """One worker's life."""
+def work(root: Path, log: Log, seed: int, invalidates: bool) -> None:
+    """One worker's life, until it is killed."""
     dice, disk, damaged = random.Random(seed), Disk(root, max_bytes=MAX_BYTES), 0
-    while time.monotonic() < until:
+    while True:
         person = dice.randrange(OWNERS)
         key = Key("dresses", owner("person", str(person)), f"recipe {dice.randrange(NAMES)}")
         chance = dice.random()
@@ -91,36 +91,42 @@ def work(root: Path, log: Log, seed: int, invalidates: bool, until: float) -> No
         while damaged < disk.counters["corrupt"]:
             log.add("damaged")
             damaged += 1
+        log.add("steps")
 
 
-def spawn(root: Path, log: Log, seed: int, number: int, until: float) -> int:
+def spawn(root: Path, log: Log, seed: int, number: int) -> int:
     """Fork a worker; only number 0 invalidates, so that its counts have an order."""
     if (pid := os.fork()) == 0:
         try:
-            work(root, log, seed, number == 0, until)
+            work(root, log, seed, number == 0)
         except BaseException:
             traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+        os._exit(1)
     return pid
 
 
-def main(root: Path, seconds: float, seed: int, mutant: str | None) -> None:
-    """Kill one worker after the other until the time is over."""
+def kill(pid: int) -> bool:
+    """SIGKILL; whether the process had ended by itself, which none should."""
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1] != signal.SIGKILL
+
+
+def main(root: Path, steps: int, seed: int, mutant: str | None) -> None:
+    """Kill one worker after the other, each after some steps of all, until enough are done."""
     if mutant:
         MUTANTS[mutant](setattr)
-    dice, log, kills = random.Random(seed), Log(root.with_name("log")), 0
-    until = time.monotonic() + seconds
-    workers = [spawn(root, log, seed + n, n, until) for n in range(WORKERS)]
-    failed = 0
-    while time.monotonic() < until:
-        time.sleep(dice.uniform(0.01, 0.1))
+    dice, log, kills, failed = random.Random(seed), Log(root.with_name("log")), 0, 0
+    workers = [spawn(root, log, seed + n, n) for n in range(WORKERS)]
+    while not failed and log.count("steps") < steps:
+        due = log.count("steps") + dice.randrange(1, 60)
+        give_up = time.monotonic() + 10  # a worker may be stuck in what the mutant broke
+        while log.count("steps") < due and time.monotonic() < give_up:
+            time.sleep(dice.uniform(0.001, 0.01))
         victim = dice.randrange(WORKERS)
-        os.kill(workers[victim], signal.SIGKILL)
-        failed += os.waitpid(workers[victim], 0)[1] == 256
+        failed += kill(workers[victim])
         kills += 1
-        workers[victim] = spawn(root, log, seed + 1000 * kills, victim, until)
-    failed += sum(os.waitpid(pid, 0)[1] == 256 for pid in workers)
+        workers[victim] = spawn(root, log, seed + 1000 * kills, victim)
+    failed += sum(kill(pid) for pid in workers)
     disk = Disk(root, max_bytes=MAX_BYTES)
     left = len(list(disk.folder.drafts.iterdir()))
     sums = disk.space.used() - disk.sizes()["bytes"]
@@ -129,4 +135,4 @@ def main(root: Path, seconds: float, seed: int, mutant: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None)
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None)
