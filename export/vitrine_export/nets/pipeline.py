@@ -44,7 +44,7 @@ class Nets:
 class Inputs:
     """What B rows are made of; a picture or embedding of one row serves them all."""
 
-    image: PipelineImageInput  # the person: PIL, or floats in [-1, 1] (tensors) or [0, 1] (arrays)
+    image: PipelineImageInput  # the person: PIL, or floats in [0, 1] or [-1, 1]
     mask: PipelineImageInput  # 1 or white where to repaint
     pose: Tensor  # (B, 3, H, W) in [-1, 1]
     garment: Tensor  # (B, 3, H, W) in [-1, 1]
@@ -109,7 +109,8 @@ def run(
         scheduler, noise * scheduler.init_noise_sigma, job, predict, choices.guidance, generator
     )
     decoded = nets.vae.decode(latents / nets.vae.config.scaling_factor, return_dict=False)[0]
-    return Outcome(_processor(nets).postprocess(decoded, output_type="np"), job, steps)
+    image = VaeImageProcessor(vae_scale_factor=nets.factor).postprocess(decoded, output_type="np")
+    return Outcome(image, job, steps)
 
 
 def denoise(
@@ -143,7 +144,8 @@ def guided(prediction: Tensor, halves: int, guidance: float) -> Tensor:
 def prepare(nets: Nets, inputs: Inputs, choices: Choices, generator: Generator | None) -> Job:
     """What the steps share. Draws the posteriors of masked image, pose and garment, in that order."""
     height, width = inputs.size
-    rows, processor = len(inputs.prompt), _processor(nets)
+    rows, normalised = len(inputs.prompt), _is_normalised(inputs.image)
+    processor = VaeImageProcessor(vae_scale_factor=nets.factor, do_normalize=not normalised)
     image = processor.preprocess(inputs.image, height, width).to(inputs.prompt.dtype)
     mask = _mask_processor(nets).preprocess(inputs.mask, height, width).to(inputs.prompt.dtype)
     masked = encode(nets, image * (mask < 0.5), choices.posterior, generator)
@@ -191,8 +193,9 @@ def _halves(uncond: Tensor, cond: Tensor, guides: bool) -> Tensor:
     return torch.stack([repeated(uncond, len(cond)), cond]) if guides else cond.unsqueeze(0)
 
 
-def _processor(nets: Nets) -> VaeImageProcessor:
-    return VaeImageProcessor(vae_scale_factor=nets.factor)
+def _is_normalised(image: PipelineImageInput) -> bool:
+    """Whether an image is in [-1, 1] already, as the released code tells: it holds a negative value."""
+    return isinstance(image, Tensor | np.ndarray) and bool((image < 0).any())
 
 
 def _mask_processor(nets: Nets) -> VaeImageProcessor:
