@@ -3,10 +3,11 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 CHECKPOINT ?= checkpoints/paper-doll
 REPOSITORY := model_repository
-# The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's).
-TRITON_WHEEL := nvidia-pytriton==0.7.0
+# The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's),
+# and a numpy that its Python backend can read arrays of.
+TRITON_WHEELS := nvidia-pytriton==0.7.0 numpy==1.26.4
 
-.PHONY: help setup demo serve test check export train
+.PHONY: help setup demo serve test check export train perf bench-cache
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -20,7 +21,7 @@ setup: .venv/ready ## make .venv with everything, Triton included
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	rm -rf .venv/triton
-	$(BIN)/pip install --quiet --no-deps --target .venv/triton $(TRITON_WHEEL)
+	$(BIN)/pip install --quiet --no-deps --target .venv/triton $(TRITON_WHEELS)
 	touch $@
 
 export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
@@ -34,6 +35,13 @@ serve: export ## start Triton on this machine and keep it until Ctrl-C
 
 test: export ## all tests, end to end on a real Triton included
 	$(BIN)/python -m pytest
+
+perf: export ## load a server of its own with NVIDIA's perf_analyzer, and print a table
+	sh docker/perf-tools.sh $(BIN)/python .venv/perf
+	$(BIN)/vitrine-export perf
+
+bench-cache: setup ## time the cache's tiers against boto3 on a simulated S3; writes build/bench-cache.json
+	$(BIN)/python -m vitrine_orchestrator.cache.bench
 
 check: setup ## lint, formatting and types
 	$(BIN)/ruff check .

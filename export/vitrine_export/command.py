@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dolls": ("vitrine_export.dolls.command", "draw paper dolls with the true answer of every stage"),
     "train": ("vitrine_export.training.command", "train the paper-doll checkpoint from seeds"),
     "score": ("vitrine_export.score.command", "measure a checkpoint on dolls that it was never trained on"),
+    "perf": (
+        "vitrine_export.perf.command",
+        "load a server with perf_analyzer, over HTTP, gRPC and streams",
+    ),
     "real-size": (
         "vitrine_export.exporting.real_size",
         "try the fp16 export of both UNets at their real size",
