@@ -20,6 +20,7 @@ Quantities = dict[str, tuple[str, Kind, ArrayLike]]
 
 SCHEDULERS = {"ddim": DDIMScheduler, "euler": EulerDiscreteScheduler, "ddpm": DDPMScheduler}
 IMAGES = ("image", "init_image", "human", "human_img", "person")
+TENSORS = ("pose_img", "cloth", "clip_pixel_values", "masked_image")
 MASKS = ("mask", "mask_image", "mask_img")
 
 
@@ -110,8 +111,8 @@ def _inputs(folder: Folder, case: str, arrays: Arrays) -> Inputs:
     negative = arrays.get("negative_prompt_embeds", np.zeros_like(arrays["prompt_embeds"]))
     pooled = arrays["pooled_prompt_embeds"]
     return Inputs(
-        image=_picture(folder, case, "human", arrays, IMAGES),
-        mask=_picture(folder, case, "mask", arrays, MASKS),
+        image=_picture(folder, case, "human", arrays, IMAGES, channels=3),
+        mask=_picture(folder, case, "mask", arrays, MASKS, channels=1),
         pose=tensor(arrays["pose_img"]),
         garment=tensor(arrays["cloth"]),
         clip_pixels=tensor(arrays["clip_pixel_values"]),
@@ -124,15 +125,19 @@ def _inputs(folder: Folder, case: str, arrays: Arrays) -> Inputs:
 
 
 def _picture(
-    folder: Folder, case: str, name: str, arrays: Arrays, keys: tuple[str, ...]
+    folder: Folder, case: str, name: str, arrays: Arrays, keys: tuple[str, ...], channels: int
 ) -> Image.Image | Tensor | np.ndarray:
-    """A case's picture: its PNG, else an array of one of `keys`; channels last is diffusers' numpy form."""
+    """A case's picture: its PNG, else an array of one of `keys`, else the one array of a picture's shape.
+
+    An array with the channels last is diffusers' numpy form; uint8 is 0 to 255.
+    """
     if file := folder.file(f"{case}_{name}.png"):
         return Image.open(file)
-    for key in keys:
-        if key in arrays:
-            array = arrays[key]
-            scale = 255.0 if array.dtype == np.uint8 else 1.0
-            array = array.astype(np.float32) / scale
-            return array if array.ndim > 2 and array.shape[-1] in (1, 3) else tensor(array)
-    raise BadCheckpoint(f"{case}: no {name} picture: neither {case}_{name}.png nor an array among {keys}")
+    shape = (channels, *arrays["cloth"].shape[-2:])
+    alike = [key for key in arrays if key not in TENSORS and arrays[key].shape[1:] == shape]
+    found = [key for key in keys if key in arrays] or alike
+    if not found:
+        raise BadCheckpoint(f"{case}: no {name} picture: neither {case}_{name}.png nor an array among {keys}")
+    array = arrays[found[0]]
+    array = array.astype(np.float32) / (255.0 if array.dtype == np.uint8 else 1.0)
+    return array if array.ndim > 2 and array.shape[-1] in (1, 3) else tensor(array)
