@@ -53,7 +53,7 @@ class Disk:
         self.folder = Folder(root, calls)
         self.generations = SharedGenerations(root / "generations", calls)
         self.space = Space(self.folder, max_bytes, calls)
-        self.counters.add("evictions", self.space.evict(clock().wall_s))
+        self.counters.add("evictions", self.space.recount(clock().wall_s))
         self._pause_s, self._paused_until_s, self._hung_until_s = FIRST_PAUSE_S, 0.0, 0.0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="cache-disk")
 
@@ -122,7 +122,7 @@ class Disk:
         """`forget`, in the caller's thread. The void lease is what counts; files left behind are misses."""
         self.generations.void(owner)
         try:
-            self.space.add(-self.folder.remove_owner(owner))
+            self.folder.remove_owner(owner)
         except OSError as error:
             self._count(error)
 
@@ -152,22 +152,21 @@ class Disk:
         if counter:
             self.counters.add(counter)
         try:
-            self.space.add(-self.folder.remove(self.folder.path(key), opened.inode))
+            self.folder.remove(self.folder.path(key), opened.inode)
         except OSError as error:
             self._count(error)
 
     def _write(self, key: Key, value: bytes, lease: Lease) -> None:
         at = self.clock()
         header = seal(key, lease, at, value)
+        self.counters.add("evictions", self.space.reserve(len(header) + len(value), at.wall_s))
         try:
-            grown = self.folder.write(key, header, value, int(at.wall_s))
+            self.folder.write(key, header, value, int(at.wall_s))
         except OSError as error:
             if _COUNTER_OF.get(error.errno) != "full":
                 raise
-            self.counters.add("evictions", self.space.evict(at.wall_s, must_free=True))
-            grown = self.folder.write(key, header, value, int(at.wall_s))
-        if self.space.add(grown) > self.space.max_bytes:
-            self.counters.add("evictions", self.space.evict(at.wall_s))
+            self.counters.add("evictions", self.space.free(at.wall_s))
+            self.folder.write(key, header, value, int(at.wall_s))
 
     def _pause_writes(self) -> None:
         self._paused_until_s = time.monotonic() + self._pause_s

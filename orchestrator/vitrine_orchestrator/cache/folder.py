@@ -83,35 +83,29 @@ class Folder:
         finally:
             self._os.close(fd)
 
-    def write(self, key: Key, header: bytes, value: bytes, use: int) -> int:
-        """Put an entry in place of any older one, whole or not at all; the bytes the folder grew by."""
+    def write(self, key: Key, header: bytes, value: bytes, use: int) -> None:
+        """Put an entry in place of any older one, whole or not at all."""
         draft = self.drafts / f"{own_name()}-{secrets.token_hex(8)}"
-        path = self.path(key)
         try:
             self._write_draft(draft, header, value, use)
-            before = self._size(path)
-            self._place(draft, path)
-            return HEADER_BYTES + len(value) - before
+            self._place(draft, self.path(key))
         except BaseException:
             self._discard(draft)
             raise
 
-    def remove(self, path: Path, inode: int | None = None) -> int:
-        """Delete one entry, only if it is still this file where `inode` is given; the bytes freed."""
+    def remove(self, path: Path, inode: int | None = None) -> None:
+        """Delete one entry, only if it is still this file where `inode` is given."""
         try:
-            state = self._os.lstat(path)
-            if inode not in (None, state.st_ino):
-                return 0
-            self._os.unlink(path)
+            if inode in (None, self._os.lstat(path).st_ino):
+                self._os.unlink(path)
         except FileNotFoundError:
-            return 0
+            return
         self._remove_empty(path.parent)
-        return state.st_size
 
-    def remove_owner(self, owner: str) -> int:
-        """Delete every entry of `owner` (or of EVERYTHING); the bytes freed."""
-        top = self.entries if owner == EVERYTHING else self._of_owner(owner)
-        return sum(self.remove(file.path) for file in self.scan(top))
+    def remove_owner(self, owner: str) -> None:
+        """Delete every entry of `owner` (or of EVERYTHING)."""
+        for file in self.scan(self.entries if owner == EVERYTHING else self._of_owner(owner)):
+            self.remove(file.path)
 
     def scan(self, top: Path | None = None) -> Iterator[File]:
         """Every entry at or below `top`, in no order."""
@@ -189,12 +183,6 @@ class Folder:
         while len(data) < count and (more := self._os.read(fd, count - len(data))):
             data += more
         return data
-
-    def _size(self, path: Path) -> int:
-        try:
-            return self._os.lstat(path).st_size
-        except FileNotFoundError:
-            return 0
 
     def _discard(self, draft: Path) -> None:
         try:

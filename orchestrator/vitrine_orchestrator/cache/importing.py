@@ -12,7 +12,7 @@ import numpy as np
 
 from vitrine_orchestrator.cache.codec import BadArrays, check, check_finite, encode
 from vitrine_orchestrator.cache.layout import BadEntry
-from vitrine_orchestrator.cache.objects import Objects, ObjectsFault
+from vitrine_orchestrator.cache.objects import Objects, ObjectsFault, get_whole
 from vitrine_orchestrator.cache.old_layout import IMPORTED_SCHEMAS, OldSet, find_sets, to_array
 from vitrine_orchestrator.cache.stack_machine import Refused
 from vitrine_orchestrator.cache.store import Store
@@ -104,7 +104,7 @@ class Importer:
     async def _value(self, old_set: OldSet) -> bytes:
         schema = IMPORTED_SCHEMAS[old_set.key.category]
         contents = await asyncio.gather(
-            *(self.old.get_parts(one.path, one.size, None) for one in old_set.files.values())
+            *(get_whole(self.old, one.path, one.size) for one in old_set.files.values())
         )
         self.report.read_bytes += sum(map(len, contents))
 

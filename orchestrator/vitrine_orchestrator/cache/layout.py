@@ -24,6 +24,7 @@ from PIL import Image
 
 from vitrine_orchestrator.cache.codec import BadArrays, decode, encode
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
+from vitrine_orchestrator.cache.objects import ranges
 
 ROOT = "v1"
 MANIFEST = "manifest.json"
@@ -40,17 +41,21 @@ class BadEntry(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object of an entry. array: the array that a picture is; None for all others together."""
+    """One object of an entry.
 
-    sha256: str
+    parts: hexadecimal SHA-256 of each part, as `objects.ranges` cuts them, so that each is checked as it
+    arrives. array: the array that a picture is; None for all others together.
+    """
+
     bytes: int
+    parts: list[str]
     tag: str | None = None
     array: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an entry is: whose, of which generation, with which digest, in which objects by name.
+    """What an entry is: whose, of which generation, and in which objects by name.
 
     source: the folder of the old layout that it was imported from.
     """
@@ -59,8 +64,6 @@ class Manifest:
     owner: str
     name: str
     generation: str
-    sha256: str
-    bytes: int
     objects: Mapping[str, Stored]
     source: str | None = None
 
@@ -87,14 +90,6 @@ def generation_path(owner: str) -> str:
     return f"{owner_folder(owner)}/generation"
 
 
-def new_manifest(
-    key: Key, generation: str, value: bytes, objects: Mapping[str, Stored], source: str | None = None
-) -> Manifest:
-    """The manifest of `value`."""
-    digest = hashlib.sha256(value).hexdigest()
-    return Manifest(key.category, key.owner, key.name, generation, digest, len(value), objects, source)
-
-
 def read_manifest(data: bytes, key: Key) -> Manifest:
     """The manifest in `data`; BadEntry unless it is whole and of exactly this key."""
     try:
@@ -107,7 +102,8 @@ def read_manifest(data: bytes, key: Key) -> Manifest:
         raise BadEntry(f"manifest cannot be read: {error}") from error
     if (manifest.category, manifest.owner, manifest.name) != (key.category, key.owner, key.name):
         raise BadEntry("manifest of another key")
-    if not all(_is_possible(*item) for item in objects.items()):
+    others = [name for name, one in objects.items() if one.array is None]
+    if len(others) != 1 or not all(_is_possible(*item) for item in objects.items()):
         raise BadEntry("manifest with impossible objects")
     return manifest
 
@@ -116,48 +112,37 @@ def split(value: bytes) -> dict[str, tuple[str | None, bytes]]:
     """The objects of a value: {object name: (array that it is a picture of, its bytes)}.
 
     Arrays that are pictures, (H, W) or (H, W, 3) uint8, become PNG files; the others one safetensors file.
-    A value that is no file of arrays as `codec.encode` writes them is stored as it is.
+    A value that would not come back byte for byte is one object, stored as it is.
     """
     try:
         arrays = decode(value)
     except BadArrays:
         arrays = {}
-    if not arrays or encode(arrays) != value:
-        return {_named("value", "bin", value): (None, value)}
-    pictures = {name for name, array in arrays.items() if _is_picture(name, array)}
-    objects: dict[str, tuple[str | None, bytes]] = {}
-    for name in sorted(pictures):
-        png = _to_png(arrays[name])
-        objects[_named(name, "png", png)] = (name, png)
+    pictures = {name: _to_png(array) for name, array in arrays.items() if _is_picture(name, array)}
     rest = encode({name: array for name, array in arrays.items() if name not in pictures})
+    if not arrays or join(rest, {name: from_png(png) for name, png in pictures.items()}) != value:
+        return {_named("value", "bin", value): (None, value)}
+    objects: dict[str, tuple[str | None, bytes]] = {
+        _named(name, "png", png): (name, png) for name, png in pictures.items()
+    }
     return objects | {_named("tensors", "safetensors", rest): (None, rest)}
 
 
-def join(manifest: Manifest, contents: Mapping[str, bytes]) -> bytes:
-    """The value whose objects have these contents; BadEntry unless every digest is the manifest's."""
-    for name, stored in manifest.objects.items():
-        if hashlib.sha256(contents[name]).hexdigest() != stored.sha256:
-            raise BadEntry(f"{name} has another digest")
-    if len(manifest.objects) == 1 and manifest.sha256 in {one.sha256 for one in manifest.objects.values()}:
-        return next(iter(contents.values()))
-    pictures = {stored.array: name for name, stored in manifest.objects.items() if stored.array is not None}
-    others = [name for name, stored in manifest.objects.items() if stored.array is None]
-    if len(others) != 1:
-        raise BadEntry(f"{len(others)} objects of tensors, expected 1")
-    value = contents[others[0]]
-    if pictures:
-        arrays = {array: from_png(contents[name]) for array, name in pictures.items()}
-        value = _merged(value, arrays)
-    if hashlib.sha256(value).hexdigest() != manifest.sha256:
-        raise BadEntry("the value has another digest")
-    return value
-
-
-def _merged(tensors: bytes, pictures: Mapping[str, np.ndarray]) -> bytes:
+def join(rest: bytes, pictures: Mapping[str, np.ndarray]) -> bytes:
+    """The value of these objects: the one that is no picture, and the pictures. BadEntry if that is none."""
+    if not pictures:
+        return rest
     try:
-        return encode({**decode(tensors), **pictures})
+        return encode(decode(rest) | pictures)
     except BadArrays as error:
         raise BadEntry(f"tensors cannot be read: {error}") from error
+
+
+def stored(data: bytes, tag: str | None, array: str | None) -> Stored:
+    """What a manifest says of an object."""
+    view = memoryview(data)
+    parts = [hashlib.sha256(view[start:end]).hexdigest() for start, end in ranges(len(data))]
+    return Stored(len(data), parts, tag, array)
 
 
 def _named(word: str, ending: str, data: bytes) -> str:
@@ -174,7 +159,8 @@ def _is_possible(name: str, stored: Stored) -> bool:
     return (
         type(stored.bytes) is int
         and 0 <= stored.bytes < 2**32
-        and isinstance(stored.sha256, str)
+        and isinstance(stored.parts, list)
+        and len(stored.parts) == len(ranges(stored.bytes))
         and all(word is None or isinstance(word, str) for word in words)
         and _OBJECT_NAME.fullmatch(name) is not None
     )

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import obstore
+from obstore import Bytes
 from obstore.exceptions import (
     BaseError,
     NotFoundError,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
 PART_BYTES = 4 * 2**20  # a larger object is read in ranges of this, at once: half the time of one stream
+
+Buffer = Bytes | bytes
 
 
 class ObjectsFault(Exception):
@@ -61,8 +64,8 @@ class Objects(Protocol):
         """The whole of a small object, None if there is none. Raises ObjectsFault."""
         ...
 
-    async def get_parts(self, path: str, size: int, tag: str | None) -> bytes:
-        """`size` bytes of the object with this tag; Changed if another or none is there, or ObjectsFault."""
+    async def get_range(self, path: str, start: int, end: int, tag: str | None) -> Buffer:
+        """These bytes of the object with this tag; Changed if another or none is there, or ObjectsFault."""
         ...
 
     async def put(self, path: str, data: bytes) -> str | None:
@@ -80,6 +83,18 @@ class Objects(Protocol):
     def renew(self) -> None:
         """Take credentials afresh with the next call."""
         ...
+
+
+def ranges(size: int) -> list[tuple[int, int]]:
+    """Where the parts of an object of `size` bytes begin and end."""
+    return [(start, min(start + PART_BYTES, size)) for start in range(0, size, PART_BYTES)]
+
+
+async def get_whole(objects: Objects, path: str, size: int) -> bytes:
+    """An object of `size` bytes, in parts at once. Raises ObjectsFault."""
+    return b"".join(
+        await asyncio.gather(*(objects.get_range(path, start, end, None) for start, end in ranges(size)))
+    )
 
 
 @dataclass(frozen=True)
@@ -120,13 +135,20 @@ class S3Objects:
         except Missing:
             return None
 
-    async def get_parts(self, path: str, size: int, tag: str | None) -> bytes:
-        """See Objects; each part is asked for with If-Match, so parts of two versions are never joined."""
-        starts = range(0, size, PART_BYTES)
-        parts = await asyncio.gather(
-            *(self._part(path, start, min(start + PART_BYTES, size), tag) for start in starts)
-        )
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    async def get_range(self, path: str, start: int, end: int, tag: str | None) -> Buffer:
+        """See Objects; asked for with If-Match, so ranges of two versions are never joined."""
+        options: GetOptions = {"range": (start, end)}
+        if tag is not None:
+            options["if_match"] = tag
+        try:
+            with _translated():
+                answer = await obstore.get_async(await self._open(), path, options=options)
+                part = await answer.bytes_async()
+        except Missing as error:
+            raise Changed(f"{path} is gone") from error
+        if len(part) != end - start:
+            raise Changed(f"{path}: {len(part)} bytes from {start}, expected {end - start}")
+        return part
 
     async def put(self, path: str, data: bytes) -> str | None:
         """See Objects; in several parts from 5 MB on."""
@@ -148,20 +170,6 @@ class S3Objects:
     def renew(self) -> None:
         """See Objects."""
         self._store = None
-
-    async def _part(self, path: str, start: int, end: int, tag: str | None) -> bytes:
-        options: GetOptions = {"range": (start, end)}
-        if tag is not None:
-            options["if_match"] = tag
-        try:
-            with _translated():
-                answer = await obstore.get_async(await self._open(), path, options=options)
-                part = bytes(await answer.bytes_async())
-        except Missing as error:
-            raise Changed(f"{path} is gone") from error
-        if len(part) != end - start:
-            raise Changed(f"{path}: {len(part)} bytes from {start}, expected {end - start}")
-        return part
 
     async def _open(self) -> S3Store:
         if self._store is None:  # two at once may both open: the last stays

@@ -2,6 +2,8 @@
 
 It knows what the cache uses (get with Range and If-Match, put, multipart put, delete, list) and checks no
 signature. `pace` imitates a store: time to the first byte and bytes a second of one connection.
+
+`python -m vitrine_orchestrator.cache.simulated_s3 FIRST_BYTE_S BYTES_PER_S` prints its address and serves.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -201,3 +204,13 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
     path = unquote(url.path).lstrip("/").partition("/")[2]
     query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
     return Request(method, path, query, headers, body)
+
+
+async def _serve(pace: Pace) -> None:
+    async with SimulatedS3(pace) as server:
+        print(server.endpoint, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Pace(float(sys.argv[1]), float(sys.argv[2]))))

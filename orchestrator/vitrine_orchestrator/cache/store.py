@@ -9,13 +9,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import numpy as np
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.cache import layout
 from vitrine_orchestrator.cache.breaker import Breaker
 from vitrine_orchestrator.cache.key import EVERYTHING, Key
 from vitrine_orchestrator.cache.layout import BadEntry, Manifest, Stored
-from vitrine_orchestrator.cache.objects import Changed, Objects, ObjectsFault, Refused
+from vitrine_orchestrator.cache.objects import Buffer, Changed, Objects, ObjectsFault, Refused, ranges
 from vitrine_orchestrator.cache.tier import Counters, Got, Lease
 
 GET_LIMIT_S = 10.0  # of a whole get, retries included
@@ -25,6 +26,8 @@ MISSING_S = 2.0  # so long a miss is remembered
 QUARANTINE_S = 60.0  # so long a value that was damaged twice is not fetched again
 REMEMBERED = 10_000  # misses and quarantined values at most
 DELETE_ROWS = 1000  # in one request: S3's limit
+
+SMALL = 2**16  # bytes that are hashed sooner than a thread is woken
 
 T = TypeVar("T")
 
@@ -147,28 +150,38 @@ class Store:
     async def _fetch(self, key: Key, manifest: Manifest) -> bytes:
         folder = layout.entry_folder(key)
         contents = await asyncio.gather(
-            *(
-                self.objects.get_parts(f"{folder}/{name}", stored.bytes, stored.tag)
-                for name, stored in manifest.objects.items()
-            )
+            *(self._object(f"{folder}/{name}", stored) for name, stored in manifest.objects.items())
         )
-        return await asyncio.to_thread(
-            layout.join, manifest, dict(zip(manifest.objects, contents, strict=True))
-        )
+        by_array = dict(zip((one.array for one in manifest.objects.values()), contents, strict=True))
+        rest = by_array.pop(None)
+        return await asyncio.to_thread(layout.join, rest, by_array) if by_array else rest
+
+    async def _object(self, path: str, stored: Stored) -> bytes | np.ndarray:
+        """A picture decoded, anything else as it is; each part checked, and decoded, while others arrive."""
+
+        async def part(start: int, end: int, digest: str) -> Buffer:
+            data = await self.objects.get_range(path, start, end, stored.tag)
+            if await _digest(data) != digest:
+                raise BadEntry(f"{path} has another digest from byte {start}")
+            return data
+
+        spans = zip(ranges(stored.bytes), stored.parts, strict=True)
+        data = b"".join(await asyncio.gather(*(part(*span, digest) for span, digest in spans)))
+        return await asyncio.to_thread(layout.from_png, data) if stored.array else data
 
     async def _put(self, key: Key, value: bytes, lease: Lease, source: str | None) -> bool:
         folder = layout.entry_folder(key)
         parts = await asyncio.to_thread(layout.split, value)
-        tags = await asyncio.gather(
-            *(self.objects.put(f"{folder}/{name}", data) for name, (_, data) in parts.items())
-        )
-        stored = {
-            name: Stored(hashlib.sha256(data).hexdigest(), len(data), tag, array)
-            for (name, (array, data)), tag in zip(parts.items(), tags, strict=True)
-        }
+
+        async def upload(name: str, array: str | None, data: bytes) -> Stored:
+            tag = await self.objects.put(f"{folder}/{name}", data)
+            return await asyncio.to_thread(layout.stored, data, tag, array)
+
+        stored = await asyncio.gather(*(upload(name, *part) for name, part in parts.items()))
         if await self._lease(key.owner) != lease:
             return False
-        manifest = layout.new_manifest(key, lease.decode(), value, stored, source)
+        named = dict(zip(parts, stored, strict=True))
+        manifest = Manifest(key.category, key.owner, key.name, lease.decode(), named, source)
         await self.objects.put(f"{folder}/{layout.MANIFEST}", manifest.to_json())
         return True
 
@@ -189,3 +202,9 @@ class Store:
     def _failed(self, error: Exception) -> None:
         self.breaker.failed()
         self.counters.add("denied" if isinstance(error, Refused) else "l3_unavailable")
+
+
+async def _digest(data: Buffer) -> str:
+    if len(data) > SMALL:
+        return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
+    return hashlib.sha256(data).hexdigest()

@@ -41,12 +41,10 @@ def no_rename(patch):
     def write(self, key, header, value, use):
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        before = path.stat().st_size if path.exists() else 0
         fd = self._os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for part in (header, value[: len(value) // 2], value[len(value) // 2 :]):
             self._os.write(fd, part)
         self._os.close(fd)
-        return len(header) + len(value) - before
 
     patch(folder.Folder, "write", write)
 
@@ -59,7 +57,7 @@ def no_generation_on_disk(patch):
         return real(self, key, opened.header.lease if opened.header else lease, at, opened)
 
     patch(disk.Disk, "_check", check)
-    patch(folder.Folder, "remove_owner", lambda self, owner: 0)
+    patch(folder.Folder, "remove_owner", lambda self, owner: None)
 
 
 def no_generation_in_memory(patch):
@@ -91,16 +89,17 @@ def no_flush(patch):
 
 def no_digests_in_the_store(patch):
     """Objects are believed whatever they hold."""
-    same = SimpleNamespace(sha256=lambda data=b"": SimpleNamespace(hexdigest=lambda: "0" * 64))
-    patch(layout, "hashlib", same)
-    patch(store, "hashlib", SimpleNamespace(sha256=store.hashlib.sha256))
+
+    async def believed(self, path, stored):
+        data = await objects.get_whole(self.objects, path, stored.bytes)
+        return layout.from_png(data) if stored.array else data
+
+    patch(store.Store, "_object", believed)
 
 
 def no_if_match(patch):
     """Parts of an object are asked for without its tag, and digests are not compared either."""
-    real = objects.S3Objects._part
-    patch(objects.S3Objects, "_part", lambda self, path, start, end, tag: real(self, path, start, end, None))
-    patch(layout, "join", lambda manifest, contents: b"".join(contents.values()))
+    no_digests_in_the_store(patch)
 
 
 def manifest_first(patch):
@@ -156,7 +155,7 @@ def no_tombstones(patch):
 
 def no_sum(patch):
     """Nobody counts what is put, so nothing is evicted before the next start."""
-    patch(space.Space, "add", lambda self, grown: 0)
+    patch(space.Space, "reserve", lambda self, size, now_s: 0)
 
 
 def one_name_for_all_ids(patch):

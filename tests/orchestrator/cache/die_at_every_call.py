@@ -28,7 +28,6 @@ class InPlace(Folder):
         for part in (header, value[:30_000], value[30_000:]):
             self._os.write(fd, part)
         self._os.close(fd)
-        return 0
 
 
 def use(root: Path, faulty: FaultyOs, in_place: bool) -> None:

@@ -23,9 +23,9 @@ from cache_mutants import MUTANTS
 from vitrine_orchestrator.cache.disk import Disk
 from vitrine_orchestrator.cache.key import Key, owner
 
-WORKERS, OWNERS, NAMES = 3, 4, 3
+WORKERS, OWNERS, NAMES = 3, 4, 8
 SIZES = (100, 5_000, 60_000)
-MAX_BYTES = 400_000
+MAX_BYTES = 200_000
 COUNTS = ("reads", "damaged", "wrong", "stale", "overshoot")
 
 

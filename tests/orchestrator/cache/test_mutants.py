@@ -11,6 +11,7 @@ import test_memory
 import test_store
 import test_tier_contract
 from cache_mutants import MUTANTS
+from store_faults import flip
 from vitrine_orchestrator.cache.disk import Disk
 from vitrine_orchestrator.cache.generations import OwnGenerations
 from vitrine_orchestrator.cache.memory import Memory
@@ -60,7 +61,9 @@ CAUGHT_BY = {
         test_store.test_an_upload_begun_before_an_invalidation_is_never_answered
     ),
     "no_flush": with_path(test_generations.test_an_invalidation_is_on_disk_before_it_is_reported),
-    "no_digests_in_the_store": with_s3(test_store.test_another_keys_objects_under_a_key_are_a_miss),
+    "no_digests_in_the_store": lambda s3, **_: (
+        test_store.test_a_value_that_stays_damaged_is_a_miss_and_quarantined(s3, flip)
+    ),
     "no_if_match": with_s3(test_store.test_parts_of_two_versions_are_never_joined),
     "manifest_first": with_s3(test_store.test_the_manifest_is_written_last),
     "plain_lru": lambda **_: test_memory.test_a_scan_of_one_off_garments_leaves_the_hot_set(),
