@@ -110,7 +110,8 @@ def test_a_server_ends_with_the_process_that_started_it(repository):
         "print(server.pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script, str(repository)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+    environment = {**os.environ, "TMPDIR": str(repository.parent)}  # where it leaves its files
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as starter:
         server = int(starter.stdout.readline())
         starter.kill()
     give_up = time.monotonic() + 60
