@@ -24,8 +24,8 @@ examples:
   vitrine-export perf --http localhost:8000 --grpc localhost:8001
   vitrine-export perf --requests 64 --at-once 8 --steps 20   a longer look
 
-Each run sends the same requests: drawn people in drawn garments, a new seed each. "first event" is the time
-until a stream's first response."""
+Each run sends the same requests: drawn people in drawn garments, a new seed each. The first run
+also prepares them; the others find them in the caches. "first event" is a stream's first response."""
 
 
 @dataclass(frozen=True)
