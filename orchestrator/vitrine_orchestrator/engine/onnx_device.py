@@ -97,7 +97,8 @@ def cpu(threads: int = 0, spinning: bool = False) -> OnnxDevice:
     """The CPU, with `threads` threads for one call (0: one for each core).
 
     Spinning wakes threads faster where nothing else wants the cores. Where other stages do, it takes from
-    them: 45 to 57 ms of processor time a step against 24 to 27 without (small UNet, 2 busy cores).
+    them: 68 to 97 ms of processor time for a row's step against 28 to 32 without (paper-doll checkpoint,
+    2 threads on 2 busy cores).
     """
     return OnnxDevice(
         providers=(("CPUExecutionProvider", {}),),
