@@ -1,6 +1,6 @@
 """The files of the disk tier: where they lie, and how they are written, read, found and swept.
 
-    entries/ab/{digest of owner}/{digest of key}   a header and a value; mtime: last use, see `use`
+    entries/ab/{digest of owner}-{digest of key}   a header and a value; mtime: last use, see `_use`
     drafts/{pid namespace}-{pid}-{random}          being written; renamed into entries when whole
 Paths hold digests only, so no id can leave the folder. Every function here may raise OSError.
 """
@@ -22,6 +22,7 @@ from vitrine_orchestrator.cache.process import is_gone, own_name
 _S = 10**9  # nanoseconds
 _MAX_READS = 1000  # more than any lifetime asks for; what another program left there is more, and counts as 0
 DRAFT_AGE_S = 3600.0  # an older draft has no writer any more, whoever that was
+_DIGITS = 32  # of a digest in a name: 128 bits; the header holds the whole of it
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a planted pipe must not block
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -63,7 +64,8 @@ class Folder:
 
     def path(self, key: Key) -> Path:
         """Where the entry of `key` lies."""
-        return self._of_owner(key.owner) / key.digest
+        mine = digest_of(key.owner)[:_DIGITS]
+        return self.entries / mine[:2] / f"{mine}-{key.digest[:_DIGITS]}"
 
     def read(self, key: Key, use: int) -> Opened | None:
         """The entry of `key`, or None. Its last use becomes `use` (Unix seconds), its reads one more."""
@@ -99,29 +101,38 @@ class Folder:
             if inode in (None, self._os.lstat(path).st_ino):
                 self._os.unlink(path)
         except FileNotFoundError:
-            return
-        self._remove_empty(path.parent)
+            return  # another process was faster
 
     def remove_owner(self, owner: str) -> None:
         """Delete every entry of `owner` (or of EVERYTHING)."""
-        for file in self.scan(self.entries if owner == EVERYTHING else self._of_owner(owner)):
-            self.remove(file.path)
+        if owner == EVERYTHING:
+            mine, files = "", self.scan()
+        else:
+            mine = digest_of(owner)[:_DIGITS]
+            files = self._scan(self.entries / mine[:2])
+        for file in files:
+            if file.path.name.startswith(mine):
+                self.remove(file.path)
 
-    def scan(self, top: Path | None = None) -> Iterator[File]:
-        """Every entry at or below `top`, in no order."""
-        try:
-            listed = list(self._os.scandir(top or self.entries))
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for item in listed:
-            if item.is_dir(follow_symlinks=False):
-                yield from self.scan(Path(item.path))
-                continue
+    def scan(self) -> Iterator[File]:
+        """Every entry, in no order."""
+        for directory in self._listed(self.entries):
+            yield from self._scan(Path(directory.path))
+
+    def _scan(self, directory: Path) -> Iterator[File]:
+        for item in self._listed(directory):
             try:
                 state = item.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # another process was faster
-            yield File(Path(item.path), state.st_size, state.st_mtime_ns // _S)
+            if not stat.S_ISDIR(state.st_mode):
+                yield File(Path(item.path), state.st_size, state.st_mtime_ns // _S)
+
+    def _listed(self, directory: Path) -> list[os.DirEntry[str]]:
+        try:
+            return list(self._os.scandir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def set_used(self, path: Path, used_s: int) -> None:
         """Set an entry's time of last use; its reads begin again."""
@@ -139,10 +150,6 @@ class Folder:
             except FileNotFoundError:
                 continue
         return swept
-
-    def _of_owner(self, owner: str) -> Path:
-        digest = digest_of(owner)
-        return self.entries / digest[:2] / digest
 
     def _write_draft(self, draft: Path, header: bytes, value: bytes, use: int) -> None:
         fd = self._open_draft(draft)
@@ -162,12 +169,11 @@ class Folder:
             return self._os.open(draft, _WRITE, 0o600)
 
     def _place(self, draft: Path, path: Path) -> None:
-        for _ in range(3):  # an eviction may remove the directory that was just made
-            try:
-                return self._os.replace(draft, path)
-            except FileNotFoundError:
-                self._make(self.root, self.entries, path.parent.parent, path.parent)
-        return self._os.replace(draft, path)
+        try:
+            self._os.replace(draft, path)
+        except FileNotFoundError:
+            self._make(self.root, self.entries, path.parent)
+            self._os.replace(draft, path)
 
     def _make(self, *directories: Path) -> None:
         for directory in directories:
@@ -189,12 +195,6 @@ class Folder:
             self._os.unlink(draft)
         except OSError:
             return  # never made, or the sweep will find it
-
-    def _remove_empty(self, directory: Path) -> None:
-        try:
-            self._os.rmdir(directory)
-        except OSError:
-            return  # gone, or a put came in between
 
 
 def _reads(mtime_ns: int) -> int:

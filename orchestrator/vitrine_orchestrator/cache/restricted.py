@@ -25,7 +25,17 @@ MAX_BYTES = 256 * 2**20  # of one file and of one array: a hundred times the lar
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch/serialization.py, MAGIC_NUMBER
 _LEGACY_PROTOCOL = 1001
 _MAX_DIMS = 8
-_DAMAGE = (ValueError, LookupError, TypeError, ArithmeticError, RuntimeError, EOFError, zipfile.BadZipFile)
+# What a damaged program meets; Warning: pickletools warns of escapes in names, which callers may make errors.
+_DAMAGE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    Warning,
+)
 
 
 @dataclass(frozen=True, slots=True)

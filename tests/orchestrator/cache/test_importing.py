@@ -173,7 +173,7 @@ async def test_one_garment_id_of_two_users_is_a_conflict(s3, old, store):
         s3.objects[f"old/{path.replace('alice', 'bob')}"] = data
     report = await Importer(old, Store(store.objects)).run()
     assert report.outcomes == {"already there": 3, "imported": 1, "conflict": 2}
-    assert report.reasons[0].endswith("it is there from users/alice/vton-cache/garments/coat-1")
+    assert min(report.reasons).endswith("it is there from users/alice/vton-cache/garments/coat-1")
 
 
 async def test_a_store_that_does_not_answer_is_told(s3, old, store):
