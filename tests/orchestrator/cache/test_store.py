@@ -274,8 +274,9 @@ async def test_parts_of_two_versions_are_never_joined(s3):
 
     s3.fault = Times(ALWAYS, replace, path="value")
     tier = store(s3)
-    assert await value(tier) is None
-    assert tier.counters["corrupt"] == 2
+    found = await value(tier)
+    assert found in (None, first)  # all parts may have been read before the object was replaced
+    assert tier.counters["corrupt"] == (2 if found is None else 0)
 
 
 async def test_refused_is_not_missing(s3):
