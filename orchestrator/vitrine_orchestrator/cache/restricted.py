@@ -81,15 +81,7 @@ def load_tensor(data: bytes) -> np.ndarray:
         result = _load(data)
     except Refused:
         raise
-    except (
-        ValueError,
-        IndexError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        zipfile.BadZipFile,
-        EOFError,
-    ) as error:
+    except _DAMAGE as error:
         raise Refused(f"damaged: {type(error).__name__}: {error}") from error
     if not isinstance(result, _Tensor):
         raise Refused(f"holds a {type(result).__name__}, not a tensor")
