@@ -26,7 +26,8 @@ QUICK = ("text_encoder_2", "image_encoder", "parsing_atr", "parsing_lip", "dense
 def exported(tiny_checkpoint, tmp_path_factory):
     """A repository with the quick stages."""
     out = tmp_path_factory.mktemp("repository")
-    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(out), "--stages", *QUICK]
+    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(out), "--jobs", "1"]
+    words += ["--stages", *QUICK]
     assert main(words) == 0
     return out
 
@@ -88,7 +89,7 @@ def test_a_second_run_does_nothing(exported, tiny_checkpoint, capsys):
 
 def test_only_a_damaged_file_is_made_again(tiny_checkpoint, tmp_path):
     """A file that is not as it was written is replaced; the others are not touched."""
-    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path), "--stages"]
+    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path), "--jobs", "1", "--stages"]
     assert main([*words, "parsing_atr", "densepose"]) == 0
     kept, damaged = (tmp_path / name / "1" / "model.onnx" for name in ("parsing_atr", "densepose"))
     before, whole = kept.stat().st_mtime_ns, damaged.read_bytes()
@@ -96,6 +97,17 @@ def test_only_a_damaged_file_is_made_again(tiny_checkpoint, tmp_path):
     assert main([*words, "parsing_atr", "densepose"]) == 0
     assert damaged.read_bytes() == whole
     assert kept.stat().st_mtime_ns == before
+
+
+def test_several_processes_give_the_same_files(tiny_checkpoint, exported, tmp_path):
+    """As one process does; the manifest knows them all."""
+    stages = ("parsing_atr", "parsing_lip", "densepose")
+    words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path), "--jobs", "2"]
+    assert main([*words, "--stages", *stages]) == 0
+    for name in stages:
+        file = f"{name}/1/model.onnx"
+        assert (tmp_path / file).read_bytes() == (exported / file).read_bytes()
+        assert file in read_manifest(tmp_path / "denoise" / "1").files
 
 
 def test_every_model_of_ours_has_the_manifest(exported, tiny_checkpoint):
@@ -161,7 +173,7 @@ class Undecided(nn.Module):
 def test_one_failure_does_not_stop_the_others(tiny_checkpoint, tmp_path, monkeypatch, capsys):
     """The stages after it are exported, it is reported at the end, and only it is made by the next run."""
     words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path)]
-    words += ["--stages", "parsing_atr", "parsing_lip"]
+    words += ["--jobs", "1", "--stages", "parsing_atr", "parsing_lip"]
     from vitrine_export.exporting import adopt
 
     right = adopt._itself

@@ -1,70 +1,47 @@
-"""Does the work of an export: one stage after another, what was learnt of each told as it is done."""
+"""Does the work of an export: file after file, several at a time, each told as it is done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
 from tqdm import tqdm
-from vitrine_orchestrator.stages import stage as stage_row
 
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.errors import ExportFailed
-from vitrine_export.exporting import denoise
-from vitrine_export.exporting.adopt import Adopted, adopt
-from vitrine_export.exporting.onnx_file import Proof, files_of, remove, write
+from vitrine_export.exporting.onnx_file import files_of, remove
 from vitrine_export.exporting.order import AS_THEY_ARE, Order, Work
 from vitrine_export.exporting.record import write_manifest
+from vitrine_export.exporting.stage_files import Done, export_files, source_of
 from vitrine_export.exporting.tokenizers import FILES as TOKENIZER_FILES
+from vitrine_export.exporting.tokenizers import STAGE as TOKENIZER_STAGE
 from vitrine_export.exporting.tokenizers import write_tokenizers
-from vitrine_export.exporting.torchscript import adopt_script
-from vitrine_export.exporting.wrappers import BUILDERS, NEEDS
-
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+from vitrine_export.exporting.wrappers import NEEDS
 
 
 @dataclass(frozen=True)
-class Done:
-    """One file: its path in the repository, how far it is from torch, and what is to be said of it."""
+class Task:
+    """Files of one stage that are made together."""
 
-    file: str
-    proof: Proof
-    judge: str = "torch"
-    note: str = ""
-
-    def __str__(self) -> str:
-        proof = self.proof
-        return (
-            f"{self.file:34} {proof.worst:.1e} from {self.judge}, allowed {proof.allowed:.0e} · "
-            f"{proof.size_bytes / 2**20:7.1f} MiB · {proof.seconds:5.1f} s{self.note}"
-        )
+    stage: str
+    files: tuple[str, ...]
 
 
-def carry_out(work: Work) -> None:
-    """Export every stale stage; the manifest tells of each as soon as it is done, so that a stop loses one.
+def carry_out(work: Work, jobs: int) -> None:
+    """Export every stale stage; the manifest tells of each as soon as it is done: a stop loses little.
 
-    A stage that fails leaves no file and does not stop the others. Raises BadCheckpoint before anything is
-    written where a network does not fit, ExportFailed at the end where a stage failed.
+    `jobs` files are made at a time, each in a process; with 1 all are made in this one, and the nets of a
+    stage are loaded once. A stage that fails leaves no file and does not stop the others. Raises
+    BadCheckpoint before anything is written where a network does not fit, ExportFailed at the end where a
+    stage failed.
     """
-    order, record = work.order, work.record
-    _check(order.checkpoint, work.stale)
-    failures = []
-    with tqdm(work.stale, unit="stage", desc="export") as bar:
-        for stage in bar:
-            bar.set_postfix_str(stage)
-            record.forget(stage)
-            try:
-                paths = _stage(order, work, stage, bar.write)
-            except ExportFailed as failure:
-                failures.append(str(failure))
-                bar.write(str(failure))
-                for file in order.files_of(stage):  # half of a set of graphs is none
-                    remove(order.repository / file)
-            else:
-                record.add(stage, order.precision_of(stage), paths, order.repository)
-            write_manifest(order.repository, order.checkpoint, record)
+    _check(work.order.checkpoint, work.stale)
+    for stage in work.stale:
+        work.record.forget(stage)
+    failures = _Run(work).finish(jobs)
     if failures:
         raise ExportFailed("; ".join(failures))
 
@@ -74,41 +51,86 @@ def _check(checkpoint: Checkpoint, stages: tuple[str, ...]) -> None:
     checkpoint.verify(dict.fromkeys(name for stage in stages for name in NEEDS.get(stage, ())))
     for stage in AS_THEY_ARE:
         if stage in stages:
-            _source(checkpoint, stage)
+            source_of(checkpoint, stage)
 
 
-def _source(checkpoint: Checkpoint, stage: str) -> Path:
-    return checkpoint.densepose() if stage == "densepose" else checkpoint.parsing(stage)
+class _Run:
+    """What is under way: how many tasks each stage still waits for, and what went wrong."""
+
+    def __init__(self, work: Work) -> None:
+        self.order, self.record, self.stale = work.order, work.record, work.stale
+        self.awaited: Counter[str] = Counter()
+        self.failures: dict[str, str] = {}
+
+    def finish(self, jobs: int) -> list[str]:
+        """Do everything; the failures, one sentence for each stage that failed."""
+        tasks = self._tasks(split=jobs > 1)
+        self.awaited.update(task.stage for task in tasks)
+        with tqdm(total=len(self.stale), unit="stage", desc="export") as bar:
+            self._tokenizers(bar)
+            for stage, end in _ends(self.order, tasks, jobs):
+                self._take(stage, end, bar)
+        return list(self.failures.values())
+
+    def _tasks(self, split: bool) -> list[Task]:
+        """A task for each stage; split, for each file, the largest graphs first: none is left to the end."""
+        stages = [stage for stage in self.stale if stage != TOKENIZER_STAGE]
+        if not split:
+            return [Task(stage, self.order.files_of(stage)) for stage in stages]
+        return [
+            Task(stage, (file,))
+            for stage in reversed(stages)
+            for file in reversed(self.order.files_of(stage))
+        ]
+
+    def _tokenizers(self, bar: tqdm) -> None:
+        if TOKENIZER_STAGE in self.stale:
+            self.record.tokens = write_tokenizers(self.order.checkpoint, self.order.repository)
+            self._keep(TOKENIZER_STAGE, tuple(TOKENIZER_FILES.values()), bar)
+
+    def _take(self, stage: str, end: Future[list[Done]], bar: tqdm) -> None:
+        """Note the end of one task; with the last of a stage keep the stage or remove it."""
+        self.awaited[stage] -= 1
+        try:
+            for done in end.result():
+                bar.write(str(done))
+        except ExportFailed as failure:
+            self.failures.setdefault(stage, str(failure))
+            bar.write(str(failure))
+        if not self.awaited[stage]:
+            self._keep(stage, self.order.files_of(stage), bar)
+
+    def _keep(self, stage: str, files: tuple[str, ...], bar: tqdm) -> None:
+        order = self.order
+        paths = [path for file in files for path in files_of(order.repository / file)]
+        if stage in self.failures:
+            for path in paths:  # half of a set of graphs is none
+                remove(path)
+        else:
+            self.record.add(stage, order.precision_of(stage), paths, order.repository)
+        write_manifest(order.repository, order.checkpoint, self.record)
+        bar.update()
 
 
-def _stage(order: Order, work: Work, stage: str, say: Callable[[str], None]) -> list[Path]:
-    """Export one stage; the paths of its files."""
-    if stage == "prepare_text":
-        work.record.tokens = write_tokenizers(order.checkpoint, order.repository)
-        return [order.repository / file for file in TOKENIZER_FILES.values()]
-    written = []
-    for done in _graphs(order, stage):
-        say(str(done))
-        written += files_of(order.repository / done.file)
-    return written
-
-
-def _graphs(order: Order, stage: str) -> Iterator[Done]:
-    """The stage's ONNX files, one after the other."""
-    dtype = DTYPES[order.precision_of(stage)]
-    if stage in AS_THEY_ARE:
-        yield _adopted(order, stage)
+def _ends(order: Order, tasks: list[Task], jobs: int) -> Iterator[tuple[str, Future[list[Done]]]]:
+    """Each task's stage and end, in the order in which they end."""
+    if jobs == 1:
+        yield from ((task.stage, _here(order, task)) for task in tasks)
         return
-    if stage == "denoise":
-        made = denoise.networks(order.checkpoint, dtype, order.cond)
-    else:
-        made = [BUILDERS[stage](stage_row(stage), order.checkpoint, dtype)]
-    for network in made:
-        yield Done(network.file, write(stage, network, order.repository))
+    afresh = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    executor = ProcessPoolExecutor(jobs, mp_context=afresh)
+    try:
+        stages = {executor.submit(export_files, order, task.stage, task.files): task.stage for task in tasks}
+        yield from ((stages[end], end) for end in as_completed(stages))
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
-def _adopted(order: Order, stage: str) -> Done:
-    source, row = _source(order.checkpoint, stage), stage_row(stage)
-    taken: Adopted = (adopt if source.suffix == ".onnx" else adopt_script)(row, source, order.repository)
-    note = " · one picture at a time, looped" if taken.looped else ""
-    return Done(order.files_of(stage)[0], taken.proof, source.name, note)
+def _here(order: Order, task: Task) -> Future[list[Done]]:
+    """The task done in this process."""
+    end: Future[list[Done]] = Future()
+    try:
+        end.set_result(export_files(order, task.stage, task.files))
+    except ExportFailed as failure:
+        end.set_exception(failure)
+    return end

@@ -6,7 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
-from vitrine_export.checkpoint import open_checkpoint
+from vitrine_export.checkpoint import Checkpoint, open_checkpoint
+from vitrine_export.checkpoint.layout import files_that_count
 from vitrine_export.exporting.order import AS_THEY_ARE, STAGE_NAMES, Order, work_of
 
 HELP = "write every stage of a checkpoint as ONNX, each file checked against torch"
@@ -23,6 +24,8 @@ fp16 is what a stage computes in. The parsing and DensePose files of the checkpo
 
 WHOLE = ("prepare_text", *AS_THEY_ARE)
 """Stages without a choice of precision."""
+
+LARGE_BYTES = 2 * 2**30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write denoise/1/unet_cond.onnx: a step without guidance at half the work, for a second "
         "copy of the weights",
     )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        choices=range(1, 9),
+        metavar="N",
+        help="files made at a time (default: 2; 1 past 2 GiB)",
+    )
+
+
+def default_jobs(checkpoint: Checkpoint) -> int:
+    """Two processes for two cores; one where two would hold a large checkpoint twice."""
+    size = sum(path.stat().st_size for _, path in files_that_count(checkpoint.folder, checkpoint.unet))
+    return 1 if size > LARGE_BYTES else min(2, os.cpu_count() or 1)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint is a folder: nothing is fetched
     from vitrine_export.exporting.carry_out import carry_out  # torch takes seconds to import
 
-    carry_out(work)
+    carry_out(work, args.jobs or default_jobs(checkpoint))
     return 0
 
 
