@@ -143,8 +143,9 @@ async def local_rows(values: Values, folder: Path) -> list[Row]:
 
 async def store_rows(values: Values, endpoint: str) -> list[Row]:
     """The object store by the cache and by boto3, in turn; and the loop's delay while three sets are read."""
-    place = {"store": "s3://bench/cache", "endpoint": endpoint, "region": "us-east-1", "keys": KEYS}
-    settings = CacheSettings("off", **place)
+    settings = CacheSettings(
+        "off", store="s3://bench/cache", endpoint=endpoint, region="us-east-1", keys=KEYS
+    )
     first = open_cache(settings)
     await reader(first, values)()
     await first.close()  # uploads are finished

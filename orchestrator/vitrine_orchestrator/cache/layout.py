@@ -133,7 +133,7 @@ def join(rest: bytes, pictures: Mapping[str, np.ndarray]) -> bytes:
     if not pictures:
         return rest
     try:
-        return encode(decode(rest) | pictures)
+        return encode(decode(rest) | dict(pictures))
     except BadArrays as error:
         raise BadEntry(f"tensors cannot be read: {error}") from error
 

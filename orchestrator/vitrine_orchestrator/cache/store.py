@@ -148,16 +148,23 @@ class Store:
         return b"/".join(hashlib.sha256(mark).hexdigest()[:32].encode() if mark else b"-" for mark in marks)
 
     async def _fetch(self, key: Key, manifest: Manifest) -> bytes:
-        folder = layout.entry_folder(key)
-        contents = await asyncio.gather(
-            *(self._object(f"{folder}/{name}", stored) for name, stored in manifest.objects.items())
+        folder, objects = layout.entry_folder(key), manifest.objects
+        pictures = {name: one.array for name, one in objects.items() if one.array is not None}
+        (rest,) = objects.keys() - pictures.keys()
+        value, decoded = await asyncio.gather(
+            self._object(f"{folder}/{rest}", objects[rest]),
+            asyncio.gather(*(self._picture(f"{folder}/{name}", objects[name]) for name in pictures)),
         )
-        by_array = dict(zip((one.array for one in manifest.objects.values()), contents, strict=True))
-        rest = by_array.pop(None)
-        return await asyncio.to_thread(layout.join, rest, by_array) if by_array else rest
+        if not pictures:
+            return value
+        return await asyncio.to_thread(layout.join, value, dict(zip(pictures.values(), decoded, strict=True)))
 
-    async def _object(self, path: str, stored: Stored) -> bytes | np.ndarray:
-        """A picture decoded, anything else as it is; each part checked, and decoded, while others arrive."""
+    async def _picture(self, path: str, stored: Stored) -> np.ndarray:
+        """Decoded while others arrive."""
+        return await asyncio.to_thread(layout.from_png, await self._object(path, stored))
+
+    async def _object(self, path: str, stored: Stored) -> bytes:
+        """The whole of an object; each part is checked while others arrive."""
 
         async def part(start: int, end: int, digest: str) -> Buffer:
             data = await self.objects.get_range(path, start, end, stored.tag)
@@ -166,8 +173,7 @@ class Store:
             return data
 
         spans = zip(ranges(stored.bytes), stored.parts, strict=True)
-        data = b"".join(await asyncio.gather(*(part(*span, digest) for span, digest in spans)))
-        return await asyncio.to_thread(layout.from_png, data) if stored.array else data
+        return b"".join(await asyncio.gather(*(part(*span, digest) for span, digest in spans)))
 
     async def _put(self, key: Key, value: bytes, lease: Lease, source: str | None) -> bool:
         folder = layout.entry_folder(key)
