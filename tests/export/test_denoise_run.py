@@ -21,6 +21,8 @@ from vitrine_orchestrator.engine.onnx_device import cpu
 from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.schedulers import Schedules
 
+pytestmark = pytest.mark.timeout(900)  # four graphs are exported first
+
 CONFIG = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
