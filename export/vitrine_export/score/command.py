@@ -80,14 +80,16 @@ def _local(args: argparse.Namespace, options: Options) -> Score:
 def _export(args: argparse.Namespace) -> None:
     """Bring the repository up to the checkpoint; nothing is done when it is."""
     from vitrine_export.checkpoint import open_checkpoint
+    from vitrine_export.exporting.command import default_jobs
     from vitrine_export.exporting.order import Order, work_of
 
-    work = work_of(Order(open_checkpoint(args.checkpoint), args.repository, cond=True))
+    checkpoint = open_checkpoint(args.checkpoint)
+    work = work_of(Order(checkpoint, args.repository, cond=True))
     if work.stale:
         from vitrine_export.exporting.carry_out import carry_out  # torch takes seconds to import
 
         with contextlib.redirect_stdout(sys.stderr):
-            carry_out(work)
+            carry_out(work, default_jobs(checkpoint))
 
 
 async def _wire(args: argparse.Namespace, options: Options) -> Score:
