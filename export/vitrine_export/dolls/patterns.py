@@ -7,10 +7,10 @@ import numpy as np
 
 from vitrine_export.dolls.shapes import Points, ellipse, rectangle
 
-PERIOD = 0.14
+PERIOD = 0.2
 """Of stripes, checks and dots in body units.
 
-Bands are of 15 px at 192x256, nearly two latents wide for a VAE of factor 8."""
+Bands are of 22 px at 192x256, nearly three latents wide for a VAE of factor 8."""
 
 Emblem = tuple[float, float, float]
 """Where a logo lies on the cloth: u, v and radius."""

@@ -4,14 +4,17 @@ Both are painted on a canvas three times as large; colours are averaged down, la
 each pixel, so a label is that of what lies at the pixel's centre.
 """
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from vitrine_orchestrator.person.labels import Category
 
 from vitrine_export.dolls.figure import ASPECT, figure, placement
-from vitrine_export.dolls.garment import Garment
+from vitrine_export.dolls.garment import FORMS, Garment
 from vitrine_export.dolls.layers import Layer, Print
-from vitrine_export.dolls.palette import PAPER
+from vitrine_export.dolls.palette import GARMENT_COLOURS, PAPER
 from vitrine_export.dolls.person import Person, Pose
 from vitrine_export.dolls.scene import bare_body, product, scene
 from vitrine_export.dolls.shapes import Frame, Points
@@ -22,8 +25,8 @@ Size = tuple[int, int]
 SIZE: Size = (192, 256)
 """Width and height in px of the pictures that the small checkpoint is trained on."""
 
-FILL = 0.84
-"""How much of a product picture the garment spans, in width or height, whichever is reached first."""
+FILL = 0.9
+"""How much of a product picture the largest garment of a category spans, in width or height."""
 
 _OVERSAMPLING = 3
 _SUBPIXEL_BITS = 4  # fillPoly takes fixed-point corners
@@ -42,10 +45,12 @@ def draw_person(person: Person, size: Size = SIZE) -> Image:
 
 
 def draw_garment(garment: Garment, size: Size = SIZE) -> Image:
-    """The product picture: the garment flat on PAPER, (height, width, 3) uint8 RGB."""
+    """The product picture: the garment flat on PAPER, (height, width, 3) uint8 RGB.
+
+    All garments of a category lie on the same stand, so a short one looks short.
+    """
     canvas = _canvas(size, PAPER)
-    layers = product(garment, figure(FLAT_POSE, 1.0))
-    _paint(canvas, layers, _fitting(layers))
+    _paint(canvas, _flat(garment), _stand(garment.category))
     return _averaged(canvas, size)
 
 
@@ -83,9 +88,17 @@ def _labelled(layers: list[Layer], frame: Frame, size: Size) -> Image:
     return np.ascontiguousarray(canvas[middle::_OVERSAMPLING, middle::_OVERSAMPLING, 0])
 
 
-def _fitting(layers: list[Layer]) -> Frame:
-    """The placement that centres the layers and lets them span FILL of the picture."""
-    corners = np.concatenate([layer.outline for layer in layers])
+def _flat(garment: Garment) -> list[Layer]:
+    return product(garment, figure(FLAT_POSE, 1.0))
+
+
+@cache
+def _stand(category: Category) -> Frame:
+    """Where garments of a category lie: all of them together are centred and span FILL of the picture."""
+    colour = next(iter(GARMENT_COLOURS))
+    forms = [form for form in FORMS if form.category == category]
+    garments = [Garment(category, form.kind, form.sleeve, form.length, colour) for form in forms]
+    corners = np.concatenate([layer.outline for garment in garments for layer in _flat(garment)])
     low, high = corners.min(axis=0), corners.max(axis=0)
     stretch = np.array([1.0 / ASPECT, 1.0])
     scale = FILL / float(((high - low) * stretch).max()) * stretch

@@ -19,7 +19,7 @@ from vitrine_export.training.draws import batches, mask_of, pose_picture, signed
 from vitrine_export.training.loop import device
 from vitrine_export.training.recipe import SEED
 
-SHARD, COUNT = 256, 4096
+SHARD, COUNT = 256, 6144
 
 
 @dataclass(frozen=True)
