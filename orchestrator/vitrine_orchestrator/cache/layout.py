@@ -1,5 +1,6 @@
 """Where values lie in the object store, and in what form: folders that a person can read (docs/cache.md).
 
+    {prefix}/v1/forgotten/{time}-{host}-{random}      one for each invalidation: see feed.py
     {prefix}/v1/generation                            who wrote it last invalidated everything
     {prefix}/v1/{person|garment|content}/{id}/        everything of one owner
         generation                                    who wrote it last invalidated this owner
@@ -27,6 +28,7 @@ from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
 from vitrine_orchestrator.cache.objects import ranges
 
 ROOT = "v1"
+FEED = f"{ROOT}/forgotten"  # what was invalidated, by time: see feed.py
 MANIFEST = "manifest.json"
 FORMAT = 1
 MAX_PIXELS = 40_000_000

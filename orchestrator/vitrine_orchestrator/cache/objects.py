@@ -76,8 +76,11 @@ class Objects(Protocol):
         """Delete objects, missing ones included. Raises ObjectsFault."""
         ...
 
-    def list(self, prefix: str) -> AsyncIterator[Listed]:
-        """Every object whose path begins with the segments of `prefix`. Raises ObjectsFault."""
+    def list(self, prefix: str, after: str | None = None) -> AsyncIterator[Listed]:
+        """Every object whose path begins with the segments of `prefix`, and comes after `after`.
+
+        In the order of their paths. Raises ObjectsFault.
+        """
         ...
 
     def renew(self) -> None:
@@ -160,10 +163,10 @@ class S3Objects:
         with _translated():
             await obstore.delete_async(await self._open(), list(paths))
 
-    async def list(self, prefix: str) -> AsyncIterator[Listed]:
+    async def list(self, prefix: str, after: str | None = None) -> AsyncIterator[Listed]:
         """See Objects."""
         with _translated():
-            async for rows in obstore.list(await self._open(), prefix):
+            async for rows in obstore.list(await self._open(), prefix, offset=after):
                 for row in rows:
                     yield Listed(row["path"], row["size"])
 

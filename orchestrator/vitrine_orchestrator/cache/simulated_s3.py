@@ -113,7 +113,7 @@ class SimulatedS3:
 
     def _answer(self, request: Request) -> Response:
         if request.method == "GET" and "list-type" in request.query:
-            return self._list(request.query.get("prefix", ""))
+            return self._list(request.query.get("prefix", ""), request.query.get("start-after", ""))
         if request.method == "POST":
             return self._post(request)
         if request.method == "PUT":
@@ -167,12 +167,12 @@ class SimulatedS3:
         self._uploads[upload] = {}
         return _xml("InitiateMultipartUploadResult", f"<UploadId>{upload}</UploadId>")
 
-    def _list(self, prefix: str) -> Response:
+    def _list(self, prefix: str, after: str) -> Response:
         rows = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{len(body)}</Size><ETag>{escape(etag(body))}</ETag>"
             "<LastModified>2026-10-21T07:28:00.000Z</LastModified></Contents>"
             for key, body in sorted(self.objects.items())
-            if key.startswith(prefix)
+            if key.startswith(prefix) and key > after
         )
         return _xml("ListBucketResult", f"<IsTruncated>false</IsTruncated>{rows}")
 

@@ -14,6 +14,7 @@ from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.cache import layout
 from vitrine_orchestrator.cache.breaker import Breaker
+from vitrine_orchestrator.cache.feed import Feed
 from vitrine_orchestrator.cache.key import EVERYTHING, Key
 from vitrine_orchestrator.cache.layout import BadEntry, Manifest, Stored
 from vitrine_orchestrator.cache.objects import Buffer, Changed, Objects, ObjectsFault, Refused, ranges
@@ -42,8 +43,11 @@ class Store:
         objects: Objects,
         counters: Counters | None = None,
         clock: Callable[[], float] = time.monotonic,
+        host: str = "",
     ) -> None:
+        """`host` names the processes that need not be told of this one's invalidations; see feed.py."""
         self.objects, self.clock = objects, clock
+        self.feed = Feed(objects, host or secrets.token_hex(8))
         self.counters = counters or Counters()
         self.breaker = Breaker(clock)
         self._missing: dict[Key, tuple[float, Lease]] = {}
@@ -110,6 +114,7 @@ class Store:
 
     async def _forget(self, owner: str) -> None:
         await self.objects.put(layout.generation_path(owner), secrets.token_hex(16).encode())
+        await self.feed.tell(owner)
         await self._delete_all(layout.owner_folder(owner))
 
     async def _get_twice(self, key: Key) -> Got:
@@ -192,10 +197,10 @@ class Store:
         return True
 
     async def _delete_all(self, folder: str) -> None:
-        """Delete everything in a folder but the generations, without which old leases would stand again."""
+        """Delete a folder but for generations, without which old leases would stand again, and the feed."""
         paths = []
         async for listed in self.objects.list(folder):
-            if not listed.path.endswith("/generation"):
+            if not listed.path.endswith("/generation") and not listed.path.startswith(f"{layout.FEED}/"):
                 paths.append(listed.path)
         for start in range(0, len(paths), DELETE_ROWS):
             await self.objects.delete(paths[start : start + DELETE_ROWS])

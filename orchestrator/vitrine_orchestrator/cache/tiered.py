@@ -34,7 +34,7 @@ class Tiered:
     """Three tiers, each of which may be Off. A hit is given to the faster ones.
 
     No fault of a tier passes through, not even one that a tier failed to catch: it is counted, logged, and a
-    miss. Only `forget` raises, since a promise that is not kept must be known.
+    miss. Only `forget` tells, since a promise that is not kept must be known.
     """
 
     def __init__(
@@ -61,21 +61,26 @@ class Tiered:
             if lease is not None:
                 await self._guarded(self.tiers[source].put, key, value, lease, default=False)
 
-    async def forget(self, owner: str) -> None:
+    async def forget(self, owner: str) -> str | None:
         """No get that begins after this has returned answers what `owner` (or EVERYTHING) had.
 
         That holds for every process that shares the disk folder, and for what any host takes from the store.
-        Unavailable if a tier could not promise it. What the store did not take is queued, and until it has,
-        this host takes nothing of the owner from there.
+        Unavailable if memory or disk could not promise it. Why the store did not take it, if only that is
+        lacking: it is queued, and until it is carried out this host takes nothing of the owner from there.
         """
         tombstone = self.tombstones.add(owner)  # first of all: whatever happens next, it will be carried out
-        await self.tiers["memory"].forget(owner)
-        await self.tiers["disk"].forget(owner)
+        await self.forget_near(owner)
         try:
             await self.tiers["store"].forget(owner)
         except Unavailable as error:
-            raise Unavailable(f"{error}; it is queued, and nothing stale is served here") from error
+            return f"{error}; it is queued, and nothing stale is served here"
         self.tombstones.remove(tombstone)
+        return None
+
+    async def forget_near(self, owner: str) -> None:
+        """Forget in memory and on disk only: the store knows already."""
+        await self.tiers["memory"].forget(owner)
+        await self.tiers["disk"].forget(owner)
 
     async def settle(self) -> None:
         """Carry out the invalidations that wait for the store, unless that was tried a moment ago."""

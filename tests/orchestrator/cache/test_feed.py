@@ -1,0 +1,135 @@
+"""Other hosts' invalidations reach this host's memory and disk."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from store_faults import ALWAYS, Times, status
+from vitrine_orchestrator.cache.feed import KEPT_S, SKEW_S, Cursor, Feed, Watch, host_name
+from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
+from vitrine_orchestrator.cache.objects import Place, S3Objects
+
+KEY = Key("upper_body", owner("person", "alice"), "recipe")
+OTHER = Key("upper_body", owner("person", "bob"), "recipe")
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self):
+        self.now = 1.8e9
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def objects(s3):
+    return S3Objects(Place("bucket", "cache", s3.endpoint, "us-east-1", ("key", "secret")))
+
+
+def making(number: float):
+    async def compute():
+        return {"x": np.array([number], np.float32)}
+
+    return compute
+
+
+async def get(cache, number: float, key: Key = KEY) -> float:
+    return float((await cache.memo.get_or_compute(key, making(number)))[0]["x"][0])
+
+
+async def test_another_hosts_memory_and_disk_follow(opened, tmp_path):
+    """Warm in both, forgotten on one: after the other's next look only that owner is made anew there."""
+    here, there = opened(), opened(folder=tmp_path / "another host")
+    for key in (KEY, OTHER):
+        assert [await get(cache, 1.0, key) for cache in (here, there)] == [1.0, 1.0]
+    await here.memo.forget(KEY.owner)
+    await there.memo.watch.look()
+    assert await get(there, 2.0) == 2.0
+    assert await get(there, 2.0, OTHER) == 1.0
+
+
+async def test_a_host_without_a_folder_follows_too(opened):
+    """Its cursor is in the process."""
+    here, there = opened(), opened(folder=None)
+    await get(there, 1.0)
+    await here.memo.forget(EVERYTHING)
+    await there.memo.watch.look()
+    assert await get(there, 2.0) == 2.0
+
+
+async def test_a_host_that_was_off_catches_up_before_it_answers(opened, tmp_path):
+    """What was forgotten meanwhile is not served from its disk after the start."""
+    there = opened(folder=tmp_path / "another host")
+    await get(there, 1.0)
+    await there.close()
+    await opened().memo.forget(KEY.owner)
+    assert await get(opened(folder=tmp_path / "another host"), 2.0) == 2.0
+
+
+async def test_a_hosts_own_invalidations_are_no_news_to_it(opened):
+    """What was made after them stays, in every process of the host."""
+    one, other = opened(), opened()
+    await one.memo.forget(KEY.owner)
+    assert await get(one, 1.0) == 1.0
+    await other.memo.watch.look()
+    assert await get(other, 2.0) == 1.0
+
+
+async def test_each_invalidation_is_read_once(objects):
+    """Also those of a host whose clock is behind, within the skew."""
+    clock, late = Clock(), Clock()
+    late.now -= SKEW_S - 10
+    reader, writer, behind = Feed(objects, "a", clock), Feed(objects, "b", clock), Feed(objects, "c", late)
+    owners, cursor = await reader.news(Cursor())
+    assert owners == []
+    await writer.tell("person:1")
+    await reader.tell("person:mine")
+    owners, cursor = await reader.news(cursor)
+    assert owners == ["person:1"]
+    await behind.tell("person:\ud800")
+    owners, cursor = await reader.news(cursor)
+    assert owners == ["person:\ud800"]
+    clock.now += 2 * SKEW_S
+    assert (await reader.news(cursor))[0] == []
+
+
+async def test_what_is_too_old_is_deleted(objects, s3):
+    """Nothing lives so long in memory or on a disk."""
+    clock = Clock()
+    feed = Feed(objects, "a", clock)
+    await feed.tell("person:1")
+    clock.now += KEPT_S + 1
+    await feed.tell("person:2")
+    await feed.sweep()
+    assert len(s3.objects) == 1
+
+
+async def test_one_process_of_a_host_looks(objects, tmp_path):
+    """The other leaves it to the one that does."""
+    forgotten = []
+
+    async def forget(who):
+        forgotten.append(who)
+
+    one, other = (Watch(Feed(objects, "a"), forget, tmp_path) for _ in range(2))
+    await Feed(objects, "b").tell("person:1")
+    await asyncio.gather(one.look(), other.look())
+    assert forgotten == ["person:1"]
+    await other.look()
+    assert forgotten == ["person:1"]
+
+
+async def test_a_store_that_does_not_answer_delays_the_first_request_only(opened, s3, monkeypatch):
+    """The first look is waited for within a bound; requests are answered all the same."""
+    monkeypatch.setattr("vitrine_orchestrator.cache.feed.FIRST_LOOK_S", 0.05)
+    s3.fault = Times(ALWAYS, status(503, "SlowDown"))
+    assert await get(opened(), 1.0) == 1.0
+
+
+def test_the_processes_of_a_folder_have_one_name(tmp_path):
+    """Without a folder each has its own."""
+    assert host_name(tmp_path) == host_name(tmp_path)
+    assert host_name(None) != host_name(None)
+    assert host_name(tmp_path / "not there")  # one of its own: never an error
