@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +48,26 @@ class Prepared:
     tensors: Tensors  # read-only; names, shapes and dtypes are those of the model's outputs
     timings: Mapping[str, float]  # seconds by stage
     sources: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class CacheStatistics:
+    """What a server's caches did since its models' start, all its processes together, and what they hold.
+
+    A rate is a share of all requests. `numbers` has every figure by name: the fields here, other events
+    (docs/cache.md), and for each part of the memory and the disk its `{part}_entries` and `{part}_bytes`.
+    """
+
+    total_requests: int
+    l1_hits: int  # memory
+    l2_hits: int  # disk
+    l3_hits: int  # object store
+    misses: int
+    evictions: int
+    l1_hit_rate: float
+    l2_hit_rate: float
+    l3_hit_rate: float
+    numbers: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -125,6 +145,15 @@ def read_pipeline_digest(outputs: Tensors) -> str:
             "the server's report lacks 'pipeline_digest': its version is too old for kept results"
         )
     return digest
+
+
+def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
+    """The answer of `cache_control` to the action "stats"."""
+    numbers = _json(outputs, "answer")
+    named = [field.name for field in fields(CacheStatistics) if field.name != "numbers"]
+    if missing := [name for name in named if name not in numbers]:
+        raise VitrineError(f"the server's cache statistics lack {', '.join(missing)}")
+    return CacheStatistics(**{name: numbers[name] for name in named}, numbers=MappingProxyType(numbers))
 
 
 def read_report(outputs: Tensors) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine.answers import (
+    CacheStatistics,
     Fitting,
     Prepared,
     Progress,
     TryOn,
+    read_cache_statistics,
     read_event,
     read_pipeline_digest,
     read_prepared,
@@ -27,6 +29,7 @@ from vitrine.inputs import (
     DIGEST_INPUTS,
     Tensors,
     TryOnOptions,
+    cache_inputs,
     options_for_each,
     prepare_garment_inputs,
     prepare_person_inputs,
@@ -114,6 +117,24 @@ class AsyncVitrine:
     async def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
         """See Vitrine."""
         return read_pipeline_digest(await self.infer("prepare_text", DIGEST_INPUTS, timeout_s=timeout_s))
+
+    async def cache_statistics(self, *, timeout_s: float | None = None) -> CacheStatistics:
+        """See Vitrine."""
+        outputs = await self.infer("cache_control", cache_inputs("stats"), timeout_s=timeout_s)
+        return read_cache_statistics(outputs)
+
+    async def clear_cache(
+        self,
+        *,
+        person_id: str | None = None,
+        garment_id: str | None = None,
+        everything: bool = False,
+        timeout_s: float | None = None,
+    ) -> None:
+        """See Vitrine."""
+        named = {"person_id": person_id, "garment_id": garment_id}
+        inputs = cache_inputs("clear", everything=everything, **named)
+        await self.infer("cache_control", inputs, timeout_s=timeout_s)
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """See Vitrine."""

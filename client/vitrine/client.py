@@ -12,10 +12,12 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine.answers import (
+    CacheStatistics,
     Fitting,
     Prepared,
     Progress,
     TryOn,
+    read_cache_statistics,
     read_event,
     read_pipeline_digest,
     read_prepared,
@@ -27,6 +29,7 @@ from vitrine.inputs import (
     DIGEST_INPUTS,
     Tensors,
     TryOnOptions,
+    cache_inputs,
     options_for_each,
     prepare_garment_inputs,
     prepare_person_inputs,
@@ -130,6 +133,27 @@ class Vitrine:
     def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
         """What changes whenever the server would make another picture of the same request."""
         return read_pipeline_digest(self.infer("prepare_text", DIGEST_INPUTS, timeout_s=timeout_s))
+
+    def cache_statistics(self, *, timeout_s: float | None = None) -> CacheStatistics:
+        """What the caches did and hold; other processes are a second behind."""
+        outputs = self.infer("cache_control", cache_inputs("stats"), timeout_s=timeout_s)
+        return read_cache_statistics(outputs)
+
+    def clear_cache(
+        self,
+        *,
+        person_id: str | None = None,
+        garment_id: str | None = None,
+        everything: bool = False,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Forget one person (all categories), one garment, or everything.
+
+        Once this returns, nothing of it is served by this server, nor by any other from the object store.
+        """
+        named = {"person_id": person_id, "garment_id": garment_id}
+        inputs = cache_inputs("clear", everything=everything, **named)
+        self.infer("cache_control", inputs, timeout_s=timeout_s)
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """What the server has loaded: versions, readiness, statistics."""

@@ -186,11 +186,20 @@ def _prepare(kind: str, source: str) -> Callable[[Tensors], dict[str, np.ndarray
     return answer
 
 
+def _cache_control(inputs: Tensors) -> dict[str, np.ndarray]:
+    """A cache that has seen nothing."""
+    counted = ("total_requests", "l1_hits", "l2_hits", "l3_hits", "misses", "evictions")
+    numbers = dict.fromkeys(counted, 0) | dict.fromkeys(("l1_hit_rate", "l2_hit_rate", "l3_hit_rate"), 0.0)
+    cleared = {"cleared": "everything"}
+    return {"answer": _bytes(json.dumps(numbers if inputs["action"][0] == b"stats" else cleared).encode())}
+
+
 _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "try_on": _try_on,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),
+    "cache_control": _cache_control,
 }
 
 

@@ -90,6 +90,14 @@ def prepare_text_inputs(*, description: str) -> dict[str, np.ndarray]:
     return _texts("description", description, 1)
 
 
+def cache_inputs(
+    action: str, *, person_id: str | None = None, garment_id: str | None = None, everything: bool = False
+) -> dict[str, np.ndarray]:
+    """The inputs of the model `cache_control`; whether they go together is the server's to say."""
+    inputs = _texts("action", action) | _texts("person_id", person_id) | _texts("garment_id", garment_id)
+    return inputs | ({"everything": np.array([True])} if everything else {})
+
+
 def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The options of each try-on of `try_on_many`: lists among PER_GARMENT are dealt out one by one."""
     if "garment" in options or "garment_id" in options:

@@ -65,6 +65,7 @@ class Stage:
     queue_timeout_us: int = 60_000_000  # waited longer: refused as busy
     in_flight: int = 0  # a model of ours: requests answered at the same time; a network: 0
     decoupled: bool = False  # many responses for one request
+    of_checkpoint: bool = True  # whether what it answers depends on the checkpoint
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
     tolerance: float = 1e-3  # largest absolute difference between the exported and the torch network
 
@@ -72,6 +73,11 @@ class Stage:
     def backend(self) -> Literal["onnxruntime", "python"]:
         """Networks run in ONNX Runtime; models of ours in Python."""
         return "python" if self.in_flight else "onnxruntime"
+
+    @property
+    def needs_manifest(self) -> bool:
+        """Models of ours read the checkpoint's manifest beside them."""
+        return self.backend == "python" and self.of_checkpoint
 
 
 def _optional(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -231,6 +237,19 @@ STAGES: tuple[Stage, ...] = (
         in_flight=32,
         decoupled=True,
         on_gpu=False,
+    ),
+    Stage(
+        "cache_control",
+        _optional(
+            Tensor("action", "STRING", (1,)),
+            Tensor("person_id", "STRING", (1,)),
+            Tensor("garment_id", "STRING", (1,)),
+            Tensor("everything", "BOOL", (1,)),
+        ),
+        (Tensor("answer", "STRING", (1,)),),
+        in_flight=16,
+        on_gpu=False,
+        of_checkpoint=False,
     ),
 )
 

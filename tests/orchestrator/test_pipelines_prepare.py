@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from vitrine.errors import BadRequest, NotFound, StageFailed
+from vitrine.errors import BadRequest, NotFound, StageFailed, Unavailable
 from vitrine_orchestrator.cache.key import Key
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person.labels import Label
@@ -79,7 +79,7 @@ class FakeMemo:
     def __init__(self):
         self.kept: dict[Key, dict] = {}
 
-    async def get_or_compute(self, key, compute):
+    async def get_or_compute(self, key, compute, able=True):
         """Keep whatever is computed."""
         if key in self.kept:
             return self.kept[key], "memory"
@@ -155,6 +155,37 @@ async def test_a_new_picture_replaces_what_an_id_had():
     new = await prepare_person(context, {"person_raw": 255 - PHOTO, "person_id": texts("anna")})
     assert read_report(new)["sources"] == {"person": "fresh"}
     assert len(memo.kept) == 1
+
+
+async def test_a_new_picture_counts_even_where_nothing_can_be_forgotten():
+    """A cache that cannot take an invalidation costs the memory of it, never the try-on."""
+
+    class Stuck(FakeMemo):
+        async def forget(self, owner):
+            raise Unavailable("the folder cannot be written")
+
+    context = Context(networks(), MANIFEST, Stuck())
+    for picture in (PHOTO, 255 - PHOTO):
+        outputs = await prepare_person(context, {"person": texts(encode(picture)), "person_id": texts("ann")})
+        assert read_report(outputs)["sources"] == {"person": "fresh"}
+    plain = await prepare_person(Context(networks(), MANIFEST), {"person": texts(encode(255 - PHOTO))})
+    np.testing.assert_array_equal(outputs["image"], plain["image"])
+
+
+async def test_the_answer_is_of_the_picture_that_was_sent():
+    """Even where others keep sending other pictures under the same id, and theirs are what the memo finds."""
+    others = FakeMemo()
+    await prepare_person(Context(networks(), MANIFEST, others), {"person": texts(encode(PHOTO))})
+    (theirs,) = others.kept.values()
+
+    class Busy(FakeMemo):
+        async def get_or_compute(self, key, compute, able=True):
+            return theirs, "memory"
+
+    inputs = {"person": texts(encode(255 - PHOTO)), "person_id": texts("ann")}
+    outputs = await prepare_person(Context(networks(), MANIFEST, Busy()), inputs)
+    assert read_report(outputs)["sources"] == {"person": "fresh"}
+    assert not np.array_equal(outputs["image"], theirs["image"])
 
 
 async def test_an_unknown_id_is_not_found():

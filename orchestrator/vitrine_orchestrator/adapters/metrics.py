@@ -6,6 +6,7 @@ import threading
 from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.cache.opening import Cache
+from vitrine_orchestrator.cache.statistics import Sizes
 
 
 class Family(NamedTuple):
@@ -24,8 +25,8 @@ FAMILIES = (
     Family("vitrine_stage_calls_total", "COUNTER", "Calls of a stage", ("stage", "outcome")),
     Family("vitrine_stage_seconds_total", "COUNTER", "Seconds in calls of a stage", ("stage",)),
     Family("vitrine_cache_events_total", "COUNTER", "What the cache counted", ("event",)),
-    Family("vitrine_cache_entries", "GAUGE", "Values kept in memory", ("part",)),
-    Family("vitrine_cache_bytes", "GAUGE", "Bytes kept in memory", ("part",)),
+    Family("vitrine_cache_entries", "GAUGE", "Values kept: in memory by category, on disk", ("part",)),
+    Family("vitrine_cache_bytes", "GAUGE", "Bytes kept: in memory by category, on disk", ("part",)),
     Family(
         "vitrine_sources_total", "COUNTER", "Prepared things, by where they came from", ("kind", "source")
     ),
@@ -64,10 +65,18 @@ class CacheMetrics:
         self._told: dict[tuple[str, str], float] = {}
 
     def publish(self) -> None:
-        """Pass on what changed; of sizes those in memory (a folder's would have to be scanned)."""
+        """Pass on what this process did, and what its memory holds; free what was invalidated elsewhere."""
+        self._cache.tidy()
         for event, count in self._cache.memo.counters.snapshot().items():
             self._tell("vitrine_cache_events_total", "event", event, count)
-        for part, size in (self._cache.memory.sizes() if self._cache.memory else {}).items():
+        self._sizes(self._cache.memory.sizes() if self._cache.memory else {})
+
+    def publish_disk(self) -> None:
+        """Pass on what the folder holds, by a scan: for one process of a host, and seldom."""
+        self._sizes({"disk": self._cache.disk.sizes()} if self._cache.disk else {})
+
+    def _sizes(self, sizes: Sizes) -> None:
+        for part, size in sizes.items():
             self._tell("vitrine_cache_entries", "part", part, size["entries"])
             self._tell("vitrine_cache_bytes", "part", part, size["bytes"])
 

@@ -1,4 +1,8 @@
-"""`vitrine cache`: statistics, invalidation, and taking over old data."""
+"""`vitrine cache`: statistics, invalidation, and taking over old data.
+
+A server is asked with no more than the thin client. What works on the tiers themselves (`--local`, `import`)
+needs the server's packages, which are imported there.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +12,28 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-from vitrine.errors import Unavailable
+from vitrine.commands.connection import add_connection, open_client
+from vitrine.errors import Unavailable, one_line
 
-from vitrine_orchestrator.adapters.model import cache_settings
-from vitrine_orchestrator.cache.control import cleared_owner
-from vitrine_orchestrator.cache.importing import Importer, Report
-from vitrine_orchestrator.cache.objects import ObjectsFault, S3Objects
-from vitrine_orchestrator.cache.opening import CacheSettings, open_cache, place_of
-from vitrine_orchestrator.cache.store import Store
-from vitrine_orchestrator.settings import Settings
+if TYPE_CHECKING:
+    from vitrine_orchestrator.cache.importing import Report
+    from vitrine_orchestrator.cache.opening import CacheSettings
 
 HELP = "cache statistics, invalidation, and the import of old data"
 EXAMPLES = """\
 examples:
-  vitrine cache stats                                what the processes of this host did, and what is kept
+  vitrine cache stats                                what the processes of the server did, and what is kept
   vitrine cache clear --person alice                 a new photo: nothing of the old one is served any more
-  vitrine cache clear --everything
+  vitrine cache clear --everything --url gpu-7:8001
+  vitrine cache clear --everything --local           without a server: in the folder and the store
   vitrine cache import --from s3://old-cache --dry-run
   vitrine cache import --from s3://old-cache         into the store that VITRINE_CACHE_STORE names; can be
                                                      interrupted and run again; deletes nothing
 
-The folder and the store are those of the server: VITRINE_CACHE_FOLDER, VITRINE_CACHE_STORE,
-VITRINE_CACHE_ENDPOINT, VITRINE_CACHE_REGION. Credentials are found as boto3 finds them."""
+--local and import work on the folder and the store that a server here would use (VITRINE_CACHE_FOLDER,
+VITRINE_CACHE_STORE, VITRINE_CACHE_ENDPOINT, VITRINE_CACHE_REGION). Credentials come as boto3 finds them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     whom = clear.add_mutually_exclusive_group(required=True)
     whom.add_argument("--person", metavar="ID", help="all categories of this person")
     whom.add_argument("--garment", metavar="ID", help="this garment and its texts")
-    whom.add_argument("--everything", action="store_true", help="all that the folder and the store keep")
+    whom.add_argument("--everything", action="store_true", help="all that the tiers keep")
+    for asked in (stats, clear):
+        asked.add_argument("--local", action="store_true", help="no server: the folder and the store")
+        add_connection(asked)
     taken = actions.add_parser("import", help="take over the object layout of the old service")
     taken.add_argument("--from", dest="old", required=True, metavar="s3://BUCKET/PREFIX", help="old objects")
     taken.add_argument("--from-endpoint", metavar="URL", help="address of the old store, if it is another")
@@ -52,34 +57,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; 1 when something of an import is left undone. Raises VitrineError."""
-    settings = cache_settings(Settings.from_environment(os.environ))
-    if args.action == "import":
-        return asyncio.run(_import(args, settings))
+    try:
+        if args.action == "import":
+            return asyncio.run(_import(args, _settings()))
+        return _stats(args) if args.action == "stats" else _clear(args)
+    except ImportError as error:
+        raise Unavailable(f"{one_line(error)}; pip install 'vitrine[server]' brings it") from error
+
+
+def _stats(args: argparse.Namespace) -> int:
+    if args.local:
+        numbers = asyncio.run(_local_statistics(_tiers()))
+    else:
+        with open_client(args) as vitrine:
+            numbers = vitrine.cache_statistics().numbers
+    print(json.dumps(dict(numbers), indent=2) if args.json else table(numbers))
+    return 0
+
+
+def _clear(args: argparse.Namespace) -> int:
+    if args.local:
+        asyncio.run(_clear_locally(args, _tiers()))
+    else:
+        with open_client(args) as vitrine:
+            vitrine.clear_cache(person_id=args.person, garment_id=args.garment, everything=args.everything)
+    print("cleared everything" if args.everything else f"cleared {args.person or args.garment}")
+    return 0
+
+
+def _settings() -> CacheSettings:
+    """What the environment says."""
+    from vitrine_orchestrator.adapters.model import cache_settings
+    from vitrine_orchestrator.settings import Settings
+
+    return cache_settings(Settings.from_environment(os.environ))
+
+
+def _tiers() -> CacheSettings:
+    """The same, unless it names no tier that outlives a process."""
+    settings = _settings()
     if settings.folder is None and settings.store == "off":
         raise Unavailable("VITRINE_CACHE_FOLDER and VITRINE_CACHE_STORE are not set: no cache is known here")
-    return asyncio.run(_stats(args.json, settings) if args.action == "stats" else _clear(args, settings))
+    return settings
 
 
-async def _stats(as_json: bool, settings: CacheSettings) -> int:
-    cache = open_cache(settings)
-    numbers = await asyncio.to_thread(cache.statistics)
-    await cache.close()
-    print(json.dumps(numbers, indent=2) if as_json else table(numbers))
-    return 0
+async def _local_statistics(settings: CacheSettings) -> Mapping[str, float]:
+    from vitrine_orchestrator.cache.opening import open_cache
 
-
-async def _clear(args: argparse.Namespace, settings: CacheSettings) -> int:
-    who = cleared_owner(args.person, args.garment, args.everything)
     cache = open_cache(settings)
     try:
-        await cache.memo.forget(who)
+        return await asyncio.to_thread(cache.statistics)
     finally:
         await cache.close()
-    print(f"cleared {who or 'everything'}")
-    return 0
+
+
+async def _clear_locally(args: argparse.Namespace, settings: CacheSettings) -> None:
+    from vitrine_orchestrator.cache.control import cleared_owner
+    from vitrine_orchestrator.cache.opening import open_cache
+
+    cache = open_cache(settings)
+    try:
+        await cache.clear(cleared_owner(args.person, args.garment, args.everything))
+    finally:
+        await cache.close()
 
 
 async def _import(args: argparse.Namespace, settings: CacheSettings) -> int:
+    from tqdm import tqdm
+
+    from vitrine_orchestrator.cache.importing import Importer
+    from vitrine_orchestrator.cache.objects import ObjectsFault, S3Objects
+    from vitrine_orchestrator.cache.opening import place_of
+    from vitrine_orchestrator.cache.store import Store
+
     old = place_of(args.old, args.from_endpoint or settings.endpoint, settings.region)
     if settings.store == "off":
         raise Unavailable("VITRINE_CACHE_STORE is not set: it names the store to import into")

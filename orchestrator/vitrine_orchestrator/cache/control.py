@@ -1,4 +1,4 @@
-"""Statistics and invalidation as a request: for a Triton model, an endpoint, or the command line."""
+"""Statistics and invalidation as a request: what the model `cache_control` answers (docs/cache.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
-from vitrine.errors import BadRequest
+from vitrine.errors import BadRequest, Unavailable
 
 from vitrine_orchestrator.cache.key import EVERYTHING, owner
 from vitrine_orchestrator.cache.opening import Cache
@@ -17,20 +17,27 @@ ACTIONS = ("stats", "clear")
 
 
 async def control(cache: Cache, inputs: Inputs) -> Mapping[str, np.ndarray]:
-    """The outputs of the model `cache`: `answer`, JSON in one BYTES value.
+    """The outputs of the model `cache_control`: `answer`, JSON in one BYTES value.
 
     action "stats": the numbers of `Cache.statistics`. action "clear" with one of person_id, garment_id and
     everything: {"cleared": owner}, once no process of the host answers what it had. Raises BadRequest, or
-    Unavailable where the store did not take an invalidation (it is queued then).
+    Unavailable where the store did not take an invalidation (it is queued then), and where the processes
+    share no folder, so that nothing could be promised of their memories.
     """
-    if word(inputs, "action", ACTIONS, "stats") == "stats":
+    action = word(inputs, "action", ACTIONS, "")
+    if cache.shared.folder is None:
+        raise Unavailable(
+            "this server's models share no cache folder, so their memories cannot be reached from here: "
+            "set VITRINE_CACHE_FOLDER"
+        )
+    if action == "stats":
         return _answer(await asyncio.to_thread(cache.statistics))
     who = cleared_owner(
         text(inputs, "person_id", MAX_NAME),
         text(inputs, "garment_id", MAX_NAME),
         flag(inputs, "everything", False),
     )
-    await cache.memo.forget(who)
+    await cache.clear(who)
     return _answer({"cleared": who or "everything"})
 
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from vitrine_orchestrator.cache.codec import BadArrays, Schema, check, check_finite, decode, encode
+from vitrine_orchestrator.cache.feed import Watch
 from vitrine_orchestrator.cache.generations import Generations
 from vitrine_orchestrator.cache.key import IMPORTED, Key
 from vitrine_orchestrator.cache.single_flight import SingleFlight
@@ -57,24 +58,31 @@ class Memo:
         generations: Generations,
         locks: Locks,
         schemas: Mapping[str, Schema] | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        """`schemas`: what the arrays of a category must be, where that is to be checked."""
+        """`schemas`: what the arrays of a category must be, where that is to be checked.
+
+        watch: follows the invalidations of other hosts.
+        """
         self.tiers, self.generations, self.locks = tiers, generations, locks
-        self.counters, self.schemas = tiers.counters, schemas or {}
+        self.counters, self.schemas, self.watch = tiers.counters, schemas or {}, watch
         self.after: Callable[[], None] = _nothing  # called after each answer
         self._flights: SingleFlight[Answer] = SingleFlight()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def get_or_compute(self, key: Key, compute: Compute) -> tuple[Arrays, Source]:
+    async def get_or_compute(self, key: Key, compute: Compute, able: bool = True) -> tuple[Arrays, Source]:
         """The arrays of `key`, from the fastest tier that has them or from `compute`, whose errors pass.
 
         Callers who ask at the same time share one search and one `compute`. One who asks after an
-        invalidation has returned never shares work that began before it.
+        invalidation has returned never shares work that began before it. able: whether `compute` can make
+        the arrays; who can never shares the failure of one who cannot.
         """
+        if self.watch:
+            await self.watch.begun()
         self.counters.add("total_requests")
         generation = self.generations.now(key.owner) or object()  # unknown: shared with nobody
         try:
-            answer = await self._flights.run((key, generation), lambda: self._search(key, compute))
+            answer = await self._flights.run((key, generation, able), lambda: self._search(key, compute))
         except BaseException:
             self.counters.add("misses")
             raise
@@ -83,11 +91,14 @@ class Memo:
         return answer.arrays, answer.source
 
     async def forget(self, owner: str) -> None:
-        """See Tiered.forget."""
-        await self.tiers.forget(owner)
+        """See Tiered.forget; but what is only queued for the store fails no caller."""
+        if queued := await self.tiers.forget(owner):
+            logger.warning("%s", queued)
 
     async def close(self) -> None:
         """Finish what is being written, for at most DRAIN_S; then close the tiers."""
+        if self.watch:
+            await self.watch.close()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=DRAIN_S)
             for task in late:

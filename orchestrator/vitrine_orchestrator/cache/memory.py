@@ -144,6 +144,15 @@ class Memory:
                     if owner in (EVERYTHING, key.owner):
                         shelf.drop(key)
 
+    def sweep(self) -> None:
+        """Drop what an invalidation of another process voided: nobody is answered it, but it takes space."""
+        with self._lock:
+            for shelf in self.shelves.values():
+                for key in shelf:
+                    entry, lease = shelf.peek(key), self.generations.now(key.owner)
+                    if entry and lease and entry.lease != lease:
+                        shelf.drop(key)
+
     async def close(self) -> None:
         """Nothing to finish."""
 

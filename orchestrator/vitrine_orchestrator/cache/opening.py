@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from vitrine.errors import BadRequest
+from vitrine.errors import BadRequest, Unavailable
 
 from vitrine_orchestrator.cache.codec import Schema
 from vitrine_orchestrator.cache.disk import DEFAULT_MAX_BYTES, Disk
+from vitrine_orchestrator.cache.feed import Watch, host_name
 from vitrine_orchestrator.cache.generations import Generations, OwnGenerations, SharedGenerations
 from vitrine_orchestrator.cache.memo import Locks, Memo
 from vitrine_orchestrator.cache.memory import Memory
@@ -20,7 +21,7 @@ from vitrine_orchestrator.cache.objects import Place, S3Objects
 from vitrine_orchestrator.cache.process_lock import NoLocks, ProcessLocks
 from vitrine_orchestrator.cache.statistics import Numbers, Published, Sizes, statistics
 from vitrine_orchestrator.cache.store import Store
-from vitrine_orchestrator.cache.tier import Counters, Off, Tier
+from vitrine_orchestrator.cache.tier import Counters, Off
 from vitrine_orchestrator.cache.tiered import Tiered
 from vitrine_orchestrator.cache.tombstones import OwnTombstones, SharedTombstones, Tombstones
 
@@ -48,6 +49,7 @@ class Shared:
     locks: Locks
     tombstones: Tombstones
     published: Published | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,20 @@ class Cache:
             counts, sizes = self.shared.published.read()
         return statistics(counts, {**sizes, **({"disk": self.disk.sizes()} if self.disk else {})})
 
+    async def clear(self, owner: str) -> None:
+        """Forget what `owner` (or key.EVERYTHING) has; Unavailable unless every tier has taken it."""
+        if queued := await self.memo.tiers.forget(owner):
+            raise Unavailable(queued)
+
     async def close(self) -> None:
         """Finish what was begun, within a bound."""
         await self.memo.close()
+
+    def tidy(self) -> None:
+        """Free what other processes' invalidations voided, and tell them what this one did."""
+        if self.memory:
+            self.memory.sweep()
+        self.publish()
 
     def publish(self) -> None:
         """Tell the other processes now and then what this one did."""
@@ -85,19 +98,20 @@ def open_cache(settings: CacheSettings, schemas: Mapping[str, Schema] | None = N
     counters = Counters()
     disk, shared = _open_folder(settings, counters)
     memory = Memory(shared.generations, counters) if settings.memory == "on" else None
-    store = _open_store(settings, counters)
-    tiers = Tiered(memory or Off(), disk or Off(), store, shared.tombstones, counters)
-    memo = Memo(tiers, shared.generations, shared.locks, schemas)
+    store = _open_store(settings, shared.folder, counters)
+    tiers = Tiered(memory or Off(), disk or Off(), store or Off(), shared.tombstones, counters)
+    watch = Watch(store.feed, tiers.forget_near, shared.folder) if store else None
+    memo = Memo(tiers, shared.generations, shared.locks, schemas, watch)
     cache = Cache(memo, memory, disk, shared)
     memo.after = cache.publish
     return cache
 
 
-def _open_store(settings: CacheSettings, counters: Counters) -> Tier:
+def _open_store(settings: CacheSettings, folder: Path | None, counters: Counters) -> Store | None:
     if settings.store == "off":
-        return Off()
+        return None
     place = place_of(settings.store, settings.endpoint, settings.region, settings.keys)
-    return Store(S3Objects(place), counters)
+    return Store(S3Objects(place), counters, host=host_name(folder))
 
 
 def _open_folder(settings: CacheSettings, counters: Counters) -> tuple[Disk | None, Shared]:
@@ -112,6 +126,7 @@ def _open_folder(settings: CacheSettings, counters: Counters) -> tuple[Disk | No
             ProcessLocks(folder / "locks", counters),
             SharedTombstones(folder / "tombstones"),
             Published(folder / "statistics"),
+            folder,
         )
     except OSError as error:
         logger.warning("the cache folder cannot be used, going on without: %s", error.strerror)

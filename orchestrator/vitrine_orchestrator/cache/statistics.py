@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from vitrine_orchestrator.cache.process import is_gone, own_name
 from vitrine_orchestrator.cache.tier import COUNTERS
 
 PUBLISH_S = 1.0  # at most so often
+_RENEWED_S = 3600.0  # the same numbers are written again so often
 _KEPT_S = 24 * 3600.0  # a file that its process has not written for so long does not count
 
 Numbers = dict[str, float]
@@ -38,19 +40,23 @@ class Published:
         self.folder = folder
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self._path = folder / f"{own_name()}.json"
-        self._written_s = -PUBLISH_S
+        self._written_s, self._written = -PUBLISH_S, ""
+        self._lock = threading.Lock()  # requests and a chore of another thread both write
 
     def write(self, counts: Mapping[str, int], sizes: Sizes, at_once: bool = False) -> None:
         """Tell the others, unless that was done a moment ago. A failure is of no consequence."""
-        if not at_once and time.monotonic() - self._written_s < PUBLISH_S:
-            return
-        self._written_s = time.monotonic()
-        draft = self._path.with_suffix(".draft")
-        try:
-            draft.write_text(json.dumps({"counts": counts, "sizes": sizes}))
-            os.replace(draft, self._path)
-        except OSError:
-            return
+        with self._lock:
+            now_s, told = time.monotonic(), json.dumps({"counts": counts, "sizes": sizes})
+            age_s = now_s - self._written_s
+            if (not at_once and age_s < PUBLISH_S) or (told == self._written and age_s < _RENEWED_S):
+                return
+            self._written_s, self._written = now_s, told
+            draft = self._path.with_suffix(".draft")
+            try:
+                draft.write_text(told)
+                os.replace(draft, self._path)
+            except OSError:
+                return
 
     def read(self) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
         """Counts and memory sizes, summed over the processes that live."""

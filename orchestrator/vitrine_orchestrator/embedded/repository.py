@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.stages import NETWORK_FILE, STAGES
+from vitrine_orchestrator.stages import NETWORK_FILE, STAGES, Stage
 
 _ROWS = {row.name: row for row in STAGES}
 
@@ -35,5 +35,12 @@ def _missing(model: Path, name: str) -> list[str]:
     versions = [path for path in model.iterdir() if path.name.isdigit()]
     if not versions:
         return ["1"]
-    needed = "manifest.json" if _ROWS[name].in_flight else NETWORK_FILE
+    needed = _needed(_ROWS[name])
     return [f"{path.name}/{needed}" for path in versions if not (path / needed).exists()]
+
+
+def _needed(row: Stage) -> str:
+    """The file without which a version of this model cannot be loaded."""
+    if row.needs_manifest:
+        return "manifest.json"
+    return "model.py" if row.in_flight else NETWORK_FILE

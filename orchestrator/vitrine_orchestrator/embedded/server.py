@@ -153,7 +153,7 @@ class EmbeddedTriton:
         return [sys.executable, "-I", "-S", "-c", ENDS_WITH_US, *server]
 
     def _environment(self) -> dict[str, str]:
-        before = self.environment
+        before = _with_cache_folder(self.environment, self.folder / "cache")
         libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
         programs = [self.folder / "python" / "bin", before.get("PATH", "")]
         return before | {
@@ -259,6 +259,13 @@ class EmbeddedTriton:
         lines = self.log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if re.match(r"E\d{4} |error|.*: error while loading", line)]
         return (errors or lines or ["it wrote no log"])[-1].split("] ", 1)[-1].strip()
+
+
+def _with_cache_folder(environment: dict[str, str], own: Path) -> dict[str, str]:
+    """Without a cache folder one for this server's life: it carries invalidations; values only if asked."""
+    if "VITRINE_CACHE_FOLDER" in environment:
+        return environment
+    return {"VITRINE_CACHE_DISK_BYTES": "0", **environment, "VITRINE_CACHE_FOLDER": str(own)}
 
 
 def _load_reason(model: str, error: InferenceServerException) -> str:

@@ -17,10 +17,11 @@ Source = Literal["fresh", "memory", "disk", "store"]
 class Memo(Protocol):
     """Keeps the arrays of a key, and makes them once for all who ask at the same time."""
 
-    async def get_or_compute(
-        self, key: Key, compute: Callable[[], Awaitable[Arrays]]
-    ) -> tuple[Arrays, Source]:
-        """The arrays, not to be written to, and where they came from; errors of `compute` pass through."""
+    async def get_or_compute(self, key: Key, compute: Compute, able: bool = True) -> tuple[Arrays, Source]:
+        """The arrays, not to be written to, and where they came from; errors of `compute` pass through.
+
+        able: whether `compute` can make them; who can never shares the failure of one who cannot.
+        """
         ...
 
     async def forget(self, owner: str) -> None:
@@ -31,9 +32,7 @@ class Memo(Protocol):
 class NoMemo:
     """Keeps nothing: everything is made afresh."""
 
-    async def get_or_compute(
-        self, key: Key, compute: Callable[[], Awaitable[Arrays]]
-    ) -> tuple[Arrays, Source]:
+    async def get_or_compute(self, key: Key, compute: Compute, able: bool = True) -> tuple[Arrays, Source]:
         """What `compute` makes."""
         return await compute(), "fresh"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import numpy as np
-from vitrine.errors import NotFound
+from vitrine.errors import NotFound, Unavailable
 
 from vitrine_orchestrator.cache.key import Key, Kind, owner
 from vitrine_orchestrator.pipelines.memo import Arrays, Memo, Source
 
+logger = logging.getLogger(__name__)
+
+TRIES = 3  # others may be sending other pictures under the same id at the same time
 CONTENT = "content_digest"  # an array kept with the others: what they were made of
 
 
@@ -38,8 +42,8 @@ async def recalled(
 ) -> tuple[dict[str, np.ndarray], Source]:
     """The item's arrays, from the memo or from `make`.
 
-    A new picture under a known id makes everything of that id be forgotten first. Raises NotFound for an id
-    without content that the memo does not know.
+    A new picture under a known id makes everything of that id be forgotten first; what is answered is always
+    of the picture that was sent. Raises NotFound for an id without content that the memo does not know.
     """
 
     async def compute() -> Arrays:
@@ -48,8 +52,13 @@ async def recalled(
         made = await make()
         return {**made, CONTENT: np.frombuffer(bytes.fromhex(item.content), np.uint8)}
 
-    found, source = await memo.get_or_compute(item.key, compute)
-    if item.content is not None and found[CONTENT].tobytes().hex() != item.content:
-        await memo.forget(item.key.owner)
-        found, source = await memo.get_or_compute(item.key, compute)
-    return {name: array for name, array in found.items() if name != CONTENT}, source
+    for _ in range(TRIES):
+        found, source = await memo.get_or_compute(item.key, compute, able=item.content is not None)
+        if item.content is None or found[CONTENT].tobytes().hex() == item.content:
+            return {name: array for name, array in found.items() if name != CONTENT}, source
+        try:
+            await memo.forget(item.key.owner)
+        except Unavailable:
+            logger.exception("a new picture of a known %s is used, but cannot be remembered", item.kind)
+            break
+    return dict(await make()), "fresh"

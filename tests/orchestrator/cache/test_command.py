@@ -2,11 +2,15 @@
 
 import argparse
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from test_importing import old_objects
+from vitrine import FakeTransport, Vitrine
 from vitrine.errors import BadRequest, Unavailable
+from vitrine.transport import DEFAULT_URL
 from vitrine_orchestrator.cache import command
 from vitrine_orchestrator.cache.control import control
 from vitrine_orchestrator.cache.disk import Disk
@@ -37,9 +41,9 @@ def folder(tmp_path, monkeypatch):
 def test_stats_tell_what_is_kept(folder, capsys):
     """As a table, or as JSON for other programs."""
     put(folder, "garment:a", "garment:b")
-    assert run("stats") == 0
+    assert run("stats", "--local") == 0
     assert "disk_entries" in capsys.readouterr().out
-    assert run("stats", "--json") == 0
+    assert run("stats", "--local", "--json") == 0
     numbers = json.loads(capsys.readouterr().out)
     assert numbers["disk_entries"] == 2
     assert numbers["disk_bytes"] > 2000
@@ -57,7 +61,7 @@ def test_clear_reaches_a_running_server(folder, capsys, words, left):
     """A process that has the folder open answers nothing of it any more, and the others' values stay."""
     owners = [owner("person", "1"), owner("person", "10"), owner("garment", "coat")]
     server = put(folder, *owners)
-    assert run("clear", *words) == 0
+    assert run("clear", "--local", *words) == 0
     assert capsys.readouterr().out.startswith("cleared ")
     found = [server.read(Key("garment", who, "recipe")).value is not None for who in owners]
     assert found == left
@@ -73,7 +77,43 @@ def test_without_a_cache_there_is_nothing_to_ask(monkeypatch):
     """The message says which settings are missing."""
     monkeypatch.delenv("VITRINE_CACHE_FOLDER", raising=False)
     with pytest.raises(Unavailable, match="VITRINE_CACHE_FOLDER"):
-        run("stats")
+        run("stats", "--local")
+
+
+def test_a_server_is_asked_unless_told_otherwise(monkeypatch, capsys):
+    """The same figures and the same words, from the server at --url."""
+    fake, asked = FakeTransport(), []
+
+    def opened(args):
+        asked.append(args.url)
+        return Vitrine(transport=fake)
+
+    monkeypatch.setattr(command, "open_client", opened)
+    assert run("stats", "--json", "--url", "gpu-7:8001") == 0
+    assert json.loads(capsys.readouterr().out)["total_requests"] == 0
+    assert run("clear", "--person", "alice") == 0
+    assert capsys.readouterr().out == "cleared alice\n"
+    assert run("clear", "--everything") == 0
+    assert asked == ["gpu-7:8001", DEFAULT_URL, DEFAULT_URL]
+    assert [{name: tensor[0] for name, tensor in call.inputs.items()} for call in fake.calls] == [
+        {"action": b"stats"},
+        {"action": b"clear", "person_id": b"alice"},
+        {"action": b"clear", "everything": True},
+    ]
+
+
+def test_a_thin_client_can_ask_a_server():
+    """Without the server's packages the command is there; only what works on the tiers itself needs them."""
+    without = "import sys; sys.modules.update(dict.fromkeys(('obstore', 'safetensors', 'onnxruntime'))); "
+    words = ["from vitrine.command import main; sys.exit(main(['cache', *sys.argv[1:]]))"]
+    for options, code, says in (
+        (["--help"], 0, "--local"),
+        (["clear", "--everything", "--local"], 1, "pip install"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", without + words[0], *options], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, says in done.stdout + done.stderr) == (code, True), done.stderr
 
 
 async def test_import_runs_from_the_command_line(s3, monkeypatch, capsys, tmp_path):
@@ -96,7 +136,7 @@ async def test_import_runs_from_the_command_line(s3, monkeypatch, capsys, tmp_pa
 
 
 def request(**inputs: str) -> dict[str, np.ndarray]:
-    """The inputs of the model `cache`."""
+    """The inputs of the model `cache_control`."""
     return {name: np.array([text.encode()], np.object_) for name, text in inputs.items()}
 
 
@@ -109,7 +149,7 @@ async def test_a_server_answers_statistics_and_clears(opened):
         return {"x": np.zeros(3, np.float32)}
 
     await cache.memo.get_or_compute(key, compute)
-    stats = json.loads((await control(cache, request()))["answer"][0])
+    stats = json.loads((await control(cache, request(action="stats")))["answer"][0])
     assert (stats["total_requests"], stats["upper_body_entries"]) == (1, 1)
     told = await control(cache, request(action="clear", person_id="1"))
     assert json.loads(told["answer"][0]) == {"cleared": "person:1"}
@@ -121,6 +161,7 @@ async def test_a_server_answers_statistics_and_clears(opened):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
+        ({}, "action must be one of stats, clear"),
         ({"action": "drop"}, "action must be one of stats, clear"),
         ({"action": "clear"}, "got 0"),
         ({"action": "clear", "person_id": "1", "garment_id": "2"}, "got 2"),
@@ -130,3 +171,26 @@ async def test_a_request_that_is_not_clear_is_refused(opened, inputs, message):
     """By the name of the field and the rule."""
     with pytest.raises(BadRequest, match=message):
         await control(opened(store="off"), request(**inputs))
+
+
+@pytest.mark.parametrize("action", ["stats", "clear"])
+async def test_without_a_shared_folder_nothing_is_promised(opened, action):
+    """Memories of other processes cannot be reached then, so the answer says what to set."""
+    with pytest.raises(Unavailable, match="set VITRINE_CACHE_FOLDER"):
+        await control(opened(folder=None), request(action=action, person_id="1"))
+
+
+async def test_what_is_cleared_elsewhere_leaves_the_memory_and_its_figures(opened):
+    """Each process frees what another's invalidation voided, and the sizes of all say so."""
+    one, other = opened(store="off"), opened(store="off")
+
+    async def compute():
+        return {"x": np.zeros(3, np.float32)}
+
+    for name in ("1", "2"):
+        await one.memo.get_or_compute(Key("garment", owner("garment", name), "recipe"), compute)
+    await control(other, request(action="clear", garment_id="1"))
+    one.tidy()
+    stats = json.loads((await control(one, request(action="stats")))["answer"][0])
+    assert (stats["garment_entries"], stats["disk_entries"]) == (1, 1)
+    assert one.memory.sizes()["garment"]["bytes"] == stats["garment_bytes"]
