@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from vitrine.errors import BadRequest, Busy
 from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.person.paste import paste_back
 from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipelines.context import Context, read_report, report_array, text_array
 from vitrine_orchestrator.pipelines.stream import try_on_stream
@@ -128,6 +129,24 @@ async def test_the_picture_is_the_garment_inside_the_mask_and_the_person_outside
     assert mask.shape == PHOTO.shape[:2]
     assert (image[mask == 0] == PHOTO[mask == 0]).all()
     assert (image[80, 90] == RED).all()
+
+
+@pytest.mark.parametrize("size", [(128, 96), (256, 192)], ids=["the checkpoint's", "larger"])
+async def test_the_rim_of_the_mask_is_blended_once(size):
+    """With the pixels of the picture that was sent, whatever its size."""
+    sent = PHOTO[: size[0], : size[1]]
+    outputs = await try_on(Context(models(), MANIFEST), {**GIVEN, "person_raw": sent})
+    red = np.broadcast_to(RED, sent.shape)
+    assert (picture(outputs) == paste_back(red, sent, picture(outputs, "mask"))).all()
+
+
+async def test_an_outfit_keeps_the_person_outside_both_masks():
+    """The union of the masks is told; inside it both garments are there."""
+    given = {**GIVEN, "garment": texts(COAT, COAT), "category": texts("upper_body", "lower_body")}
+    outputs = await try_on(Context(models(), MANIFEST), given)
+    image, mask = picture(outputs), picture(outputs, "mask")
+    assert (image[mask == 0] == PHOTO[mask == 0]).all()
+    assert (image[[80, 170], 90] == RED).all()
 
 
 async def test_without_paste_back_the_network_answers_everywhere():

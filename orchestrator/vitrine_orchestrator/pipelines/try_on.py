@@ -49,12 +49,24 @@ class Story:
 
 
 @dataclass(frozen=True, eq=False)
+class Layer:
+    """What the network made of one garment, at the checkpoint's size."""
+
+    made: Picture  # (height, width, 3), not pasted
+    mask: np.ndarray  # (height, width) 0/255
+
+
+@dataclass(frozen=True, eq=False)
 class Dressed:
     """The person in the garments so far, at the checkpoint's size."""
 
-    picture: Picture  # (height, width, 3)
-    mask: np.ndarray  # (height, width) 0/255, of all garments
-    base: Picture  # the person before
+    picture: Picture  # (height, width, 3): what the next garment is put on
+    layers: tuple[Layer, ...]  # in the order in which they were put on
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Of all garments."""
+        return np.maximum.reduce([layer.mask for layer in self.layers])
 
 
 async def no_watch(job: str, garment: int) -> None:
@@ -185,15 +197,17 @@ def _dressed(
     """One garment more: outside its mask the person stays as they were, if so asked."""
     worn, mask = person["image"], person["mask"]
     picture = paste_back(made, worn, mask) if request.paste_back else made
-    if before is None:
-        return Dressed(picture, mask, worn)
-    return Dressed(picture, np.maximum(mask, before.mask), before.base)
+    return Dressed(picture, (*(before.layers if before else ()), Layer(made, mask)))
 
 
 def _finished(request: TryOnRequest, given: Fitted | None, dressed: Dressed) -> tuple[bytes, bytes]:
-    """The encoded picture and its mask: of the original's size when pasting back, else the checkpoint's."""
+    """The encoded picture and its mask: of the original's size when pasting back, else the checkpoint's.
+
+    The original gets each layer by itself, so that every rim is blended once, with the original's own pixels.
+    """
     picture, mask = dressed.picture, dressed.mask
     if given is not None and request.paste_back:
-        mask = given.restore_mask(mask)
-        picture = paste_back(given.restore(picture), given.original, mask)
+        picture, mask = given.original, given.restore_mask(mask)
+        for layer in dressed.layers:
+            picture = paste_back(given.restore(layer.made), picture, given.restore_mask(layer.mask))
     return encode(picture, request.format), encode(mask, "png")
