@@ -49,4 +49,5 @@ check: setup ## lint, formatting and types
 	$(BIN)/mypy
 
 train: setup ## train the small checkpoint again from its seeds (hours; continues where it was stopped)
+	MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=268435456 \
 	$(BIN)/vitrine-export train --out $(CHECKPOINT)
