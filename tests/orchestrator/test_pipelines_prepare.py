@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest, NotFound, StageFailed, Unavailable
-from vitrine_orchestrator.cache.key import Key
+from vitrine_orchestrator.cache.key import IMPORTED, Key, owner
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person.labels import Label
 from vitrine_orchestrator.pictures import encode
@@ -193,6 +193,23 @@ async def test_an_unknown_id_is_not_found():
     context = Context(networks(), MANIFEST, FakeMemo())
     with pytest.raises(NotFound, match="'eve' is not known: send its picture once"):
         await prepare_person(context, {"person_id": texts("eve")})
+
+
+async def test_imported_pictures_are_prepared_when_their_ids_are_asked_for():
+    """What the old service kept of an id is enough: it is prepared once, as if it had been sent."""
+    memo = FakeMemo()
+    memo.kept[Key("upper_body", owner("person", "ann"), IMPORTED)] = {"image": PHOTO}
+    memo.kept[Key("garment", owner("garment", "coat"), IMPORTED)] = {"image": PHOTO}
+    context = Context(networks(), MANIFEST, memo)
+    for prepare, name, id in ((prepare_person, "person", "ann"), (prepare_garment, "garment", "coat")):
+        sent = await prepare(Context(networks(), MANIFEST), {f"{name}_raw": PHOTO})
+        by_id = {f"{name}_id": texts(id)}
+        outputs = [await prepare(context, by_id) for _ in range(2)]
+        assert [read_report(one)["sources"][name] for one in outputs] == ["fresh", "memory"]
+        for tensor in sent.keys() - {"report", f"{name}_key"}:
+            np.testing.assert_array_equal(outputs[1][tensor], sent[tensor])
+    with pytest.raises(NotFound):
+        await prepare_person(context, {"person_id": texts("ann"), "category": texts("dresses")})
 
 
 async def test_a_person_without_a_body_is_refused_with_advice():

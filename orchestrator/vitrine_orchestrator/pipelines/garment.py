@@ -21,7 +21,7 @@ from vitrine_orchestrator.pipelines.context import (
     text_array,
 )
 from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text
-from vitrine_orchestrator.pipelines.recall import Item, recalled
+from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled
 from vitrine_orchestrator.stage_calls import Timed
 
 
@@ -42,8 +42,10 @@ async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndar
     )
 
     async def make() -> dict[str, np.ndarray]:
-        assert picture is not None, "an id alone is recalled or refused, never made"
-        return await garment_arrays(stages, context.manifest, picture)
+        seen = picture
+        if seen is None:
+            seen = _fitted(context, await imported_picture(context.memo, item))
+        return await garment_arrays(stages, context.manifest, seen) | content_array(picture_digest(seen))
 
     arrays, source = await recalled(context.memo, item, make)
     return {
@@ -55,8 +57,10 @@ async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndar
 
 def _fitted_picture(context: Context, inputs: Inputs) -> Picture | None:
     picture = one_picture(inputs, "garment", context.limits)
-    if picture is None:
-        return None
+    return None if picture is None else _fitted(context, picture)
+
+
+def _fitted(context: Context, picture: Picture) -> Picture:
     return fitted(picture, context.manifest.width, context.manifest.height, "fit").picture
 
 

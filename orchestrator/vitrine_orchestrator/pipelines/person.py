@@ -9,7 +9,7 @@ from PIL import Image
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.cache.key import digest_of
-from vitrine_orchestrator.fitting import FITS, fitted
+from vitrine_orchestrator.fitting import FITS, Fit, fitted
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
@@ -23,7 +23,7 @@ from vitrine_orchestrator.pipelines.context import (
     text_array,
 )
 from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text, word
-from vitrine_orchestrator.pipelines.recall import Item, recalled
+from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled
 from vitrine_orchestrator.stage_calls import Timed
 
 WIDTH, HEIGHT = densepose.WIDTH, densepose.HEIGHT  # of the picture that the person networks see
@@ -34,8 +34,9 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
     stages = Timed(context.stages)
     category = word(inputs, "category", CATEGORIES, "upper_body")
     person_id = text(inputs, "person_id", MAX_NAME)
+    how = word(inputs, "crop", FITS, "fit")
     with stages.measured("decode"):
-        picture = await asyncio.to_thread(_fitted_picture, context, inputs)
+        picture = await asyncio.to_thread(_fitted_picture, context, inputs, how)
     if picture is None and person_id is None:
         raise BadRequest("person, person_raw or person_id must be given")
     item = Item(
@@ -47,8 +48,12 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
     )
 
     async def make() -> dict[str, np.ndarray]:
-        assert picture is not None, "an id alone is recalled or refused, never made"
-        return await person_arrays(stages, context.manifest, picture, category)
+        seen = picture
+        if seen is None:
+            seen = _fitted(context, await imported_picture(context.memo, item), how)
+        return await person_arrays(stages, context.manifest, seen, category) | content_array(
+            picture_digest(seen)
+        )
 
     arrays, source = await recalled(context.memo, item, make)
     return {
@@ -58,11 +63,12 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
     }
 
 
-def _fitted_picture(context: Context, inputs: Inputs) -> Picture | None:
+def _fitted_picture(context: Context, inputs: Inputs, how: Fit) -> Picture | None:
     picture = one_picture(inputs, "person", context.limits)
-    if picture is None:
-        return None
-    how = word(inputs, "crop", FITS, "fit")
+    return None if picture is None else _fitted(context, picture, how)
+
+
+def _fitted(context: Context, picture: Picture, how: Fit) -> Picture:
     return fitted(picture, context.manifest.width, context.manifest.height, how).picture
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from vitrine.errors import NotFound, Unavailable
 
-from vitrine_orchestrator.cache.key import Key, Kind, owner
+from vitrine_orchestrator.cache.key import IMPORTED, Key, Kind, owner
+from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipelines.memo import Arrays, Memo, Source
 
 logger = logging.getLogger(__name__)
@@ -40,25 +41,39 @@ class Item:
 async def recalled(
     memo: Memo, item: Item, make: Callable[[], Awaitable[Arrays]]
 ) -> tuple[dict[str, np.ndarray], Source]:
-    """The item's arrays, from the memo or from `make`.
+    """The item's arrays, from the memo or from `make`, which says what they are of (see `content_array`).
 
     A new picture under a known id makes everything of that id be forgotten first; what is answered is always
-    of the picture that was sent. Raises NotFound for an id without content that the memo does not know.
+    of the picture that was sent. Errors of `make` pass: NotFound for an id that nothing is known of.
     """
-
-    async def compute() -> Arrays:
-        if item.content is None:
-            raise NotFound(f"{item.kind}_id {item.id!r} is not known: send its picture once with the id")
-        made = await make()
-        return {**made, CONTENT: np.frombuffer(bytes.fromhex(item.content), np.uint8)}
-
     for _ in range(TRIES):
-        found, source = await memo.get_or_compute(item.key, compute, able=item.content is not None)
+        found, source = await memo.get_or_compute(item.key, make, able=item.content is not None)
         if item.content is None or found[CONTENT].tobytes().hex() == item.content:
-            return {name: array for name, array in found.items() if name != CONTENT}, source
+            return _without_content(found), source
         try:
             await memo.forget(item.key.owner)
         except Unavailable:
             logger.exception("a new picture of a known %s is used, but cannot be remembered", item.kind)
             break
-    return dict(await make()), "fresh"
+    return _without_content(await make()), "fresh"
+
+
+async def imported_picture(memo: Memo, item: Item) -> Picture:
+    """(h, w, 3): what `vitrine cache import` took over under the item's id; NotFound if there is nothing."""
+    assert item.id is not None, "what has no id comes with its content"
+
+    async def missing() -> Arrays:
+        raise NotFound(f"{item.kind}_id {item.id!r} is not known: send its picture once with the id")
+
+    key = Key(item.category, owner(item.kind, item.id), IMPORTED)
+    found, _ = await memo.get_or_compute(key, missing, able=False)
+    return found["image"]
+
+
+def content_array(digest: str) -> dict[str, np.ndarray]:
+    """What is kept beside arrays: the digest of what they were made of."""
+    return {CONTENT: np.frombuffer(bytes.fromhex(digest), np.uint8)}
+
+
+def _without_content(arrays: Arrays) -> dict[str, np.ndarray]:
+    return {name: array for name, array in arrays.items() if name != CONTENT}

@@ -12,7 +12,7 @@ from vitrine_orchestrator.cache.key import digest_of
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.pipelines.context import Context, report_array, text_array
 from vitrine_orchestrator.pipelines.fields import Inputs, text
-from vitrine_orchestrator.pipelines.recall import Item, recalled
+from vitrine_orchestrator.pipelines.recall import Item, content_array, recalled
 from vitrine_orchestrator.stage_calls import Timed
 from vitrine_orchestrator.tokens import Tokens
 
@@ -35,10 +35,14 @@ async def prepare_text(context: Context, tokenizers: Tokenizers, inputs: Inputs)
     description = text(inputs, "description")
     if description is None:
         raise BadRequest("description must be given: say what the garment is, such as 'a red shirt'")
-    item = Item("text", digest_of("prepare_text", context.manifest.pipeline_digest), digest_of(description))
-    arrays, source = await recalled(
-        context.memo, item, lambda: text_arrays(stages, context.manifest, tokenizers, description)
-    )
+    content = digest_of(description)
+    item = Item("text", digest_of("prepare_text", context.manifest.pipeline_digest), content)
+
+    async def make() -> dict[str, np.ndarray]:
+        made = await text_arrays(stages, context.manifest, tokenizers, description)
+        return made | content_array(content)
+
+    arrays, source = await recalled(context.memo, item, make)
     return {
         **arrays,
         "text_key": text_array(item.key.digest),
