@@ -39,6 +39,7 @@ def config_pbtxt(stage: Stage, profile: Profile) -> str:
         *_tensors("output", stage.outputs),
         *_queue(stage),
         f"instance_group [ {{ count: 1 kind: KIND_{device} }} ]",
+        "version_policy { latest { num_versions: 2 } }",  # a release beside the one before it
     ]
     if stage.decoupled:
         lines.append("model_transaction_policy { decoupled: true }")

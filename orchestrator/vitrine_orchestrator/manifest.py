@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,23 @@ class Manifest:
     scheduler: Mapping[str, Any]  # scheduler_config.json
     exporter: str  # its version
     files: Mapping[str, str]  # SHA-256 of each exported file
+    version: int = 1  # the folder that the manifest lies in
+    stages: Mapping[str, int] = field(default_factory=dict)  # versions of stages where they differ from it
+
+    def version_of(self, stage: str) -> int:
+        """Which version of another model this one calls: what it was exported with, whatever else is loaded."""
+        return self.stages.get(stage, self.version)
 
     @property
     def pipeline_digest(self) -> str:
         """Changes with the checkpoint, the exporter and every exported file: part of a result's cache key."""
         said = json.dumps([self.digest, self.exporter, sorted(self.files.items())])
         return hashlib.sha256(said.encode()).hexdigest()
+
+
+def versions(repository: Path, model: str) -> list[int]:
+    """The versions of a model in a repository, in order."""
+    return sorted(int(path.name) for path in (repository / model).glob("*/") if path.name.isdigit())
 
 
 def read_manifest_json(folder: Path) -> dict[str, Any]:
@@ -77,4 +88,6 @@ def read_manifest(folder: Path) -> Manifest:
         scheduler=given["scheduler"],
         exporter=str(given["exporter"]),
         files=given["files"],
+        version=int(folder.name) if folder.name.isdigit() else 1,
+        stages=given.get("stages", {}),
     )

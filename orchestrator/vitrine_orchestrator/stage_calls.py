@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from vitrine.errors import Unavailable, VitrineError
 
+from vitrine_orchestrator.manifest import versions
 from vitrine_orchestrator.stages import NETWORK_FILE, stage
 
 Arrays = Mapping[str, np.ndarray]
@@ -32,13 +33,15 @@ class Stages(Protocol):
 class OnnxStages:
     """The network stages of a model repository, opened when first called, in this process."""
 
-    def __init__(self, repository: Path, threads: int = 0) -> None:
-        """`threads` of one call; 0: one for each core."""
-        self.repository, self.threads = repository, threads
+    def __init__(
+        self, repository: Path, threads: int = 0, version_of: Callable[[str], int] | None = None
+    ) -> None:
+        """`threads` of one call, 0: one for each core; `version_of` a stage, None: the highest there is."""
+        self.repository, self.threads, self.version_of = repository, threads, version_of
         self._sessions: dict[str, object] = {}
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Run the highest version of a network."""
+        """Run a network."""
         return await asyncio.to_thread(self._run, name, inputs)
 
     def _run(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
@@ -49,16 +52,20 @@ class OnnxStages:
         import onnxruntime
 
         if name not in self._sessions:
-            versions = [path for path in (self.repository / name).glob("*/") if path.name.isdigit()]
-            files = [path / NETWORK_FILE for path in sorted(versions, key=lambda path: int(path.name))]
-            if not files or not files[-1].exists():
-                raise Unavailable(f"{name} has no {NETWORK_FILE} in {self.repository}: run make export")
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = self.threads
             self._sessions[name] = onnxruntime.InferenceSession(
-                files[-1], options, providers=["CPUExecutionProvider"]
+                self._file(name), options, providers=["CPUExecutionProvider"]
             )
         return self._sessions[name]
+
+    def _file(self, name: str) -> Path:
+        found = versions(self.repository, name)
+        version = self.version_of(name) if self.version_of else max(found, default=1)
+        path = self.repository / name / str(version) / NETWORK_FILE
+        if not path.exists():
+            raise Unavailable(f"{name}/{version} has no {NETWORK_FILE} in {self.repository}: run make export")
+        return path
 
 
 Answer = Callable[[Arrays], Mapping[str, np.ndarray]]

@@ -45,7 +45,7 @@ async def test_onnx_stages_run_the_highest_version(tmp_path):
 
 async def test_a_network_that_was_not_exported_says_so(tmp_path):
     """With the command that makes it."""
-    with pytest.raises(Unavailable, match=r"pose has no model.onnx in .*: run make export"):
+    with pytest.raises(Unavailable, match=r"pose/1 has no model.onnx in .*: run make export"):
         await OnnxStages(tmp_path)("pose", {})
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest, Busy, StageFailed, Unavailable, VitrineError
-from vitrine_orchestrator.adapters.bls import stage_error
+from vitrine_orchestrator.adapters.bls import BlsStages, stage_error
 from vitrine_orchestrator.adapters.metrics import FAMILIES, FakeMetrics, ModelMetrics
 from vitrine_orchestrator.adapters.service import Service
 
@@ -237,9 +237,33 @@ def test_metrics_carry_the_model_and_their_labels():
         ("INTERNAL", "pose could not run on these inputs", StageFailed),
         ("INVALID_ARG", "unexpected shape for input 'image'", StageFailed),
         (None, "Failed for execute the inference request. Model 'pose' is not ready.", Unavailable),
+        ("NOT_FOUND", "Request for unknown model: 'pose' version 2 is not found", Unavailable),
         ("INTERNAL", "internal: internal error", VitrineError),
     ],
 )
 def test_a_stage_error_is_told_as_its_own_kind(code, text, kind):
     """What our models say passes; what Triton refuses of an inner call is not the caller's fault."""
-    assert type(stage_error("pose", code, text)) is kind
+    assert type(stage_error("pose", 1, code, text)) is kind
+
+
+def test_a_stage_is_called_in_the_version_that_the_pipeline_names():
+    """Never the highest that happens to be loaded; the error of a missing one says which."""
+    asked = []
+
+    class Request:
+        def __init__(self, **given):
+            asked.append((given["model_name"], given["model_version"]))
+
+        async def async_exec(self):
+            raise RuntimeError("Request for unknown model: 'pose' version 3 is not found")
+
+    stand_in = SimpleNamespace(
+        InferenceRequest=Request,
+        Tensor=Tensor,
+        PreferredMemory=lambda *where: where,
+        TRITONSERVER_MEMORY_CPU=0,
+        TritonModelException=RuntimeError,
+    )
+    with pytest.raises(Unavailable, match="version 3 of stage pose is not loaded"):
+        asyncio.run(BlsStages(stand_in, {"pose": 3}.__getitem__)("pose", {"image": np.zeros(1)}))
+    assert asked == [("pose", 3)]

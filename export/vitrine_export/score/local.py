@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from PIL import Image
 from vitrine.errors import VitrineError
 from vitrine_orchestrator.denoise.front import open_front
 from vitrine_orchestrator.denoise.settings import DenoiseSettings
-from vitrine_orchestrator.manifest import FILE, read_manifest
+from vitrine_orchestrator.manifest import read_manifest, read_manifest_json, versions
 from vitrine_orchestrator.pipelines.context import Context
 from vitrine_orchestrator.pipelines.garment import prepare_garment
 from vitrine_orchestrator.pipelines.person import prepare_person
@@ -31,12 +30,15 @@ class LocalStages:
     """Answers every stage and model that `try_on` calls. Close it to stop the denoising thread."""
 
     def __init__(self, repository: Path, threads: int = 0) -> None:
-        version = repository / "denoise" / "1"
-        self.networks = OnnxStages(repository, threads)
-        self.context = Context(self, read_manifest(version))
-        self.tokenizers = read_tokenizers(repository / "prepare_text" / "1", self.context.manifest)
-        manifest = json.loads((version / FILE).read_text())
-        self.front = open_front(version, manifest, DenoiseSettings(threads=threads))
+        newest = str(max(versions(repository, "try_on"), default=1))
+        manifest = read_manifest(repository / "try_on" / newest)
+        texts, denoise = (
+            repository / name / str(manifest.version_of(name)) for name in ("prepare_text", "denoise")
+        )
+        self.networks = OnnxStages(repository, threads, manifest.version_of)
+        self.context = Context(self, manifest)
+        self.tokenizers = read_tokenizers(texts, manifest)
+        self.front = open_front(denoise, read_manifest_json(denoise), DenoiseSettings(threads=threads))
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
         """The outputs of a network stage, of a `prepare_*` model or of `denoise`."""

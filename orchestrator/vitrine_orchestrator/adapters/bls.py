@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,31 @@ from vitrine.errors import BadRequest, StageFailed, Unavailable, VitrineError, f
 
 from vitrine_orchestrator.stages import stage
 
+VersionOf = Callable[[str], int]
+"""Which version of a model is called: without one Triton takes the highest that is loaded at that moment."""
+
+NOT_LOADED = ("unknown model", "is not found", "is not ready", "not at ready state", "no available versions")
+"""Triton's sentences (2.51) for a model or a version that it cannot call."""
+
+
+def newest(name: str) -> int:
+    """Triton's word for the highest version."""
+    return -1
+
 
 class BlsStages:
     """Calls models of the same server; many calls wait at once in the running loop's default executor."""
 
-    def __init__(self, pb_utils: Any, trace: Any = None) -> None:
+    def __init__(self, pb_utils: Any, version_of: VersionOf, trace: Any = None) -> None:
         """`pb_utils` is triton_python_backend_utils; `trace` the request's, so that the calls are traced."""
-        self.pb_utils, self.trace = pb_utils, trace
+        self.pb_utils, self.version_of, self.trace = pb_utils, version_of, trace
 
     async def __call__(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The model's outputs, copied out of shared memory."""
+        version = self.version_of(name)
         request = self.pb_utils.InferenceRequest(
             model_name=name,
+            model_version=version,
             requested_output_names=[tensor.name for tensor in stage(name).outputs],
             inputs=[self.pb_utils.Tensor(key, np.ascontiguousarray(array)) for key, array in inputs.items()],
             preferred_memory=self.pb_utils.PreferredMemory(self.pb_utils.TRITONSERVER_MEMORY_CPU, 0),
@@ -30,9 +43,10 @@ class BlsStages:
         try:
             response = await request.async_exec()
         except self.pb_utils.TritonModelException as error:
-            raise stage_error(name, None, str(error)) from error
+            raise stage_error(name, version, None, str(error)) from error
         if response.has_error():
-            raise stage_error(name, self._code(response.error()), response.error().message())
+            code = self._code(response.error())
+            raise stage_error(name, version, code, response.error().message())
         return host_arrays(response.output_tensors())
 
     def _code(self, error: Any) -> str | None:
@@ -48,16 +62,17 @@ def host_arrays(tensors: Iterable[Any]) -> dict[str, np.ndarray]:
     return {tensor.name(): np.array(tensor.as_numpy()) for tensor in tensors}
 
 
-def stage_error(name: str, code: str | None, text: str) -> VitrineError:
+def stage_error(name: str, version: int, code: str | None, text: str) -> VitrineError:
     """What a stage's error means to the caller of the pipeline.
 
     Errors of our own models pass as they are. What Triton itself refuses of an inner call is no fault of
-    the caller: a missing model is Unavailable, anything else is the stage's failure.
+    the caller: a missing version is Unavailable, anything else is the stage's failure.
     """
     error = from_wire(code, text)
-    said_by_us = text.startswith(f"{error.word}: ")
-    if said_by_us or (not isinstance(error, BadRequest) and type(error) is not VitrineError):
+    if text.startswith(f"{error.word}: "):  # said by us
         return error
-    if "is not found" in text or "is not ready" in text:
-        return Unavailable(f"stage {name} is not loaded")
-    return StageFailed(name, text)
+    if any(words in text for words in NOT_LOADED):
+        return Unavailable(f"version {version} of stage {name} is not loaded")
+    if isinstance(error, BadRequest) or type(error) is VitrineError:
+        return StageFailed(name, text)
+    return error

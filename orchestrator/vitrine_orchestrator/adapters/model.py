@@ -43,7 +43,8 @@ class Opened:
     def serve(self, pb_utils: Any, handler: Handler) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""
         metrics = ModelMetrics(pb_utils, self.name)
-        service = Service(pb_utils, handler, metrics, self.in_flight, self.close)
+        version_of = self.manifest.version_of
+        service = Service(pb_utils, handler, metrics, self.in_flight, self.close, version_of)
         if self.cache:
             service.every(PUBLISH_S, CacheMetrics(self.cache, metrics).publish)
         return service

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from vitrine.errors import Cancelled, VitrineError, to_wire
 
-from vitrine_orchestrator.adapters.bls import BlsStages, host_arrays
+from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays, newest
 from vitrine_orchestrator.adapters.metrics import Metrics
 from vitrine_orchestrator.stage_calls import Stages
 
@@ -46,9 +46,11 @@ class Service:
         metrics: Metrics,
         in_flight: int,
         finish: Callable[[], Awaitable[None]] = nothing,
+        version_of: VersionOf = newest,
     ) -> None:
         """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes."""
         self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
+        self.version_of = version_of
         self._free = threading.BoundedSemaphore(in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
@@ -111,7 +113,8 @@ class Service:
 
     async def _handled(self, request: Any, sender: Any) -> Outputs:
         """The handler's answer, or Cancelled soon after the caller has gone."""
-        stages = Counted(BlsStages(self.pb_utils, request.trace()), self.metrics)
+        calls = BlsStages(self.pb_utils, self.version_of, request.trace())
+        stages = Counted(calls, self.metrics)
         inputs = host_arrays(request.inputs())
         work = asyncio.ensure_future(
             self.handler(stages, inputs, lambda outputs: sender.send(self._response(outputs)))
