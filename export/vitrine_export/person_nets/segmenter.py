@@ -9,7 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-WIDTHS = (16, 32, 48, 64, 64)
+WIDTHS = (32, 48, 64, 64, 64)
+FOLD = 2
+"""So many pixels a side of the half-size picture are one cell of the finest scale, as channels (Shi et al.,
+"Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel CNN", 2016)."""
 
 
 def _layer(before: int, after: int, stride: int = 1) -> nn.Sequential:
@@ -18,21 +21,27 @@ def _layer(before: int, after: int, stride: int = 1) -> nn.Sequential:
 
 
 class Segmenter(nn.Module):
-    """(R, 3, H, W) → logits (R, labels, ⌈H/2⌉, ⌈W/2⌉): five scales down, added on the way up."""
+    """(R, 3, H, W) → logits (R, labels, ⌈H/2⌉, ⌈W/2⌉): five scales down, added on the way up.
+
+    Answers lie ends on ends over the picture: the first and last are those of its first and last pixel.
+    """
 
     def __init__(self, labels: int) -> None:
         super().__init__()
         first, *rest = WIDTHS
-        self.stem = nn.Sequential(_layer(3, first), _layer(first, first))
+        self.stem = nn.Sequential(_layer(3 * FOLD**2, first), _layer(first, first))
         pairs = zip(WIDTHS, rest, strict=False)
         self.down = nn.ModuleList(nn.Sequential(_layer(a, b, 2), _layer(b, b)) for a, b in pairs)
         self.lateral = nn.ModuleList(nn.Conv2d(a, a, 1) for a in WIDTHS[:-1])
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(WIDTHS, rest, strict=False))
         self.smooth = nn.ModuleList(_layer(a, a) for a in WIDTHS[:-1])
-        self.head = nn.Conv2d(first, labels, 3, padding=1)
+        self.head = nn.Conv2d(first, labels * FOLD**2, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        scales = [self.stem(F.avg_pool2d(image, 2, ceil_mode=True))]
+        height, width = ((side + 1) // 2 for side in image.shape[-2:])
+        seen = F.interpolate(image, (height, width), mode="bilinear", align_corners=True)
+        seen = F.pad(seen, (0, -width % FOLD, 0, -height % FOLD))
+        scales = [self.stem(F.pixel_unshuffle(seen, FOLD))]
         for down in self.down:
             scales.append(down(scales[-1]))
         hidden = scales.pop()
@@ -40,7 +49,7 @@ class Segmenter(nn.Module):
             skip = scales[index]
             hidden = F.interpolate(self.narrow[index](hidden), skip.shape[-2:], mode="bilinear")
             hidden = self.smooth[index](hidden + self.lateral[index](skip))
-        return self.head(hidden)
+        return F.pixel_shuffle(self.head(hidden), FOLD)[..., :height, :width]
 
 
 class Parsing(nn.Module):
@@ -68,5 +77,5 @@ class DensePose(nn.Module):
         return self.segmenter(picture.permute(0, 3, 1, 2).float() / 127.5 - 1.0)
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        logits = F.interpolate(self.logits(picture), picture.shape[1:3], mode="bilinear")
+        logits = F.interpolate(self.logits(picture), picture.shape[1:3], mode="bilinear", align_corners=True)
         return logits.argmax(dim=1).to(torch.uint8)

@@ -14,7 +14,7 @@ from vitrine_orchestrator.person import parsing, pose
 from vitrine_orchestrator.person.people import LIMBS
 
 from vitrine_export import dolls
-from vitrine_export.person_nets import BodyPose, DensePose, Parsing
+from vitrine_export.person_nets import BodyPose, DensePose, Parsing, Segmenter
 from vitrine_export.person_nets.body_pose import SMALL_WIDTHS
 from vitrine_export.training.draws import PERSON_SIZE, batches
 from vitrine_export.training.loop import device, fit
@@ -43,24 +43,32 @@ def _picture(person: dolls.Person) -> np.ndarray:
 
 def draw_parsing(index: int, size: int, names: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
     """A parsing input (3, size, size) and its true labels (size/2, size/2), −100 outside the picture."""
-    person = _person(index, size)
+    person, half = _person(index, size), (size + 1) // 2
     labels = np.array(names, np.int16)[dolls.labels(person, PERSON_SIZE)]
-    half = (size + 1) // 2
-    width, height = PERSON_SIZE
-    scale = (size - 1) / (height - 1)  # the longer side fills the square, centres on whole numbers
-    shift = [(size - 1 - scale * (side - 1)) / 2 - 0.5 for side in (width, height)]
-    to_half = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]) / 2
-    truth = cv2.warpAffine(labels, to_half, (half, half), flags=cv2.INTER_NEAREST, borderValue=-100)
-    return torch.from_numpy(parsing.network_input(_picture(person), size)), torch.from_numpy(
-        truth.astype(np.int64)
-    )
+    truth = _truth(labels, parsing.to_square(*PERSON_SIZE, size) * (half - 1) / (size - 1), half, half, index)
+    return torch.from_numpy(parsing.network_input(_picture(person), size)), truth
 
 
 def draw_parts(index: int) -> tuple[torch.Tensor, torch.Tensor]:
     """A DensePose input (512, 384, 3) uint8 and its true parts at half the size."""
     person = _person(index, 25)
-    truth = dolls.parts(person, (PERSON_SIZE[0] // 2, PERSON_SIZE[1] // 2))
-    return torch.from_numpy(_picture(person)), torch.from_numpy(truth.astype(np.int64))
+    width, height = (side // 2 for side in PERSON_SIZE)
+    shrink = np.diag([(width - 1) / (PERSON_SIZE[0] - 1), (height - 1) / (PERSON_SIZE[1] - 1)])
+    to_cells = np.concatenate([shrink, np.zeros((2, 1))], axis=1)
+    truth = _truth(dolls.parts(person, PERSON_SIZE).astype(np.int16), to_cells, width, height, index)
+    return torch.from_numpy(_picture(person)), truth
+
+
+def _truth(labels: np.ndarray, to_cells: np.ndarray, width: int, height: int, index: int) -> torch.Tensor:
+    """Labels (int16) at one random place within each cell, (height, width) int64, −100 outside the picture.
+
+    The place is the same in all cells of a sample. Over many samples a cell's probabilities are thus the
+    shares of the labels in it, and interpolated logits cross where the outline runs.
+    """
+    shift = np.random.default_rng([SEED, index]).uniform(-0.5, 0.5, 2)
+    moved = to_cells + np.array([[0, 0, shift[0]], [0, 0, shift[1]]])
+    truth = cv2.warpAffine(labels, moved, (width, height), flags=cv2.INTER_NEAREST, borderValue=-100)
+    return torch.from_numpy(truth.astype(np.int64))
 
 
 def draw_pose(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -99,32 +107,50 @@ def _affinities(where: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: 
     return maps
 
 
+def _quick() -> torch.autocast:
+    """bfloat16 where the hardware multiplies it (half the time of a step), else float32."""
+    has = device().type != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return torch.autocast(device().type, torch.bfloat16, enabled=bool(has))
+
+
 def _train_segments(name: str, net: nn.Module, logits: Callable, draw: Callable, folder: Path) -> nn.Module:
     plan = PLANS[name]
 
     def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
         image, truth = (part.to(device()) for part in batch)
-        return F.cross_entropy(logits(image), truth)
+        with _quick():
+            answer = logits(image)
+        return F.cross_entropy(answer.float(), truth)
 
     return fit(name, net, loss_of, lambda first: batches(draw, first, plan.steps, plan.batch), plan, folder)
 
 
 def train_parsing(name: str, folder: Path) -> Parsing:
-    """Train `parsing_atr` or `parsing_lip`."""
+    """Train `parsing_atr` or `parsing_lip`; LIP starts from ATR's weights, trained first if need be."""
     size, names = {
         "parsing_atr": (parsing.ATR_SIZE, ATR_OF_LABEL),
         "parsing_lip": (parsing.LIP_SIZE, LIP_OF_LABEL),
     }[name]
     torch.manual_seed(0)
     net = Parsing({"parsing_atr": 18, "parsing_lip": 20}[name]).to(memory_format=torch.channels_last)
+    if name == "parsing_lip":
+        _start(net.segmenter, folder)
     return _train_segments(name, net, net.segmenter, lambda index: draw_parsing(index, size, names), folder)
 
 
 def train_densepose(folder: Path) -> DensePose:
-    """Train the body parts."""
+    """Train the body parts, from the weights of ATR's parsing, which is trained first if need be."""
     torch.manual_seed(0)
     net = DensePose().to(memory_format=torch.channels_last)
+    _start(net.segmenter, folder)
     return _train_segments("densepose", net, net.logits, draw_parts, folder)
+
+
+def _start(segmenter: Segmenter, folder: Path) -> None:
+    """Give a segmenter all of ATR's weights but the head's: the outlines are the same, only names differ."""
+    trained = train_parsing("parsing_atr", folder).segmenter.state_dict()
+    trained = {key: value for key, value in trained.items() if not key.startswith("head.")}
+    segmenter.load_state_dict(trained, strict=False)
 
 
 def train_pose(folder: Path) -> BodyPose:
@@ -132,12 +158,26 @@ def train_pose(folder: Path) -> BodyPose:
     plan = PLANS["pose"]
     torch.manual_seed(0)
     net = BodyPose(SMALL_WIDTHS, stages=2, branch=(32, 48), later=16).to(memory_format=torch.channels_last)
+    net.apply(_even)
 
     def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
         image, pafs, heat = (part.to(device()) for part in batch)
-        answers = net.every_stage(image)
-        return sum((p - pafs).square().mean() + (h - heat).square().mean() for p, h in answers)
+        with _quick():
+            answers = net.every_stage(image.to(memory_format=torch.channels_last))
+        return sum(
+            (p.float() - pafs).square().mean() + (h.float() - heat).square().mean() for p, h in answers
+        )
 
     return fit(
         "pose", net, loss_of, lambda first: batches(draw_pose, first, plan.steps, plan.batch), plan, folder
     )
+
+
+def _even(module: nn.Module) -> None:
+    """Weights that keep the variance through ReLUs (He et al., "Delving Deep into Rectifiers", 2015).
+
+    The network has no norms: from torch's own start little of the picture reaches its last layers.
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)
