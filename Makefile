@@ -6,8 +6,12 @@ REPOSITORY := model_repository
 # The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's),
 # and a numpy that its Python backend can read arrays of.
 TRITON_WHEELS := nvidia-pytriton==0.7.0 numpy==1.26.4
+# A second S3 server for tests. Beside the environment: it pins another botocore than boto3 needs, but runs
+# with that one; the rest of what it needs is pinned here.
+SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 h11==0.16.0 \
+	wsproto==1.3.2 priority==2.0.0 jsonata-python==0.7.1 defusedxml==0.7.1
 
-.PHONY: help setup demo serve test check export train perf bench-cache
+.PHONY: help setup demo serve test check export train perf bench-cache soak-cache
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,6 +26,8 @@ setup: .venv/ready ## make .venv with everything, Triton included
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	rm -rf .venv/triton
 	$(BIN)/pip install --quiet --no-deps --target .venv/triton $(TRITON_WHEELS)
+	rm -rf .venv/ministack
+	$(BIN)/pip install --quiet --no-deps --target .venv/ministack $(SECOND_STORE)
 	touch $@
 
 export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
@@ -42,6 +48,10 @@ perf: export ## load a server of its own with NVIDIA's perf_analyzer, and print 
 
 bench-cache: setup ## time the cache's tiers against boto3 on a simulated S3; writes build/bench-cache.json
 	$(BIN)/python -m vitrine_orchestrator.cache.bench
+
+soak-cache: setup ## kill processes of the cache at random, and its model-based test, for SECONDS each (600)
+	CACHE_TEST_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest --timeout 0 \
+		tests/orchestrator/cache/test_soak.py tests/orchestrator/cache/test_model.py
 
 check: setup ## lint, formatting and types
 	$(BIN)/ruff check .

@@ -181,7 +181,11 @@ class S3Objects:
 
     def _make(self) -> S3Store:
         place, patience = self.place, self.patience
-        config: S3Config = {"bucket": place.bucket, "region": place.region or "us-east-1"}
+        config: S3Config = {
+            "bucket": place.bucket,
+            "region": place.region or "us-east-1",
+            "checksum_algorithm": "SHA256",  # an upload that was damaged on its way is refused there
+        }
         provider = None
         if place.keys:
             config |= {"access_key_id": place.keys[0], "secret_access_key": place.keys[1]}
