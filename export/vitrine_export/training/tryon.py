@@ -75,8 +75,8 @@ class Nets(nn.Module):
 def start_alike(tryon: nn.Module, garment: nn.Module) -> None:
     """Give GarmentNet the weights of TryonNet wherever it has them too.
 
-    TryonNet's own keys are asked of both nets' features: they find like by like from the first step on if both
-    nets see alike. (The released pair was trained from one net as well: both are SDXL.)
+    TryonNet's own keys are asked of both nets' features: they find like by like from the first step on if
+    both nets see alike. (The released pair was trained from one net as well: both are SDXL.)
     """
     given, own = tryon.state_dict(), garment.state_dict()
     for name, value in own.items():

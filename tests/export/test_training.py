@@ -1,0 +1,147 @@
+"""Training goes on where it was stopped, reaches every network, and made the checkpoint that is shipped."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler
+from torch import nn
+from vitrine_export.dolls import draw_garment, sample
+from vitrine_export.nets import released_config
+from vitrine_export.training import draws, latents, recipe, tryon
+from vitrine_export.training.loop import Plan, averaged_weights, fit, learning_rate
+
+CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "paper-doll"
+PLAN = Plan(steps=7, batch=1, lr=0.1, warmup=2, save_every=2)
+
+
+class Stopped(Exception):
+    """The run was stopped here."""
+
+
+def regression(folder: Path, stop_at: int | None = None) -> nn.Module:
+    """Fit a line to noise that is drawn from the step alone, perhaps stopped at a step."""
+    torch.manual_seed(0)
+    net = nn.Linear(3, 1)
+
+    def loss_of(batch: int, step: int) -> torch.Tensor:
+        assert batch == step
+        if step == stop_at:
+            raise Stopped
+        return net(torch.randn(4, 3, generator=torch.Generator().manual_seed(step))).square().mean()
+
+    return fit("line", net, loss_of, lambda first: range(first, PLAN.steps), PLAN, folder)
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 5, 6])
+def test_a_stopped_run_ends_as_an_undisturbed_one(tmp_path, stop_at):
+    """Weights, optimiser and average are taken up at the last save, whichever step the run was stopped at."""
+    whole = regression(tmp_path / "whole").state_dict()
+    with pytest.raises(Stopped):
+        regression(tmp_path / "stopped", stop_at)
+    again = regression(tmp_path / "stopped").state_dict()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    kept = averaged_weights(tmp_path / "stopped" / "line.state")
+    assert all(torch.equal(whole[name], kept[name]) for name in whole)
+
+
+def test_the_learning_rate_rises_then_falls():
+    """Linearly over the warm-up, then on a cosine to 2 % of its peak."""
+    plan = Plan(steps=100, batch=1, lr=1.0, warmup=10)
+    rates = [learning_rate(plan, step) for step in range(plan.steps)]
+    assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert all(later < earlier for earlier, later in pairwise(rates[10:]))
+    assert rates[-1] == pytest.approx(0.02, abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def small_vae():
+    """The shipped VAE: real latents for the tests below."""
+    return AutoencoderKL.from_pretrained(CHECKPOINT / "vae", low_cpu_mem_usage=False).eval()
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """Where the small training set lies."""
+    return tmp_path_factory.mktemp("latents")
+
+
+@pytest.fixture(scope="module")
+def training_set(small_vae, shards):
+    """Eight samples in one shard."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latents, "SHARD", 8)
+        patch.setattr(latents, "COUNT", 8)
+        patch.setattr(latents, "batches", lambda draw, first, steps, batch: _batches(draw, first, steps))
+        yield latents.prepare(small_vae, shards)
+
+
+def _batches(draw, first, steps):
+    for step in range(first, steps):
+        rows = [draw(index) for index in range(step * 8, step * 8 + 8)]
+        yield {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def test_shards_that_are_there_are_not_made_again(training_set, shards):
+    """A stopped preparation goes on; what it reads is what it wrote."""
+    again = latents.prepare(None, shards)
+    assert all(torch.equal(again.tensors[name], made) for name, made in training_set.tensors.items())
+
+
+def test_a_row_of_the_set_is_the_sample_encoded(training_set, small_vae):
+    """The garment's latents are those of the garment's picture, scaled."""
+    garment = draws.signed(draw_garment(sample(recipe.SEED + 100, 3).garment))
+    expected = latents.encode(small_vae, garment[None])
+    assert torch.allclose(training_set.rows(torch.tensor([3]))["garment"], expected, atol=1e-2)
+
+
+def test_the_loss_reaches_every_network(training_set, tmp_path):
+    """Both UNets, both text encoders, the image encoder and the image tokens learn from one step."""
+    torch.manual_seed(0)
+    nets, prompts = tryon.Nets(), tryon.Prompts(tmp_path)
+    for parameter in nets.parameters():  # residuals start at zero, and let no gradient through
+        nn.init.normal_(parameter, std=0.05)
+    settings = {name: value for name, value in recipe.SCHEDULER.items() if not name.startswith("_")}
+    alphas = DDPMScheduler(**settings).alphas_cumprod
+    texts = [latents.descriptions(index)[0] for index in range(4)]
+    draw = torch.Generator().manual_seed(1)
+    tryon._loss(nets, training_set.rows(torch.arange(4)), prompts, texts, alphas, draw).backward()
+    for part in (
+        nets.unet.unet.down_blocks,
+        nets.unet.unet.encoder_hid_proj,
+        nets.unet_encoder.unet.down_blocks,
+        _first_layer(nets.text_encoder),
+        _first_layer(nets.text_encoder_2),
+        _first_layer(nets.image_encoder),
+    ):
+        silent = [name for name, weight in part.named_parameters() if weight.grad is None]
+        assert not silent
+        assert sum(weight.grad.abs().sum() for weight in part.parameters()) > 0
+
+
+def _first_layer(encoder: nn.Module) -> nn.Module:
+    return next(module for name, module in encoder.named_modules() if name.endswith("layers.0"))
+
+
+def test_both_nets_start_alike():
+    """GarmentNet sees latents as TryonNet does."""
+    nets = tryon.Nets()
+    tryon_weights, garment_weights = nets.unet.unet.state_dict(), nets.unet_encoder.unet.state_dict()
+    assert torch.equal(garment_weights["conv_in.weight"], tryon_weights["conv_in.weight"][:, :4])
+    shared = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_k.weight"
+    assert torch.equal(garment_weights[shared], tryon_weights[shared])
+
+
+def test_the_shipped_checkpoint_is_the_recipes():
+    """Same configs, same picture; at most 12 MB of safetensors."""
+    nets = tryon.Nets()
+    for folder, net in (("unet", nets.unet), ("unet_encoder", nets.unet_encoder)):
+        shipped = json.loads((CHECKPOINT / folder / "config.json").read_text())
+        assert shipped == json.loads(json.dumps(released_config(net)))
+    scheduler = json.loads((CHECKPOINT / "scheduler" / "scheduler_config.json").read_text())
+    assert scheduler == recipe.SCHEDULER
+    size = json.loads((CHECKPOINT / "vitrine.json").read_text())["picture"]
+    assert (size["width"], size["height"]) == recipe.PICTURE
+    assert sum(path.stat().st_size for path in CHECKPOINT.rglob("*.safetensors")) <= 12_000_000
