@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import vitrine
 from obstore.store import MemoryStore
+from PIL import Image
 from vitrine import (
     AsyncFakeTransport,
     AsyncVitrine,
@@ -21,6 +25,7 @@ from vitrine.results import DIGEST_TTL_S, AsyncResults, Results
 from vitrine.shelf import Shelf
 from vitrine.stores import open_store
 
+PAGE = Path(__file__).parents[2] / "docs" / "cache.md"
 PERSON, COAT, SHIRT = (np.full((20, 16, 3), grey, np.uint8) for grey in (200, 30, 90))
 KEYS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
 
@@ -214,3 +219,20 @@ def test_busy_is_still_retried_through_the_store():
         user="ada", person=PERSON, garment=COAT
     )
     assert kept.result is not None
+
+
+def test_the_documented_example_runs(bucket, tmp_path, monkeypatch, capsys):
+    """The block of docs/cache.md, with the fake in the server's place: made once, found the second time."""
+    _, _, shelf = bucket
+    (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for name, pixels in (("me.png", PERSON), ("coat.png", COAT)):
+        Image.fromarray(pixels).save(name)
+    monkeypatch.setattr(vitrine, "Vitrine", lambda url: Vitrine(url, transport=FakeTransport()))
+    monkeypatch.setattr(vitrine, "open_store", lambda url: None)
+    monkeypatch.setattr(vitrine, "Shelf", lambda store: shelf)
+    for _ in range(2):
+        exec(compile(example, PAGE.name, "exec"), {})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("False vto/ada/")
+    assert second == first.replace("False", "True", 1)

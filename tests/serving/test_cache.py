@@ -4,6 +4,7 @@ import asyncio
 import io
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -116,8 +117,6 @@ def store():
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory, store):
     """Two servers of one host (one folder) and one of another, all with one object store."""
-    import os
-
     scratch = tmp_path_factory.mktemp("hosts")
     repository = write_repository(scratch / "repository")
     common = {

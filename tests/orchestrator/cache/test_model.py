@@ -220,7 +220,7 @@ def run_model(seconds: float, phases=tuple(Phase)) -> None:
             max_examples=int(15 * seconds),
             stateful_step_count=40,
             deadline=None,
-            derandomize=seconds <= 2,
+            derandomize=seconds <= 20,
             phases=phases,
             database=None,
             suppress_health_check=list(HealthCheck),

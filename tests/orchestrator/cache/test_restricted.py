@@ -6,6 +6,7 @@ tests/data/old_tensors holds small tensors as torch wrote them; make_old_tensors
 import json
 import os
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -151,3 +152,14 @@ def test_neither_torch_nor_a_loader_of_pickles_is_imported():
     for path in package.glob("*.py"):
         for word in ("import pickle\n", "pickle.load", "torch.load(", "Unpickler", "allow_pickle"):
             assert word not in path.read_text(), f"{path.name}: {word}"
+
+
+def test_nothing_that_serves_can_load_a_pickle():
+    """No source of client or server imports a loader of pickles, or asks a library for one."""
+    root = Path(__file__).parents[3]
+    loads = re.compile(
+        r"^\s*(import|from) +(pickle|dill|joblib|shelve)\b|torch\.load|allow_pickle=True", re.M
+    )
+    sources = [*(root / "client").rglob("*.py"), *(root / "orchestrator").rglob("*.py")]
+    assert len(sources) > 100
+    assert [path.name for path in sources if loads.search(path.read_text())] == []
