@@ -46,8 +46,9 @@ perf: export ## load a server of its own with NVIDIA's perf_analyzer, and print 
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf
 	$(BIN)/vitrine-export perf
 
-bench-cache: setup ## time the cache's tiers against boto3 on a simulated S3; writes build/bench-cache.json
-	$(BIN)/python -m vitrine_orchestrator.cache.bench
+bench-cache: export ## time the cache's tiers beside boto3's, and warm try-ons; writes build/bench-cache.json
+	$(BIN)/python -m vitrine_orchestrator.cache.bench --repository $(REPOSITORY) \
+		--picture tests/data/doll_seed3_index0.png
 
 soak-cache: setup ## kill processes of the cache at random, and its model-based test, for SECONDS each (600)
 	CACHE_TEST_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest --timeout 0 \

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Config
 
-PART_BYTES = 2 * 2**20  # a larger object is read in parts of this, at once: see docs/cache.md for the figures
+PART_BYTES = 2 * 2**20  # a larger object is read in parts of this, at once
 
 Buffer = Bytes | bytes
 

@@ -1,53 +1,15 @@
-"""The whole stack as the pipelines see it: sources, leases, failures, invalidations, statistics."""
+"""The whole stack as the pipelines see it: sources, failures, statistics, the end."""
 
 import asyncio
-import time
 
 import numpy as np
 import pytest
-from vitrine.errors import BadRequest, NotFound, Unavailable
+from making import KEY, Compute, arrays, get, written
+from vitrine.errors import BadRequest, NotFound
 from vitrine_orchestrator.cache.codec import Array
-from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
-from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
+from vitrine_orchestrator.cache.key import EVERYTHING
+from vitrine_orchestrator.cache.opening import CacheSettings, open_cache
 from vitrine_orchestrator.cache.tier import COUNTERS
-from vitrine_orchestrator.cache.tiered import Tiered
-
-KEY = Key("upper_body", owner("person", "alice"), "recipe")
-
-
-def arrays(number: float = 1.0) -> dict[str, np.ndarray]:
-    return {"latents": np.full((4, 3, 2), number, np.float32)}
-
-
-class Compute:
-    """Makes arrays of its next number; counts; waits if it is told to."""
-
-    def __init__(self, error=None):
-        self.made, self.error, self.let = 0, error, asyncio.Event()
-        self.let.set()
-
-    async def __call__(self):
-        self.made += 1
-        number = self.made
-        await self.let.wait()
-        if self.error:
-            raise self.error
-        return arrays(number)
-
-
-async def written(cache: Cache) -> None:
-    """Wait for uploads."""
-    while cache.memo._tasks:
-        await asyncio.wait(cache.memo._tasks)
-
-
-def number(found) -> tuple[float, str]:
-    read, source = found
-    return float(read["latents"][0, 0, 0]), source
-
-
-async def get(cache: Cache, compute, key: Key = KEY) -> tuple[float, str]:
-    return number(await cache.memo.get_or_compute(key, compute))
 
 
 async def test_every_tier_answers_in_its_turn(opened, tmp_path):
@@ -195,108 +157,6 @@ async def test_a_value_of_another_shape_is_made_anew(opened, tmp_path):
     compute.made = 1
     assert await get(cache, compute) == (2.0, "fresh")
     assert cache.memo.counters["corrupt"] == 1
-
-
-async def test_the_next_call_after_an_invalidation_makes_anew(opened):
-    """In the same process, in another one, and from the store."""
-    compute, here, there = Compute(), opened(), opened()
-    assert await get(here, compute) == (1.0, "fresh")
-    assert (await get(there, compute))[0] == 1.0
-    await written(here)
-    await here.memo.forget(KEY.owner)
-    assert await get(there, compute) == (2.0, "fresh")
-    assert (await get(here, compute))[0] == 2.0
-
-
-@pytest.mark.parametrize("forgotten", [KEY.owner, EVERYTHING])
-async def test_work_begun_before_an_invalidation_is_kept_nowhere(opened, forgotten, tmp_path):
-    """Its own caller gets it; those who ask afterwards neither join it nor find it in any tier."""
-    old, cache, other = Compute(), opened(), opened()
-    old.let.clear()
-    early = asyncio.create_task(get(cache, old))
-    while not old.made:
-        await asyncio.sleep(0.001)
-    await other.memo.forget(forgotten)
-    fresh = Compute()
-    fresh.made = 10
-    late = asyncio.create_task(get(opened(folder=tmp_path / "another host"), fresh))
-    old.let.set()
-    assert await early == (1.0, "fresh")
-    await written(cache)
-    assert (await late)[0] == 11.0
-    assert (await get(cache, fresh))[0] > 10
-    assert (await get(other, fresh))[0] > 10
-
-
-async def test_a_caller_after_an_invalidation_does_not_join_older_work(opened):
-    """Even while that work is still under way in the same process."""
-    work, cache = Compute(), opened(folder=None)
-    work.let.clear()
-    early = asyncio.create_task(get(cache, work))
-    while not work.made:
-        await asyncio.sleep(0.001)
-    await cache.memo.forget(KEY.owner)
-    late = asyncio.create_task(get(cache, work))
-    while work.made < 2:
-        await asyncio.sleep(0.001)
-    work.let.set()
-    assert await early == (1.0, "fresh")
-    assert await late == (2.0, "fresh")
-    assert (await get(cache, work))[0] == 2.0
-
-
-async def test_an_invalidation_during_a_promotion_wins(opened):
-    """A value read from disk before it does not enter memory after it."""
-    compute, cache = Compute(), opened(store="off")
-    await get(cache, compute)
-    await cache.memory.forget("nobody")
-    tiers: Tiered = cache.memo.tiers
-    key_file_read = tiers.tiers["disk"]
-
-    class Slow:
-        """Answers from the disk, but only after an invalidation has come and gone."""
-
-        async def get(self, key):
-            got = await key_file_read.get(key)
-            tiers.tiers["disk"] = key_file_read
-            await cache.memo.forget(key.owner)
-            return got
-
-    memory_before = cache.memory.shelves["upper_body"]
-    memory_before.drop(KEY)
-    tiers.tiers["disk"] = Slow()
-    assert (await tiers.near(KEY)).value is not None  # its get began before
-    assert (await tiers.near(KEY)).value is None
-    assert cache.memo.counters["stale_put"] == 1
-
-
-async def test_an_invalidation_while_the_store_is_down_is_queued(opened, s3):
-    """Not reported as done, never served here meanwhile, survives a restart, and carried out later."""
-    compute, cache, neighbour = Compute(), opened(), opened()
-    await get(cache, compute)
-    await written(cache)
-    objects, s3.objects = s3.objects, {}
-
-    async def down(request, response, writer):
-        response.status, response.body = 503, b""
-
-    s3.fault = down
-    with pytest.raises(Unavailable, match="it is queued"):
-        await cache.clear(KEY.owner)
-    await cache.memo.forget(KEY.owner)  # a try-on with a new photo does not fail for it
-    assert await get(neighbour, compute) == (2.0, "fresh")
-    await written(neighbour)
-    s3.objects, s3.fault = objects, None
-    no_memory = opened(memory="off", disk_bytes=0)
-    no_memory.memo.tiers._settled_s = time.monotonic()  # tried a moment ago
-    assert await get(no_memory, compute) == (3.0, "fresh")
-    restarted = opened()
-    assert [one.owner for one in restarted.shared.tombstones.all()] == [KEY.owner]
-    other = Key("garment", owner("garment", "coat"), "recipe")
-    await get(restarted, Compute(), other)  # any use of the store settles what waits
-    await written(restarted)
-    assert restarted.shared.tombstones.all() == []
-    assert not [path for path in s3.objects if "alice" in path and "generation" not in path]
 
 
 async def test_statistics_count_all_processes_of_the_folder(opened):

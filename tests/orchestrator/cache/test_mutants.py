@@ -6,9 +6,10 @@ import pytest
 import test_disk
 import test_disk_faults
 import test_generations
-import test_memo
+import test_invalidation
 import test_memory
 import test_store
+import test_store_faults
 import test_tier_contract
 from cache_mutants import MUTANTS
 from store_faults import flip
@@ -62,17 +63,17 @@ CAUGHT_BY = {
     ),
     "no_flush": with_path(test_generations.test_an_invalidation_is_on_disk_before_it_is_reported),
     "no_digests_in_the_store": lambda s3, **_: (
-        test_store.test_a_value_that_stays_damaged_is_a_miss_and_quarantined(s3, flip)
+        test_store_faults.test_a_value_that_stays_damaged_is_a_miss_and_quarantined(s3, flip)
     ),
-    "no_if_match": with_s3(test_store.test_parts_of_two_versions_are_never_joined),
+    "no_if_match": with_s3(test_store_faults.test_parts_of_two_versions_are_never_joined),
     "manifest_first": with_s3(test_store.test_the_manifest_is_written_last),
     "plain_lru": lambda **_: test_memory.test_a_scan_of_one_off_garments_leaves_the_hot_set(),
     "sliding_expiry": lambda **_: test_memory.test_no_read_makes_a_value_immortal(),
     "shared_across_invalidations": lambda opened, **_: (
-        test_memo.test_a_caller_after_an_invalidation_does_not_join_older_work(opened)
+        test_invalidation.test_a_caller_after_an_invalidation_does_not_join_older_work(opened)
     ),
-    "no_tombstones": lambda opened, s3, **_: test_memo.test_an_invalidation_while_the_store_is_down_is_queued(
-        opened, s3
+    "no_tombstones": lambda opened, s3, **_: (
+        test_invalidation.test_an_invalidation_while_the_store_is_down_is_queued(opened, s3)
     ),
     "no_sum": with_path(test_disk.test_two_processes_share_one_sum),
     "one_name_for_all_ids": with_store(test_tier_contract.test_hard_names_neither_collide_nor_break),
