@@ -17,10 +17,10 @@ from vitrine_orchestrator.cache.key import Key
 )
 def test_a_row_keeps_its_limit_or_not(median, at_least, met):
     """By its median; the table says which."""
-    row = Row("what", "ms", median, 9.0, 1.0, at_least)
+    row = Row("what", "ms", 0.5, median, 9.0, 1.0, at_least)
     assert row.met == met
     assert ("NOT MET" in table([row])) != met
-    assert Row("told only", "ms", 1e9, 1e9).met
+    assert Row("told only", "ms", 1e9, 1e9, 1e9).met
 
 
 def test_the_set_is_that_of_the_old_service():
