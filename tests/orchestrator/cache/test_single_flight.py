@@ -78,8 +78,8 @@ async def test_work_that_nobody_waits_for_is_cancelled():
 
 async def test_hanging_work_is_given_up_by_its_followers():
     """After the wait they share one new making; the leader still waits for its own."""
-    flights, hung, fresh = SingleFlight(wait_s=0.01), Work(), Work()
-    fresh.let.set()
+    flights, hung, fresh = SingleFlight(wait_s=1.0), Work(), Work()
+    asyncio.get_running_loop().call_later(1.5, fresh.let.set)  # all have given up, none twice
     (leader,) = await start(flights, hung, 1)
     followers = await start(flights, fresh, 20)
     assert await asyncio.gather(*followers) == [1] * 20
