@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.exporting.plan_command",
         "ONNX files → TensorRT engines (on a machine with the GPU)",
     ),
+    "publish": ("vitrine_export.release.publish", "add an exported repository to a served one as a release"),
+    "withdraw": ("vitrine_export.release.withdraw", "remove a release, and what no other release needs"),
     "parity": ("vitrine_export.parity", "compare the nets with arrays of the released code"),
     "flops": ("vitrine_export.flops", "count the work of a picture, released and with the exact savings"),
     "dolls": ("vitrine_export.dolls.command", "draw paper dolls with the true answer of every stage"),

@@ -14,3 +14,9 @@ class ExportFailed(VitrineError):
     """A stage could not be exported, or its file does not compute what torch does: names the stage."""
 
     word = "export failed"
+
+
+class ReleaseFailed(VitrineError):
+    """A release cannot be added, loaded or withdrawn: names the model or the version, and what still serves."""
+
+    word = "release failed"

@@ -1,0 +1,1 @@
+"""Releases: an exported repository joins the served one, as a version beside the one before."""

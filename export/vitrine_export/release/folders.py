@@ -1,0 +1,139 @@
+"""Versions of a model repository as folders: what a release adds, which it shares, what no release needs.
+
+A release is a version of `try_on`. Its manifest says which version of every other stage it calls; a stage with
+the same files in both releases is not copied, and not loaded twice.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vitrine_orchestrator.manifest import FILE, Manifest, read_manifest, read_manifest_json, versions
+from vitrine_orchestrator.stages import NETWORK_FILE, STAGES, Stage, stage
+
+from vitrine_export.checkpoint.digest import file_digest
+from vitrine_export.errors import ReleaseFailed
+
+MODELS = tuple(row for row in STAGES if row.of_checkpoint)
+"""In the order in which they are loaded: who calls comes after the called."""
+
+PIPELINE = "try_on"
+CODE = "model.py"
+SAYS_WHENCE = ("digest", "exporter", "files", "precision", "stages")
+"""What a manifest says of the export alone; the rest is what the models work with."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of the pipelines: the models that have a folder of it, and those shared with another."""
+
+    version: int
+    models: tuple[str, ...]  # in the order in which they are to be loaded
+    shared: dict[str, int] = field(default_factory=dict)
+
+
+def releases(repository: Path) -> dict[int, Manifest]:
+    """The releases in a repository, by version."""
+    return {
+        version: read_manifest(repository / PIPELINE / str(version))
+        for version in versions(repository, PIPELINE)
+    }
+
+
+def planned(source: Path, target: Path) -> Release:
+    """What `source`, an exported repository, becomes in `target`; ReleaseFailed when it is there already."""
+    present = releases(target)
+    if not present:
+        raise ReleaseFailed(f"{target} holds no release: run make export")
+    newest = present[max(present)]
+    missing = [row.name for row in MODELS if not (source / row.name / "1" / _proof(row)).exists()]
+    if missing:
+        raise ReleaseFailed(f"{source} lacks {', '.join(missing)}: export every stage of a release")
+    models = [row.name for row in MODELS]
+    same = {
+        name: newest.version_of(name)
+        for name in models
+        if _same(source / name / "1", target / name / str(newest.version_of(name)))
+    }
+    if len(same) == len(models):
+        raise ReleaseFailed(f"{source} is what release {newest.version} of {target} is: nothing has changed")
+    shared = {name: version for name, version in same.items() if _can_be_shared(name)}
+    version = 1 + max(max(versions(target, name), default=0) for name in models)
+    return Release(version, tuple(name for name in models if name not in shared), shared)
+
+
+def add(release: Release, source: Path, target: Path) -> None:
+    """Write the release's folders, each at once, the pipelines last."""
+    for name in release.models:
+        made = target / name / f".{release.version}.draft"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        for path in _content(source / name / "1"):
+            shutil.copy2(path, made / path.name)
+        if (made / FILE).exists():
+            shutil.copy2(target / name / str(max(versions(target, name))) / CODE, made / CODE)
+            (made / FILE).write_text(json.dumps(_manifest(release, made), indent=2, sort_keys=True) + "\n")
+        made.replace(target / name / str(release.version))
+
+
+def withdraw(version: int, repository: Path) -> dict[str, list[int]]:
+    """Remove a release's folders, and all that no other release needs: the removed versions by model."""
+    left = releases(repository)
+    if version not in left:
+        raise ReleaseFailed(f"{repository} has no release {version}, only {', '.join(map(str, left))}")
+    del left[version]
+    if not left:
+        raise ReleaseFailed(f"release {version} is the only one of {repository}")
+    removed: dict[str, list[int]] = {}
+    for row in reversed(MODELS):  # who calls goes before the called
+        needed = {manifest.version_of(row.name) for manifest in left.values()}
+        for unneeded in set(versions(repository, row.name)) - needed:
+            shutil.rmtree(repository / row.name / str(unneeded))
+            removed.setdefault(row.name, []).append(unneeded)
+    return removed
+
+
+def _proof(row: Stage) -> str:
+    """The file without which a version is none."""
+    return FILE if row.needs_manifest else NETWORK_FILE
+
+
+def _content(folder: Path) -> Iterator[Path]:
+    """An export's own files in a version folder."""
+    return (path for path in sorted(folder.iterdir()) if path.is_file() and path.name != CODE)
+
+
+def _can_be_shared(name: str) -> bool:
+    """Networks and the denoiser can; the other models of ours are thin, and caches are keyed by them."""
+    return name == "denoise" or stage(name).backend == "onnxruntime"
+
+
+def _same(new: Path, old: Path) -> bool:
+    """Whether two version folders of a model hold the same files, and manifests that say the same."""
+    if not old.is_dir():
+        return False
+    files = [{path.name: path for path in _content(folder) if path.name != FILE} for folder in (new, old)]
+    return (
+        files[0].keys() == files[1].keys()
+        and all(file_digest(path) == file_digest(files[1][name]) for name, path in files[0].items())
+        and (not (new / FILE).exists() or _facts(new) == _facts(old))
+    )
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    return {key: value for key, value in read_manifest_json(folder).items() if key not in SAYS_WHENCE}
+
+
+def _manifest(release: Release, folder: Path) -> dict[str, Any]:
+    """The manifest as exported, with the versions that this release calls."""
+    given = read_manifest_json(folder)
+    files = {}
+    for path, digest in given["files"].items():
+        model, _, name = path.split("/", 2)
+        files[f"{model}/{release.shared.get(model, release.version)}/{name}"] = digest
+    return given | {"files": files, "stages": release.shared}

@@ -1,0 +1,69 @@
+"""Telling a running Triton that version folders have come or gone."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+
+from vitrine_export.errors import ReleaseFailed
+
+LOAD_S = 900.0  # one model, TensorRT engines built at its first load not counted
+LEAVE_S = 120.0  # requests in flight finish before their version is gone
+POLL_S = 0.1
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """The options that name a server."""
+    parser.add_argument(
+        "--url", metavar="HOST:PORT", help="gRPC address of the server of that repository: load there as well"
+    )
+    parser.add_argument(
+        "--header", action="append", default=[], type=_header, metavar="NAME: VALUE", help="may be repeated"
+    )
+
+
+def load(url: str, headers: Mapping[str, str], models: Iterable[str], tell: Callable[[str], None]) -> None:
+    """Load models one after the other; ReleaseFailed names the first that cannot be, and why."""
+    with triton.InferenceServerClient(url) as client:
+        for name in models:
+            try:
+                client.load_model(name, headers=dict(headers), client_timeout=LOAD_S)
+            except InferenceServerException as error:
+                reason = " ".join(str(error.message()).split())[:300]
+                raise ReleaseFailed(f"{name} could not be loaded: {reason}") from error
+            tell(f"loaded {name}")
+
+
+def leave(
+    url: str, headers: Mapping[str, str], gone: Mapping[str, list[int]], tell: Callable[[str], None]
+) -> None:
+    """Have the server drop versions whose folders are gone, each after its last request; callers first."""
+    for name, versions in gone.items():
+        load(url, headers, [name], tell)
+        give_up = time.monotonic() + LEAVE_S
+        while _served(url, headers, name) & set(versions):
+            if time.monotonic() > give_up:
+                raise ReleaseFailed(f"{name} still has requests in flight after {LEAVE_S:.0f} s")
+            time.sleep(POLL_S)
+
+
+def _served(url: str, headers: Mapping[str, str], name: str) -> set[int]:
+    """The versions of a model that are loaded, or still answer."""
+    with triton.InferenceServerClient(url) as client:
+        index = client.get_model_repository_index(headers=dict(headers))
+    return {
+        int(model.version)
+        for model in index.models
+        if model.name == name and model.version and model.state in ("READY", "UNLOADING")
+    }
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"a header must be NAME: VALUE, got {text!r}")
+    return name.strip().lower(), value.strip()

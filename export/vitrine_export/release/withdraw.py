@@ -1,0 +1,36 @@
+"""`vitrine-export withdraw`: take a release away: the newest to roll back, an old one to free its memory."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vitrine_export.release.folders import withdraw
+from vitrine_export.release.loading import add_server, leave
+
+HELP = "remove a release, and every version that no other release needs"
+EXAMPLES = """\
+examples:
+  vitrine-export withdraw 2 --into model_repository --url localhost:8001    roll back to release 1
+  vitrine-export withdraw 1 --into model_repository --url localhost:8001    retire the old one
+
+Requests in flight finish. Without --url only the folders go, and a server keeps what it has loaded."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("version", type=int, metavar="VERSION", help="the release")
+    parser.add_argument(
+        "--into", type=Path, required=True, metavar="REPOSITORY", help="the served repository"
+    )
+    add_server(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Remove the folders, and unload them where a server is named; 0 when they are gone."""
+    gone = withdraw(args.version, args.into)
+    removed = (f"{name}/{version}" for name, versions in gone.items() for version in versions)
+    print(f"removed: {', '.join(removed)}")
+    if args.url:
+        leave(args.url, dict(args.header), gone, print)
+    return 0

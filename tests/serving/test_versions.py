@@ -1,0 +1,153 @@
+"""Releases on a real Triton: no pipeline jumps to a stage's new version, and any release can be undone."""
+
+import shutil
+import threading
+
+import numpy as np
+import onnx
+import pytest
+from conftest import ANY_PORTS
+from tiny_repository import write_repository
+from vitrine import NotFound, Unavailable, Vitrine
+from vitrine_export.errors import ReleaseFailed
+from vitrine_export.release import folders, loading
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
+
+LATENTS = np.full((1, 4, 32, 24), 0.25, np.float32)
+
+
+def quiet(text):
+    """Tells nobody."""
+
+
+def inverted(repository):
+    """Make a repository's decoder paint the opposite colours."""
+    path = repository / "vae_decoder" / "1" / "model.onnx"
+    model = onnx.load(path)
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(-weights, "spread"))
+    onnx.save(model, path)
+    return repository
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A repository and its server; every test leaves release 1 alone in it."""
+    repository = write_repository(tmp_path_factory.mktemp("versions") / "repository")
+    with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
+        yield repository, server
+
+
+@pytest.fixture
+def ask(served, person, garment):
+    """A try-on by any release: the picture's bytes."""
+    _, server = served
+    asked = {
+        "person": np.array([person], object),
+        "garment": np.array([garment], object),
+        "seed": np.array([3], np.uint64),
+        "steps": np.array([2], np.int32),
+    }
+    with Vitrine(server.grpc, timeout_s=120) as vitrine:
+        yield lambda version="": vitrine.infer("try_on", asked, version=version)["image"][0]
+
+
+@pytest.fixture
+def decode(served):
+    """The decoder by itself, in any version."""
+    with Vitrine(served[1].grpc, timeout_s=120) as vitrine:
+        yield lambda version="": vitrine.infer("vae_decoder", {"latents": LATENTS}, version=version)["pixels"]
+
+
+def published(repository, server, source):
+    """Add a release and load it."""
+    release = folders.planned(source, repository)
+    folders.add(release, source, repository)
+    loading.load(server.grpc, {}, release.models, quiet)
+    return release
+
+
+def withdrawn(repository, server, version):
+    """Take a release away."""
+    loading.leave(server.grpc, {}, folders.withdraw(version, repository), quiet)
+
+
+def test_a_stage_s_new_version_changes_no_pipeline(served, ask, decode, tmp_path):
+    """Callers of the stage get the new one; `try_on` goes on with the version of its release."""
+    repository, server = served
+    before = ask()
+    new = inverted(write_repository(tmp_path / "new")) / "vae_decoder" / "1"
+    shutil.copytree(new, repository / "vae_decoder" / "2")
+    server.load(["vae_decoder"])
+    assert ask() == before
+    np.testing.assert_array_equal(decode(), -decode("1"))
+    shutil.rmtree(repository / "vae_decoder" / "2")
+    server.load(["vae_decoder"])
+
+
+def test_releases_stand_side_by_side_and_roll_back(served, ask, tmp_path):
+    """Unversioned calls go to the new release, version 1 still answers as it did, and rolling back works."""
+    repository, server = served
+    before = ask()
+    release = published(repository, server, inverted(write_repository(tmp_path / "new")))
+    assert release.version == 2
+    assert "vae_decoder" in release.models
+    assert release.shared.keys() >= {"pose", "vae_encoder", "denoise"}
+    assert not (repository / "denoise" / "2").exists()
+    after = ask()
+    assert after != before
+    assert ask("1") == before
+    assert ask("2") == after
+    withdrawn(repository, server, 2)
+    assert ask() == before
+    with pytest.raises((NotFound, Unavailable)):
+        ask("2")
+
+
+def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask, tmp_path, person, garment):
+    """Who has begun with a release ends with it."""
+    repository, server = served
+    published(repository, server, inverted(write_repository(tmp_path / "new")))
+    want, got = ask(), []
+    asking = [threading.Thread(target=lambda: got.append(ask("2"))) for _ in range(4)]
+    for one in asking:
+        one.start()
+    with server.client() as client:
+        while not client.get_inference_statistics("prepare_text", "2").model_stats[0].inference_count:
+            pass
+    withdrawn(repository, server, 2)
+    for one in asking:
+        one.join()
+    assert set(got) == {want}
+
+
+def test_a_broken_release_serves_nobody(served, ask, tmp_path):
+    """The load fails and says which model and why, the old one serves, and a good one can follow."""
+    repository, server = served
+    before = ask()
+    broken = write_repository(tmp_path / "broken")
+    (broken / "vae_decoder" / "1" / "model.onnx").write_bytes(b"no network")
+    with pytest.raises(ReleaseFailed, match="vae_decoder could not be loaded: "):
+        published(repository, server, broken)
+    assert ask() == before
+    withdrawn(repository, server, 2)
+    assert ask() == before
+    with server.client() as client:
+        assert client.is_model_ready("try_on")
+        assert not client.is_server_ready()  # Triton remembers the failure until a version 2 is loaded
+    published(repository, server, inverted(write_repository(tmp_path / "good")))
+    with server.client() as client:
+        assert client.is_server_ready()
+    assert ask() != before
+    withdrawn(repository, server, 2)
+
+
+def test_a_missing_version_is_told_and_not_replaced(served, ask):
+    """A pipeline without its stage is unavailable; the sentence names both."""
+    _, server = served
+    with server.client() as client:
+        client.unload_model("vae_decoder")
+    with pytest.raises(Unavailable, match="version 1 of stage vae_decoder is not loaded"):
+        ask()
+    server.load(["vae_decoder"])
+    assert ask()
