@@ -17,6 +17,6 @@ class ExportFailed(VitrineError):
 
 
 class ReleaseFailed(VitrineError):
-    """A release cannot be added, loaded or withdrawn: names the model or the version, and what still serves."""
+    """A release cannot be added, loaded or withdrawn: names the model or the version."""
 
     word = "release failed"

@@ -1,7 +1,7 @@
 """Versions of a model repository as folders: what a release adds, which it shares, what no release needs.
 
-A release is a version of `try_on`. Its manifest says which version of every other stage it calls; a stage with
-the same files in both releases is not copied, and not loaded twice.
+A release is a version of `try_on`. Its manifest says which version of every other stage it calls; a stage
+with the same files in both releases is not copied, and not loaded twice.
 """
 
 from __future__ import annotations
