@@ -1,0 +1,97 @@
+"""What a server on this machine holds: memory, threads, files, shared memory, requests; and its metrics."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vitrine_orchestrator.embedded.server import SHARED_MEMORY
+from vitrine_orchestrator.embedded.supervisor import stubs
+
+KIB, MIB = 2**10, 2**20
+
+
+class Watched(Protocol):
+    """EmbeddedTriton, as far as it is watched."""
+
+    metrics: str
+    shared_prefix: str
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All processes of a server together."""
+
+    memory_bytes: int  # proportional: memory shared between them counts once
+    threads: int
+    files: int  # open descriptors
+    shared_blocks: int  # in /dev/shm, of this server
+    requests: int  # in flight in our models, waiting or running in the denoiser
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How far a later reading may be from an earlier one."""
+
+    memory_share: float = 0.05
+    threads: int = 0
+    files: int = 0
+
+
+def read(server: Watched) -> Reading:
+    """The server as it is now."""
+    folders = [Path(f"/proc/{pid}") for pid in (server.pid, *stubs(server.pid))]
+    return Reading(
+        memory_bytes=sum(_memory(folder) for folder in folders),
+        threads=sum(len(list((folder / "task").iterdir())) for folder in folders),
+        files=sum(len(list((folder / "fd").iterdir())) for folder in folders),
+        shared_blocks=len(list(SHARED_MEMORY.glob(f"{server.shared_prefix}*"))),
+        requests=in_flight(scrape(server.metrics)),
+    )
+
+
+def leaks(before: Reading, after: Reading, allowed: Allowance) -> list[str]:
+    """A sentence for everything that is more than before; none when nothing leaked."""
+    grown = after.memory_bytes / before.memory_bytes - 1
+    found = []
+    if after.requests:
+        found.append(f"{after.requests} requests are still held")
+    if after.threads > before.threads + allowed.threads:
+        found.append(f"{before.threads} threads became {after.threads}")
+    if after.files > before.files + allowed.files:
+        found.append(f"{before.files} open files became {after.files}")
+    if after.shared_blocks > before.shared_blocks:
+        found.append(f"{before.shared_blocks} shared-memory blocks became {after.shared_blocks}")
+    if grown > allowed.memory_share:
+        found.append(f"memory grew by {grown:.1%}, allowed are {allowed.memory_share:.0%}")
+    return found
+
+
+def scrape(address: str) -> dict[str, float]:
+    """The metrics at host:port: name with labels → value."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as response:
+        lines = response.read().decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] != "#"}
+
+
+def total(metrics: Mapping[str, float], name: str) -> float:
+    """The sum of a metric over all its labels."""
+    return sum(value for key, value in metrics.items() if key.partition("{")[0] == name)
+
+
+def in_flight(metrics: Mapping[str, float]) -> int:
+    """Requests that our models hold."""
+    held = ("vitrine_in_flight", "vitrine_denoise_waiting", "vitrine_denoise_running")
+    return int(sum(total(metrics, name) for name in held))
+
+
+def _memory(folder: Path) -> int:
+    lines = (folder / "smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * KIB
