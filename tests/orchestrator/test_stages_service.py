@@ -1,8 +1,10 @@
 """The adapter between Triton and the pipelines, against a stand-in for triton_python_backend_utils."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -244,6 +246,27 @@ def test_metrics_carry_the_model_and_their_labels():
 def test_a_stage_error_is_told_as_its_own_kind(code, text, kind):
     """What our models say passes; what Triton refuses of an inner call is not the caller's fault."""
     assert type(stage_error("pose", 1, code, text)) is kind
+
+
+def test_a_refused_request_is_held_by_nobody(serve):
+    """Not even until a collection: its inputs lie in memory that Triton shares, and may be 100 MB."""
+    seen = []
+
+    async def refuse(stages, inputs, send):
+        seen.append(weakref.ref(inputs["x"]))
+        raise BadRequest("x must be small")
+
+    service, request = serve(refuse), Request(x=np.zeros(3))
+    gc.disable()
+    try:
+        service.execute([request])
+        assert request.sender.done.wait(10)
+        give_up = time.monotonic() + 10
+        while seen[0]() is not None and time.monotonic() < give_up:
+            time.sleep(0.01)
+        assert seen[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_stage_is_called_in_the_version_that_the_pipeline_names():

@@ -1,6 +1,6 @@
 """The shipped checkpoint on a real Triton, on dolls that it was never trained on.
 
-What is asked here holds for any checkpoint that has learnt something: how good it is says `vitrine-export score`.
+What is asked here holds for any checkpoint that has learnt something; `vitrine-export score` says how much.
 """
 
 import asyncio
@@ -135,13 +135,8 @@ def test_a_late_request_starts_within_one_step(trained, vitrine):
                 started.set()
 
     for index in range(4):
-        vitrine.prepare_person(
-            person=dolls.draw_person(SAMPLES[index].person), category=SAMPLES[index].category
-        )
         threads.append(threading.Thread(target=run, args=(index,)))
-    vitrine.try_on(
-        **options_of(SAMPLES[4], seed=9, steps=2)
-    )  # prepared, so that only denoising is waited for
+    vitrine.try_on(**options_of(SAMPLES[4], seed=9, steps=2))  # later it waits for denoising alone
     for thread in threads:
         thread.start()
     started.wait(120)
@@ -161,6 +156,5 @@ def test_a_late_request_starts_within_one_step(trained, vitrine):
         if key.startswith("vitrine_denoise_step_seconds_total")
     )
     assert late.report["rows_per_call"] > 2
-    assert (
-        late.timings["queue"] < 3 * seconds / sum(steps.values()) + 0.1
-    )  # mean steps differ on a busy machine
+    step_s = seconds / sum(steps.values())
+    assert late.timings["queue"] < 3 * step_s + 0.1  # one step may take longer than their mean

@@ -119,12 +119,15 @@ class Service:
         work = asyncio.ensure_future(
             self.handler(stages, inputs, lambda outputs: sender.send(self._response(outputs)))
         )
-        while not (await asyncio.wait([work], timeout=CANCEL_POLL_S))[0]:
-            if sender.is_cancelled():
-                work.cancel()
-                await asyncio.wait([work])
-                raise Cancelled("the caller gave the request up")
-        return work.result()
+        try:
+            while not (await asyncio.wait([work], timeout=CANCEL_POLL_S))[0]:
+                if sender.is_cancelled():
+                    work.cancel()
+                    await asyncio.wait([work])
+                    raise Cancelled("the caller gave the request up")
+            return work.result()
+        finally:
+            del work  # its error knows this frame: together they would keep the inputs until a collection
 
     def _response(self, outputs: Outputs) -> Any:
         tensors = [self.pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in outputs.items()]
