@@ -40,7 +40,7 @@ class Manifest:
     stages: Mapping[str, int] = field(default_factory=dict)  # versions of stages where they differ from it
 
     def version_of(self, stage: str) -> int:
-        """Which version of another model this one calls: what it was exported with, whatever else is loaded."""
+        """Which version of another model this one calls, whatever else is loaded."""
         return self.stages.get(stage, self.version)
 
     @property
