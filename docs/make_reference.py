@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vitrine import errors
 from vitrine.errors import VitrineError
-from vitrine_export.errors import BadCheckpoint, ExportFailed
+from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
 from vitrine_export.perf.tool import PerfFailed
 from vitrine_orchestrator.adapters.metrics import FAMILIES
 from vitrine_orchestrator.configs import PROFILES, profiles
@@ -36,7 +36,7 @@ STATUSES = {  # a TritonError's code → HTTP status, gRPC status
     "CANCELLED": ("499", "CANCELLED"),
 }
 
-OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, PerfFailed)
+OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, ReleaseFailed, PerfFailed)
 
 
 def reference() -> str:
