@@ -8,6 +8,8 @@ import urllib.request
 import numpy as np
 import pytest
 from vitrine import Cancellation, Cancelled, Vitrine, VitrineError
+from vitrine_orchestrator.adapters.metrics import FAMILIES
+from vitrine_orchestrator.denoise.metrics import FIGURES
 from vitrine_orchestrator.stages import STAGES, numpy_dtype
 
 
@@ -65,25 +67,19 @@ def test_a_cancelled_try_on_leaves_the_denoiser(triton, vitrine, person, garment
 
 
 def test_metrics_of_ours_stand_beside_tritons(triton, vitrine, person, garment):
-    """Requests, stages, rows by call, waiting and running jobs, on the one metrics port."""
+    """Every one of the reference's tables is on the one metrics port after a try-on, and has counted it."""
+    before = metrics(triton)
     vitrine.try_on(person=person, garment=garment, steps=2)
     time.sleep(1.5)  # the cache's are published once a second
-    names = {line.partition("{")[0] for line in metrics(triton)}
-    assert names >= {
-        "nv_inference_request_success",
-        "vitrine_requests_total",
-        "vitrine_request_seconds_total",
-        "vitrine_in_flight",
-        "vitrine_stage_calls_total",
-        "vitrine_stage_seconds_total",
-        "vitrine_cache_events_total",
-        "vitrine_cache_bytes",
-        "vitrine_denoise_calls_total",
-        "vitrine_denoise_step_seconds_total",
-        "vitrine_denoise_queue_seconds_total",
-        "vitrine_denoise_waiting",
-        "vitrine_denoise_running",
-    }
+    after = metrics(triton)
+    names = {line.partition("{")[0] for line in after}
+    assert names >= {"nv_inference_request_success", *(one.name for one in (*FAMILIES, *FIGURES))}
+    grown = {key: value - before.get(key, 0) for key, value in after.items()}
+    assert grown['vitrine_requests_total{model="try_on",outcome="done"}'] == 1
+    assert sum(grown[key] for key in grown if key.startswith("vitrine_denoise_calls_total")) == 2
+    assert sum(grown[key] for key in grown if key.startswith("vitrine_sources_total")) == 3
+    for name in ("denoise_step_seconds_total", "denoise_queue_seconds_total", "denoise_started_total"):
+        assert sum(grown[key] for key in grown if key.startswith(f"vitrine_{name}")) > 0
 
 
 JUNK = (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff" * 9, b"x" * 300)

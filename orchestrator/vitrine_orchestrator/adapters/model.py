@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitrine_orchestrator.adapters.metrics import CacheMetrics, ModelMetrics
-from vitrine_orchestrator.adapters.service import Handler, Service
+from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
+from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service
 from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.pictures import Limits
-from vitrine_orchestrator.pipelines.context import Context
+from vitrine_orchestrator.pipelines.context import Context, read_report
 from vitrine_orchestrator.pipelines.memo import NoMemo
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stage_calls import Stages
@@ -43,6 +43,7 @@ class Opened:
     def serve(self, pb_utils: Any, handler: Handler) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""
         metrics = ModelMetrics(pb_utils, self.name)
+        handler = counting_sources(handler, metrics) if self.cache else handler
         version_of = self.manifest.version_of
         service = Service(pb_utils, handler, metrics, self.in_flight, self.close, version_of)
         if self.cache:
@@ -53,6 +54,18 @@ class Opened:
         """Finish what the cache has begun."""
         if self.cache:
             await self.cache.close()
+
+
+def counting_sources(handler: Handler, metrics: Metrics) -> Handler:
+    """The handler of a model that prepares, and a count of where its answers came from."""
+
+    async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+        outputs = await handler(stages, inputs, send)
+        for kind, source in read_report(outputs)["sources"].items():
+            metrics.add("vitrine_sources_total", kind=kind, source=source)
+        return outputs
+
+    return answer
 
 
 def open_model(args: Mapping[str, str], cached: bool = False) -> Opened:
