@@ -75,7 +75,9 @@ def read_record(repository: Path, digest: str, exporter: str) -> Record:
     try:
         given = json.loads(manifest_paths(repository)[0].read_text())
         same = (given["format"], given["digest"], given["exporter"]) == (FORMAT, digest, exporter)
-        if same and all((repository / row.name / "1" / FILE).is_file() for row in STAGES if row.needs_manifest):
+        if same and all(
+            (repository / row.name / "1" / FILE).is_file() for row in STAGES if row.needs_manifest
+        ):
             return Record(digest, exporter, given["precision"], given["files"], given["tokens"])
     except (OSError, ValueError, KeyError):
         pass  # none yet, or an older form of it: everything is exported again

@@ -51,9 +51,7 @@ async def closed(
     start, numbers = time.perf_counter(), iter(range(count))
 
     async def worker() -> list[Outcome]:
-        return [
-            await _outcome(index, time.perf_counter() - start, start, send, tick) for index in numbers
-        ]
+        return [await _outcome(index, time.perf_counter() - start, start, send, tick) for index in numbers]
 
     return [one for part in await asyncio.gather(*(worker() for _ in range(at_once))) for one in part]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "train the paper-doll checkpoint from seeds (about 2.5 hours on 2 cores; continues where it was stopped)"
+HELP = "train the paper-doll checkpoint from seeds (2.5 hours on 2 cores; continues where it was stopped)"
 PERSON_STAGES = ("parsing_atr", "parsing_lip", "densepose", "pose")
 STAGES = (*PERSON_STAGES, "vae", "tryon")
 
