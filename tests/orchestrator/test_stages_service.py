@@ -229,32 +229,6 @@ def test_metrics_carry_the_model_and_their_labels():
     assert all(family.about for family in FAMILIES)
 
 
-def test_a_closed_service_gives_its_metrics_back():
-    """Triton's stub crashes on those that are left to the interpreter's end."""
-    left = weakref.WeakSet()
-
-    class Family:
-        def __init__(self, name, description, kind):
-            left.add(self)
-
-        COUNTER = GAUGE = 0
-
-        def Metric(self, labels):
-            metric = Increments()
-            left.add(metric)
-            return metric
-
-    class Increments:
-        def increment(self, value):
-            pass
-
-    service = Service(PB, double, ModelMetrics(SimpleNamespace(MetricFamily=Family), "try_on"), 1)
-    service.metrics.add("vitrine_in_flight")
-    assert len(left) == len(FAMILIES) + 1
-    service.close()
-    assert not left
-
-
 @pytest.mark.parametrize(
     ("code", "text", "kind"),
     [

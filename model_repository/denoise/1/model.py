@@ -24,12 +24,11 @@ class TritonPythonModel:
         config = json.loads(args["model_config"])
         folder = Path(args["model_repository"]) / args["model_version"]
         given = {name: value["string_value"] for name, value in config["parameters"].items()}
-        self.metrics = TritonMetrics(pb_utils)
         self.front = open_front(
             folder,
             read_manifest_json(folder),
             DenoiseSettings.from_parameters(given),
-            publish=self.metrics.publish,
+            publish=TritonMetrics(pb_utils).publish,
             device_id=int(args["model_instance_device_id"]),
         )
 
@@ -43,7 +42,6 @@ class TritonPythonModel:
     def finalize(self) -> None:
         """Finish the jobs in flight."""
         self.front.close()
-        self.metrics.close()
 
 
 def respond(sender: Any, answer: Arrays | VitrineError) -> None:

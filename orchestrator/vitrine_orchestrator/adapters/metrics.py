@@ -56,12 +56,6 @@ class ModelMetrics:
                 self._metrics[key] = self._families[name].Metric(labels={"model": self.model, **labels})
             self._metrics[key].increment(value)
 
-    def close(self) -> None:
-        """Give the metrics back while Triton listens: its stub crashes on those left to the end."""
-        with self._lock:
-            self._metrics.clear()
-            self._families.clear()
-
 
 class CacheMetrics:
     """Tells the metrics port what a cache did since the last time."""
@@ -103,9 +97,6 @@ class FakeMetrics:
         """Raise a sum by `value`."""
         key = (name, *labels.values())
         self.sums[key] = self.sums.get(key, 0) + value
-
-    def close(self) -> None:
-        """There is nothing to give back."""
 
 
 Metrics = ModelMetrics | FakeMetrics

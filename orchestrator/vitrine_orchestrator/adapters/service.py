@@ -81,7 +81,6 @@ class Service:
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
-        self.metrics.close()
 
     async def _finished(self) -> None:
         await self.finish()

@@ -116,11 +116,6 @@ class TritonMetrics:
         self._metrics: dict[tuple[str, str], Any] = {}
         self._told: dict[tuple[str, str], float] = {}
 
-    def close(self) -> None:
-        """Give the metrics back while Triton listens: its stub crashes on those left to the end."""
-        self._metrics.clear()
-        self._families.clear()
-
     def publish(self, counters: Counters, cache: GarmentCache) -> None:
         """Tell Triton what changed since the last call."""
         for figure in FIGURES:
