@@ -11,7 +11,7 @@ TRITON_WHEELS := nvidia-pytriton==0.7.0 numpy==1.26.4
 SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 h11==0.16.0 \
 	wsproto==1.3.2 priority==2.0.0 jsonata-python==0.7.1 defusedxml==0.7.1
 
-.PHONY: help setup demo serve test check export train perf bench-cache soak-cache
+.PHONY: help setup demo serve test check export train perf bench soak bench-cache soak-cache
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,6 +45,13 @@ test: export ## all tests, end to end on a real Triton included
 perf: export ## load a server of its own with NVIDIA's perf_analyzer, and print a table
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf
 	$(BIN)/vitrine-export perf
+
+bench: export ## time the service beside what it replaces and its engine alone (20 minutes); writes build/bench.json
+	sh docker/perf-tools.sh $(BIN)/python .venv/perf
+	$(BIN)/vitrine-export bench
+
+soak: export ## 30 minutes of mixed load with faulty clients; tells what leaked
+	$(BIN)/vitrine-export soak
 
 bench-cache: export ## time the cache's tiers beside boto3's, and warm try-ons; writes build/bench-cache.json
 	$(BIN)/python -m vitrine_orchestrator.cache.bench --repository $(REPOSITORY) \

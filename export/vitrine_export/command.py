@@ -33,6 +33,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",
     ),
+    "bench": (
+        "vitrine_export.bench.command",
+        "measure the service beside what it replaces and its engine alone",
+    ),
+    "soak": ("vitrine_export.load.soak_command", "try a server with faulty clients; tell what leaked"),
     "real-size": (
         "vitrine_export.exporting.real_size",
         "try the fp16 export of both UNets at their real size",

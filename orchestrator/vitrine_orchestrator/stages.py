@@ -136,6 +136,9 @@ LATENTS = Tensor("latents", "FP32", (4, "latent_height", "latent_width"))
 PIXELS = Tensor("pixels", "FP32", (3, "height", "width"))
 TOKENS = Tensor("input_ids", "INT64", (77,))
 
+AT_WORK, PATIENCE = 16, 32
+"""Try-ons under way and waiting: what is accepted is answered while its caller still wants it."""
+
 STAGES: tuple[Stage, ...] = (
     Stage(
         "pose",
@@ -229,12 +232,20 @@ STAGES: tuple[Stage, ...] = (
         (Tensor("latents", "FP32", (4, -1, -1)), REPORT),
         in_flight=64,
     ),
-    Stage("try_on", TRY_ON_INPUTS, TRY_ON_OUTPUTS, in_flight=32, on_gpu=False),
+    Stage(
+        "try_on",
+        TRY_ON_INPUTS,
+        TRY_ON_OUTPUTS,
+        queue_size=PATIENCE,
+        in_flight=AT_WORK,
+        on_gpu=False,
+    ),
     Stage(
         "try_on_stream",
         (*TRY_ON_INPUTS, Tensor("previews", "BOOL", (1,), optional=True)),
         (Tensor("event", "STRING", (1,)), *TRY_ON_OUTPUTS),
-        in_flight=32,
+        queue_size=PATIENCE,
+        in_flight=AT_WORK,
         decoupled=True,
         on_gpu=False,
     ),

@@ -41,6 +41,9 @@ ENDS_WITH_US = (
     "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
+# numpy and OpenCV work on one request in one thread: their pools spin, and take the cores from the networks.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+
 Progress = Callable[[str, int, int], None]  # (model just loaded, loaded so far, of all)
 
 
@@ -156,7 +159,7 @@ class EmbeddedTriton:
         before = _with_cache_folder(self.environment, self.folder / "cache")
         libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
         programs = [self.folder / "python" / "bin", before.get("PATH", "")]
-        return before | {
+        return ONE_THREAD | before | {
             "LD_LIBRARY_PATH": ":".join(str(folder) for folder in libraries if folder),
             "PATH": ":".join(str(folder) for folder in programs if folder),
         }

@@ -1,0 +1,143 @@
+"""Parts that compare the sides: one request, eight at once, one person in ten garments."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from vitrine.inputs import TryOnOptions
+
+from vitrine_export.bench.floor import DECODED, ROWS, Floor, Setting
+from vitrine_export.bench.parts import Bench, median
+from vitrine_export.load.driver import closed, rate_of
+from vitrine_export.load.watch import scrape, total
+
+AT_ONCE = 8
+WARDROBE = 10
+SETTINGS = (Setting(), Setting(1), Setting(0, spinning=True))
+
+
+async def engine(bench: Bench) -> None:
+    """The engine alone: milliseconds of a row's step by rows in a call, threads and spinning."""
+    rounds, steps = bench.options.count(5, 1), bench.options.count(5, 2)
+    for setting in SETTINGS:
+        floor = bench.floor if setting == Setting() else Floor(bench.options.repository, setting)
+        how = f"{setting.threads or 'all'} threads{', spinning' if setting.spinning else ''}"
+        for rows in ROWS:
+            spent = median([floor.steps(rows, steps) for _ in range(rounds)])
+            bench.report.add("engine", f"a row's step, {rows} rows, {how}", spent / steps / rows * 1e3, "ms")
+        for rows in DECODED:
+            spent = median([floor.decode(rows) for _ in range(rounds)])
+            bench.report.add("engine", f"a row's decoding, {rows} rows, {how}", spent / rows * 1e3, "ms")
+
+
+async def alone(bench: Bench) -> None:
+    """One warm request beside the time of its denoising and decoding alone; and what a cold one takes."""
+    steps, world = bench.options.steps, bench.world(4, 4)
+    colds = [await bench.timed(world.options(index, index, steps)) for index in range(4)]
+    walls, engines, stages = [], [], []
+    for round_ in range(bench.options.count(15, 2)):
+        engines.append(bench.floor.one(steps))
+        seconds, answer = await bench.timed(world.options(round_ % 4, round_ % 4, steps))
+        walls.append(seconds)
+        stages.append(answer.timings)
+    add = bench.report.add
+    add("alone", "engine time: denoise + decode", median(engines) * 1e3, "ms")
+    add("alone", "one warm request", median(walls) * 1e3, "ms")
+    ratios = [wall / engine for wall, engine in zip(walls, engines, strict=True)]
+    add("alone", "warm request / engine time", median(ratios), "×", at_most=1.15)
+    add("alone", "one cold request", median([seconds for seconds, _ in colds]) * 1e3, "ms")
+    bench.report.stages["warm"] = _mean_stages([dict(one) for one in stages])
+    bench.report.stages["cold"] = _mean_stages([dict(answer.timings) for _, answer in colds])
+
+
+async def together(bench: Bench) -> None:
+    """Eight warm requests at a time against the engine alone and against the old service; then eight cold."""
+    steps, rounds = bench.options.steps, bench.options.count(3, 1)
+    world = bench.world(AT_ONCE, AT_ONCE)
+    await bench.warm(world)
+    asked = [world.options(index, index, steps) for index in range(AT_ONCE)]
+    floors, warms, colds, olds = [], [], [], []
+    with bench.bar(rounds * 4, "eight at once") as bar:
+        for _ in range(rounds):
+            floors.append(bench.floor.best(steps))
+            bar.update()
+            warms.append(await _rate(bench, asked, bench.options.count(4, 1)))
+            bar.update()
+            fresh = bench.world(AT_ONCE, AT_ONCE)
+            colds.append(await _rate(bench, [fresh.options(i, i, steps) for i in range(AT_ONCE)], 1))
+            bar.update()
+            olds.append(_old_rate(bench, asked[: bench.options.count(4, 1)]))
+            bar.update()
+    _compare(bench, floors, warms, colds, olds)
+
+
+def _compare(
+    bench: Bench, floors: list[float], warms: list[float], colds: list[float], olds: list[float]
+) -> None:
+    add = bench.report.add
+    add("together", "floor: engine and decoder alone", median(floors), "pictures/s")
+    add("together", "8 warm at once", median(warms), "pictures/s")
+    add("together", "8 cold at once", median(colds), "pictures/s")
+    add("together", "the old service", median(olds), "pictures/s")
+    for name, one, other, bound in (
+        ("8 warm at once / floor", warms, floors, 0.9),
+        ("8 warm at once / the old service", warms, olds, 4.0),
+        ("8 cold at once / the old service", colds, olds, 2.5),
+    ):
+        ratios = [a / b for a, b in zip(one, other, strict=True)]
+        add("together", name, median(ratios), "×", at_least=bound)
+
+
+async def wardrobe(bench: Bench) -> None:
+    """One person in ten garments against the old service; one garment on ten people: computed once."""
+    steps, count = bench.options.steps, bench.options.count(WARDROBE, 3)
+    world = bench.world(1, count)
+    asked = [world.options(0, index, steps) for index in range(count)]
+    start = time.perf_counter()
+    await _rate(bench, asked, 1)
+    ours = time.perf_counter() - start
+    theirs = count / _old_rate(bench, asked)
+    add = bench.report.add
+    add("wardrobe", f"one person, {count} garments, all new", ours, "s")
+    add("wardrobe", f"the old service, the same {count}", theirs, "s")
+    add("wardrobe", "ours / the old service's", ours / theirs, "×", at_most=0.35)
+    crowd = bench.world(count, 1)
+    before = _garment_rows(bench)
+    await _rate(bench, [crowd.options(index, 0, steps) for index in range(count)], 1)
+    await bench.quiet()
+    rows = _garment_rows(bench) - before
+    add("wardrobe", f"garment rows for {count} people in one garment", rows, "rows", at_most=steps)
+
+
+async def _rate(bench: Bench, asked: list[TryOnOptions], times: int) -> float:
+    """Pictures a second with AT_ONCE under way; each is asked for `times` times. Every one must come."""
+
+    async def send(index: int) -> None:
+        await bench.picture({**asked[index % len(asked)], "seed": index})
+
+    outcomes = await closed(times * len(asked), AT_ONCE, send)
+    lost = [one.word for one in outcomes if one.word != "done"]
+    assert not lost, f"requests that nobody refused ended with {lost}"
+    return rate_of(outcomes)
+
+
+def _old_rate(bench: Bench, asked: list[TryOnOptions]) -> float:
+    """Pictures a second of the old service: one after the other is all it does."""
+    bench.old({**asked[0], "steps": 1})
+    start = time.perf_counter()
+    for one in asked:
+        bench.old(one)
+    seconds = time.perf_counter() - start
+    bench.report.stages["the old service"] = {"all": seconds / len(asked)}
+    return len(asked) / seconds
+
+
+def _garment_rows(bench: Bench) -> float:
+    time.sleep(0.5)  # the denoiser publishes its counters now and then
+    return total(scrape(bench.server.metrics), "vitrine_garment_rows_total")
+
+
+def _mean_stages(timings: list[dict[str, float]]) -> dict[str, float]:
+    names = {name for one in timings for name in one}
+    return {name: float(np.mean([one.get(name, 0.0) for one in timings])) for name in sorted(names)}
