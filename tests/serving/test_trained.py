@@ -127,34 +127,27 @@ def test_a_request_is_the_same_alone_among_others_and_streamed(vitrine):
 
 def test_a_late_request_starts_within_one_step(trained, vitrine):
     """Four are running; the fifth shares the next call: it waits no longer than a step of theirs takes."""
-    started, threads = threading.Event(), []
+    running = [threading.Event() for _ in range(4)]
 
     def run(index):
-        for event in vitrine.try_on_stream(**options_of(SAMPLES[index], seed=index, steps=60)):
-            if not isinstance(event, TryOn) and event.step > 3:
-                started.set()
+        for event in vitrine.try_on_stream(**options_of(SAMPLES[index], seed=index, steps=100)):
+            if not isinstance(event, TryOn) and event.step > 0:
+                running[index].set()
 
-    for index in range(4):
-        threads.append(threading.Thread(target=run, args=(index,)))
-    vitrine.try_on(**options_of(SAMPLES[4], seed=9, steps=2))  # later it waits for denoising alone
+    for sample in SAMPLES[:5]:  # made ready, so that denoising alone is waited for
+        vitrine.try_on(**options_of(sample, steps=1))
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(4)]
     for thread in threads:
         thread.start()
-    started.wait(120)
+    assert all(event.wait(120) for event in running)
     before = metrics(trained)
     late = vitrine.try_on(**options_of(SAMPLES[4], seed=9, steps=2))
     after = metrics(trained)
     for thread in threads:
         thread.join()
-    steps = {
-        key: value - before.get(key, 0.0)
-        for key, value in after.items()
-        if key.startswith("vitrine_denoise_calls_total")
-    }
-    seconds = sum(
-        value - before.get(key, 0.0)
-        for key, value in after.items()
-        if key.startswith("vitrine_denoise_step_seconds_total")
+    seconds, calls = (
+        sum(value - before.get(key, 0.0) for key, value in after.items() if key.startswith(name))
+        for name in ("vitrine_denoise_step_seconds_total", "vitrine_denoise_calls_total")
     )
-    assert late.report["rows_per_call"] > 2
-    step_s = seconds / sum(steps.values())
-    assert late.timings["queue"] < 3 * step_s + 0.1  # one step may take longer than their mean
+    assert late.report["rows_per_call"] == 5
+    assert late.timings["queue"] < 3 * seconds / calls + 0.1  # one step may take longer than their mean
