@@ -159,10 +159,14 @@ class EmbeddedTriton:
         before = _with_cache_folder(self.environment, self.folder / "cache")
         libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
         programs = [self.folder / "python" / "bin", before.get("PATH", "")]
-        return ONE_THREAD | before | {
-            "LD_LIBRARY_PATH": ":".join(str(folder) for folder in libraries if folder),
-            "PATH": ":".join(str(folder) for folder in programs if folder),
-        }
+        return (
+            ONE_THREAD
+            | before
+            | {
+                "LD_LIBRARY_PATH": ":".join(str(folder) for folder in libraries if folder),
+                "PATH": ":".join(str(folder) for folder in programs if folder),
+            }
+        )
 
     def client(self) -> triton.InferenceServerClient:
         """A new gRPC client of this server."""
