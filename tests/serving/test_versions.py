@@ -9,15 +9,10 @@ import pytest
 from conftest import ANY_PORTS
 from tiny_repository import write_repository
 from vitrine import NotFound, Unavailable, Vitrine
-from vitrine_export.errors import ReleaseFailed
-from vitrine_export.release import folders, loading
+from vitrine_export.command import main
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 LATENTS = np.full((1, 4, 32, 24), 0.25, np.float32)
-
-
-def quiet(text):
-    """Tells nobody."""
 
 
 def inverted(repository):
@@ -60,16 +55,13 @@ def decode(served):
 
 
 def published(repository, server, source):
-    """Add a release and load it."""
-    release = folders.planned(source, repository)
-    folders.add(release, source, repository)
-    loading.load(server.grpc, {}, release.models, quiet)
-    return release
+    """Add a release and load it, as the command does; its exit code."""
+    return main(["publish", str(source), "--into", str(repository), "--url", server.grpc])
 
 
 def withdrawn(repository, server, version):
-    """Take a release away."""
-    loading.leave(server.grpc, {}, folders.withdraw(version, repository), quiet)
+    """Take a release away, as the command does."""
+    assert main(["withdraw", str(version), "--into", str(repository), "--url", server.grpc]) == 0
 
 
 def test_a_stage_s_new_version_changes_no_pipeline(served, ask, decode, tmp_path):
@@ -89,10 +81,8 @@ def test_releases_stand_side_by_side_and_roll_back(served, ask, tmp_path):
     """Unversioned calls go to the new release, version 1 still answers as it did, and rolling back works."""
     repository, server = served
     before = ask()
-    release = published(repository, server, inverted(write_repository(tmp_path / "new")))
-    assert release.version == 2
-    assert "vae_decoder" in release.models
-    assert release.shared.keys() >= {"pose", "vae_encoder", "denoise"}
+    assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
+    assert (repository / "vae_decoder" / "2").exists()
     assert not (repository / "denoise" / "2").exists()
     after = ask()
     assert after != before
@@ -107,7 +97,7 @@ def test_releases_stand_side_by_side_and_roll_back(served, ask, tmp_path):
 def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask, tmp_path, person, garment):
     """Who has begun with a release ends with it."""
     repository, server = served
-    published(repository, server, inverted(write_repository(tmp_path / "new")))
+    assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
     want, got = ask(), []
     asking = [threading.Thread(target=lambda: got.append(ask("2"))) for _ in range(4)]
     for one in asking:
@@ -121,21 +111,23 @@ def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask,
     assert set(got) == {want}
 
 
-def test_a_broken_release_serves_nobody(served, ask, tmp_path):
+def test_a_broken_release_serves_nobody(served, ask, tmp_path, capsys):
     """The load fails and says which model and why, the old one serves, and a good one can follow."""
     repository, server = served
     before = ask()
     broken = write_repository(tmp_path / "broken")
     (broken / "vae_decoder" / "1" / "model.onnx").write_bytes(b"no network")
-    with pytest.raises(ReleaseFailed, match="vae_decoder could not be loaded: "):
-        published(repository, server, broken)
+    assert published(repository, server, broken) == 1
+    said = capsys.readouterr().err
+    assert "release failed: vae_decoder could not be loaded: " in said
+    assert "vitrine-export withdraw 2 clears the folders away" in said
     assert ask() == before
     withdrawn(repository, server, 2)
     assert ask() == before
     with server.client() as client:
         assert client.is_model_ready("try_on")
         assert not client.is_server_ready()  # Triton remembers the failure until a version 2 is loaded
-    published(repository, server, inverted(write_repository(tmp_path / "good")))
+    assert published(repository, server, inverted(write_repository(tmp_path / "good"))) == 0
     with server.client() as client:
         assert client.is_server_ready()
     assert ask() != before
