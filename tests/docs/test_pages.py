@@ -56,7 +56,7 @@ def _anchors(page):
 
 
 def test_the_paths_that_a_page_names_exist(page, root):
-    """Short ones are meant from a package's folder; what lies in build/ is made by the command named there."""
+    """Short ones are meant from a package's folder; what lies in build/ is made by a command."""
     places = [root, root / "docs", *(root / package for package in PACKAGES)]
     for span in SPAN.findall(page.read_text()):
         if span in MADE or span.startswith("build/"):
