@@ -37,6 +37,7 @@ from vitrine.inputs import (
     try_on_inputs,
 )
 from vitrine.pictures import Picture
+from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
@@ -55,11 +56,13 @@ class AsyncVitrine:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         retry: Retry | None = None,
+        release: int | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         """See Vitrine."""
         self._transport = transport or connect_async(read_endpoint(url, protocol=protocol, headers=headers))
         self._timeout_s, self._retry = timeout_s, retry or Retry()
+        self._release = read_release(release)
 
     async def try_on(self, *, timeout_s: float | None = None, **options: Unpack[TryOnOptions]) -> TryOn:
         """See Vitrine."""
@@ -144,6 +147,7 @@ class AsyncVitrine:
         self, model: str, inputs: Tensors, *, version: str = "", timeout_s: float | None = None
     ) -> dict[str, np.ndarray]:
         """See Vitrine."""
+        version = version_of(model, version, self._release)
         return await self._with_retries(
             lambda left_s: self._transport.infer(model, inputs, timeout_s=left_s, version=version), timeout_s
         )
@@ -181,9 +185,10 @@ class AsyncVitrine:
         while True:
             left_s = max(deadline - time.monotonic(), 1e-3)
             try:
-                async with aclosing(
-                    self._transport.stream("try_on_stream", inputs, timeout_s=left_s)
-                ) as answers:
+                stream = self._transport.stream(
+                    "try_on_stream", inputs, timeout_s=left_s, version=self._release
+                )
+                async with aclosing(stream) as answers:
                     async for outputs in answers:
                         begun = True
                         yield (event := read_event(outputs))

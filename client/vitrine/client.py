@@ -37,6 +37,7 @@ from vitrine.inputs import (
     try_on_inputs,
 )
 from vitrine.pictures import Picture
+from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
@@ -49,6 +50,7 @@ class Vitrine:
     """A client of one Vitrine server; safe to share between threads.
 
     `timeout_s` bounds every call, retries included; each method takes one of its own.
+    `release` pins try-ons, prepare_* and pipeline_digest to one release; None: the newest at each call.
     Errors are VitrineErrors.
     """
 
@@ -60,11 +62,13 @@ class Vitrine:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         retry: Retry | None = None,
+        release: int | None = None,
         transport: Transport | None = None,
     ) -> None:
         """`url` is host:port or a URL (grpc, grpcs, http, https); `transport` takes its place in tests."""
         self._transport = transport or connect(read_endpoint(url, protocol=protocol, headers=headers))
         self._timeout_s, self._retry = timeout_s, retry or Retry()
+        self._release = read_release(release)
 
     def try_on(
         self,
@@ -168,8 +172,9 @@ class Vitrine:
         timeout_s: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> dict[str, np.ndarray]:
-        """Call any model of the server by its tensors."""
+        """Call any model by its tensors; without `version` a pipeline is called in the pinned release."""
         cancellation = cancellation or Cancellation()
+        version = version_of(model, version, self._release)
         return self._with_retries(
             lambda left_s: self._transport.infer(
                 model, inputs, timeout_s=left_s, version=version, cancellation=cancellation
@@ -214,7 +219,10 @@ class Vitrine:
         while True:
             left_s = max(deadline - time.monotonic(), 1e-3)
             try:
-                with closing(self._transport.stream("try_on_stream", inputs, timeout_s=left_s)) as answers:
+                stream = self._transport.stream(
+                    "try_on_stream", inputs, timeout_s=left_s, version=self._release
+                )
+                with closing(stream) as answers:
                     for outputs in answers:
                         begun = True
                         yield (event := read_event(outputs))

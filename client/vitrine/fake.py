@@ -21,6 +21,7 @@ from vitrine.statuses import ModelStatus
 
 FAKE_DIGEST = "fake" * 16  # the pipeline's digest in every report
 DEFAULT_STEPS = 30
+RELEASE = "1"  # the only version of every model
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Call:
     model: str
     inputs: Tensors
     timeout_s: float
+    version: str = ""
 
 
 class FakeTransport:
@@ -57,7 +59,7 @@ class FakeTransport:
         """See Transport."""
         if cancellation is not None and cancellation.cancelled:
             raise Cancelled("the request was cancelled")
-        self._receive(model, inputs, timeout_s)
+        self._receive(model, inputs, timeout_s, version)
         if model not in _ANSWERS:
             raise NotFound(f"Request for unknown model: '{model}' is not found")
         return _ANSWERS[model](inputs)
@@ -66,7 +68,7 @@ class FakeTransport:
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> Generator[dict[str, np.ndarray], None, None]:
         """See Transport."""
-        self._receive(model, inputs, timeout_s)
+        self._receive(model, inputs, timeout_s, version)
         ended = False
         try:
             yield from _events(inputs)
@@ -77,16 +79,18 @@ class FakeTransport:
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See Transport."""
         self._receive("models", {}, timeout_s)
-        return tuple(ModelStatus(name, "1", "READY", "") for name in sorted([*_ANSWERS, "try_on_stream"]))
+        return tuple(ModelStatus(name, RELEASE, "READY", "") for name in sorted([*_ANSWERS, "try_on_stream"]))
 
     def close(self) -> None:
         """See Transport."""
         self.closed = True
 
-    def _receive(self, model: str, inputs: Tensors, timeout_s: float) -> None:
-        self.calls.append(Call(model, dict(inputs), timeout_s))
+    def _receive(self, model: str, inputs: Tensors, timeout_s: float, version: str = "") -> None:
+        self.calls.append(Call(model, dict(inputs), timeout_s, version))
         if self.failures:
             raise self.failures.pop(0)
+        if version not in ("", RELEASE):
+            raise NotFound(f"Request for unknown model: '{model}' version {version} is not found")
 
 
 class AsyncFakeTransport:
@@ -135,7 +139,7 @@ def _try_on(inputs: Tensors) -> dict[str, np.ndarray]:
         "timings": {"denoise": 0.0},
         "sources": {"person": "fresh", "garment": "fresh", "text": "fresh"},
         "size": list(person.size),
-        "versions": {"try_on": "1"},
+        "versions": {"release": RELEASE},
         "pipeline_digest": FAKE_DIGEST,
     }
     kind = inputs["format"][0].decode() if "format" in inputs else "png"

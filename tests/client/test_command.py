@@ -110,6 +110,18 @@ def test_json_tells_scripts_what_happened(fake, folder, capsys):
     assert captured.err.count("\n") == 1
 
 
+def test_a_garment_without_a_category_is_told_how_it_was_worn(fake, folder, capsys):
+    """The picture is made, and stderr names the option that was forgotten; nobody else is bothered."""
+    assert run("try-on", "me.png", "coat.png", "-o", "look.png") == 0
+    captured = capsys.readouterr()
+    assert captured.out == "look.png\n"
+    assert captured.err.startswith("worn as upper_body: ")
+    assert "--category" in captured.err
+    for more in (["--category", "dresses"], ["--json"]):
+        assert run("try-on", "me.png", "coat.png", "-o", "look.png", *more) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_an_error_is_one_line(fake, folder, capsys):
     """Class and message on stderr, exit code 1, no traceback, no file."""
     fake.failures = [BadRequest("no person found:\nuse a picture of the whole body")]
@@ -216,7 +228,7 @@ def test_other_packages_add_commands(monkeypatch, tmp_path, capsys):
 
 
 def test_connection_arguments_reach_the_client(monkeypatch):
-    """Address, headers and timeout are the client's own arguments."""
+    """Address, headers, timeout and, where a command has one, release are the client's own arguments."""
     seen = {}
     monkeypatch.setattr(connection, "Vitrine", lambda url, **options: seen.update(options, url=url))
     parser = argparse.ArgumentParser()
@@ -224,7 +236,10 @@ def test_connection_arguments_reach_the_client(monkeypatch):
     connection.open_client(
         parser.parse_args(["--url", "http://h:1", "--header", "Key: a:b", "--timeout", "5"])
     )
-    assert seen == {"url": "http://h:1", "protocol": None, "headers": {"key": "a:b"}, "timeout_s": 5.0}
+    said = {"url": "http://h:1", "protocol": None, "headers": {"key": "a:b"}, "timeout_s": 5.0}
+    assert seen == said | {"release": None}
+    connection.open_client(argparse.Namespace(url="h:1", protocol=None, header=[], timeout_s=1.0, release=2))
+    assert seen["release"] == 2
 
 
 def test_names_in_a_folder_do_not_collide(tmp_path):

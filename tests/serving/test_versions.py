@@ -1,5 +1,6 @@
 """Releases on a real Triton: no pipeline jumps to a stage's new version, and any release can be undone."""
 
+import json
 import shutil
 import threading
 
@@ -9,6 +10,7 @@ import pytest
 from conftest import ANY_PORTS
 from tiny_repository import write_repository
 from vitrine import NotFound, Unavailable, Vitrine
+from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.command import main
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
@@ -22,6 +24,10 @@ def inverted(repository):
     weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(-weights, "spread"))
     onnx.save(model, path)
+    for manifest in repository.glob("*/1/manifest.json"):  # as an export tells of its files
+        said = json.loads(manifest.read_text())
+        files = said["files"] | {"vae_decoder/1/model.onnx": file_digest(path)}
+        manifest.write_text(json.dumps(said | {"files": files}))
     return repository
 
 
@@ -92,6 +98,29 @@ def test_releases_stand_side_by_side_and_roll_back(served, ask, tmp_path):
     assert ask() == before
     with pytest.raises((NotFound, Unavailable)):
         ask("2")
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garment, protocol):
+    """A newer release changes nothing for it: same picture, digest, stream; once it is gone, it is told."""
+    repository, server = served
+    at = getattr(server, protocol)
+    asked = {"person": person, "garment": garment, "seed": 7, "steps": 2}
+    with Vitrine(at, protocol=protocol) as free, Vitrine(at, protocol=protocol, release=1) as pinned:
+        before, digest = free.try_on(**asked), free.pipeline_digest()
+        assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
+        try:
+            newest, kept = free.try_on(**asked), pinned.try_on(**asked)
+            digests = pinned.pipeline_digest(), free.pipeline_digest()
+            streamed = list(pinned.try_on_stream(**asked))[-1] if protocol == "grpc" else kept
+        finally:
+            withdrawn(repository, server, 2)
+    assert kept.encoded == before.encoded == streamed.encoded != newest.encoded
+    assert [one.report["versions"]["release"] for one in (kept, newest)] == ["1", "2"]
+    assert digests == (kept.report["pipeline_digest"], newest.report["pipeline_digest"])
+    assert digests[0] == digest != digests[1]
+    with Vitrine(at, protocol=protocol, release=2) as gone, pytest.raises((NotFound, Unavailable)):
+        gone.try_on(**asked, timeout_s=5)
 
 
 def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask, tmp_path, person, garment):

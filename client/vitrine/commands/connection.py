@@ -29,8 +29,14 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def open_client(args: argparse.Namespace) -> Vitrine:
-    """The client that the arguments describe."""
-    return Vitrine(args.url, protocol=args.protocol, headers=dict(args.header), timeout_s=args.timeout_s)
+    """The client that the arguments describe, pinned to `args.release` where the command has --release."""
+    return Vitrine(
+        args.url,
+        protocol=args.protocol,
+        headers=dict(args.header),
+        timeout_s=args.timeout_s,
+        release=vars(args).get("release"),
+    )
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -30,12 +30,17 @@ examples:
   several garments: a folder of pictures, or one contact sheet
     vitrine try-on me.jpg coat.jpg tee.jpg -o looks/
     vitrine try-on me.jpg coat.jpg tee.jpg --sheet -o sheet.png
+  trousers, skirts and dresses say what they are
+    vitrine try-on me.jpg jeans.jpg -o out.png --category lower_body
   top and bottom worn together
     vitrine try-on me.jpg tee.jpg jeans.jpg --outfit --category upper_body --category lower_body -o look.png
   for scripts
     vitrine try-on me.jpg coat.jpg -o out.png --json | jq .results[0].seed"""
 
 CATEGORIES = ("upper_body", "lower_body", "dresses")
+WORN_AS = (
+    "worn as upper_body: say --category lower_body for trousers and skirts, --category dresses for dresses"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,15 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="once for all garments or once for each (default: upper_body)",
     )
     parser.add_argument("--description", action="append", help="in words; once for all garments or for each")
-    parser.add_argument("--steps", type=int, help="denoising steps: more is finer and slower")
+    parser.add_argument("--steps", type=int, help="1 to 100: more is finer (default: the checkpoint's)")
     parser.add_argument("--seed", type=int, help="the same seed gives the same picture (default: random)")
-    parser.add_argument("--guidance", type=float, help="how closely to follow the garment (default: 2)")
+    parser.add_argument("--guidance", type=float, help="how closely to follow (default: the checkpoint's)")
     parser.add_argument(
         "--no-paste-back",
         action="store_true",
         help="take the whole picture from the network, not the mask only",
     )
     parser.add_argument("--crop", choices=("fit", "crop", "squash"), help="for pictures of another shape")
+    parser.add_argument("--release", type=int, metavar="N", help="by this release (default: the newest)")
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="requests at a time (default: 4)")
     parser.add_argument("--stream", action="store_true", help="show each step; one garment at a time; gRPC")
     parser.add_argument("--json", action="store_true", help="print what happened as one JSON object")
@@ -81,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         for path in dict.fromkeys(one["file"] for one in results if one["file"]):
             print(path)
+        if not args.category and any(one["file"] for one in results):
+            print(WORN_AS, file=sys.stderr)
     failed = [one for one in results if one["error"]]
     for one in failed:
         print(f"vitrine try-on: {one['garment']}: {one['error']}", file=sys.stderr)
@@ -200,6 +208,7 @@ def _told(fitting: Fitting, path: Path) -> dict[str, Any]:
         "garment": str(fitting.garment),
         "file": None if result is None else str(path),
         "seed": None if result is None else result.seed,
+        "versions": {} if result is None else dict(result.report.get("versions", {})),
         "timings": {} if result is None else dict(result.timings),
         "sources": {} if result is None else dict(result.sources),
         "error": None if error is None else f"{error.word}: {one_line(error)}",

@@ -32,7 +32,11 @@ class Context:
         """What every report says of the versions behind it."""
         manifest = self.manifest
         return {
-            "versions": {"checkpoint": manifest.digest[:12], "exporter": manifest.exporter},
+            "versions": {
+                "release": str(manifest.version),
+                "checkpoint": manifest.digest[:12],
+                "exporter": manifest.exporter,
+            },
             "pipeline_digest": manifest.pipeline_digest,
         }
 
