@@ -57,20 +57,22 @@ def unique_stems(paths: Sequence[Path]) -> list[str]:
 def fitting_sheet(person: Path, fittings: Sequence[Fitting]) -> Image.Image:
     """Garments above, the person in each of them below; as many blocks as the garments need."""
     me = Cell(decode_picture(encode_picture(person, "person"), "person"), "person")
+    captions = unique_stems([Path(str(fitting.garment)) for fitting in fittings])
     rows: list[list[Cell]] = []
     for start in range(0, len(fittings), _ROW):
         block = fittings[start : start + _ROW]
-        rows.append([Cell(), *(_garment(fitting) for fitting in block)])
+        names = captions[start : start + _ROW]
+        rows.append([Cell(), *(_garment(*pair) for pair in zip(block, names, strict=True))])
         rows.append([me, *(_result(fitting) for fitting in block)])
     return contact_sheet(rows)
 
 
-def _garment(fitting: Fitting) -> Cell:
+def _garment(fitting: Fitting, caption: str) -> Cell:
     path = Path(str(fitting.garment))
     try:
-        return Cell(decode_picture(encode_picture(path, "garment"), "garment"), path.stem)
+        return Cell(decode_picture(encode_picture(path, "garment"), "garment"), caption)
     except VitrineError:  # told with the fitting's own error
-        return Cell(None, path.stem)
+        return Cell(None, caption)
 
 
 def _result(fitting: Fitting) -> Cell:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -46,7 +47,16 @@ def run(args: argparse.Namespace) -> int:
         row = write_sample(made, args.out / f"{index:05d}", size)
         rows += [row] if index < SHEET_SAMPLES else []
     Image.fromarray(contact_sheet(rows)).save(args.out / "sheet.png")
+    print(f"sheet: {args.out / 'sheet.png'}\ntry one on (vitrine serve must run):\n  {example(args)}")
     return 0
+
+
+def example(args: argparse.Namespace) -> str:
+    """A command that puts the first doll into its garment, to copy into a shell."""
+    folder, garment = args.out / f"{0:05d}", sample(args.seed, 0, args.category).garment
+    words = ["vitrine", "try-on", str(folder / "person.png"), str(folder / "garment.png")]
+    words += ["--category", garment.category, "--description", garment.description, "-o", "look.png"]
+    return shlex.join(words)
 
 
 def write_sample(made: Sample, folder: Path, size: Size) -> Picture:
