@@ -98,7 +98,7 @@ class SimulatedS3:
 
     async def _serve(self, request: Request, writer: asyncio.StreamWriter) -> None:
         self.requests.append(request)
-        response = self._answer(request)
+        response = self.answer(request)
         await asyncio.sleep(self.pace.first_byte_s)
         if self.fault:
             await self.fault(request, response, writer)
@@ -111,7 +111,8 @@ class SimulatedS3:
             await asyncio.sleep(len(chunk) / self.pace.bytes_per_s)
         await writer.drain()
 
-    def _answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
+        """What is sent after the first byte's time, unless a fault changes it. Reads and writes at once."""
         if request.method == "GET" and "list-type" in request.query:
             return self._list(request.query.get("prefix", ""), request.query.get("start-after", ""))
         if request.method == "POST":
