@@ -54,8 +54,9 @@ soak: export ## 30 minutes of mixed load with faulty clients; tells what leaked
 	$(BIN)/vitrine-export soak
 
 bench-cache: export ## time the cache's tiers beside boto3's, and warm try-ons; writes build/bench-cache.json
+	$(BIN)/vitrine-export dolls --seed 5 --count 1 --out build/bench-cache
 	$(BIN)/python -m vitrine_orchestrator.cache.bench --repository $(REPOSITORY) \
-		--picture tests/data/doll_seed3_index0.png
+		--picture build/bench-cache/00000/person.png
 
 soak-cache: setup ## kill processes of the cache at random, and its model-based test, for SECONDS each (600)
 	CACHE_TEST_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest --timeout 0 \
