@@ -12,6 +12,7 @@ from vitrine_orchestrator.person.labels import Label
 KNOWN = np.load(
     Path(__file__).parents[1] / "data" / "person_parsing.npz"
 )  # released labels, logits in eighths
+EVERYWHERE = slice(None), slice(None)
 
 
 def peaked(size, channels, channel):
@@ -49,8 +50,26 @@ def test_the_merged_map_is_the_released_one():
 def test_one_matrix_for_each_side_equals_interpolating_and_warping(size, width, height):
     """The short way from logits to the picture gives the labels of the long one, for any shape of picture."""
     logits = np.random.default_rng(3).normal(size=(4, 30, 30)).astype(np.float32)
-    quick = parsing._winners(logits, size, width, height)
+    reads = parsing._reads(logits.shape[1:], size, width, height)
+    quick = parsing._winners(logits, *reads, EVERYWHERE)
     assert (quick != slowly_warped(logits, size, width, height)).mean() < 1e-3
+
+
+@pytest.mark.parametrize("rows", [slice(0, 30), slice(3, 9), slice(24, 30), slice(0, 0)])
+def test_pixels_that_are_left_out_are_background(rows):
+    """Only where a person or a face can be is computed: the labels are those of all pixels, one by one."""
+    draw = np.random.default_rng(5)
+    atr, lip = (draw.normal(size=(n, 30, 30)).astype(np.float32) for n in (18, 20))
+    away = np.ones(30, bool)
+    away[rows] = False
+    atr[0, away] = 9  # background
+    atr[Label.FACE, rows, 10:20] += 3
+    expected = parsing._without_small_holes(
+        parsing._winners(atr, *parsing._reads((30, 30), parsing.ATR_SIZE, 384, 512), EVERYWHERE)
+    )
+    face = parsing._winners(lip, *parsing._reads((30, 30), parsing.LIP_SIZE, 384, 512), EVERYWHERE)
+    expected[(expected == Label.FACE) & (face != parsing.LIP_FACE)] = Label.NECK
+    np.testing.assert_array_equal(parsing.merged_labels(atr, lip, 384, 512), expected)
 
 
 @pytest.mark.parametrize("size", [parsing.ATR_SIZE, parsing.LIP_SIZE])

@@ -209,8 +209,8 @@ def test_requests_are_counted_by_outcome(serve):
 
 
 def test_metrics_carry_the_model_and_their_labels():
-    """One family for each row, one metric for each combination of labels."""
-    made = []
+    """One family for each row, one metric for each combination of labels; told together, once."""
+    told = []
 
     class Family:
         COUNTER, GAUGE = "counter", "gauge"
@@ -219,13 +219,15 @@ def test_metrics_carry_the_model_and_their_labels():
             self.name = name
 
         def Metric(self, labels):
-            made.append((self.name, labels))
-            return SimpleNamespace(increment=lambda value: None)
+            return SimpleNamespace(increment=lambda value: told.append((self.name, labels, value)))
 
     metrics = ModelMetrics(SimpleNamespace(MetricFamily=Family), "try_on")
+    for value in (1, 2, 4):
+        metrics.add("vitrine_requests_total", value, outcome="done")
+    assert not told
     for _ in range(2):
-        metrics.add("vitrine_requests_total", outcome="done")
-    assert made == [("vitrine_requests_total", {"model": "try_on", "outcome": "done"})]
+        metrics.publish()
+    assert told == [("vitrine_requests_total", {"model": "try_on", "outcome": "done"}, 7)]
     assert all(family.about for family in FAMILIES)
 
 

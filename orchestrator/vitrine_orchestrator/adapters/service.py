@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 THREADS = 64  # calls of other models that wait at the same time; asyncio's default is 6 on two cores
 CANCEL_POLL_S = 0.1
+METRICS_S = 0.2  # between two looks at what is to be told on the metrics port
 
 Outputs = Mapping[str, np.ndarray]
 Send = Callable[[Outputs], None]
@@ -56,6 +57,7 @@ class Service:
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipelines", daemon=True)
         self._thread.start()
+        self.every(METRICS_S, metrics.publish)
 
     def execute(self, requests: Sequence[Any]) -> None:
         """Take the requests; wait for room before each."""
@@ -84,6 +86,7 @@ class Service:
 
     async def _finished(self) -> None:
         await self.finish()
+        await asyncio.to_thread(self.metrics.publish)
 
     def _cancel_all(self) -> None:
         for task in asyncio.all_tasks(self._loop):

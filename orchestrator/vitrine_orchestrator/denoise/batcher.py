@@ -41,13 +41,14 @@ class Batcher:
         return len(self.running) + len(self.joining)
 
     def step(self) -> list[Job]:
-        """Move every running job one step on; return the jobs that left."""
+        """Move the running jobs whose turn it is one step on; return the jobs that left."""
         left = self._leave()
         self._join()
-        rows = self._timed("garment", lambda: self._garments.rows(self.running)) if self.running else {}
+        due = self._due()
+        rows = self._timed("garment", lambda: self._garments.rows(due)) if due else {}
         left += self._leave()
-        if self.running:
-            self._timed("steps", lambda: self._advance(rows))
+        if due := [job for job in due if not job.over]:
+            self._timed("steps", lambda: self._advance(due, rows))
         return left + self._leave()
 
     def _leave(self) -> list[Job]:
@@ -83,12 +84,23 @@ class Batcher:
         for job in jobs:
             job.timings["conditioning"] = self._clock() - now
 
-    def _advance(self, rows: Rows) -> None:
-        """One engine call for all running jobs; a row that is not finite fails its own job only."""
-        jobs = self.running
+    def _due(self) -> list[Job]:
+        """The jobs of the coming call: as many as leave no lane of the engine idle, mostly all.
+
+        Who is left out comes first in the next call. Three jobs on two lanes move on two at a time, and all
+        three sooner than in calls whose second half leaves a lane without work.
+        """
+        count, lanes = len(self.running), self._engine.lanes
+        spare = count % lanes if count > lanes else 0
+        due, late = self.running[: count - spare], self.running[count - spare :]
+        self.running = late + due
+        return due
+
+    def _advance(self, jobs: list[Job], rows: Rows) -> None:
+        """One engine call for these jobs; a row that is not finite fails its own job only."""
         table = np.stack([job.row for job in jobs])
         latents = np.stack([job.latents for job in jobs])
-        output = self._predicted(table, latents, rows)
+        output = self._predicted(jobs, table, latents, rows)
         if output is None:
             return
         noise = np.zeros_like(latents)
@@ -103,11 +115,13 @@ class Batcher:
             else:
                 self._spoilt(job)
 
-    def _predicted(self, table: np.ndarray, latents: np.ndarray, rows: Rows) -> np.ndarray | None:
+    def _predicted(
+        self, jobs: list[Job], table: np.ndarray, latents: np.ndarray, rows: Rows
+    ) -> np.ndarray | None:
         """The engine's answer; None when it failed, and the jobs of the call with it."""
-        jobs, began = self.running, self._clock()
+        began = self._clock()
         try:
-            return self._predict(table, latents, rows)
+            return self._predict(jobs, table, latents, rows)
         except Exception:
             logger.exception("denoising call of %d rows failed", len(jobs))
             _fail(jobs, "the engine failed in a step")
@@ -116,8 +130,7 @@ class Batcher:
         finally:
             self._counters.call(len(jobs), self._clock() - began)
 
-    def _predict(self, table: np.ndarray, latents: np.ndarray, rows: Rows) -> np.ndarray:
-        jobs = self.running
+    def _predict(self, jobs: list[Job], table: np.ndarray, latents: np.ndarray, rows: Rows) -> np.ndarray:
         if self._members != jobs:
             guidance = np.array([job.request.guidance for job in jobs], np.float32)
             self._batch = self._engine.batch([job.conditioning for job in jobs if job.conditioning], guidance)
@@ -137,7 +150,7 @@ class Batcher:
         job.error = StageFailed("denoise", message)
 
     def _timed(self, part: str, work: Callable[[], Any]) -> Any:
-        """Run `work` and add its seconds to every running job's `part`."""
+        """Run `work` and add its seconds to every running job's `part`: who is not due waits for it."""
         jobs, began = self.running, self._clock()
         try:
             return work()

@@ -54,6 +54,7 @@ class FakeEngine:
     """Answers with the functions above; `before` sees each call first and may raise or wait."""
 
     latent_size: tuple[int, int] | None = None
+    lanes: int = 1
     row_bytes: int = 1000  # claimed size of a garment row
     before: Callable[[str, int], None] = _nothing  # "conditioning", "garment", "batch" or "predict"; rows
     after: Callable[[np.ndarray], np.ndarray] = lambda output: output  # may spoil rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vitrine.errors import Unavailable
@@ -9,6 +10,7 @@ from vitrine.errors import Unavailable
 from vitrine_orchestrator.engine.onnx_device import cpu, cuda
 from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.engine.protocol import Engine
+from vitrine_orchestrator.engine.split_engine import SplitEngine
 from vitrine_orchestrator.engine.torch_engine import TorchEngine
 
 PROVIDERS = ("cpu", "cuda", "tensorrt")
@@ -20,16 +22,17 @@ def load_engine(
     """ONNX Runtime for unet.onnx, torch for unet.pt2.
 
     `provider` is "cpu", "cuda" or "tensorrt" (torch takes the GPU for both of the last); `threads` are those
-    of one call on the CPU, 0: one for each core; `spinning` is ONNX Runtime's.
+    of one step on the CPU, 0: one for each core; `spinning` is ONNX Runtime's, for a call on several threads.
     Raises Unavailable when the folder holds neither.
     """
     if provider not in PROVIDERS:
         raise ValueError(f"provider must be one of {PROVIDERS}, got {provider!r}")
     if (folder / "unet.onnx").exists():
-        on_cpu = provider == "cpu"
-        return OnnxEngine(
-            folder, cpu(threads, spinning) if on_cpu else cuda(device_id, provider == "tensorrt")
-        )
+        if provider != "cpu":
+            return OnnxEngine(folder, cuda(device_id, provider == "tensorrt"))
+        cores = threads or len(os.sched_getaffinity(0))
+        whole = OnnxEngine(folder, cpu(cores, spinning))
+        return SplitEngine(whole, OnnxEngine(folder, cpu(1)), cores) if cores > 1 else whole
     if (folder / "unet.pt2").exists():
         return TorchEngine(folder, "cpu" if provider == "cpu" else f"cuda:{device_id}", threads)
     raise Unavailable("denoise has neither unet.onnx nor unet.pt2: run make export")

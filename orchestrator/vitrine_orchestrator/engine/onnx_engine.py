@@ -29,6 +29,8 @@ class OnnxBatch:
 class OnnxEngine:
     """Rows computed by ONNX Runtime; conditioning and garment rows stay on its device."""
 
+    lanes = 1
+
     def __init__(self, folder: Path, device: OnnxDevice | None = None) -> None:
         """Open the graphs of `folder`; Unavailable names the file that is missing."""
         self._device = device or cpu()

@@ -45,6 +45,10 @@ class Engine(Protocol):
     def latent_size(self) -> tuple[int, int] | None:
         """Latent (height, width) that the graphs are fixed to; None when they take any."""
 
+    @property
+    def lanes(self) -> int:
+        """Rows that are computed side by side: calls of a multiple leave nothing idle. 1: any call does."""
+
     def conditioning(self, inputs: Arrays) -> list[DeviceRow]:
         """What a job computes once, for R jobs: `CONDITIONING_INPUTS` with R rows → R rows."""
 

@@ -36,6 +36,7 @@ class TorchEngine:
     """Rows computed by torch; conditioning and garment rows stay on its device."""
 
     latent_size: tuple[int, int] | None = None
+    lanes = 1
 
     def __init__(self, folder: Path, device: str = "cpu", threads: int = 0) -> None:
         """Open the programs of `folder` on `device` ("cpu", "cuda:0"); threads 0: torch's own choice."""

@@ -4,6 +4,8 @@ The ATR network names garments, limbs and head; the LIP network tells the face f
 not. The steps are those of the released IDM-VTON preprocessing, restated in the project's facts.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,9 @@ ATR_SIZE, LIP_SIZE = 512, 473  # pixels a side of the networks' square inputs
 LIP_FACE = 13  # the LIP network's own label of the face
 MEAN_BGR = np.array((0.406, 0.456, 0.485), np.float32)  # ImageNet's, in the order of the pixels: BGR
 STD_BGR = np.array((0.225, 0.224, 0.229), np.float32)
-NORMALISED = (((np.arange(256, dtype=np.float32) / np.float32(255))[:, None] - MEAN_BGR) / STD_BGR).T
+NORMALISED = (((np.arange(256, dtype=np.float32) / np.float32(255))[:, None] - MEAN_BGR) / STD_BGR).T.copy()
+Matrix = NDArray[np.float32]
+Box = tuple[slice, slice]  # rows, columns
 MAX_HOLE_AREA = 2000  # square pixels; larger gaps between arm and body are background, not a parsing fault
 
 
@@ -27,7 +31,9 @@ def network_input(picture: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
     square = cv2.warpAffine(
         np.ascontiguousarray(picture[..., ::-1]), to_square(width, height, size), (size, size)
     )
-    return np.stack([table[plane] for table, plane in zip(NORMALISED, cv2.split(square), strict=True)])
+    return np.stack(
+        [cv2.LUT(plane, table) for table, plane in zip(NORMALISED, cv2.split(square), strict=True)]
+    )
 
 
 def to_square(width: int, height: int, size: int) -> NDArray[np.float64]:
@@ -48,28 +54,66 @@ def merged_labels(
     atr_logits (18, a, a) and lip_logits (20, b, b) are float32 at any resolution; width and height are those
     of the picture that `network_input` saw.
     """
-    labels = _without_small_holes(_winners(atr_logits, ATR_SIZE, width, height))
-    face = _winners(lip_logits, LIP_SIZE, width, height) == LIP_FACE
-    labels[(labels == Label.FACE) & ~face] = Label.NECK
+    labels = np.zeros((height, width), np.uint8)
+    reads = _reads(atr_logits.shape[1:], ATR_SIZE, width, height)
+    if box := _box_of_pixels(atr_logits[1:].max(0) > atr_logits[0], *reads):
+        labels[box] = _winners(atr_logits, *reads, box)
+    labels = _without_small_holes(labels)
+    if box := _box_around(labels == Label.FACE):
+        face = _winners(lip_logits, *_reads(lip_logits.shape[1:], LIP_SIZE, width, height), box) == LIP_FACE
+        labels[box][(labels[box] == Label.FACE) & ~face] = Label.NECK
     return labels
 
 
-def _winners(logits: NDArray[np.float32], size: int, width: int, height: int) -> NDArray[np.uint8]:
-    """The winning channel of each picture pixel, (height, width) uint8; the first of equals, as argmax.
-
-    Logits go to the square and from there to the picture, both linearly: one matrix for each side.
-    """
-    square = to_square(width, height, size)
-    across = _from_square(square[0, 0], square[0, 2], width, size) @ _stretch(logits.shape[2], size)
-    down = _from_square(square[1, 1], square[1, 2], height, size) @ _stretch(logits.shape[1], size)
-    best = np.full((height, width), -np.inf, np.float32)
-    winner = np.zeros((height, width), np.uint8)
-    for channel, plane in enumerate(logits):
+def _winners(logits: NDArray[np.float32], down: Matrix, across: Matrix, box: Box) -> NDArray[np.uint8]:
+    """The winning channel of each picture pixel in the box, uint8; the first of equals, as argmax."""
+    (down, rows), (across, columns) = _needed(down[box[0]]), _needed(across[box[1]])
+    best = np.full((len(down), len(across)), -np.inf, np.float32)
+    winner = np.zeros(best.shape, np.uint8)
+    for channel, plane in enumerate(logits[:, rows, columns]):
         score = down @ (plane @ across.T)
         better = cv2.compare(score, best, cv2.CMP_GT)
         cv2.max(best, score, dst=best)
         winner[better.view(bool)] = channel
     return winner
+
+
+def _box_of_pixels(marked: NDArray[np.bool_], down: Matrix, across: Matrix) -> Box | None:
+    """The box of the picture's pixels that read a marked logit.
+
+    Beyond it channel 0 is the largest in all that a pixel reads, with weights that are not negative: it wins.
+    """
+    found = _box_around(marked)
+    if found is None:
+        return None
+    rows, columns = (np.flatnonzero(m[:, part].any(1)) for m, part in zip((down, across), found, strict=True))
+    if not len(rows) or not len(columns):
+        return None
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _box_around(marked: NDArray[np.bool_]) -> Box | None:
+    left, top, width, height = cv2.boundingRect(marked.view(np.uint8))
+    return (slice(top, top + height), slice(left, left + width)) if width else None
+
+
+def _needed(matrix: Matrix) -> tuple[Matrix, slice]:
+    """The matrix without the columns at its ends that are all 0, and where the others were."""
+    used = np.flatnonzero(matrix.any(0))
+    part = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
+    return np.ascontiguousarray(matrix[:, part]), part
+
+
+@lru_cache(maxsize=8)
+def _reads(logits: tuple[int, int], size: int, width: int, height: int) -> tuple[Matrix, Matrix]:
+    """The matrices (height, rows of logits) and (width, columns) that read logits at the picture's pixels.
+
+    Logits go to the square and from there to the picture, both linearly.
+    """
+    square = to_square(width, height, size)
+    down = _from_square(square[1, 1], square[1, 2], height, size) @ _stretch(logits[0], size)
+    across = _from_square(square[0, 0], square[0, 2], width, size) @ _stretch(logits[1], size)
+    return down, across
 
 
 def _stretch(length: int, size: int) -> NDArray[np.float32]:
