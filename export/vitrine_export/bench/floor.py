@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from vitrine_orchestrator.engine import DeviceRow, load_engine
+from vitrine_orchestrator.engine.onnx_device import cpu
+from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.stages import NETWORK_FILE
 
 HALVES = 2
+TRIES = 3  # the best of, where calls are chosen
 ROWS = (1, 2, 3, 4, 6, 8)
 DECODED = (1, 2, 4)
 PROMPT_TOKENS = 77
@@ -22,21 +28,37 @@ PROMPT_TOKENS = 77
 
 @dataclass(frozen=True)
 class Setting:
-    """How the processor is shared out in one engine call."""
+    """How the processor is shared out: as it is served, or all rows in one call on so many threads."""
 
-    threads: int = 0  # 0: one for each core
+    threads: int | None = None  # of one call, 0: one for each core; None: as served, rows shared out to lanes
     spinning: bool = False
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        if self.threads is None:
+            return "a lane for each core"
+        threads = f"one call on {self.threads or 'all'} thread{'s' * (self.threads != 1)}"
+        return f"{threads}, spinning" if self.spinning else threads
+
+
+SERVED = Setting()
 
 
 class Floor:
     """One checkpoint's denoising networks and decoder in this process, on random inputs of its sizes."""
 
-    def __init__(self, repository: Path, setting: Setting | None = None) -> None:
-        setting = setting or Setting()
+    def __init__(self, repository: Path, setting: Setting = SERVED) -> None:
         folder = repository / "denoise" / "1"
         self.manifest: Manifest = read_manifest(folder)
-        self.engine = load_engine(folder, threads=setting.threads, spinning=setting.spinning)
-        self.decoder = _decoder(repository, setting)
+        served = setting.threads is None
+        self.engine: Any = (
+            load_engine(folder) if served else OnnxEngine(folder, cpu(setting.threads or 0, setting.spinning))
+        )
+        self._decoder = _decoder(repository, setting.threads or 0, setting.spinning)
+        self._lanes = len(os.sched_getaffinity(0)) if served else 1
+        self._lane = _decoder(repository, 1, spinning=False)
+        self._pool = ThreadPoolExecutor(self._lanes)
         self._draw = np.random.default_rng(0)
 
     def steps(self, rows: int, steps: int) -> float:
@@ -56,15 +78,32 @@ class Floor:
         )
 
     def decode(self, rows: int) -> float:
-        """Seconds of decoding so many latents in one call."""
-        feeds = {"latents": self._latents(rows)}
-        self.decoder.run(None, feeds)
-        return _seconds(lambda: self.decoder.run(None, feeds))
+        """Seconds of decoding so many latents at once, shared out as the server does."""
+        latents = self._latents(rows)
 
-    def best(self, steps: int) -> float:
-        """Pictures a second at the best sizes of both calls."""
-        denoise = min(self.steps(rows, steps) / rows for rows in ROWS)
-        return 1 / (denoise + min(self.decode(rows) / rows for rows in DECODED))
+        def share(part: np.ndarray) -> object:
+            return self._lane.run(None, {"latents": part})
+
+        if 1 < self._lanes <= rows:
+            parts = np.array_split(latents, self._lanes)
+            return _seconds(lambda: list(self._pool.map(share, parts)))
+        return _seconds(lambda: self._decoder.run(None, {"latents": latents}))
+
+    @cached_property
+    def best(self) -> tuple[int, int]:
+        """Rows of a denoising and of a decoding call that take the least time a row."""
+        denoise = {rows: min(self.steps(rows, 3) / rows for _ in range(TRIES)) for rows in ROWS}
+        decode = {rows: min(self.decode(rows) / rows for _ in range(TRIES)) for rows in DECODED}
+        return min(denoise, key=denoise.__getitem__), min(decode, key=decode.__getitem__)
+
+    def rate(self, steps: int, seconds: float) -> float:
+        """Pictures a second at the best sizes of both calls, over about so many seconds."""
+        rows, decoded = self.best
+        spent, pictures = 0.0, 0
+        while spent < seconds:
+            spent += self.steps(rows, steps) + self.decode(decoded) * rows / decoded
+            pictures += rows
+        return pictures / spent
 
     def one(self, steps: int) -> float:
         """Seconds of one picture alone."""
@@ -94,10 +133,10 @@ class Floor:
         return self._draw.standard_normal(shape, np.float32)
 
 
-def _decoder(repository: Path, setting: Setting) -> onnxruntime.InferenceSession:
+def _decoder(repository: Path, threads: int, spinning: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = setting.threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(setting.spinning)))
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     path = repository / "vae_decoder" / "1" / NETWORK_FILE
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

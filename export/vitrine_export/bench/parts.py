@@ -54,7 +54,8 @@ class Bench:
     report: Report
     server: EmbeddedTriton
     vitrine: AsyncVitrine
-    drawn: int = field(default=0)  # dolls that were given away
+    drawn: int = field(default=0)  # dolls that were drawn
+    seen: set[bytes] = field(default_factory=set)  # pictures of theirs that were given away
 
     @cached_property
     def floor(self) -> Floor:
@@ -75,9 +76,14 @@ class Bench:
         return lambda asked: service.try_on(**{name: asked[name] for name in OLD_ASKED})  # type: ignore[literal-required]
 
     def world(self, people: int, garments: int) -> World:
-        """Dolls that the server has not seen yet."""
-        self.drawn += max(people, garments)
-        return draw_world(people, garments, first=self.drawn - max(people, garments))
+        """Dolls that the server has not seen yet: another number now and then wears an equal garment."""
+        while True:
+            world = draw_world(people, garments, first=self.drawn)
+            self.drawn += max(people, garments)
+            pictures = [*world.people, *(garment.picture for garment in world.garments)]
+            if len({*pictures}) == len(pictures) and self.seen.isdisjoint(pictures):
+                self.seen.update(pictures)
+                return world
 
     def bar(self, total: float, what: str) -> tqdm:
         """Progress of a part."""

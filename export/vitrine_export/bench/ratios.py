@@ -7,22 +7,23 @@ import time
 import numpy as np
 from vitrine.inputs import TryOnOptions
 
-from vitrine_export.bench.floor import DECODED, ROWS, Floor, Setting
+from vitrine_export.bench.floor import DECODED, ROWS, SERVED, Floor, Setting
 from vitrine_export.bench.parts import Bench, median
 from vitrine_export.load.driver import closed, rate_of
 from vitrine_export.load.watch import scrape, total
 
 AT_ONCE = 8
 WARDROBE = 10
-SETTINGS = (Setting(), Setting(1), Setting(0, spinning=True))
+SETTINGS = (SERVED, Setting(0), Setting(0, spinning=True), Setting(1))
+FLOOR_S = 3.0  # of the engine alone, before and after a measurement beside it
 
 
 async def engine(bench: Bench) -> None:
     """The engine alone: milliseconds of a row's step by rows in a call, threads and spinning."""
     rounds, steps = bench.options.count(5, 1), bench.options.count(5, 2)
     for setting in SETTINGS:
-        floor = bench.floor if setting == Setting() else Floor(bench.options.repository, setting)
-        how = f"{setting.threads or 'all'} threads{', spinning' if setting.spinning else ''}"
+        floor = bench.floor if setting == SERVED else Floor(bench.options.repository, setting)
+        how = setting.told
         for rows in ROWS:
             spent = median([floor.steps(rows, steps) for _ in range(rounds)])
             bench.report.add("engine", f"a row's step, {rows} rows, {how}", spent / steps / rows * 1e3, "ms")
@@ -58,11 +59,13 @@ async def together(bench: Bench) -> None:
     await bench.warm(world)
     asked = [world.options(index, index, steps) for index in range(AT_ONCE)]
     floors, warms, colds, olds = [], [], [], []
+    seconds = bench.options.of(FLOOR_S, 0.5)
     with bench.bar(rounds * 4, "eight at once") as bar:
         for _ in range(rounds):
-            floors.append(bench.floor.best(steps))
+            before = bench.floor.rate(steps, seconds)
             bar.update()
-            warms.append(await _rate(bench, asked, bench.options.count(4, 1)))
+            warms.append(await _rate(bench, asked, bench.options.count(10, 1)))
+            floors.append((before + bench.floor.rate(steps, seconds)) / 2)
             bar.update()
             fresh = bench.world(AT_ONCE, AT_ONCE)
             colds.append(await _rate(bench, [fresh.options(i, i, steps) for i in range(AT_ONCE)], 1))
