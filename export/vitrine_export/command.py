@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.exporting.command",
         "checkpoint → ONNX files of a model repository, each checked",
     ),
+    "torch": (
+        "vitrine_export.exporting.torch_command",
+        "checkpoint → programs for the torch engine, each checked",
+    ),
     "plan": (
         "vitrine_export.exporting.plan_command",
         "ONNX files → TensorRT engines (on a machine with the GPU)",
