@@ -41,6 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.bench.command",
         "measure the service beside what it replaces and its engine alone",
     ),
+    "engine-speed": (
+        "vitrine_export.engine_speed.command",
+        "time the torch engine at real size, each saving beside the plain computation",
+    ),
     "soak": ("vitrine_export.load.soak_command", "try a server with faulty clients; tell what leaked"),
     "real-size": (
         "vitrine_export.exporting.real_size",
