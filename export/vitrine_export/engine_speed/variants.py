@@ -44,7 +44,10 @@ class Given:
 
 
 class Released:
-    """The released computation, eager and in rows: every step computes everything."""
+    """The released computation, in rows: every step computes everything.
+
+    A compiler leaves out the end of GarmentNet, whose output nobody reads; the counted work holds it still.
+    """
 
     def __init__(self, given: Given, whole_garment: bool, queries: Queries) -> None:
         pair = given.pair
