@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class TritonPythonModel:
         if not 1 < self.lanes <= rows:
             return self.session.run(self.outputs, feed)
         ends = [rows * part // self.lanes for part in range(self.lanes + 1)]
-        shares = [{name: feed[name][a:b] for name in feed} for a, b in zip(ends, ends[1:], strict=False)]
+        shares = [{name: feed[name][a:b] for name in feed} for a, b in pairwise(ends)]
         parts = list(self.pool.map(lambda share: self.lane.run(self.outputs, share), shares))
         return [np.concatenate(output) for output in zip(*parts, strict=True)]
 

@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.exporting.command",
         "checkpoint → ONNX files of a model repository, each checked",
     ),
+    "torch": (
+        "vitrine_export.exporting.torch_command",
+        "checkpoint → programs for the torch engine, each checked",
+    ),
     "plan": (
         "vitrine_export.exporting.plan_command",
         "ONNX files → TensorRT engines (on a machine with the GPU)",
@@ -36,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": (
         "vitrine_export.bench.command",
         "measure the service beside what it replaces and its engine alone",
+    ),
+    "engine-speed": (
+        "vitrine_export.engine_speed.command",
+        "time the torch engine at real size, each saving beside the plain computation",
     ),
     "soak": ("vitrine_export.load.soak_command", "try a server with faulty clients; tell what leaked"),
     "real-size": (

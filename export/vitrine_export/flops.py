@@ -5,32 +5,22 @@ Counted on meta tensors (no weights, no arithmetic): matrix products and convolu
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from vitrine_export.nets.attention import Capturing
 from vitrine_export.nets.build import build_garment, build_tryon
-from vitrine_export.nets.garment_unet import GarmentNet
-from vitrine_export.nets.released import (
-    GARMENT,
-    IMAGE_TOKENS,
-    LATENT_CHANNELS,
-    LATENT_FACTOR,
-    POOLED_WIDTH,
-    PROMPT_TOKENS,
-    TRYON,
-)
+from vitrine_export.nets.released import GARMENT, LATENT_FACTOR, PROMPT_TOKENS, TRYON
 from vitrine_export.nets.tryon_unet import Conditioning
-from vitrine_export.nets.walk import Step, steps_of, traverse
+from vitrine_export.nets.widths import TIME_IDS, widths
+from vitrine_export.sizes import SIZE_STEP
 
 Result = TypeVar("Result")
 TERA = 1e12
-SIZE_STEP = 32  # pixels: the VAE's 8 times the UNets' two halvings
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,13 @@ class Parts:
     once: float
 
 
-def count_parts(width: int, height: int, guidance: float) -> Parts:
+Configs = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""What TryonNet and GarmentNet are built from: unet/config.json and unet_encoder/config.json."""
+
+RELEASED: Configs = (TRYON, GARMENT)
+
+
+def count_parts(width: int, height: int, guidance: float, configs: Configs = RELEASED) -> Parts:
     """Count each part for a picture of width × height pixels.
 
     Raises ValueError for a size that the UNets cannot halve twice.
@@ -64,24 +60,26 @@ def count_parts(width: int, height: int, guidance: float) -> Parts:
         if size < SIZE_STEP or size % SIZE_STEP:
             raise ValueError(f"{name} must be a positive multiple of {SIZE_STEP}, got {size}")
     with torch.device("meta"), torch.no_grad():
-        return _Picture(height // LATENT_FACTOR, width // LATENT_FACTOR, 2 if guidance > 1 else 1).parts()
+        latents = height // LATENT_FACTOR, width // LATENT_FACTOR
+        return _Picture(latents, 2 if guidance > 1 else 1, configs).parts()
 
 
 class _Picture:
     """The nets and one picture's inputs; only for use where "meta" is the default device."""
 
-    def __init__(self, height: int, width: int, halves: int) -> None:
-        self.tryon, self.garment = build_tryon(TRYON), build_garment(GARMENT)
-        self.size, self.halves, self.context = (height, width), halves, TRYON["cross_attention_dim"]
+    def __init__(self, size: tuple[int, int], halves: int, configs: Configs) -> None:
+        self.tryon, self.garment = build_tryon(configs[0]), build_garment(configs[1])
+        self.size, self.halves, self.widths = size, halves, widths(self.tryon)
+        self.channels = self.tryon.unet.config.in_channels
 
     def parts(self) -> Parts:
         """Rows cost the same, so the halves of the joint form are one row counted twice."""
-        prompt, latents, timestep = self._text(1), self._latents(LATENT_CHANNELS), torch.empty(1)
+        prompt, latents, timestep = self._text(1), self._latents(self.widths.latents), torch.empty(1)
         garment, features = _count(lambda: self.garment(latents, timestep, prompt))
         garment_kv_flop, garment_kv = _count(lambda: self.tryon.garment_kv(features))
         once, conditioning = _count(self._conditioning)
         return Parts(
-            garment_released=_count(self._released_garment)[0],
+            garment_released=_count(lambda: self.garment.released(latents, timestep, prompt))[0],
             garment=garment,
             garment_kv=garment_kv_flop,
             tryon_released=self.halves * _count(lambda: self._joint(features, "all"))[0],
@@ -94,45 +92,32 @@ class _Picture:
         return torch.empty(1, channels, *self.size)
 
     def _text(self, *rows: int) -> Tensor:
-        return torch.empty(*rows, PROMPT_TOKENS, self.context)
+        return torch.empty(*rows, PROMPT_TOKENS, self.widths.context)
 
     def _image(self, *rows: int) -> Tensor:
-        return torch.empty(*rows, IMAGE_TOKENS, self.context)
-
-    def _released_garment(self) -> Tensor:
-        unet = self.garment.unet
-        embedding = torch.empty(1, unet.time_embedding.linear_2.out_features)
-        hidden = unet.conv_in(self._latents(LATENT_CHANNELS))
-        return traverse(released_garment_steps(self.garment), hidden, embedding, Capturing(self._text(1)))
+        return torch.empty(*rows, self.widths.image_tokens, self.widths.context)
 
     def _joint(self, features: list[Tensor], queries: str) -> Tensor:
-        sample, timestep = self._latents(TRYON["in_channels"]), torch.empty(1)
-        context, added = (self._text(1), self._image(1)), (torch.empty(1, POOLED_WIDTH), torch.empty(1, 6))
+        sample, timestep = self._latents(self.channels), torch.empty(1)
+        context = self._text(1), self._image(1)
+        added = torch.empty(1, self.widths.pooled), torch.empty(1, TIME_IDS)
         return self.tryon(sample, timestep, *context, *added, features, queries=queries)
 
     def _conditioning(self) -> Conditioning:
-        fixed = self._latents(TRYON["in_channels"] - LATENT_CHANNELS)
+        fixed = self._latents(self.channels - self.widths.latents)
         context = self._text(1, self.halves), self._image(1, self.halves)
-        pooled = torch.empty(1, self.halves, POOLED_WIDTH)
-        return self.tryon.conditioning(fixed, *context, pooled, torch.empty(1, 6))
+        pooled = torch.empty(1, self.halves, self.widths.pooled)
+        return self.tryon.conditioning(fixed, *context, pooled, torch.empty(1, TIME_IDS))
 
 
-def released_garment_steps(garment: GarmentNet) -> tuple[Step, ...]:
-    """What the released code executes: all but the trailing up block without attention."""
-    steps = steps_of(garment.unet)
-    last = max(index for index, step in enumerate(steps) if step.sites)
-    upsampler = steps[last + 1 : last + 2]
-    return steps[: last + 1] + tuple(step for step in upsampler if step.kind == "up")
-
-
-def table(width: int, height: int, steps: int, guidance: float) -> list[Line]:
+def table(width: int, height: int, steps: int, guidance: float, configs: Configs = RELEASED) -> list[Line]:
     """The released computation of one picture, then each exact saving on top of those before it.
 
     Raises ValueError for steps below 1 and sizes that `count_parts` refuses.
     """
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, got {steps}")
-    part = count_parts(width, height, guidance)
+    part = count_parts(width, height, guidance, configs)
     given = part.garment + part.garment_kv
     return [
         Line(

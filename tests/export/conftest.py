@@ -215,6 +215,22 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def denoise_onnx(tiny_checkpoint, tmp_path_factory) -> dict:
+    """The denoise networks of that checkpoint by name, each with its ONNX file: (network, path)."""
+    from vitrine_export.checkpoint import open_checkpoint
+    from vitrine_export.exporting.denoise import graphs_of
+    from vitrine_export.exporting.onnx_file import write
+
+    checkpoint, repository = open_checkpoint(tiny_checkpoint), tmp_path_factory.mktemp("denoise")
+    made = {}
+    for network in graphs_of(checkpoint.tryon(), checkpoint.garment(), torch.float32, cond=False):
+        write("denoise", network, repository)
+        path = repository / network.file
+        made[path.stem] = (network, path)
+    return made
+
+
 @pytest.fixture
 def own_checkpoint(tiny_checkpoint, tmp_path) -> Path:
     """A copy of the checkpoint for a test to spoil."""

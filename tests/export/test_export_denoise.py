@@ -4,24 +4,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from vitrine_export.checkpoint import open_checkpoint
-from vitrine_export.exporting.denoise import graphs_of
-from vitrine_export.exporting.onnx_file import session, write
+from vitrine_export.exporting.onnx_file import session
 
 ROWS = 4
 TIMESTEPS = np.array([958, 661, 331, 1], np.float32)
-
-
-@pytest.fixture(scope="module")
-def graphs(tiny_checkpoint, tmp_path_factory):
-    """The networks by file name, each with its ONNX file beside it."""
-    checkpoint, repository = open_checkpoint(tiny_checkpoint), tmp_path_factory.mktemp("denoise")
-    made = {}
-    for network in graphs_of(checkpoint.tryon(), checkpoint.garment(), torch.float32, cond=False):
-        write("denoise", network, repository)
-        path = repository / network.file
-        made[path.stem] = (network, path)
-    return made
 
 
 def inputs_of(network) -> dict[str, np.ndarray]:
@@ -32,9 +18,9 @@ def inputs_of(network) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["garment", "conditioning", "unet"])
-def test_four_rows_at_four_timesteps_equal_four_single_rows(graphs, name):
+def test_four_rows_at_four_timesteps_equal_four_single_rows(denoise_onnx, name):
     """Within 1e-5, in ONNX and in torch."""
-    network, path = graphs[name]
+    network, path = denoise_onnx[name]
     inputs, opened = inputs_of(network), session(path)
 
     def onnx_run(given):
@@ -50,9 +36,9 @@ def test_four_rows_at_four_timesteps_equal_four_single_rows(graphs, name):
             assert np.abs(together - np.concatenate(apart)).max() < 1e-5
 
 
-def test_a_row_feels_its_own_timestep_only(graphs):
+def test_a_row_feels_its_own_timestep_only(denoise_onnx):
     """Another timestep in one row changes that row and no other."""
-    network, path = graphs["unet"]
+    network, path = denoise_onnx["unet"]
     inputs, opened = inputs_of(network), session(path)
     before = opened.run(None, inputs)[0]
     moved = inputs["timestep"].copy()
@@ -62,9 +48,9 @@ def test_a_row_feels_its_own_timestep_only(graphs):
     assert np.delete(change, 2).max() < 1e-6
 
 
-def test_axes_are_named_after_the_stage_tables_sizes(graphs):
+def test_axes_are_named_after_the_stage_tables_sizes(denoise_onnx):
     """What TensorRT's shape ranges and readers of the file go by."""
-    graph = onnx.load(graphs["unet"][1]).graph
+    graph = onnx.load(denoise_onnx["unet"][1]).graph
     axes = {value.name: [d.dim_param for d in value.type.tensor_type.shape.dim] for value in graph.input}
     assert axes["latents"] == ["batch", "", "latent_height", "latent_width"]
     assert axes["garment_kv_0"][:2] == ["batch", "tokens_of_4"]

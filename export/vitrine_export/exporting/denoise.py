@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from vitrine_export.exporting.network import BATCH, Inside, Network, Size
 from vitrine_export.exporting.order import TOKENS_OF
 from vitrine_export.nets import GarmentNet, TryonNet
 from vitrine_export.nets.graphs import ConditioningGraph, GarmentGraph, UnetCondGraph, UnetGraph
+from vitrine_export.nets.widths import Widths, widths
 
 FOLDER = "denoise/1"
 EXACT = frozenset({"timestep", "guidance", "time_ids"})
@@ -21,30 +21,7 @@ EXACT = frozenset({"timestep", "guidance", "time_ids"})
 
 TOLERANCE = 1e-3
 PROMPT_TOKENS = 77
-TIME_IDS = 6
 HALVES = 2  # [uncond, cond]
-
-
-@dataclass(frozen=True)
-class Widths:
-    """The sizes of a pair of nets that no request changes."""
-
-    latents: int
-    context: int
-    pooled: int
-    image_tokens: int
-
-
-def widths(tryon: TryonNet) -> Widths:
-    """What the samples of `tryon`'s graphs need to know."""
-    config = tryon.unet.config
-    time_width = TIME_IDS * config.addition_time_embed_dim
-    return Widths(
-        latents=config.out_channels,
-        context=config.cross_attention_dim,
-        pooled=config.projection_class_embeddings_input_dim - time_width,
-        image_tokens=tryon.unet.encoder_hid_proj.shape.queries,
-    )
 
 
 def networks(checkpoint: Checkpoint, dtype: torch.dtype, cond: bool) -> list[Network]:
@@ -52,11 +29,20 @@ def networks(checkpoint: Checkpoint, dtype: torch.dtype, cond: bool) -> list[Net
     return graphs_of(checkpoint.tryon(dtype), checkpoint.garment(dtype), dtype, cond)
 
 
-def graphs_of(tryon: TryonNet, garment: GarmentNet, dtype: torch.dtype, cond: bool) -> list[Network]:
-    """The graphs of a pair of nets whose weights are `dtype`."""
-    samples = _Samples(widths(tryon))
-    made_garment = _network("garment", GarmentGraph(garment, tryon), samples.garment, dtype)
-    made_conditioning = _network("conditioning", ConditioningGraph(tryon), samples.conditioning, dtype)
+def graphs_of(
+    tryon: TryonNet,
+    garment: GarmentNet,
+    dtype: torch.dtype,
+    cond: bool,
+    kept: torch.dtype = torch.float32,
+) -> list[Network]:
+    """The graphs of a pair of nets whose weights are `dtype`; samples lie on their device.
+
+    `kept` is what garment and conditioning rows are handed on in. Everything else at the border is float32.
+    """
+    samples = _Samples(widths(tryon), next(tryon.parameters()).device)
+    made_garment = _network("garment", GarmentGraph(garment, tryon), samples.garment, dtype, kept)
+    made_conditioning = _network("conditioning", ConditioningGraph(tryon), samples.conditioning, dtype, kept)
     samples.garment_module, samples.conditioning_module = made_garment.module, made_conditioning.module
     made = [made_garment, made_conditioning, _network("unet", UnetGraph(tryon), samples.unet, dtype)]
     if cond:
@@ -67,31 +53,35 @@ def graphs_of(tryon: TryonNet, garment: GarmentNet, dtype: torch.dtype, cond: bo
 class _Samples:
     """Inputs of each graph by name; those of a step are what the other two graphs give."""
 
-    def __init__(self, sizes: Widths) -> None:
-        self.sizes = sizes
+    def __init__(self, sizes: Widths, device: torch.device) -> None:
+        self.sizes, self.device = sizes, device
         self.garment_module: nn.Module | None = None
         self.conditioning_module: nn.Module | None = None
 
     def garment(self, rows: int, size: Size) -> dict[str, Tensor]:
         draw = _draw(rows)
-        return {
-            "garment_latents": draw(rows, self.sizes.latents, *_sides(size)),
-            "timestep": torch.linspace(958, 1, rows),
-            "garment_prompt_embeds": draw(rows, PROMPT_TOKENS, self.sizes.context),
-        }
+        return self._there(
+            {
+                "garment_latents": draw(rows, self.sizes.latents, *_sides(size)),
+                "timestep": torch.linspace(958, 1, rows),
+                "garment_prompt_embeds": draw(rows, PROMPT_TOKENS, self.sizes.context),
+            }
+        )
 
     def conditioning(self, rows: int, size: Size) -> dict[str, Tensor]:
         draw, sides, sizes = _draw(rows), _sides(size), self.sizes
         height, width = (8 * side for side in sides)
-        return {
-            "mask_latent": (draw(rows, 1, *sides) > 0).float(),
-            "masked_latents": draw(rows, sizes.latents, *sides),
-            "pose_latents": draw(rows, sizes.latents, *sides),
-            "prompt_embeds": draw(rows, HALVES, PROMPT_TOKENS, sizes.context),
-            "pooled_prompt_embeds": draw(rows, HALVES, sizes.pooled),
-            "image_tokens": draw(rows, HALVES, sizes.image_tokens, sizes.context),
-            "time_ids": torch.tensor([[height, width, 0, 0, height, width]]).float().expand(rows, -1),
-        }
+        return self._there(
+            {
+                "mask_latent": (draw(rows, 1, *sides) > 0).float(),
+                "masked_latents": draw(rows, sizes.latents, *sides),
+                "pose_latents": draw(rows, sizes.latents, *sides),
+                "prompt_embeds": draw(rows, HALVES, PROMPT_TOKENS, sizes.context),
+                "pooled_prompt_embeds": draw(rows, HALVES, sizes.pooled),
+                "image_tokens": draw(rows, HALVES, sizes.image_tokens, sizes.context),
+                "time_ids": torch.tensor([[height, width, 0, 0, height, width]]).float().expand(rows, -1),
+            }
+        )
 
     @torch.no_grad()
     def unet(self, rows: int, size: Size) -> dict[str, Tensor]:
@@ -101,9 +91,13 @@ class _Samples:
         base, *by_half = self.conditioning_module(*self.conditioning(rows, size).values())
         levels = self.garment_module(*garment.values())
         return {
-            "latents": _draw(rows)(rows, self.sizes.latents, *_sides(size)),
-            "timestep": garment["timestep"],
-            "guidance": torch.linspace(2, 7.5, rows),
+            **self._there(
+                {
+                    "latents": _draw(rows)(rows, self.sizes.latents, *_sides(size)),
+                    "timestep": garment["timestep"],
+                    "guidance": torch.linspace(2, 7.5, rows),
+                }
+            ),
             "base": base,
             **dict(zip(("added", "text_kv", "image_kv"), by_half, strict=True)),
             **{f"garment_kv_{level}": kv for level, kv in enumerate(levels)},
@@ -112,7 +106,11 @@ class _Samples:
     def unet_cond(self, rows: int, size: Size) -> dict[str, Tensor]:
         whole = self.unet(rows, size)
         del whole["guidance"]
-        return whole | {name: whole[name][:, 1:] for name in ("added", "text_kv", "image_kv")}
+        return whole | {name: whole[name][:, 1:].contiguous() for name in ("added", "text_kv", "image_kv")}
+
+    def _there(self, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
+        """On the nets' device; drawn on the CPU, so that they are the same everywhere."""
+        return {name: tensor.to(self.device) for name, tensor in drawn.items()}
 
 
 OUTPUTS: Mapping[str, tuple[str, ...]] = {
@@ -124,13 +122,17 @@ OUTPUTS: Mapping[str, tuple[str, ...]] = {
 
 
 def _network(
-    name: str, module: nn.Module, sample: Callable[[int, Size], dict[str, Tensor]], dtype: torch.dtype
+    name: str,
+    module: nn.Module,
+    sample: Callable[[int, Size], dict[str, Tensor]],
+    dtype: torch.dtype,
+    gives: torch.dtype = torch.float32,
 ) -> Network:
     shown = sample(2, "doll")
     outputs = OUTPUTS.get(name) or tuple(f"garment_kv_{j}" for j in range(module.tryon.levels))
     return Network(
         file=f"{FOLDER}/{name}.onnx",
-        module=Inside(module, dtype, [key not in EXACT for key in shown]).eval(),
+        module=Inside(module, dtype, [key not in EXACT for key in shown], gives).eval(),
         inputs=tuple((key, _dims(key, tensor)) for key, tensor in shown.items()),
         outputs=outputs,
         tolerance=TOLERANCE,
@@ -149,6 +151,8 @@ def _dims(name: str, tensor: Tensor) -> tuple[Dim, ...]:
 
 
 def _sides(size: Size) -> tuple[int, int]:
+    if isinstance(size, tuple):
+        return size
     return getattr(SIZES["latent_height"], size), getattr(SIZES["latent_width"], size)
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, Dim, Stage
 
-Size = Literal["doll", "least"]
-"""Which column of `SIZES` a sample takes its sizes from."""
+Size = Literal["doll", "least"] | tuple[int, int]
+"""Which column of `SIZES` a sample takes its sizes from; for denoise also latent (height, width)."""
 
 BATCH = "batch"  # the name of axis 0
 
@@ -40,18 +40,20 @@ class Network:
 
 
 class Inside(nn.Module):
-    """Computes in `dtype` and speaks float32: casts the inputs that `cast` marks, and every output back."""
+    """Computes in `dtype`: casts the inputs that `cast` marks, and gives every output as `gives`."""
 
-    def __init__(self, module: nn.Module, dtype: torch.dtype, cast: Sequence[bool]) -> None:
+    def __init__(
+        self, module: nn.Module, dtype: torch.dtype, cast: Sequence[bool], gives: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
-        self.module, self.dtype, self.cast = module, dtype, tuple(cast)
+        self.module, self.dtype, self.cast, self.gives = module, dtype, tuple(cast), gives
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Tensors in the order of the wrapped module's parameters."""
         inside = [t.to(self.dtype) if cast else t for t, cast in zip(inputs, self.cast, strict=True)]
         made = self.module(*inside)
         outputs = made if isinstance(made, tuple) else (made,)
-        return tuple(t.float() if t.is_floating_point() else t for t in outputs)
+        return tuple(t.to(self.gives) if t.is_floating_point() else t for t in outputs)
 
 
 def stage_network(
@@ -83,7 +85,7 @@ def _fixed(dim: Dim, sizes: Mapping[str, int]) -> Dim:
 
 def _length(dim: Dim, sizes: Mapping[str, int], size: Size) -> int:
     dim = _fixed(dim, sizes)
-    return dim if isinstance(dim, int) else getattr(SIZES[dim], size)
+    return dim if isinstance(dim, int) else getattr(SIZES[dim], str(size))
 
 
 def _random(dtype: str, shape: tuple[int, ...], words: int, draw: torch.Generator) -> Tensor:

@@ -138,7 +138,7 @@ def export(network: Network, path: Path) -> None:
     The exporter's own optimiser is left out: it tries every rule of its patterns at every node, for a quarter
     of the time, and finds what onnxruntime and TensorRT find again when they load the file.
     """
-    with warnings.catch_warnings(), _quiet("torch.onnx._internal.exporter"), torch.no_grad():
+    with warnings.catch_warnings(), quiet("torch.onnx._internal.exporter"), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's own, about itself
         program = torch.onnx.export(
             network.module,
@@ -177,7 +177,7 @@ def without_traces(program: torch.onnx.ONNXProgram) -> None:
 
 
 @contextmanager
-def _quiet(logger: str) -> Iterator[None]:
+def quiet(logger: str) -> Iterator[None]:
     """Only errors of a logger and those below it."""
     found = logging.getLogger(logger)
     before = found.level

@@ -13,19 +13,18 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.denoise import graphs_of
 from vitrine_export.exporting.network import TRACED, Network
 from vitrine_export.exporting.onnx_file import difference, export, files_of, session
-from vitrine_export.nets import GarmentNet, TryonNet, build_garment, build_tryon
+from vitrine_export.nets import build_garment, build_tryon
+from vitrine_export.nets.random_weights import filled
 from vitrine_export.nets.released import GARMENT, TRYON
 
 HELP = "try the fp16 export of GarmentNet and TryonNet at real size, with random weights"
@@ -136,31 +135,11 @@ PARTS = {"export": export_part, "torch": torch_part, "onnxruntime": onnx_part}
 def _network(graph: str) -> Network:
     """A graph of a pair of random nets of the released size, the same in every process."""
     with torch.device("meta"):
-        pair: tuple[TryonNet, GarmentNet] = (build_tryon(TRYON).half(), build_garment(GARMENT).half())
-    tryon, garment = (_filled(net, seed) for seed, net in enumerate(pair))
+        tryon, garment = build_tryon(TRYON).half(), build_garment(GARMENT).half()
+    tryon, garment = filled(tryon, seed=0), filled(garment, seed=1)
     return next(
         n for n in graphs_of(tryon, garment, torch.float16, cond=False) if n.file.endswith(f"/{graph}.onnx")
     )
-
-
-def _filled(net: nn.Module, seed: int) -> nn.Module:
-    """Give a net on the meta device the values that keep the sizes of activations: 1/√fan_in, norms of 1."""
-    draw = torch.Generator().manual_seed(seed)
-    net = net.to_empty(device="cpu").requires_grad_(False).eval()
-    norms = {id(p) for m in net.modules() if isinstance(m, nn.GroupNorm | nn.LayerNorm) for p in (m.weight,)}
-    for parameter in _parameters(net):
-        if id(parameter) in norms:
-            parameter.fill_(1.0)
-        elif parameter.dim() < 2:
-            parameter.zero_()
-        else:
-            bound = (3.0 / parameter[0].numel()) ** 0.5
-            parameter.uniform_(-bound, bound, generator=draw)
-    return net
-
-
-def _parameters(net: nn.Module) -> Iterable[nn.Parameter]:
-    return (parameter for _, parameter in sorted(net.named_parameters()))
 
 
 def _peak() -> int:

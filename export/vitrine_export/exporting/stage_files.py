@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from vitrine_orchestrator.stages import stage as stage_row
 
 from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.device import DTYPES
 from vitrine_export.exporting import denoise
 from vitrine_export.exporting.adopt import Adopted, adopt
 from vitrine_export.exporting.network import Network
@@ -17,8 +17,6 @@ from vitrine_export.exporting.onnx_file import Proof, write
 from vitrine_export.exporting.order import AS_THEY_ARE, COND_FILE, Order
 from vitrine_export.exporting.torchscript import adopt_script
 from vitrine_export.exporting.wrappers import BUILDERS
-
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,13 @@ from vitrine_export.nets.garment_unet import GarmentNet, doubled
 from vitrine_export.nets.tryon_unet import TryonNet
 
 Form = Literal["plain", "fast"]
+Queries = Literal["all", "person"]
 Predict = Callable[[Tensor, Tensor], Tensor]
 """(latents (B, 4, h, w), timesteps (B,)) → predictions (halves · B, 4, h, w), uncond rows first."""
+
+
+Features = Callable[[Tensor, Tensor, Tensor], list[Tensor]]
+"""GarmentNet's: latents (B, 4, h, w), timesteps (B,), prompt (B, 77, C) → features by block."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,11 @@ class Job:
         return torch.cat([torch.cat([latents, self.fixed], dim=1)] * self.halves)
 
 
-def plain(tryon: TryonNet, garment: GarmentNet, job: Job) -> Predict:
-    """The released computation: every step computes everything, for the garment's tokens too."""
+def plain(tryon: TryonNet, garment: Features, job: Job, queries: Queries = "all") -> Predict:
+    """The released computation: every step computes everything, for the garment's tokens too.
+
+    `garment` is a GarmentNet or a method of it; with queries of "person" the garment's are left out.
+    """
     text, tokens, pooled = (part.flatten(0, 1) for part in (job.text, job.image_tokens, job.pooled))
     time_ids = job.time_ids.repeat(job.halves, 1)
 
@@ -46,7 +54,7 @@ def plain(tryon: TryonNet, garment: GarmentNet, job: Job) -> Predict:
         features = garment(job.garment, timesteps, job.garment_prompt)
         features = doubled(features) if job.halves == 2 else features
         every = timesteps.repeat(job.halves)
-        return tryon(job.sample(latents), every, text, tokens, pooled, time_ids, features, queries="all")
+        return tryon(job.sample(latents), every, text, tokens, pooled, time_ids, features, queries=queries)
 
     return predict
 

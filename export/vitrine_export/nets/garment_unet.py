@@ -18,6 +18,8 @@ class GarmentNet(nn.Module):
         last = max(index for index, step in enumerate(steps) if step.sites)
         self.steps = steps[:last]  # before the last attention; nothing after its last norm1 is needed
         self.last = steps[last]
+        upsampler = tuple(step for step in steps[last + 1 : last + 2] if step.kind == "up")
+        self.released_steps = steps[: last + 1] + upsampler  # all but the up block without attention
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -26,10 +28,20 @@ class GarmentNet(nn.Module):
 
     def forward(self, latents: Tensor, timesteps: Tensor, prompt: Tensor) -> list[Tensor]:
         """Features of clean scaled latents (R, 4, h, w) at timesteps (R,) under prompt (R, 77, context)."""
-        unet, capturing = self.unet, Capturing(prompt)
-        embedding = unet.time_embedding(unet.time_proj(timesteps).to(latents.dtype))
-        hidden = traverse(self.steps, unet.conv_in(latents), embedding, capturing)
+        capturing = Capturing(prompt)
+        hidden = traverse(self.steps, *self._start(latents, timesteps), capturing)
         return self._finish(hidden, capturing)
+
+    def released(self, latents: Tensor, timesteps: Tensor, prompt: Tensor) -> list[Tensor]:
+        """`forward` at the released code's price: it goes on to the upsampler, whose output nobody reads."""
+        capturing = Capturing(prompt)
+        traverse(self.released_steps, *self._start(latents, timesteps), capturing)
+        return capturing.features
+
+    def _start(self, latents: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+        unet = self.unet
+        embedding = unet.time_embedding(unet.time_proj(timesteps).to(latents.dtype))
+        return unet.conv_in(latents), embedding
 
     def _finish(self, hidden: Tensor, capturing: Capturing) -> list[Tensor]:
         """The last transformer, up to the input of its last block's self-attention."""

@@ -1,7 +1,7 @@
 """The configs of the released try-on model at its real size, as far as a computation depends on them.
 
-Source: unet/config.json and unet_encoder/config.json of the Hugging Face repository yisol/IDM-VTON.
-Everything they leave out is diffusers' default.
+Source: unet/config.json, unet_encoder/config.json and scheduler/scheduler_config.json of the Hugging Face
+repository yisol/IDM-VTON. Everything they leave out is diffusers' default.
 """
 
 from typing import Any, Final
@@ -35,8 +35,18 @@ TRYON: Final[dict[str, Any]] = {
 
 GARMENT: Final[dict[str, Any]] = {**SDXL, "in_channels": 4}
 
+SCHEDULER: Final[dict[str, Any]] = {
+    "_class_name": "DDPMScheduler",
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "epsilon",
+    "clip_sample": False,
+    "timestep_spacing": "leading",
+    "steps_offset": 1,
+    "rescale_betas_zero_snr": True,
+}
+
 PROMPT_TOKENS: Final = 77
-IMAGE_TOKENS: Final = 16
-POOLED_WIDTH: Final = 1280
-LATENT_CHANNELS: Final = 4
 LATENT_FACTOR: Final = 8  # pixels a latent

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -95,4 +96,4 @@ class SplitEngine:
         if rows < self.lanes:
             return self._whole, [slice(0, rows)]
         ends = [rows * part // self.lanes for part in range(self.lanes + 1)]
-        return self._single, [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        return self._single, [slice(a, b) for a, b in pairwise(ends)]

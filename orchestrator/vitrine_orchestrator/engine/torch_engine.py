@@ -1,13 +1,16 @@
 """The engine on torch: programs of torch.export, or packages of AOTInductor, so that no model code is needed.
 
-The folder holds garment.pt2, conditioning.pt2, unet.pt2 and, where present, unet_cond.pt2, with the inputs of
-the ONNX graphs in their order. torch is imported when an engine is made, not before.
+The folder holds garment.pt2, conditioning.pt2, unet.pt2 and, where present, unet_cond.pt2 (`vitrine-export
+torch` writes them), with the inputs of the ONNX graphs in their order; about.json says for which latent size.
+Host arrays are float32, rows stay in the dtype that the programs give them in. torch is imported when an
+engine is made, not before.
 """
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 
 Graph = Callable[..., "Tensor | tuple[Tensor, ...]"]
 
+PROGRAMS = ("garment", "conditioning", "unet")
+UNGUIDED = "unet_cond"
+ABOUT = "about.json"
+
 
 @dataclass
 class TorchBatch:
@@ -35,21 +42,22 @@ class TorchBatch:
 class TorchEngine:
     """Rows computed by torch; conditioning and garment rows stay on its device."""
 
-    latent_size: tuple[int, int] | None = None
     lanes = 1
 
-    def __init__(self, folder: Path, device: str = "cpu", threads: int = 0) -> None:
-        """Open the programs of `folder` on `device` ("cpu", "cuda:0"); threads 0: torch's own choice."""
+    def __init__(self, programs: Path | Mapping[str, Graph], device: str = "cpu", threads: int = 0) -> None:
+        """Open the programs of a folder on `device` ("cpu", "cuda:0"); threads 0: torch's own choice.
+
+        Callables on that device, by the names of `PROGRAMS`, serve as well as a folder.
+        """
         import torch
 
         self._torch, self._device = torch, device
         if threads:
             torch.set_num_threads(threads)
-        self._garment, self._conditioning, self._unet = (
-            self._open(folder / f"{name}.pt2") for name in ("garment", "conditioning", "unet")
-        )
-        unguided = folder / "unet_cond.pt2"
-        self._unguided = self._open(unguided) if unguided.exists() else None
+        opened = open_programs(programs, device) if isinstance(programs, Path) else programs
+        self.latent_size = _latent_size(programs) if isinstance(programs, Path) else None
+        self._garment, self._conditioning, self._unet = (opened[name] for name in PROGRAMS)
+        self._unguided = opened.get(UNGUIDED)
 
     def conditioning(self, inputs: Arrays) -> list[DeviceRow]:
         """Base, added embedding, text and image keys and values of R jobs."""
@@ -89,14 +97,38 @@ class TorchEngine:
     def _tensor(self, array: np.ndarray) -> Tensor:
         return self._torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self._device)
 
-    def _open(self, path: Path) -> Graph:
-        if not path.exists():
-            raise Unavailable(f"denoise has no {path.name}: run make export")
-        with zipfile.ZipFile(path) as archive:
-            compiled = any("aotinductor" in name for name in archive.namelist())
-        if compiled:
-            return self._torch._inductor.aoti_load_package(str(path))
-        return self._torch.export.load(path).module().to(self._device)
+
+def open_programs(folder: Path, device: str) -> dict[str, Graph]:
+    """The programs of a folder by name. Raises Unavailable naming the file that is missing."""
+    paths = {name: folder / f"{name}.pt2" for name in (*PROGRAMS, UNGUIDED)}
+    return {
+        name: open_program(path, device) for name, path in paths.items() if name in PROGRAMS or path.exists()
+    }
+
+
+def _latent_size(folder: Path) -> tuple[int, int] | None:
+    """The one latent (height, width) that the programs were made for, where that is told."""
+    about = folder / ABOUT
+    if not about.exists():
+        return None
+    told = json.loads(about.read_text())
+    return told["latent_height"], told["latent_width"]
+
+
+def open_program(path: Path, device: str) -> Graph:
+    """One program on `device`, whichever it was exported on; a compiled one runs on its own kind alone."""
+    import torch
+    from torch._inductor import aoti_load_package
+    from torch.export.passes import move_to_device_pass
+
+    if not path.exists():
+        raise Unavailable(f"denoise has no {path.name}: run make export")
+    with zipfile.ZipFile(path) as archive:
+        compiled = any("aotinductor" in name for name in archive.namelist())
+    if compiled:
+        index = torch.device(device).index
+        return aoti_load_package(str(path), device_index=-1 if index is None else index)
+    return move_to_device_pass(torch.export.load(path), device).module()
 
 
 def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:

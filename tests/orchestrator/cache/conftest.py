@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(scope="session")
 def seconds() -> float:
-    """How long a random test runs: a minute, or what CACHE_TEST_SECONDS says (`make soak-cache`: 10 minutes)."""
+    """How long a random test runs: a minute, or CACHE_TEST_SECONDS (`make soak-cache`: 10 minutes)."""
     return float(os.environ.get("CACHE_TEST_SECONDS", "60"))
 
 

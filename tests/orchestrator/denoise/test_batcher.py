@@ -87,6 +87,27 @@ def test_no_more_rows_than_allowed_share_a_call(bench, jobs):
     assert all(job.state == "done" for job in crowd)
 
 
+def test_no_lane_idles_and_turns_are_fair(clock, jobs):
+    """Three jobs on two lanes: two move on at a time, each two steps of three; the last one goes alone."""
+    bench = Bench(clock, FakeEngine(lanes=2))
+    trio = [jobs.job(seed=i, steps=4) for i in range(3)]
+    bench.add(*trio)
+    bench.step(3)
+    assert [job.step for job in trio] == [2, 2, 2]
+    bench.finish()
+    assert bench.counters.calls == Counter({2: 6})
+    for job in trio:
+        np.testing.assert_array_equal(job.latents, jobs.expected(job.request))
+
+
+def test_fewer_jobs_than_lanes_move_on_together(clock, jobs):
+    """Nothing is gained by leaving one out."""
+    bench = Bench(clock, FakeEngine(lanes=4))
+    bench.add(*(jobs.job(seed=i, steps=2) for i in range(3)))
+    bench.finish()
+    assert bench.counters.calls == Counter({3: 2})
+
+
 def test_sizes_never_share_a_call_and_take_turns(bench, jobs):
     """Two sizes alternate, so neither waits for the other to finish."""
     small, large = jobs.job(steps=3), jobs.job(steps=3, size=(8, 8))

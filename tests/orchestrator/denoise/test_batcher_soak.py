@@ -38,7 +38,7 @@ def test_every_job_gets_its_own_answer_exactly_once(seed, jobs, clock):
     """Over 120 jobs each leaves once: with its latents, or with the error that befell it; nothing is left."""
     dice = random.Random(seed)
     faults = Faults(dice)
-    engine = FakeEngine(before=faults.before, after=faults.after, row_bytes=100)
+    engine = FakeEngine(lanes=dice.choice([1, 2, 3]), before=faults.before, after=faults.after, row_bytes=100)
     cache = GarmentCache(max_bytes=dice.choice([0, 350, 2500, 10**6]))
     garments, names, counters = Garments(engine, cache, dice.choice([1, 3, 8])), GarmentNames(), Counters()
     rotation = Rotation(lambda: Batcher(engine, garments, names, counters, clock), max_rows=4, max_running=7)
