@@ -70,7 +70,7 @@ class Batcher:
         for job in jobs:
             job.garment = self._names.name(job.request)
             job.start(now)
-        self.running += jobs
+        self.running = jobs + self.running  # newcomers move on in the next call, whoever is left out of it
         names = jobs[0].request.inputs
         try:
             inputs = {name: np.stack([job.request.inputs[name] for job in jobs]) for name in names}

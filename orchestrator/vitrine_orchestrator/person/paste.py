@@ -1,5 +1,7 @@
 """Paste-back: outside the mask the person's own pixels, so that a try-on changes nothing it need not."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -7,28 +9,45 @@ from numpy.typing import NDArray
 FEATHER = 1 / 128  # width of the blended rim inside the mask, as a share of the picture's longer side
 
 
-def paste_back(
-    result: NDArray[np.uint8], person: NDArray[np.uint8], mask: NDArray[np.uint8], feather: float = FEATHER
-) -> NDArray[np.uint8]:
-    """The result inside the mask, the person outside it, both (H, W, 3) uint8 RGB; mask (H, W) is 0/255.
+@dataclass(frozen=True, eq=False)
+class Seam:
+    """Where and how much of a result is taken; it depends on the mask alone."""
 
-    The rim is blended inside the mask only: every pixel outside it is the person's, exactly.
-    """
-    assert result.shape == person.shape, (result.shape, person.shape)
-    assert mask.shape == person.shape[:2], (mask.shape, person.shape)
-    pasted = person.copy()
+    shape: tuple[int, ...]  # the mask's
+    box: tuple[slice, slice]  # rows and columns of the mask's bounding box and one pixel around it
+    share: NDArray[np.float32]  # (h, w, 1) of the box: 0 outside the mask, 1 inside it beyond the rim
+
+
+def seam_of(mask: NDArray[np.uint8], feather: float = FEATHER) -> Seam:
+    """The seam of a mask (H, W) 0/255. The rim is blended inside the mask only."""
     if not mask.any():
-        return pasted
+        return Seam(mask.shape, (slice(0), slice(0)), np.zeros((0, 0, 1), np.float32))
     box = _box_around(mask)
     inside = (mask[box] > 127).astype(np.uint8)
     if inside.all():  # no kept pixel to blend with
-        pasted[box] = result[box]
-        return pasted
+        return Seam(mask.shape, box, inside[..., None].astype(np.float32))
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     rim = max(1.0, feather * max(mask.shape))
-    share = np.clip(depth / np.float32(rim + 1), 0, 1)[..., None]  # 0 outside the mask, 1 beyond the rim
-    pasted[box] = np.rint(person[box] + share * (result[box].astype(np.float32) - person[box]))
-    return pasted
+    return Seam(mask.shape, box, np.clip(depth / np.float32(rim + 1), 0, 1)[..., None])
+
+
+def pasted(result: NDArray[np.uint8], person: NDArray[np.uint8], seam: Seam) -> NDArray[np.uint8]:
+    """The result inside the mask, the person outside it, both (H, W, 3) uint8 RGB of the mask's size.
+
+    Every pixel outside the mask is the person's, exactly.
+    """
+    assert result.shape == person.shape, (result.shape, person.shape)
+    assert seam.shape == person.shape[:2], (seam.shape, person.shape)
+    picture, box = person.copy(), seam.box
+    picture[box] = np.rint(person[box] + seam.share * (result[box].astype(np.float32) - person[box]))
+    return picture
+
+
+def paste_back(
+    result: NDArray[np.uint8], person: NDArray[np.uint8], mask: NDArray[np.uint8], feather: float = FEATHER
+) -> NDArray[np.uint8]:
+    """`pasted` by the seam of a mask (H, W) 0/255."""
+    return pasted(result, person, seam_of(mask, feather))
 
 
 def _box_around(mask: NDArray[np.uint8]) -> tuple[slice, slice]:

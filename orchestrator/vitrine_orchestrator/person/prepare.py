@@ -37,5 +37,5 @@ def masked_pixels(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArra
 
 def picture(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The VAE's answer (3, H, W) float32, nominally in [-1, 1], as a picture (H, W, 3) uint8 RGB."""
-    scaled = np.clip(pixels.transpose(1, 2, 0) * np.float32(127.5) + np.float32(127.5), 0, 255)
-    return np.rint(scaled).astype(np.uint8)
+    scaled = np.clip(pixels * np.float32(127.5) + np.float32(127.5), 0, 255)
+    return np.ascontiguousarray(np.rint(scaled).astype(np.uint8).transpose(1, 2, 0))

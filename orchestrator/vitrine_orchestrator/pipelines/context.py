@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from vitrine.errors import BadRequest
@@ -16,6 +17,9 @@ from vitrine_orchestrator.pictures import Limits, Picture, checked, decode
 from vitrine_orchestrator.pipelines.fields import Inputs, encoded
 from vitrine_orchestrator.pipelines.memo import Memo, NoMemo, Source
 from vitrine_orchestrator.stage_calls import Stages
+
+Result = TypeVar("Result")
+SMALL = 2**18  # bytes of a raw picture that is fitted sooner than another thread has taken it
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,21 @@ def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
     if raw is not None:
         return checked(raw, f"{name}_raw", limits)
     return decode(given[0], name, limits) if given else None
+
+
+async def read_aside(read: Callable[[], Result], inputs: Inputs) -> Result:
+    """What `read` makes of a request's inputs, in a thread where that may take long.
+
+    Two changes of thread take as long as all else that is done for a request by ids alone.
+    """
+    small = all(array.dtype != np.object_ and array.nbytes <= SMALL for array in pictures_of(inputs))
+    return read() if small else await asyncio.to_thread(read)
+
+
+def pictures_of(inputs: Inputs) -> list[np.ndarray]:
+    """The pictures that a request brings, encoded and raw."""
+    names = ("person", "person_raw", "garment", "garment_raw")
+    return [inputs[name] for name in names if name in inputs]
 
 
 def picture_digest(picture: Picture) -> str:

@@ -17,6 +17,7 @@ from vitrine_orchestrator.pipelines.context import (
     Context,
     one_picture,
     picture_digest,
+    read_aside,
     report_array,
     text_array,
 )
@@ -30,7 +31,7 @@ async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndar
     stages = Timed(context.stages)
     garment_id = text(inputs, "garment_id", MAX_NAME)
     with stages.measured("decode"):
-        picture = await asyncio.to_thread(_fitted_picture, context, inputs)
+        picture = await read_aside(lambda: _fitted_picture(context, inputs), inputs)
     if picture is None and garment_id is None:
         raise BadRequest("garment, garment_raw or garment_id must be given")
     item = Item(

@@ -19,6 +19,7 @@ from vitrine_orchestrator.pipelines.context import (
     Context,
     one_picture,
     picture_digest,
+    read_aside,
     report_array,
     text_array,
 )
@@ -36,7 +37,7 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
     person_id = text(inputs, "person_id", MAX_NAME)
     how = word(inputs, "crop", FITS, "fit")
     with stages.measured("decode"):
-        picture = await asyncio.to_thread(_fitted_picture, context, inputs, how)
+        picture = await read_aside(lambda: _fitted_picture(context, inputs, how), inputs)
     if picture is None and person_id is None:
         raise BadRequest("person, person_raw or person_id must be given")
     item = Item(

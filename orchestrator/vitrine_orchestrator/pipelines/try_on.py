@@ -12,10 +12,10 @@ import numpy as np
 from vitrine.errors import VitrineError
 
 from vitrine_orchestrator.fitting import Fitted, fitted
-from vitrine_orchestrator.person.paste import paste_back
+from vitrine_orchestrator.person.paste import Seam, pasted, seam_of
 from vitrine_orchestrator.person.prepare import picture as as_picture
 from vitrine_orchestrator.pictures import Picture, encode
-from vitrine_orchestrator.pipelines.context import Context, read_report, report_array, text_array
+from vitrine_orchestrator.pipelines.context import Context, read_aside, read_report, report_array, text_array
 from vitrine_orchestrator.pipelines.fields import Inputs
 from vitrine_orchestrator.pipelines.memo import Source
 from vitrine_orchestrator.pipelines.request import Garment, TryOnRequest, read_request
@@ -49,11 +49,20 @@ class Story:
 
 
 @dataclass(frozen=True, eq=False)
+class Outline:
+    """What is painted anew for one garment, and how it is blended in."""
+
+    mask: np.ndarray  # (height, width) 0/255 of the checkpoint
+    seam: Seam
+    whole: tuple[np.ndarray, Seam] | None  # both at the original's size, where the result is pasted there
+
+
+@dataclass(frozen=True, eq=False)
 class Layer:
     """What the network made of one garment, at the checkpoint's size."""
 
     made: Picture  # (height, width, 3), not pasted
-    mask: np.ndarray  # (height, width) 0/255
+    outline: Outline
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +75,7 @@ class Dressed:
     @property
     def mask(self) -> np.ndarray:
         """Of all garments."""
-        return np.maximum.reduce([layer.mask for layer in self.layers])
+        return np.maximum.reduce([layer.outline.mask for layer in self.layers])
 
 
 async def no_watch(job: str, garment: int) -> None:
@@ -77,7 +86,7 @@ async def try_on(context: Context, inputs: Inputs) -> dict[str, np.ndarray]:
     """The outputs of the model `try_on` for its inputs; BadRequest says what is wrong with them."""
     stages = Timed(context.stages)
     with stages.measured("total"), stages.measured("decode"):
-        request = await asyncio.to_thread(read_request, context, inputs)
+        request = await read_aside(lambda: read_request(context, inputs), inputs)
     return await run(context, request, Story(stages))
 
 
@@ -92,12 +101,15 @@ async def run(
         for index, garment in enumerate(request.garments):
             worn = dressed.picture if dressed else (given.picture if given else None)
             person = await _prepared(context, request, garment, worn, story, first=dressed is None)
-            latents = await _denoised(request, index, person, story, watch)
+            latents, outline = await asyncio.gather(
+                _denoised(request, index, person, story, watch),
+                asyncio.to_thread(_outline, request, given, person["mask"]),
+            )
             pixels = (await stages("vae_decoder", {"latents": latents[None]}))["pixels"][0]
-            dressed = _dressed(request, person, as_picture(pixels), dressed)
+            dressed = _dressed(request, person["image"], Layer(as_picture(pixels), outline), dressed)
         assert dressed is not None, "a request has a garment"
         with stages.measured("encode"):
-            image, mask = await asyncio.to_thread(_finished, request, given, dressed)
+            image, mask = await _encoded(request, given, dressed)
     restored = given.original if given and request.paste_back else dressed.picture
     return {
         "image": text_array(image),
@@ -191,23 +203,40 @@ async def _give_up(story: Story, job: str) -> None:
         return
 
 
-def _dressed(
-    request: TryOnRequest, person: Mapping[str, np.ndarray], made: Picture, before: Dressed | None
-) -> Dressed:
+def _outline(request: TryOnRequest, given: Fitted | None, mask: np.ndarray) -> Outline:
+    """All of the finishing that needs no picture, done while there is none."""
+    if given is None or not request.paste_back:
+        return Outline(mask, seam_of(mask), None)
+    whole = given.restore_mask(mask)
+    return Outline(mask, seam_of(mask), (whole, seam_of(whole)))
+
+
+def _dressed(request: TryOnRequest, worn: Picture, layer: Layer, before: Dressed | None) -> Dressed:
     """One garment more: outside its mask the person stays as they were, if so asked."""
-    worn, mask = person["image"], person["mask"]
-    picture = paste_back(made, worn, mask) if request.paste_back else made
-    return Dressed(picture, (*(before.layers if before else ()), Layer(made, mask)))
+    picture = pasted(layer.made, worn, layer.outline.seam) if request.paste_back else layer.made
+    return Dressed(picture, (*(before.layers if before else ()), layer))
 
 
-def _finished(request: TryOnRequest, given: Fitted | None, dressed: Dressed) -> tuple[bytes, bytes]:
-    """The encoded picture and its mask: of the original's size when pasting back, else the checkpoint's.
+async def _encoded(request: TryOnRequest, given: Fitted | None, dressed: Dressed) -> tuple[bytes, bytes]:
+    """The encoded picture and its mask, at the same time."""
+    picture, mask = dressed.picture, dressed.mask
+    if given is not None and request.paste_back:
+        picture, mask = await asyncio.to_thread(_restored, given, dressed)
+    image, outline = await asyncio.gather(
+        asyncio.to_thread(encode, picture, request.format), asyncio.to_thread(encode, mask, "png")
+    )
+    return image, outline
+
+
+def _restored(given: Fitted, dressed: Dressed) -> tuple[Picture, np.ndarray]:
+    """The picture and its mask at the original's size.
 
     The original gets each layer by itself, so that every rim is blended once, with the original's own pixels.
     """
-    picture, mask = dressed.picture, dressed.mask
-    if given is not None and request.paste_back:
-        picture, mask = given.original, given.restore_mask(mask)
-        for layer in dressed.layers:
-            picture = paste_back(given.restore(layer.made), picture, given.restore_mask(layer.mask))
-    return encode(picture, request.format), encode(mask, "png")
+    picture, masks = given.original, []
+    for layer in dressed.layers:
+        assert layer.outline.whole is not None, "it is pasted into the original"
+        mask, seam = layer.outline.whole
+        picture = pasted(given.restore(layer.made), picture, seam)
+        masks.append(mask)
+    return picture, np.maximum.reduce(masks)
