@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,8 +30,11 @@ class Batcher:
         names: GarmentNames,
         counters: Counters,
         clock: Callable[[], float],
+        call_rows: int = 0,
     ) -> None:
+        """`call_rows`: the most in one call; 0: as many as are computed for the price of one, see `_few`."""
         self._engine, self._garments, self._names = engine, garments, names
+        self._call_rows = call_rows or _few(engine)
         self._counters, self._clock = counters, clock
         self.joining: list[Job] = []  # take part from the next step on
         self.running: list[Job] = []
@@ -70,7 +74,7 @@ class Batcher:
         for job in jobs:
             job.garment = self._names.name(job.request)
             job.start(now)
-        self.running = jobs + self.running  # newcomers move on in the next call, whoever is left out of it
+        self.running += jobs
         names = jobs[0].request.inputs
         try:
             inputs = {name: np.stack([job.request.inputs[name] for job in jobs]) for name in names}
@@ -85,16 +89,17 @@ class Batcher:
             job.timings["conditioning"] = self._clock() - now
 
     def _due(self) -> list[Job]:
-        """The jobs of the coming call: as many as leave no lane of the engine idle, mostly all.
+        """The jobs of the coming call, at most `call_rows`: newcomers, then who has waited longest.
 
-        Who is left out comes first in the next call. Three jobs on two lanes move on two at a time, and all
-        three sooner than in calls whose second half leaves a lane without work.
+        Of an odd rest that would leave a lane of the engine without work, one waits for the next call: three
+        jobs on two lanes move on two at a time, and all three sooner than in calls of three.
         """
-        count, lanes = len(self.running), self._engine.lanes
-        spare = count % lanes if count > lanes else 0
-        due, late = self.running[: count - spare], self.running[count - spare :]
-        self.running = late + due
-        return due
+        count, lanes = min(len(self.running), self._call_rows), self._engine.lanes
+        if count > lanes:
+            count -= count % lanes
+        if count == len(self.running):
+            return self.running
+        return sorted(self.running, key=lambda job: (job.step > 0, job.submitted))[:count]
 
     def _advance(self, jobs: list[Job], rows: Rows) -> None:
         """One engine call for these jobs; a row that is not finite fails its own job only."""
@@ -163,3 +168,11 @@ class Batcher:
 def _fail(jobs: Sequence[Job], message: str) -> None:
     for job in jobs:
         job.error = StageFailed("denoise", message)
+
+
+def _few(engine: Engine) -> int:
+    """All rows where a call of more costs less a row (one lane); else two a lane, for more gain little.
+
+    What few calls do at a time, they finish sooner: of equal jobs, one after the other has the lowest mean.
+    """
+    return 2 * engine.lanes if engine.lanes > 1 else sys.maxsize

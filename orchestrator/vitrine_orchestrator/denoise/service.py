@@ -47,7 +47,7 @@ class DenoiseService:
         self._garments = Garments(engine, self.cache, self.settings.garment_rows)
         names = GarmentNames()
         self._rotation = Rotation(
-            lambda: Batcher(engine, self._garments, names, self.counters, clock),
+            lambda: Batcher(engine, self._garments, names, self.counters, clock, self.settings.call_rows),
             self.settings.max_rows,
             self.settings.max_running,
         )

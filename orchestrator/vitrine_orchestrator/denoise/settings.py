@@ -13,10 +13,11 @@ class DenoiseSettings:
     """Read from the `parameters` of the model's config; the defaults suit a CPU and the small checkpoint."""
 
     provider: str = "cpu"  # "cpu", "cuda" or "tensorrt"
-    threads: int = 0  # of one engine call on the CPU; 0: one for each core
-    spinning: str = "off"  # "on": idle threads of a call burn their core; faster where nothing else wants it
+    threads: int = 0  # of one step on the CPU; 0: one for each core
+    spinning: str = "off"  # "on": a step of fewer rows than threads keeps its idle threads awake
     in_flight: int = 64  # jobs waiting or running; one more is refused as busy
-    max_rows: int = 8  # jobs in one engine call
+    max_rows: int = 8  # jobs under way of one latent size
+    call_rows: int = 0  # of them in one engine call; 0: all on a GPU, two for each core on the CPU
     max_running: int = 16  # jobs that hold conditioning, all latent sizes together
     garment_rows: int = 8  # timesteps of garments computed in one call, the longest that others wait for it
     garment_bytes: int = 512 * 2**20  # of garment keys and values kept

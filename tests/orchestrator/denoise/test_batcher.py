@@ -87,16 +87,33 @@ def test_no_more_rows_than_allowed_share_a_call(bench, jobs):
     assert all(job.state == "done" for job in crowd)
 
 
-def test_no_lane_idles_and_turns_are_fair(clock, jobs):
-    """Three jobs on two lanes: two move on at a time, each two steps of three; the last one goes alone."""
+def test_no_lane_idles_and_the_oldest_go_first(clock, jobs):
+    """Three jobs on two lanes: two move on at a time, the newcomer once, then who came first."""
     bench = Bench(clock, FakeEngine(lanes=2))
     trio = [jobs.job(seed=i, steps=4) for i in range(3)]
     bench.add(*trio)
     bench.step(3)
-    assert [job.step for job in trio] == [2, 2, 2]
+    assert [job.step for job in trio] == [3, 2, 1]
     bench.finish()
-    assert bench.counters.calls == Counter({2: 6})
+    assert bench.counters.calls == Counter({2: 5, 1: 2})
     for job in trio:
+        np.testing.assert_array_equal(job.latents, jobs.expected(job.request))
+
+
+def test_a_crowd_is_served_in_calls_of_two_a_lane(clock, jobs):
+    """More in a call would cost as much a row: the first are done sooner, and a late one starts at once."""
+    bench = Bench(clock, FakeEngine(lanes=2), max_rows=8)
+    crowd = [jobs.job(seed=i, steps=6) for i in range(7)]
+    bench.add(*crowd)
+    bench.step(4)
+    late = jobs.job(now=clock(), seed=9, steps=6)
+    bench.add(late)
+    bench.step()
+    assert late.step == 1
+    assert max(bench.counters.calls) == 4
+    left = bench.finish()
+    assert [crowd.index(job) for job in left[:4]] == [0, 1, 2, 3]
+    for job in (*crowd, late):
         np.testing.assert_array_equal(job.latents, jobs.expected(job.request))
 
 
