@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class TritonPythonModel:
         self.lanes = threads if self.batched and args["model_instance_kind"] == "CPU" else 1
         if self.lanes > 1:
             self.pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="lane")
+            list(self.pool.map(lambda met: met.wait(), [Barrier(self.lanes)] * self.lanes))  # start them all
             self.lane = onnxruntime.InferenceSession(path, _options(self.config, 1), providers=providers)
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
         self.outputs = [tensor["name"] for tensor in self.config["output"]]
@@ -91,10 +93,16 @@ class TritonPythonModel:
     def _response(self, request: Any, result: Arrays | Exception) -> Any:
         if isinstance(result, Exception):
             pb_utils.Logger.log_error(f"{self.config['name']}: {result}")
-            error = pb_utils.TritonError(f"{self.config['name']} could not run on these inputs")
-            return pb_utils.InferenceResponse(error=error)
+            return pb_utils.InferenceResponse(error=_error(self.config["name"], result))
         wanted = [name for name in self.outputs if name in request.requested_output_names()]
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, result[name]) for name in wanted])
+
+
+def _error(name: str, error: Exception) -> Any:
+    """What cannot run alone either is the inputs' fault, memory apart."""
+    codes = pb_utils.TritonError
+    code = codes.INTERNAL if "allocate" in str(error) else codes.INVALID_ARG
+    return codes(f"{name} could not run on these inputs", code)
 
 
 def _input(request: Any, name: str) -> np.ndarray:

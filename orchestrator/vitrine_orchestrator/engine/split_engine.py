@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Barrier
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,6 +37,7 @@ class SplitEngine:
         """`single` takes calls from several threads at once; both take each other's rows."""
         self._whole, self._single, self.lanes = whole, single, lanes
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="engine")
+        list(self._pool.map(lambda met: met.wait(), [Barrier(lanes)] * lanes))  # start them all
 
     @property
     def latent_size(self) -> tuple[int, int] | None:
