@@ -11,6 +11,7 @@ from vitrine_export.bench.report import LoadPoint, Report, number
 
 WIDTH, HEIGHT = 1000, 560
 LEFT, RIGHT, TOP, BOTTOM = 110, 40, 70, 80  # margins
+FIGURE = 60  # for the seconds beside the longest bar
 INK, GREY, PALE = (30, 30, 40), (120, 120, 130), (226, 226, 232)
 COLOURS = (
     (46, 96, 170), (214, 122, 40), (70, 150, 90), (180, 60, 70), (120, 90, 170),
@@ -86,7 +87,7 @@ def _stage_plot(kinds: Mapping[str, Mapping[str, float]]) -> Image.Image:
         for name, seconds in bar.items():
             sums[name] = sums.get(name, 0.0) + seconds
     shown = sorted(sums, key=lambda name: -sums[name])[:SHOWN]
-    scale = (WIDTH - LEFT - RIGHT) / max(sum(bar.values()) for bar in bars.values())
+    scale = (WIDTH - LEFT - RIGHT - FIGURE) / max(sum(bar.values()) for bar in bars.values())
     for row, (kind, bar) in enumerate(bars.items()):
         top = TOP + row * 90
         sheet.text((LEFT - 10, top + 25), kind.removeprefix("the "), anchor="rm")
@@ -95,9 +96,7 @@ def _stage_plot(kinds: Mapping[str, Mapping[str, float]]) -> Image.Image:
             width = scale * (bar.get(name, 0.0) if name in shown else _other(bar, shown))
             sheet.draw.rectangle((at, top, at + max(width, 0), top + 50), COLOURS[index % len(COLOURS)])
             at += width
-        sheet.text(
-            (min(at + 6, WIDTH - 60), top + 25), f"{number(sum(bar.values()))} s", anchor="lm", ink=GREY
-        )
+        sheet.text((at + 6, top + 25), f"{number(sum(bar.values()))} s", anchor="lm", ink=GREY)
     for index, name in enumerate([*shown, "other"]):
         x, y = LEFT + index % 5 * 170, HEIGHT - BOTTOM + index // 5 * 26
         sheet.draw.rectangle((x, y, x + 14, y + 14), COLOURS[index % len(COLOURS)])
@@ -110,6 +109,8 @@ def _other(bar: Mapping[str, float], shown: Sequence[str]) -> float:
 
 
 def _nice(most: float) -> float:
-    """The next 1, 2 or 5 times a power of ten, so that five parts of it are round."""
+    """The next number of one digit or so times a power of ten: five parts of it are round."""
     step = 10.0 ** (len(f"{int(most)}") - 1) if most >= 1 else 0.1
-    return next(factor * step for factor in (1, 2, 2.5, 5, 10, 20, 50, 100) if factor * step >= most)
+    return next(
+        factor * step for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20, 50, 100) if factor * step >= most
+    )
