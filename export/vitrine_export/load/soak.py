@@ -26,8 +26,9 @@ REST_S = 3.0  # for closed connections to be let go
 EVERY_S = 5.0  # between two readings under load
 CROWD = 128  # requests at once, before the first reading: thread pools and buffers reach their full size
 
-ALLOWED = Allowance(memory_share=0.05, threads=0, files=4)
-"""Descriptors come and go by a few with Triton's own polling; a leak grows with the requests."""
+ALLOWED = Allowance(memory_share=0.05, threads=8, files=4)
+"""Bounded pools start a thread when they first need one more (of some 800 here), and descriptors come and go
+by a few with Triton's own polling; a leak grows with the requests, of which there are hundreds."""
 
 
 @dataclass(frozen=True)
