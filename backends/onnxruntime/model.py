@@ -3,25 +3,21 @@
 It reads the same configs: `default_model_filename`, `intra_op_thread_count`, `inter_op_thread_count`,
 `instance_group` (CPU, GPU) and the `tensorrt` execution accelerator.
 
-On the CPU, rows are shared out over the threads, each of which computes its own from end to end: a call on
-several threads waits for the slowest after every operator, and where other models want the cores too, each
-wait lasts until the scheduler lets that thread in. A call of fewer rows than threads is computed by all.
+On the CPU, rows are shared out over the threads, each of which computes its own from end to end (see lanes).
+A call of fewer rows than threads is computed by all.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
+from vitrine_orchestrator.lanes import Lanes, cores
 
 Arrays = dict[str, np.ndarray]
 
@@ -42,10 +38,8 @@ class TritonPythonModel:
         )
         threads = _threads(self.config)
         self.session = onnxruntime.InferenceSession(path, _options(self.config, threads), providers=providers)
-        self.lanes = threads if self.batched and args["model_instance_kind"] == "CPU" else 1
-        if self.lanes > 1:
-            self.pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="lane")
-            list(self.pool.map(lambda met: met.wait(), [Barrier(self.lanes)] * self.lanes))  # start them all
+        self.lanes = Lanes(threads if self.batched and args["model_instance_kind"] == "CPU" else 1)
+        if self.lanes.count > 1:
             self.lane = onnxruntime.InferenceSession(path, _options(self.config, 1), providers=providers)
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
         self.outputs = [tensor["name"] for tensor in self.config["output"]]
@@ -82,13 +76,14 @@ class TritonPythonModel:
             return error
 
     def _run(self, feed: Arrays) -> list[np.ndarray]:
-        rows = len(feed[self.inputs[0]])
-        if not 1 < self.lanes <= rows:
+        shares = self.lanes.shares(len(feed[self.inputs[0]]))
+        if len(shares) == 1:
             return self.session.run(self.outputs, feed)
-        ends = [rows * part // self.lanes for part in range(self.lanes + 1)]
-        shares = [{name: feed[name][a:b] for name in feed} for a, b in pairwise(ends)]
-        parts = list(self.pool.map(lambda share: self.lane.run(self.outputs, share), shares))
-        return [np.concatenate(output) for output in zip(*parts, strict=True)]
+
+        def share(rows: slice) -> list[np.ndarray]:
+            return self.lane.run(self.outputs, {name: array[rows] for name, array in feed.items()})
+
+        return [np.concatenate(parts) for parts in zip(*self.lanes.at_once(share, shares), strict=True)]
 
     def _response(self, request: Any, result: Arrays | Exception) -> Any:
         if isinstance(result, Exception):
@@ -114,7 +109,7 @@ def _parameter(config: Mapping[str, Any], name: str) -> int:
 
 
 def _threads(config: Mapping[str, Any]) -> int:
-    return _parameter(config, "intra_op_thread_count") or len(os.sched_getaffinity(0))
+    return _parameter(config, "intra_op_thread_count") or cores()
 
 
 def _options(config: Mapping[str, Any], threads: int) -> onnxruntime.SessionOptions:

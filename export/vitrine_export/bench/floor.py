@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ import onnxruntime
 from vitrine_orchestrator.engine import DeviceRow, load_engine
 from vitrine_orchestrator.engine.onnx_device import cpu
 from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
+from vitrine_orchestrator.lanes import Lanes, cores
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.stages import NETWORK_FILE
 
@@ -56,9 +55,8 @@ class Floor:
             load_engine(folder) if served else OnnxEngine(folder, cpu(setting.threads or 0, setting.spinning))
         )
         self._decoder = _decoder(repository, setting.threads or 0, setting.spinning)
-        self._lanes = len(os.sched_getaffinity(0)) if served else 1
-        self._lane = _decoder(repository, 1, spinning=False)
-        self._pool = ThreadPoolExecutor(self._lanes)
+        self._lanes = Lanes(cores() if served else 1)
+        self._lane = _decoder(repository, 1, spinning=False) if served else self._decoder
         self._draw = np.random.default_rng(0)
 
     def steps(self, rows: int, steps: int) -> float:
@@ -81,13 +79,12 @@ class Floor:
         """Seconds of decoding so many latents at once, shared out as the server does."""
         latents = self._latents(rows)
 
-        def share(part: np.ndarray) -> object:
-            return self._lane.run(None, {"latents": part})
+        def share(part: slice) -> object:
+            return session.run(None, {"latents": latents[part]})
 
-        if 1 < self._lanes <= rows:
-            parts = np.array_split(latents, self._lanes)
-            return _seconds(lambda: list(self._pool.map(share, parts)))
-        return _seconds(lambda: self._decoder.run(None, {"latents": latents}))
+        shares = self._lanes.shares(rows)
+        session = self._lane if len(shares) > 1 else self._decoder
+        return _seconds(lambda: self._lanes.at_once(share, shares))
 
     @cached_property
     def best(self) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from vitrine.errors import Unavailable
@@ -12,6 +11,7 @@ from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.engine.protocol import Engine
 from vitrine_orchestrator.engine.split_engine import SplitEngine
 from vitrine_orchestrator.engine.torch_engine import TorchEngine
+from vitrine_orchestrator.lanes import cores
 
 PROVIDERS = ("cpu", "cuda", "tensorrt")
 
@@ -30,9 +30,9 @@ def load_engine(
     if (folder / "unet.onnx").exists():
         if provider != "cpu":
             return OnnxEngine(folder, cuda(device_id, provider == "tensorrt"))
-        cores = threads or len(os.sched_getaffinity(0))
-        whole = OnnxEngine(folder, cpu(cores, spinning))
-        return SplitEngine(whole, OnnxEngine(folder, cpu(1)), cores) if cores > 1 else whole
+        lanes = threads or cores()
+        whole = OnnxEngine(folder, cpu(lanes, spinning))
+        return SplitEngine(whole, OnnxEngine(folder, cpu(1)), lanes) if lanes > 1 else whole
     if (folder / "unet.pt2").exists():
         return TorchEngine(folder, "cpu" if provider == "cpu" else f"cuda:{device_id}", threads)
     raise Unavailable("denoise has neither unet.onnx nor unet.pt2: run make export")

@@ -1,20 +1,15 @@
-"""Rows shared out over the cores: several one-thread calls side by side instead of one call on all cores.
-
-A call on all cores waits for the slowest of its threads after every operator; rows have nothing to wait for.
-"""
+"""The engine on several cores: each computes rows of its own (see lanes)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
-from threading import Barrier
 from typing import Any, TypeVar
 
 import numpy as np
 
 from vitrine_orchestrator.engine.protocol import Arrays, DeviceRow, Engine
+from vitrine_orchestrator.lanes import Lanes
 
 Result = TypeVar("Result")
 
@@ -35,9 +30,12 @@ class SplitEngine:
 
     def __init__(self, whole: Engine, single: Engine, lanes: int) -> None:
         """`single` takes calls from several threads at once; both take each other's rows."""
-        self._whole, self._single, self.lanes = whole, single, lanes
-        self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="engine")
-        list(self._pool.map(lambda met: met.wait(), [Barrier(lanes)] * lanes))  # start them all
+        self._whole, self._single, self._lanes = whole, single, Lanes(lanes)
+
+    @property
+    def lanes(self) -> int:
+        """See Engine."""
+        return self._lanes.count
 
     @property
     def latent_size(self) -> tuple[int, int] | None:
@@ -76,26 +74,11 @@ class SplitEngine:
             rows, fixed = part
             return batch.engine.predict(fixed, latents[rows], timesteps[rows], garments[rows])
 
-        return np.concatenate(self._at_once(share, batch.parts))
+        return np.concatenate(self._lanes.at_once(share, batch.parts))
 
     def _shared(self, rows: int, share: Callable[[Engine, slice], Result]) -> list[Result]:
         engine, shares = self._shares(rows)
-        return self._at_once(lambda part: share(engine, part), shares)
-
-    def _at_once(self, work: Callable[[Any], Result], parts: Sequence[Any]) -> list[Result]:
-        """The results in order; the first error once all parts have ended, so that nothing runs on."""
-        running = [self._pool.submit(work, part) for part in parts[1:]]
-        try:
-            first = work(parts[0])
-        finally:
-            errors = [future.exception() for future in running]
-        for error in errors:
-            if error:
-                raise error
-        return [first, *(future.result() for future in running)]
+        return self._lanes.at_once(lambda part: share(engine, part), shares)
 
     def _shares(self, rows: int) -> tuple[Engine, list[slice]]:
-        if rows < self.lanes:
-            return self._whole, [slice(0, rows)]
-        ends = [rows * part // self.lanes for part in range(self.lanes + 1)]
-        return self._single, [slice(a, b) for a, b in pairwise(ends)]
+        return self._whole if rows < self.lanes else self._single, self._lanes.shares(rows)
