@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from vitrine.errors import BadRequest, Busy
 from vitrine_orchestrator.manifest import Manifest
-from vitrine_orchestrator.person.paste import paste_back
+from vitrine_orchestrator.person.paste import pasted, seam_of
 from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipelines.context import Context, read_report, report_array, text_array
 from vitrine_orchestrator.pipelines.stream import try_on_stream
@@ -137,7 +137,7 @@ async def test_the_rim_of_the_mask_is_blended_once(size):
     sent = PHOTO[: size[0], : size[1]]
     outputs = await try_on(Context(models(), MANIFEST), {**GIVEN, "person_raw": sent})
     red = np.broadcast_to(RED, sent.shape)
-    assert (picture(outputs) == paste_back(red, sent, picture(outputs, "mask"))).all()
+    assert (picture(outputs) == pasted(red, sent, seam_of(picture(outputs, "mask")))).all()
 
 
 async def test_an_outfit_keeps_the_person_outside_both_masks():

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrine_orchestrator.person.box import Box, box_around
 from vitrine_orchestrator.person.labels import Label
 
 ATR_SIZE, LIP_SIZE = 512, 473  # pixels a side of the networks' square inputs
@@ -18,7 +19,6 @@ MEAN_BGR = np.array((0.406, 0.456, 0.485), np.float32)  # ImageNet's, in the ord
 STD_BGR = np.array((0.225, 0.224, 0.229), np.float32)
 NORMALISED = (((np.arange(256, dtype=np.float32) / np.float32(255))[:, None] - MEAN_BGR) / STD_BGR).T.copy()
 Matrix = NDArray[np.float32]
-Box = tuple[slice, slice]  # rows, columns
 MAX_HOLE_AREA = 2000  # square pixels; larger gaps between arm and body are background, not a parsing fault
 
 
@@ -59,7 +59,7 @@ def merged_labels(
     if box := _box_of_pixels(atr_logits[1:].max(0) > atr_logits[0], *reads):
         labels[box] = _winners(atr_logits, *reads, box)
     labels = _without_small_holes(labels)
-    if box := _box_around(labels == Label.FACE):
+    if box := box_around((labels == Label.FACE).view(np.uint8)):
         face = _winners(lip_logits, *_reads(lip_logits.shape[1:], LIP_SIZE, width, height), box) == LIP_FACE
         labels[box][(labels[box] == Label.FACE) & ~face] = Label.NECK
     return labels
@@ -83,18 +83,13 @@ def _box_of_pixels(marked: NDArray[np.bool_], down: Matrix, across: Matrix) -> B
 
     Beyond it channel 0 is the largest in all that a pixel reads, with weights that are not negative: it wins.
     """
-    found = _box_around(marked)
+    found = box_around(marked.view(np.uint8))
     if found is None:
         return None
     rows, columns = (np.flatnonzero(m[:, part].any(1)) for m, part in zip((down, across), found, strict=True))
     if not len(rows) or not len(columns):
         return None
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-def _box_around(marked: NDArray[np.bool_]) -> Box | None:
-    left, top, width, height = cv2.boundingRect(marked.view(np.uint8))
-    return (slice(top, top + height), slice(left, left + width)) if width else None
 
 
 def _needed(matrix: Matrix) -> tuple[Matrix, slice]:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrine_orchestrator.person.box import Box, box_around
+
 FEATHER = 1 / 128  # width of the blended rim inside the mask, as a share of the picture's longer side
 
 
@@ -14,20 +16,20 @@ class Seam:
     """Where and how much of a result is taken; it depends on the mask alone."""
 
     shape: tuple[int, ...]  # the mask's
-    box: tuple[slice, slice]  # rows and columns of the mask's bounding box and one pixel around it
+    box: Box  # around the mask and one pixel more
     share: NDArray[np.float32]  # (h, w, 1) of the box: 0 outside the mask, 1 inside it beyond the rim
 
 
-def seam_of(mask: NDArray[np.uint8], feather: float = FEATHER) -> Seam:
+def seam_of(mask: NDArray[np.uint8]) -> Seam:
     """The seam of a mask (H, W) 0/255. The rim is blended inside the mask only."""
-    if not mask.any():
+    box = box_around(mask, margin=1)  # nothing beyond it matters to the blend
+    if box is None:
         return Seam(mask.shape, (slice(0), slice(0)), np.zeros((0, 0, 1), np.float32))
-    box = _box_around(mask)
     inside = (mask[box] > 127).astype(np.uint8)
     if inside.all():  # no kept pixel to blend with
         return Seam(mask.shape, box, inside[..., None].astype(np.float32))
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    rim = max(1.0, feather * max(mask.shape))
+    rim = max(1.0, FEATHER * max(mask.shape))
     return Seam(mask.shape, box, np.clip(depth / np.float32(rim + 1), 0, 1)[..., None])
 
 
@@ -41,16 +43,3 @@ def pasted(result: NDArray[np.uint8], person: NDArray[np.uint8], seam: Seam) -> 
     picture, box = person.copy(), seam.box
     picture[box] = np.rint(person[box] + seam.share * (result[box].astype(np.float32) - person[box]))
     return picture
-
-
-def paste_back(
-    result: NDArray[np.uint8], person: NDArray[np.uint8], mask: NDArray[np.uint8], feather: float = FEATHER
-) -> NDArray[np.uint8]:
-    """`pasted` by the seam of a mask (H, W) 0/255."""
-    return pasted(result, person, seam_of(mask, feather))
-
-
-def _box_around(mask: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """The mask's bounding box and one pixel around it: nothing beyond it matters to the blend."""
-    left, top, width, height = cv2.boundingRect(mask)
-    return slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)

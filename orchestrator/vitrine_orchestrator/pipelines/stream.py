@@ -11,7 +11,7 @@ import numpy as np
 
 from vitrine_orchestrator.person.prepare import picture as as_picture
 from vitrine_orchestrator.pictures import encode
-from vitrine_orchestrator.pipelines.context import Context, read_report, text_array
+from vitrine_orchestrator.pipelines.context import Context, read_aside, read_report, text_array
 from vitrine_orchestrator.pipelines.fields import Inputs
 from vitrine_orchestrator.pipelines.request import TryOnRequest, read_request
 from vitrine_orchestrator.pipelines.try_on import Story, run
@@ -24,7 +24,7 @@ async def try_on_stream(context: Context, inputs: Inputs, send: Send) -> dict[st
     """Sends progress events while it works; returns the last response: `try_on`'s outputs and its event."""
     stages = Timed(context.stages)
     with stages.measured("total"), stages.measured("decode"):
-        request = await asyncio.to_thread(read_request, context, inputs)
+        request = await read_aside(lambda: read_request(context, inputs), inputs)
     follower = Follower(context.stages, request, send)
     outputs = await run(context, request, Story(stages), follower)
     return {"event": _event("result"), **outputs}

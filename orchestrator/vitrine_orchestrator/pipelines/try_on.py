@@ -53,7 +53,7 @@ class Outline:
     """What is painted anew for one garment, and how it is blended in."""
 
     mask: np.ndarray  # (height, width) 0/255 of the checkpoint
-    seam: Seam
+    seam: Seam | None  # None: nothing is pasted back
     whole: tuple[np.ndarray, Seam] | None  # both at the original's size, where the result is pasted there
 
 
@@ -106,7 +106,7 @@ async def run(
                 asyncio.to_thread(_outline, request, given, person["mask"]),
             )
             pixels = (await stages("vae_decoder", {"latents": latents[None]}))["pixels"][0]
-            dressed = _dressed(request, person["image"], Layer(as_picture(pixels), outline), dressed)
+            dressed = _dressed(person["image"], Layer(as_picture(pixels), outline), dressed)
         assert dressed is not None, "a request has a garment"
         with stages.measured("encode"):
             image, mask = await _encoded(request, given, dressed)
@@ -205,15 +205,16 @@ async def _give_up(story: Story, job: str) -> None:
 
 def _outline(request: TryOnRequest, given: Fitted | None, mask: np.ndarray) -> Outline:
     """All of the finishing that needs no picture, done while there is none."""
-    if given is None or not request.paste_back:
-        return Outline(mask, seam_of(mask), None)
-    whole = given.restore_mask(mask)
-    return Outline(mask, seam_of(mask), (whole, seam_of(whole)))
+    if not request.paste_back:
+        return Outline(mask, None, None)
+    whole = None if given is None else given.restore_mask(mask)
+    return Outline(mask, seam_of(mask), None if whole is None else (whole, seam_of(whole)))
 
 
-def _dressed(request: TryOnRequest, worn: Picture, layer: Layer, before: Dressed | None) -> Dressed:
+def _dressed(worn: Picture, layer: Layer, before: Dressed | None) -> Dressed:
     """One garment more: outside its mask the person stays as they were, if so asked."""
-    picture = pasted(layer.made, worn, layer.outline.seam) if request.paste_back else layer.made
+    seam = layer.outline.seam
+    picture = layer.made if seam is None else pasted(layer.made, worn, seam)
     return Dressed(picture, (*(before.layers if before else ()), layer))
 
 
