@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -53,7 +54,8 @@ class _Sheet:
 def _load_plot(points: Sequence[LoadPoint]) -> Image.Image:
     """Median and p99 of the latency over the offered load."""
     sheet = _Sheet("Latency by offered load (Poisson arrivals, gRPC)")
-    most_x, most_y = _nice(max(p.offered for p in points)), _nice(max(p.p99_s for p in points))
+    ticks_x, ticks_y = _ticks(max(p.offered for p in points)), _ticks(max(p.p99_s for p in points))
+    most_x, most_y = ticks_x[-1], ticks_y[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (
@@ -61,10 +63,10 @@ def _load_plot(points: Sequence[LoadPoint]) -> Image.Image:
             HEIGHT - BOTTOM - y / most_y * (HEIGHT - TOP - BOTTOM),
         )
 
-    for part in range(6):
-        x, y = most_x * part / 5, most_y * part / 5
+    for y in ticks_y:
         sheet.draw.line([place(0, y), place(most_x, y)], PALE)
         sheet.text((LEFT - 10, place(0, y)[1]), f"{number(y)} s", anchor="rm", ink=GREY)
+    for x in ticks_x:
         sheet.text((place(x, 0)[0], HEIGHT - BOTTOM + 10), number(x), anchor="ma", ink=GREY)
     sheet.text((WIDTH / 2, HEIGHT - 30), "requests a second", anchor="mm")
     for colour, name, values in zip(
@@ -108,9 +110,8 @@ def _other(bar: Mapping[str, float], shown: Sequence[str]) -> float:
     return sum(seconds for name, seconds in bar.items() if name not in shown)
 
 
-def _nice(most: float) -> float:
-    """The next number of one digit or so times a power of ten: five parts of it are round."""
-    step = 10.0 ** (len(f"{int(most)}") - 1) if most >= 1 else 0.1
-    return next(
-        factor * step for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20, 50, 100) if factor * step >= most
-    )
+def _ticks(most: float) -> list[float]:
+    """From 0 to `most` or just beyond, at most six steps of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(most / 6))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= most / 6)
+    return [step * part for part in range(math.ceil(most / step) + 1)]
