@@ -17,6 +17,7 @@ import pytest
 from conftest import ANY_PORTS, _png
 from PIL import Image
 from tiny_repository import write_repository
+from tritonclient.http import InferenceServerClient
 from vitrine import AsyncVitrine, NotFound, Vitrine, VitrineError
 from vitrine.inputs import try_on_inputs
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
@@ -71,6 +72,31 @@ def test_what_is_cleared_is_gone_when_the_call_returns(vitrine, person):
     vitrine.clear_cache(everything=True)
     with pytest.raises(NotFound):
         vitrine.prepare_person(person_id="10", category="dresses")
+
+
+def test_try_on_forgets_when_others_are_told(triton, vitrine, person, garment):
+    """It knows warm people and garments without asking, until one of them is cleared or changed."""
+
+    def dressed():
+        return vitrine.try_on(person_id="known", garment_id="known", seed=1, steps=2)
+
+    def calls():
+        client = InferenceServerClient(triton.http)
+        names = ("prepare_person", "prepare_garment", "prepare_text")
+        return [client.get_inference_statistics(n)["model_stats"][0]["inference_count"] for n in names]
+
+    vitrine.prepare_person(person=person, person_id="known")
+    vitrine.prepare_garment(garment=garment, garment_id="known")
+    first, asked = dressed(), calls()
+    again = dressed()
+    assert calls() == asked
+    assert set(again.sources.values()) == {"memory"}
+    assert np.array_equal(again.image, first.image)
+    vitrine.prepare_garment(garment=person, garment_id="known")
+    assert not np.array_equal(dressed().image, first.image)
+    vitrine.clear_cache(person_id="known")
+    with pytest.raises(NotFound, match="'known' is not known"):
+        dressed()
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])

@@ -15,7 +15,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read manifest and tokenizers and start the loop."""
-        self.model = open_model(args, cached=True)
+        self.model = open_model(args, keeps="values")
         self.tokenizers = read_tokenizers(self.model.folder, self.model.manifest)
         self.service = self.model.serve(pb_utils, self.answer)
 

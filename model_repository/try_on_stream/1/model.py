@@ -15,7 +15,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read the manifest and start the loop."""
-        self.model = open_model(args)
+        self.model = open_model(args, keeps="answers")
         self.service = self.model.serve(pb_utils, self.answer)
 
     async def answer(self, stages: Stages, inputs: Outputs, send: Send) -> Outputs:

@@ -94,7 +94,7 @@ class CacheMetrics:
         self._cache.tidy()
         for event, count in self._cache.memo.counters.snapshot().items():
             self._tell("vitrine_cache_events_total", "event", event, count)
-        self._sizes(self._cache.memory.sizes() if self._cache.memory else {})
+        self._sizes(self._cache.memory_sizes())
 
     def publish_disk(self) -> None:
         """Pass on what the folder holds, by a scan: for one process of a host, and seldom."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
 from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service
@@ -15,10 +15,14 @@ from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.pictures import Limits
+from vitrine_orchestrator.pipelines.answers import KnownAnswers, open_answers
 from vitrine_orchestrator.pipelines.context import Context, read_report
 from vitrine_orchestrator.pipelines.memo import NoMemo
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stage_calls import Stages
+
+Keeps = Literal["values", "answers"]
+"""What a model prepares itself, in every tier; or what those answered that it asks, in its memory."""
 
 PUBLISH_S = 1.0  # between two looks at the cache's counters
 
@@ -32,18 +36,22 @@ class Opened:
     settings: Settings
     manifest: Manifest
     in_flight: int
+    keeps: Keeps
     cache: Cache | None
 
     def context(self, stages: Stages) -> Context:
         """The surroundings of a pipeline for one request."""
         limits = Limits(self.settings.max_picture_bytes, self.settings.max_pixels)
-        memo = self.cache.memo if self.cache else NoMemo()
+        memo = self.cache.memo if self.cache and self.keeps == "values" else NoMemo()
         return Context(stages, self.manifest, memo, limits)
 
     def serve(self, pb_utils: Any, handler: Handler) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""
         metrics = ModelMetrics(pb_utils, self.name)
-        handler = counting_sources(handler, metrics) if self.cache else handler
+        if self.cache and self.keeps == "values":
+            handler = counting_sources(handler, metrics)
+        elif self.cache:
+            handler = knowing_answers(handler, self.cache, self.manifest.pipeline_digest, metrics)
         version_of = self.manifest.version_of
         service = Service(pb_utils, handler, metrics, self.in_flight, self.close, version_of)
         if self.cache:
@@ -68,21 +76,32 @@ def counting_sources(handler: Handler, metrics: Metrics) -> Handler:
     return answer
 
 
-def open_model(args: Mapping[str, str], cached: bool = False) -> Opened:
-    """Read what `TritonPythonModel.initialize` is given, the settings and the manifest.
+def knowing_answers(handler: Handler, cache: Cache, digest: str, metrics: Metrics) -> Handler:
+    """The handler of a model that asks those that prepare, by way of the answers that it has kept."""
 
-    `cached` models keep what they make, in the tiers that the settings name.
-    """
+    def found(kind: str) -> None:
+        metrics.add("vitrine_sources_total", kind=kind, source="memory")
+
+    async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+        return await handler(KnownAnswers(stages, cache, digest, found), inputs, send)
+
+    return answer
+
+
+def open_model(args: Mapping[str, str], keeps: Keeps) -> Opened:
+    """Read what `TritonPythonModel.initialize` is given, the settings and the manifest."""
     config = json.loads(args["model_config"])
     folder = Path(args["model_repository"]) / args["model_version"]
     settings = Settings.from_environment(os.environ)
+    kept = cache_settings(settings)
     return Opened(
         name=config["name"],
         folder=folder,
         settings=settings,
         manifest=read_manifest(folder),
         in_flight=int(config["parameters"]["in_flight"]["string_value"]),
-        cache=open_cache(cache_settings(settings), prepared_schemas()) if cached else None,
+        keeps=keeps,
+        cache=open_cache(kept, prepared_schemas()) if keeps == "values" else open_answers(kept),
     )
 
 

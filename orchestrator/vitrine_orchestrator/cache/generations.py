@@ -35,6 +35,10 @@ class Generations(Protocol):
         """Make every lease of `owner` (or of EVERYTHING) given out before void, for good."""
         ...
 
+    def renew(self, name: str) -> None:
+        """Void what the memories of running processes hold under `name`: it is about to be made anew."""
+        ...
+
 
 class OwnGenerations:
     """Generations of this process alone: for memory without a disk folder."""
@@ -49,6 +53,9 @@ class OwnGenerations:
     def void(self, owner: str) -> None:
         """See Generations."""
         self._tokens[owner] = secrets.token_bytes(_TOKEN)
+
+    def renew(self, name: str) -> None:
+        """See Generations; this process's own memory takes the new value for the old one anyway."""
 
 
 class SharedGenerations:
@@ -85,6 +92,10 @@ class SharedGenerations:
             self._os.fsync(self._fd)  # a power cut must not undo an invalidation that was reported
         except OSError as error:
             raise Unavailable(f"invalidation not written to the cache folder: {error.strerror}") from error
+
+    def renew(self, name: str) -> None:
+        """See Generations; it need not outlive a power cut, which no memory does. OSError if it fails."""
+        self._os.pwrite(self._fd, secrets.token_bytes(_TOKEN), _offset(name))
 
     def close(self) -> None:
         """Close the file; every later question goes unanswered."""

@@ -48,6 +48,16 @@ class Key:
         """64 hexadecimal digits that no other key has."""
         return digest_of(self.category, self.owner, self.name)
 
+    @property
+    def renewed(self) -> str:
+        """The name under which memories learn that the value is made anew; see Generations.renew."""
+        return f"value:{self.category}:{self.owner}:{self.name}"
+
+    @property
+    def may_change(self) -> bool:
+        """Whether what an id stands for can become another; a content's value is always the same."""
+        return not self.owner.startswith(owner("content", ""))
+
 
 def owner(kind: Kind, name: str) -> str:
     """Who owns a value: a person or a garment by the caller's id, or `content` by a digest."""

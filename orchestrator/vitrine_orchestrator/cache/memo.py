@@ -119,9 +119,19 @@ class Memo:
             far = await self.tiers.far(key, near.leases)
             if answer := await self._answer(key, far):
                 return answer
+            leases = far.leases | await self._renewed(key) if key.may_change else far.leases
             arrays = await compute()
-            await self._keep(key, arrays, far.leases)
+            await self._keep(key, arrays, leases)
             return Answer(_read_only(arrays), "fresh")
+
+    async def _renewed(self, key: Key) -> Leases:
+        """The near tiers' leases once no process's memory answers any more what the key had before."""
+        try:
+            self.generations.renew(key.renewed)
+        except OSError:
+            logger.exception("a value of %s is made anew, and not every process knows", key.category)
+            self.counters.add("fault")
+        return (await self.tiers.near(key)).leases
 
     async def _answer(self, key: Key, found: Found) -> Answer | None:
         """What was found, unless it is not what a value of this category must be."""

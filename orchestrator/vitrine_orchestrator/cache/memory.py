@@ -105,7 +105,7 @@ class Memory:
 
     async def get(self, key: Key) -> Got:
         """See Tier; the value costs no copy."""
-        lease = self.generations.now(key.owner)
+        lease = self._lease(key)
         shelf = self.shelves[key.category]
         with self._lock:
             entry = shelf.peek(key)
@@ -129,7 +129,7 @@ class Memory:
             self.counters.add("oversize")
             return False
         with self._lock:
-            if self.generations.now(key.owner) != lease:
+            if self._lease(key) != lease:
                 self.counters.add("stale_put")
                 return False
             self.counters.add("evictions", shelf.add(key, _Entry(value, lease, self.clock())))
@@ -149,12 +149,17 @@ class Memory:
         with self._lock:
             for shelf in self.shelves.values():
                 for key in shelf:
-                    entry, lease = shelf.peek(key), self.generations.now(key.owner)
+                    entry, lease = shelf.peek(key), self._lease(key)
                     if entry and lease and entry.lease != lease:
                         shelf.drop(key)
 
     async def close(self) -> None:
         """Nothing to finish."""
+
+    def _lease(self, key: Key) -> Lease | None:
+        """Void with the owner, and when another process makes the value anew."""
+        owners, values = self.generations.now(key.owner), self.generations.now(key.renewed)
+        return None if owners is None or values is None else owners + values
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """{category: {"entries": count, "bytes": size}} as of now."""

@@ -60,10 +60,11 @@ class Cache:
     memory: Memory | None
     disk: Disk | None
     shared: Shared
+    part: str | None = None  # the name of all that memory holds; None: each category by its own
 
     def statistics(self) -> Numbers:
         """Counters, rates and sizes, of all processes that share the folder."""
-        counts, sizes = self.memo.counters.snapshot(), self._memory_sizes()
+        counts, sizes = self.memo.counters.snapshot(), self.memory_sizes()
         if self.shared.published:
             self.shared.published.write(counts, sizes, at_once=True)
             counts, sizes = self.shared.published.read()
@@ -87,13 +88,19 @@ class Cache:
     def publish(self) -> None:
         """Tell the other processes now and then what this one did."""
         if self.shared.published:
-            self.shared.published.write(self.memo.counters.snapshot(), self._memory_sizes())
+            self.shared.published.write(self.memo.counters.snapshot(), self.memory_sizes())
 
-    def _memory_sizes(self) -> Sizes:
-        return self.memory.sizes() if self.memory else {}
+    def memory_sizes(self) -> Sizes:
+        """{part: {"entries": count, "bytes": size}} of this process's memory."""
+        sizes = self.memory.sizes() if self.memory else {}
+        if self.part is None:
+            return sizes
+        return {self.part: {what: sum(one[what] for one in sizes.values()) for what in ("entries", "bytes")}}
 
 
-def open_cache(settings: CacheSettings, schemas: Mapping[str, Schema] | None = None) -> Cache:
+def open_cache(
+    settings: CacheSettings, schemas: Mapping[str, Schema] | None = None, part: str | None = None
+) -> Cache:
     """The cache of this process. A folder that cannot be used is logged and counted, and gone without."""
     counters = Counters()
     disk, shared = _open_folder(settings, counters)
@@ -102,7 +109,7 @@ def open_cache(settings: CacheSettings, schemas: Mapping[str, Schema] | None = N
     tiers = Tiered(memory or Off(), disk or Off(), store or Off(), shared.tombstones, counters)
     watch = Watch(store.feed, tiers.forget_near, shared.folder) if store else None
     memo = Memo(tiers, shared.generations, shared.locks, schemas, watch)
-    cache = Cache(memo, memory, disk, shared)
+    cache = Cache(memo, memory, disk, shared, part)
     memo.after = cache.publish
     return cache
 

@@ -7,7 +7,6 @@ import asyncio
 import numpy as np
 from vitrine.errors import BadRequest
 
-from vitrine_orchestrator.cache.key import digest_of
 from vitrine_orchestrator.fitting import fitted
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person.clip import no_picture, pixel_values
@@ -22,7 +21,7 @@ from vitrine_orchestrator.pipelines.context import (
     text_array,
 )
 from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text
-from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled
+from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled, recipe_of
 from vitrine_orchestrator.stage_calls import Timed
 
 
@@ -36,7 +35,7 @@ async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndar
         raise BadRequest("garment, garment_raw or garment_id must be given")
     item = Item(
         "garment",
-        digest_of("prepare_garment", context.manifest.pipeline_digest),
+        recipe_of("prepare_garment", context.manifest.pipeline_digest),
         picture_digest(picture) if picture is not None else None,
         "garment",
         garment_id,

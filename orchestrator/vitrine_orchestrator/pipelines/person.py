@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 from vitrine.errors import BadRequest
 
-from vitrine_orchestrator.cache.key import digest_of
 from vitrine_orchestrator.fitting import FITS, Fit, fitted
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
@@ -24,7 +23,7 @@ from vitrine_orchestrator.pipelines.context import (
     text_array,
 )
 from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text, word
-from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled
+from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled, recipe_of
 from vitrine_orchestrator.stage_calls import Timed
 
 WIDTH, HEIGHT = densepose.WIDTH, densepose.HEIGHT  # of the picture that the person networks see
@@ -42,7 +41,7 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
         raise BadRequest("person, person_raw or person_id must be given")
     item = Item(
         category,
-        digest_of("prepare_person", context.manifest.pipeline_digest),
+        recipe_of("prepare_person", context.manifest.pipeline_digest),
         picture_digest(picture) if picture is not None else None,
         "person",
         person_id,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from vitrine.errors import NotFound, Unavailable
 
-from vitrine_orchestrator.cache.key import IMPORTED, Key, Kind, owner
+from vitrine_orchestrator.cache.key import IMPORTED, Key, Kind, digest_of, owner
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipelines.memo import Arrays, Memo, Source
 
@@ -28,6 +28,10 @@ class Item:
     content: str | None = None  # digest of the input; None: only known by its id
     kind: Kind = "content"
     id: str | None = None  # the caller's name of it
+
+    def is_of(self, arrays: Arrays) -> bool:
+        """Whether kept arrays are of the content that is asked for; of an id alone, whatever it has."""
+        return self.content is None or arrays[CONTENT].tobytes().hex() == self.content
 
     @property
     def key(self) -> Key:
@@ -48,14 +52,14 @@ async def recalled(
     """
     for _ in range(TRIES):
         found, source = await memo.get_or_compute(item.key, make, able=item.content is not None)
-        if item.content is None or found[CONTENT].tobytes().hex() == item.content:
-            return _without_content(found), source
+        if item.is_of(found):
+            return without_content(found), source
         try:
             await memo.forget(item.key.owner)
         except Unavailable:
             logger.exception("a new picture of a known %s is used, but cannot be remembered", item.kind)
             break
-    return _without_content(await make()), "fresh"
+    return without_content(await make()), "fresh"
 
 
 async def imported_picture(memo: Memo, item: Item) -> Picture:
@@ -75,5 +79,11 @@ def content_array(digest: str) -> dict[str, np.ndarray]:
     return {CONTENT: np.frombuffer(bytes.fromhex(digest), np.uint8)}
 
 
-def _without_content(arrays: Arrays) -> dict[str, np.ndarray]:
+def recipe_of(model: str, pipeline_digest: str) -> str:
+    """Digest of all that shapes a prepare model's answers, what it is asked apart; see Manifest."""
+    return digest_of(model, pipeline_digest)
+
+
+def without_content(arrays: Arrays) -> dict[str, np.ndarray]:
+    """Kept arrays as they were made."""
     return {name: array for name, array in arrays.items() if name != CONTENT}

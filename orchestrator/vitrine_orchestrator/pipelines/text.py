@@ -12,7 +12,7 @@ from vitrine_orchestrator.cache.key import digest_of
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.pipelines.context import Context, report_array, text_array
 from vitrine_orchestrator.pipelines.fields import Inputs, text
-from vitrine_orchestrator.pipelines.recall import Item, content_array, recalled
+from vitrine_orchestrator.pipelines.recall import Item, content_array, recalled, recipe_of
 from vitrine_orchestrator.stage_calls import Timed
 from vitrine_orchestrator.tokens import Tokens
 
@@ -36,7 +36,7 @@ async def prepare_text(context: Context, tokenizers: Tokenizers, inputs: Inputs)
     if description is None:
         raise BadRequest("description must be given: say what the garment is, such as 'a red shirt'")
     content = digest_of(description)
-    item = Item("text", digest_of("prepare_text", context.manifest.pipeline_digest), content)
+    item = Item("text", recipe_of("prepare_text", context.manifest.pipeline_digest), content)
 
     async def make() -> dict[str, np.ndarray]:
         made = await text_arrays(stages, context.manifest, tokenizers, description)

@@ -65,6 +65,11 @@ def no_generation_in_memory(patch):
     patch(generations.OwnGenerations, "now", lambda self, owner: b"always")
 
 
+def no_renewal(patch):
+    """Memories are not told that another process makes a value anew."""
+    patch(generations.SharedGenerations, "renew", lambda self, name: None)
+
+
 def no_generation_in_the_store(patch):
     """The store's leases are all the same."""
 
@@ -170,6 +175,7 @@ MUTANTS = {
         no_rename,
         no_generation_on_disk,
         no_generation_in_memory,
+        no_renewal,
         no_generation_in_the_store,
         no_flush,
         no_digests_in_the_store,

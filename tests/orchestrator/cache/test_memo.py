@@ -7,7 +7,7 @@ import pytest
 from making import KEY, Compute, arrays, get, written
 from vitrine.errors import BadRequest, NotFound
 from vitrine_orchestrator.cache.codec import Array
-from vitrine_orchestrator.cache.key import EVERYTHING
+from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.opening import CacheSettings, open_cache
 from vitrine_orchestrator.cache.tier import COUNTERS
 
@@ -157,6 +157,25 @@ async def test_a_value_of_another_shape_is_made_anew(opened, tmp_path):
     compute.made = 1
     assert await get(cache, compute) == (2.0, "fresh")
     assert cache.memo.counters["corrupt"] == 1
+
+
+async def test_a_value_made_anew_elsewhere_takes_the_place_of_an_older_one(opened):
+    """A process that had nothing left of an id made it of another picture: no memory answers the former."""
+    one, other = opened(disk_bytes=0, store="off"), opened(disk_bytes=0, store="off")
+    compute = Compute()
+    assert await get(one, compute) == (1.0, "fresh")
+    assert await get(other, compute) == (2.0, "fresh")
+    assert await get(other, compute) == (2.0, "memory")
+    assert await get(one, compute) == (3.0, "fresh")
+
+
+async def test_what_a_content_gives_is_kept_by_all_who_made_it(opened):
+    """It is the same whoever made it, so nobody's becomes void."""
+    one, other = opened(disk_bytes=0, store="off"), opened(disk_bytes=0, store="off")
+    key, compute = Key("garment", owner("content", "0" * 64), "recipe"), Compute()
+    await get(one, compute, key)
+    await get(other, compute, key)
+    assert await get(one, compute, key) == (1.0, "memory")
 
 
 async def test_statistics_count_all_processes_of_the_folder(opened):

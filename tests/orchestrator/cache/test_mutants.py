@@ -7,6 +7,7 @@ import test_disk
 import test_disk_faults
 import test_generations
 import test_invalidation
+import test_memo
 import test_memory
 import test_store
 import test_store_faults
@@ -57,6 +58,9 @@ CAUGHT_BY = {
     "no_generation_on_disk": with_disk(test_tier_contract.test_forgetting_one_owner_leaves_the_others),
     "no_generation_in_memory": with_memory(
         test_tier_contract.test_work_begun_before_an_invalidation_cannot_bring_a_value_back
+    ),
+    "no_renewal": lambda opened, **_: (
+        test_memo.test_a_value_made_anew_elsewhere_takes_the_place_of_an_older_one(opened)
     ),
     "no_generation_in_the_store": with_s3(
         test_store.test_an_upload_begun_before_an_invalidation_is_never_answered
