@@ -4,7 +4,8 @@ It reads the same configs: `default_model_filename`, `intra_op_thread_count`, `i
 `instance_group` (CPU, GPU) and the `tensorrt` execution accelerator.
 
 On the CPU, rows are shared out over the threads, each of which computes its own from end to end (see lanes).
-A call of fewer rows than threads is computed by all.
+A call of fewer rows than threads is computed by all. With the parameter `in_turn` a network takes turns with
+the denoiser (see turns).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.lanes import Lanes, cores
+from vitrine_orchestrator.turns import NoTurns, open_turns
 
 Arrays = dict[str, np.ndarray]
 
@@ -39,6 +41,8 @@ class TritonPythonModel:
         threads = _threads(self.config)
         self.session = onnxruntime.InferenceSession(path, _options(self.config, threads), providers=providers)
         self.lanes = Lanes(threads if self.batched and args["model_instance_kind"] == "CPU" else 1)
+        in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
+        self.turns = open_turns() if in_turn else NoTurns()
         if self.lanes.count > 1:
             self.lane = onnxruntime.InferenceSession(path, _options(self.config, 1), providers=providers)
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
@@ -76,6 +80,10 @@ class TritonPythonModel:
             return error
 
     def _run(self, feed: Arrays) -> list[np.ndarray]:
+        with self.turns.taken():
+            return self._computed(feed)
+
+    def _computed(self, feed: Arrays) -> list[np.ndarray]:
         shares = self.lanes.shares(len(feed[self.inputs[0]]))
         if len(shares) == 1:
             return self.session.run(self.outputs, feed)

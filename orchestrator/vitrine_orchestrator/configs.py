@@ -89,7 +89,8 @@ def _python(stage: Stage, profile: Profile) -> list[str]:
 def _network(stage: Stage, profile: Profile) -> list[str]:
     lines = [f'default_model_filename: "{NETWORK_FILE}"', *_warm_up(stage)]
     if profile == "cpu":
-        return [*lines, _parameter("intra_op_thread_count", "0")]
+        turns = [_parameter("in_turn", "1")] if stage.in_turn else []
+        return [*lines, _parameter("intra_op_thread_count", "0"), *turns]
     if profile == "tensorrt":
         return [*lines, *_tensorrt(stage)]
     return lines

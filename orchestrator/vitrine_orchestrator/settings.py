@@ -47,6 +47,11 @@ class Settings:
     )
     cache_region: str | None = field(default=None, metadata=_rules("region of the store"))
 
+    turns: str = field(
+        default="on",
+        metadata=_rules("denoiser and decoder on few cores compute in turn", words=("on", "off")),
+    )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """The settings that `environment` gives; BadSettings for an unknown name or a bad value."""

@@ -66,6 +66,7 @@ class Stage:
     in_flight: int = 0  # a model of ours: requests answered at the same time; a network: 0
     decoupled: bool = False  # many responses for one request
     of_checkpoint: bool = True  # whether what it answers depends on the checkpoint
+    in_turn: bool = False  # whether a network's calls on the CPU take turns with the denoiser's: see turns.py
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
     tolerance: float = 1e-3  # largest absolute difference between the exported and the torch network
 
@@ -184,7 +185,7 @@ STAGES: tuple[Stage, ...] = (
         (Tensor("mean", "FP32", (4, -1, -1)), Tensor("std", "FP32", (4, -1, -1))),
         max_batch=8,
     ),
-    Stage("vae_decoder", (LATENTS,), (Tensor("pixels", "FP32", (3, -1, -1)),), max_batch=4),
+    Stage("vae_decoder", (LATENTS,), (Tensor("pixels", "FP32", (3, -1, -1)),), max_batch=4, in_turn=True),
     Stage(
         "prepare_person",
         _optional(*ONE_PERSON, Tensor("category", "STRING", (1,)), Tensor("crop", "STRING", (1,))),

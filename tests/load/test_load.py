@@ -7,7 +7,7 @@ import pytest
 from vitrine.errors import Busy
 from vitrine_export.bench.report import Figure
 from vitrine_export.load.arrivals import Zipf, bursts, poisson
-from vitrine_export.load.driver import DONE, closed, offer, rate_of, seconds_of, words
+from vitrine_export.load.driver import DONE, Outcome, closed, full_rate, offer, rate_of, seconds_of, words
 from vitrine_export.load.soak import Soaked
 from vitrine_export.load.watch import Reading
 
@@ -67,6 +67,16 @@ async def test_a_closed_load_sends_the_next_when_one_is_answered():
     assert most == 3
     assert words(outcomes) == {DONE: 10}
     assert rate_of(outcomes) > 0
+
+
+def test_the_full_rate_leaves_out_beginning_and_end():
+    """Two at a time, one second each, an answer every half second: two a second, whatever the ends do."""
+    due = [0.0, 0.0, *(0.5 * n for n in range(1, 9))]
+    ends = [0.5 * n for n in range(1, 10)] + [9.0]  # the last one dawdles, alone
+    outcomes = [Outcome(at, end, DONE) for at, end in zip(due, ends, strict=True)]
+    assert full_rate(outcomes, 2) == pytest.approx(2.0)
+    assert rate_of(outcomes) == pytest.approx(10 / 9)
+    assert np.isnan(full_rate(outcomes[:2], 2))
 
 
 async def _nothing(index: int) -> None:

@@ -9,7 +9,7 @@ from vitrine.inputs import TryOnOptions
 
 from vitrine_export.bench.floor import DECODED, ROWS, SERVED, Floor, Setting
 from vitrine_export.bench.parts import Bench, median
-from vitrine_export.load.driver import closed, rate_of
+from vitrine_export.load.driver import Outcome, closed, full_rate, rate_of
 from vitrine_export.load.watch import scrape, total
 
 AT_ONCE = 8
@@ -58,21 +58,27 @@ async def together(bench: Bench) -> None:
     world = bench.world(AT_ONCE, AT_ONCE)
     await bench.warm(world)
     asked = [world.options(index, index, steps) for index in range(AT_ONCE)]
-    floors, warms, colds, olds = [], [], [], []
+    floors, warms, wholes, colds, olds = [], [], [], [], []
     seconds = bench.options.of(FLOOR_S, 0.5)
     with bench.bar(rounds * 4, "eight at once") as bar:
         for _ in range(rounds):
             before = bench.floor.rate(steps, seconds)
             bar.update()
-            warms.append(await _rate(bench, asked, bench.options.count(10, 1)))
+            outcomes = await _answered(bench, asked, bench.options.count(16, 2))
+            warms.append(full_rate(outcomes, AT_ONCE))
+            wholes.append(rate_of(outcomes))
             floors.append((before + bench.floor.rate(steps, seconds)) / 2)
             bar.update()
-            cold = bench.options.count(2 * AT_ONCE, AT_ONCE)
+            cold = bench.options.count(4 * AT_ONCE, 2 * AT_ONCE)
             fresh = bench.world(cold, cold)
-            colds.append(await _rate(bench, [fresh.options(i, i, steps) for i in range(cold)], 1))
+            once = [fresh.options(i, i, steps) for i in range(cold)]
+            colds.append(full_rate(await _answered(bench, once, 1), AT_ONCE))
             bar.update()
             olds.append(_old_rate(bench, asked[: bench.options.count(4, 1)]))
             bar.update()
+    add = bench.report.add
+    ratios = [a / b for a, b in zip(wholes, floors, strict=True)]
+    add("together", "8 warm / floor, from the first sent to the last answered", median(ratios), "×")
     _compare(bench, floors, warms, colds, olds)
 
 
@@ -116,7 +122,12 @@ async def wardrobe(bench: Bench) -> None:
 
 
 async def _rate(bench: Bench, asked: list[TryOnOptions], times: int) -> float:
-    """Pictures a second with AT_ONCE under way; each is asked for `times` times. Every one must come."""
+    """Pictures a second, from the first sent to the last answered."""
+    return rate_of(await _answered(bench, asked, times))
+
+
+async def _answered(bench: Bench, asked: list[TryOnOptions], times: int) -> list[Outcome]:
+    """Each asked for `times` times, with AT_ONCE under way. Every picture must come."""
 
     async def send(index: int) -> None:
         await bench.picture({**asked[index % len(asked)], "seed": index})
@@ -124,7 +135,7 @@ async def _rate(bench: Bench, asked: list[TryOnOptions], times: int) -> float:
     outcomes = await closed(times * len(asked), AT_ONCE, send)
     lost = [one.word for one in outcomes if one.word != "done"]
     assert not lost, f"requests that nobody refused ended with {lost}"
-    return rate_of(outcomes)
+    return outcomes
 
 
 def _old_rate(bench: Bench, asked: list[TryOnOptions]) -> float:

@@ -83,3 +83,14 @@ def rate_of(outcomes: Sequence[Outcome]) -> float:
     if not done:
         return 0.0
     return len(done) / (max(one.ended_s for one in done) - min(one.due_s for one in done))
+
+
+def full_rate(outcomes: Sequence[Outcome], at_once: int) -> float:
+    """Finished requests a second of `closed`, while it had `at_once` under way; NaN if that was too short.
+
+    Left out are the beginning, in which none can be finished, and the end, in which ever fewer are under way.
+    """
+    ends = sorted(one.ended_s for one in outcomes if one.word == DONE)
+    last_sent = max(one.due_s for one in outcomes)
+    counted = [at for at in ends[at_once:] if at <= last_sent]
+    return len(counted) / (counted[-1] - ends[at_once - 1]) if counted else float("nan")

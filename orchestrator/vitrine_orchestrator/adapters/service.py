@@ -55,9 +55,11 @@ class Service:
         self._free = threading.BoundedSemaphore(in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
+        self._work: dict[asyncio.Future[Outputs], Any] = {}  # under way, and the sender of each
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipelines", daemon=True)
         self._thread.start()
         self.every(METRICS_S, metrics.publish)
+        asyncio.run_coroutine_threadsafe(self._give_up_cancelled(), self._loop)
 
     def execute(self, requests: Sequence[Any]) -> None:
         """Take the requests; wait for room before each."""
@@ -122,15 +124,24 @@ class Service:
         work = asyncio.ensure_future(
             self.handler(stages, inputs, lambda outputs: sender.send(self._response(outputs)))
         )
+        self._work[work] = sender
         try:
-            while not (await asyncio.wait([work], timeout=CANCEL_POLL_S))[0]:
-                if sender.is_cancelled():
-                    work.cancel()
-                    await asyncio.wait([work])
-                    raise Cancelled("the caller gave the request up")
+            await asyncio.wait([work])
+            if work.cancelled():
+                raise Cancelled("the caller gave the request up")
             return work.result()
         finally:
+            self._work.pop(work, None)
             del work  # its error knows this frame: together they would keep the inputs until a collection
+
+    async def _give_up_cancelled(self) -> None:
+        """Cancel the work of callers who have gone: one look at all of them costs less than one at each."""
+        while True:
+            await asyncio.sleep(CANCEL_POLL_S)
+            for work, sender in list(self._work.items()):
+                if _has_gone(sender):
+                    del self._work[work]
+                    work.cancel()
 
     def _response(self, outputs: Outputs) -> Any:
         tensors = [self.pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in outputs.items()]
@@ -141,6 +152,14 @@ class Service:
         return self.pb_utils.InferenceResponse(
             error=self.pb_utils.TritonError(text, getattr(self.pb_utils.TritonError, code))
         )
+
+
+def _has_gone(sender: Any) -> bool:
+    try:
+        return sender.is_cancelled()
+    except Exception:
+        logger.exception("a request could not be asked whether it was cancelled")
+        return False
 
 
 class Counted:

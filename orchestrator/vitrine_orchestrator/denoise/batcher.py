@@ -19,6 +19,9 @@ from vitrine_orchestrator.schedulers import INPUT_SCALE, advance
 
 logger = logging.getLogger(__name__)
 
+ROWS_A_LANE = 4  # more in a call cost as much a row, and let newcomers wait longer
+STRETCH = 2  # a job should have ended after so many calls as it has steps, times this
+
 
 class Batcher:
     """Batches denoising steps. Jobs join and leave between steps, never inside one."""
@@ -32,12 +35,13 @@ class Batcher:
         clock: Callable[[], float],
         call_rows: int = 0,
     ) -> None:
-        """`call_rows`: the most in one call; 0: as many as are computed for the price of one, see `_few`."""
+        """`call_rows`: the most in one call; 0: no matter how many, or ROWS_A_LANE where there are lanes."""
         self._engine, self._garments, self._names = engine, garments, names
-        self._call_rows = call_rows or _few(engine)
+        self._call_rows = call_rows or (ROWS_A_LANE * engine.lanes if engine.lanes > 1 else sys.maxsize)
         self._counters, self._clock = counters, clock
         self.joining: list[Job] = []  # take part from the next step on
         self.running: list[Job] = []
+        self._calls = 0  # so far
         self._members: list[Job] = []  # whose conditioning `_batch` holds
         self._batch: Any = None
 
@@ -74,6 +78,7 @@ class Batcher:
         for job in jobs:
             job.garment = self._names.name(job.request)
             job.start(now)
+            job.target = self._calls + STRETCH * job.steps
         self.running += jobs
         names = jobs[0].request.inputs
         try:
@@ -89,17 +94,20 @@ class Batcher:
             job.timings["conditioning"] = self._clock() - now
 
     def _due(self) -> list[Job]:
-        """The jobs of the coming call, at most `call_rows`: newcomers, then who has waited longest.
+        """The jobs of the coming call, at most `call_rows`: newcomers, then those that should end first.
 
-        Of an odd rest that would leave a lane of the engine without work, one waits for the next call: three
-        jobs on two lanes move on two at a time, and all three sooner than in calls of three.
+        When a job should end depends on its own length, so equal jobs go in the order in which they came,
+        a short one passes long ones, and none is passed for ever (earliest deadline first; Liu and Layland,
+        1973). Of an odd rest that would leave a lane of the engine without work, one waits for the next call:
+        three jobs on two lanes move on two at a time, and all three sooner than in calls of three.
         """
+        self._calls += 1
         count, lanes = min(len(self.running), self._call_rows), self._engine.lanes
         if count > lanes:
             count -= count % lanes
         if count == len(self.running):
             return self.running
-        return sorted(self.running, key=lambda job: (job.step > 0, job.submitted))[:count]
+        return sorted(self.running, key=lambda job: (job.step > 0, job.target))[:count]
 
     def _advance(self, jobs: list[Job], rows: Rows) -> None:
         """One engine call for these jobs; a row that is not finite fails its own job only."""
@@ -168,11 +176,3 @@ class Batcher:
 def _fail(jobs: Sequence[Job], message: str) -> None:
     for job in jobs:
         job.error = StageFailed("denoise", message)
-
-
-def _few(engine: Engine) -> int:
-    """All rows where a call of more costs less a row (one lane); else two a lane, for more gain little.
-
-    What few calls do at a time, they finish sooner: of equal jobs, one after the other has the lowest mean.
-    """
-    return 2 * engine.lanes if engine.lanes > 1 else sys.maxsize

@@ -31,6 +31,7 @@ class Job:
     latents: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))  # (4, h, w) once started
     clean: np.ndarray | None = None  # the last step's estimate of the clean latents
     step: int = 0
+    target: int = 0  # by which of its batcher's calls it should have ended
     started: float | None = None
     ended: float | None = None
     error: VitrineError | None = None

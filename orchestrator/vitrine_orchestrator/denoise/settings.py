@@ -17,7 +17,7 @@ class DenoiseSettings:
     spinning: str = "off"  # "on": a step of fewer rows than threads keeps its idle threads awake
     in_flight: int = 64  # jobs waiting or running; one more is refused as busy
     max_rows: int = 8  # jobs under way of one latent size
-    call_rows: int = 0  # of them in one engine call; 0: all on a GPU, two for each core on the CPU
+    call_rows: int = 0  # of them in one engine call; 0: all on a GPU, four for each core on the CPU
     max_running: int = 16  # jobs that hold conditioning, all latent sizes together
     garment_rows: int = 8  # timesteps of garments computed in one call, the longest that others wait for it
     garment_bytes: int = 512 * 2**20  # of garment keys and values kept

@@ -12,6 +12,7 @@ from vitrine_orchestrator.engine.protocol import Engine
 from vitrine_orchestrator.engine.split_engine import SplitEngine
 from vitrine_orchestrator.engine.torch_engine import TorchEngine
 from vitrine_orchestrator.lanes import cores
+from vitrine_orchestrator.turns import open_turns
 
 PROVIDERS = ("cpu", "cuda", "tensorrt")
 
@@ -32,7 +33,7 @@ def load_engine(
             return OnnxEngine(folder, cuda(device_id, provider == "tensorrt"))
         lanes = threads or cores()
         whole = OnnxEngine(folder, cpu(lanes, spinning))
-        return SplitEngine(whole, OnnxEngine(folder, cpu(1)), lanes) if lanes > 1 else whole
+        return SplitEngine(whole, OnnxEngine(folder, cpu(1)), lanes, open_turns()) if lanes > 1 else whole
     if (folder / "unet.pt2").exists():
         return TorchEngine(folder, "cpu" if provider == "cpu" else f"cuda:{device_id}", threads)
     raise Unavailable("denoise has neither unet.onnx nor unet.pt2: run make export")

@@ -10,6 +10,7 @@ import numpy as np
 
 from vitrine_orchestrator.engine.protocol import Arrays, DeviceRow, Engine
 from vitrine_orchestrator.lanes import Lanes
+from vitrine_orchestrator.turns import NoTurns, Turns
 
 Result = TypeVar("Result")
 
@@ -28,9 +29,12 @@ class SplitEngine:
     With fewer rows than lanes, `whole` computes them together, on all cores.
     """
 
-    def __init__(self, whole: Engine, single: Engine, lanes: int) -> None:
-        """`single` takes calls from several threads at once; both take each other's rows."""
-        self._whole, self._single, self._lanes = whole, single, Lanes(lanes)
+    def __init__(self, whole: Engine, single: Engine, lanes: int, turns: Turns | NoTurns) -> None:
+        """`single` takes calls from several threads at once; both take each other's rows.
+
+        turns: of the networks that share the cores; each step takes one.
+        """
+        self._whole, self._single, self._lanes, self._turns = whole, single, Lanes(lanes), turns
 
     @property
     def lanes(self) -> int:
@@ -74,7 +78,8 @@ class SplitEngine:
             rows, fixed = part
             return batch.engine.predict(fixed, latents[rows], timesteps[rows], garments[rows])
 
-        return np.concatenate(self._lanes.at_once(share, batch.parts))
+        with self._turns.taken():
+            return np.concatenate(self._lanes.at_once(share, batch.parts))
 
     def _shared(self, rows: int, share: Callable[[Engine, slice], Result]) -> list[Result]:
         engine, shares = self._shares(rows)

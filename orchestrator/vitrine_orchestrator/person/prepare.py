@@ -3,6 +3,7 @@
 The conversions are those of the released pipeline (facts 2.5); the masked area of a picture is 0, mid-grey.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -37,5 +38,8 @@ def masked_pixels(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArra
 
 def picture(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The VAE's answer (3, H, W) float32, nominally in [-1, 1], as a picture (H, W, 3) uint8 RGB."""
-    scaled = np.clip(pixels * np.float32(127.5) + np.float32(127.5), 0, 255)
-    return np.ascontiguousarray(np.rint(scaled).astype(np.uint8).transpose(1, 2, 0))
+    scaled = pixels * np.float32(127.5)
+    scaled += np.float32(127.5)
+    np.rint(scaled, out=scaled)
+    np.minimum(np.maximum(scaled, 0, out=scaled), 255, out=scaled)  # np.clip takes four times as long
+    return cv2.merge(list(scaled.astype(np.uint8)))

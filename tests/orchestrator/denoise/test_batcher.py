@@ -16,13 +16,17 @@ from vitrine_orchestrator.engine.fake import FakeEngine
 class Bench:
     """A rotation over a fake engine, stepped by hand."""
 
-    def __init__(self, clock, engine=None, max_rows=4, max_running=8, garment_rows=4, garment_bytes=10**6):
+    def __init__(
+        self, clock, engine=None, max_rows=4, max_running=8, garment_rows=4, garment_bytes=10**6, call_rows=0
+    ):
         self.engine, self.clock, self.counters = engine or FakeEngine(), clock, Counters()
         self.cache = GarmentCache(garment_bytes)
         self.garments = Garments(self.engine, self.cache, garment_rows)
         names = GarmentNames()
         self.rotation = Rotation(
-            lambda: Batcher(self.engine, self.garments, names, self.counters, clock), max_rows, max_running
+            lambda: Batcher(self.engine, self.garments, names, self.counters, clock, call_rows),
+            max_rows,
+            max_running,
         )
 
     def add(self, *jobs):
@@ -100,9 +104,9 @@ def test_no_lane_idles_and_the_oldest_go_first(clock, jobs):
         np.testing.assert_array_equal(job.latents, jobs.expected(job.request))
 
 
-def test_a_crowd_is_served_in_calls_of_two_a_lane(clock, jobs):
-    """More in a call would cost as much a row: the first are done sooner, and a late one starts at once."""
-    bench = Bench(clock, FakeEngine(lanes=2), max_rows=8)
+def test_a_crowd_is_served_in_calls_of_some_rows(clock, jobs):
+    """Of equal jobs who came first is done first; a late one starts at once."""
+    bench = Bench(clock, FakeEngine(lanes=2), max_rows=8, call_rows=4)
     crowd = [jobs.job(seed=i, steps=6) for i in range(7)]
     bench.add(*crowd)
     bench.step(4)
@@ -115,6 +119,35 @@ def test_a_crowd_is_served_in_calls_of_two_a_lane(clock, jobs):
     assert [crowd.index(job) for job in left[:4]] == [0, 1, 2, 3]
     for job in (*crowd, late):
         np.testing.assert_array_equal(job.latents, jobs.expected(job.request))
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_short_job_passes_long_ones(clock, jobs, lanes):
+    """It does not wait until one of them ends, though they take every place of a call."""
+    bench = Bench(clock, FakeEngine(lanes=lanes), max_rows=8, call_rows=4)
+    long = [jobs.job(seed=i, steps=40) for i in range(4)]
+    bench.add(*long)
+    bench.step(10)
+    short = jobs.job(seed=9, steps=3)
+    bench.add(short)
+    assert bench.step(3) == [short]
+    bench.finish()
+    for job in (*long, short):
+        np.testing.assert_array_equal(job.latents, jobs.expected(job.request))
+
+
+def test_no_job_is_passed_for_ever(clock, jobs):
+    """Short jobs that keep coming take a place each, and in the end the long one's turn comes first."""
+    bench = Bench(clock, max_rows=3, call_rows=1)
+    long = jobs.job(steps=6)
+    bench.add(long)
+    for number in range(40):
+        bench.add(jobs.job(seed=number, steps=2))
+        if long in bench.step(2):
+            break
+    assert long.state == "done"
+    assert number > 5
+    bench.finish()
 
 
 def test_fewer_jobs_than_lanes_move_on_together(clock, jobs):

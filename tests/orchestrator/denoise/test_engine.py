@@ -17,6 +17,7 @@ from vitrine_orchestrator.engine.onnx_device import cpu, cuda
 from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.engine.split_engine import SplitEngine
 from vitrine_orchestrator.engine.torch_engine import TorchEngine
+from vitrine_orchestrator.turns import NoTurns
 
 ROWS, SIZE, WIDTH, POOLED = 3, (8, 4), 6, 5
 
@@ -275,7 +276,7 @@ def test_a_lane_that_fails_fails_the_call_when_all_have_ended():
             slow.set()
             raise RuntimeError("one row too few")
 
-    engine = SplitEngine(FakeEngine(), FakeEngine(before=before), 2)
+    engine = SplitEngine(FakeEngine(), FakeEngine(before=before), 2, NoTurns())
     conditioning, garment, latents = inputs()
     with pytest.raises(RuntimeError, match="one row too few"):
         run(engine, conditioning, garment, latents, np.full(ROWS, 2.0, np.float32))
@@ -285,7 +286,7 @@ def test_a_lane_that_fails_fails_the_call_when_all_have_ended():
 def test_few_rows_are_computed_by_all_cores_together():
     """Fewer rows than lanes make one call of the engine that uses every core."""
     whole, single = FakeEngine(), FakeEngine()
-    engine = SplitEngine(whole, single, 2)
+    engine = SplitEngine(whole, single, 2, NoTurns())
     for rows in (1, 5):
         conditioning, garment, latents = inputs(rows=rows)
         run(engine, conditioning, garment, latents, np.full(rows, 2.0, np.float32))

@@ -1,0 +1,144 @@
+"""One call at a time on shared cores, whatever becomes of the process that has the turn."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from itertools import pairwise
+
+import pytest
+from vitrine_orchestrator.turns import NoTurns, Turns, open_turns
+
+COMPUTES = """
+import sys, time
+from pathlib import Path
+from vitrine_orchestrator.turns import Turns
+turns = Turns(Path(sys.argv[1]))
+for _ in range(int(sys.argv[2])):
+    with turns.taken() as mine:
+        began = time.monotonic_ns()
+        print("in", flush=True)
+        time.sleep(float(sys.argv[3]))
+        print(int(mine), began, time.monotonic_ns(), flush=True)
+    time.sleep(0.001)
+"""
+
+
+@contextmanager
+def computing(path, times, seconds):
+    """A process that takes so many turns of so many seconds; it tells when it is in, and its spans."""
+    command = [sys.executable, "-c", COMPUTES, str(path), str(times), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def spans_of(process):
+    """(whether it was its turn, began, ended) of all its calls."""
+    lines = process.communicate()[0].splitlines()
+    return [tuple(int(number) for number in line.split()) for line in lines if line != "in"]
+
+
+def test_two_processes_never_compute_at_once(tmp_path):
+    """And neither waits until the other has done everything."""
+    with computing(tmp_path / "turns", 40, 0.01) as one, computing(tmp_path / "turns", 40, 0.01) as other:
+        told = [spans_of(one), spans_of(other)]
+    assert [sum(mine for mine, _, _ in spans) for spans in told] == [40, 40]
+    for (_, _, ended), (_, began, _) in pairwise(sorted(told[0] + told[1], key=lambda span: span[1])):
+        assert ended <= began
+    assert told[0][0][1] < told[1][-1][2]
+    assert told[1][0][1] < told[0][-1][2]
+
+
+def test_a_process_that_dies_lets_the_turn_go(tmp_path):
+    """Killed in the middle of a call."""
+    turns = Turns(tmp_path / "turns")
+    with computing(tmp_path / "turns", 1, 1000) as other:
+        other.stdout.readline()
+    began = time.monotonic()
+    with turns.taken() as mine:
+        assert mine
+    assert time.monotonic() - began < 1
+
+
+def test_one_that_hangs_is_waited_for_once(tmp_path):
+    """Then everybody goes on without turns, until it lets go: then there are turns again."""
+    turns = Turns(tmp_path / "turns", patience_s=0.3)
+    with computing(tmp_path / "turns", 1, 1000) as other:
+        other.stdout.readline()
+        began = time.monotonic()
+        for _ in range(5):
+            with turns.taken() as mine:
+                assert not mine
+        assert 0.3 <= time.monotonic() - began < 1.2  # five waits would be 1.5
+    for _ in range(500):
+        with turns.taken() as mine:
+            if mine:
+                break
+        time.sleep(0.01)
+    assert mine
+    with Turns(tmp_path / "turns").taken() as theirs:  # the turn that came late was given back
+        assert theirs
+
+
+def test_an_error_gives_the_turn_back(tmp_path):
+    """The next call has it."""
+    turns = Turns(tmp_path / "turns")
+    with pytest.raises(RuntimeError), turns.taken():
+        raise RuntimeError("the network failed")
+    with Turns(tmp_path / "turns").taken() as mine:
+        assert mine
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed", "turns"),
+    [
+        ({}, {0, 1}, True),
+        ({}, {0, 1, 2, 3}, True),
+        ({}, {0}, False),
+        ({}, set(range(5)), False),
+        ({"VITRINE_TURNS": "off"}, {0, 1}, False),
+        ({"VITRINE_CACHE_FOLDER": None}, {0, 1}, False),
+    ],
+)
+def test_there_are_turns_where_few_cores_are_shared(tmp_path, monkeypatch, settings, allowed, turns):
+    """In the folder that the server's models share, on two to four cores, unless they are turned off."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed)
+    given = {"VITRINE_CACHE_FOLDER": str(tmp_path / "cache")} | settings
+    opened = open_turns({name: value for name, value in given.items() if value is not None})
+    assert isinstance(opened, Turns if turns else NoTurns)
+
+
+def test_who_has_other_cores_has_another_turn(tmp_path, monkeypatch):
+    """A container beside this one, on cores of its own, does not wait."""
+    given = {"VITRINE_CACHE_FOLDER": str(tmp_path)}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    ours, same = open_turns(given), open_turns(given)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 3})
+    with ours.taken() as mine, open_turns(given).taken() as theirs:
+        assert (mine, theirs) == (True, True)
+        same._patience_s = 0.05
+        with same.taken() as third:
+            assert not third
+
+
+@pytest.mark.parametrize("planted", ["a link", "a file for a folder"])
+def test_a_folder_that_cannot_be_used_is_gone_without(tmp_path, monkeypatch, planted):
+    """No link is followed; the networks run all the same."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    if planted == "a link":
+        name = next(iter(_names(tmp_path / "other")))
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache" / name).symlink_to(tmp_path / "elsewhere")
+    else:
+        (tmp_path / "cache").write_text("")
+    opened = open_turns({"VITRINE_CACHE_FOLDER": str(tmp_path / "cache")})
+    with opened.taken() as mine:
+        assert not mine
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def _names(folder):
+    open_turns({"VITRINE_CACHE_FOLDER": str(folder)})
+    return [path.name for path in folder.iterdir()]
