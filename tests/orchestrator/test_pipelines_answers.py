@@ -20,6 +20,12 @@ def texts(value):
     return np.array([value.encode()], object)
 
 
+def first_of(array):
+    """The bytes of an array's first value."""
+    value = array.reshape(-1)[0]
+    return value if isinstance(value, bytes) else value.tobytes()
+
+
 class PrepareModels:
     """The three models in a process of their own: with their own memory, and counting what they are asked.
 
@@ -33,13 +39,7 @@ class PrepareModels:
         self.calls.append(name)
         what = name.removeprefix("prepare_")
         given = inputs.get("description", inputs.get(f"{what}_raw"))
-        content = (
-            None
-            if given is None
-            else np.bytes_(given.reshape(-1)[0]).hex()
-            if what == "text"
-            else given.reshape(-1)[:1].tobytes().hex()
-        )
+        content = None if given is None else first_of(given).hex()
         known = inputs[f"{what}_id"][0].decode() if f"{what}_id" in inputs else None
         category = inputs["category"][0].decode() if what == "person" else what
         kind = "content" if what == "text" else what

@@ -52,6 +52,7 @@ class Batcher:
         """Move the running jobs whose turn it is one step on; return the jobs that left."""
         left = self._leave()
         self._join()
+        self._calls += 1
         due = self._due()
         rows = self._timed("garment", lambda: self._garments.rows(due)) if due else {}
         left += self._leave()
@@ -101,7 +102,6 @@ class Batcher:
         1973). Of an odd rest that would leave a lane of the engine without work, one waits for the next call:
         three jobs on two lanes move on two at a time, and all three sooner than in calls of three.
         """
-        self._calls += 1
         count, lanes = min(len(self.running), self._call_rows), self._engine.lanes
         if count > lanes:
             count -= count % lanes

@@ -20,7 +20,7 @@ from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.tier import Lease
 from vitrine_orchestrator.person.labels import CATEGORIES
-from vitrine_orchestrator.pipelines.context import SMALL, read_report, report_array, text_array
+from vitrine_orchestrator.pipelines.context import read_aside, read_report, report_array, text_array
 from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, encoded, text, word
 from vitrine_orchestrator.pipelines.recall import Item, content_array, recipe_of, without_content
 from vitrine_orchestrator.stage_calls import Arrays, Stages
@@ -95,7 +95,7 @@ class KnownAnswers:
         given = {part: inputs[part] for part in asked.content if part in inputs}
         content = None
         if given.keys() - {"crop"}:
-            content = await asyncio.to_thread(_digest, given) if _is_long(given) else _digest(given)
+            content = await read_aside(lambda: _digest(given), given)
         if known is None and content is None:
             return None
         person = asked.what == "person"
@@ -121,11 +121,6 @@ def _is_text(model: str, output: str) -> bool:
     return next(one.dtype for one in stage(model).outputs if one.name == output) == "STRING"
 
 
-def _is_long(given: Inputs) -> bool:
-    """Whether a thread of its own is worth its while; an encoded picture has no size before it is read."""
-    return any(array.nbytes > SMALL for array in given.values()) or "person" in given or "garment" in given
-
-
 def _digest(given: Inputs) -> str:
     """Hexadecimal SHA-256 of arrays by name, as they were sent."""
     hashed = hashlib.sha256()
@@ -134,7 +129,8 @@ def _digest(given: Inputs) -> str:
         hashed.update(f"{name} {array.dtype} {array.shape} ".encode())
         if array.dtype != np.object_:
             hashed.update(np.ascontiguousarray(array).data)
-        for value in encoded(given, name) if array.dtype == np.object_ else ():
+            continue
+        for value in encoded(given, name):
             hashed.update(f"{len(value)} ".encode())
             hashed.update(value)
     return hashed.hexdigest()
