@@ -64,12 +64,12 @@ async def together(bench: Bench) -> None:
         for _ in range(rounds):
             before = bench.floor.rate(steps, seconds)
             bar.update()
-            outcomes = await _answered(bench, asked, bench.options.count(16, 2))
+            outcomes = await _answered(bench, asked, bench.options.count(16, 3))
             warms.append(full_rate(outcomes, AT_ONCE))
             wholes.append(rate_of(outcomes))
             floors.append((before + bench.floor.rate(steps, seconds)) / 2)
             bar.update()
-            cold = bench.options.count(4 * AT_ONCE, 2 * AT_ONCE)
+            cold = bench.options.count(4 * AT_ONCE, 3 * AT_ONCE)
             fresh = bench.world(cold, cold)
             once = [fresh.options(i, i, steps) for i in range(cold)]
             colds.append(full_rate(await _answered(bench, once, 1), AT_ONCE))
