@@ -10,6 +10,7 @@ from vitrine_export.command import main
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting import plan, plan_command
 from vitrine_export.exporting.plan import Range
+from vitrine_export.exporting.recipes import recipe
 
 
 class FakeTensorRT:
@@ -81,7 +82,7 @@ def test_ranges_come_from_the_stage_table(repository):
 def test_garment_tokens_go_with_the_latents(repository):
     """The axis tokens_of_4 is a quarter of the latents' area."""
     found = plan.ranges("denoise", repository / "denoise/1/unet.onnx")
-    assert found["garment_kv_0"] == Range((1, 16, 8), (1, 3072, 8), (plan.DENOISE_ROWS, 9216, 8))
+    assert found["garment_kv_0"] == Range((1, 16, 8), (1, 3072, 8), (recipe("denoise").engine_rows, 9216, 8))
 
 
 def test_an_axis_without_a_range_is_told(tmp_path):

@@ -81,7 +81,7 @@ class Checkpoint:
         """The ONNX file of `parsing_atr` or `parsing_lip`."""
         return layout.parsing_file(self.folder, stage)
 
-    def densepose(self) -> Path:
+    def densepose(self, stage: str = "densepose") -> Path:
         """The DensePose network's ONNX or TorchScript file."""
         return layout.densepose_file(self.folder)
 

@@ -13,13 +13,10 @@ from tqdm import tqdm
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.onnx_file import files_of, remove
-from vitrine_export.exporting.order import AS_THEY_ARE, Order, Work
+from vitrine_export.exporting.order import Order, Work
+from vitrine_export.exporting.recipes import recipe
 from vitrine_export.exporting.record import write_manifest
 from vitrine_export.exporting.stage_files import Done, export_files, source_of
-from vitrine_export.exporting.tokenizers import FILES as TOKENIZER_FILES
-from vitrine_export.exporting.tokenizers import STAGE as TOKENIZER_STAGE
-from vitrine_export.exporting.tokenizers import write_tokenizers
-from vitrine_export.exporting.wrappers import NEEDS
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,11 @@ def carry_out(work: Work, jobs: int) -> None:
 
 def _check(checkpoint: Checkpoint, stages: tuple[str, ...]) -> None:
     """Refuse a checkpoint before minutes go into the stages that it does have right."""
-    checkpoint.verify(dict.fromkeys(name for stage in stages for name in NEEDS.get(stage, ())))
-    for stage in AS_THEY_ARE:
-        if stage in stages:
-            source_of(checkpoint, stage)
+    rows = [recipe(stage) for stage in stages]
+    checkpoint.verify(dict.fromkeys(name for row in rows for name in row.needs))
+    for row in rows:
+        if row.source:
+            source_of(checkpoint, row)
 
 
 class _Run:
@@ -67,32 +65,28 @@ class _Run:
         tasks = self._tasks(split=jobs > 1)
         self.awaited.update(task.stage for task in tasks)
         with tqdm(total=len(self.stale), unit="stage", desc="export") as bar:
-            self._tokenizers(bar)
             for stage, end in _ends(self.order, tasks, jobs):
                 self._take(stage, end, bar)
         return list(self.failures.values())
 
     def _tasks(self, split: bool) -> list[Task]:
-        """A task for each stage; split, for each file, the largest graphs first: none is left to the end."""
-        stages = [stage for stage in self.stale if stage != TOKENIZER_STAGE]
-        if not split:
-            return [Task(stage, self.order.files_of(stage)) for stage in stages]
-        return [
-            Task(stage, (file,))
-            for stage in reversed(stages)
-            for file in reversed(self.order.files_of(stage))
-        ]
+        """A task for each stage; with `split` one for each graph, the largest first, to end them together.
 
-    def _tokenizers(self, bar: tqdm) -> None:
-        if TOKENIZER_STAGE in self.stale:
-            self.record.tokens = write_tokenizers(self.order.checkpoint, self.order.repository)
-            self._keep(TOKENIZER_STAGE, tuple(TOKENIZER_FILES.values()), bar)
+        What needs no network comes first: a mistake there ends the export before minutes are spent.
+        """
+        whole = [Task(stage, self.order.files_of(stage)) for stage in self.stale]
+        quick = [task for task in whole if recipe(task.stage).is_quick]
+        graphs = [task for task in whole if task not in quick]
+        if split:
+            graphs = [Task(task.stage, (file,)) for task in reversed(graphs) for file in reversed(task.files)]
+        return quick + graphs
 
     def _take(self, stage: str, end: Future[list[Done]], bar: tqdm) -> None:
         """Note the end of one task; with the last of a stage keep the stage or remove it."""
         self.awaited[stage] -= 1
         try:
             for done in end.result():
+                self.record.tokens = done.tokens or self.record.tokens
                 bar.write(str(done))
         except ExportFailed as failure:
             self.failures.setdefault(stage, str(failure))
@@ -114,13 +108,15 @@ class _Run:
 
 def _ends(order: Order, tasks: list[Task], jobs: int) -> Iterator[tuple[str, Future[list[Done]]]]:
     """Each task's stage and end, in the order in which they end."""
-    if jobs == 1:
-        yield from ((task.stage, _here(order, task)) for task in tasks)
+    here = [task for task in tasks if jobs == 1 or recipe(task.stage).is_quick]
+    yield from ((task.stage, _here(order, task)) for task in here)
+    apart = [task for task in tasks if task not in here]
+    if not apart:
         return
     afresh = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     executor = ProcessPoolExecutor(jobs, mp_context=afresh)
     try:
-        stages = {executor.submit(export_files, order, task.stage, task.files): task.stage for task in tasks}
+        stages = {executor.submit(export_files, order, task.stage, task.files): task.stage for task in apart}
         yield from ((stages[end], end) for end in as_completed(stages))
     finally:
         executor.shutdown(cancel_futures=True)

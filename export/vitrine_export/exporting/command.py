@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vitrine_export.checkpoint import Checkpoint, open_checkpoint
 from vitrine_export.checkpoint.layout import files_that_count
-from vitrine_export.exporting.order import AS_THEY_ARE, STAGE_NAMES, Order, work_of
+from vitrine_export.exporting.order import Order, work_of
+from vitrine_export.exporting.recipes import RECIPES, STAGE_NAMES
 
 HELP = "write every stage of a checkpoint as ONNX, each file checked against torch"
 EXAMPLES = """\
@@ -22,8 +23,7 @@ A file is kept only if onnxruntime gives what torch gives, for two batch sizes a
 not changed (checkpoint, exporter, options) is not exported again. Inputs and outputs are float32 in any case;
 fp16 is what a stage computes in. The parsing and DensePose files of the checkpoint are used as they are."""
 
-WHOLE = ("prepare_text", *AS_THEY_ARE)
-"""Stages without a choice of precision."""
+WITH_PRECISION = tuple(row.stage for row in RECIPES if row.has_precision)
 
 LARGE_BYTES = 2 * 2**30
 
@@ -81,9 +81,8 @@ def run(args: argparse.Namespace) -> int:
 def _precision(text: str) -> tuple[str, str]:
     """`STAGE=fp16` as a pair."""
     stage, _, value = text.partition("=")
-    if stage not in STAGE_NAMES or stage in WHOLE:
-        known = ", ".join(name for name in STAGE_NAMES if name not in WHOLE)
-        raise argparse.ArgumentTypeError(f"{text}: the stage must be one of {known}")
+    if stage not in WITH_PRECISION:
+        raise argparse.ArgumentTypeError(f"{text}: the stage must be one of {', '.join(WITH_PRECISION)}")
     if value not in ("fp32", "fp16"):
         raise argparse.ArgumentTypeError(
             f"{text}: the precision must be fp32 or fp16, got {value or 'nothing'}"

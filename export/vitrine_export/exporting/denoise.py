@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from vitrine_orchestrator.stages import SIZES, Dim
+from vitrine_orchestrator.stages import SIZES, Dim, Stage
 
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.exporting.network import BATCH, Inside, Network, Size
@@ -24,9 +24,9 @@ PROMPT_TOKENS = 77
 HALVES = 2  # [uncond, cond]
 
 
-def networks(checkpoint: Checkpoint, dtype: torch.dtype, cond: bool) -> list[Network]:
-    """garment, conditioning and unet; with `cond` unet_cond too. The nets are loaded once for all of them."""
-    return graphs_of(checkpoint.tryon(dtype), checkpoint.garment(dtype), dtype, cond)
+def stage_networks(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
+    """garment, conditioning, unet and unet_cond. The nets are loaded once for all of them."""
+    return graphs_of(checkpoint.tryon(dtype), checkpoint.garment(dtype), dtype, cond=True)
 
 
 def graphs_of(

@@ -5,28 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from vitrine_orchestrator.stages import NETWORK_FILE, networks
 
 from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.exporting.recipes import STAGE_NAMES, Precision, recipe
 from vitrine_export.exporting.record import Record, read_record
 from vitrine_export.exporting.version import exporter_version
 
-Precision = Literal["fp32", "fp16"]
-
-AS_THEY_ARE = ("parsing_atr", "parsing_lip", "densepose")
-"""Stages whose file comes with the checkpoint."""
-
-STAGE_NAMES = ("prepare_text", *(row.name for row in networks()), "denoise")
-"""Everything that an export writes files for, in this order."""
-
-DENOISE_FILES = tuple(f"denoise/1/{name}.onnx" for name in ("garment", "conditioning", "unet"))
-COND_FILE = "denoise/1/unet_cond.onnx"
 TOKENS_OF = "tokens_of_"
 """The axis `tokens_of_16` is as long as the latents have pixels, divided by 16."""
-
-TOKENIZER_FILES = ("prepare_text/1/tokenizer.json", "prepare_text/1/tokenizer_2.json")
 
 
 @dataclass(frozen=True)
@@ -45,9 +31,7 @@ class Order:
 
     def files_of(self, stage: str) -> tuple[str, ...]:
         """The files that the stage must have in the end (weights beside a graph not counted)."""
-        if stage == "denoise":
-            return (*DENOISE_FILES, *((COND_FILE,) if self.cond else ()))
-        return TOKENIZER_FILES if stage == "prepare_text" else (f"{stage}/1/{NETWORK_FILE}",)
+        return recipe(stage).paths(optional=self.cond)
 
 
 @dataclass(frozen=True)

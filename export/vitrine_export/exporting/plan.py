@@ -18,16 +18,14 @@ from typing import Any
 
 import onnx
 from vitrine.errors import Unavailable
-from vitrine_orchestrator.stages import SIZES, networks, stage
+from vitrine_orchestrator.stages import SIZES, stage
 
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.network import BATCH
-from vitrine_export.exporting.order import COND_FILE, DENOISE_FILES, STAGE_NAMES, TOKENS_OF
+from vitrine_export.exporting.order import TOKENS_OF
+from vitrine_export.exporting.recipes import RECIPES, STAGE_NAMES, recipe
 
 OLDEST = 11
-DENOISE_ROWS = 8
-"""Rows of a denoising step that an engine is built for at most."""
-
 Shape = tuple[int, ...]
 
 
@@ -66,10 +64,11 @@ def gpu_name() -> str:
 
 def onnx_files(repository: Path, stages: tuple[str, ...] = STAGE_NAMES) -> list[tuple[str, Path]]:
     """The stages' ONNX files that are there, with the stage's name."""
-    names = [(row.name, f"{row.name}/1/model.onnx") for row in networks()]
-    names += [("denoise", file) for file in (*DENOISE_FILES, COND_FILE)]
     return [
-        (name, repository / file) for name, file in names if name in stages and (repository / file).is_file()
+        (row.stage, repository / path)
+        for row in RECIPES
+        for path in row.paths(optional=True)
+        if row.stage in stages and path.endswith(".onnx") and (repository / path).is_file()
     ]
 
 
@@ -81,7 +80,7 @@ def engine_path(source: Path, repository: Path, out: Path, gpu: str, version: st
 
 def ranges(name: str, source: Path) -> dict[str, Range]:
     """The shapes of each input of a stage's graph, from its axis names and the stage table's sizes."""
-    most_rows = DENOISE_ROWS if name == "denoise" else stage(name).max_batch
+    most_rows = recipe(name).engine_rows or stage(name).max_batch
     graph = onnx.load(source, load_external_data=False).graph
     found = {}
     for value in graph.input:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting import plan
-from vitrine_export.exporting.order import STAGE_NAMES
+from vitrine_export.exporting.recipes import STAGE_NAMES
 
 HELP = "build TensorRT engines from the ONNX files of a model repository, on the GPU that will run them"
 EXAMPLES = """\

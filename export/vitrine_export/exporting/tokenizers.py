@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from transformers import CLIPTokenizer
 
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.errors import BadCheckpoint
+from vitrine_export.exporting.order import Order
+from vitrine_export.exporting.recipes import Recipe
+from vitrine_export.exporting.stage_files import Done
 
-STAGE = "prepare_text"  # the model that reads them
-FILES = {"tokenizer": f"{STAGE}/1/tokenizer.json", "tokenizer_2": f"{STAGE}/1/tokenizer_2.json"}
+PARTS = ("tokenizer", "tokenizer_2")
+"""Folders of the checkpoint; the file of each is named after it."""
+
 LENGTH = 77
 
 
-def write_tokenizers(checkpoint: Checkpoint, repository: Path) -> dict[str, Any]:
-    """Write both files and return the ids of padding (one for each tokenizer), start and end.
+def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
+    """Write both files; with the first come the ids of padding (one for each tokenizer), start and end.
 
     Raises BadCheckpoint where a tokenizer cannot be read or has words that its text encoder has not.
     """
-    found = {part: _open(checkpoint, part) for part in FILES}
-    for part, file in FILES.items():
-        path = repository / file
+    found = [_open(order.checkpoint, part) for part in PARTS]
+    for tokenizer, file in zip(found, files, strict=True):
+        path = order.repository / file
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.draft")
-        found[part].backend_tokenizer.save(str(draft))
+        tokenizer.backend_tokenizer.save(str(draft))
         draft.replace(path)
-    first = found["tokenizer"]
-    return {
-        "pad_ids": [tokenizer.pad_token_id for tokenizer in found.values()],
-        "start_id": first.bos_token_id,
-        "end_id": first.eos_token_id,
+    tokens = {
+        "pad_ids": [tokenizer.pad_token_id for tokenizer in found],
+        "start_id": found[0].bos_token_id,
+        "end_id": found[0].eos_token_id,
         "length": LENGTH,
     }
+    return [Done(file, note="the checkpoint's tokenizer", tokens=tokens) for file in files]
 
 
 def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:

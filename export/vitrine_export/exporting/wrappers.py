@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
@@ -92,53 +90,31 @@ class VaeDecoder(nn.Module):
         return self.vae.decode(latents / self.scale).sample.clamp(-1, 1)
 
 
-def _pose(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
-    return stage_network(row, checkpoint.pose(dtype), dtype)
+def pose(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
+    return [stage_network(row, checkpoint.pose(dtype), dtype)]
 
 
-def _text_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+def text_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
     model = checkpoint.text_encoder(dtype)
-    return stage_network(row, TextEncoder(model), dtype, words=model.config.vocab_size)
+    return [stage_network(row, TextEncoder(model), dtype, words=model.config.vocab_size)]
 
 
-def _text_encoder_2(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+def text_encoder_2(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
     model = checkpoint.text_encoder_2(dtype)
-    return stage_network(row, PooledTextEncoder(model), dtype, words=model.config.vocab_size)
+    return [stage_network(row, PooledTextEncoder(model), dtype, words=model.config.vocab_size)]
 
 
-def _image_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
+def image_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
     """Of one size: CLIP's positions are learnt for it."""
     model = checkpoint.image_encoder(dtype)
     side = model.config.image_size
     module = ImageEncoder(model, checkpoint.image_projection(dtype))
-    return stage_network(row, module, dtype, fixed={"clip_height": side, "clip_width": side})
+    return [stage_network(row, module, dtype, fixed={"clip_height": side, "clip_width": side})]
 
 
-def _vae_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
-    return stage_network(row, VaeEncoder(checkpoint.vae(dtype)), dtype)
+def vae_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
+    return [stage_network(row, VaeEncoder(checkpoint.vae(dtype)), dtype)]
 
 
-def _vae_decoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> Network:
-    return stage_network(row, VaeDecoder(checkpoint.vae(dtype)), dtype)
-
-
-BUILDERS: dict[str, Callable[[Stage, Checkpoint, torch.dtype], Network]] = {
-    "pose": _pose,
-    "text_encoder": _text_encoder,
-    "text_encoder_2": _text_encoder_2,
-    "image_encoder": _image_encoder,
-    "vae_encoder": _vae_encoder,
-    "vae_decoder": _vae_decoder,
-}
-"""By the stage's name; the person networks that come as files are adopted instead."""
-
-NEEDS: dict[str, tuple[str, ...]] = {
-    "pose": ("pose",),
-    "text_encoder": ("text_encoder",),
-    "text_encoder_2": ("text_encoder_2",),
-    "image_encoder": ("image_encoder", "image_projection"),
-    "vae_encoder": ("vae",),
-    "vae_decoder": ("vae",),
-    "denoise": ("unet", "unet_encoder"),
-}
-"""The networks of the checkpoint that a stage is made of."""
+def vae_decoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
+    return [stage_network(row, VaeDecoder(checkpoint.vae(dtype)), dtype)]

@@ -1,0 +1,105 @@
+"""How the files of each stage are made from a checkpoint: one row for each stage. No torch.
+
+To add a stage: write its row in the orchestrator's stage table, a function that makes its network, and one
+recipe here. All else (order of work, precision, checks, records, TensorRT engines) follows from the row.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vitrine_orchestrator.stages import NETWORK_FILE
+
+Precision = Literal["fp32", "fp16"]
+
+UNET_COND = "unet_cond.onnx"
+"""The graph of a step without guidance: written only on request, since it holds the weights once more."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The files of one stage, and the functions that make them.
+
+    Functions are given as "module:function" below `vitrine_export.exporting`, and imported when they run:
+    torch takes seconds to import. `make(order, recipe, files)` writes the files and returns a list of `Done`.
+    """
+
+    stage: str
+    make: str
+    files: tuple[str, ...] = (NETWORK_FILE,)
+    """Names in the stage's version folder."""
+    optional: tuple[str, ...] = ()
+    """Further names, written on request."""
+    networks: str = ""
+    """For `traced`: (stage row, checkpoint, dtype) → the `Network` of each file."""
+    source: str = ""
+    """For `adopted`: the method of `Checkpoint` that finds the stage's file, by the stage's name."""
+    needs: tuple[str, ...] = ()
+    """Networks of the checkpoint whose headers are checked before any work is done."""
+    engine_rows: int | None = None
+    """Rows that a TensorRT engine takes at most; without it the stage's `max_batch`."""
+
+    @property
+    def has_precision(self) -> bool:
+        """Whether the caller can choose what the stage computes in: not where its file is taken as it is."""
+        return bool(self.networks)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it takes no time worth a process of its own: no network is traced or compared."""
+        return not self.networks and not self.source
+
+    def paths(self, optional: bool = False) -> tuple[str, ...]:
+        """The files' paths in a model repository."""
+        names = self.files + (self.optional if optional else ())
+        return tuple(f"{self.stage}/1/{name}" for name in names)
+
+
+def traced(stage: str, networks: str, *needs: str) -> Recipe:
+    """A stage with one network of the checkpoint, exported through torch."""
+    return Recipe(stage, make="stage_files:traced", networks=networks, needs=needs)
+
+
+def adopted(stage: str, source: str) -> Recipe:
+    """A stage whose ONNX or TorchScript file comes with the checkpoint."""
+    return Recipe(stage, make="stage_files:adopted", source=source)
+
+
+RECIPES = (
+    Recipe("prepare_text", make="tokenizers:write_tokenizers", files=("tokenizer.json", "tokenizer_2.json")),
+    traced("pose", "wrappers:pose", "pose"),
+    adopted("parsing_atr", "parsing"),
+    adopted("parsing_lip", "parsing"),
+    adopted("densepose", "densepose"),
+    traced("text_encoder", "wrappers:text_encoder", "text_encoder"),
+    traced("text_encoder_2", "wrappers:text_encoder_2", "text_encoder_2"),
+    traced("image_encoder", "wrappers:image_encoder", "image_encoder", "image_projection"),
+    traced("vae_encoder", "wrappers:vae_encoder", "vae"),
+    traced("vae_decoder", "wrappers:vae_decoder", "vae"),
+    Recipe(
+        "denoise",
+        make="stage_files:traced",
+        files=("garment.onnx", "conditioning.onnx", "unet.onnx"),
+        optional=(UNET_COND,),
+        networks="denoise:stage_networks",
+        needs=("unet", "unet_encoder"),
+        engine_rows=8,
+    ),
+)
+"""In the order of work."""
+
+STAGE_NAMES = tuple(recipe.stage for recipe in RECIPES)
+_BY_NAME = {recipe.stage: recipe for recipe in RECIPES}
+
+
+def recipe(stage: str) -> Recipe:
+    """The recipe of a stage; KeyError where it has none."""
+    return _BY_NAME[stage]
+
+
+def function(name: str) -> Any:
+    """The function that a recipe names, imported."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(f"vitrine_export.exporting.{module}"), attribute)
