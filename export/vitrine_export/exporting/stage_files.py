@@ -39,7 +39,7 @@ class Done:
 
 
 def export_files(order: Order, stage: str, files: tuple[str, ...]) -> list[Done]:
-    """Write these files of a stage as its recipe says. Raises ExportFailed at the first failure, BadCheckpoint."""
+    """Write these files of a stage by its recipe. Raises ExportFailed at the first failure, BadCheckpoint."""
     row = recipe(stage)
     return function(row.make)(order, row, files)
 
