@@ -11,31 +11,12 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 
-from vitrine.answers import (
-    CacheStatistics,
-    Fitting,
-    Prepared,
-    Progress,
-    TryOn,
-    read_cache_statistics,
-    read_event,
-    read_pipeline_digest,
-    read_prepared,
-    read_result,
-)
+from vitrine import calls
+from vitrine.answers import CacheStatistics, Fitting, Prepared, Progress, TryOn
+from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.inputs import (
-    DIGEST_INPUTS,
-    Tensors,
-    TryOnOptions,
-    cache_inputs,
-    options_for_each,
-    prepare_garment_inputs,
-    prepare_person_inputs,
-    prepare_text_inputs,
-    try_on_inputs,
-)
+from vitrine.inputs import Tensors, TryOnOptions, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
@@ -66,7 +47,7 @@ class AsyncVitrine:
 
     async def try_on(self, *, timeout_s: float | None = None, **options: Unpack[TryOnOptions]) -> TryOn:
         """See Vitrine."""
-        return read_result(await self.infer("try_on", try_on_inputs(**options), timeout_s=timeout_s))
+        return await self._call(calls.TRY_ON, timeout_s, **options)
 
     def try_on_many(
         self,
@@ -85,7 +66,7 @@ class AsyncVitrine:
         self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[TryOnOptions]
     ) -> AsyncGenerator[Progress | TryOn, None]:
         """See Vitrine."""
-        inputs = try_on_inputs(**options) | {"previews": np.array([previews])}
+        inputs = calls.TRY_ON_STREAM.write(previews=previews, **options)
         return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
 
     async def prepare_person(
@@ -98,8 +79,8 @@ class AsyncVitrine:
         timeout_s: float | None = None,
     ) -> Prepared:
         """See Vitrine."""
-        inputs = prepare_person_inputs(person=person, person_id=person_id, category=category, crop=crop)
-        return read_prepared(await self.infer("prepare_person", inputs, timeout_s=timeout_s))
+        named = {"person": person, "person_id": person_id, "category": category, "crop": crop}
+        return await self._call(calls.PREPARE_PERSON, timeout_s, **named)
 
     async def prepare_garment(
         self,
@@ -109,22 +90,19 @@ class AsyncVitrine:
         timeout_s: float | None = None,
     ) -> Prepared:
         """See Vitrine."""
-        inputs = prepare_garment_inputs(garment=garment, garment_id=garment_id)
-        return read_prepared(await self.infer("prepare_garment", inputs, timeout_s=timeout_s))
+        return await self._call(calls.PREPARE_GARMENT, timeout_s, garment=garment, garment_id=garment_id)
 
     async def prepare_text(self, *, description: str, timeout_s: float | None = None) -> Prepared:
         """See Vitrine."""
-        inputs = prepare_text_inputs(description=description)
-        return read_prepared(await self.infer("prepare_text", inputs, timeout_s=timeout_s))
+        return await self._call(calls.PREPARE_TEXT, timeout_s, description=description)
 
     async def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
         """See Vitrine."""
-        return read_pipeline_digest(await self.infer("prepare_text", DIGEST_INPUTS, timeout_s=timeout_s))
+        return await self._call(calls.PIPELINE_DIGEST, timeout_s)
 
     async def cache_statistics(self, *, timeout_s: float | None = None) -> CacheStatistics:
         """See Vitrine."""
-        outputs = await self.infer("cache_control", cache_inputs("stats"), timeout_s=timeout_s)
-        return read_cache_statistics(outputs)
+        return await self._call(calls.CACHE_STATISTICS, timeout_s)
 
     async def clear_cache(
         self,
@@ -135,9 +113,8 @@ class AsyncVitrine:
         timeout_s: float | None = None,
     ) -> None:
         """See Vitrine."""
-        named = {"person_id": person_id, "garment_id": garment_id}
-        inputs = cache_inputs("clear", everything=everything, **named)
-        await self.infer("cache_control", inputs, timeout_s=timeout_s)
+        named = {"person_id": person_id, "garment_id": garment_id, "everything": everything}
+        await self._call(calls.CLEAR_CACHE, timeout_s, **named)
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """See Vitrine."""
@@ -164,6 +141,9 @@ class AsyncVitrine:
     ) -> None:
         await self.close()
 
+    async def _call(self, call: ModelCall[Answer], timeout_s: float | None, **options: Any) -> Answer:
+        return call.read(await self.infer(call.model, call.write(**options), timeout_s=timeout_s))
+
     async def _with_retries(
         self, call: Callable[[float], Awaitable[Answer]], timeout_s: float | None
     ) -> Answer:
@@ -186,12 +166,12 @@ class AsyncVitrine:
             left_s = max(deadline - time.monotonic(), 1e-3)
             try:
                 stream = self._transport.stream(
-                    "try_on_stream", inputs, timeout_s=left_s, version=self._release
+                    calls.TRY_ON_STREAM.model, inputs, timeout_s=left_s, version=self._release
                 )
                 async with aclosing(stream) as answers:
                     async for outputs in answers:
                         begun = True
-                        yield (event := read_event(outputs))
+                        yield (event := calls.TRY_ON_STREAM.read(outputs))
                         if isinstance(event, TryOn):
                             return
                 raise VitrineError("the stream ended before its result")

@@ -11,31 +11,12 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 
-from vitrine.answers import (
-    CacheStatistics,
-    Fitting,
-    Prepared,
-    Progress,
-    TryOn,
-    read_cache_statistics,
-    read_event,
-    read_pipeline_digest,
-    read_prepared,
-    read_result,
-)
+from vitrine import calls
+from vitrine.answers import CacheStatistics, Fitting, Prepared, Progress, TryOn
+from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.inputs import (
-    DIGEST_INPUTS,
-    Tensors,
-    TryOnOptions,
-    cache_inputs,
-    options_for_each,
-    prepare_garment_inputs,
-    prepare_person_inputs,
-    prepare_text_inputs,
-    try_on_inputs,
-)
+from vitrine.inputs import Tensors, TryOnOptions, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
@@ -78,8 +59,7 @@ class Vitrine:
         **options: Unpack[TryOnOptions],
     ) -> TryOn:
         """The person in the garment, or in all garments together when `garment` is a list."""
-        inputs = try_on_inputs(**options)
-        return read_result(self.infer("try_on", inputs, timeout_s=timeout_s, cancellation=cancellation))
+        return self._call(calls.TRY_ON, timeout_s, cancellation=cancellation, **options)
 
     def try_on_many(
         self,
@@ -102,7 +82,7 @@ class Vitrine:
         self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[TryOnOptions]
     ) -> Generator[Progress | TryOn, None, None]:
         """Progress as it is made, then the TryOn; closing the iterator cancels the request. Needs gRPC."""
-        inputs = try_on_inputs(**options) | {"previews": np.array([previews])}
+        inputs = calls.TRY_ON_STREAM.write(previews=previews, **options)
         return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
 
     def prepare_person(
@@ -115,8 +95,8 @@ class Vitrine:
         timeout_s: float | None = None,
     ) -> Prepared:
         """Prepare a person for a category, so that later try-ons find them in the cache."""
-        inputs = prepare_person_inputs(person=person, person_id=person_id, category=category, crop=crop)
-        return read_prepared(self.infer("prepare_person", inputs, timeout_s=timeout_s))
+        named: dict[str, Any] = {"person": person, "person_id": person_id, "category": category, "crop": crop}
+        return self._call(calls.PREPARE_PERSON, timeout_s, **named)
 
     def prepare_garment(
         self,
@@ -126,22 +106,19 @@ class Vitrine:
         timeout_s: float | None = None,
     ) -> Prepared:
         """Prepare a garment, so that later try-ons find it in the cache."""
-        inputs = prepare_garment_inputs(garment=garment, garment_id=garment_id)
-        return read_prepared(self.infer("prepare_garment", inputs, timeout_s=timeout_s))
+        return self._call(calls.PREPARE_GARMENT, timeout_s, garment=garment, garment_id=garment_id)
 
     def prepare_text(self, *, description: str, timeout_s: float | None = None) -> Prepared:
         """Prepare a garment's description, so that later try-ons find it in the cache."""
-        inputs = prepare_text_inputs(description=description)
-        return read_prepared(self.infer("prepare_text", inputs, timeout_s=timeout_s))
+        return self._call(calls.PREPARE_TEXT, timeout_s, description=description)
 
     def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
         """What changes whenever the server would make another picture of the same request."""
-        return read_pipeline_digest(self.infer("prepare_text", DIGEST_INPUTS, timeout_s=timeout_s))
+        return self._call(calls.PIPELINE_DIGEST, timeout_s)
 
     def cache_statistics(self, *, timeout_s: float | None = None) -> CacheStatistics:
         """What the caches did and hold; other processes are a second behind."""
-        outputs = self.infer("cache_control", cache_inputs("stats"), timeout_s=timeout_s)
-        return read_cache_statistics(outputs)
+        return self._call(calls.CACHE_STATISTICS, timeout_s)
 
     def clear_cache(
         self,
@@ -155,9 +132,12 @@ class Vitrine:
 
         Once this returns, nothing of it is served by this server, nor by any other from the object store.
         """
-        named = {"person_id": person_id, "garment_id": garment_id}
-        inputs = cache_inputs("clear", everything=everything, **named)
-        self.infer("cache_control", inputs, timeout_s=timeout_s)
+        named: dict[str, Any] = {
+            "person_id": person_id,
+            "garment_id": garment_id,
+            "everything": everything,
+        }
+        self._call(calls.CLEAR_CACHE, timeout_s, **named)
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """What the server has loaded: versions, readiness, statistics."""
@@ -195,6 +175,17 @@ class Vitrine:
     ) -> None:
         self.close()
 
+    def _call(
+        self,
+        call: ModelCall[Answer],
+        timeout_s: float | None,
+        *,
+        cancellation: Cancellation | None = None,
+        **options: Any,
+    ) -> Answer:
+        inputs = call.write(**options)
+        return call.read(self.infer(call.model, inputs, timeout_s=timeout_s, cancellation=cancellation))
+
     def _with_retries(
         self,
         call: Callable[[float], Answer],
@@ -220,12 +211,12 @@ class Vitrine:
             left_s = max(deadline - time.monotonic(), 1e-3)
             try:
                 stream = self._transport.stream(
-                    "try_on_stream", inputs, timeout_s=left_s, version=self._release
+                    calls.TRY_ON_STREAM.model, inputs, timeout_s=left_s, version=self._release
                 )
                 with closing(stream) as answers:
                     for outputs in answers:
                         begun = True
-                        yield (event := read_event(outputs))
+                        yield (event := calls.TRY_ON_STREAM.read(outputs))
                         if isinstance(event, TryOn):
                             return
                 raise VitrineError("the stream ended before its result")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
@@ -176,7 +175,3 @@ def _utf8(name: str, text: str) -> bytes:
 def _bytes(values: Iterable[bytes]) -> np.ndarray:
     """A BYTES tensor (n,): object dtype, since numpy's own bytes dtype drops trailing zeros."""
     return np.array(list(values), dtype=np.object_)
-
-
-# The smallest request whose report tells the pipeline's digest; the server's cache answers all but the first.
-DIGEST_INPUTS: Tensors = MappingProxyType(prepare_text_inputs(description="a garment"))

@@ -19,8 +19,9 @@ from typing import Any, Unpack
 import numpy as np
 from PIL import Image
 
-from vitrine.answers import TryOn, read_result
+from vitrine.answers import TryOn
 from vitrine.async_client import AsyncVitrine
+from vitrine.calls import TRY_ON
 from vitrine.client import Vitrine
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import Tensors, TryOnOptions, try_on_inputs
@@ -75,7 +76,7 @@ class Results:
         found, trouble = look_up(self.shelf, user, key)
         if found is not None:
             return kept_from_store(user, key, found)
-        result = read_result(self._vitrine.infer("try_on", inputs, timeout_s=timeout_s))
+        result = TRY_ON.read(self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
         key = result_key(inputs, pipeline_digest=self._digest.made_by(result, digest), versions=versions)
         return put_away(self.shelf, user, key, inputs, result, trouble)
 
@@ -105,7 +106,7 @@ class AsyncResults:
         found, trouble = await asyncio.to_thread(look_up, self.shelf, user, key)
         if found is not None:
             return kept_from_store(user, key, found)
-        result = read_result(await self._vitrine.infer("try_on", inputs, timeout_s=timeout_s))
+        result = TRY_ON.read(await self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
         key = result_key(inputs, pipeline_digest=self._digest.made_by(result, digest), versions=versions)
         return await asyncio.to_thread(put_away, self.shelf, user, key, inputs, result, trouble)
 

@@ -1,0 +1,72 @@
+"""The calls that a client can make: one row for each, walked by the synchronous and the asynchronous client.
+
+To add a call: a function that writes its inputs, one that reads its answer, a row here, and a method in each
+client that names the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from vitrine.answers import (
+    CacheStatistics,
+    Prepared,
+    Progress,
+    TryOn,
+    read_cache_statistics,
+    read_event,
+    read_pipeline_digest,
+    read_prepared,
+    read_result,
+)
+from vitrine.inputs import (
+    Tensors,
+    cache_inputs,
+    prepare_garment_inputs,
+    prepare_person_inputs,
+    prepare_text_inputs,
+    try_on_inputs,
+)
+
+Answer = TypeVar("Answer")
+
+DIGEST_INPUTS: Tensors = MappingProxyType(prepare_text_inputs(description="a garment"))
+"""The smallest request whose report has the pipeline's digest; all but the first come from the cache."""
+
+
+@dataclass(frozen=True)
+class ModelCall(Generic[Answer]):
+    """One model of the server: how its inputs are written, and how its outputs are read.
+
+    `write` takes keyword arguments and raises BadRequest for what cannot be sent; `read` raises VitrineError
+    for an answer that cannot be read.
+    """
+
+    model: str
+    write: Callable[..., Mapping[str, np.ndarray]]
+    read: Callable[[Tensors], Answer]
+
+
+def _stream_inputs(*, previews: bool, **options: Any) -> Mapping[str, np.ndarray]:
+    return try_on_inputs(**options) | {"previews": np.array([previews])}
+
+
+def _clear_inputs(**named: Any) -> Mapping[str, np.ndarray]:
+    return cache_inputs("clear", **named)
+
+
+TRY_ON: ModelCall[TryOn] = ModelCall("try_on", try_on_inputs, read_result)
+TRY_ON_STREAM: ModelCall[Progress | TryOn] = ModelCall("try_on_stream", _stream_inputs, read_event)
+PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
+PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
+PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)
+PIPELINE_DIGEST: ModelCall[str] = ModelCall("prepare_text", lambda: DIGEST_INPUTS, read_pipeline_digest)
+CACHE_STATISTICS: ModelCall[CacheStatistics] = ModelCall(
+    "cache_control", lambda: cache_inputs("stats"), read_cache_statistics
+)
+CLEAR_CACHE: ModelCall[None] = ModelCall("cache_control", _clear_inputs, lambda outputs: None)

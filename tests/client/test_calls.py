@@ -1,0 +1,36 @@
+"""The rows of the client's calls."""
+
+import pytest
+from vitrine import calls
+from vitrine.calls import ModelCall
+from vitrine.fake import FakeTransport
+from vitrine_orchestrator.stages import STAGES
+
+ROWS = {name: row for name, row in vars(calls).items() if isinstance(row, ModelCall)}
+WIRE_KINDS = {"O": "STRING", "b": "BOOL", "i": "INT", "u": "UINT", "f": "FP"}
+OPTIONS = {
+    "TRY_ON": {"person": b"a picture", "garment": b"a picture", "steps": 2},
+    "TRY_ON_STREAM": {"person": b"a picture", "garment": b"a picture", "previews": True},
+    "PREPARE_PERSON": {"person_id": "ada"},
+    "PREPARE_GARMENT": {"garment_id": "coat"},
+    "PREPARE_TEXT": {"description": "a coat"},
+    "PIPELINE_DIGEST": {},
+    "CACHE_STATISTICS": {},
+    "CLEAR_CACHE": {"person_id": "ada"},
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_call_writes_the_inputs_of_its_model(name):
+    """Every tensor that a row writes is an input of the stage that it calls, with that stage's dtype."""
+    row = ROWS[name]
+    stage = next(stage for stage in STAGES if stage.name == row.model)
+    dtypes = {tensor.name: tensor.dtype for tensor in stage.inputs}
+    for tensor, array in row.write(**OPTIONS[name]).items():
+        assert dtypes[tensor].startswith(WIRE_KINDS[array.dtype.kind])
+
+
+def test_the_fake_server_answers_every_model_that_is_called():
+    """Users test with the fake: a call without an answer there could not be tested."""
+    loaded = {model.name for model in FakeTransport().models(timeout_s=1)}
+    assert {row.model for row in ROWS.values()} <= loaded
