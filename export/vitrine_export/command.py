@@ -1,7 +1,7 @@
 """The `vitrine-export` command: a table of subcommands, each a module with add_arguments(parser), run(args).
 
 A module may also have HELP (one line) and EXAMPLES (text below its help). Only the module of the subcommand
-that was asked for is imported: torch takes seconds.
+in use is imported: torch takes seconds.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "bench": (
         "vitrine_export.bench.command",
-        "measure the service beside what it replaces and its engine alone",
+        "measure the service, compared with what it replaces and its engine alone",
     ),
     "engine-speed": (
         "vitrine_export.engine_speed.command",
-        "time the torch engine at real size, each saving beside the plain computation",
+        "time the torch engine at real size, each saving compared with the plain computation",
     ),
-    "soak": ("vitrine_export.load.soak_command", "try a server with faulty clients; tell what leaked"),
+    "soak": ("vitrine_export.load.soak_command", "load a server with faulty clients; report what leaked"),
     "real-size": (
         "vitrine_export.exporting.real_size",
         "try the fp16 export of both UNets at their real size",

@@ -1,4 +1,4 @@
-"""What goes wrong on the way from a checkpoint to a model repository; all of it is told in one sentence."""
+"""Errors on the way from a checkpoint to a model repository; each message is one sentence."""
 
 from vitrine.errors import VitrineError
 

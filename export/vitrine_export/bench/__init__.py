@@ -1,1 +1,1 @@
-"""`vitrine-export bench`: what the service takes, beside what it replaces and what its engine alone takes."""
+"""`vitrine-export bench`: the service's times, compared with what it replaces and with its engine alone."""

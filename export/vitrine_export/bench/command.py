@@ -19,7 +19,7 @@ from vitrine_export.bench.plot import draw
 from vitrine_export.bench.ratios import alone, engine, together, wardrobe
 from vitrine_export.bench.report import Report, table
 
-HELP = "measure the service beside what it replaces and beside its engine alone"
+HELP = "measure the service, compared with what it replaces and with its engine alone"
 EXAMPLES = """\
 examples:
   vitrine-export bench                           everything, about 20 minutes

@@ -76,7 +76,7 @@ class Floor:
         )
 
     def decode(self, rows: int) -> float:
-        """Seconds of decoding so many latents at once, shared out as the server does."""
+        """Seconds to decode `count` latents in one call, split over the cores as the server does."""
         latents = self._latents(rows)
 
         def share(part: slice) -> object:

@@ -60,7 +60,7 @@ async def steady(bench: Bench) -> None:
 
 
 async def overload(bench: Bench) -> None:
-    """Three times the capacity: refusals at once, every accepted request answered in time, memory flat."""
+    """Three times the capacity: immediate refusals, every accepted request answered in time, memory flat."""
     mix = await _mix(bench)
     capacity, unloaded = await _capacity(bench, mix), median(await _unloaded(bench, mix))
     await _full(bench, mix, bench.options.of(15, 3), TOO_MUCH * capacity)

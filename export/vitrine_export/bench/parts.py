@@ -48,7 +48,7 @@ class Options:
 
 @dataclass
 class Bench:
-    """The sides are made when first asked for. One at a time is measured: the others rest."""
+    """Each side is started when it is first needed. One is measured at a time while the others are idle."""
 
     options: Options
     report: Report

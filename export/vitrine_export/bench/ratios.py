@@ -1,4 +1,4 @@
-"""Parts that compare the sides: one request, eight at once, one person in ten garments."""
+"""Parts that compare the sides: one request, eight concurrent ones, one person in ten garments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitrine_export.load.watch import scrape, total
 AT_ONCE = 8
 WARDROBE = 10
 SETTINGS = (SERVED, Setting(0), Setting(0, spinning=True), Setting(1))
-FLOOR_S = 3.0  # of the engine alone, before and after a measurement beside it
+FLOOR_S = 3.0  # of the engine alone, before and after a measurement that is compared with it
 
 
 async def engine(bench: Bench) -> None:
@@ -33,7 +33,7 @@ async def engine(bench: Bench) -> None:
 
 
 async def alone(bench: Bench) -> None:
-    """One warm request beside the time of its denoising and decoding alone; and what a cold one takes."""
+    """One warm request, compared with its denoising and decoding alone, and one cold request."""
     steps, world = bench.options.steps, bench.world(4, 4)
     colds = [await bench.timed(world.options(index, index, steps)) for index in range(4)]
     walls, engines, stages = [], [], []
@@ -130,14 +130,14 @@ async def _rate(bench: Bench, asked: list[TryOnOptions], times: int) -> float:
 
 
 async def _answered(bench: Bench, asked: list[TryOnOptions], times: int) -> list[Outcome]:
-    """Each asked for `times` times, with AT_ONCE under way. Every picture must come."""
+    """Send each request `times` times, AT_ONCE of them concurrently. Every picture must arrive."""
 
     async def send(index: int) -> None:
         await bench.picture({**asked[index % len(asked)], "seed": index})
 
     outcomes = await closed(times * len(asked), AT_ONCE, send)
     lost = [one.word for one in outcomes if one.word != "done"]
-    assert not lost, f"requests that nobody refused ended with {lost}"
+    assert not lost, f"accepted requests ended with {lost}"
     return outcomes
 
 

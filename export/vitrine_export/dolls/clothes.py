@@ -14,7 +14,7 @@ from vitrine_export.dolls.patterns import Cloth, Emblem, printed
 from vitrine_export.dolls.shapes import Frame, Points, limb, limb_frame, mirrored, polygon
 
 EASE = 0.007
-"""How far cloth stands off the body, in body units."""
+"""Distance of the cloth from the body, in body units."""
 
 WAIST = 0.440
 """Where lower garments begin; shirts are tucked in."""
@@ -23,7 +23,7 @@ HEMS = {"cropped": 0.385, "regular": 0.450}
 """y where a shirt ends."""
 
 FLARES = {"short": 0.016, "knee": 0.020, "long": 0.012}
-"""How far a skirt's hem stands off the legs: little, so that it stays inside the mask grown from trousers."""
+"""Distance of a skirt's hem from the legs: small, so that it stays inside the mask grown from trousers."""
 
 ARM_RADII = (0.030, 0.026, 0.020)
 LEG_RADII = (0.046, 0.037, 0.030)
@@ -47,7 +47,7 @@ _HEM_HEIGHTS = {"short": (0.62, 0.0), "knee": (1.0, 0.06), "long": (1.0, 0.84)}
 """Down to where of the upper and of the lower leg a skirt reaches."""
 
 BODICE_EMBLEM, SKIRT_EMBLEM, LEG_EMBLEM = (0.0, 0.305, 0.046), (0.0, 0.535, 0.040), (0.0, 0.560, 0.028)
-"""Where a logo lies, as (u, v, radius): on the chest, on the front of a skirt, on the left thigh."""
+"""Position of a logo as (u, v, radius): on the chest, on the front of a skirt, on the left thigh."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The skeleton of a doll: joints in body units, and where the body lies in the picture.
+"""The skeleton of a doll: joints in body units, and the body's position in the picture.
 
 Body units: the origin is the crown's middle, x to the right of the picture, y down, 1 is the body's height.
 The proportions are those of a paper doll of about six heads. "Right" and "left" are the person's own sides; a

@@ -1,4 +1,4 @@
-"""The colours of the paper-doll world: RGB, 0 to 255, told apart at a glance."""
+"""The colours of the paper-doll world: RGB, 0 to 255, easy to distinguish by eye."""
 
 from math import dist
 
@@ -22,7 +22,7 @@ GARMENT_COLOURS: dict[str, Colour] = {
     "grey": (136, 140, 148),
     "black": (32, 32, 36),
 }
-"""What a garment can be made of; every colour stands out on PAPER."""
+"""What a garment can be made of; every colour contrasts with PAPER."""
 
 PATTERN_COLOURS: dict[str, Colour] = {"white": (252, 252, 252), **GARMENT_COLOURS}
 """What a pattern can be printed in."""
@@ -57,7 +57,7 @@ WALLS: tuple[Colour, ...] = (
 DARK: Colour = (40, 30, 32)
 LIPS: Colour = (192, 64, 72)
 PAPER: Colour = (226, 228, 230)
-"""The ground of product pictures: pale, and still told from a white print."""
+"""The background of product pictures: pale, but distinguishable from a white print."""
 
 
 def apart(one: Colour, other: Colour) -> float:

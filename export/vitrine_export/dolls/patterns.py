@@ -13,14 +13,14 @@ PERIOD = 0.2
 Bands are of 22 px at 192x256, nearly three latents wide for a VAE of factor 8."""
 
 Emblem = tuple[float, float, float]
-"""Where a logo lies on the cloth: u, v and radius."""
+"""Position of a logo on the cloth: u, v and radius."""
 
 
 @dataclass(frozen=True)
 class Cloth:
-    """The part of a garment's plane that a panel may cover, and where an emblem lies on it (or None).
+    """The part of a garment's plane that a panel may cover, and the position of an emblem on it (or None).
 
-    `shift` moves vertical stripes, in periods: 0.5 puts two beside the middle, 0 one onto it.
+    `shift` moves vertical stripes, in periods: 0.5 puts one on each side of the middle, 0 puts one on it.
     """
 
     width: float

@@ -1,7 +1,7 @@
 """Layers to pixels: colours with clean edges, labels without any mixing.
 
 Both are painted on a canvas three times as large; colours are averaged down, labels take the middle sample of
-each pixel, so a label is that of what lies at the pixel's centre.
+each pixel, so a pixel's label is that of the layer at its centre.
 """
 
 from functools import cache
@@ -47,7 +47,7 @@ def draw_person(person: Person, size: Size = SIZE) -> Image:
 def draw_garment(garment: Garment, size: Size = SIZE) -> Image:
     """The product picture: the garment flat on PAPER, (height, width, 3) uint8 RGB.
 
-    All garments of a category lie on the same stand, so a short one looks short.
+    All garments of a category are drawn on the same figure, so a short one looks short.
     """
     canvas = _canvas(size, PAPER)
     _paint(canvas, _flat(garment), _stand(garment.category))
@@ -121,7 +121,7 @@ def _paint(canvas: Image, layers: list[Layer], frame: Frame) -> None:
 
 
 def _print(canvas: Image, outline: NDArray[np.int32], print_: Print, frame: Frame) -> None:
-    """Paint the print where the layer of that outline, in fixed-point canvas pixels, lies."""
+    """Paint the print inside the layer's outline, which is in fixed-point canvas pixels."""
     height, width = canvas.shape[:2]
     left, top = np.clip((outline.min(axis=0) >> _SUBPIXEL_BITS) - 1, 0, (width, height))
     right, bottom = np.clip((outline.max(axis=0) >> _SUBPIXEL_BITS) + 2, 0, (width, height))

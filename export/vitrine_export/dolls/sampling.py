@@ -25,7 +25,7 @@ from vitrine_export.dolls.person import HAIR_STYLES, Background, Person, Pose, w
 Choice = TypeVar("Choice")
 
 CLEAR = 90.0
-"""RGB distance from which two colours next to each other are told apart."""
+"""RGB distance above which two neighbouring colours can be distinguished."""
 
 PRINT_CLEAR, HAIR_CLEAR = 1.6 * CLEAR, 0.6 * CLEAR
 """The same for a print on its cloth, which is small, and for hair at the face, where the edge is known."""
@@ -70,7 +70,7 @@ ARM_POSES = (
 
 
 def sample(seed: int, index: int, category: Category | None = None) -> Sample:
-    """The sample of that seed and index, the same for ever; of any category where none is asked for."""
+    """The sample of that seed and index, always the same. Without `category` it may be of any category."""
     if category is not None and category not in CATEGORIES:
         raise ValueError(f"category must be one of {CATEGORIES}, got {category!r}")
     rng = np.random.default_rng([seed, index])
@@ -95,7 +95,7 @@ def _pair(rng: np.random.Generator, low: float, high: float) -> tuple[float, flo
 
 
 def _garment(rng: np.random.Generator, form: Form, beside: list[Colour]) -> Garment:
-    """A garment of that form whose colour is told apart from those beside it."""
+    """A garment of that form whose colour can be distinguished from its neighbours' colours."""
     colours = [
         name for name, rgb in GARMENT_COLOURS.items() if all(apart(rgb, other) > CLEAR for other in beside)
     ]
@@ -110,7 +110,7 @@ def _garment(rng: np.random.Generator, form: Form, beside: list[Colour]) -> Garm
 
 
 def _worn(rng: np.random.Generator, asked: Garment, skin: Colour, wall: Colour) -> tuple[Garment, ...]:
-    """What the person wears before: separates, or a dress where a dress is asked for."""
+    """The clothes that the person wears at first: separates, or a dress for a try-on of a dress."""
     beside = [skin, wall, GARMENT_COLOURS[asked.colour]]
     covers = [form for form in FORMS if LENGTHS.get(form.length, -1) >= LENGTHS.get(asked.length, -1)]
     if asked.category == "dresses" and rng.random() < 0.5:
@@ -134,7 +134,7 @@ def _person(rng: np.random.Generator, skin: Colour, wall: Colour, worn: tuple[Ga
 
 
 def _pose(rng: np.random.Generator, build: float) -> Pose:
-    """A pose whose whole body lies in the picture."""
+    """A pose in which the whole body is inside the picture."""
     right, left = (ARM_POSES[arm] for arm in _arms(rng))
     uppers = float(rng.uniform(*right.upper)), float(rng.uniform(*left.upper))
     lowers = float(rng.uniform(*right.lower)), float(rng.uniform(*left.lower))

@@ -17,7 +17,7 @@ class Frame:
     axes: Points
 
     def place(self, points: Points) -> Points:
-        """The points (n, 2), given as (u, v) of this frame, in the plane that it lies on."""
+        """The points (n, 2), given as (u, v) of this frame, in the frame's plane."""
         return self.origin + points @ self.axes
 
 
@@ -65,7 +65,7 @@ def limb_frame(top: Points, bottom: Points, start: float = 0.0) -> Frame:
 def limb(
     top: Points, bottom: Points, top_radius: float, bottom_radius: float, round_end: bool = True
 ) -> Points:
-    """A tapering limb from `top` to `bottom`, round at the top and, if asked, at the bottom."""
+    """A tapering limb from `top` to `bottom`, round at the top and optionally at the bottom."""
     length = float(np.hypot(*(bottom - top)))
     head = ellipse(0.0, 0.0, top_radius, top_radius, 180.0, 360.0, corners=12)
     if round_end:

@@ -1,1 +1,1 @@
-"""The denoise engine at real size: exact savings, compilation and CUDA graphs beside plain computation."""
+"""The denoise engine at real size: exact savings, compilation and CUDA graphs against plain computation."""

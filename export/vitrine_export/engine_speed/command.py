@@ -1,4 +1,4 @@
-"""`vitrine-export engine-speed`: the torch engine at real size, beside the plain computation in one run."""
+"""`vitrine-export engine-speed`: the torch engine at real size against plain computation, in one run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from vitrine_export.engine_speed.variants import LADDER, PLAIN, Variant, variant
 from vitrine_export.flops import TERA, table
 from vitrine_export.sizes import picture_size
 
-HELP = (
-    "time the torch engine at the released size with random weights, each saving beside the plain computation"
-)
+HELP = "time the torch engine at the released size with random weights, each saving against plain computation"
 EXAMPLES = """\
 examples:
   vitrine-export engine-speed                       everything on cuda:0; without a GPU, what can be counted
@@ -61,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=variant,
         metavar="VARIANT",
         default=list(LADDER),
-        help="beside plain, which is always run (default: all forms, then compile and graphs)",
+        help="in addition to plain, which is always run (default: all forms, then compile and graphs)",
     )
     parser.add_argument(
         "--checkpoint", type=Path, help="its nets instead of random ones of the released size"
@@ -101,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _runnable(asked: list[Variant], device: torch.device) -> tuple[Variant, ...]:
-    """plain and the variants asked for; on the CPU the default ones with CUDA graphs are left out."""
+    """plain and the requested variants. On the CPU the default list leaves out CUDA graphs."""
     if device.type != "cuda" and asked != list(LADDER) and any("graphs" in one.ways for one in asked):
         raise BadRequest("+graphs needs a CUDA device")
     there = (one for one in asked if device.type == "cuda" or "graphs" not in one.ways)
@@ -109,7 +107,7 @@ def _runnable(asked: list[Variant], device: torch.device) -> tuple[Variant, ...]
 
 
 def _words(args: argparse.Namespace, size: tuple[int, int]) -> str:
-    """The command that measures what was asked for."""
+    """The command line that repeats this measurement."""
     words = ["vitrine-export", "engine-speed", "--device", "cuda:0", "--dtype", *args.dtype]
     words += ["--size", f"{size[0]}x{size[1]}", "--steps", str(args.steps)]
     words += ["--concurrent", *map(str, args.concurrent)]

@@ -53,7 +53,7 @@ class Row:
 def row(
     name: tuple[str, int, str], flop: float, timed: Timed, rate: float, reference: np.ndarray | None
 ) -> Row:
-    """The figures of a variant (dtype, at once, name); `reference`: what plain gave for some of its jobs."""
+    """The figures of a variant (dtype, jobs in flight, name); `reference`: plain's results for some jobs."""
     finite = bool(np.isfinite(timed.latents).all())
     return Row(
         *name,
@@ -119,7 +119,7 @@ class Report:
         )
 
     def _plain_s(self, row: Row) -> float | None:
-        """What plain takes for a picture in the same dtype with as many at once."""
+        """Seconds of the plain variant for a picture, in the same dtype with as many jobs in flight."""
         same = (r for r in self.rows if (r.dtype, r.at_once, r.variant) == (row.dtype, row.at_once, "plain"))
         return next((r.picture_s for r in same), None)
 

@@ -46,7 +46,7 @@ class Given:
 class Released:
     """The released computation, in rows: every step computes everything.
 
-    A compiler leaves out the end of GarmentNet, whose output nobody reads; the counted work holds it still.
+    A compiler leaves out the end of GarmentNet, whose output is unused; the counted work still includes it.
     """
 
     def __init__(self, given: Given, whole_garment: bool, queries: Queries) -> None:

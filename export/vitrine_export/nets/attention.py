@@ -126,7 +126,7 @@ def mix(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
 
 
 def mix_beside_zeros(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
-    """`mix` as if as many zero tokens stood beside the M given ones, without computing them.
+    """`mix` as if M zero tokens followed the M given ones, without computing them.
 
     Bias-free projections make them M keys of logit 0 and value 0: `mix` times sigmoid(lse − ln M). One zero
     key with logit ln M weighs as much as all M, so fused kernels, which keep lse to themselves, can do it.

@@ -12,7 +12,7 @@ from vitrine_export.nets.image_projection import ProjectionShape
 from vitrine_export.nets.tryon_unet import TryonNet
 
 PROJECTION = "encoder_hid_proj."
-PROJECTION_KEY = "image_projection"  # our one key in unet/config.json: what the weights do not tell
+PROJECTION_KEY = "image_projection"  # our one key in unet/config.json: what the weights do not show
 
 # config key → the values that the released code's computation covers
 KNOWN: Final[dict[str, tuple[object, ...]]] = {

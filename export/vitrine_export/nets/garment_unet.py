@@ -33,7 +33,7 @@ class GarmentNet(nn.Module):
         return self._finish(hidden, capturing)
 
     def released(self, latents: Tensor, timesteps: Tensor, prompt: Tensor) -> list[Tensor]:
-        """`forward` at the released code's price: it goes on to the upsampler, whose output nobody reads."""
+        """`forward` at the released code's price: it also runs the upsampler, whose output is not used."""
         capturing = Capturing(prompt)
         traverse(self.released_steps, *self._start(latents, timesteps), capturing)
         return capturing.features

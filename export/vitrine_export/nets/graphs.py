@@ -1,4 +1,4 @@
-"""The three graphs of the denoise engine, beside the nets they wrap: named tensors in, named tensors out.
+"""The graphs of the denoise engine, next to the nets that they wrap: named tensors in, named tensors out.
 
 R rows, every row its own job: its own timestep, guidance and garment. "halves" is 2 for [uncond, cond] under
 guidance and 1 for cond alone.

@@ -50,7 +50,7 @@ class ProjectionShape:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], prefix: str, head_width: int | None = None) -> Self:
-        """From the weights under `prefix`. They do not hold the head width: 64 unless told.
+        """From the weights under `prefix`. They do not hold the head width: 64 unless given.
 
         Raises ValueError where the inner width is not a multiple of the head width.
         """

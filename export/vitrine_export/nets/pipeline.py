@@ -194,7 +194,7 @@ def _halves(uncond: Tensor, cond: Tensor, guides: bool) -> Tensor:
 
 
 def _is_normalised(image: PipelineImageInput) -> bool:
-    """Whether an image is in [-1, 1] already, as the released code tells: it holds a negative value."""
+    """Whether an image is in [-1, 1] already, by the released code's rule: it holds a negative value."""
     return isinstance(image, Tensor | np.ndarray) and bool((image < 0).any())
 
 

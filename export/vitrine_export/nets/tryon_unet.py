@@ -137,6 +137,6 @@ class TryonNet(nn.Module):
 
 
 def _slices(channels: list[int]) -> list[slice]:
-    """Where each block's [K, V] lies in the packed last axis."""
+    """The slice of each block's [K, V] in the packed last axis."""
     ends = [2 * sum(channels[: index + 1]) for index in range(len(channels))]
     return [slice(end - 2 * width, end) for end, width in zip(ends, channels, strict=True)]

@@ -1,4 +1,4 @@
-"""One compared quantity, its gate, and how checks are told."""
+"""One compared quantity, its tolerance, and how checks are printed."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -98,7 +98,7 @@ def _check_predictions(case: str, form: Form, nets: Nets, job: Job, arrays: Arra
 
 
 def _scheduler(folder: Folder, case: str, described: Config) -> SchedulerMixin:
-    """The case's scheduler: told by meta.json, or by the case's name, DDPM where neither does."""
+    """The case's scheduler, from meta.json or else from the case's name; DDPM if neither names one."""
     config, told = dict(folder.meta["scheduler"]), described.get("scheduler", case)
     if not isinstance(told, str):
         config, told = {**config, **told}, told.get("_class_name", case)

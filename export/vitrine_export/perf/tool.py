@@ -68,7 +68,7 @@ def find_tool(folder: Path | None = None) -> Tool:
 
 
 def _complaint(printed: str) -> str:
-    """The lines that tell of the failure, or the last one."""
+    """The lines that describe the failure, or the last one."""
     lines = [" ".join(line.split()) for line in printed.splitlines() if line.strip()]
     told = [line for line in lines if any(word in line.lower() for word in ("fail", "error", "unable"))]
     return "; ".join(dict.fromkeys(told[-3:] or lines[-1:] or ["it printed nothing"]))

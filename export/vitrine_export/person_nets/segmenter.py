@@ -1,4 +1,4 @@
-"""The small checkpoint's segmenters: one encoder-decoder that stands where SCHP and DensePose stand.
+"""The small checkpoint's segmenters: one encoder-decoder in place of SCHP and of DensePose.
 
 They keep the released files' contracts (inputs, outputs, sizes), so the code around them is the same.
 """

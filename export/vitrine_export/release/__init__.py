@@ -1,1 +1,1 @@
-"""Releases: an exported repository joins the served one, as a version beside the one before."""
+"""Releases: an exported repository is added to the served one as a further version."""

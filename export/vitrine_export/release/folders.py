@@ -20,7 +20,7 @@ from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.errors import ReleaseFailed
 
 MODELS = tuple(row for row in STAGES if row.of_checkpoint)
-"""In the order in which they are loaded: who calls comes after the called."""
+"""In loading order: a model comes after the models that it calls."""
 
 PIPELINE = "try_on"
 CODE = "model.py"
@@ -68,7 +68,7 @@ def planned(source: Path, target: Path) -> Release:
 
 
 def add(release: Release, source: Path, target: Path) -> None:
-    """Write the release's folders, each at once, the pipelines last."""
+    """Write the release's folders, each with one rename, the pipelines last."""
     for name in release.models:
         made = target / name / f".{release.version}.draft"
         shutil.rmtree(made, ignore_errors=True)
@@ -90,7 +90,7 @@ def withdraw(version: int, repository: Path) -> dict[str, list[int]]:
     if not left:
         raise ReleaseFailed(f"release {version} is the only one of {repository}")
     removed: dict[str, list[int]] = {}
-    for row in reversed(MODELS):  # who calls goes before the called
+    for row in reversed(MODELS):  # a model is removed before the models that it calls
         needed = {manifest.version_of(row.name) for manifest in left.values()}
         for unneeded in set(versions(repository, row.name)) - needed:
             shutil.rmtree(repository / row.name / str(unneeded))

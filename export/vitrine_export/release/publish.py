@@ -1,4 +1,4 @@
-"""`vitrine-export publish`: a new release beside the one that is served."""
+"""`vitrine-export publish`: add a new release next to the one that is served."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ examples:
   vitrine-export withdraw 2 --into model_repository --url localhost:8001
 
 Networks that have not changed are shared, not copied. With --url models are loaded in the order of the stage
-table: the pipelines, which call the others, come last, so that a release that fails serves nobody."""
+table: the pipelines, which call the others, come last: a release that fails never answers a request."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

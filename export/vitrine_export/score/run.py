@@ -32,14 +32,14 @@ TryOn = Callable[[Picture, dolls.Sample, Picture], Awaitable[tuple[Picture, NDAr
 SEEN = (densepose.WIDTH, densepose.HEIGHT)
 LABELS, PARTS = 19, 25
 GARMENTS = 8
-"""Among how many garments the asked one must be recognised in the result."""
+"""The number of garments among which the requested one must be recognised in the result."""
 
 AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Options:
-    """How each try-on is asked for; guidance None is the checkpoint's, `brief` sends no description."""
+    """The options of each try-on; guidance None is the checkpoint's, `brief` sends no description."""
 
     steps: int
     guidance: float | None = None

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the asked stages in order and write each into the checkpoint folder."""
+    """Train the requested stages in order and write each into the checkpoint folder."""
     from vitrine_orchestrator.person.parsing import ATR_SIZE, LIP_SIZE
 
     from vitrine_export.training import latents, person, save, tryon, vae

@@ -34,7 +34,7 @@ from vitrine_export.training.tokenizers import END, START, vocabulary, write_tok
 
 NEGATIVE_PROMPT = "monochrome, lowres, bad anatomy, worst quality, low quality"
 DROPPED, BRIEF, NOISY = 0.05, 0.25, 0.65
-"""Shares of rows: without any condition; told no more than the category; at a timestep of 700 or more."""
+"""Shares of rows: without any condition; with the category as the only text; at a timestep of 700 or more."""
 
 
 class Nets(nn.Module):
@@ -73,7 +73,7 @@ class Nets(nn.Module):
 
 @torch.no_grad()
 def start_alike(tryon: nn.Module, garment: nn.Module) -> None:
-    """Give GarmentNet the weights of TryonNet wherever it has them too.
+    """Give GarmentNet the weights of TryonNet for every tensor that both have.
 
     TryonNet's own keys are asked of both nets' features: they find like by like from the first step on if
     both nets see alike. (The released pair was trained from one net as well: both are SDXL.)
