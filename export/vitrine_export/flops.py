@@ -4,6 +4,7 @@ Counted on meta tensors (no weights, no arithmetic): matrix products and convolu
 """
 
 import argparse
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -133,26 +134,47 @@ def table(width: int, height: int, steps: int, guidance: float, configs: Configs
     ]
 
 
+@dataclass(frozen=True)
+class Family:
+    """Where a family's table is counted, and its released size and guidance."""
+
+    module: str
+    width: int
+    height: int
+    guidance: float
+
+
+FAMILIES = {
+    "idm-vton": Family("vitrine_export.flops", 768, 1024, 2.0),
+    "fashn": Family("vitrine_export.flops_fashn", 576, 864, 1.5),
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--width", type=int, default=768, help="pixels (default 768)")
-    parser.add_argument("--height", type=int, default=1024, help="pixels (default 1024)")
+    parser.add_argument("--family", choices=FAMILIES, default="idm-vton", help="default idm-vton")
+    parser.add_argument("--width", type=int, help="pixels (default: the family's)")
+    parser.add_argument("--height", type=int, help="pixels (default: the family's)")
     parser.add_argument("--steps", type=int, default=30, help="denoising steps (default 30)")
     parser.add_argument(
-        "--guidance", type=float, default=2.0, help="guidance scale, 1 or less for none (default 2)"
+        "--guidance", type=float, help="guidance scale, 1 or less for none (default: the family's)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object: TFLOP by name")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; the exit status is 0."""
-    lines = table(args.width, args.height, args.steps, args.guidance)
-    size = f"{args.width}x{args.height}"
+    family = FAMILIES[args.family]
+    width, height = args.width or family.width, args.height or family.height
+    guidance = family.guidance if args.guidance is None else args.guidance
+    count_table = importlib.import_module(family.module).table
+    lines = count_table(width, height, args.steps, guidance)
+    size = f"{width}x{height}"
     if args.json:
         figures = {line.name: round(line.flop / TERA, 3) for line in lines}
-        print(json.dumps({"size": size, "steps": args.steps, "guidance": args.guidance, **figures}))
+        print(json.dumps({"size": size, "steps": args.steps, "guidance": guidance, **figures}))
         return 0
-    print(f"TFLOP of denoising, {size}, {args.steps} steps, guidance {args.guidance:g}")
+    print(f"TFLOP of denoising, {size}, {args.steps} steps, guidance {guidance:g}")
     for line in lines:
         print(f"{line.flop / TERA:9.2f}  {line.name:15} {line.what}")
     return 0

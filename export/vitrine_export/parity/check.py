@@ -8,7 +8,24 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-Kind = Literal["noise", "latents", "image", "exact", "pixels", "shown"]
+Kind = Literal[
+    "noise",
+    "latents",
+    "image",
+    "exact",
+    "pixels",
+    "velocity",
+    "activation",
+    "states",
+    "bytes",
+    "times",
+    "sinusoids",
+    "tensor",
+    "shares",
+    "points",
+    "resized",
+    "shown",
+]
 
 GATES: Final[dict[Kind, float]] = {
     "noise": 2e-4,  # of the UNet's predictions, about 2 at most
@@ -16,6 +33,16 @@ GATES: Final[dict[Kind, float]] = {
     "image": 2e-4,  # of pixels in [0, 1]
     "exact": 0.0,
     "pixels": 16.0,  # of a mask: "a few", where OpenCV or Pillow is another version
+    "velocity": 2e-4,  # of a pixel-space network, about 3 at most
+    "activation": 2e-4,  # as a share of the array's largest value
+    "states": 4e-4,
+    "bytes": 0.005,  # the share of a picture's bytes that are 1 off; none may be further off
+    "times": 1e-6,
+    "sinusoids": 1.5e-4,  # the product 1000 t f is float32 in the released code
+    "tensor": 1e-6,
+    "shares": 1e-5,  # joints as shares of width and height
+    "points": 1e-3,  # in px
+    "resized": 1.0,  # bytes, where OpenCV or Pillow is another version
     "shown": float("inf"),
 }
 """The largest difference that is still right: those of the reference arrays' own notes."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_export.errors import BadCheckpoint
+from vitrine_export.parity import fashn
 from vitrine_export.parity.check import Check, as_json, as_text, worst_of
 from vitrine_export.parity.folder import Folder
 from vitrine_export.parity.person import check_masks, check_parsing
@@ -36,6 +37,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_folder(folder: Folder) -> Iterator[Check]:
-    """The checks of every kind of case."""
+    """The checks of every kind of case, by the family that meta.json describes."""
+    if fashn.recognised(folder):
+        opened = fashn.FashnFolder(folder)
+        for check in fashn.KINDS:
+            yield from check(opened)
+        return
     for kind in (check_steps, check_pipes, check_masks, check_parsing):
         yield from kind(folder)
