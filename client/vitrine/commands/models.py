@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from vitrine.commands.connection import add_connection, open_client
+from vitrine.licences import LICENCES, rows
 from vitrine.statuses import ModelStatus
 
 HELP = "show what the server has loaded: versions, readiness, statistics"
@@ -15,6 +16,7 @@ EXAMPLES = """\
 examples:
   vitrine models                      a table; exit code 1 when a model is not ready
   vitrine models --json | jq '.[] | select(.ready | not)'
+  vitrine models --licences           who may use what; asks no server
 
 columns: requests answered and failed, rows per call (above 1: requests were batched), mean time of a
 request and the part of it spent waiting in Triton's queue."""
@@ -24,12 +26,19 @@ _COLUMNS = ("model", "version", "state", "requests", "failed", "rows/call", "mea
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
+    parser.add_argument(
+        "--licences",
+        action="store_true",
+        help="print the licences of networks and libraries; asks no server",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON list instead of a table")
     add_connection(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the models; 1 when one of them is not ready."""
+    if args.licences:
+        return _print_licences(args.json)
     with open_client(args) as vitrine:
         models = vitrine.models()
     if args.json:
@@ -39,15 +48,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(model.ready for model in models) else 1
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text, columns aligned: the first three to the left, figures to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+def _print_licences(as_json: bool) -> int:
+    print(json.dumps([asdict(one) for one in LICENCES], indent=2) if as_json else table([*rows()]))
+    return 0
+
+
+def table(lines: Sequence[Sequence[str]]) -> str:
+    """Lines as text, columns aligned: the first three to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column < 3 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for row in rows
+        for row in lines
     )
 
 

@@ -1,0 +1,134 @@
+"""Under which licences the networks and libraries are that a served picture passes through. Not legal advice.
+
+`vitrine models --licences` prints this table, and docs/licences.md holds it; a test keeps it complete. What a
+server really runs depends on the checkpoint that was exported: read the row of that checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Commercial = Literal["yes", "no", "as stated", "unclear"]
+"""Whether pictures may be sold: "as stated" by the authors, where a doubt is named; "unclear" where nobody says."""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """The licence of one work. `stages` are the models of the repository that it serves, "" for libraries."""
+
+    work: str
+    licence: str
+    commercial: Commercial
+    source: str
+    stages: tuple[str, ...] = ()
+    note: str = ""
+
+
+IDM_STAGES = (
+    "text_encoder", "text_encoder_2", "image_encoder", "vae_encoder", "vae_decoder", "denoise", "prepare_text",
+)  # fmt: skip
+PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
+
+CHECKPOINTS = (
+    Licence(
+        "paper-doll checkpoint",
+        "the project's own",
+        "yes",
+        "checkpoints/paper-doll, trained on drawn pictures",
+        (*IDM_STAGES, *PERSON_STAGES),
+    ),
+    Licence(
+        "IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the Hugging Face hub", IDM_STAGES
+    ),
+    Licence(
+        "OpenPose body model",
+        "CMU licence, academic and non-commercial",
+        "no",
+        "CMU-Perceptual-Computing-Lab/openpose",
+        ("pose",),
+        "the licence for commercial use is sold by CMU, not for every field",
+    ),
+    Licence(
+        "SCHP human parsing",
+        "MIT for the code",
+        "unclear",
+        "GoGoDuck912/Self-Correction-Human-Parsing",
+        ("parsing_atr", "parsing_lip"),
+        "trained on ATR and LIP, which are research data",
+    ),
+    Licence(
+        "DensePose model",
+        "CC BY-NC for the first release, Apache-2.0 for detectron2's code",
+        "unclear",
+        "facebookresearch/detectron2, projects/DensePose",
+        ("densepose",),
+        "trained on DensePose-COCO",
+    ),
+    Licence(
+        "FASHN VTON 1.5 weights",
+        "Apache-2.0",
+        "as stated",
+        "fashn-ai/fashn-vton-1.5 on the Hugging Face hub",
+        note="the authors state research and commercial use; the training data are not disclosed",
+    ),
+    Licence(
+        "DWPose (YOLOX and the pose network)",
+        "Apache-2.0",
+        "as stated",
+        "IDEA-Research/DWPose, yzd-v/DWPose on the Hugging Face hub",
+        note="trained on COCO-WholeBody and UBody, said to be non-commercial data; fetch it from upstream",
+    ),
+    Licence(
+        "FASHN human parser (SegFormer-B4)",
+        "NVIDIA Source Code License for SegFormer",
+        "no",
+        "fashn-ai/fashn-human-parser on the Hugging Face hub",
+        note="never loaded here: photographs without a mask and flat-lay garments do not need it",
+    ),
+)
+"""Weights that people export; only the first is shipped."""
+
+LIBRARIES = tuple(
+    Licence(work, licence, "yes", "its distribution on PyPI", note=note)
+    for work, licence, note in (
+        ("boto3", "Apache-2.0", ""),
+        ("diffusers", "Apache-2.0", "export only"),
+        ("numpy", "BSD-3-Clause", ""),
+        ("obstore", "MIT", ""),
+        ("onnx", "Apache-2.0", "export only"),
+        ("onnxruntime", "MIT", ""),
+        ("onnxscript", "MIT", "export only"),
+        ("opencv-python-headless", "Apache-2.0", "its wheel carries FFmpeg under LGPL-2.1"),
+        ("pillow", "MIT-CMU", ""),
+        ("safetensors", "Apache-2.0", ""),
+        ("tokenizers", "Apache-2.0", ""),
+        ("torch", "BSD-3-Clause", "export only, and the torch engine"),
+        ("tqdm", "MPL-2.0 and MIT", ""),
+        ("transformers", "Apache-2.0", "export only"),
+        ("tritonclient", "BSD-3-Clause", ""),
+    )
+)
+"""What an installed server or exporter imports; tools for development are left out."""
+
+SERVERS = (
+    Licence("NVIDIA Triton (embedded)", "BSD-3-Clause", "yes", "the nvidia-pytriton wheel, Apache-2.0"),
+    Licence(
+        "NVIDIA Triton (container)",
+        "BSD-3-Clause",
+        "yes",
+        "NVIDIA's container registry",
+        note="the image also holds CUDA and TensorRT under NVIDIA's own licences",
+    ),
+)
+
+LICENCES = (*CHECKPOINTS, *SERVERS, *LIBRARIES)
+
+
+def rows() -> Iterator[tuple[str, str, str, str, str]]:
+    """work, licence, commercial use, source, and a note with the stages: the table as text."""
+    yield ("work", "licence", "commercial", "source", "stages and notes")
+    for one in LICENCES:
+        about = "; ".join(part for part in (", ".join(one.stages), one.note) if part)
+        yield (one.work, one.licence, one.commercial, one.source, about or "-")
