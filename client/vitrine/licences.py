@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Commercial = Literal["yes", "no", "as stated", "unclear"]
-"""Whether pictures may be sold: "as stated" by the authors, where a doubt is named; "unclear" where nobody says."""
+"""Whether pictures may be sold. "as stated" by the authors, with a doubt that is named; "unclear": not said."""
 
 
 @dataclass(frozen=True)
 class Licence:
-    """The licence of one work. `stages` are the models of the repository that it serves, "" for libraries."""
+    """The licence of one work; `stages` are the models of the repository that run on it."""
 
     work: str
     licence: str
@@ -39,9 +39,7 @@ CHECKPOINTS = (
         "checkpoints/paper-doll, trained on drawn pictures",
         (*IDM_STAGES, *PERSON_STAGES),
     ),
-    Licence(
-        "IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the Hugging Face hub", IDM_STAGES
-    ),
+    Licence("IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the hub", IDM_STAGES),
     Licence(
         "OpenPose body model",
         "CMU licence, academic and non-commercial",
@@ -70,21 +68,21 @@ CHECKPOINTS = (
         "FASHN VTON 1.5 weights",
         "Apache-2.0",
         "as stated",
-        "fashn-ai/fashn-vton-1.5 on the Hugging Face hub",
+        "fashn-ai/fashn-vton-1.5 on the hub",
         note="the authors state research and commercial use; the training data are not disclosed",
     ),
     Licence(
         "DWPose (YOLOX and the pose network)",
         "Apache-2.0",
         "as stated",
-        "IDEA-Research/DWPose, yzd-v/DWPose on the Hugging Face hub",
+        "IDEA-Research/DWPose, yzd-v/DWPose on the hub",
         note="trained on COCO-WholeBody and UBody, said to be non-commercial data; fetch it from upstream",
     ),
     Licence(
         "FASHN human parser (SegFormer-B4)",
         "NVIDIA Source Code License for SegFormer",
         "no",
-        "fashn-ai/fashn-human-parser on the Hugging Face hub",
+        "fashn-ai/fashn-human-parser on the hub",
         note="never loaded here: photographs without a mask and flat-lay garments do not need it",
     ),
 )
