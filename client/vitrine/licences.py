@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Commercial = Literal["yes", "no", "as stated", "unclear"]
-"""Whether pictures may be sold. "as stated" by the authors, with a doubt that is named; "unclear": not said."""
+"""Whether pictures may be sold. "as stated" by the authors, a doubt is named; "unclear": nobody says."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Licence:
 
 
 IDM_STAGES = (
-    "text_encoder", "text_encoder_2", "image_encoder", "vae_encoder", "vae_decoder", "denoise", "prepare_text",
+    "prepare_text", "text_encoder", "text_encoder_2", "image_encoder", "vae_encoder", "vae_decoder", "denoise",
 )  # fmt: skip
 PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
 
