@@ -27,7 +27,8 @@ class Licence:
 
 
 IDM_STAGES = (
-    "prepare_text", "text_encoder", "text_encoder_2", "image_encoder", "vae_encoder", "vae_decoder", "denoise",
+    "prepare_text", "text_encoder", "text_encoder_2", "image_encoder",
+    "vae_encoder", "vae_decoder", "denoise",
 )  # fmt: skip
 PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
 
