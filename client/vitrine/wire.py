@@ -84,7 +84,11 @@ def unreachable(address: str, reason: object, via: str | None = None) -> Unavail
 
 
 def _by_way_of(via: str | None) -> str:
-    return f"; the call went through {via}: put the server's host into no_proxy to call it directly" if via else ""
+    return (
+        f"; the call went through {via}: put the server's host into no_proxy to call it directly"
+        if via
+        else ""
+    )
 
 
 def request_headers(headers: Mapping[str, str]) -> dict[str, str] | None:

@@ -61,7 +61,10 @@ class Settings:
         default=None, metadata=_rules("address of another store than Amazon's")
     )
     cache_region: str | None = field(default=None, metadata=_rules("region of the store"))
-
+    at_once: int = field(
+        default=0,
+        metadata=_rules("requests at once in each model, at most; 0: as many as its config says", least=0),
+    )
     turns: str = field(
         default="on",
         metadata=_rules("denoiser and decoder on few cores compute in turn", words=("on", "off")),
@@ -85,6 +88,10 @@ class Settings:
                 for name, text in given.items()
             }
         )
+
+    def in_flight(self, configured: int) -> int:
+        """Requests at once in a model whose config says `configured`."""
+        return min(configured, self.at_once or configured)
 
 
 def _is_service_link(name: str, value: str) -> bool:

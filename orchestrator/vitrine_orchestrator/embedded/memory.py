@@ -1,0 +1,68 @@
+"""A server with little shared memory: fewer requests at once, and room that is kept for each model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from vitrine import Vitrine
+from vitrine.errors import Unavailable, VitrineError
+from vitrine.inputs import Tensors
+from vitrine.retry import Retry
+
+from vitrine_orchestrator.shared_memory import complaint, free_bytes, need_of
+from vitrine_orchestrator.stages import AT_WORK
+
+AT_ONCE = "VITRINE_AT_ONCE"
+PATIENCE_S = 60.0  # for one of the requests that keep room
+
+logger = logging.getLogger(__name__)
+
+
+def admitted(repository: Path, models: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings for a server on this machine: how many requests at once its shared memory bears.
+
+    Empty where there is enough for all, or where the models are not ours. Unavailable where not even the
+    models fit; a warning where there is little.
+    """
+    if "try_on" not in models:
+        return {}
+    needed, there = need_of(repository, models), free_bytes()
+    said = complaint(needed, there)
+    if said is None:
+        return {}
+    if there < needed.start:
+        raise Unavailable(said)
+    logger.warning("%s", said)
+    return {AT_ONCE: environment.get(AT_ONCE) or str(max(1, min(AT_WORK, needed.fitting(there))))}
+
+
+def reserve(address: str) -> None:
+    """Have each model take the shared memory that one try-on needs, before large requests take all of it.
+
+    A model's part never shrinks: where one has grown over all that is there, the others could never work again.
+    """
+    with Vitrine(address, timeout_s=PATIENCE_S, retry=Retry(tries=1)) as vitrine:
+        for model, inputs in _requests():
+            try:
+                vitrine.infer(model, inputs)
+            except VitrineError as error:  # such as no person in the picture: its networks have run
+                logger.info("keeping shared memory for %s: %s", model, error)
+
+
+def _requests() -> list[tuple[str, Tensors]]:
+    """Small requests that reach every model of a try-on."""
+    drawn = np.random.default_rng(0).integers(0, 255, (512, 384, 3), np.uint8)
+    file = BytesIO()
+    Image.fromarray(drawn).save(file, "PNG")
+    picture = np.array([file.getvalue()], np.object_)
+    return [
+        ("prepare_garment", {"garment": picture}),
+        ("prepare_person", {"person": picture}),
+        ("prepare_text", {"description": np.array([b"a garment"], np.object_)}),
+        ("try_on", {"person": picture, "garment": picture, "steps": np.array([1], np.int32)}),
+    ]

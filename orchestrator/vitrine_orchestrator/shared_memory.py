@@ -1,0 +1,105 @@
+"""How much shared memory (/dev/shm) a server needs, and how many requests at once fit into what there is.
+
+Triton's Python backend passes every tensor between processes through it. Each model has a part of its own,
+which grows with what is under way and never shrinks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from vitrine.errors import Unavailable
+
+from vitrine_orchestrator.manifest import read_manifest, versions
+from vitrine_orchestrator.stages import AT_WORK, SIZES, Tensor, networks, numpy_dtype
+
+FOLDER = Path("/dev/shm")
+FULL = "shared memory pool"  # in Triton's sentence (2.51) for a part that cannot grow
+
+MIB = 2**20
+PART = MIB  # of each model before its first request
+PHOTO = 5 * MIB  # an encoded picture as a phone takes it
+PHOTO_COPIES = 3  # in the parts of try_on and prepare_person, and the answer
+SPARE = 2  # a part is this much larger than what is in it at one time
+WARM = 3  # the same for a network's warm-up
+ENDS = 2  # each call is in the part of the caller and in that of the called
+
+# The pictures of the checkpoint's size in one try-on: person and its body, garment, result.
+PICTURES = 4
+PERSON_NETWORKS = ("pose", "parsing_atr", "parsing_lip", "densepose", "image_encoder")
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a server's models take of shared memory, in bytes."""
+
+    start: int  # loaded and warm
+    try_on: int  # more for each try-on under way
+
+    def of(self, at_once: int) -> int:
+        """With so many try-ons under way."""
+        return self.start + at_once * self.try_on
+
+    def fitting(self, there: int) -> int:
+        """How many try-ons at once fit into `there` bytes: 0 to AT_WORK."""
+        return max(0, min(AT_WORK, (there - self.start) // self.try_on))
+
+
+def need(models: Iterable[str], height: int, width: int) -> Need:
+    """The need of these models with a checkpoint of that picture size, in pixels.
+
+    start = for each model 1 MiB, or 3 · inputs of a network's warm-up where that is more
+    try_on = 2 · 2 · (inputs of the person's networks + 4 pictures of the checkpoint's size as FP32)
+             + 3 · 5 MiB for the caller's photo
+    """
+    inputs = {row.name: sum(map(_bytes, row.inputs)) for row in networks()}
+    start = sum(max(PART, WARM * inputs.get(name, 0)) for name in models)
+    calls = sum(inputs[name] for name in PERSON_NETWORKS) + PICTURES * 3 * height * width * 4
+    return Need(start, ENDS * SPARE * calls + PHOTO_COPIES * PHOTO)
+
+
+def need_of(repository: Path, models: Sequence[str]) -> Need:
+    """The need of a repository's models; without a manifest there the small checkpoint's size counts."""
+    height, width = SIZES["height"].doll, SIZES["width"].doll
+    if found := versions(repository, "try_on"):
+        try:
+            manifest = read_manifest(repository / "try_on" / str(found[-1]))
+            height, width = manifest.height, manifest.width
+        except (Unavailable, KeyError, ValueError):
+            pass  # Triton will say what is wrong with it
+    return need(models, height, width)
+
+
+def free_bytes(folder: Path = FOLDER) -> int:
+    """What is free in shared memory."""
+    there = os.statvfs(folder)
+    return there.f_bavail * there.f_frsize
+
+
+def complaint(needed: Need, there: int) -> str | None:
+    """What to say of a server that has `there` bytes and may need more; None when they are enough."""
+    if there >= needed.of(AT_WORK):
+        return None
+    how = (
+        "give it more (docker run --shm-size, shm_size in compose, an emptyDir of medium Memory at /dev/shm)"
+    )
+    if there < needed.start:
+        return f"/dev/shm has {_mib(there)} free, the models need {_mib(needed.start)} to start: {how}"
+    return (
+        f"/dev/shm (shared memory) has {_mib(there)} free, {AT_WORK} try-ons at once need "
+        f"{_mib(needed.of(AT_WORK))}: each model works on at most {max(1, needed.fitting(there))} at once, and "
+        f"a request that finds no room is refused as busy. To serve more at once {how}"
+    )
+
+
+def _bytes(tensor: Tensor) -> int:
+    dims = (dim if isinstance(dim, int) else SIZES[dim].doll for dim in tensor.dims)
+    return prod(dims) * numpy_dtype(tensor).itemsize
+
+
+def _mib(count: int) -> str:
+    return f"{count / MIB:.0f} MiB"
