@@ -63,15 +63,19 @@ def need(models: Iterable[str], height: int, width: int) -> Need:
 
 
 def need_of(repository: Path, models: Sequence[str]) -> Need:
-    """The need of a repository's models; without a manifest there the small checkpoint's size counts."""
-    height, width = SIZES["height"].doll, SIZES["width"].doll
+    """The need of a repository's models."""
+    return need(models, *picture_size(repository))
+
+
+def picture_size(repository: Path) -> tuple[int, int]:
+    """Height and width of the newest release's pictures; the small checkpoint's where no manifest says."""
     if found := versions(repository, "try_on"):
         try:
             manifest = read_manifest(repository / "try_on" / str(found[-1]))
-            height, width = manifest.height, manifest.width
+            return manifest.height, manifest.width
         except (Unavailable, KeyError, ValueError):
             pass  # Triton will say what is wrong with it
-    return need(models, height, width)
+    return SIZES["height"].doll, SIZES["width"].doll
 
 
 def free_bytes(folder: Path = FOLDER) -> int:
@@ -91,8 +95,8 @@ def complaint(needed: Need, there: int) -> str | None:
         return f"/dev/shm has {_mib(there)} free, the models need {_mib(needed.start)} to start: {how}"
     return (
         f"/dev/shm (shared memory) has {_mib(there)} free, {AT_WORK} try-ons at once need "
-        f"{_mib(needed.of(AT_WORK))}: each model works on at most {max(1, needed.fitting(there))} at once, and "
-        f"a request that finds no room is refused as busy. To serve more at once {how}"
+        f"{_mib(needed.of(AT_WORK))}: each model works on at most {max(1, needed.fitting(there))} at once, "
+        f"and a request that finds no room is refused as busy. To serve more at once {how}"
     )
 
 

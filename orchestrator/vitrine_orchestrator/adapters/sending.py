@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_failure(error: Exception) -> VitrineError:
-    """What an exception out of Triton's Python backend means: Busy where shared memory is full, else internal."""
+    """What an exception out of Triton's Python backend means: Busy where /dev/shm is full."""
     if FULL in str(error):
         return memory_full()
     return VitrineError("internal error; the server's log says more")

@@ -24,8 +24,8 @@ EXAMPLES = """\
 examples:
   vitrine serve                                          on the usual ports, until Ctrl-C
   vitrine serve --trace trace.json                       with a trace of every request
-  vitrine serve --keepalive 30                           for clients behind routers that drop quiet connections
-  vitrine serve -- --trace-config=rate=100 --log-verbose=1   any option of tritonserver after --
+  vitrine serve --keepalive 30                           for routers that drop quiet connections
+  vitrine serve -- --log-format=ISO8601 --log-info=false any option of tritonserver after --
 
 Options that vitrine serve sets itself (repository, ports, backends, model control, ...) are refused after --
 by name. Limits of pictures, caches and more are environment variables: VITRINE_MAX_PIXELS=20000000

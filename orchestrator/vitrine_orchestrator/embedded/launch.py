@@ -13,8 +13,8 @@ twice: with the usual 8 MiB a body of 4.2 MB ends the server. This is enough for
 as far as it is used."""
 STRICT_OVERCOMMIT = "2"  # the kernel then counts a stack as used memory from the start
 
-# Asks Linux for a SIGTERM when we (the thread that starts the server) die, sets the stack's size, then becomes
-# the server.
+# Asks Linux for a SIGTERM when we (the thread that starts the server) die, sets the size of the stack, then
+# becomes the server.
 LAUNCHER = (
     "import ctypes, os, resource, signal, sys; PR_SET_PDEATHSIG = 1; "
     "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); STACK = resource.RLIMIT_STACK; "
@@ -43,9 +43,9 @@ def stack_bytes() -> int:
         allowed = min(allowed, usual)
     if allowed < STACK_BYTES:
         logger.warning(
-            "the stack of the server's threads is limited to %d MiB (wanted: %d MiB): an HTTP body of more than "
-            "%d MiB whose content type is application/x-www-form-urlencoded ends the server. Callers must say "
-            "Content-Type: application/octet-stream; or raise the hard limit (ulimit -H -s %d)",
+            "the stack of the server's threads is limited to %d MiB (wanted: %d MiB): an HTTP body of more "
+            "than %d MiB whose content type is application/x-www-form-urlencoded ends the server. Callers "
+            "must say Content-Type: application/octet-stream; or raise the hard limit (ulimit -H -s %d)",
             allowed // 2**20,
             STACK_BYTES // 2**20,
             allowed // 2**21,

@@ -1,4 +1,4 @@
-"""Options that are passed on to tritonserver: which ones a caller may set, and those with a name of their own."""
+"""Options that are passed on to tritonserver: which ones may be set, and those with a name of ours."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class EmbeddedTriton:
             self._launch()
             self.load(self.models)
             if self._limits:
-                reserve(self.grpc)
+                reserve(self.grpc, self.repository)
         except BaseException:
             self.stop()
             raise
