@@ -6,7 +6,9 @@ which grows with what is under way and never shrinks.
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -31,6 +33,8 @@ ENDS = 2  # each call is in the part of the caller and in that of the called
 # The pictures of the checkpoint's size in one try-on: person and its body, garment, result.
 PICTURES = 4
 PERSON_NETWORKS = ("pose", "parsing_atr", "parsing_lip", "densepose", "image_encoder")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,3 +111,36 @@ def _bytes(tensor: Tensor) -> int:
 
 def _mib(count: int) -> str:
     return f"{count / MIB:.0f} MiB"
+
+
+def at_once(repository: Path, models: Sequence[str], there: int) -> int:
+    """How many requests at once each model may work on with `there` bytes; 0: as many as its config says.
+
+    Logs a warning where that is a limit; raises Unavailable where not even the models fit.
+    """
+    if "try_on" not in models:
+        return 0  # not the project's models: their need is not known
+    needed = need_of(repository, models)
+    said = complaint(needed, there)
+    if said is None:
+        return 0
+    if there < needed.start:
+        raise Unavailable(said)
+    logger.warning("%s", said)
+    return max(1, needed.fitting(there))
+
+
+def main() -> int:
+    """For docker/serve.sh: print `at_once` of the repository named on the command line."""
+    repository = Path(sys.argv[1])
+    models = [path.parent.name for path in repository.glob("*/config.pbtxt")]
+    try:
+        print(at_once(repository, models, free_bytes()))
+    except Unavailable as error:
+        print(f"serve: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

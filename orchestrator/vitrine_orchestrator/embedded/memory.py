@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from vitrine import Vitrine
-from vitrine.errors import Unavailable, VitrineError
+from vitrine.errors import VitrineError
 from vitrine.inputs import Tensors
 from vitrine.retry import Retry
 
-from vitrine_orchestrator.shared_memory import complaint, free_bytes, need_of, picture_size
-from vitrine_orchestrator.stages import AT_WORK
+from vitrine_orchestrator.shared_memory import at_once, free_bytes, picture_size
 
 AT_ONCE = "VITRINE_AT_ONCE"
 PATIENCE_S = 60.0  # for one of the requests that keep room
@@ -24,21 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 def admitted(repository: Path, models: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Settings for a server on this machine: how many requests at once its shared memory bears.
+    """Settings for a server with little shared memory; empty where there is enough.
 
-    Empty where there is enough for all, or where the models are not ours. Unavailable where not even the
-    models fit; a warning where there is little.
+    A setting of the caller's stays. Unavailable where not even the models fit.
     """
-    if "try_on" not in models:
-        return {}
-    needed, there = need_of(repository, models), free_bytes()
-    said = complaint(needed, there)
-    if said is None:
-        return {}
-    if there < needed.start:
-        raise Unavailable(said)
-    logger.warning("%s", said)
-    return {AT_ONCE: environment.get(AT_ONCE) or str(max(1, min(AT_WORK, needed.fitting(there))))}
+    most = at_once(repository, models, free_bytes())
+    return {AT_ONCE: environment.get(AT_ONCE) or str(most)} if most else {}
 
 
 def reserve(address: str, repository: Path) -> None:
