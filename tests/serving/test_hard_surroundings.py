@@ -175,7 +175,8 @@ def test_without_our_options_triton_cuts_such_a_client_off(sleeper, monkeypatch)
     monkeypatch.setattr(servers, "KEEPALIVE", ())
     cut_off = pytest.raises(InferenceServerException, match=r"(?i)too.?many.?pings")
     with EmbeddedTriton(sleeper, ports=ANY_PORTS) as server, cut_off:
-        pinged(server, 4)
+        for _ in range(5):  # a call may just end before its connection is closed
+            pinged(server, 4)
 
 
 def little(megabytes):
