@@ -179,6 +179,14 @@ def test_without_our_options_triton_cuts_such_a_client_off(sleeper, monkeypatch)
             pinged(server, 4)
 
 
+def test_a_lower_limit_of_the_stack_is_a_warning(sleeper):
+    """The server starts with what is allowed, and says what a form's body may then do."""
+    with serving(sleeper, prefix=["sh", "-c", 'ulimit -s 16384; exec "$@"', "sh"]) as server:
+        said = server.errors.read_text()
+    assert "the stack of the server's threads is limited to 16 MiB (wanted: 576 MiB)" in said
+    assert "more than 8 MiB whose content type is application/x-www-form-urlencoded" in said
+
+
 def little(megabytes):
     """A command prefix: with so much shared memory, in a mount namespace of its own."""
     mount = f'mount -t tmpfs -o size={megabytes}m tmpfs /dev/shm && exec "$@"'

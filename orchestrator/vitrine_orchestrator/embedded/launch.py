@@ -55,6 +55,9 @@ def stack_bytes() -> int:
 
 
 def _counts_whole_stacks() -> bool:
+    """Whether a stack takes of a limit what it could grow to, not what is used of it."""
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        return True
     try:
         return Path("/proc/sys/vm/overcommit_memory").read_text().strip() == STRICT_OVERCOMMIT
     except OSError:
