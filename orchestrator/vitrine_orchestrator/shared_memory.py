@@ -27,7 +27,7 @@ PART = MIB  # of each model before its first request
 PHOTO = 5 * MIB  # an encoded picture as a phone takes it
 PHOTO_COPIES = 3  # in the parts of try_on and prepare_person, and the answer
 SPARE = 2  # a part is this much larger than what is in it at one time
-WARM = 3  # the same for a network's warm-up
+WARM = 3  # the same for a network's warm-up, and for the first try-on
 ENDS = 2  # each call is in the part of the caller and in that of the called
 
 # The pictures of the checkpoint's size in one try-on: person and its body, garment, result.
@@ -42,7 +42,8 @@ class Need:
     """What a server's models take of shared memory, in bytes."""
 
     start: int  # loaded and warm
-    try_on: int  # more for each try-on under way
+    least: int  # and with one try-on of a small picture: with less the server would be of no use
+    try_on: int  # more for each try-on under way, photo included
 
     def of(self, at_once: int) -> int:
         """With so many try-ons under way."""
@@ -57,13 +58,14 @@ def need(models: Iterable[str], height: int, width: int) -> Need:
     """The need of these models with a checkpoint of that picture size, in pixels.
 
     start = for each model 1 MiB, or 3 · inputs of a network's warm-up where that is more
+    least = start + 3 · (inputs of the person's networks + 4 pictures of the checkpoint's size as FP32)
     try_on = 2 · 2 · (inputs of the person's networks + 4 pictures of the checkpoint's size as FP32)
              + 3 · 5 MiB for the caller's photo
     """
     inputs = {row.name: sum(map(_bytes, row.inputs)) for row in networks()}
     start = sum(max(PART, WARM * inputs.get(name, 0)) for name in models)
     calls = sum(inputs[name] for name in PERSON_NETWORKS) + PICTURES * 3 * height * width * 4
-    return Need(start, ENDS * SPARE * calls + PHOTO_COPIES * PHOTO)
+    return Need(start, start + WARM * calls, ENDS * SPARE * calls + PHOTO_COPIES * PHOTO)
 
 
 def need_of(repository: Path, models: Sequence[str]) -> Need:
@@ -95,8 +97,8 @@ def complaint(needed: Need, there: int) -> str | None:
     how = (
         "give it more (docker run --shm-size, shm_size in compose, an emptyDir of medium Memory at /dev/shm)"
     )
-    if there < needed.start:
-        return f"/dev/shm has {_mib(there)} free, the models need {_mib(needed.start)} to start: {how}"
+    if there < needed.least:
+        return f"/dev/shm has {_mib(there)} free, one try-on at a time needs {_mib(needed.least)}: {how}"
     return (
         f"/dev/shm (shared memory) has {_mib(there)} free, {AT_WORK} try-ons at once need "
         f"{_mib(needed.of(AT_WORK))}: each model works on at most {max(1, needed.fitting(there))} at once, "
@@ -116,7 +118,7 @@ def _mib(count: int) -> str:
 def at_once(repository: Path, models: Sequence[str], there: int) -> int:
     """How many requests at once each model may work on with `there` bytes; 0: as many as its config says.
 
-    Logs a warning where that is a limit; raises Unavailable where not even the models fit.
+    Logs a warning where that is a limit; raises Unavailable where not even one try-on fits.
     """
     if "try_on" not in models:
         return 0  # not the project's models: their need is not known
@@ -124,7 +126,7 @@ def at_once(repository: Path, models: Sequence[str], there: int) -> int:
     said = complaint(needed, there)
     if said is None:
         return 0
-    if there < needed.start:
+    if there < needed.least:
         raise Unavailable(said)
     logger.warning("%s", said)
     return max(1, needed.fitting(there))

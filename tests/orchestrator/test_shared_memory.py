@@ -14,9 +14,9 @@ MODELS = [row.name for row in STAGES]
 SMALL = need(MODELS, 256, 192)
 
 
-def test_the_small_checkpoint_starts_in_64_mib_and_not_in_32():
-    """Measured: 33 MiB when all is loaded, 61 MiB after one try-on of a phone's photo."""
-    assert 32 * MIB < SMALL.start < 64 * MIB
+def test_the_small_checkpoint_serves_in_64_mib():
+    """Measured: 33 MiB when all is loaded, 57 MiB after a small try-on, 61 after one of a phone's photo."""
+    assert 32 * MIB < SMALL.start < 57 * MIB < SMALL.least < 64 * MIB
     assert SMALL.of(1) > 61 * MIB
 
 
@@ -34,12 +34,12 @@ def test_requests_at_once_follow_from_what_there_is(tmp_path, caplog, mib, most)
     assert bool(most) == ("shared memory" in caplog.text)
 
 
-def test_too_little_to_start_is_refused_with_what_to_do(tmp_path):
+def test_too_little_for_one_try_on_is_refused_with_what_to_do(tmp_path):
     """One sentence with both figures."""
     with pytest.raises(
-        Unavailable, match=r"/dev/shm has 16 MiB free, the models need \d+ MiB to start: give it"
+        Unavailable, match=r"/dev/shm has 48 MiB free, one try-on at a time needs \d+ MiB: give it"
     ):
-        at_once(tmp_path, MODELS, 16 * MIB)
+        at_once(tmp_path, MODELS, 48 * MIB)
     assert complaint(SMALL, SMALL.of(AT_WORK)) is None
 
 

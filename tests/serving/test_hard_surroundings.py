@@ -222,10 +222,10 @@ def test_with_little_shared_memory_each_caller_gets_an_answer(repository, person
 
 def test_too_little_shared_memory_is_said_at_once(repository):
     """Before Triton is started; one sentence."""
-    command = [*little(16), VITRINE, "serve", "--repository", str(repository)]
+    command = [*little(48), VITRINE, "serve", "--repository", str(repository)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
-    assert "/dev/shm has 16 MiB free, the models need" in done.stderr
+    assert "/dev/shm has 48 MiB free, one try-on at a time needs" in done.stderr
     assert "Traceback" not in done.stderr
 
 

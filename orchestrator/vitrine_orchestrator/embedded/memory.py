@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 def admitted(repository: Path, models: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """Settings for a server with little shared memory; empty where there is enough.
 
-    A setting of the caller's stays. Unavailable where not even the models fit.
+    A setting of the caller's stays. Unavailable where not even one try-on fits.
     """
     most = at_once(repository, models, free_bytes())
     return {AT_ONCE: environment.get(AT_ONCE) or str(most)} if most else {}
