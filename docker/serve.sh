@@ -8,6 +8,14 @@ if [ ! -s "$key_file" ]; then
     echo "serve: $key_file is missing or empty: it must hold the key of the restricted APIs" >&2
     exit 1
 fi
+# Triton's HTTP library copies a body of a form's content type onto the stack, twice: enough for the largest body
+ulimit -S -s 327680 || echo "serve: the stack's hard limit is below 320 MiB: a large HTTP body ends the server \
+unless its content type is application/octet-stream" >&2
+# How many requests at once the shared memory bears; 0: as many as the configs say
+if [ -z "${VITRINE_AT_ONCE:-}" ]; then
+    VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory /models)
+    export VITRINE_AT_ONCE
+fi
 restricted="model-repository,model-config,shared-memory,statistics,trace,logging:vitrine-admin=$(cat "$key_file")"
 exec tritonserver \
     --model-repository=/models \
@@ -18,5 +26,7 @@ exec tritonserver \
     --http-restricted-api="$restricted" \
     --grpc-restricted-protocol="$restricted" \
     --http-max-input-size=134217728 \
+    --grpc-http2-max-ping-strikes=0 \
+    --grpc-keepalive-permit-without-calls=1 \
     --exit-timeout-secs=45 \
     "$@"

@@ -88,6 +88,7 @@ _BY_WORD: dict[str, type[VitrineError]] = {
 # Triton's own sentences (server core and Python backend, 2.51) whose code alone would mislead.
 _TRITON_SAYS: tuple[tuple[str, type[VitrineError]], ...] = (
     ("Exceeds maximum queue size", Busy),
+    ("the shared memory pool", Busy),  # "Failed to increase the shared memory pool size": /dev/shm is full
     ("Request timeout expired", Busy),  # the queue policy's timeout: it waited and never ran
     ("has no available versions", Unavailable),
     ("Request for unknown model", NotFound),

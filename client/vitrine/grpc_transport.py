@@ -15,19 +15,15 @@ from tritonclient.grpc.aio import InferenceServerClient as AsyncInferenceServerC
 from tritonclient.utils import InferenceServerException
 
 from vitrine.cancellation import Cancellation
+from vitrine.channels import channel_options, grpc_proxy
 from vitrine.errors import Cancelled
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
 from vitrine.transport import Endpoint
 from vitrine.wire import infer_inputs, read_error, request_headers, timed_out
 
-MAX_MESSAGE_BYTES = 256 * 2**20  # a raw picture of 40 megapixels is 120 MB; gRPC's own limit is 4 MB
 GRACE_S = 2.0  # gRPC keeps its own deadline; this much later we no longer believe that it does
 
-_CHANNEL = [
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-]
 _Answer = tuple[InferResult | None, InferenceServerException | None]
 
 
@@ -35,7 +31,7 @@ class GrpcTransport:
     """A Transport over one gRPC channel; each stream has a channel of its own."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+        self._endpoint, self._via = endpoint, grpc_proxy(endpoint.address)
         self._client = self._open()
 
     def infer(
@@ -66,7 +62,7 @@ class GrpcTransport:
             except BaseException:
                 call.cancel()
                 raise
-        return _tensors(result, error, timeout_s)
+        return _tensors(result, error, timeout_s, self._via)
 
     def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
@@ -86,7 +82,7 @@ class GrpcTransport:
                 model_version=version,
                 enable_empty_final_response=True,
             )
-            yield from _until_final(answers, timeout_s)
+            yield from _until_final(answers, timeout_s, self._via)
         finally:
             client.stop_stream(cancel_requests=True)
             client.close()
@@ -102,7 +98,7 @@ class GrpcTransport:
             index = self._client.get_model_repository_index(**asked)
             statistics = self._client.get_inference_statistics(**asked)
         except InferenceServerException as error:
-            raise read_error(error, timeout_s) from error
+            raise read_error(error, timeout_s, self._via) from error
         return read_models(index.get("models", []), statistics.get("model_stats", []))
 
     def close(self) -> None:
@@ -110,14 +106,18 @@ class GrpcTransport:
         self._client.close()
 
     def _open(self) -> InferenceServerClient:
-        return InferenceServerClient(self._endpoint.address, ssl=self._endpoint.tls, channel_args=_CHANNEL)
+        return InferenceServerClient(
+            self._endpoint.address,
+            ssl=self._endpoint.tls,
+            channel_args=channel_options(self._endpoint.address),
+        )
 
 
 class AsyncGrpcTransport:
     """An AsyncTransport over one gRPC channel, opened at the first call in the loop that makes it."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+        self._endpoint, self._via = endpoint, grpc_proxy(endpoint.address)
         self._opened: AsyncInferenceServerClient | None = None
 
     async def infer(
@@ -133,8 +133,8 @@ class AsyncGrpcTransport:
                 headers=request_headers(self._endpoint.headers),
             )
         except InferenceServerException as error:
-            raise read_error(error, timeout_s) from error
-        return _tensors(result, None, timeout_s)
+            raise read_error(error, timeout_s, self._via) from error
+        return _tensors(result, None, timeout_s, self._via)
 
     async def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
@@ -153,10 +153,10 @@ class AsyncGrpcTransport:
         )
         try:
             async for result, error in call:
-                if outputs := _tensors(result, error, timeout_s):
+                if outputs := _tensors(result, error, timeout_s, self._via):
                     yield outputs
         except grpc.RpcError as error:
-            raise _read_rpc_error(error, timeout_s) from error
+            raise _read_rpc_error(error, timeout_s, self._via) from error
         finally:
             call.cancel()
 
@@ -171,7 +171,7 @@ class AsyncGrpcTransport:
             index = await self._client().get_model_repository_index(**asked)
             statistics = await self._client().get_inference_statistics(**asked)
         except InferenceServerException as error:
-            raise read_error(error, timeout_s) from error
+            raise read_error(error, timeout_s, self._via) from error
         return read_models(index.get("models", []), statistics.get("model_stats", []))
 
     async def close(self) -> None:
@@ -182,13 +182,15 @@ class AsyncGrpcTransport:
     def _client(self) -> AsyncInferenceServerClient:
         if self._opened is None:
             self._opened = AsyncInferenceServerClient(
-                self._endpoint.address, ssl=self._endpoint.tls, channel_args=_CHANNEL
+                self._endpoint.address,
+                ssl=self._endpoint.tls,
+                channel_args=channel_options(self._endpoint.address),
             )
         return self._opened
 
 
 def _until_final(
-    answers: queue.Queue[_Answer], timeout_s: float
+    answers: queue.Queue[_Answer], timeout_s: float, via: str | None
 ) -> Generator[dict[str, np.ndarray], None, None]:
     """The stream's answers up to the one that Triton marks as the last."""
     while True:
@@ -196,21 +198,21 @@ def _until_final(
             result, error = answers.get(timeout=timeout_s + GRACE_S)
         except queue.Empty:
             raise timed_out(timeout_s) from None
-        if outputs := _tensors(result, error, timeout_s):
+        if outputs := _tensors(result, error, timeout_s, via):
             yield outputs
         if result is not None and result.get_response().parameters["triton_final_response"].bool_param:
             return
 
 
 def _tensors(
-    result: InferResult | None, error: InferenceServerException | None, timeout_s: float
+    result: InferResult | None, error: InferenceServerException | None, timeout_s: float, via: str | None
 ) -> dict[str, np.ndarray]:
     if error is not None:
-        raise read_error(error, timeout_s) from error
+        raise read_error(error, timeout_s, via) from error
     if result is None:
         raise Cancelled("the request was cancelled")
     return {one.name: result.as_numpy(one.name) for one in result.get_response().outputs}
 
 
-def _read_rpc_error(error: grpc.RpcError, timeout_s: float) -> Exception:
-    return read_error(InferenceServerException(error.details(), str(error.code())), timeout_s)
+def _read_rpc_error(error: grpc.RpcError, timeout_s: float, via: str | None) -> Exception:
+    return read_error(InferenceServerException(error.details(), str(error.code())), timeout_s, via)

@@ -59,24 +59,36 @@ def infer_inputs(inputs: Tensors, kind: Callable[[str, list[int], str], Input]) 
     return made
 
 
-def read_error(error: InferenceServerException, timeout_s: float) -> VitrineError:
-    """The error that a server (or the way to it) answered with."""
+def read_error(error: InferenceServerException, timeout_s: float, via: str | None = None) -> VitrineError:
+    """The error that a server answered with, or the way to it; `via` is a phrase for the proxy in between."""
     status, text = str(error.status() or ""), str(error.message() or "no message")
     if status in _DEADLINES:
-        return timed_out(timeout_s)
+        return timed_out(timeout_s, via)
     if found := _NOBODY.search(text):
-        return unreachable(found["address"], found["reason"])
-    return from_wire(_GRPC_CODES.get(status) or _HTTP_CODES.get(status), text)
+        return unreachable(found["address"], found["reason"], via)
+    read = from_wire(_GRPC_CODES.get(status) or _HTTP_CODES.get(status), text)
+    if via and type(read) is Unavailable and not text.startswith(f"{Unavailable.word}: "):
+        return Unavailable(f"{read}{_by_way_of(via)}")
+    return read
 
 
-def timed_out(timeout_s: float) -> TimedOut:
+def timed_out(timeout_s: float, via: str | None = None) -> TimedOut:
     """No answer in time."""
-    return TimedOut(f"no answer within {timeout_s:g} s")
+    return TimedOut(f"no answer within {timeout_s:g} s{_by_way_of(via)}")
 
 
-def unreachable(address: str, reason: object) -> Unavailable:
+def unreachable(address: str, reason: object, via: str | None = None) -> Unavailable:
     """No connection, or one that broke."""
-    return Unavailable(f"no server answers at {address} (is it started?): {reason or type(reason).__name__}")
+    said = reason or type(reason).__name__
+    return Unavailable(f"no server answers at {address} (is it started?): {said}{_by_way_of(via)}")
+
+
+def _by_way_of(via: str | None) -> str:
+    return (
+        f"; the call went through {via}: put the server's host into no_proxy to call it directly"
+        if via
+        else ""
+    )
 
 
 def request_headers(headers: Mapping[str, str]) -> dict[str, str] | None:

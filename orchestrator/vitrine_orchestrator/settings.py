@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,7 +15,21 @@ PREFIX = "VITRINE_"
 
 
 class BadSettings(VitrineError):
-    """The environment names a setting that does not exist, or gives it a value that it cannot take."""
+    """The environment or an option names a setting that does not exist, or a value that it cannot take."""
+
+    word = "bad settings"
+
+
+_OF_KUBERNETES = (
+    # (end of the name, value) of what Kubernetes sets in every pod for each Service of the namespace
+    (r"_SERVICE_HOST", r".+"),
+    (r"_SERVICE_PORT(_\w+)?", r"\d+"),
+    (r"_PORT(_\d+_(TCP|UDP|SCTP))?", r"(tcp|udp|sctp)://.+"),
+    (r"_PORT_\d+_(TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
+    (r"_PORT_\d+_(TCP|UDP|SCTP)_PORT", r"\d+"),
+    (r"_PORT_\d+_(TCP|UDP|SCTP)_ADDR", r".+"),
+)
+"""A Service whose name begins with "vitrine" fills them into names that begin like our settings."""
 
 
 def _rules(meaning: str, least: float | None = None, words: tuple[str, ...] = ()) -> dict[str, object]:
@@ -46,7 +61,10 @@ class Settings:
         default=None, metadata=_rules("address of another store than Amazon's")
     )
     cache_region: str | None = field(default=None, metadata=_rules("region of the store"))
-
+    at_once: int = field(
+        default=0,
+        metadata=_rules("requests at once in each model, at most; 0: as many as its config says", least=0),
+    )
     turns: str = field(
         default="on",
         metadata=_rules("denoiser and decoder on few cores compute in turn", words=("on", "off")),
@@ -55,8 +73,12 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """The settings that `environment` gives; BadSettings for an unknown name or a bad value."""
-        given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
         known = {PREFIX + one.name.upper(): one for one in fields(cls)}
+        given = {
+            name: value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and (name in known or not _is_service_link(name, value))
+        }
         if unknown := given.keys() - known.keys():
             raise BadSettings(f"unknown settings {sorted(unknown)}; known: {sorted(known)}")
         kinds = get_type_hints(cls)
@@ -66,6 +88,17 @@ class Settings:
                 for name, text in given.items()
             }
         )
+
+    def in_flight(self, configured: int) -> int:
+        """Requests at once in a model whose config says `configured`."""
+        return min(configured, self.at_once or configured)
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    return any(
+        re.fullmatch(rf"VITRINE(_\w+)?{end}", name) and re.fullmatch(form, value, re.IGNORECASE)
+        for end, form in _OF_KUBERNETES
+    )
 
 
 def _read(name: str, text: str, kind: type | UnionType, rules: Mapping[str, Any]) -> Any:

@@ -4,18 +4,21 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from vitrine_orchestrator.configs import PROFILES
 from vitrine_orchestrator.embedded.ports import USUAL
-from vitrine_orchestrator.stages import STAGES
+from vitrine_orchestrator.shared_memory import need
+from vitrine_orchestrator.stages import AT_WORK, SIZES, STAGES
 
 DOCKER = Path(__file__).parents[2] / "docker"
 YAMLS = sorted(DOCKER.rglob("*.yaml"))
 DOCKERFILES = sorted(DOCKER.glob("Dockerfile*[!e]"))  # not the .dockerignore files
 PORTS = {"http": USUAL.http, "grpc": USUAL.grpc, "metrics": USUAL.metrics}
+FULL_NEED = need([row.name for row in STAGES], SIZES["height"].full, SIZES["width"].full).of(AT_WORK)
 RESTRICTED = {"model-repository", "model-config", "shared-memory", "statistics", "trace", "logging"}
 
 
@@ -100,14 +103,17 @@ def test_onnxruntime_is_the_version_that_the_package_asks_for(root):
     assert f"ARG ONNXRUNTIME=onnxruntime-gpu=={wanted}\n" in (DOCKER / "Dockerfile").read_text()
 
 
-def _serve(tmp_path, **environment):
-    """What serve.sh would run: the arguments of a stand-in for tritonserver."""
+def _serve(tmp_path, server='printf "%s\\n" "$@"', before="true", **environment):
+    """What serve.sh would run: what a stand-in for tritonserver prints, such as its arguments."""
     program = tmp_path / "tritonserver"
-    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    program.chmod(0o755)
+    program.write_text(f"#!/bin/sh\n{server}\n")
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    for made in (program, python):
+        made.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     return subprocess.run(
-        ["sh", DOCKER / "serve.sh", "--log-verbose=1"],
+        ["sh", "-c", f'{before}; exec "$@"', "sh", "sh", DOCKER / "serve.sh", "--log-verbose=1"],
         env={"PATH": path, **environment},
         capture_output=True,
         text=True,
@@ -127,6 +133,19 @@ def test_the_server_restricts_what_callers_need_not(tmp_path):
         assert header == "vitrine-admin=secret"
     assert given["model-config-name"] == "tensorrt"
     assert given["log-verbose"] == "1"
+    assert given["grpc-http2-max-ping-strikes"] == "0"
+
+
+def test_the_servers_stack_bears_the_largest_body_twice(tmp_path):
+    """Triton's HTTP library copies a form's body there two times; a lower hard limit is a warning."""
+    key = tmp_path / "key"
+    key.write_text("secret")
+    body = int(re.search(r"--http-max-input-size=(\d+)", (DOCKER / "serve.sh").read_text())[1])
+    done = _serve(tmp_path, 'ulimit -s; printf "%s\\n" "$@"', ADMIN_KEY_FILE=str(key))
+    assert int(done.stdout.splitlines()[0]) * 1024 > 2 * body
+    limited = _serve(tmp_path, "ulimit -s", before="ulimit -s 8192", ADMIN_KEY_FILE=str(key))
+    assert limited.stdout.split() == ["8192"]
+    assert "a large HTTP body ends the server" in limited.stderr
 
 
 def test_the_server_does_not_start_without_a_key(tmp_path):
@@ -150,7 +169,7 @@ def test_compose_gives_triton_a_gpu_shared_memory_and_a_read_only_repository():
     triton = _read("compose.yaml")["services"]["triton"]
     (device,) = triton["deploy"]["resources"]["reservations"]["devices"]
     assert device["capabilities"] == ["gpu"]
-    assert triton["shm_size"] == "1gb"
+    assert int(triton["shm_size"].removesuffix("gb")) * 2**30 >= FULL_NEED
     assert "models:/models:ro" in triton["volumes"]
     assert triton["read_only"]
 
@@ -190,6 +209,12 @@ def test_every_mount_has_its_volume_and_the_repository_is_read_only(container):
     assert mounts.keys() == volumes.keys()
     assert mounts["models"]["readOnly"]
     assert volumes["shared-memory"]["emptyDir"]["medium"] == "Memory"
+    assert int(volumes["shared-memory"]["emptyDir"]["sizeLimit"].removesuffix("Gi")) * 2**30 >= FULL_NEED
+
+
+def test_a_pod_gets_no_variables_of_services():
+    """The Service's own would look like settings."""
+    assert _read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
 def test_the_probes_ask_models_that_exist(container):

@@ -70,9 +70,6 @@ class Request:
     def get_response_sender(self):
         return self.sender
 
-    def trace(self):
-        return None
-
 
 PB = SimpleNamespace(
     Tensor=Tensor,

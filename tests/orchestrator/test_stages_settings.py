@@ -18,9 +18,44 @@ def test_values_are_read_by_their_type():
     assert settings.triton_dir == Path("/opt/triton")
 
 
+def links(service, ports):
+    """The variables that Kubernetes sets in every pod for a Service, with the protocol of each port."""
+    name, host = service.upper().replace("-", "_"), "10.0.48.109"
+    made = {
+        f"{name}_SERVICE_HOST": host,
+        f"{name}_SERVICE_PORT": "8000",
+        f"{name}_PORT": f"tcp://{host}:8000",
+    }
+    for (label, number), protocol in ports.items():
+        one = f"{name}_PORT_{number}_{protocol.upper()}"
+        made |= {
+            f"{name}_SERVICE_PORT_{label.upper()}": str(number),
+            one: f"{protocol}://{host}:{number}",
+            f"{one}_PROTO": protocol,
+            f"{one}_PORT": str(number),
+            f"{one}_ADDR": host,
+        }
+    return made
+
+
+@pytest.mark.parametrize("service", ["vitrine", "vitrine-triton", "vitrine-cache", "vitrine-2-grpc"])
+def test_kubernetes_variables_are_no_settings(service):
+    """Those of a Service whose name begins like our settings."""
+    ports = {("http", 8000): "tcp", ("grpc_web", 8001): "udp", ("other", 9): "sctp"}
+    assert Settings.from_environment(links(service, ports) | {"VITRINE_AT_ONCE": "3"}).at_once == 3
+
+
+def test_a_wrong_setting_is_not_called_internal():
+    """The word before its message says what it is."""
+    assert BadSettings.word == "bad settings"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
+        ("VITRINE_CACHE_PORT", "9000", "unknown settings"),
+        ("VITRINE_SERVICE_PORTS", "9000", "unknown settings"),
+        ("VITRINE_TRITON_SERVICE_HOSTNAME", "10.0.0.1", "unknown settings"),
         ("VITRINE_MAX_PIXEL", "5", "unknown settings"),
         ("VITRINE_MAX_PIXELS", "many", "must be int, got 'many'"),
         ("VITRINE_MAX_PIXELS", "0", "must be at least 1, got 0"),

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitrine.channels import directly_here
 from vitrine.errors import Unavailable, VitrineError
 
 LIMIT_S = 600.0  # of one run
@@ -42,7 +43,7 @@ class Tool:
         try:
             done = subprocess.run(
                 [self.program, *arguments],
-                env=os.environ | {"LD_LIBRARY_PATH": ":".join(paths)},
+                env=directly_here(os.environ) | {"LD_LIBRARY_PATH": ":".join(paths)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
+from vitrine.channels import channel_options
 
 from vitrine_export.errors import ReleaseFailed
 
@@ -28,7 +29,7 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 def load(url: str, headers: Mapping[str, str], models: Iterable[str], tell: Callable[[str], None]) -> None:
     """Load models one after the other; ReleaseFailed names the first that cannot be, and why."""
-    with triton.InferenceServerClient(url) as client:
+    with triton.InferenceServerClient(url, channel_args=channel_options(url)) as client:
         for name in models:
             try:
                 client.load_model(name, headers=dict(headers), client_timeout=LOAD_S)
@@ -53,7 +54,7 @@ def leave(
 
 def _served(url: str, headers: Mapping[str, str], name: str) -> set[int]:
     """The versions of a model that are loaded, or still answer."""
-    with triton.InferenceServerClient(url) as client:
+    with triton.InferenceServerClient(url, channel_args=channel_options(url)) as client:
         index = client.get_model_repository_index(headers=dict(headers))
     return {
         int(model.version)

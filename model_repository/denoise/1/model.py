@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
-from vitrine.errors import VitrineError, to_wire
 from vitrine_orchestrator.adapters.bls import host_arrays
+from vitrine_orchestrator.adapters.sending import send_last
 from vitrine_orchestrator.denoise.front import open_front
 from vitrine_orchestrator.denoise.metrics import TritonMetrics
 from vitrine_orchestrator.denoise.settings import DenoiseSettings
-from vitrine_orchestrator.engine import Arrays
 from vitrine_orchestrator.manifest import read_manifest_json
 
 
@@ -36,20 +35,11 @@ class TritonPythonModel:
         """Hand the requests over; their responses follow."""
         for request in requests:
             sender = request.get_response_sender()
-            self.front.handle(host_arrays(request.inputs()), partial(respond, sender), sender.is_cancelled)
+            self.front.handle(
+                host_arrays(request.inputs()), partial(send_last, pb_utils, sender), sender.is_cancelled
+            )
         return [None] * len(requests)
 
     def finalize(self) -> None:
         """Finish the jobs in flight."""
         self.front.close()
-
-
-def respond(sender: Any, answer: Arrays | VitrineError) -> None:
-    """Send the one response of a request."""
-    if isinstance(answer, VitrineError):
-        code, text = to_wire(answer)
-        error = pb_utils.TritonError(text, getattr(pb_utils.TritonError, code))
-        response = pb_utils.InferenceResponse(error=error)
-    else:
-        response = pb_utils.InferenceResponse([pb_utils.Tensor(*output) for output in answer.items()])
-    sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from vitrine.errors import BadRequest, StageFailed, Unavailable, VitrineError, from_wire
 
+from vitrine_orchestrator.adapters.sending import memory_full
+from vitrine_orchestrator.shared_memory import FULL
 from vitrine_orchestrator.stages import stage
 
 VersionOf = Callable[[str], int]
@@ -23,11 +25,15 @@ def newest(name: str) -> int:
 
 
 class BlsStages:
-    """Calls models of the same server; many calls wait at once in the running loop's default executor."""
+    """Calls models of the same server; many calls wait at once in the running loop's default executor.
 
-    def __init__(self, pb_utils: Any, version_of: VersionOf, trace: Any = None) -> None:
-        """`pb_utils` is triton_python_backend_utils; `trace` the request's, so that the calls are traced."""
-        self.pb_utils, self.version_of, self.trace = pb_utils, version_of, trace
+    The calls carry no trace. Triton gives a request's trace back when `execute` returns, which is before we
+    call: a call with that trace ends the server (signal 11).
+    """
+
+    def __init__(self, pb_utils: Any, version_of: VersionOf) -> None:
+        """`pb_utils` is triton_python_backend_utils."""
+        self.pb_utils, self.version_of = pb_utils, version_of
 
     async def __call__(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The model's outputs, copied out of shared memory."""
@@ -38,7 +44,6 @@ class BlsStages:
             requested_output_names=[tensor.name for tensor in stage(name).outputs],
             inputs=[self.pb_utils.Tensor(key, np.ascontiguousarray(array)) for key, array in inputs.items()],
             preferred_memory=self.pb_utils.PreferredMemory(self.pb_utils.TRITONSERVER_MEMORY_CPU, 0),
-            **({} if self.trace is None else {"trace": self.trace}),
         )
         try:
             response = await request.async_exec()
@@ -66,8 +71,10 @@ def stage_error(name: str, version: int, code: str | None, text: str) -> Vitrine
     """What a stage's error means to the caller of the pipeline.
 
     Errors of our own models pass as they are. What Triton itself refuses of an inner call is no fault of
-    the caller: a missing version is Unavailable, anything else is the stage's failure.
+    the caller: a missing version is Unavailable, full shared memory Busy, anything else the stage's failure.
     """
+    if FULL in text:
+        return memory_full()
     error = from_wire(code, text)
     if text.startswith(f"{error.word}: "):  # said by us
         return error

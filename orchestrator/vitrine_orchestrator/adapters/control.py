@@ -25,13 +25,14 @@ def serve_control(args: Mapping[str, str], pb_utils: Any) -> Service:
     others keep in memory through the shared folder.
     """
     config = json.loads(args["model_config"])
-    cache = open_cache(cache_settings(Settings.from_environment(os.environ)))
+    settings = Settings.from_environment(os.environ)
+    cache = open_cache(cache_settings(settings))
     metrics = ModelMetrics(pb_utils, config["name"])
 
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
         return await control(cache, inputs)
 
-    in_flight = int(config["parameters"]["in_flight"]["string_value"])
+    in_flight = settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
     service = Service(pb_utils, answer, metrics, in_flight, cache.close)
     told = CacheMetrics(cache, metrics)
     service.every(PUBLISH_S, told.publish)

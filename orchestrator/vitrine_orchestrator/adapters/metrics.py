@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.cache.opening import Cache
 from vitrine_orchestrator.cache.statistics import Sizes
+
+logger = logging.getLogger(__name__)
 
 
 class Family(NamedTuple):
@@ -73,13 +76,19 @@ class ModelMetrics:
                 keys = [only] if only else list(self._pending)
                 pending = {key: self._pending.pop(key, 0) for key in keys}
             for key, value in pending.items():
-                if key not in self._metrics:
-                    name, *labels = key
-                    self._metrics[key] = self._families[name].Metric(
-                        labels={"model": self.model, **dict(labels)}
-                    )
-                if value:
-                    self._metrics[key].increment(value)
+                try:
+                    self._tell(key, value)
+                except Exception:  # Triton's shared memory is full: the next time tells of it
+                    logger.exception("a metric could not be told")
+                    with self._lock:
+                        self._pending[key] = self._pending.get(key, 0) + value
+
+    def _tell(self, key: Key, value: float) -> None:
+        if key not in self._metrics:
+            name, *labels = key
+            self._metrics[key] = self._families[name].Metric(labels={"model": self.model, **dict(labels)})
+        if value:
+            self._metrics[key].increment(value)
 
 
 class CacheMetrics:

@@ -99,7 +99,7 @@ def open_model(args: Mapping[str, str], keeps: Keeps) -> Opened:
         folder=folder,
         settings=settings,
         manifest=read_manifest(folder),
-        in_flight=int(config["parameters"]["in_flight"]["string_value"]),
+        in_flight=settings.in_flight(int(config["parameters"]["in_flight"]["string_value"])),
         keeps=keeps,
         cache=open_cache(kept, prepared_schemas()) if keeps == "values" else open_answers(kept),
     )

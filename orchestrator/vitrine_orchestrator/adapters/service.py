@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from vitrine.errors import Cancelled, VitrineError, to_wire
+from vitrine.errors import Cancelled, VitrineError
 
 from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays, newest
 from vitrine_orchestrator.adapters.metrics import Metrics
+from vitrine_orchestrator.adapters.sending import outputs_response, read_failure, send_last
 from vitrine_orchestrator.stage_calls import Stages
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,10 @@ class Service:
         async def repeat() -> None:
             while True:
                 await asyncio.sleep(seconds)
-                await asyncio.to_thread(chore)
+                try:
+                    await asyncio.to_thread(chore)
+                except Exception:
+                    logger.exception("a chore failed")
 
         asyncio.run_coroutine_threadsafe(repeat(), self._loop)
 
@@ -97,32 +101,39 @@ class Service:
 
     async def _answer(self, request: Any) -> None:
         """One request from its inputs to its last response; never raises."""
-        start, sender, outcome = time.perf_counter(), request.get_response_sender(), "done"
+        start, outcome = time.perf_counter(), "done"
         try:
-            response = self._response(await self._handled(request, sender))
-        except VitrineError as error:
-            outcome, response = error.word, self._error(error)
+            sender = request.get_response_sender()
+            failure = send_last(self.pb_utils, sender, await self._outputs(request, sender))
+            outcome = failure.word if failure else outcome
         except Exception:
-            logger.exception("a request failed for a reason of ours")
-            internal = VitrineError("internal error; the server's log says more")
-            outcome, response = internal.word, self._error(internal)
-        try:
-            sender.send(response, flags=self.pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-        except Exception:
-            logger.exception("a response could not be sent")
+            logger.exception("a request could not be answered")
+            outcome = VitrineError.word
         finally:
             self._free.release()
             self.metrics.add("vitrine_in_flight", -1)
             self.metrics.add("vitrine_requests_total", outcome=outcome)
             self.metrics.add("vitrine_request_seconds_total", time.perf_counter() - start)
 
+    async def _outputs(self, request: Any, sender: Any) -> Outputs | VitrineError:
+        """The handler's outputs, or why there are none."""
+        try:
+            return await self._handled(request, sender)
+        except VitrineError as error:
+            return error.with_traceback(None)  # its frames hold the request
+        except Exception as error:
+            logger.exception("a request failed for a reason of ours")
+            return read_failure(error)
+
     async def _handled(self, request: Any, sender: Any) -> Outputs:
         """The handler's answer, or Cancelled soon after the caller has gone."""
-        calls = BlsStages(self.pb_utils, self.version_of, request.trace())
+        calls = BlsStages(self.pb_utils, self.version_of)
         stages = Counted(calls, self.metrics)
         inputs = host_arrays(request.inputs())
         work = asyncio.ensure_future(
-            self.handler(stages, inputs, lambda outputs: sender.send(self._response(outputs)))
+            self.handler(
+                stages, inputs, lambda outputs: sender.send(outputs_response(self.pb_utils, outputs))
+            )
         )
         self._work[work] = sender
         try:
@@ -142,16 +153,6 @@ class Service:
                 if _has_gone(sender):
                     del self._work[work]
                     work.cancel()
-
-    def _response(self, outputs: Outputs) -> Any:
-        tensors = [self.pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in outputs.items()]
-        return self.pb_utils.InferenceResponse(tensors)
-
-    def _error(self, error: VitrineError) -> Any:
-        code, text = to_wire(error)
-        return self.pb_utils.InferenceResponse(
-            error=self.pb_utils.TritonError(text, getattr(self.pb_utils.TritonError, code))
-        )
 
 
 def _has_gone(sender: Any) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vitrine_orchestrator.configs import PROFILES
+from vitrine_orchestrator.embedded.options import add_named, options_of
 from vitrine_orchestrator.embedded.ports import USUAL, Ports
 from vitrine_orchestrator.embedded.server import SOURCE, EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor
@@ -19,6 +20,16 @@ from vitrine_orchestrator.settings import Settings
 
 NAME = "serve"
 HELP = "start Triton on this machine and keep it until Ctrl-C"
+EXAMPLES = """\
+examples:
+  vitrine serve                                          on the usual ports, until Ctrl-C
+  vitrine serve --trace trace.json                       with a trace of every request
+  vitrine serve --keepalive 30                           for routers that drop quiet connections
+  vitrine serve -- --log-format=ISO8601 --log-info=false any option of tritonserver after --
+
+Options that vitrine serve sets itself (repository, ports, backends, model control, ...) are refused after --
+by name. Limits of pictures, caches and more are environment variables: VITRINE_MAX_PIXELS=20000000
+VITRINE_MAX_PICTURE_BYTES=5000000 vitrine serve."""
 CHECK_S = 0.5
 
 
@@ -33,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         meaning = f"{name} port (default {usual}; another free one if it is taken)"
         parser.add_argument(f"--{name}-port", type=int, default=usual, help=meaning)
     parser.add_argument("--log", type=Path, help="file for Triton's own log (default: none is kept)")
+    add_named(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal, then stop cleanly: 0. Raises Unavailable when it cannot start."""
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
-    settings = Settings.from_environment(os.environ)
+    settings, options = Settings.from_environment(os.environ), options_of(args)
     try:
         with Shown() as shown:
             triton = EmbeddedTriton(
@@ -48,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
                 profile=args.profile,
                 wheel=settings.triton_dir,
                 log=args.log,
+                options=options,
                 progress=shown,
             )
             triton.start()

@@ -7,10 +7,9 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +18,17 @@ from uuid import uuid4
 
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
+from vitrine.channels import channel_options, directly_here
 from vitrine.errors import Unavailable
 
 import vitrine_orchestrator
+from vitrine_orchestrator.embedded.launch import KEEPALIVE, launched
+from vitrine_orchestrator.embedded.memory import admitted, reserve
+from vitrine_orchestrator.embedded.options import checked
 from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
+from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
 START_S = 120.0  # the server answers, without a model
 LOAD_S = 600.0  # one model is loaded and warm
@@ -32,14 +36,7 @@ STOP_S = 12.0  # Triton finishes what is in flight, unloads and leaves; afterwar
 HURRY_S = 2.0  # the same for a server that is broken anyway
 
 SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
-SHARED_MEMORY = Path("/dev/shm")
 _STATES = ["", "UNAVAILABLE", "READY", "LOADING", "UNLOADING"]  # of several versions the last one counts
-
-# Asks Linux for a SIGTERM when we (the thread that starts the server) die, then becomes the server.
-ENDS_WITH_US = (
-    "import ctypes, os, signal, sys; PR_SET_PDEATHSIG = 1; "
-    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); os.execv(sys.argv[1], sys.argv[1:])"
-)
 
 # numpy and OpenCV work on one request in one thread: their pools spin, and take the cores from the networks.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
@@ -55,8 +52,9 @@ class EmbeddedTriton:
     """A Triton server of our own, for as long as the `with` block lasts.
 
     `repository` is loaded whole, or only `models` of it. `http`, `grpc` and `metrics` are addresses
-    ("127.0.0.1:8001"). Raises Unavailable, in one sentence, when it cannot start. Start it from a thread
-    that lasts: the server ends with it, however it ends.
+    ("127.0.0.1:8001"). `options` are further flags for tritonserver; BadSettings for one that is ours to set.
+    Raises Unavailable, in one sentence, when it cannot start. Start it from a thread that lasts: the server
+    ends with it, however it ends.
     """
 
     def __init__(
@@ -71,13 +69,14 @@ class EmbeddedTriton:
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
         progress: Progress = quiet,
+        options: Sequence[str] = (),
     ) -> None:
         self.repository = repository.resolve()
         self.models = sorted(models) if models is not None else model_names(self.repository)
         self.wanted, self.profile, self.backends = ports, profile, backends
         self.wheel, self.libpython = find_wheel(wheel), find_libpython()
         self.environment = dict(os.environ if environment is None else environment)
-        self.progress = progress
+        self.progress, self.options = progress, checked(options)
         self.shared_prefix = f"vitrine_{uuid4().hex[:12]}_"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,6 +104,7 @@ class EmbeddedTriton:
     def start(self) -> None:
         """Start the server and load its models; leaves nothing behind when it fails."""
         check_files(self.repository, self.models)
+        self._limits = admitted(self.repository, self.models, self.environment)
         self.folder = Path(tempfile.mkdtemp(prefix="vitrine-triton-"))
         self.log = self._log or self.folder / "triton.log"
         lay_out_backends(self.wheel, self.backends, self.folder / "backends")
@@ -112,6 +112,8 @@ class EmbeddedTriton:
         try:
             self._launch()
             self.load(self.models)
+            if self._limits:
+                reserve(self.grpc, self.repository)
         except BaseException:
             self.stop()
             raise
@@ -152,16 +154,17 @@ class EmbeddedTriton:
         else:
             options["model-config-name"] = self.profile
         flags = [f"--{name}={value}" for name, value in options.items()]
-        server = [str(self.wheel.server), "--disable-auto-complete-config", *flags]
-        return [sys.executable, "-I", "-S", "-c", ENDS_WITH_US, *server]
+        flags += ["--disable-auto-complete-config", *KEEPALIVE, *self.options]
+        return launched(self.wheel.server, *flags)
 
     def _environment(self) -> dict[str, str]:
-        before = _with_cache_folder(self.environment, self.folder / "cache")
+        before = _with_cache_folder(directly_here(self.environment), self.folder / "cache")
         libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
         programs = [self.folder / "python" / "bin", before.get("PATH", "")]
         return (
             ONE_THREAD
             | before
+            | self._limits
             | {
                 "LD_LIBRARY_PATH": ":".join(str(folder) for folder in libraries if folder),
                 "PATH": ":".join(str(folder) for folder in programs if folder),
@@ -170,7 +173,7 @@ class EmbeddedTriton:
 
     def client(self) -> triton.InferenceServerClient:
         """A new gRPC client of this server."""
-        return triton.InferenceServerClient(self.grpc)
+        return triton.InferenceServerClient(self.grpc, channel_args=channel_options(self.grpc))
 
     def _wait_live(self) -> None:
         give_up = time.monotonic() + START_S
