@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
 
 START_S = 120.0  # the server answers, without a model
+ASK_S = 10.0  # for what the server knows without work
 LOAD_S = 600.0  # one model is loaded and warm
 STOP_S = 12.0  # Triton finishes what is in flight, unloads and leaves; afterwards it is killed
 HURRY_S = 2.0  # the same for a server that is broken anyway
@@ -36,8 +37,9 @@ SHARED_MEMORY = Path("/dev/shm")
 _STATES = ["", "UNAVAILABLE", "READY", "LOADING", "UNLOADING"]  # of several versions the last one counts
 
 # Asks Linux for a SIGTERM when we (the thread that starts the server) die, then becomes the server.
+# Where SIGCHLD is ignored (some shells and containers do), a dead stub would vanish as a stopped one does.
 ENDS_WITH_US = (
-    "import ctypes, os, signal, sys; PR_SET_PDEATHSIG = 1; "
+    "import ctypes, os, signal, sys; PR_SET_PDEATHSIG = 1; signal.signal(signal.SIGCHLD, signal.SIG_DFL); "
     "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
@@ -55,8 +57,9 @@ class EmbeddedTriton:
     """A Triton server of our own, for as long as the `with` block lasts.
 
     `repository` is loaded whole, or only `models` of it. `http`, `grpc` and `metrics` are addresses
-    ("127.0.0.1:8001"). Raises Unavailable, in one sentence, when it cannot start. Start it from a thread
-    that lasts: the server ends with it, however it ends.
+    ("127.0.0.1:8001"). `options` are further flags of tritonserver, as they are. Raises Unavailable, in
+    one sentence, when it cannot start. Start it from a thread that lasts: the server ends with it, however
+    it ends.
     """
 
     def __init__(
@@ -71,13 +74,14 @@ class EmbeddedTriton:
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
         progress: Progress = quiet,
+        options: Sequence[str] = (),
     ) -> None:
         self.repository = repository.resolve()
         self.models = sorted(models) if models is not None else model_names(self.repository)
         self.wanted, self.profile, self.backends = ports, profile, backends
         self.wheel, self.libpython = find_wheel(wheel), find_libpython()
         self.environment = dict(os.environ if environment is None else environment)
-        self.progress = progress
+        self.progress, self.options = progress, tuple(options)
         self.shared_prefix = f"vitrine_{uuid4().hex[:12]}_"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,7 +156,7 @@ class EmbeddedTriton:
         else:
             options["model-config-name"] = self.profile
         flags = [f"--{name}={value}" for name, value in options.items()]
-        server = [str(self.wheel.server), "--disable-auto-complete-config", *flags]
+        server = [str(self.wheel.server), "--disable-auto-complete-config", *flags, *self.options]
         return [sys.executable, "-I", "-S", "-c", ENDS_WITH_US, *server]
 
     def _environment(self) -> dict[str, str]:
@@ -229,10 +233,11 @@ class EmbeddedTriton:
         self.load([name])
         return True
 
-    def loaded(self, name: str) -> bool:
-        """Whether Triton believes the model to be loaded (a dead process of it does not change that)."""
+    def ready(self) -> set[tuple[str, str]]:
+        """Each (model, version) that Triton believes it can serve (a dead process does not change that)."""
         with self.client() as client:
-            return self.state(name, client) == "READY"
+            index = client.get_model_repository_index(client_timeout=ASK_S)
+        return {(model.name, model.version) for model in index.models if model.state == "READY"}
 
     def state(self, name: str, client: triton.InferenceServerClient) -> str:
         """Triton's word for the model's state: READY, UNAVAILABLE, LOADING or UNLOADING."""
@@ -240,9 +245,11 @@ class EmbeddedTriton:
         states = [model.state for model in index.models if model.name == name]
         return max(states, default="UNAVAILABLE", key=_STATES.index) or "UNAVAILABLE"
 
-    def restart(self) -> None:
-        """Stop whatever is left and start again with the same models and ports."""
+    def restart(self, models: Iterable[str] | None = None) -> None:
+        """Stop whatever is left and start again on the same ports, with the same models or with these."""
         self.wanted = self.ports
+        if models is not None:
+            self.models = sorted(models)
         self.stop(HURRY_S)
         self.start()
 
