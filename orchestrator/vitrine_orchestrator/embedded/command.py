@@ -15,11 +15,11 @@ from vitrine_orchestrator.configs import PROFILES
 from vitrine_orchestrator.embedded.ports import USUAL, Ports
 from vitrine_orchestrator.embedded.server import SOURCE, EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor
+from vitrine_orchestrator.embedded.watching import CHECK_S
 from vitrine_orchestrator.settings import Settings
 
 NAME = "serve"
 HELP = "start Triton on this machine and keep it until Ctrl-C"
-CHECK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
