@@ -15,7 +15,7 @@ from tritonclient.utils import InferenceServerException
 from vitrine import Vitrine, VitrineError
 from vitrine_orchestrator.embedded.processes import look
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
-from vitrine_orchestrator.embedded.supervisor import UNLOADED_S, Supervisor
+from vitrine_orchestrator.embedded.supervisor import HELD_S, UNLOADED_S, Supervisor
 from vitrine_orchestrator.embedded.watching import watched
 from waiter import ask, write_waiter
 
@@ -130,6 +130,39 @@ def test_a_version_that_died_is_found_next_to_one_that_lives(waiter, told):
         assert [ask(waiter, 0, version) for version in ("1", "2")] == [0, 0]
         time.sleep(REST_S)
     assert told == ["a process of wait died: loading the model again", "wait is back"]
+
+
+def test_an_old_process_that_dies_with_requests_is_found(waiter, told):
+    """It was replaced, and died before it had answered: its caller gets an error."""
+    now, failed = [0.0], []
+    supervisor = Supervisor(waiter, told.append, clock=lambda: now[0])
+
+    def lost():
+        with pytest.raises(InferenceServerException):
+            ask(waiter, 600)
+        failed.append(True)
+
+    asking = threading.Thread(target=lost)
+    asking.start()
+    time.sleep(0.5)
+    old = next(pid for pid, stub in look(waiter.pid).items() if stub.slot and stub.slot.version == "2")
+    os.utime(waiter.repository / "wait" / "2" / "model.py")
+    waiter.load(["wait"])
+    supervisor.check()
+    os.kill(old, signal.SIGKILL)
+    while not look(waiter.pid)[old].ended:
+        time.sleep(0.01)
+    supervisor.check()
+    assert told == []
+    now[0] = HELD_S + 1
+    supervisor.check()
+    asking.join(30)
+    assert failed == [True]
+    assert ask(waiter, 0) == 0
+    assert told == [
+        "an old process of wait died with requests: starting tritonserver again",
+        "tritonserver is back",
+    ]
 
 
 def test_a_restarted_server_serves_what_it_served(pipeline, told):

@@ -34,7 +34,7 @@ ALLOWED = Allowance(memory_share=0.05, threads=8, files=4)
 by a few with Triton's own polling; a leak grows with the requests, of which there are hundreds."""
 
 ALLOWED_OPERATED = replace(ALLOWED, files=120)
-"""A process that Triton starts under load inherits the connections that are open at that moment (some ten)."""
+"""A process that Triton starts under load inherits the connections that are open at that moment."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ the same instance replaces. All four are looked at on every check, so that nothi
 
 A network that lost its process is loaded on top of itself, which waits for nothing. A model of ours may
 have taken requests with it that Triton never answers, and that other models wait for: it is unloaded first,
-which ends only when no such request is there; if it does not end, the server is started again.
+which ends only when no such request is there; if it does not end, the server is started again. So it is when
+a process dies that was to end anyway, once its requests had ended.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = ["Served", "Supervisor", "lost_models", "stubs"]
 
 RELOAD_S = 5.0  # a model that cannot be unloaded in that time holds requests of its dead process
 COLLECT_S = 0.3  # Triton collects a process that it stopped in less, on a busy machine too
+HELD_S = 15.0  # a dead process that Triton has not collected by then holds requests that never end
 UNLOADED_S = 15.0  # a model gone for longer was unloaded on purpose; a server that shuts down needs less
 PAUSES_S = (1.0, 5.0, 30.0)  # before a server that did not start is tried again; the last one repeats
 
@@ -78,6 +80,7 @@ class Supervisor:
         self.triton, self.tell, self._clock = triton, tell, clock
         self._known: dict[int, Stub] = {}
         self._seen_at: dict[str, float] = {}  # model → when it last had a process
+        self._ended_at: dict[int, float] = {}  # process that Triton has not collected → when that was seen
         self._failed, self._not_before = 0, 0.0  # starts of the server that failed in a row
         self._look()
 
@@ -91,6 +94,8 @@ class Supervisor:
         for model in sorted(self._lost()):
             if not self._restore(model):
                 return  # the restart has restored the others
+        if holder := self._holder():
+            self._free(holder)
 
     def _look(self) -> None:
         """Bring `_known` up to date; a process that ended keeps the slot that it was seen in."""
@@ -101,6 +106,8 @@ class Supervisor:
         }
         at = self._clock()
         self._seen_at |= {stub.slot.model: at for stub in self._known.values() if stub.slot}
+        ended = (pid for pid, stub in self._known.items() if stub.ended)
+        self._ended_at = {pid: self._ended_at.get(pid, at) for pid in ended}
 
     def _lost(self) -> set[str]:
         """The models that lost a process for good."""
@@ -117,6 +124,26 @@ class Supervisor:
             return set()  # it is ending, or too busy to say: the next check asks again
         known = {pid: stub for pid, stub in self._known.items() if not stub.ended or pid in ended}
         return lost_models(known.values(), ready)
+
+    def _holder(self) -> str | None:
+        """A model of ours that Triton still waits for, long after its process died and was replaced."""
+        now = self._clock()
+        for pid, at in self._ended_at.items():
+            slot = self._known[pid].slot
+            if slot and slot.model not in NETWORKS and now - at > HELD_S:
+                return slot.model
+        return None
+
+    def _free(self, model: str) -> None:
+        """End the requests of a process that was to end: of one replaced, or of a model being unloaded."""
+        try:
+            ready = {name for name, _ in self.triton.ready()}
+        except InferenceServerException:
+            return
+        if model not in ready:
+            self._seen_at[model] = float("-inf")  # unloaded on purpose, and so it stays
+        self.tell(f"an old process of {model} died with requests: starting tritonserver again")
+        self._restart()
 
     def _restore(self, model: str) -> bool:
         """Load a model again; False when the server had to be started again for it."""
