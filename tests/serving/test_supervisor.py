@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 from vitrine import VitrineError
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
-from waiter import LEAVE, ask, write_waiter
+from waiter import LEAVE, ask, kill_stub, write_waiter
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,6 @@ def waiter(tmp_path_factory):
     repository = write_waiter(tmp_path_factory.mktemp("supervised") / "repository")
     with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
         yield server
-
-
-def kill_stub(server, name, how=signal.SIGKILL):
-    """A signal to the model's process, which ends it."""
-    (pid,) = [pid for pid, model in stubs(server.pid).items() if model == name]
-    os.kill(pid, how)
-    while pid in stubs(server.pid):
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])  # out of memory, a crash

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import pytest
 from conftest import ANY_PORTS
-from test_supervisor import kill_stub
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Vitrine, VitrineError
@@ -17,7 +16,7 @@ from vitrine_orchestrator.embedded.processes import look
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import HELD_S, UNLOADED_S, Supervisor
 from vitrine_orchestrator.embedded.watching import watched
-from waiter import ask, write_waiter
+from waiter import ask, kill_stub, write_waiter
 
 REST_S = 3.0  # Triton has let the old process go by then, and six checks have looked
 

@@ -1,7 +1,12 @@
 """A small model that answers after as many seconds as it is asked for."""
 
+import os
+import signal
+import time
+
 import numpy as np
 import tritonclient.grpc as grpc
+from vitrine_orchestrator.embedded.supervisor import stubs
 
 LEAVE = -1.0  # instead of seconds: its process ends with exit code 0
 CONFIG = """
@@ -49,3 +54,11 @@ def ask(server, seconds, version=""):
     with server.client() as client:
         answer = client.infer("wait", [tensor], model_version=version, client_timeout=120)
     return answer.as_numpy("seconds")[0]
+
+
+def kill_stub(server, name, how=signal.SIGKILL):
+    """A signal to the model's process, which ends it."""
+    (pid,) = [pid for pid, model in stubs(server.pid).items() if model == name]
+    os.kill(pid, how)
+    while pid in stubs(server.pid):
+        time.sleep(0.01)
