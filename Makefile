@@ -50,7 +50,7 @@ bench: export ## time the service beside what it replaces and its engine alone (
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf
 	$(BIN)/vitrine-export bench
 
-soak: export ## 30 minutes of mixed load with faulty clients; tells what leaked
+soak: export ## 30 minutes of mixed load, faulty clients and a busy operator; reports what leaked or died
 	$(BIN)/vitrine-export soak
 
 bench-cache: export ## time the cache's tiers beside boto3's, and warm try-ons; writes build/bench-cache.json

@@ -45,7 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.engine_speed.command",
         "time the torch engine at real size, each saving compared with the plain computation",
     ),
-    "soak": ("vitrine_export.load.soak_command", "load a server with faulty clients; report what leaked"),
+    "soak": (
+        "vitrine_export.load.soak_command",
+        "load a server with faulty clients and a busy operator; report what leaked or died",
+    ),
     "real-size": (
         "vitrine_export.exporting.real_size",
         "try the fp16 export of both UNets at their real size",

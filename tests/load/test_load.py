@@ -8,8 +8,10 @@ from vitrine.errors import Busy
 from vitrine_export.bench.report import Figure
 from vitrine_export.load.arrivals import Zipf, bursts, poisson
 from vitrine_export.load.driver import DONE, Outcome, closed, full_rate, offer, rate_of, seconds_of, words
+from vitrine_export.load.photographs import photographs
 from vitrine_export.load.soak import Soaked
 from vitrine_export.load.watch import Reading
+from vitrine_export.load.world import png
 
 HELD = Reading(memory_bytes=1_000_000_000, threads=100, files=200, shared_blocks=12, requests=0)
 
@@ -114,6 +116,20 @@ def test_what_grew_is_a_fault(change):
 def test_a_lost_request_afterwards_is_a_fault():
     """A slot that leaked shows as a refusal of what the server should take at once."""
     assert len(Soaked(HELD, HELD, Counter(), {DONE: 15, "busy": 1}).faults()) == 1
+
+
+def test_a_death_and_a_failed_deed_are_faults():
+    """Nobody killed anything: every sentence of the supervisor or of the operator counts."""
+    told = ["a process of try_on died: loading the model again"]
+    soaked = Soaked(HELD, HELD, Counter(), {DONE: 16}, told=told, failed=["publish: no"])
+    assert soaked.faults() == ["operator: publish: no", f"supervisor: {told[0]}"]
+
+
+def test_photographs_are_as_large_as_a_telephone_s():
+    """4 to 12 MB each, JPEG and PNG."""
+    made = photographs(png(np.full((256, 192, 3), 120, np.uint8)))
+    assert all(4e6 <= len(one) <= 12e6 for one in made), [len(one) for one in made]
+    assert {one[:4] for one in made} == {b"\xff\xd8\xff\xe0", b"\x89PNG"}
 
 
 def test_a_figure_is_held_to_its_bound():

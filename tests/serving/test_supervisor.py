@@ -8,74 +8,35 @@ import time
 import numpy as np
 import psutil
 import pytest
-import tritonclient.grpc as grpc
 from conftest import ANY_PORTS
 from tritonclient.utils import InferenceServerException
 from vitrine import VitrineError
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
-
-CONFIG = """
-name: "wait" backend: "python" max_batch_size: 0
-input [ { name: "seconds" data_type: TYPE_FP32 dims: [ 1 ] } ]
-output [ { name: "seconds" data_type: TYPE_FP32 dims: [ 1 ] } ]
-instance_group [ { kind: KIND_CPU } ]
-"""
-MODEL = '''
-import threading
-import triton_python_backend_utils as pb_utils
-
-
-class TritonPythonModel:
-    """Answers later, from another thread, as the models of the project do."""
-
-    def execute(self, requests):
-        for request in requests:
-            tensor = pb_utils.get_input_tensor_by_name(request, "seconds")
-            sender, response = request.get_response_sender(), pb_utils.InferenceResponse([tensor])
-            final = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
-            threading.Timer(float(tensor.as_numpy()[0]), sender.send, [response], {"flags": final}).start()
-        return [None] * len(requests)
-'''
+from waiter import LEAVE, ask, kill_stub, write_waiter
 
 
 @pytest.fixture(scope="module")
 def waiter(tmp_path_factory):
     """A server with one small model."""
-    repository = tmp_path_factory.mktemp("supervised") / "repository"
-    version = repository / "wait" / "1"
-    version.mkdir(parents=True)
-    (version / "model.py").write_text(MODEL)
-    (repository / "wait" / "config.pbtxt").write_text(CONFIG)
+    repository = write_waiter(tmp_path_factory.mktemp("supervised") / "repository")
     with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
         yield server
 
 
-def ask(server, seconds):
-    """One request that takes that long."""
-    tensor = grpc.InferInput("seconds", [1], "FP32")
-    tensor.set_data_from_numpy(np.array([seconds], np.float32))
-    with server.client() as client:
-        return client.infer("wait", [tensor], client_timeout=120).as_numpy("seconds")[0]
-
-
-def kill_stub(server, name):
-    """SIGKILL to the model's process."""
-    (pid,) = [pid for pid, model in stubs(server.pid).items() if model == name]
-    os.kill(pid, signal.SIGKILL)
-    while pid in stubs(server.pid):
-        time.sleep(0.01)
-
-
-def test_an_idle_model_that_lost_its_process_is_loaded_again(waiter):
-    """The server goes on; only that model is reloaded."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])  # out of memory, a crash
+def test_an_idle_model_that_lost_its_process_is_loaded_again(waiter, how):
+    """The server goes on; only that model is reloaded, once."""
     told = []
     supervisor = Supervisor(waiter, told.append)
     server = waiter.pid
-    kill_stub(waiter, "wait")
+    kill_stub(waiter, "wait", how)
     supervisor.check()
     assert ask(waiter, 0) == 0
     assert waiter.pid == server
+    for _ in range(4):  # Triton collects the old process meanwhile
+        time.sleep(0.5)
+        supervisor.check()
     assert told == ["a process of wait died: loading the model again", "wait is back"]
 
 
@@ -111,6 +72,17 @@ def test_requests_of_a_dead_process_get_an_error(waiter):
     asking.join(30)
     assert len(failed) == 1
     assert ask(waiter, 0) == 0
+
+
+def test_a_process_that_leaves_by_itself_is_a_death(waiter):
+    """Exit code 0, and none of Triton's doing: its caller gets an error, and the next one an answer."""
+    told = []
+    supervisor = Supervisor(waiter, told.append)
+    with pytest.raises(InferenceServerException):
+        ask(waiter, LEAVE)
+    supervisor.check()
+    assert ask(waiter, 0) == 0
+    assert told[0] == "a process of wait died: loading the model again"
 
 
 def test_a_network_is_replaced_even_when_a_request_met_its_dead_process(triton, vitrine):

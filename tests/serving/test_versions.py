@@ -13,6 +13,7 @@ from vitrine import NotFound, Unavailable, Vitrine
 from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.command import main
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
+from vitrine_orchestrator.embedded.watching import watched
 
 LATENTS = np.full((1, 4, 32, 24), 0.25, np.float32)
 
@@ -33,10 +34,12 @@ def inverted(repository):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A repository and its server; every test leaves release 1 alone in it."""
+    """A repository and its supervised server; every test leaves release 1 alone in it."""
     repository = write_repository(tmp_path_factory.mktemp("versions") / "repository")
-    with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
+    told: list[str] = []
+    with EmbeddedTriton(repository, ports=ANY_PORTS) as server, watched(server, told.append):
         yield repository, server
+    assert told == []  # no release that comes or goes is a death
 
 
 @pytest.fixture

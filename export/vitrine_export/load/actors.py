@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
+import numpy as np
 from vitrine import AsyncVitrine
 from vitrine.errors import Cancelled
 from vitrine.retry import Retry
 
+from vitrine_export.load import photographs
 from vitrine_export.load.malformed import malformed, noise
 from vitrine_export.load.wire import Wire
 from vitrine_export.load.world import Mix
@@ -31,11 +33,18 @@ class Ground:
     clients: dict[str, AsyncVitrine]  # by protocol; for those who behave
     mix: Mix
     dice: random.Random
+    photographs: tuple[bytes, ...]  # of people, encoded, 4 to 12 MB each
 
 
 async def whole(ground: Ground, protocol: str) -> None:
     """Waits for its picture."""
     await ground.clients[protocol].infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S)
+
+
+async def photographs_by_curl(ground: Ground, protocol: str) -> None:
+    """Sends a large photograph as a person with curl."""
+    inputs = dict(ground.mix.inputs(), person=np.array([ground.dice.choice(ground.photographs)], object))
+    await photographs.send(ground.addresses[protocol], "try_on", inputs, "seed", TIMEOUT_S)
 
 
 async def slow(ground: Ground, protocol: str) -> None:
@@ -114,6 +123,7 @@ REFUSED = SERVED | {"bad request", "not found"}
 ACTORS = (
     Actor("waits, gRPC", whole, GRPC, 6, SERVED),
     Actor("waits, HTTP", whole, HTTP, 3, SERVED),
+    Actor("photograph, curl", photographs_by_curl, HTTP, 0.7, SERVED),
     Actor("slow, gRPC", slow, GRPC, 0.7, SERVED),
     Actor("slow, HTTP", slow, HTTP, 0.7, SERVED),
     Actor("streams", streams, GRPC, 2, LEFT),

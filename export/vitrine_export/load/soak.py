@@ -6,8 +6,9 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from vitrine import AsyncVitrine
@@ -18,6 +19,8 @@ from vitrine_orchestrator.stages import stage
 from vitrine_export.load.actors import ACTORS, GRPC, HTTP, ONCE, TIMEOUT_S, Actor, Ground
 from vitrine_export.load.arrivals import poisson
 from vitrine_export.load.driver import DONE, closed, offer, words
+from vitrine_export.load.operator import Operator
+from vitrine_export.load.photographs import photographs
 from vitrine_export.load.watch import Allowance, Reading, leaks, read
 from vitrine_export.load.world import Mix, World
 
@@ -30,6 +33,9 @@ ALLOWED = Allowance(memory_share=0.05, threads=8, files=4)
 """Bounded pools start a thread when they first need one more (of some 800 here), and descriptors come and go
 by a few with Triton's own polling; a leak grows with the requests, of which there are hundreds."""
 
+ALLOWED_OPERATED = replace(ALLOWED, files=120)
+"""A process that Triton starts under load inherits the connections that are open at that moment."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -40,6 +46,7 @@ class Plan:
     steps: int = 20
     warm_up_s: float = 30.0
     seed: int = 0
+    operate_every_s: float = 10.0  # between two deeds of an operator
 
 
 @dataclass
@@ -51,6 +58,9 @@ class Soaked:
     ends: Counter[tuple[str, str]]  # (kind of client, outcome)
     proof: dict[str, int]  # outcomes of as many requests at once as `try_on` takes, afterwards
     times: list[tuple[float, Reading]] = field(default_factory=list)  # seconds, reading
+    done: Counter[str] = field(default_factory=Counter)  # an operator's deeds
+    failed: list[str] = field(default_factory=list)  # those that could not be done
+    told: list[str] = field(default_factory=list)  # the supervisor's sentences: nobody killed anything
 
     def faults(self, allowed: Allowance = ALLOWED) -> list[str]:
         """A sentence for everything that should not be; none when all is well."""
@@ -62,30 +72,57 @@ class Soaked:
         ]
         if lost := sum(count for word, count in self.proof.items() if word != DONE):
             found.append(f"afterwards {lost} of {sum(self.proof.values())} requests at once had no picture")
+        found += [f"operator: {text}" for text in self.failed]
+        found += [f"supervisor: {text}" for text in self.told]
         return found + leaks(self.before, self.after, allowed)
 
 
 async def soak(
-    server: EmbeddedTriton, world: World, plan: Plan, tick: Callable[[], object] = lambda: None
+    server: EmbeddedTriton,
+    world: World,
+    plan: Plan,
+    tick: Callable[[], object] = lambda: None,
+    operator: Operator | None = None,
 ) -> Soaked:
-    """Try the server; `tick` is called for each client that is done."""
+    """Try the server, with an operator at work or without; `tick` is called for each client that is done."""
     addresses = {GRPC: server.grpc, HTTP: server.http}
     clients = {name: AsyncVitrine(at, protocol=name, retry=ONCE) for name, at in addresses.items()}
-    ground = Ground(addresses, clients, Mix(world, plan.steps, plan.seed), random.Random(plan.seed))
+    ground = Ground(
+        addresses,
+        clients,
+        Mix(world, plan.steps, plan.seed),
+        random.Random(plan.seed),
+        photographs(world.people[0]),
+    )
     try:
         await at_once(ground, CROWD)
         await mixed(ground, plan.warm_up_s, plan.rate, tick)
         before = await settled(server)
         times: list[tuple[float, Reading]] = []
         reading = asyncio.create_task(_readings(server, times))
-        ends = await mixed(ground, plan.seconds, plan.rate, tick)
+        async with _operated(operator, plan.operate_every_s):
+            ends = await mixed(ground, plan.seconds, plan.rate, tick)
         reading.cancel()
         after = await settled(server)
         proof = await at_once(ground, stage("try_on").in_flight)
     finally:
         for client in clients.values():
             await client.close()
-    return Soaked(before, after, ends, proof, times)
+    soaked = Soaked(before, after, ends, proof, times)
+    return soaked if operator is None else replace(soaked, done=operator.done, failed=operator.failed)
+
+
+@asynccontextmanager
+async def _operated(operator: Operator | None, every_s: float) -> AsyncIterator[None]:
+    """The operator works for as long as the `async with` block lasts, and ends what was begun."""
+    over = asyncio.Event()
+    working = asyncio.create_task(operator.work(every_s, over)) if operator else None
+    try:
+        yield
+    finally:
+        over.set()
+        if working:
+            await working
 
 
 async def at_once(ground: Ground, count: int) -> dict[str, int]:

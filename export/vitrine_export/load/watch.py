@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -47,11 +48,11 @@ class Allowance:
 
 def read(server: Watched) -> Reading:
     """The server as it is now."""
-    folders = [Path(f"/proc/{pid}") for pid in (server.pid, *stubs(server.pid))]
+    held = [one for pid in (server.pid, *stubs(server.pid)) for one in _held(Path(f"/proc/{pid}"))]
     return Reading(
-        memory_bytes=sum(_memory(folder) for folder in folders),
-        threads=sum(len(list((folder / "task").iterdir())) for folder in folders),
-        files=sum(len(list((folder / "fd").iterdir())) for folder in folders),
+        memory_bytes=sum(memory for memory, _, _ in held),
+        threads=sum(threads for _, threads, _ in held),
+        files=sum(files for _, _, files in held),
         shared_blocks=len(list(SHARED_MEMORY.glob(f"{server.shared_prefix}*"))),
         requests=in_flight(scrape(server.metrics)),
     )
@@ -93,6 +94,9 @@ def in_flight(metrics: Mapping[str, float]) -> int:
     return int(sum(total(metrics, name) for name in held))
 
 
-def _memory(folder: Path) -> int:
-    lines = (folder / "smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * KIB
+def _held(folder: Path) -> Iterator[tuple[int, int, int]]:
+    """Memory in bytes, threads and open files of a process; nothing for one that ended meanwhile."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        lines = (folder / "smaps_rollup").read_text().splitlines()
+        memory = next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * KIB
+        yield memory, len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir()))

@@ -16,6 +16,7 @@ from vitrine_orchestrator.embedded.options import add_named, options_of
 from vitrine_orchestrator.embedded.ports import USUAL, Ports
 from vitrine_orchestrator.embedded.server import SOURCE, EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor
+from vitrine_orchestrator.embedded.watching import CHECK_S
 from vitrine_orchestrator.settings import Settings
 
 NAME = "serve"
@@ -30,7 +31,6 @@ examples:
 Options that vitrine serve sets itself (repository, ports, backends, model control, ...) are refused after --
 by name. Limits of pictures, caches and more are environment variables: VITRINE_MAX_PIXELS=20000000
 VITRINE_MAX_PICTURE_BYTES=5000000 vitrine serve."""
-CHECK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,9 +14,11 @@ as far as it is used."""
 STRICT_OVERCOMMIT = "2"  # the kernel then counts a stack as used memory from the start
 
 # Asks Linux for a SIGTERM when we (the thread that starts the server) die, sets the size of the stack, then
-# becomes the server.
+# becomes the server. Where SIGCHLD is ignored (some shells and containers do), a dead stub would vanish as a
+# stopped one does, and the supervisor could not tell them apart.
 LAUNCHER = (
     "import ctypes, os, resource, signal, sys; PR_SET_PDEATHSIG = 1; "
+    "signal.signal(signal.SIGCHLD, signal.SIG_DFL); "
     "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); STACK = resource.RLIMIT_STACK; "
     "resource.setrlimit(STACK, (int(sys.argv[1]), resource.getrlimit(STACK)[1])); "
     "os.execv(sys.argv[2], sys.argv[2:])"

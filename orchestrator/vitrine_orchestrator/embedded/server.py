@@ -31,6 +31,7 @@ from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_
 from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
 START_S = 120.0  # the server answers, without a model
+ASK_S = 10.0  # for what the server knows without work
 LOAD_S = 600.0  # one model is loaded and warm
 STOP_S = 12.0  # Triton finishes what is in flight, unloads and leaves; afterwards it is killed
 HURRY_S = 2.0  # the same for a server that is broken anyway
@@ -232,10 +233,11 @@ class EmbeddedTriton:
         self.load([name])
         return True
 
-    def loaded(self, name: str) -> bool:
-        """Whether Triton believes the model to be loaded (a dead process of it does not change that)."""
+    def ready(self) -> set[tuple[str, str]]:
+        """Each (model, version) that Triton believes it can serve (a dead process does not change that)."""
         with self.client() as client:
-            return self.state(name, client) == "READY"
+            index = client.get_model_repository_index(client_timeout=ASK_S)
+        return {(model.name, model.version) for model in index.models if model.state == "READY"}
 
     def state(self, name: str, client: triton.InferenceServerClient) -> str:
         """Triton's word for the model's state: READY, UNAVAILABLE, LOADING or UNLOADING."""
@@ -243,9 +245,11 @@ class EmbeddedTriton:
         states = [model.state for model in index.models if model.name == name]
         return max(states, default="UNAVAILABLE", key=_STATES.index) or "UNAVAILABLE"
 
-    def restart(self) -> None:
-        """Stop whatever is left and start again with the same models and ports."""
+    def restart(self, models: Iterable[str] | None = None) -> None:
+        """Stop whatever is left and start again on the same ports, with the same models or with these."""
         self.wanted = self.ports
+        if models is not None:
+            self.models = sorted(models)
         self.stop(HURRY_S)
         self.start()
 

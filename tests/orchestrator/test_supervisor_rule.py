@@ -1,0 +1,32 @@
+"""Which processes that ended are deaths."""
+
+import pytest
+from vitrine_orchestrator.embedded.processes import Slot, Stub
+from vitrine_orchestrator.embedded.supervisor import lost_models
+
+FIRST = Slot("try_on", "1", "try_on_0_0")
+SECOND = Slot("try_on", "2", "try_on_0_0")
+READY = {("try_on", "1"), ("pose", "1")}
+POSE = Stub(Slot("pose", "1", "pose_0_0"), False, 1)
+
+CASES = {
+    "it died": ([Stub(FIRST, True, 5)], {"try_on"}),
+    "a later process replaces it": ([Stub(FIRST, True, 5), Stub(FIRST, False, 6)], set()),
+    "an earlier one still ends its work": ([Stub(FIRST, True, 5), Stub(FIRST, False, 4)], {"try_on"}),
+    "another version lives": ([Stub(FIRST, True, 5), Stub(SECOND, False, 6)], {"try_on"}),
+    "its version is being unloaded": ([Stub(SECOND, True, 5), Stub(FIRST, False, 4)], set()),
+    "it was never seen alive": ([Stub(None, True, 5)], {"try_on"}),
+    "never seen alive, and replaced": ([Stub(None, True, 5), Stub(FIRST, False, 6)], set()),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_death_is_what_nothing_replaces(case):
+    """A ready version whose process ended, and that no later process of the same instance serves."""
+    processes, lost = CASES[case]
+    assert lost_models([*processes, POSE], READY) == lost
+
+
+def test_a_model_without_processes_is_none_that_lost_one():
+    """Models of other backends run in the server itself."""
+    assert lost_models([Stub(None, True, 5), POSE], {("pose", "1"), ("ensemble", "1")}) == set()
