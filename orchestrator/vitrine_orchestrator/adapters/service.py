@@ -102,7 +102,7 @@ class Service:
             response = self._response(await self._handled(request, sender))
         except VitrineError as error:
             outcome, response = error.word, self._error(error)
-        except Exception:
+        except BaseException:  # a panic of a Rust library is no Exception, and its caller waits all the same
             logger.exception("a request failed for a reason of ours")
             internal = VitrineError("internal error; the server's log says more")
             outcome, response = internal.word, self._error(internal)
