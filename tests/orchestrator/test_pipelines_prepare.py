@@ -313,10 +313,14 @@ async def test_a_network_that_gives_no_numbers_fails_by_its_name(broken, number)
 
     memo = FakeMemo()
     context = Context(networks(**{broken: spoilt}), MANIFEST, memo)
-    with pytest.raises(StageFailed, match="are not finite") as failed:
+
+    async def prepared():
         await prepare_person(context, {"person": texts(encode(PHOTO))})
         await prepare_garment(context, {"garment": texts(encode(PHOTO))})
         await prepare_text(context, tokenizers(), {"description": texts("a shirt")})
+
+    with pytest.raises(StageFailed, match="are not finite") as failed:
+        await prepared()
     assert failed.value.stage == broken
     assert not [key for key in memo.kept if key.category == BROKEN_CATEGORY.get(broken, "upper_body")]
 

@@ -91,7 +91,7 @@ class Memo:
         return answer.arrays, answer.source
 
     async def peek(self, key: Key) -> Arrays | None:
-        """The arrays that some tier has now, None where none has; counted neither as asked for nor as a hit."""
+        """The arrays that some tier has now, None where none has. No request, so not counted as one."""
         near = await self.tiers.near(key)
         if answer := await self._answer(key, near):
             return answer.arrays
