@@ -49,10 +49,14 @@ def _run(
     )
     torch.manual_seed(int(described.get("global_seed", 0)))  # the pose posterior's
     generator = torch.Generator().manual_seed(int(described.get("seed", 0)))
-    return run(nets, scheduler, inputs, choices, generator, _start(scheduler, choices, described, arrays))
+    return run(
+        nets, scheduler, inputs, choices, generator, given_noise(scheduler, choices, described, arrays)
+    )
 
 
-def _start(scheduler: SchedulerMixin, choices: Choices, described: Config, arrays: Arrays) -> Tensor | None:
+def given_noise(
+    scheduler: SchedulerMixin, choices: Choices, described: Config, arrays: Arrays
+) -> Tensor | None:
     """The noise (B, 4, h, w) that the case was given to start from; None where its seed drew it.
 
     A case without the array itself has it in its first step's input, scaled by its scheduler.
