@@ -260,6 +260,7 @@ def test_a_folder_without_cases_is_told_from_one_that_passes(tmp_path, capsys, m
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # diffusers' Euler, with newer numpy
 @pytest.mark.parametrize("kind", [DDPMScheduler, DDIMScheduler, EulerDiscreteScheduler])
 @pytest.mark.parametrize("stored_array", [True, False])
 def test_start_latents_that_a_case_was_given_are_taken(kind, stored_array):
