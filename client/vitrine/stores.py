@@ -1,17 +1,16 @@
-"""Object stores by their address, with times of seconds: obstore's own defaults wait for minutes."""
+"""Object stores of finished pictures by their address."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from vitrine.errors import BadRequest, Unavailable, one_line
+from vitrine.errors import BadRequest, Unavailable
+from vitrine.s3 import Patience, Place, open_bucket, place_of
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+    from obstore.store import ObjectStore
 
-_TIMES: ClientConfig = {"connect_timeout": timedelta(seconds=2), "timeout": timedelta(seconds=10)}
-_RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=15)}
+_PATIENCE = Patience(connect_s=2.0, request_s=10.0, retries=2, retry_s=15.0)
 
 
 def open_store(
@@ -24,36 +23,23 @@ def open_store(
 ) -> ObjectStore:
     """The object store at s3://bucket or s3://bucket/prefix; `endpoint` for S3-compatible ones.
 
-    Without keys, credentials come as boto3 finds them (environment, profile, role), and are read anew every
-    5 minutes.
+    What is not given comes as boto3 finds it (environment, profile, role); credentials are read again every
+    5 minutes. The prefix is read literally. An endpoint that is no address makes a store whose every call
+    raises Unavailable with the reason, so that `Results` still gives the picture.
     """
+    keys = None if access_key_id is None else (access_key_id, secret_access_key or "")
+    place = place_of(url, None, region, keys)
     try:
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise Unavailable(f"{one_line(error)}; pip install 'vitrine[results]' brings it") from error
-    scheme, _, bucket = url.partition("s3://")
-    if scheme or not bucket.strip("/"):
-        raise BadRequest(f"the store must be s3://bucket or s3://bucket/prefix, got {url!r}")
-    given: dict[str, Any] = {"region": region} if region else {}
-    if endpoint:
-        given["endpoint"] = endpoint
-    if access_key_id is None:
-        given["credential_provider"] = _boto3_credentials()
-    else:
-        given |= {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
-    plain = (endpoint or "").startswith("http://")
-    return S3Store.from_url(
-        url, client_options={**_TIMES, "allow_http": plain}, retry_config=_RETRIES, **given
-    )
+        return open_bucket(Place(place.bucket, place.prefix, endpoint, region, keys), _PATIENCE)
+    except BadRequest as error:
+        return cast("ObjectStore", NoStore(str(error)))
 
 
-def _boto3_credentials() -> Any:
-    """boto3's own search for credentials, as obstore wants it."""
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
+class NoStore:
+    """Stands for a store that cannot be reached: every call of it raises Unavailable."""
 
-        return Boto3CredentialProvider(ttl=timedelta(minutes=5))  # its 30 minutes outlive short-lived keys
-    except ImportError as error:
-        raise Unavailable(f"{one_line(error)}; pip install 'vitrine[results]' brings it") from error
-    except ValueError as error:
-        raise Unavailable("no S3 credentials found: set a profile, a role or AWS_ACCESS_KEY_ID") from error
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def __getattr__(self, name: str) -> Any:
+        raise Unavailable(self._reason)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_type_hints
 
-from vitrine.errors import VitrineError
+from vitrine.errors import BadRequest, VitrineError
+from vitrine.s3 import checked_endpoint, environment_endpoint, place_of
 
 PREFIX = "VITRINE_"
 
@@ -32,8 +33,23 @@ _OF_KUBERNETES = (
 """A Service whose name begins with "vitrine" fills them into names that begin like our settings."""
 
 
-def _rules(meaning: str, least: float | None = None, words: tuple[str, ...] = ()) -> dict[str, object]:
-    return {"meaning": meaning, "least": least, "words": words}
+def _any(value: Any) -> None:
+    """Takes every value."""
+
+
+def _store(value: str) -> None:
+    if value != "off":
+        place_of(value)
+
+
+def _rules(
+    meaning: str,
+    least: float | None = None,
+    words: tuple[str, ...] = (),
+    check: Callable[[Any], object] = _any,
+) -> dict[str, object]:
+    """`check` raises BadRequest for a value that cannot be used."""
+    return {"meaning": meaning, "least": least, "words": words, "check": check}
 
 
 @dataclass(frozen=True)
@@ -56,9 +72,14 @@ class Settings:
     cache_disk_bytes: int = field(
         default=50_000_000_000, metadata=_rules("largest size of the cache on disk, in bytes", least=0)
     )
-    cache_store: str = field(default="off", metadata=_rules("object store of the cache: s3://bucket/prefix"))
+    cache_store: str = field(
+        default="off", metadata=_rules("object store of the cache: s3://bucket/prefix", check=_store)
+    )
     cache_endpoint: str | None = field(
-        default=None, metadata=_rules("address of another store than Amazon's")
+        default=None,
+        metadata=_rules(
+            "address of another store than Amazon's: http(s)://host:port", check=checked_endpoint
+        ),
     )
     cache_region: str | None = field(default=None, metadata=_rules("region of the store"))
     at_once: int = field(
@@ -82,12 +103,15 @@ class Settings:
         if unknown := given.keys() - known.keys():
             raise BadSettings(f"unknown settings {sorted(unknown)}; known: {sorted(known)}")
         kinds = get_type_hints(cls)
-        return cls(
+        settings = cls(
             **{
                 known[name].name: _read(name, text, kinds[known[name].name], known[name].metadata)
                 for name, text in given.items()
             }
         )
+        if settings.cache_store != "off" and not settings.cache_endpoint:
+            _checked(environment_endpoint, environment)  # boto3's variables, which the store then follows
+        return settings
 
     def in_flight(self, configured: int) -> int:
         """Requests at once in a model whose config says `configured`."""
@@ -111,4 +135,12 @@ def _read(name: str, text: str, kind: type | UnionType, rules: Mapping[str, Any]
         raise BadSettings(f"{name} must be at least {rules['least']}, got {text}")
     if rules["words"] and value not in rules["words"]:
         raise BadSettings(f"{name} must be one of {', '.join(rules['words'])}, got {text!r}")
+    _checked(rules["check"], value, f"{name}: ")
     return value
+
+
+def _checked(check: Callable[[Any], object], value: Any, place: str = "") -> None:
+    try:
+        check(value)
+    except BadRequest as error:
+        raise BadSettings(f"{place}{error}") from error

@@ -14,6 +14,7 @@ import numpy as np
 from vitrine.errors import Unavailable, VitrineError
 
 from vitrine_orchestrator.manifest import versions
+from vitrine_orchestrator.sound import check_sound
 from vitrine_orchestrator.stages import NETWORK_FILE, stage
 
 Arrays = Mapping[str, np.ndarray]
@@ -89,16 +90,21 @@ class FakeStages:
 
 
 class Timed:
-    """Stages that add up how long each took; `seconds` also holds what `measured` blocks took."""
+    """Stages that add up how long each took, and answer finite numbers only.
+
+    `seconds` also holds what `measured` blocks took.
+    """
 
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
         self.seconds: dict[str, float] = defaultdict(float)
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Run the stage; a failure's time counts too."""
+        """Run the stage; a failure's time counts too. StageFailed where it gives NaN or infinity."""
         with self.measured(name):
-            return await self.stages(name, inputs)
+            outputs = await self.stages(name, inputs)
+            check_sound(name, outputs)
+            return outputs
 
     @contextmanager
     def measured(self, name: str) -> Iterator[None]:

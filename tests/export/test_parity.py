@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, EulerDiscreteScheduler
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -16,6 +16,7 @@ from vitrine_export import parity
 from vitrine_export.nets import build_garment, build_tryon, released_state_dict
 from vitrine_export.nets.forms import Job, plain
 from vitrine_export.nets.pipeline import Choices, Inputs, Nets, run
+from vitrine_export.parity.pipes import given_noise
 
 DATA = Path(__file__).parents[1] / "data"
 CONTEXT, POOLED, HEIGHT, WIDTH = 16, 8, 64, 48
@@ -257,3 +258,23 @@ def test_a_folder_without_cases_is_told_from_one_that_passes(tmp_path, capsys, m
     parity.add_arguments(parser)
     assert parity.run(parser.parse_args([str(tmp_path)])) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # diffusers' Euler, with newer numpy
+@pytest.mark.parametrize("kind", [DDPMScheduler, DDIMScheduler, EulerDiscreteScheduler])
+@pytest.mark.parametrize("stored_array", [True, False])
+def test_start_latents_that_a_case_was_given_are_taken(kind, stored_array):
+    """From their array, else from the first step's input; a case without the word draws its own."""
+    scheduler, choices = kind(), Choices(steps=3, guidance=2.0, form="plain")
+    noise = torch.randn(1, 4, 8, 6)
+    scheduler.set_timesteps(3)
+    scaled = scheduler.scale_model_input(noise * scheduler.init_noise_sigma, scheduler.timesteps[0])
+    arrays = {
+        "step0_unet_in": torch.cat([scaled, torch.zeros(1, 9, 8, 6)], 1).repeat(2, 1, 1, 1).numpy(),
+        "step0_latents_after": noise.numpy(),
+    }
+    if stored_array:
+        arrays["init_latents"] = noise.numpy()
+    taken = given_noise(scheduler, choices, {"init_latents_given": True}, arrays)
+    assert torch.allclose(taken, noise, atol=1e-5)
+    assert given_noise(scheduler, choices, {}, arrays) is None

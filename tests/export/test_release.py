@@ -1,5 +1,6 @@
 """`vitrine-export publish` and `withdraw`: what becomes of the folders. Serving them: tests/serving."""
 
+import hashlib
 import json
 
 import pytest
@@ -38,7 +39,8 @@ def exported(folder, **changed):
         (folder / path).write_text(text)
     for name in OURS:
         (folder / name / "1").mkdir(parents=True, exist_ok=True)
-        manifest = facts | {"digest": str(sorted(changed.items())), "files": files}
+        digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
+        manifest = facts | {"digest": str(sorted(changed.items())), "files": digests}
         (folder / name / "1" / "manifest.json").write_text(json.dumps(manifest))
         (folder / name / "1" / "model.py").write_text("code")
     return folder
@@ -115,3 +117,19 @@ def test_the_only_release_stays(served):
         folders.withdraw(1, served)
     with pytest.raises(ReleaseFailed, match="has no release 7, only 1"):
         folders.withdraw(7, served)
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda path: path.write_text("cut"), "is not the file that was exported"),
+        (lambda path: path.unlink(), "which its manifest names"),
+    ],
+)
+def test_a_source_that_is_not_as_exported_is_refused(served, tmp_path, harm, words):
+    """A file that is damaged or lost after the export is named, and nothing is added."""
+    source = exported(tmp_path / "new", vae_decoder="better")
+    harm(source / "denoise" / "1" / "unet.onnx")
+    with pytest.raises(ReleaseFailed, match=words):
+        folders.planned(source, served)
+    assert list(folders.releases(served)) == [1]

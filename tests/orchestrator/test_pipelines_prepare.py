@@ -60,7 +60,7 @@ def networks(**others):
         "parsing_atr": lambda given: {"logits": labels(18)},
         "parsing_lip": lambda given: {"logits": labels(20)},
         "densepose": lambda given: {"parts": np.full((1, 512, 384), 2, np.uint8)},
-        "vae_encoder": lambda given: {"mean": given["pixels"][:, [0, 1, 2, 0], ::8, ::8], "std": None},
+        "vae_encoder": lambda given: {"mean": given["pixels"][:, [0, 1, 2, 0], ::8, ::8], "std": np.zeros(1)},
         "image_encoder": lambda given: {
             "image_tokens": np.stack([np.full((16, 8), one.mean()) for one in given["pixel_values"]])
         },
@@ -85,6 +85,10 @@ class FakeMemo:
             return self.kept[key], "memory"
         self.kept[key] = await compute()
         return self.kept[key], "fresh"
+
+    async def peek(self, key):
+        """What is kept."""
+        return self.kept.get(key)
 
     async def forget(self, owner):
         """Drop the owner's entries."""
@@ -291,3 +295,63 @@ async def test_a_bad_description_is_refused(value, complaint):
     """Empty, endless or not text."""
     with pytest.raises(BadRequest, match=complaint):
         await prepare_text(Context(networks(), MANIFEST), tokenizers(), {"description": texts(value)})
+
+
+NETWORKS = ("pose", "parsing_atr", "parsing_lip", "vae_encoder", "image_encoder", "text_encoder_2")
+
+
+@pytest.mark.parametrize("broken", NETWORKS)
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+async def test_a_network_that_gives_no_numbers_fails_by_its_name(broken, number):
+    """One NaN or infinity in a float output is the stage's failure, and nothing is kept."""
+    sound = networks().answers[broken]
+
+    def spoilt(given):
+        outputs = {name: array.astype(np.float32) for name, array in sound(given).items()}
+        next(iter(outputs.values())).flat[-1] = number
+        return outputs
+
+    memo = FakeMemo()
+    context = Context(networks(**{broken: spoilt}), MANIFEST, memo)
+
+    async def prepared():
+        await prepare_person(context, {"person": texts(encode(PHOTO))})
+        await prepare_garment(context, {"garment": texts(encode(PHOTO))})
+        await prepare_text(context, tokenizers(), {"description": texts("a shirt")})
+
+    with pytest.raises(StageFailed, match="are not finite") as failed:
+        await prepared()
+    assert failed.value.stage == broken
+    assert not [key for key in memo.kept if key.category == BROKEN_CATEGORY.get(broken, "upper_body")]
+
+
+BROKEN_CATEGORY = {"image_encoder": "garment", "text_encoder_2": "text"}
+
+
+async def test_another_picture_under_an_id_voids_all_its_categories():
+    """A new photo sent for one category leaves nothing of the old one in the others; the same one does."""
+    memo = FakeMemo()
+    context = Context(networks(parsing_atr=_all_clothes, parsing_lip=_all_clothes), MANIFEST, memo)
+
+    async def person(picture, category):
+        given = {} if picture is None else {"person_raw": picture}
+        return await prepare_person(context, given | {"person_id": texts("ada"), "category": texts(category)})
+
+    await person(PHOTO, "upper_body")
+    await person(PHOTO, "lower_body")
+    assert (await person(None, "upper_body"))["image"].any()
+    made = await person(255 - PHOTO, "dresses")
+    assert read_report(made)["sources"] == {"person": "fresh"}
+    assert {key.category for key in memo.kept} == {"dresses"}
+    for category in ("upper_body", "lower_body"):
+        with pytest.raises(NotFound):
+            await person(None, category)
+
+
+def _all_clothes(given):
+    """Logits in which the picture's quarters are upper clothes, trousers, a skirt and a dress."""
+    logits = np.zeros((1, 20, 64, 64), np.float32)
+    parts = (Label.UPPER_CLOTHES, Label.PANTS, Label.SKIRT, Label.DRESS)
+    for index, part in enumerate(parts):
+        logits[0, part, 16 * index : 16 * (index + 1)] = 2
+    return {"logits": logits}

@@ -243,3 +243,16 @@ def test_two_ids_are_a_whole_request(clients, garment):
     here.prepare_person(person=version(9), person_id="ida")
     followed = soon(lambda: there.prepare_person(person_id="ida").tensors["image"][0, 0, 0] == 9)
     assert followed, "another host follows within some seconds"
+
+
+def test_a_new_picture_for_one_category_voids_the_others(vitrine, person, garment):
+    """Over the wire: an id alone is not known where its old picture was, nor to try_on."""
+    vitrine.prepare_person(person=person, person_id="grown", category="upper_body")
+    for _ in range(2):  # the second keeps its answer in try_on's own memory
+        vitrine.try_on(person_id="grown", garment=garment, steps=1, seed=1)
+    other = _png(np.random.default_rng(77).integers(0, 255, (256, 192, 3), dtype=np.uint8))
+    vitrine.prepare_person(person=other, person_id="grown", category="lower_body")
+    with pytest.raises(NotFound):
+        vitrine.prepare_person(person_id="grown", category="upper_body")
+    with pytest.raises(NotFound):
+        vitrine.try_on(person_id="grown", garment=garment, steps=1, seed=1)

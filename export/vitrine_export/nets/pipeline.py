@@ -97,12 +97,17 @@ def run(
     inputs: Inputs,
     choices: Choices,
     generator: Generator | None = None,
+    noise: Tensor | None = None,
 ) -> Outcome:
-    """Repaint `inputs.image`. `generator` draws all noise but the pose posterior's: the global one does."""
+    """Repaint `inputs.image`. `generator` draws all noise but the pose posterior's: the global one does.
+
+    noise: (B, 4, h, w) of variance 1 to start from; None: the generator draws it.
+    """
     height, width = inputs.size
     scheduler.set_timesteps(choices.steps)
     shape = (len(inputs.prompt), nets.vae.config.latent_channels, height // nets.factor, width // nets.factor)
-    noise = randn_tensor(shape, generator=generator, dtype=inputs.prompt.dtype)
+    if noise is None:
+        noise = randn_tensor(shape, generator=generator, dtype=inputs.prompt.dtype)
     job = prepare(nets, inputs, choices, generator)
     predict = FORMS[choices.form](nets.tryon, nets.garment, job)
     latents, steps = denoise(

@@ -49,7 +49,26 @@ def _run(
     )
     torch.manual_seed(int(described.get("global_seed", 0)))  # the pose posterior's
     generator = torch.Generator().manual_seed(int(described.get("seed", 0)))
-    return run(nets, scheduler, inputs, choices, generator)
+    return run(
+        nets, scheduler, inputs, choices, generator, given_noise(scheduler, choices, described, arrays)
+    )
+
+
+def given_noise(
+    scheduler: SchedulerMixin, choices: Choices, described: Config, arrays: Arrays
+) -> Tensor | None:
+    """The noise (B, 4, h, w) that the case was given to start from; None where its seed drew it.
+
+    A case without the array itself has it in its first step's input, scaled by its scheduler.
+    """
+    if not (described.get("init_latents_given") or np.any(arrays.get("init_latents_given", False))):
+        return None
+    if "init_latents" in arrays:
+        return tensor(arrays["init_latents"])
+    scheduler.set_timesteps(choices.steps)
+    scale = scheduler.scale_model_input(torch.ones(1), scheduler.timesteps[0]) * scheduler.init_noise_sigma
+    rows, channels = arrays["step0_latents_after"].shape[:2]
+    return tensor(arrays["step0_unet_in"][:rows, :channels]) / scale
 
 
 def _check_start(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iterator[Check]:

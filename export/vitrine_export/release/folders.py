@@ -54,6 +54,7 @@ def planned(source: Path, target: Path) -> Release:
     missing = [row.name for row in MODELS if not (source / row.name / "1" / _proof(row)).exists()]
     if missing:
         raise ReleaseFailed(f"{source} lacks {', '.join(missing)}: export every stage of a release")
+    _check_files(source)
     models = [row.name for row in MODELS]
     same = {
         name: newest.version_of(name)
@@ -96,6 +97,19 @@ def withdraw(version: int, repository: Path) -> dict[str, list[int]]:
             shutil.rmtree(repository / row.name / str(unneeded))
             removed.setdefault(row.name, []).append(unneeded)
     return removed
+
+
+def _check_files(source: Path) -> None:
+    """Raise ReleaseFailed where a file of an export is missing, or is not the one that its manifest names."""
+    for name, digest in read_manifest(source / PIPELINE / "1").files.items():
+        path = source / name
+        if not path.is_file():
+            raise ReleaseFailed(f"{source} lacks {name}, which its manifest names: export it again")
+        if (found := file_digest(path)) != digest:
+            raise ReleaseFailed(
+                f"{path} is not the file that was exported: its SHA-256 is {found[:12]}…, "
+                f"the manifest says {digest[:12]}…; export it again"
+            )
 
 
 def _proof(row: Stage) -> str:

@@ -24,7 +24,7 @@ PATIENCE_S, POLL_S = 20.0, 0.05  # for the room that an error needs
 logger = logging.getLogger(__name__)
 
 
-def read_failure(error: Exception) -> VitrineError:
+def read_failure(error: BaseException) -> VitrineError:
     """What an exception out of Triton's Python backend means: Busy where /dev/shm is full."""
     if FULL in str(error):
         return memory_full()

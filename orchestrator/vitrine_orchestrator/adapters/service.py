@@ -121,7 +121,7 @@ class Service:
             return await self._handled(request, sender)
         except VitrineError as error:
             return error.with_traceback(None)  # its frames hold the request
-        except Exception as error:
+        except BaseException as error:  # a panic of a Rust library is no Exception, and its caller waits too
             logger.exception("a request failed for a reason of ours")
             return read_failure(error)
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.errors import Unavailable, one_line
 
+NAMED = 20  # odd keys at most in the summary of an import
+
 if TYPE_CHECKING:
     from vitrine_orchestrator.cache.importing import Report
     from vitrine_orchestrator.cache.opening import CacheSettings
@@ -124,10 +126,10 @@ async def _clear_locally(args: argparse.Namespace, settings: CacheSettings) -> N
 
 async def _import(args: argparse.Namespace, settings: CacheSettings) -> int:
     from tqdm import tqdm
+    from vitrine.s3 import place_of
 
     from vitrine_orchestrator.cache.importing import Importer
     from vitrine_orchestrator.cache.objects import ObjectsFault, S3Objects
-    from vitrine_orchestrator.cache.opening import place_of
     from vitrine_orchestrator.cache.store import Store
 
     old = place_of(args.old, args.from_endpoint or settings.endpoint, settings.region)
@@ -157,6 +159,10 @@ def summary(report: Report, dry_run: bool) -> str:
     """What became of the sets, the reasons, and what belongs to none."""
     lines = [f"{outcome}: {count}" for outcome, count in sorted(report.outcomes.items())]
     lines += sorted(report.reasons)
+    if report.odd:
+        named = ", ".join(map(repr, report.odd[:NAMED]))
+        more = f" and {len(report.odd) - NAMED} more" if len(report.odd) > NAMED else ""
+        lines.append(f"{len(report.odd)} objects passed over, whose keys are no plain paths: {named}{more}")
     if report.others:
         lines.append(f"{len(report.others)} objects belong to no set, {report.others[0]} for instance")
     lines.append(f"{report.read_bytes / 1e6:.1f} MB read{', nothing written' if dry_run else ''}")

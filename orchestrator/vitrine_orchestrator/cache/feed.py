@@ -114,7 +114,7 @@ class Watch:
                 os.close(lock)
 
     async def _run(self) -> None:
-        swept = False
+        swept, said = False, None
         while True:
             try:
                 await self.look()
@@ -122,7 +122,9 @@ class Watch:
                     await self.feed.sweep()
                     swept = True
             except ObjectsFault as error:
-                logger.warning("invalidations of other hosts cannot be read: %s", error)
+                if type(error) is not said:  # once for each kind of fault, not every few seconds
+                    logger.warning("invalidations of other hosts cannot be read: %s", error)
+                said = type(error)
             except Exception:
                 logger.exception("invalidations of other hosts cannot be followed")
             self._looked.set()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from vitrine.s3 import odd_key
 
 from vitrine_orchestrator.cache.codec import BadArrays, check, check_finite, encode
 from vitrine_orchestrator.cache.layout import BadEntry
@@ -39,6 +40,7 @@ class Report:
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)  # keys with empty parts, ".", "..", control characters
     read_bytes: int = 0
 
     @property
@@ -66,8 +68,9 @@ class Importer:
 
         Raises ObjectsFault if the old objects cannot be listed.
         """
-        listed = [one async for one in self.old.list(prefix)]
-        sets, self.report.others = find_sets(listed)
+        listed = await self.old.every_key(prefix)
+        self.report.odd = [one.path for one in listed if odd_key(one.path)]
+        sets, self.report.others = find_sets(one for one in listed if not odd_key(one.path))
         on_start(len(sets))
 
         async def one(old_set: OldSet) -> None:

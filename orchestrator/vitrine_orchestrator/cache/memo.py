@@ -90,6 +90,14 @@ class Memo:
         self.after()
         return answer.arrays, answer.source
 
+    async def peek(self, key: Key) -> Arrays | None:
+        """The arrays that some tier has now, None where none has. No request, so not counted as one."""
+        near = await self.tiers.near(key)
+        if answer := await self._answer(key, near):
+            return answer.arrays
+        answer = await self._answer(key, await self.tiers.far(key, near.leases))
+        return answer.arrays if answer else None
+
     async def forget(self, owner: str) -> None:
         """See Tiered.forget; but what is only queued for the store fails no caller."""
         if queued := await self.tiers.forget(owner):

@@ -7,28 +7,25 @@ obstore checks none: every digest is compared by the store tier itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import builtins
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import obstore
 from obstore import Bytes
-from obstore.exceptions import (
-    BaseError,
-    NotFoundError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
-from obstore.store import S3Store
+from obstore.exceptions import InvalidPathError
+from vitrine.errors import Unavailable
+from vitrine.listing import every_row
+from vitrine.s3 import Patience as Patience
+from vitrine.s3 import Place as Place
+from vitrine.s3 import odd_key, open_bucket, region_of
+from vitrine.store_errors import Trouble, is_ours_to_translate, reason_of, trouble_of
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import S3Config
+    from obstore.store import S3Store
 
+T = TypeVar("T")
 PART_BYTES = 2 * 2**20  # a larger object is read in parts of this, at once
 
 Buffer = Bytes | bytes
@@ -40,6 +37,14 @@ class ObjectsFault(Exception):
 
 class Refused(ObjectsFault):
     """The store refused access (401, 403, expired credentials): not the same as a missing object."""
+
+
+class Hidden(Refused):
+    """403 for one object: it is missing or forbidden, which is told apart only with s3:ListBucket."""
+
+
+class OddKeys(ObjectsFault):
+    """A listing has keys that obstore cannot name."""
 
 
 class Missing(ObjectsFault):
@@ -83,6 +88,10 @@ class Objects(Protocol):
         """
         ...
 
+    async def every_key(self, prefix: str = "") -> builtins.list[Listed]:
+        """Every object below `prefix` by its key as it is, odd ones too. Raises ObjectsFault."""
+        ...
+
     def renew(self) -> None:
         """Take credentials afresh with the next call."""
         ...
@@ -100,41 +109,25 @@ async def get_whole(objects: Objects, path: str, size: int) -> bytes:
     )
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the objects are. endpoint None: Amazon's for the region. keys None: found as boto3 finds them."""
-
-    bucket: str
-    prefix: str = ""
-    endpoint: str | None = None
-    region: str | None = None
-    keys: tuple[str, str] | None = None  # access key id and secret: for tests and fixed deployments
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Bounds of one request: to connect, to be over, and to be tried again."""
-
-    connect_s: float = 1.0
-    request_s: float = 5.0  # one part of 4 MB at 1 MB/s
-    retries: int = 2
-    retry_s: float = 10.0
-    credentials: timedelta = timedelta(minutes=5)  # boto3 renews its own 10 to 15 minutes before they die
-
-
 class S3Objects:
     """Objects in S3 or a compatible store. Nothing is opened, and no credential looked for, before a call."""
 
     def __init__(self, place: Place, patience: Patience | None = None) -> None:
         self.place, self.patience = place, patience or Patience()
+        self.hidden = 0  # gets that were answered 403, and read as "not there"
         self._store: S3Store | None = None
 
     async def get(self, path: str) -> bytes | None:
         """See Objects."""
+
+        async def read(store: S3Store) -> bytes:
+            return bytes(await (await obstore.get_async(store, path)).bytes_async())
+
         try:
-            with _translated():
-                answer = await obstore.get_async(await self._open(), path)
-                return bytes(await answer.bytes_async())
+            return await self._asked(read)
+        except Hidden:
+            self.hidden += 1
+            return None
         except Missing:
             return None
 
@@ -143,10 +136,12 @@ class S3Objects:
         options: GetOptions = {"range": (start, end)}
         if tag is not None:
             options["if_match"] = tag
+
+        async def read(store: S3Store) -> Buffer:
+            return await (await obstore.get_async(store, path, options=options)).bytes_async()
+
         try:
-            with _translated():
-                answer = await obstore.get_async(await self._open(), path, options=options)
-                part = await answer.bytes_async()
+            part = await self._asked(read)
         except Missing as error:
             raise Changed(f"{path} is gone") from error
         if len(part) != end - start:
@@ -155,88 +150,80 @@ class S3Objects:
 
     async def put(self, path: str, data: bytes) -> str | None:
         """See Objects; in several parts from 5 MB on."""
-        with _translated():
-            return (await obstore.put_async(await self._open(), path, data))["e_tag"]
+
+        async def write(store: S3Store) -> str | None:
+            return (await obstore.put_async(store, path, data))["e_tag"]
+
+        return await self._asked(write)
 
     async def delete(self, paths: Sequence[str]) -> None:
         """See Objects."""
-        with _translated():
-            await obstore.delete_async(await self._open(), list(paths))
+        await self._asked(lambda store: obstore.delete_async(store, list(paths)))
 
     async def list(self, prefix: str, after: str | None = None) -> AsyncIterator[Listed]:
-        """See Objects."""
-        with _translated():
-            async for rows in obstore.list(await self._open(), prefix, offset=after):
-                for row in rows:
-                    yield Listed(row["path"], row["size"])
+        """See Objects; where a key is odd, by way of the keys as they are."""
+        try:
+            async for one in self._list_plain(prefix, after):
+                yield one
+                after = one.path
+        except OddKeys:
+            for one in await self.every_key(prefix):
+                if not odd_key(one.path) and (after is None or one.path > after):
+                    yield one
+
+    async def every_key(self, prefix: str = "") -> builtins.list[Listed]:
+        """Every object below `prefix` by its key as it is, odd ones (see `odd_key`) too. ObjectsFault."""
+
+        def rows(store: S3Store) -> builtins.list[Listed]:
+            return [Listed(row.key, row.size) for row in every_row(store, prefix)]
+
+        return await self._asked(lambda store: asyncio.to_thread(rows, store))
 
     def renew(self) -> None:
         """See Objects."""
         self._store = None
 
+    async def _list_plain(self, prefix: str, after: str | None) -> AsyncIterator[Listed]:
+        store = await self._asked(_itself)
+        try:
+            async for rows in obstore.list(store, prefix, offset=after):
+                for row in rows:
+                    yield Listed(row["path"], row["size"])
+        except InvalidPathError as error:
+            raise OddKeys(reason_of(error)) from error
+        except BaseException as error:
+            raise await self._fault(error) from error
+
+    async def _asked(self, call: Callable[[S3Store], Awaitable[T]]) -> T:
+        """What `call` answers; every failure, a panic of the library too, is an ObjectsFault."""
+        try:
+            return await call(await self._open())
+        except BaseException as error:
+            raise await self._fault(error) from error
+
+    async def _fault(self, error: BaseException) -> BaseException:
+        """The error as one of ours; a cancellation stays what it is."""
+        if isinstance(error, ObjectsFault) or not is_ours_to_translate(error):
+            return error
+        if isinstance(error, Unavailable):  # no credentials
+            return Refused(str(error))
+        reason = await asyncio.to_thread(reason_of, error, lambda: region_of(self.place))
+        return _FAULTS[trouble_of(error)](reason)
+
     async def _open(self) -> S3Store:
         if self._store is None:  # two at once may both open: the last stays
-            self._store = await asyncio.to_thread(self._make)
+            self._store = await asyncio.to_thread(open_bucket, self.place, self.patience)
         return self._store
 
-    def _make(self) -> S3Store:
-        place, patience = self.place, self.patience
-        config: S3Config = {
-            "bucket": place.bucket,
-            "region": place.region or "us-east-1",
-            "checksum_algorithm": "SHA256",  # an upload that was damaged on its way is refused there
-        }
-        provider = None
-        if place.keys:
-            config |= {"access_key_id": place.keys[0], "secret_access_key": place.keys[1]}
-        else:
-            provider = _boto3_credentials(patience.credentials)
-            config |= {"region": place.region or provider.config.get("region", "us-east-1")}
-        if place.endpoint:
-            config |= {"endpoint": place.endpoint, "virtual_hosted_style_request": False}
-        return S3Store(
-            prefix=place.prefix or None,
-            config=config,
-            credential_provider=provider,
-            client_options={
-                "connect_timeout": timedelta(seconds=patience.connect_s),
-                "timeout": timedelta(seconds=patience.request_s),
-                "allow_http": (place.endpoint or "").startswith("http://"),
-            },
-            retry_config={
-                "max_retries": patience.retries,
-                "retry_timeout": timedelta(seconds=patience.retry_s),
-                "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1)},
-            },
-        )
+
+async def _itself(store: S3Store) -> S3Store:
+    return store
 
 
-def _boto3_credentials(ttl: timedelta) -> Boto3CredentialProvider:
-    from obstore.auth.boto3 import Boto3CredentialProvider  # 0.5 s: boto3
-
-    try:
-        return Boto3CredentialProvider(ttl=ttl)
-    except ValueError as error:
-        raise Refused("no credentials were found") from error
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of obstore as ours."""
-    try:
-        yield
-    except (NotFoundError, FileNotFoundError) as error:
-        if "NoSuchBucket" in str(error):
-            raise ObjectsFault("there is no such bucket") from error
-        raise Missing("no such object") from error
-    except PreconditionError as error:
-        raise Changed("another object is in its place") from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise Refused(_first_line(error)) from error
-    except (BaseError, OSError, ValueError) as error:
-        kind = Refused if "ExpiredToken" in str(error) else ObjectsFault
-        raise kind(_first_line(error)) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
+_FAULTS: dict[Trouble, type[ObjectsFault]] = {
+    Trouble.MISSING: Missing,
+    Trouble.HIDDEN: Hidden,
+    Trouble.REFUSED: Refused,
+    Trouble.CHANGED: Changed,
+    Trouble.FAILED: ObjectsFault,
+}

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
-from vitrine.errors import BadRequest, Unavailable
+from vitrine.errors import Unavailable
+from vitrine.s3 import place_of
 
 from vitrine_orchestrator.cache.codec import Schema
 from vitrine_orchestrator.cache.disk import DEFAULT_MAX_BYTES, Disk
@@ -17,7 +17,7 @@ from vitrine_orchestrator.cache.feed import Watch, host_name
 from vitrine_orchestrator.cache.generations import Generations, OwnGenerations, SharedGenerations
 from vitrine_orchestrator.cache.memo import Locks, Memo
 from vitrine_orchestrator.cache.memory import Memory
-from vitrine_orchestrator.cache.objects import Place, S3Objects
+from vitrine_orchestrator.cache.objects import S3Objects
 from vitrine_orchestrator.cache.process_lock import NoLocks, ProcessLocks
 from vitrine_orchestrator.cache.statistics import Numbers, Published, Sizes, statistics
 from vitrine_orchestrator.cache.store import Store
@@ -139,13 +139,3 @@ def _open_folder(settings: CacheSettings, counters: Counters) -> tuple[Disk | No
         logger.warning("the cache folder cannot be used, going on without: %s", error.strerror)
         counters.add("denied")
         return None, own
-
-
-def place_of(
-    url: str, endpoint: str | None, region: str | None, keys: tuple[str, str] | None = None
-) -> Place:
-    """Where s3://bucket/prefix is; BadRequest for another kind of address."""
-    read = urlsplit(url)
-    if read.scheme != "s3" or not read.netloc:
-        raise BadRequest(f"an object store must be s3://bucket/prefix, got {url!r}")
-    return Place(read.netloc, read.path.strip("/"), endpoint, region, keys)

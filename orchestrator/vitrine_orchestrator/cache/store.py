@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,8 @@ from vitrine_orchestrator.cache.layout import BadEntry, Manifest, Stored
 from vitrine_orchestrator.cache.objects import Buffer, Changed, Objects, ObjectsFault, Refused, ranges
 from vitrine_orchestrator.cache.tier import Counters, Got, Lease
 
+logger = logging.getLogger(__name__)
+
 GET_LIMIT_S = 10.0  # of a whole get, retries included
 PUT_LIMIT_S = 60.0
 FORGET_LIMIT_S = 60.0
@@ -28,6 +31,10 @@ QUARANTINE_S = 60.0  # so long a value that was damaged twice is not fetched aga
 REMEMBERED = 10_000  # misses and quarantined values at most
 DELETE_ROWS = 1000  # in one request: S3's limit
 
+LACKS_LIST = (
+    "the object store answers 403 where an object may not exist, which is read as not there; "
+    "with s3:ListBucket on the bucket it would say which"
+)
 SMALL = 2**16  # bytes that are hashed sooner than a thread is woken
 
 T = TypeVar("T")
@@ -50,6 +57,8 @@ class Store:
         self.feed = Feed(objects, host or secrets.token_hex(8))
         self.counters = counters or Counters()
         self.breaker = Breaker(clock)
+        self._said: set[str] = set()  # kinds of faults that were logged
+        self._hidden = 0
         self._missing: dict[Key, tuple[float, Lease]] = {}
         self._quarantined: dict[Key, float] = {}
 
@@ -67,6 +76,7 @@ class Store:
             self._failed(error)
             return Got(None, None)
         self.breaker.succeeded()
+        self._count_hidden()
         return got
 
     async def put(self, key: Key, value: bytes, lease: Lease, source: str | None = None) -> bool:
@@ -115,7 +125,11 @@ class Store:
     async def _forget(self, owner: str) -> None:
         await self.objects.put(layout.generation_path(owner), secrets.token_hex(16).encode())
         await self.feed.tell(owner)
-        await self._delete_all(layout.owner_folder(owner))
+        try:
+            await self._delete_all(layout.owner_folder(owner))
+        except Refused as error:  # void all the same, by its generation; its objects stay where they are
+            self.counters.add("denied")
+            self._say("list", "voided objects cannot be listed, and stay in the store: %s", error)
 
     async def _get_twice(self, key: Key) -> Got:
         """A value that was damaged or changed on the way is fetched once more, then left for a while."""
@@ -213,6 +227,21 @@ class Store:
     def _failed(self, error: Exception) -> None:
         self.breaker.failed()
         self.counters.add("denied" if isinstance(error, Refused) else "l3_unavailable")
+        self._say(type(error).__name__, "the object store is gone without: %s", error)
+
+    def _count_hidden(self) -> None:
+        """Count the 403 answers that were read as "not there", and say what permission is lacking."""
+        hidden = getattr(self.objects, "hidden", 0)
+        if hidden > self._hidden:
+            self.counters.add("denied", hidden - self._hidden)
+            self._hidden = hidden
+            self._say("hidden", "%s", LACKS_LIST)
+
+    def _say(self, kind: str, message: str, what: object) -> None:
+        """Log a kind of fault once in the life of the process: its counter tells how often."""
+        if kind not in self._said:
+            self._said.add(kind)
+            logger.warning(message, what)
 
 
 async def _digest(data: Buffer) -> str:

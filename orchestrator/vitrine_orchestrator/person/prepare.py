@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vitrine_orchestrator.sound import check_sound
+
 
 def mask_at(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """A mask (h, w) at (height, width), 0/255 uint8: bicubic, then cut at one half, as released."""
@@ -37,7 +39,11 @@ def masked_pixels(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArra
 
 
 def picture(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The VAE's answer (3, H, W) float32, nominally in [-1, 1], as a picture (H, W, 3) uint8 RGB."""
+    """The VAE's answer (3, H, W) float32, nominally in [-1, 1], as a picture (H, W, 3) uint8 RGB.
+
+    NaN would become black, infinity white: either raises StageFailed.
+    """
+    check_sound("vae_decoder", {"pixels": pixels})
     scaled = pixels * np.float32(127.5)
     scaled += np.float32(127.5)
     np.rint(scaled, out=scaled)

@@ -24,6 +24,10 @@ class Memo(Protocol):
         """
         ...
 
+    async def peek(self, key: Key) -> Arrays | None:
+        """The arrays that are kept now, not to be written to; None where there are none."""
+        ...
+
     async def forget(self, owner: str) -> None:
         """No later call answers what `owner` (see cache.key.owner) had before."""
         ...
@@ -35,6 +39,10 @@ class NoMemo:
     async def get_or_compute(self, key: Key, compute: Compute, able: bool = True) -> tuple[Arrays, Source]:
         """What `compute` makes."""
         return await compute(), "fresh"
+
+    async def peek(self, key: Key) -> Arrays | None:
+        """Nothing is kept."""
+        return None
 
     async def forget(self, owner: str) -> None:
         """There is nothing to forget."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from vitrine.errors import NotFound, Unavailable
 
 from vitrine_orchestrator.cache.key import IMPORTED, Key, Kind, digest_of, owner
+from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipelines.memo import Arrays, Memo, Source
 
 logger = logging.getLogger(__name__)
 
+SIBLINGS: dict[Kind, tuple[str, ...]] = {"person": CATEGORIES}  # what one id may be prepared as
 TRIES = 3  # others may be sending other pictures under the same id at the same time
 CONTENT = "content_digest"  # an array kept with the others: what they were made of
 
@@ -47,19 +49,39 @@ async def recalled(
 ) -> tuple[dict[str, np.ndarray], Source]:
     """The item's arrays, from the memo or from `make`, which says what they are of (see `content_array`).
 
-    A new picture under a known id makes everything of that id be forgotten first; what is answered is always
-    of the picture that was sent. Errors of `make` pass: NotFound for an id that nothing is known of.
+    A new picture under a known id makes everything of that id be forgotten first, in all its categories; what
+    is answered is always of the picture that was sent. Errors of `make` pass: NotFound for an id that nothing
+    is known of.
     """
+    made: Arrays | None = None
+
+    async def make_once() -> Arrays:
+        nonlocal made
+        made = made or await make()
+        return made
+
     for _ in range(TRIES):
-        found, source = await memo.get_or_compute(item.key, make, able=item.content is not None)
-        if item.is_of(found):
+        found, source = await memo.get_or_compute(item.key, make_once, able=item.content is not None)
+        if item.is_of(found) and not (source == "fresh" and await _has_another(memo, item)):
             return without_content(found), source
         try:
             await memo.forget(item.key.owner)
         except Unavailable:
             logger.exception("a new picture of a known %s is used, but cannot be remembered", item.kind)
             break
-    return without_content(await make()), "fresh"
+    return without_content(await make_once()), "fresh"
+
+
+async def _has_another(memo: Memo, item: Item) -> bool:
+    """Whether the id still has something of another picture in another category."""
+    if item.id is None or item.content is None:
+        return False
+    others = [replace(item, category=one) for one in SIBLINGS.get(item.kind, ()) if one != item.category]
+    for other in others:
+        kept = await memo.peek(other.key)
+        if kept is not None and not item.is_of(kept):
+            return True
+    return False
 
 
 async def imported_picture(memo: Memo, item: Item) -> Picture:

@@ -6,8 +6,8 @@ import pytest
 from one_store import KEY, Clock, paths, put, store, value
 from store_faults import ALWAYS, Times, cut, drip, flip, no_answer, reset, shorten, stall, status
 from vitrine_orchestrator.cache.key import Key, owner
-from vitrine_orchestrator.cache.objects import PART_BYTES, Patience
-from vitrine_orchestrator.cache.store import MISSING_S, QUARANTINE_S
+from vitrine_orchestrator.cache.objects import PART_BYTES, ObjectsFault, Patience
+from vitrine_orchestrator.cache.store import LACKS_LIST, MISSING_S, QUARANTINE_S
 
 QUICK = Patience(connect_s=0.5, request_s=0.4, retries=2, retry_s=2.0)
 
@@ -142,14 +142,14 @@ async def test_refused_is_not_missing(s3):
     await put(store(s3), b"x")
     tier, renewed = store(s3), []
     tier.objects.renew = lambda: renewed.append(1)
-    s3.fault = Times(ALWAYS, status(403, "AccessDenied"))
+    s3.fault = Times(ALWAYS, status(403, "InvalidAccessKeyId"))
     assert await tier.get(KEY) == (None, None)
     assert (tier.counters["denied"], len(renewed)) == (1, 1)
     s3.fault = None
     assert await value(tier) == b"x"
 
 
-@pytest.mark.parametrize("fault", [status(403, "AccessDenied"), status(400, "ExpiredToken")])
+@pytest.mark.parametrize("fault", [status(403, "InvalidAccessKeyId"), status(400, "ExpiredToken")])
 async def test_expired_credentials_are_renewed(s3, fault):
     """Refused once, the next try takes new credentials and succeeds."""
     await put(store(s3), b"x")
@@ -199,3 +199,61 @@ async def test_a_miss_is_remembered_for_two_seconds_and_cleared_by_a_put(s3):
     assert await value(tier) is None
     await put(tier, b"y")
     assert await value(tier) == b"y"
+
+
+async def test_access_denied_for_what_is_not_there_is_read_as_not_there(s3, caplog):
+    """Without s3:ListBucket 403 stands for what is missing: values are kept, and it is said once."""
+
+    async def denied_where_missing(request, response, writer):
+        if response.status == 404 or "list-type" in request.query:
+            await status(403, "AccessDenied")(request, response, writer)
+
+    s3.fault = denied_where_missing
+    tier = store(s3)
+    assert await put(tier, b"x")
+    assert await value(tier) == b"x"
+    assert await value(tier, Key("upper_body", owner("person", "bob"), "recipe")) is None
+    await tier.forget(KEY.owner)
+    tier.clock.now += 60
+    assert await value(tier) is None
+    assert tier.counters["denied"] > 0
+    assert tier.counters["l3_unavailable"] == 0
+    assert [one.getMessage() for one in caplog.records].count(LACKS_LIST) == 1
+
+
+async def test_a_panic_of_the_library_is_a_miss(s3, monkeypatch):
+    """obstore's panics are no Exception; they cost a hit and fail nobody."""
+
+    class PanicException(BaseException):
+        """As pyo3 names it."""
+
+    async def panics(*_, **__):
+        raise PanicException("called `Result::unwrap()` on an `Err` value")
+
+    tier = store(s3)
+    monkeypatch.setattr("obstore.get_async", panics)
+    assert await tier.get(KEY) == (None, None)
+    assert tier.counters["l3_unavailable"] == 1
+
+
+async def test_a_listing_passes_over_keys_that_cannot_be_named(s3):
+    """`a//b` and `a/./b` are legal keys of S3: everything else is listed, and forgetting goes on."""
+    tier = store(s3)
+    await put(tier, b"x")
+    for odd in ("cache/v1/person/alice//b", "cache/v1/person/alice/./b", "cache/v1/person/alice/"):
+        s3.objects[odd] = b"odd"
+    assert [one.path async for one in tier.objects.list("v1/person/alice")]
+    await tier.forget(KEY.owner)
+    assert not paths(s3, "manifest")
+
+
+async def test_a_bucket_elsewhere_says_where(s3):
+    """The error of a redirect without an address names the region that the store names."""
+
+    async def moved(request, response, writer):
+        response.status, response.body = 301, b""
+        response.headers = {"x-amz-bucket-region": "eu-central-1"}
+
+    s3.fault = moved
+    with pytest.raises(ObjectsFault, match="it is in eu-central-1"):
+        await store(s3).objects.get("x")

@@ -1,0 +1,67 @@
+"""What obstore raises, as kinds of this package; panics of its Rust code too, which are no Exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from vitrine.errors import VitrineError, one_line
+
+PANICS = frozenset({"PanicException", "RustPanic"})  # of pyo3; neither can be imported
+WRONG_REGION = "Received redirect without LOCATION"
+_REFUSALS = ("403 Forbidden", "401 Unauthorized", "ExpiredToken")
+
+
+class Trouble(Enum):
+    """What a failed call means to its caller."""
+
+    MISSING = "there is no such object"
+    HIDDEN = "access denied: missing or forbidden, which a store says alike without s3:ListBucket"
+    REFUSED = "the store refuses these credentials"
+    CHANGED = "another object is in its place"
+    FAILED = "the store did not do it"
+
+
+def is_ours_to_translate(error: BaseException) -> bool:
+    """Whether `error` is a failure of the call, and no cancellation or end of the process."""
+    return isinstance(error, Exception) or type(error).__name__ in PANICS
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """What an error of obstore means."""
+    from obstore import exceptions as obstore
+
+    text = str(error)
+    if isinstance(error, FileNotFoundError | obstore.NotFoundError):
+        return Trouble.FAILED if "NoSuchBucket" in text else Trouble.MISSING
+    if isinstance(error, obstore.PreconditionError):
+        return Trouble.CHANGED
+    if isinstance(error, obstore.PermissionDeniedError):
+        return Trouble.HIDDEN if _is_about_the_object(text) else Trouble.REFUSED
+    if isinstance(error, obstore.UnauthenticatedError) or any(word in text for word in _REFUSALS):
+        return Trouble.REFUSED
+    return Trouble.FAILED
+
+
+def reason_of(error: BaseException, region: Callable[[], str | None] = lambda: None) -> str:
+    """One line for people; `region` is asked for the bucket's own where the store says it is elsewhere."""
+    if isinstance(error, VitrineError):
+        return one_line(error)
+    if type(error).__name__ in PANICS:
+        return f"the store's library failed: {_first_line(error)}"
+    if "NoSuchBucket" in str(error):
+        return "there is no such bucket"
+    if WRONG_REGION not in str(error):
+        return _first_line(error)
+    named = region()
+    where = f"it is in {named}: set that as the region" if named else "set the region that it is in"
+    return f"the bucket is in another region; {where}"
+
+
+def _is_about_the_object(text: str) -> bool:
+    """Whether 403 speaks of access to an object, not of a key or a signature; HEAD has no code to read."""
+    return "<Code>" not in text or "<Code>AccessDenied</Code>" in text
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:200]
