@@ -1,5 +1,6 @@
 """Callers' pictures: every kind that decodes, every kind that is refused, and what the refusal says."""
 
+import base64
 import io
 import resource
 import struct
@@ -139,12 +140,33 @@ def test_of_an_animation_the_first_frame_is_taken(kind):
 
 
 @pytest.mark.parametrize(
-    "bad", [b"", b"no picture", b"GIF89a" + bytes(50), b"%PDF-1.7", bytes(1000), b"RIFF\x00\x00\x00\x00WAVE"]
+    ("bad", "said"),
+    [
+        (b"", "empty"),
+        (b"no picture", "10 bytes of another kind"),
+        (bytes(1000), "1000 bytes of another kind"),
+        (b"RIFF\0\0\0\0WAVE", "12 bytes of another kind"),
+        (b"GIF89a" + bytes(50), "a GIF"),
+        (encoded(Image.fromarray(RED_OVER_BLUE), "TIFF"), "a TIFF"),
+        (encoded(Image.fromarray(RED_OVER_BLUE), "BMP"), "a BMP"),
+        (b"\xff\x0a" + bytes(50), "a JPEG XL"),
+        (b"\xef\xbb\xbf\n<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML"),
+        (b"\n<!DOCTYPE html><title>404</title>", "an HTML page"),
+        (b'{"error": "not found"}', "JSON"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"\0\0\0\x18ftypmp42" + bytes(50), "a video"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
+        (b"data:image/png;base64,iVBORw0KGgo=", "a data URL.*input encoding"),
+        (b"https://shop.example/coat.png", "a URL.*input encoding"),
+        (base64.b64encode(encoded(Image.fromarray(RED_OVER_BLUE), "PNG")), "base64 text.*input encoding"),
+    ],
 )
-def test_what_is_no_picture_is_refused(bad):
-    """The message names the input, the formats taken and the size given."""
-    with pytest.raises(BadRequest, match=f"person must be a PNG, JPEG or WebP picture, got {len(bad)} bytes"):
+def test_what_is_not_read_is_named(bad, said):
+    """The message names the input, what it is, and what to send."""
+    with pytest.raises(BadRequest, match=f"person is {said}") as refusal:
         decode(bad, "person")
+    assert "send PNG, JPEG, WebP, HEIC or AVIF" in str(refusal.value)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
