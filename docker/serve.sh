@@ -18,5 +18,6 @@ exec tritonserver \
     --http-restricted-api="$restricted" \
     --grpc-restricted-protocol="$restricted" \
     --http-max-input-size=134217728 \
+    --http-header-forward-pattern='(?i)(host|inference-header-content-length)' \
     --exit-timeout-secs=45 \
     "$@"

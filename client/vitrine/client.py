@@ -110,12 +110,23 @@ class Vitrine:
         *,
         person: Picture | None = None,
         person_id: str | None = None,
+        person_index: int | None = None,
+        person_point: Sequence[int] | None = None,
+        mask: Picture | None = None,
         category: str = "upper_body",
         crop: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
         """Prepare a person for a category, so that later try-ons find them in the cache."""
-        inputs = prepare_person_inputs(person=person, person_id=person_id, category=category, crop=crop)
+        inputs = prepare_person_inputs(
+            person=person,
+            person_id=person_id,
+            person_index=person_index,
+            person_point=person_point,
+            mask=mask,
+            category=category,
+            crop=crop,
+        )
         return read_prepared(self.infer("prepare_person", inputs, timeout_s=timeout_s))
 
     def prepare_garment(

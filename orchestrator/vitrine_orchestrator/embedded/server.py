@@ -22,6 +22,7 @@ from tritonclient.utils import InferenceServerException
 from vitrine.errors import Unavailable
 
 import vitrine_orchestrator
+from vitrine_orchestrator.adapters.json_callers import FORWARDED
 from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
@@ -141,6 +142,7 @@ class EmbeddedTriton:
             "backend-config": f"python,shm-region-prefix-name={self.shared_prefix}",
             "http-address": LOOPBACK,
             "http-port": self.ports.http,
+            "http-header-forward-pattern": FORWARDED,
             "grpc-address": LOOPBACK,
             "grpc-port": self.ports.grpc,
             "metrics-address": LOOPBACK,
