@@ -106,7 +106,7 @@ def test_json_tells_scripts_what_happened(fake, folder, capsys):
     first, second = json.loads(captured.out)["results"]
     assert (first["file"], first["seed"], first["error"]) == ("looks/coat.png", 0, None)
     assert second["file"] is None
-    assert second["error"].startswith("bad request: garment must be a PNG")
+    assert second["error"].startswith("bad request: garment is 4 bytes of another kind")
     assert captured.err.count("\n") == 1
 
 
