@@ -20,7 +20,7 @@ def prepare():
     pair = [dolls.draw_person(dolls.sample(WORLD, index, "upper_body").person) for index in range(2)]
     both = np.concatenate([one[:, 48:144] for one in pair], 1)
     stages = LocalStages(REPOSITORY, 1)
-    yield lambda **more: asyncio.run(prepare_person(stages.context, {"person_raw": both, **more}))
+    yield lambda **more: asyncio.run(prepare_person(stages.context, {"person_raw": both} | more))
     stages.close()
 
 
@@ -50,6 +50,17 @@ def test_the_person_at_a_point_is_taken(prepare, doll):
     assert side(outputs) == (doll, doll)
     across = np.nonzero(outputs["mask"])[1]
     assert (across // MIDDLE == doll).mean() > 0.9
+
+
+@pytest.mark.parametrize("doll", [0, 1])
+def test_people_in_a_wide_picture_are_found(prepare, doll):
+    """They are half as large at the checkpoint's size; the mask keeps to the one who is meant."""
+    pair = [dolls.draw_person(dolls.sample(WORLD, index, "upper_body").person) for index in range(2)]
+    wide = np.concatenate(pair, 1)
+    outputs = prepare(person_raw=wide, person_point=np.array([96 + 192 * doll, 140], np.int32))
+    assert side(outputs) == (doll, doll)
+    largest = prepare(person_raw=wide)
+    assert (np.nonzero(largest["mask"])[1] // MIDDLE == side(largest)[1]).mean() > 0.9
 
 
 def test_each_choice_has_a_key_of_its_own(prepare):

@@ -14,6 +14,7 @@ from vitrine_orchestrator.person.people import LIMBS
 
 Joints = NDArray[np.float32]  # (18, 3): x, y in [0, 1] of the picture, and a score; 0 where missing
 
+RIVAL = 0.3  # share of the chosen person's box that another's must have to take pixels from them
 REACH = 0.25  # of a person's box: how far around their joints a point is still theirs
 
 
@@ -51,11 +52,16 @@ def chosen(people: list[Joints], choice: Choice) -> int:
 
 
 def only_theirs(labels: NDArray[np.uint8], people: list[Joints], number: int) -> NDArray[np.uint8]:
-    """The label map (H, W) with background wherever another person's joints and limbs are nearer."""
-    if len(people) == 1:
+    """The label map (H, W) with background wherever another person's joints and limbs are nearer.
+
+    People who are much smaller than the chosen one do not count: often they are none.
+    """
+    least = RIVAL * _area(people[number])
+    others = [joints for one, joints in enumerate(people) if one != number and _area(joints) >= least]
+    if not others:
         return labels
-    distances = np.stack([_distance(joints, labels.shape) for joints in people])
-    return np.where(distances.argmin(0) == number, labels, np.uint8(Label.BACKGROUND))
+    theirs = np.minimum.reduce([_distance(joints, labels.shape) for joints in others])
+    return np.where(_distance(people[number], labels.shape) <= theirs, labels, np.uint8(Label.BACKGROUND))
 
 
 def _at_point(people: list[Joints], point: tuple[float, float]) -> int:

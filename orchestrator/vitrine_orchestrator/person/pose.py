@@ -11,11 +11,13 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.person.choice import by_size
 from vitrine_orchestrator.person.labels import Joint
 from vitrine_orchestrator.person.people import Peaks, Person, assembled
+from vitrine_orchestrator.stages import SIZES
 
 Choice = Literal["largest", "released"]
 
 INPUT_HEIGHT = 184  # pixels: half of the 368 that the network was trained on, the released choice
 STRIDE = 8  # network input pixels for one pixel of its maps
+MAX_INPUT_WIDTH = SIZES["pose_width"].most - STRIDE
 PADDING_GREY = 128  # byte value beyond the picture's right and lower edge
 MIN_PEAK = 0.1  # heatmap value of a joint
 MAX_PEAKS = 32  # of one joint; bounds the pairing of noise
@@ -34,6 +36,18 @@ def network_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     small = cv2.resize(picture, size, interpolation=how)[..., ::-1]
     padded = np.pad(small, ((0, 0), (0, -size[0] % STRIDE), (0, 0)), constant_values=PADDING_GREY)
     return np.ascontiguousarray(padded.transpose(2, 0, 1), np.float32) / np.float32(256) - np.float32(0.5)
+
+
+def between_bars(picture: NDArray[np.uint8]) -> tuple[int, int]:
+    """The rows (from, to) of (H, W, 3) between white bars, at least as many as the network takes."""
+    rows = np.nonzero((picture != 255).any((1, 2)))[0]
+    height, width = picture.shape[:2]
+    if not len(rows):
+        return 0, height
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    missing = max(0, -(-width * INPUT_HEIGHT // MAX_INPUT_WIDTH) - (bottom - top))
+    top = max(0, min(top - missing // 2, height - (bottom - top) - missing))
+    return top, min(height, bottom + missing)
 
 
 def keypoints(

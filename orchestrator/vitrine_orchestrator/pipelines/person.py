@@ -148,12 +148,12 @@ async def person_arrays(
     """
     seen = np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
     people, labels, parts = await asyncio.gather(
-        _people(stages, seen), _labels(stages, seen, needed=own is None), _parts(stages, seen)
+        _people(stages, seen, choice), _labels(stages, seen, needed=own is None), _parts(stages, seen)
     )
     number = chosen(people, choice)
     keypoints = people[number]
     with stages.measured("mask"):
-        if labels is not None and choice.is_made:
+        if labels is not None:
             labels = await asyncio.to_thread(only_theirs, labels, people, number)
         mask = (
             own
@@ -174,10 +174,32 @@ async def person_arrays(
     }
 
 
-async def _people(stages: Timed, seen: Picture) -> list[np.ndarray]:
+async def _people(stages: Timed, seen: Picture, choice: Choice) -> list[np.ndarray]:
+    """Everybody in the picture, the largest first; BadRequest, with advice, when there is nobody.
+
+    People in a wide picture are small at the checkpoint's size. So where one is chosen, or none is found, the
+    part between the white bars above and below is looked at by itself, at its largest.
+    """
+    top, bottom = pose.between_bars(seen)
+    if bottom - top == HEIGHT:
+        return await _people_in(stages, seen)
+    if not choice.is_made:
+        try:
+            return await _people_in(stages, seen)
+        except BadRequest:
+            pass
+    people = await _people_in(stages, seen[top:bottom])
+    for joints in people:
+        there = joints[:, 2] > 0
+        joints[there, 1] = (joints[there, 1] * (bottom - top) + top) / HEIGHT
+    return people
+
+
+async def _people_in(stages: Timed, seen: Picture) -> list[np.ndarray]:
     maps = await stages("pose", {"image": pose.network_input(seen)[None]})
+    width, height = seen.shape[1], seen.shape[0]
     with stages.measured("keypoints"):
-        return await asyncio.to_thread(pose.everybody, maps["pafs"][0], maps["heatmaps"][0], WIDTH, HEIGHT)
+        return await asyncio.to_thread(pose.everybody, maps["pafs"][0], maps["heatmaps"][0], width, height)
 
 
 async def _labels(stages: Timed, seen: Picture, needed: bool) -> np.ndarray | None:
