@@ -45,9 +45,9 @@ def between_bars(picture: NDArray[np.uint8]) -> tuple[int, int]:
     if not len(rows):
         return 0, height
     top, bottom = int(rows[0]), int(rows[-1]) + 1
-    missing = max(0, -(-width * INPUT_HEIGHT // MAX_INPUT_WIDTH) - (bottom - top))
-    top = max(0, min(top - missing // 2, height - (bottom - top) - missing))
-    return top, min(height, bottom + missing)
+    span = max(bottom - top, -(-width * INPUT_HEIGHT // MAX_INPUT_WIDTH))
+    top = min(max(0, top - (span - bottom + top) // 2), height - span)
+    return top, top + span
 
 
 def keypoints(
