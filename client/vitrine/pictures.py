@@ -65,7 +65,7 @@ def _upright(image: Image.Image, name: str) -> Image.Image:
     """The image turned as its EXIF data ask; damaged EXIF data turn nothing."""
     try:
         image.load()
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, RuntimeError) as error:
         raise BadRequest(f"{name} cannot be decoded: {error}") from error
     try:
         return ImageOps.exif_transpose(image)

@@ -66,6 +66,7 @@ UNREADABLE = (
     IndexError,
     KeyError,
     TypeError,
+    RuntimeError,  # of AVIF
     struct.error,
     Image.DecompressionBombError,
 )

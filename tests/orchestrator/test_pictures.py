@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pillow_heif import register_heif_opener
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.pictures import SAVING, Limits, checked, decode, encode
 
+register_heif_opener()  # so that Pillow writes HEIC here
 RED_OVER_BLUE = np.zeros((80, 60, 3), np.uint8)
 RED_OVER_BLUE[:40], RED_OVER_BLUE[40:] = (220, 30, 30), (30, 30, 220)
 
@@ -211,7 +213,7 @@ def test_too_many_bytes_are_refused():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged EXIF data and goes on
 @settings(deadline=None, max_examples=150)
-@given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "WEBP"]))
+@given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "WEBP", "AVIF", "HEIF"]))
 def test_damaged_bytes_give_a_picture_or_a_refusal(data, kind):
     """Whatever bytes change, the answer is a picture or a BadRequest, never another error."""
     exif = Image.Exif()
