@@ -28,5 +28,6 @@ exec tritonserver \
     --http-max-input-size=134217728 \
     --grpc-http2-max-ping-strikes=0 \
     --grpc-keepalive-permit-without-calls=1 \
+    --http-header-forward-pattern='(?i)(host|inference-header-content-length)' \
     --exit-timeout-secs=45 \
     "$@"

@@ -74,13 +74,25 @@ class AsyncVitrine:
         *,
         person: Picture | None = None,
         person_id: str | None = None,
+        person_index: int | None = None,
+        person_point: Sequence[int] | None = None,
+        mask: Picture | None = None,
         category: str = "upper_body",
         crop: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
         """See Vitrine."""
-        named = {"person": person, "person_id": person_id, "category": category, "crop": crop}
-        return await self._call(calls.PREPARE_PERSON, timeout_s, **named)
+        return await self._call(
+            calls.PREPARE_PERSON,
+            timeout_s,
+            person=person,
+            person_id=person_id,
+            person_index=person_index,
+            person_point=person_point,
+            mask=mask,
+            category=category,
+            crop=crop,
+        )
 
     async def prepare_garment(
         self,

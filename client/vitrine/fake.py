@@ -218,7 +218,7 @@ def _open(encoded: bytes, name: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(encoded)).convert("RGB")
     except OSError as error:
-        raise BadRequest(f"{name} must be a PNG, JPEG or WebP picture, got {len(encoded)} bytes") from error
+        raise BadRequest(f"{name} is {len(encoded)} bytes of another kind; send PNG, JPEG or WebP") from error
 
 
 def _encode(image: Image.Image, kind: str) -> bytes:

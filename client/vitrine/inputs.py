@@ -19,6 +19,9 @@ class TryOnOptions(TypedDict, total=False):
 
     person: Picture | None  # the person's picture; this or person_id
     person_id: str | None  # a person that the server's object store knows
+    person_index: int | None  # of several people in the picture: 0 is the largest, 1 the next
+    person_point: Sequence[int] | None  # or the one at this x, y in pixels of the upright picture
+    mask: Picture | Sequence[Picture | None] | None  # your own, one for each garment: white is painted
     garment: Picture | Sequence[Picture] | None  # one garment, or several for a full outfit
     garment_id: str | Sequence[str] | None
     category: str | Sequence[str] | None  # "upper_body", "lower_body" or "dresses", one for each garment
@@ -32,13 +35,16 @@ class TryOnOptions(TypedDict, total=False):
     scheduler: str | None  # "checkpoint", "ddpm", "ddim" or "euler"
 
 
-PER_GARMENT = ("category", "description", "seed")  # options that may be a list in try_on_many
+PER_GARMENT = ("category", "description", "seed", "mask")  # options that may be a list in try_on_many
 
 
 def try_on_inputs(
     *,
     person: Picture | None = None,
     person_id: str | None = None,
+    person_index: int | None = None,
+    person_point: Sequence[int] | None = None,
+    mask: Picture | Sequence[Picture | None] | None = None,
     garment: Picture | Sequence[Picture] | None = None,
     garment_id: str | Sequence[str] | None = None,
     category: str | Sequence[str] | None = None,
@@ -54,6 +60,7 @@ def try_on_inputs(
     """The inputs of the models `try_on` and `try_on_stream`; see TryOnOptions."""
     inputs = _person(person, person_id) | _garments(garment, garment_id)
     count = max(len(inputs[name]) for name in ("garment", "garment_id") if name in inputs)
+    inputs |= _which_person(person_index, person_point) | _masks(mask, count)
     inputs |= _texts("category", category, count) | _texts("description", description, count)
     inputs |= _texts("crop", crop) | _texts("format", format) | _texts("scheduler", scheduler)
     inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)
@@ -67,11 +74,15 @@ def prepare_person_inputs(
     *,
     person: Picture | None = None,
     person_id: str | None = None,
+    person_index: int | None = None,
+    person_point: Sequence[int] | None = None,
+    mask: Picture | None = None,
     category: str = "upper_body",
     crop: str | None = None,
 ) -> dict[str, np.ndarray]:
     """The inputs of the model `prepare_person`."""
-    return _person(person, person_id) | _texts("category", category, 1) | _texts("crop", crop)
+    inputs = _person(person, person_id) | _which_person(person_index, person_point) | _masks(mask, 1)
+    return inputs | _texts("category", category, 1) | _texts("crop", crop)
 
 
 def prepare_garment_inputs(
@@ -121,6 +132,28 @@ def _person(person: Picture | None, person_id: str | None) -> dict[str, np.ndarr
     if person is not None:
         inputs["person"] = _bytes([encode_picture(person, "person")])
     return inputs
+
+
+def _which_person(index: int | None, point: Sequence[int] | None) -> dict[str, np.ndarray]:
+    """The choice among several people; whether there is such a one is the server's to say."""
+    if index is not None and point is not None:
+        raise BadRequest("person_index and person_point must not both be given")
+    if point is None:
+        return _number("person_index", index, np.int32)
+    if isinstance(point, str) or len(point) != 2:
+        raise BadRequest(f"person_point must be x and y, got {point!r}")
+    x, y = (_number("person_point", one, np.int32)["person_point"] for one in point)
+    return {"person_point": np.concatenate([x, y])}
+
+
+def _masks(mask: Picture | Sequence[Picture | None] | None, count: int) -> dict[str, np.ndarray]:
+    """One mask for each garment; None among several leaves that garment's mask to the server."""
+    if mask is None:
+        return {}
+    masks = mask if isinstance(mask, list | tuple) else [mask]
+    if len(masks) != count:
+        raise BadRequest(f"mask must be one for each of {count} garments, got {len(masks)}")
+    return {"mask": _bytes([b"" if one is None else encode_picture(one, "mask") for one in masks])}
 
 
 def _garments(

@@ -12,11 +12,14 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vitrine.errors import BadRequest, VitrineError
+from vitrine.modes import from_array, standard
+from vitrine.profiles import UNREADABLE_EXIF
 
 Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
-"""A path, encoded bytes (PNG, JPEG, WebP), a PIL image, or an array HWC uint8 RGB."""
+"""A path, encoded bytes (PNG, JPEG, WebP, HEIC, AVIF), a PIL image, or an array such as HWC uint8 RGB.
 
-_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
+Of PIL images every mode is taken, and their colour profile counts; see `vitrine.modes.from_array` for arrays.
+"""
 
 
 def encode_picture(picture: Picture, name: str) -> bytes:
@@ -25,13 +28,11 @@ def encode_picture(picture: Picture, name: str) -> bytes:
     `name` says in errors which picture is meant. The limits on bytes and pixels are the server's.
     """
     if isinstance(picture, Image.Image):
-        return _png(ImageOps.exif_transpose(picture))
+        return _png(standard(_upright(picture, name), name))
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-            raise BadRequest(f"{name} must be HWC uint8 RGB, got {picture.dtype} of shape {picture.shape}")
-        return _png(Image.fromarray(picture))
-    if isinstance(picture, bytes):
-        encoded = picture
+        return _png(from_array(picture, name))
+    if isinstance(picture, bytes | bytearray | memoryview):
+        encoded = bytes(picture)
     elif isinstance(picture, str | os.PathLike):
         encoded = _read(Path(picture), name)
     else:
@@ -45,7 +46,7 @@ def encode_picture(picture: Picture, name: str) -> bytes:
 
 def encode_pictures(pictures: Picture | Sequence[Picture], name: str) -> list[bytes]:
     """One picture or a list of them, each encoded."""
-    if isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes):
+    if isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes | bytearray | memoryview):
         return [encode_picture(picture, f"{name}[{i}]") for i, picture in enumerate(pictures)]
     return [encode_picture(pictures, name)]
 
@@ -60,10 +61,22 @@ def decode_picture(encoded: bytes, name: str) -> Image.Image:
     return image
 
 
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    """The image turned as its EXIF data ask; damaged EXIF data turn nothing."""
+    try:
+        image.load()
+    except (OSError, ValueError, SyntaxError, RuntimeError) as error:
+        raise BadRequest(f"{name} cannot be decoded: {error}") from error
+    try:
+        return ImageOps.exif_transpose(image)
+    except UNREADABLE_EXIF:
+        return image.copy()
+
+
 def _png(image: Image.Image) -> bytes:
-    if image.mode not in _PNG_MODES:  # CMYK, YCbCr, F …
-        image = image.convert("RGB")
+    """A PNG of an sRGB image, without the notes and the profile of the picture that it was."""
     file = io.BytesIO()
+    image.info = {}
     image.save(file, "PNG", compress_level=1)  # lossless; the fastest level, for the wire only
     return file.getvalue()
 

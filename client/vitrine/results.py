@@ -175,7 +175,7 @@ def story_of(inputs: Tensors, result: TryOn) -> dict[str, Any]:
     parameters = {
         name: [one.decode() if isinstance(one, bytes) else one for one in tensor.tolist()]
         for name, tensor in inputs.items()
-        if name not in ("person", "garment")
+        if name not in ("person", "garment", "mask")
     }
     return {
         "seed": result.seed,

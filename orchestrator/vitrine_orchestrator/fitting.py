@@ -37,6 +37,16 @@ class Fitted:
         grown = np.where(self._cut(mask, Image.Resampling.BILINEAR) > 127, np.uint8(255), np.uint8(0))
         return self._pasted(grown, np.zeros(self.original.shape[:2], np.uint8))
 
+    def point(self, x: int, y: int) -> tuple[int, int]:
+        """Where a pixel of the original is in `picture`; BadRequest where crop has left it out."""
+        left, top, right, bottom = self.taken
+        if not (left <= x < right and top <= y < bottom):
+            raise BadRequest(f"person_point must lie in what crop keeps, {self.taken}, got {x}, {y}")
+        start_x, start_y, end_x, end_y = self.placed
+        across = (x + 0.5 - left) / (right - left) * (end_x - start_x)
+        down = (y + 0.5 - top) / (bottom - top) * (end_y - start_y)
+        return start_x + int(across), start_y + int(down)
+
     def _cut(self, result: NDArray[np.uint8], how: Image.Resampling) -> NDArray[np.uint8]:
         """The placed part of a result, at the size of `taken`."""
         left, top, right, bottom = self.taken

@@ -13,10 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+from pillow_heif import HeifImageFile
 from vitrine.errors import BadRequest
+from vitrine.modes import standard
+
+from vitrine_orchestrator.photos.jpeg import load_cut, open_jpeg
+from vitrine_orchestrator.photos.kinds import Kind, kind_of
+from vitrine_orchestrator.photos.png import depth_of, has_deep_key, open_png, with_deep_key
 
 Format = Literal["png", "jpeg", "webp"]
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -30,12 +35,6 @@ class Limits:
     max_pixels: int = 40_000_000
     min_side: int = 32  # pixels: less shows no garment
 
-
-SIGNATURES: tuple[tuple[int, bytes, Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
-    (0, b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (0, b"\xff\xd8\xff", JpegImageFile),
-    (8, b"WEBP", WebPImageFile),
-)  # where a format's mark stands, the mark, and what reads it
 
 SAVING: dict[Format, dict[str, int | bool]] = {
     "png": {},  # see PNG
@@ -67,34 +66,42 @@ UNREADABLE = (
     IndexError,
     KeyError,
     TypeError,
+    RuntimeError,  # of AVIF
     struct.error,
     Image.DecompressionBombError,
 )
 
 
-def decode(encoded: bytes, name: str, limits: Limits = Limits()) -> Picture:
-    """The picture as HWC uint8 RGB: upright, the first frame of several, on white where it is transparent.
+OPENING: dict[Kind, Callable[[bytes], ImageFile.ImageFile]] = {
+    "PNG": open_png,
+    "JPEG": open_jpeg,
+    "WebP": lambda encoded: WebPImageFile(io.BytesIO(encoded)),
+    "HEIC": lambda encoded: HeifImageFile(io.BytesIO(encoded)),
+    "AVIF": lambda encoded: AvifImageFile(io.BytesIO(encoded)),
+}  # each reads the header only
 
-    `name` is the input's, for messages. Raises BadRequest for what is no PNG, JPEG or WebP, is damaged, or
-    breaks a limit; its message names the limit and the value.
+
+def decode(encoded: bytes, name: str, limits: Limits = Limits()) -> Picture:
+    """The picture as HWC uint8 RGB: upright, in sRGB, the first frame of several, on white where transparent.
+
+    `name` is the input's, for messages. Raises BadRequest for what is no PNG, JPEG, WebP, HEIC or AVIF, is
+    damaged, or breaks a limit; its message names the limit and the value. A JPEG that lacks only its end is
+    read.
     """
     if len(encoded) > limits.max_bytes:
         raise BadRequest(f"{name} must have at most {limits.max_bytes} bytes, got {len(encoded)}")
-    read = next((read for at, mark, read in SIGNATURES if encoded[at : at + len(mark)] == mark), None)
-    if read is None:
-        raise BadRequest(
-            f"{name} must be a PNG, JPEG or WebP picture, got {len(encoded)} bytes of another kind"
-        )
+    kind = kind_of(encoded, name)
     try:
-        if read is WebPImageFile:
+        if kind == "WebP":
             _check_size(*_webp_size(encoded), name, limits)
-        image = read(io.BytesIO(encoded))
+        image = OPENING[kind](encoded)
         _check_size(image.width, image.height, name, limits)
-        image.load()
-        return np.asarray(_upright(image, _on_white(image)))
+        loaded = _loaded(image, encoded, kind)
+        depth = depth_of(encoded) if kind == "PNG" else None
+        return np.asarray(_upright(loaded, _on_white(standard(loaded, name, depth))))
     except UNREADABLE as error:
         raise BadRequest(
-            f"{name} cannot be decoded: the {len(encoded)} bytes are damaged or cut off"
+            f"{name} cannot be decoded: the {len(encoded)} bytes of {kind} are damaged or cut off"
         ) from error
 
 
@@ -150,13 +157,23 @@ def _upright(image: Image.Image, picture: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
+def _loaded(image: ImageFile.ImageFile, encoded: bytes, kind: Kind) -> Image.Image:
+    """The image with its pixels."""
+    if kind == "PNG" and has_deep_key(encoded):
+        return with_deep_key(encoded, image)
+    try:
+        image.load()
+    except OSError:
+        if kind != "JPEG":
+            raise
+        return load_cut(encoded)
+    return image
+
+
 def _on_white(image: Image.Image) -> Image.Image:
-    """The image as RGB, whatever its mode: grey, 16 bits, palette, CMYK, with or without transparency."""
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
-    if not image.has_transparency_data:
+    """An image of mode L, RGB or RGBA as RGB."""
+    if image.mode != "RGBA":
         return image.convert("RGB")
-    image = image.convert("RGBA")
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image.getchannel("A"))
     return white

@@ -115,8 +115,12 @@ ONE_PERSON = (
     Tensor("person_raw", "UINT8", (-1, -1, 3)),
     Tensor("person_id", "STRING", (1,)),
 )
+WHICH_PERSON = (Tensor("person_index", "INT32", (1,)), Tensor("person_point", "INT32", (2,)))
+ENCODING = Tensor("encoding", "STRING", (1,))
 TRY_ON_INPUTS = _optional(
     *ONE_PERSON,
+    *WHICH_PERSON,
+    Tensor("mask", "STRING", (-1,)),
     Tensor("garment", "STRING", (-1,)),
     Tensor("garment_raw", "UINT8", (-1, -1, 3)),
     Tensor("garment_id", "STRING", (-1,)),
@@ -126,6 +130,7 @@ TRY_ON_INPUTS = _optional(
     Tensor("paste_back", "BOOL", (1,)),
     Tensor("crop", "STRING", (1,)),
     Tensor("format", "STRING", (1,)),
+    ENCODING,
 )
 TRY_ON_OUTPUTS = (
     Tensor("image", "STRING", (1,)),
@@ -188,7 +193,14 @@ STAGES: tuple[Stage, ...] = (
     Stage("vae_decoder", (LATENTS,), (Tensor("pixels", "FP32", (3, -1, -1)),), max_batch=4, in_turn=True),
     Stage(
         "prepare_person",
-        _optional(*ONE_PERSON, Tensor("category", "STRING", (1,)), Tensor("crop", "STRING", (1,))),
+        _optional(
+            *ONE_PERSON,
+            *WHICH_PERSON,
+            Tensor("mask", "STRING", (1,)),
+            Tensor("category", "STRING", (1,)),
+            Tensor("crop", "STRING", (1,)),
+            ENCODING,
+        ),
         (
             Tensor("image", "UINT8", (-1, -1, 3)),
             Tensor("mask", "UINT8", (-1, -1)),
@@ -206,6 +218,7 @@ STAGES: tuple[Stage, ...] = (
             Tensor("garment", "STRING", (1,)),
             Tensor("garment_raw", "UINT8", (-1, -1, 3)),
             Tensor("garment_id", "STRING", (1,)),
+            ENCODING,
         ),
         (*GARMENT_CONDITIONING, Tensor("garment_key", "STRING", (1,)), REPORT),
         in_flight=16,

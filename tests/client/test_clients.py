@@ -133,7 +133,7 @@ def test_one_bad_garment_costs_only_itself(make):
     assert errors[0] is None
     assert isinstance(errors[1], BadRequest)
     assert isinstance(errors[2], BadRequest)
-    with pytest.raises(BadRequest, match="garment must be a PNG"):
+    with pytest.raises(BadRequest, match="garment is 4 bytes of another kind"):
         next(one for one in fittings if one.index == 1).get()
 
 

@@ -106,8 +106,17 @@ def test_json_tells_scripts_what_happened(fake, folder, capsys):
     first, second = json.loads(captured.out)["results"]
     assert (first["file"], first["seed"], first["error"]) == ("looks/coat.png", 0, None)
     assert second["file"] is None
-    assert second["error"].startswith("bad request: garment must be a PNG")
+    assert second["error"].startswith("bad request: garment is 4 bytes of another kind")
     assert captured.err.count("\n") == 1
+
+
+def test_a_mask_and_a_person_are_chosen(fake, folder):
+    """One mask for all garments, and the person at a pixel."""
+    more = ["--mask", "me.png", "--person-point", "20", "30"]
+    assert run("try-on", "me.png", "coat.png", "coat.png", "-o", "looks", *more) == 0
+    for call in fake.calls:
+        assert call.inputs["mask"].shape == (1,)
+        assert call.inputs["person_point"].tolist() == [20, 30]
 
 
 def test_a_garment_without_a_category_is_told_how_it_was_worn(fake, folder, capsys):

@@ -60,8 +60,12 @@ def test_bytes_travel_untouched():
     [
         (b"", "person must be a picture, got 0 bytes"),
         (7, "person must be a path, bytes, a PIL image or an array, got int"),
-        (COLOURS.astype(np.float32), "person must be HWC uint8 RGB, got float32"),
-        (COLOURS[..., 0], r"of shape \(5, 4\)"),
+        (COLOURS.astype(np.int32), "person must be HWC uint8 RGB, or uint16, bool or float, got int32"),
+        (COLOURS[:, 0, 0], r"of shape \(5,\)"),
+        (np.zeros((3, 5, 9), np.uint8), "move the channels last"),
+        (COLOURS[None], r"send array\[0\]"),
+        (COLOURS.astype(np.float32) - 1, "person must have floats of 0 to 1 or of 0 to 255, got -1 to 58"),
+        (np.full((5, 4, 3), np.nan), "got nan to nan"),
         ("no/such/file.png", "cannot read no/such/file.png: No such file"),
         ("nul\0", "cannot read"),
     ],
@@ -86,6 +90,8 @@ def test_options_become_tensors_of_the_models_types():
         crop="fit",
         format="webp",
         scheduler="ddim",
+        mask=COLOURS,
+        person_point=(3, 4),
     )
     assert {name: (tensor.dtype.name, tensor.shape) for name, tensor in inputs.items()} == {
         "person": ("object", (1,)),
@@ -99,9 +105,34 @@ def test_options_become_tensors_of_the_models_types():
         "crop": ("object", (1,)),
         "format": ("object", (1,)),
         "scheduler": ("object", (1,)),
+        "mask": ("object", (1,)),
+        "person_point": ("int32", (2,)),
     }
     assert inputs["category"][0] == b"dresses"
     assert inputs["seed"][0] == 2**64 - 1
+
+
+def test_an_outfit_takes_a_mask_for_each_garment():
+    """None among them leaves that garment's mask to the server."""
+    inputs = try_on_inputs(person=COLOURS, garment=[COLOURS] * 2, mask=[None, COLOURS])
+    assert inputs["mask"][0] == b""
+    assert np.array_equal(decoded(inputs["mask"][1]), COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"mask": [COLOURS] * 2}, "mask must be one for each of 1 garments, got 2"),
+        ({"person_index": 0, "person_point": (1, 2)}, "must not both be given"),
+        ({"person_index": 0.5}, "person_index must be a whole number, got 0.5"),
+        ({"person_point": (1, 2, 3)}, r"person_point must be x and y, got \(1, 2, 3\)"),
+        ({"person_point": (1, "2")}, "person_point must be a whole number, got '2'"),
+    ],
+)
+def test_a_choice_that_cannot_be_sent_is_refused(options, says):
+    """Before anything travels."""
+    with pytest.raises(BadRequest, match=says):
+        try_on_inputs(person=COLOURS, garment=COLOURS, **options)
 
 
 def test_what_is_left_out_is_not_sent():

@@ -1,5 +1,6 @@
 """Callers' pictures: every kind that decodes, every kind that is refused, and what the refusal says."""
 
+import base64
 import io
 import resource
 import struct
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pillow_heif import register_heif_opener
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.pictures import SAVING, Limits, checked, decode, encode
 
+register_heif_opener()  # so that Pillow writes HEIC here
 RED_OVER_BLUE = np.zeros((80, 60, 3), np.uint8)
 RED_OVER_BLUE[:40], RED_OVER_BLUE[40:] = (220, 30, 30), (30, 30, 220)
 
@@ -139,12 +142,33 @@ def test_of_an_animation_the_first_frame_is_taken(kind):
 
 
 @pytest.mark.parametrize(
-    "bad", [b"", b"no picture", b"GIF89a" + bytes(50), b"%PDF-1.7", bytes(1000), b"RIFF\x00\x00\x00\x00WAVE"]
+    ("bad", "said"),
+    [
+        (b"", "empty"),
+        (b"no picture", "10 bytes of another kind"),
+        (bytes(1000), "1000 bytes of another kind"),
+        (b"RIFF\0\0\0\0WAVE", "12 bytes of another kind"),
+        (b"GIF89a" + bytes(50), "a GIF"),
+        (encoded(Image.fromarray(RED_OVER_BLUE), "TIFF"), "a TIFF"),
+        (encoded(Image.fromarray(RED_OVER_BLUE), "BMP"), "a BMP"),
+        (b"\xff\x0a" + bytes(50), "a JPEG XL"),
+        (b"\xef\xbb\xbf\n<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML"),
+        (b"\n<!DOCTYPE html><title>404</title>", "an HTML page"),
+        (b'{"error": "not found"}', "JSON"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"\0\0\0\x18ftypmp42" + bytes(50), "a video"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
+        (b"data:image/png;base64,iVBORw0KGgo=", "a data URL.*input encoding"),
+        (b"https://shop.example/coat.png", "a URL.*input encoding"),
+        (base64.b64encode(encoded(Image.fromarray(RED_OVER_BLUE), "PNG")), "base64 text.*input encoding"),
+    ],
 )
-def test_what_is_no_picture_is_refused(bad):
-    """The message names the input, the formats taken and the size given."""
-    with pytest.raises(BadRequest, match=f"person must be a PNG, JPEG or WebP picture, got {len(bad)} bytes"):
+def test_what_is_not_read_is_named(bad, said):
+    """The message names the input, what it is, and what to send."""
+    with pytest.raises(BadRequest, match=f"person is {said}") as refusal:
         decode(bad, "person")
+    assert "send PNG, JPEG, WebP, HEIC or AVIF" in str(refusal.value)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -189,7 +213,7 @@ def test_too_many_bytes_are_refused():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged EXIF data and goes on
 @settings(deadline=None, max_examples=150)
-@given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "WEBP"]))
+@given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "WEBP", "AVIF", "HEIF"]))
 def test_damaged_bytes_give_a_picture_or_a_refusal(data, kind):
     """Whatever bytes change, the answer is a picture or a BadRequest, never another error."""
     exif = Image.Exif()

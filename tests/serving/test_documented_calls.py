@@ -39,14 +39,15 @@ def test_a_python_block_runs(run_here, number):
 
 def test_curl_sends_a_text(run_here):
     """The first curl block answers a key and a report, and no megabytes."""
-    text, _ = _blocks("sh")
+    text, *_ = _blocks("sh")
     answer = subprocess.run(["sh", "-c", run_here(text)], capture_output=True, text=True, check=True).stdout
     assert '"name":"text_key"' in answer
 
 
-def test_curl_sends_pictures_and_gets_one(run_here):
-    """The second curl block leaves a picture in a file."""
-    _, pictures = _blocks("sh")
-    done = subprocess.run(["sh", "-c", run_here(pictures)], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("number", [1, 2])
+def test_curl_sends_pictures_and_gets_one(run_here, number):
+    """The other curl blocks, in base64 and in binary form, leave a picture in a file."""
+    block = run_here(_blocks("sh")[number])
+    done = subprocess.run(["sh", "-c", block], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert _size("me-in-coat.png") == _size("me.png")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from tqdm import tqdm
 
@@ -37,6 +37,7 @@ examples:
   for scripts
     vitrine try-on me.jpg coat.jpg -o out.png --json | jq .results[0].seed"""
 
+Value = TypeVar("Value", str, Path)
 CATEGORIES = ("upper_body", "lower_body", "dresses")
 WORN_AS = (
     "worn as upper_body: say --category lower_body for trousers and skirts, --category dresses for dresses"
@@ -66,6 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-paste-back",
         action="store_true",
         help="take the whole picture from the network, not the mask only",
+    )
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        action="append",
+        help="your own mask: white is painted, black stays; one for all garments, or one for each",
+    )
+    parser.add_argument(
+        "--person-index", type=int, metavar="N", help="of several people: 0 the largest, 1 the next …"
+    )
+    parser.add_argument(
+        "--person-point", type=int, nargs=2, metavar=("X", "Y"), help="or the person at this pixel"
     )
     parser.add_argument("--crop", choices=("fit", "crop", "squash"), help="for pictures of another shape")
     parser.add_argument("--release", type=int, metavar="N", help="by this release (default: the newest)")
@@ -107,7 +120,7 @@ def check(args: argparse.Namespace) -> None:
         raise argparse.ArgumentTypeError(
             f"OUT must be a folder for {count} garments, and {args.out} is a file"
         )
-    for name in ("category", "description"):
+    for name in ("category", "description", "mask"):
         given = len(getattr(args, name) or ())
         allowed = {0, count} if args.outfit else {0, 1, count}
         if given not in allowed:
@@ -166,13 +179,16 @@ def _options(args: argparse.Namespace) -> TryOnOptions:
         "seed": args.seed,
         "guidance": args.guidance,
         "paste_back": False if args.no_paste_back else None,
+        "mask": _spread(args.mask),
+        "person_index": args.person_index,
+        "person_point": args.person_point,
         "crop": args.crop,
         "format": "png" if args.sheet else out_format,
     }
     return options
 
 
-def _spread(values: list[str] | None) -> str | list[str] | None:
+def _spread(values: list[Value] | None) -> Value | list[Value] | None:
     """One value stands for every garment; several are one each."""
     return values[0] if values and len(values) == 1 else values
 

@@ -20,6 +20,7 @@ from vitrine_orchestrator.pipelines.context import Context, read_report
 from vitrine_orchestrator.pipelines.memo import NoMemo
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.stages import ENCODING, stage
 
 Keeps = Literal["values", "answers"]
 """What a model prepares itself, in every tier; or what those answered that it asks, in its memory."""
@@ -53,7 +54,10 @@ class Opened:
         elif self.cache:
             handler = knowing_answers(handler, self.cache, self.manifest.pipeline_digest, metrics)
         version_of = self.manifest.version_of
-        service = Service(pb_utils, handler, metrics, self.in_flight, self.close, version_of)
+        speaks_text = any(tensor.name == ENCODING.name for tensor in stage(self.name).inputs)
+        service = Service(
+            pb_utils, handler, metrics, self.in_flight, self.close, version_of, speaks_text=speaks_text
+        )
         if self.cache:
             service.every(PUBLISH_S, CacheMetrics(self.cache, metrics).publish)
         return service

@@ -14,6 +14,7 @@ import numpy as np
 from vitrine.errors import Cancelled, VitrineError
 
 from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays, newest
+from vitrine_orchestrator.adapters.json_callers import encoding_for
 from vitrine_orchestrator.adapters.metrics import Metrics
 from vitrine_orchestrator.adapters.sending import outputs_response, read_failure, send_last
 from vitrine_orchestrator.stage_calls import Stages
@@ -49,8 +50,13 @@ class Service:
         in_flight: int,
         finish: Callable[[], Awaitable[None]] = nothing,
         version_of: VersionOf = newest,
+        speaks_text: bool = False,
     ) -> None:
-        """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes."""
+        """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes.
+
+        speaks_text: whether the model has an input `encoding`, which is set for callers who speak JSON only.
+        """
+        self.speaks_text = speaks_text
         self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
         self.version_of = version_of
         self._free = threading.BoundedSemaphore(in_flight)
@@ -130,6 +136,8 @@ class Service:
         calls = BlsStages(self.pb_utils, self.version_of)
         stages = Counted(calls, self.metrics)
         inputs = host_arrays(request.inputs())
+        if self.speaks_text:
+            inputs = encoding_for(request) | inputs
         work = asyncio.ensure_future(
             self.handler(
                 stages, inputs, lambda outputs: sender.send(outputs_response(self.pb_utils, outputs))

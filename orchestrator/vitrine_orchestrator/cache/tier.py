@@ -77,7 +77,7 @@ COUNTERS = {
     "oversize": "a value was too large to be kept in memory",
     "corrupt": "a file or an object did not match its checksum or format",
     "full": "no space was left on the disk",
-    "denied": "the disk or the store refused access",
+    "denied": "the disk or the store refused access; 403 for what may not exist counts too",
     "eio": "another input or output fault of the disk",
     "l3_unavailable": "the object store did not answer in time, or with an error",
     "stale_put": "a value was not kept because its owner was invalidated while it was made",

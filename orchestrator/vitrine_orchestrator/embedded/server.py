@@ -22,6 +22,7 @@ from vitrine.channels import channel_options, directly_here
 from vitrine.errors import Unavailable
 
 import vitrine_orchestrator
+from vitrine_orchestrator.adapters.json_callers import FORWARDED
 from vitrine_orchestrator.embedded.launch import KEEPALIVE, launched
 from vitrine_orchestrator.embedded.memory import admitted, reserve
 from vitrine_orchestrator.embedded.options import checked
@@ -144,6 +145,7 @@ class EmbeddedTriton:
             "backend-config": f"python,shm-region-prefix-name={self.shared_prefix}",
             "http-address": LOOPBACK,
             "http-port": self.ports.http,
+            "http-header-forward-pattern": FORWARDED,
             "grpc-address": LOOPBACK,
             "grpc-port": self.ports.grpc,
             "metrics-address": LOOPBACK,

@@ -31,6 +31,11 @@ class Parts(NamedTuple):
     arms: bool  # whether sleeves may change, so that arms and neck are repainted too
 
 
+NEEDED: dict[Category, str] = {
+    "upper_body": "shoulders, arms and chest down to the hips",
+    "lower_body": "hips, knees and legs",
+    "dresses": "whole body from the shoulders to the knees",
+}  # what a picture must show
 HEAD = (Label.HAT, Label.SUNGLASSES, Label.FACE)  # hair and scarf lie over garments: they may be repainted
 ALWAYS_KEPT = (*HEAD, Label.LEFT_SHOE, Label.RIGHT_SHOE, Label.BAG)
 PARTS: dict[Category, Parts] = {
@@ -88,10 +93,16 @@ def inpainting_mask(
         fixed |= hands
     mask = _largest_blob(repaint & (1 - fixed))
     if not exact and not mask.any():
-        raise BadRequest(
-            f"nothing to repaint: the person shows no {category} garment; choose another category"
-        )
+        raise BadRequest(nothing_to_dress(category))
     return mask
+
+
+def nothing_to_dress(category: Category) -> str:
+    """What to do about a picture in which the category's part of the body is not seen."""
+    return (
+        f"nothing to dress was found for {category}: use a picture that shows the person's "
+        f"{NEEDED[category]}, choose another category, or send a mask of your own"
+    )
 
 
 def _check(

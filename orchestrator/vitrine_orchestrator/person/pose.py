@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.person.choice import by_size
 from vitrine_orchestrator.person.labels import Joint
 from vitrine_orchestrator.person.people import Peaks, Person, assembled
+from vitrine_orchestrator.stages import SIZES
 
 Choice = Literal["largest", "released"]
 
 INPUT_HEIGHT = 184  # pixels: half of the 368 that the network was trained on, the released choice
 STRIDE = 8  # network input pixels for one pixel of its maps
+MAX_INPUT_WIDTH = SIZES["pose_width"].most - STRIDE
 PADDING_GREY = 128  # byte value beyond the picture's right and lower edge
 MIN_PEAK = 0.1  # heatmap value of a joint
 MAX_PEAKS = 32  # of one joint; bounds the pairing of noise
@@ -35,6 +38,18 @@ def network_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(padded.transpose(2, 0, 1), np.float32) / np.float32(256) - np.float32(0.5)
 
 
+def between_bars(picture: NDArray[np.uint8]) -> tuple[int, int]:
+    """The rows (from, to) of (H, W, 3) between white bars, at least as many as the network takes."""
+    rows = np.nonzero((picture != 255).any((1, 2)))[0]
+    height, width = picture.shape[:2]
+    if not len(rows):
+        return 0, height
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    span = max(bottom - top, -(-width * INPUT_HEIGHT // MAX_INPUT_WIDTH))
+    top = min(max(0, top - (span - bottom + top) // 2), height - span)
+    return top, top + span
+
+
 def keypoints(
     pafs: NDArray[np.float32],
     heatmaps: NDArray[np.float32],
@@ -44,10 +59,25 @@ def keypoints(
 ) -> NDArray[np.float32]:
     """The joints of one person, (18, 3) float32: x, y in [0, 1] and the heatmap's score; zeros where missing.
 
+    Of several people the one over the largest area is taken, by the rule "released" the one found first. See
+    `everybody`.
+    """
+    return everybody(pafs, heatmaps, width, height, rule)[0]
+
+
+def everybody(
+    pafs: NDArray[np.float32],
+    heatmaps: NDArray[np.float32],
+    width: int,
+    height: int,
+    rule: Choice = "largest",
+) -> list[NDArray[np.float32]]:
+    """The joints of all people, each as of `keypoints`, the largest first.
+
     pafs (38, h, w) and heatmaps (19, h, w) are the network's maps for a picture of width×height pixels;
-    x·width is a pixel's number. Of several people the one over the largest area is taken. "released" seeks
-    whole-pixel peaks in fully enlarged maps and takes the person found first, as the released code does, in
-    some ten times the time. Raises BadRequest, with advice, when there is no person.
+    x·width is a pixel's number. "released" seeks whole-pixel peaks in fully enlarged maps and keeps the order
+    in which people are found, as the released code does, in some ten times the time. Raises BadRequest, with
+    advice, when there is no person.
     """
     whole = rule == "released"
     enlarge = partial(_enlarged_to_picture, width=width, height=height) if whole else _enlarged
@@ -59,10 +89,11 @@ def keypoints(
     scale = np.array((width, height)) if whole else FINER / STRIDE * np.array(_input_size(width, height))
     shift = 0 if whole else 0.5 / scale - 0.5 / np.array((width, height))
     found = [_joints(person, peaks) for person in people]
-    best = found[0] if whole else max(found, key=_area)
-    seen = best[:, 2] > 0
-    best[seen, :2] = np.clip(best[seen, :2] / scale + shift, 0, 1)
-    return best.astype(np.float32)
+    for joints in found:
+        seen = joints[:, 2] > 0
+        joints[seen, :2] = np.clip(joints[seen, :2] / scale + shift, 0, 1)
+    everyone = [joints.astype(np.float32) for joints in found]
+    return everyone if whole else by_size(everyone)
 
 
 def _input_size(width: int, height: int) -> tuple[int, int]:
@@ -127,9 +158,3 @@ def _joints(person: Person, peaks: list[Peaks]) -> NDArray[np.float64]:
     for joint, peak in person.peaks.items():
         joints[joint] = *peaks[joint].places[peak], peaks[joint].scores[peak]
     return joints
-
-
-def _area(joints: NDArray[np.float64]) -> float:
-    """The area of the box around the joints that were found."""
-    places = joints[joints[:, 2] > 0, :2]
-    return float(np.prod(np.ptp(places, axis=0)))

@@ -37,6 +37,7 @@ class Asked(NamedTuple):
     content: tuple[str, ...]
 
 
+CHOICES = ("mask", "person_index", "person_point")  # inputs that shape an answer, but are no picture of it
 MODELS = {
     "prepare_person": Asked("person", "person", ("person", "person_raw", "crop")),
     "prepare_garment": Asked("garment", "garment", ("garment", "garment_raw")),
@@ -100,7 +101,9 @@ class KnownAnswers:
             return None
         person = asked.what == "person"
         category = word(inputs, "category", CATEGORIES, "upper_body") if person else asked.what
-        return Item(category, recipe_of(name, self._pipeline_digest), content, asked.kind, known)
+        chosen = {part: inputs[part] for part in CHOICES if part in inputs}
+        recipe = recipe_of(name, self._pipeline_digest, *([_digest(chosen)] if chosen else []))
+        return Item(category, recipe, content, asked.kind, known)
 
     async def _keep(self, name: str, asked: Asked, item: Item, answer: Arrays, lease: Lease) -> None:
         """Keep an answer, unless it was made just now and others under its id became void with that."""

@@ -14,7 +14,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.pictures import Limits, Picture, checked, decode
-from vitrine_orchestrator.pipelines.fields import Inputs, encoded
+from vitrine_orchestrator.pipelines.fields import Inputs, pictures
 from vitrine_orchestrator.pipelines.memo import Memo, NoMemo, Source
 from vitrine_orchestrator.stage_calls import Stages
 
@@ -47,7 +47,7 @@ class Context:
 
 def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
     """The picture in `name` (encoded) or `name`_raw (HWC uint8 RGB); None when neither is given."""
-    given = encoded(inputs, name)
+    given = pictures(inputs, name)
     raw = inputs.get(f"{name}_raw")
     if given and raw is not None:
         raise BadRequest(f"{name} and {name}_raw must not both be given")
@@ -69,7 +69,7 @@ async def read_aside(read: Callable[[], Result], inputs: Inputs) -> Result:
 
 def pictures_of(inputs: Inputs) -> list[np.ndarray]:
     """The pictures that a request brings, encoded and raw."""
-    names = ("person", "person_raw", "garment", "garment_raw")
+    names = ("person", "person_raw", "garment", "garment_raw", "mask")
     return [inputs[name] for name in names if name in inputs]
 
 

@@ -9,9 +9,12 @@ from typing import TypeVar
 import numpy as np
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.photos.kinds import bytes_of_text
+
 Inputs = Mapping[str, np.ndarray]
 Word = TypeVar("Word", bound=str)
 
+ENCODINGS = ("binary", "base64")
 MAX_TEXT = 2000  # characters of a description: far more than an encoder's 77 tokens
 MAX_NAME = 200  # characters of an id
 
@@ -21,6 +24,17 @@ def encoded(inputs: Inputs, name: str) -> list[bytes]:
     if name not in inputs:
         return []
     return [value if isinstance(value, bytes) else str(value).encode() for value in inputs[name].reshape(-1)]
+
+
+def pictures(inputs: Inputs, name: str) -> list[bytes]:
+    """The encoded pictures of a BYTES input, unpacked where the request's encoding is base64."""
+    given = encoded(inputs, name)
+    return [bytes_of_text(value, name) if value else value for value in given] if as_text(inputs) else given
+
+
+def as_text(inputs: Inputs) -> bool:
+    """Whether pictures come and go as base64 text, for callers who speak JSON only."""
+    return word(inputs, "encoding", ENCODINGS, "binary") == "base64"
 
 
 def texts(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> list[str]:

@@ -101,9 +101,12 @@ def content_array(digest: str) -> dict[str, np.ndarray]:
     return {CONTENT: np.frombuffer(bytes.fromhex(digest), np.uint8)}
 
 
-def recipe_of(model: str, pipeline_digest: str) -> str:
-    """Digest of all that shapes a prepare model's answers, what it is asked apart; see Manifest."""
-    return digest_of(model, pipeline_digest)
+def recipe_of(model: str, pipeline_digest: str, *choices: str) -> str:
+    """Digest of all that shapes a prepare model's answers, what it is asked apart; see Manifest.
+
+    choices: what else the caller chose, such as a mask; nothing for the usual way.
+    """
+    return digest_of(model, pipeline_digest, *choices)
 
 
 def without_content(arrays: Arrays) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable
 
 import numpy as np
@@ -73,7 +74,8 @@ class Follower:
         if not self.request.previews or "latents" not in seen or step == self.request.steps:
             return {}
         pixels = (await self.stages("vae_decoder", {"latents": seen["latents"][None]}))["pixels"][0]
-        return {"image": text_array(await asyncio.to_thread(encode, as_picture(pixels), "jpeg"))}
+        preview = await asyncio.to_thread(encode, as_picture(pixels), "jpeg")
+        return {"image": text_array(b64encode(preview) if self.request.as_text else preview)}
 
 
 def _event(kind: str, **more: object) -> np.ndarray:

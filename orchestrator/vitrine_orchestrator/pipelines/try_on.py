@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from vitrine.errors import VitrineError
 
 from vitrine_orchestrator.fitting import Fitted, fitted
+from vitrine_orchestrator.person.own_mask import OwnMask, own_mask
 from vitrine_orchestrator.person.paste import Seam, pasted, seam_of
 from vitrine_orchestrator.person.prepare import picture as as_picture
 from vitrine_orchestrator.pictures import Picture, encode
@@ -100,10 +102,11 @@ async def run(
         dressed: Dressed | None = None
         for index, garment in enumerate(request.garments):
             worn = dressed.picture if dressed else (given.picture if given else None)
-            person = await _prepared(context, request, garment, worn, story, first=dressed is None)
+            own = await asyncio.to_thread(_own_mask, context, request, garment, given)
+            person = await _prepared(context, request, garment, worn, story, dressed is None, given, own)
             latents, outline = await asyncio.gather(
                 _denoised(request, index, person, story, watch),
-                asyncio.to_thread(_outline, request, given, person["mask"]),
+                asyncio.to_thread(_outline, request, given, person["mask"], own),
             )
             pixels = (await stages("vae_decoder", {"latents": latents[None]}))["pixels"][0]
             dressed = _dressed(person["image"], Layer(as_picture(pixels), outline), dressed)
@@ -111,9 +114,10 @@ async def run(
         with stages.measured("encode"):
             image, mask = await _encoded(request, given, dressed)
     restored = given.original if given and request.paste_back else dressed.picture
+    wired = b64encode if request.as_text else bytes
     return {
-        "image": text_array(image),
-        "mask": text_array(mask),
+        "image": text_array(wired(image)),
+        "mask": text_array(wired(mask)),
         "seed": np.array([request.seed], np.uint64),
         "report": report_array(
             stages.rounded(),
@@ -122,9 +126,24 @@ async def run(
             seed=request.seed,
             steps=request.steps,
             size=[restored.shape[1], restored.shape[0]],
+            mask=_masks_by(request),
             **context.origin,
         ),
     }
+
+
+def _masks_by(request: TryOnRequest) -> str | list[str]:
+    """Whose the masks are: one word where all are of the same, else one for each garment."""
+    by = ["found" if garment.mask is None else "caller's" for garment in request.garments]
+    return by[0] if len(set(by)) == 1 else by
+
+
+def _own_mask(
+    context: Context, request: TryOnRequest, garment: Garment, given: Fitted | None
+) -> OwnMask | None:
+    if garment.mask is None:
+        return None
+    return own_mask(garment.mask, given, context.manifest.width, context.manifest.height, request.crop)
 
 
 def _fitted(context: Context, request: TryOnRequest) -> Fitted | None:
@@ -134,12 +153,22 @@ def _fitted(context: Context, request: TryOnRequest) -> Fitted | None:
 
 
 async def _prepared(
-    context: Context, request: TryOnRequest, garment: Garment, worn: Picture | None, story: Story, first: bool
+    context: Context,
+    request: TryOnRequest,
+    garment: Garment,
+    worn: Picture | None,
+    story: Story,
+    first: bool,
+    given: Fitted | None,
+    own: OwnMask | None,
 ) -> dict[str, np.ndarray]:
     """Person, garment and text at the same time: all that one denoising job needs, and image and mask."""
     person: dict[str, np.ndarray] = {"category": text_array(garment.category), "crop": text_array("squash")}
     if worn is not None:
         person["person_raw"] = worn
+    if own is not None:
+        person["mask"] = text_array(encode(own.fitted, "png"))
+    person |= _which_person(request, given)
     if first and request.person_id:
         person["person_id"] = text_array(request.person_id)
     answers = await asyncio.gather(
@@ -150,6 +179,16 @@ async def _prepared(
     for answer in answers:
         story.heard(answer)
     return {name: array for answer in answers for name, array in answer.items() if name != "report"}
+
+
+def _which_person(request: TryOnRequest, given: Fitted | None) -> dict[str, np.ndarray]:
+    """The caller's choice among several people, a point in pixels of the checkpoint's size."""
+    if request.person_index is not None:
+        return {"person_index": np.array([request.person_index], np.int32)}
+    if request.person_point is None:
+        return {}
+    point = request.person_point if given is None else given.point(*request.person_point)
+    return {"person_point": np.array(point, np.int32)}
 
 
 def _garment_inputs(garment: Garment) -> dict[str, np.ndarray]:
@@ -203,11 +242,11 @@ async def _give_up(story: Story, job: str) -> None:
         return
 
 
-def _outline(request: TryOnRequest, given: Fitted | None, mask: np.ndarray) -> Outline:
+def _outline(request: TryOnRequest, given: Fitted | None, mask: np.ndarray, own: OwnMask | None) -> Outline:
     """All of the finishing that needs no picture, done while there is none."""
     if not request.paste_back:
         return Outline(mask, None, None)
-    whole = None if given is None else given.restore_mask(mask)
+    whole = None if given is None else (own.original if own else given.restore_mask(mask))
     return Outline(mask, seam_of(mask), None if whole is None else (whole, seam_of(whole)))
 
 

@@ -1,0 +1,149 @@
+"""ICC profiles of pictures: finding them, writing the few that files only name, and converting to sRGB."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageCms
+
+MAX_PROFILE_BYTES = 8_000_000  # printer profiles with look-up tables have up to some 4 MB
+SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # a profile's colour space, and Pillow's mode for it
+INVISIBLE = 1  # byte values: a profile that moves no colour by more is sRGB itself
+
+# EXIF names Adobe RGB without a profile: its colour space 2, or the interoperability index R03.
+EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 1
+UNREADABLE_EXIF = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+
+
+class Space(NamedTuple):
+    """A colour space by numbers: x, y of red, green, blue; white is D65."""
+
+    red: tuple[float, float]
+    green: tuple[float, float]
+    blue: tuple[float, float]
+    gamma: float | None = None  # None: sRGB's own curve
+
+
+ADOBE_RGB = Space((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), gamma=563 / 256)
+PRIMARIES = {
+    9: Space((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    12: Space((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}  # ITU-T H.273's numbers: BT.2020 and Display P3. 1 is sRGB's, and the rest is rare
+CURVES: dict[int, float | None] = {1: None, 4: 2.2, 6: None, 13: None, 14: None, 15: None}
+"""H.273's transfer numbers that are read. Video's curve (1, 6, 14, 15) is shown as sRGB's, as browsers do."""
+
+WHITE_D65 = np.array([0.3127 / 0.3290, 1.0, 0.3583 / 0.3290])
+WHITE_D50 = np.array([0.9642, 1.0, 0.8249])
+BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+
+
+def profile_of(image: Image.Image) -> bytes | None:
+    """The ICC profile that a picture's numbers are meant in; None for sRGB, which is also the default."""
+    if icc := image.info.get("icc_profile"):
+        return icc if isinstance(icc, bytes) and len(icc) <= MAX_PROFILE_BYTES else None
+    if coded := image.info.get("nclx_profile"):
+        return coded_profile(coded["color_primaries"], coded["transfer_characteristics"])
+    return written(ADOBE_RGB) if _says_adobe_rgb(image) else None
+
+
+def coded_profile(primaries: int, transfer: int) -> bytes | None:
+    """The profile of a pair of H.273's numbers; None for sRGB's, and for those that are not read (HDR)."""
+    if primaries not in PRIMARIES or transfer not in CURVES:
+        return None
+    return written(PRIMARIES[primaries]._replace(gamma=CURVES[transfer]))
+
+
+def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """An image of mode L, RGB or CMYK in sRGB: RGB, or the image itself where nothing changes.
+
+    A profile that is broken, or of another colour space than the image's, is ignored.
+    """
+    space = SPACES.get(icc[16:20]) if icc else None
+    if space == "RGB" and image.mode == "L":  # grey, saved with the profile of the picture that it was
+        image = image.convert("RGB")
+    if icc is None or space is None or space != image.mode:
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), space, "RGB")
+        if not isinstance(transform, ImageCms.ImageCmsTransform) or _changes_nothing(transform, space):
+            return image
+        return ImageCms.applyTransform(image, transform) or image
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image
+
+
+def lab_to_srgb(image: Image.Image) -> Image.Image:
+    """An image of Pillow's mode LAB as RGB."""
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None, "it is not converted in place"
+    return converted
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, space: str) -> bool:
+    """Whether a transform leaves a sample of all colours as they are: exact pixels are worth keeping."""
+    if space == "CMYK":
+        return False
+    levels = np.linspace(0, 255, 9).round().astype(np.uint8)
+    sample = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
+    if space == "L":
+        sample = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, -1)
+    given = Image.fromarray(sample if space == "RGB" else sample[..., 0])
+    made = np.asarray(ImageCms.applyTransform(given, transform))
+    return bool(np.abs(made.astype(int) - sample).max() <= INVISIBLE)
+
+
+def _says_adobe_rgb(image: Image.Image) -> bool:
+    try:
+        exif = image.getexif()
+        if not exif:
+            return False
+        details, index = exif.get_ifd(EXIF_IFD), exif.get_ifd(INTEROP_IFD).get(INTEROP_INDEX)
+        index = index.encode() if isinstance(index, str) else index or b""
+        return details.get(COLOUR_SPACE) == 2 or index.startswith(b"R03")
+    except UNREADABLE_EXIF:
+        return False
+
+
+def written(space: Space) -> bytes:
+    """The ICC version 4 profile of a colour space: its three colours under D50 and its curve."""
+    curve = _curve(space.gamma)
+    colours = _colorants(space).T
+    tags = {b"wtpt": _xyz(WHITE_D50), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    tags |= {name: _xyz(colour) for name, colour in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colours, strict=True)}
+    table, body = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for name, tag in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(tag))
+        body += tag
+    size = start + len(body)
+    head = struct.pack(">I4xI4s4s4s12x4s", size, 0x04300000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    return (head + bytes(28) + _fixed(*WHITE_D50)).ljust(128, b"\0") + table + body
+
+
+def _colorants(space: Space) -> np.ndarray:
+    """XYZ of red, green and blue as columns (3, 3), adapted from D65 to D50."""
+    rows = [(x / y, 1.0, (1 - x - y) / y) for x, y in (space.red, space.green, space.blue)]
+    matrix = np.array(rows).T
+    matrix = matrix * np.linalg.solve(matrix, WHITE_D65)
+    cones = np.diag((BRADFORD @ WHITE_D50) / (BRADFORD @ WHITE_D65))
+    adapted: np.ndarray = np.linalg.inv(BRADFORD) @ cones @ BRADFORD @ matrix
+    return adapted
+
+
+def _curve(gamma: float | None) -> bytes:
+    kind, numbers = (0, (gamma,)) if gamma else (3, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+    return b"para" + struct.pack(">4xH2x", kind) + _fixed(*numbers)
+
+
+def _xyz(colour: np.ndarray) -> bytes:
+    return b"XYZ \0\0\0\0" + _fixed(*colour)
+
+
+def _fixed(*numbers: float) -> bytes:
+    """ICC's s15Fixed16 numbers."""
+    return b"".join(struct.pack(">i", round(float(number) * 65536)) for number in numbers)

@@ -1,0 +1,1 @@
+"""Reading the files of pictures that callers send: what they are, and what Pillow alone does not do."""

@@ -1,0 +1,224 @@
+"""What real files bring: colour profiles, depths, transparent colours, long notes, missing ends, HEIC."""
+
+import io
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+from pillow_heif import from_pillow
+from vitrine.errors import BadRequest
+from vitrine.pictures import encode_picture
+from vitrine.profiles import ADOBE_RGB, PRIMARIES, written
+from vitrine_orchestrator.pictures import Limits, decode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from pictures_by_hand import PRO_PHOTO, chunk, png
+
+COLOURS = np.repeat(
+    np.array([[(200, 60, 50), (60, 90, 150), (40, 160, 70), (224, 172, 140)]], np.uint8), 16, 1
+)
+COLOURS = np.repeat(COLOURS, 64, 0)
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+PHOTO = Image.fromarray(NOISE).resize((600, 800))
+
+
+def encoded(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def heic(image, **options):
+    file = io.BytesIO()
+    made = from_pillow(image)
+    made.save(file, quality=-1, chroma=444, **options)
+    return file.getvalue()
+
+
+def by_lcms(image, icc):
+    """What the colour management library makes of the image."""
+    source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB")
+    return np.asarray(ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")).astype(int)
+
+
+LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+@pytest.mark.parametrize("space", [PRIMARIES[12], ADOBE_RGB, PRO_PHOTO], ids=["P3", "Adobe", "ProPhoto"])
+def test_a_profile_is_converted_to_srgb(kind, space):
+    """The colours are those that a viewer shows, in every format, by file and by PIL image."""
+    icc = written(space)
+    file = encoded(Image.fromarray(COLOURS), kind, icc_profile=icc, **LOSSLESS[kind])
+    right = by_lcms(Image.open(io.BytesIO(file)), icc)
+    assert np.abs(right - COLOURS).max() > 15
+    assert np.abs(decode(file, "person") - right).max() <= 2
+    sent = encode_picture(Image.open(io.BytesIO(file)), "person")
+    assert np.abs(decode(sent, "person") - right).max() <= 2
+
+
+@pytest.mark.parametrize("icc", [b"no profile", b"", written(ADOBE_RGB)[:200], bytes(5000)])
+def test_a_broken_profile_is_ignored(icc):
+    """The numbers are then taken as sRGB."""
+    file = encoded(Image.fromarray(COLOURS), "PNG", icc_profile=icc)
+    np.testing.assert_array_equal(decode(file, "person"), COLOURS)
+    grey_profile = bytearray(written(ADOBE_RGB))
+    grey_profile[16:20] = b"GRAY"
+    file = encoded(Image.fromarray(COLOURS), "PNG", icc_profile=bytes(grey_profile))
+    np.testing.assert_array_equal(decode(file, "person"), COLOURS)
+
+
+def test_an_srgb_profile_changes_no_pixel():
+    """Most files carry one."""
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    ramp = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(ramp), "PNG", icc_profile=icc), "x"), ramp)
+
+
+def test_a_grey_picture_with_the_profile_of_colours_is_converted():
+    """Photos that were turned grey keep the profile that they had."""
+    grey = Image.fromarray(np.full((64, 64), 100, np.uint8))
+    icc = written(PRO_PHOTO)
+    got = decode(encoded(grey, "PNG", icc_profile=icc), "person")
+    assert np.abs(got - by_lcms(grey.convert("RGB"), icc)).max() <= 2
+
+
+@pytest.mark.parametrize(("primaries", "moved"), [(12, True), (1, False), (99, False)])
+def test_a_pngs_colour_code_counts(primaries, moved):
+    """cICP names Display P3 by a number; sRGB and unknown ones change nothing."""
+    file = png(COLOURS, 8, 2, chunk(b"cICP", bytes([primaries, 13, 0, 1])))
+    right = by_lcms(Image.fromarray(COLOURS), written(PRIMARIES[12])) if moved else COLOURS
+    assert np.abs(decode(file, "person") - right.astype(int)).max() <= 2
+
+
+def test_exif_alone_can_say_adobe_rgb():
+    """Cameras write the index R03 and no profile."""
+    entries = struct.pack("<HHHI4s", 1, 0x8769, 4, 1, b"\x1a\0\0\0") + bytes(4)
+    details = struct.pack("<HHHIIHHIII", 2, 0xA001, 3, 1, 0xFFFF, 0xA005, 4, 1, 56, 0)
+    index = struct.pack("<HHHI4sI", 1, 1, 2, 4, b"R03\0", 0)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + entries + details + index
+    file = encoded(Image.fromarray(COLOURS), "PNG", exif=exif)
+    right = by_lcms(Image.fromarray(COLOURS), written(ADOBE_RGB))
+    assert np.abs(decode(file, "person") - right).max() <= 2
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_grey_pngs_transparent_colour_is_white(depth):
+    """Its number counts in the file's own depth; the file and its PIL image give the same."""
+    top = (1 << depth) - 1
+    pixels = np.zeros((64, 64), np.int64)
+    pixels[32:] = top
+    for key, white in ((0, slice(0, 64)), (top, slice(32, 64))):
+        file = png(pixels, depth, 0, chunk(b"tRNS", key.to_bytes(2, "big")))
+        got = decode(file, "garment")
+        assert (got[white] == 255).all()
+        assert (got == 255).mean() in (0.5, 1)
+        for loaded in (False, True):
+            image = Image.open(io.BytesIO(file))
+            if loaded:
+                image.load()
+            np.testing.assert_array_equal(decode(encode_picture(image, "garment"), "garment"), got)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_colour_pngs_transparent_colour_is_white(depth):
+    """At 16 bits a colour that is close to it stays."""
+    pixels = np.full((64, 64, 3), 100)
+    pixels[32:] = 101
+    key = np.full(3, 100, ">u2").tobytes()
+    got = decode(png(pixels, depth, 2, chunk(b"tRNS", key)), "garment")
+    assert (got[:32] == 255).all()
+    assert (got[32:] == (101 if depth == 8 else 0)).all()
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_are_scaled_in_every_colour_type(colour, channels):
+    """Grey and colours, with and without transparency."""
+    pixels = np.full((64, 64, channels), 30000)
+    if channels % 2 == 0:
+        pixels[..., -1] = 65535
+    assert np.abs(decode(png(pixels, 16, colour), "person") - 30000 / 257).max() <= 1
+
+
+NOTE = b"<x:xmpmeta>" + b"<rdf:li>step</rdf:li>" * 80_000
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(NOTE)),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + NOTE),
+        chunk(b"tEXt", b"notes\0" + NOTE),
+        chunk(b"zTXt", b"notes\0\0" + zlib.compress(NOTE)),
+        chunk(b"zTXt", b"notes\0\0no zlib"),
+        chunk(b"zTXt", b"notes\0\0" + zlib.compress(bytes(100_000_000))),
+        chunk(b"zTXt", b"notes\0\0" + zlib.compress(bytes(400_000))) * 200,
+        chunk(b"iCCP", b"profile\0\0" + zlib.compress(NOTE)),
+        chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(20_000_000))),
+        chunk(b"tEXt", b"checksum\0wrong")[:-1] + b"x",
+    ],
+)
+def test_long_or_damaged_notes_cost_no_picture(note):
+    """The pixels are whole; what is written beside them is passed over."""
+    np.testing.assert_array_equal(decode(png(COLOURS, 8, 2, note), "garment"), COLOURS)
+
+
+def test_a_profile_longer_than_a_megabyte_counts():
+    """Printers' profiles are that long."""
+    icc = bytearray(written(PRIMARIES[12]).ljust(1_500_000, b"\0"))
+    icc[:4] = len(icc).to_bytes(4, "big")
+    file = png(COLOURS, 8, 2, chunk(b"iCCP", b"long\0\0" + zlib.compress(bytes(icc))))
+    assert np.abs(decode(file, "person") - by_lcms(Image.fromarray(COLOURS), bytes(icc))).max() <= 2
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("cut", [2, 40, 500])
+def test_a_jpeg_that_lacks_its_end_is_read(progressive, cut):
+    """A few rows at the bottom are missing at most."""
+    whole = encoded(PHOTO, "JPEG", quality=95, progressive=progressive)
+    got = decode(whole[:-cut], "person").astype(int)
+    assert np.abs(got - decode(whole, "person"))[: 800 - 80].max() <= (8 if progressive else 0)
+    assert decode(whole + bytes(5000), "person").shape == (800, 600, 3)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6])
+def test_a_jpeg_that_lacks_much_is_refused(progressive, share):
+    """Grey instead of legs is no picture of a person."""
+    whole = encoded(PHOTO, "JPEG", quality=95, progressive=progressive)
+    with pytest.raises(BadRequest, match="bytes of JPEG are damaged or cut off"):
+        decode(whole[: int(len(whole) * share)], "person")
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_heic_is_read_upright(orientation):
+    """A phone's own format, turned as its EXIF data say."""
+    image = Image.new("RGB", (96, 64), (200, 60, 50))
+    image.paste((20, 40, 200), (0, 0, 48, 64))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    got = decode(heic(image, exif=exif.tobytes()), "person")
+    assert got.shape == ((64, 96, 3) if orientation == 1 else (96, 64, 3))
+    row, column = {1: (32, 10), 6: (10, 32), 8: (80, 32)}[orientation]
+    assert np.abs(got[row, column].astype(int) - (20, 40, 200)).max() < 12
+
+
+@pytest.mark.parametrize(
+    "write", [heic, lambda i, **o: encoded(i, "AVIF", quality=100, subsampling="4:4:4", **o)]
+)
+def test_heic_and_avif_keep_their_profile_and_limits(write):
+    """Display P3 is what phones write; pixels are counted before they are decoded."""
+    icc = written(PRIMARIES[12])
+    image = Image.fromarray(COLOURS)
+    image.info["icc_profile"] = icc
+    file = write(image, icc_profile=icc) if write is not heic else write(image)
+    assert np.abs(decode(file, "person") - by_lcms(Image.fromarray(COLOURS), icc)).max() <= 8
+    with pytest.raises(BadRequest, match="at most 4000 pixels, got 64x64"):
+        decode(file, "person", Limits(max_pixels=4000))
+    with pytest.raises(BadRequest, match="damaged or cut off"):
+        decode(file[: len(file) // 2], "person")
