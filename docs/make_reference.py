@@ -13,9 +13,9 @@ from vitrine.errors import VitrineError
 from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
 from vitrine_export.perf.tool import PerfFailed
 from vitrine_orchestrator.adapters.metrics import FAMILIES
+from vitrine_orchestrator.batching.metrics import FIGURES
+from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.configs import PROFILES, profiles
-from vitrine_orchestrator.denoise.metrics import FIGURES
-from vitrine_orchestrator.denoise.settings import DenoiseSettings
 from vitrine_orchestrator.settings import PREFIX, BadSettings, Settings
 from vitrine_orchestrator.stages import SIZES, STAGES, Stage, Tensor
 

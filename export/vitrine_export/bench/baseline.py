@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
-from vitrine_orchestrator.denoise.noise import initial_noise
 from vitrine_orchestrator.fitting import fitted
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
@@ -25,6 +24,7 @@ from vitrine_orchestrator.person.labels import Category
 from vitrine_orchestrator.person.mask import inpainting_mask
 from vitrine_orchestrator.pictures import Limits, Picture, decode, encode
 from vitrine_orchestrator.pipelines.text import read_tokenizers
+from vitrine_orchestrator.sampling.noise import initial_noise
 from vitrine_orchestrator.stages import NETWORK_FILE
 
 from vitrine_export.checkpoint import Checkpoint

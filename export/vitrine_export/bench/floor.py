@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from vitrine_orchestrator.engine import DeviceRow, load_engine
 from vitrine_orchestrator.engine.onnx_device import cpu
-from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
+from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.lanes import Lanes, cores
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.stages import NETWORK_FILE
+from vitrine_orchestrator.try_on.engine import load_engine
+from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 
 HALVES = 2
 TRIES = 3  # the best of, where calls are chosen

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from vitrine.errors import VitrineError
-from vitrine_orchestrator.denoise.front import open_front
-from vitrine_orchestrator.denoise.settings import DenoiseSettings
+from vitrine_orchestrator.batching.front import open_front
+from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.manifest import read_manifest, read_manifest_json, versions
 from vitrine_orchestrator.pipelines.context import Context
 from vitrine_orchestrator.pipelines.garment import prepare_garment

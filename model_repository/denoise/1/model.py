@@ -9,10 +9,10 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 from vitrine.errors import VitrineError, to_wire
 from vitrine_orchestrator.adapters.bls import host_arrays
-from vitrine_orchestrator.denoise.front import open_front
-from vitrine_orchestrator.denoise.metrics import TritonMetrics
-from vitrine_orchestrator.denoise.settings import DenoiseSettings
-from vitrine_orchestrator.engine import Arrays
+from vitrine_orchestrator.batching.front import open_front
+from vitrine_orchestrator.batching.metrics import TritonMetrics
+from vitrine_orchestrator.batching.settings import DenoiseSettings
+from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.manifest import read_manifest_json
 
 
