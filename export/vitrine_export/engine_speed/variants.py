@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from vitrine_orchestrator.sampling.schedules import INPUT_SCALE, Schedule, advance
+from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, Schedule, advance
 from vitrine_orchestrator.try_on.engine.torch_engine import TorchEngine
 
 from vitrine_export.engine_speed.cuda_graphs import CudaGraphs, Graph

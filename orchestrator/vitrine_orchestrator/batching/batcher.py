@@ -12,7 +12,7 @@ from vitrine.errors import StageFailed
 
 from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.batching.metrics import Counters
-from vitrine_orchestrator.sampling.schedules import INPUT_SCALE, advance
+from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, advance
 from vitrine_orchestrator.try_on.engine.protocol import Engine
 from vitrine_orchestrator.try_on.garment_cache import GarmentKey
 from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments, Rows

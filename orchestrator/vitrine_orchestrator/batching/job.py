@@ -11,7 +11,7 @@ from vitrine.errors import Busy, Cancelled, VitrineError
 
 from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.sampling.noise import initial_noise, step_noise
-from vitrine_orchestrator.sampling.schedules import NEXT_NOISE
+from vitrine_orchestrator.sampling.schedule import NEXT_NOISE
 from vitrine_orchestrator.try_on.request import JobRequest
 
 State = Literal["waiting", "running", "done", "failed"]

@@ -52,7 +52,12 @@ class SchedulerConfig:
         return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
 
 
-SCHEDULER_CLASSES = {"DDPMScheduler": "ddpm", "DDIMScheduler": "ddim", "EulerDiscreteScheduler": "euler"}
+SCHEDULER_CLASSES = {
+    "DDPMScheduler": "ddpm",
+    "DDIMScheduler": "ddim",
+    "EulerDiscreteScheduler": "euler",
+    "FlowMatchEulerDiscreteScheduler": "flow",
+}
 
 _DEFAULTS: dict[str, dict[str, str]] = {"ddpm": {}, "ddim": {}, "euler": {"timestep_spacing": "linspace"}}
 
@@ -77,7 +82,7 @@ _ONLY: dict[str, tuple[object, ...]] = {
 }
 
 # Change nothing here at any value: the file's own, PNDM's, and dynamic thresholding's, which is refused.
-_IDLE = {
+IDLE = {
     "_class_name",
     "_diffusers_version",
     "skip_prk_steps",
@@ -87,7 +92,7 @@ _IDLE = {
 
 
 def checkpoint_kind(config: Mapping[str, object]) -> str:
-    """Which scheduler the checkpoint asks for: "ddpm", "ddim" or "euler"."""
+    """Which scheduler the checkpoint asks for: "ddpm", "ddim", "euler" or "flow"."""
     name = config.get("_class_name")
     if name not in SCHEDULER_CLASSES:
         raise UnsupportedScheduler(f"_class_name must be one of {sorted(SCHEDULER_CLASSES)}, got {name!r}")
@@ -97,7 +102,7 @@ def checkpoint_kind(config: Mapping[str, object]) -> str:
 def read_config(config: Mapping[str, object], kind: str) -> SchedulerConfig:
     """The settings of scheduler_config.json as scheduler `kind` takes them; its defaults where unset."""
     known = {field.name for field in fields(SchedulerConfig)}
-    if unknown := config.keys() - known - _ONLY.keys() - _IDLE:
+    if unknown := config.keys() - known - _ONLY.keys() - IDLE:
         raise UnsupportedScheduler(f"unknown scheduler settings {sorted(unknown)}")
     for name, allowed in _ONLY.items():
         if (value := config.get(name)) not in allowed:
@@ -117,7 +122,11 @@ def _value(name: str, value: Any) -> object:
         raise UnsupportedScheduler(f"{name} must be one of {_WORDS[name]}, got {value!r}")
     if name == "trained_betas":
         return tuple(np.ravel(value).tolist()) if value is not None else None
-    default = getattr(SchedulerConfig(), name)
+    return typed(name, value, getattr(SchedulerConfig(), name))
+
+
+def typed(name: str, value: object, default: object) -> object:
+    """The value, when it is of the type of the setting's default; else UnsupportedScheduler."""
     allowed = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, allowed) or isinstance(value, bool) != isinstance(default, bool):
         raise UnsupportedScheduler(f"{name} must be a {type(default).__name__}, got {value!r}")

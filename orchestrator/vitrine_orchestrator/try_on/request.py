@@ -10,7 +10,8 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
-from vitrine_orchestrator.sampling.schedules import Schedule, Schedules
+from vitrine_orchestrator.sampling.schedule import Schedule
+from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.stages import SIZES
 
 MAX_STEPS = 100

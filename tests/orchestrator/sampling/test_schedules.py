@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler, checkpoint_kind, read_config
-from vitrine_orchestrator.sampling.schedules import INPUT_SCALE, NEXT_NOISE, Schedules, advance, make_schedule
+from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, NEXT_NOISE, advance
+from vitrine_orchestrator.sampling.schedules import Schedules, make_schedule
 
 # diffusers' own np.array(tensor) in EulerDiscreteScheduler.set_timesteps, under numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
