@@ -9,6 +9,7 @@ from vitrine_orchestrator.sampling.noise import initial_noise, step_noise
 from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, advance
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.try_on.engine.fake import conditioning_mark, garment_mark, prediction
+from vitrine_orchestrator.try_on.program import TryOnProgram
 from vitrine_orchestrator.try_on.request import JobShapes, read_request
 
 CONFIG = {
@@ -35,6 +36,7 @@ def jobs():
         request=request,
         job=job,
         expected=expected,
+        program=program,
         shapes=SHAPES,
         schedules=SCHEDULES,
         config=CONFIG,
@@ -72,6 +74,11 @@ def request(**asked):
 def job(now=0.0, deadline=float("inf"), **asked):
     """One job, not yet started."""
     return Job(request(**asked), asked.get("name") or "job", submitted=now, deadline=deadline)
+
+
+def program(engine, **kept):
+    """The try-on's program over a fake engine."""
+    return TryOnProgram(engine, SHAPES, SCHEDULES, **kept)
 
 
 def expected(request):

@@ -1,4 +1,4 @@
-"""The in-flight batcher of one latent size."""
+"""The in-flight batcher of one group of jobs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from vitrine.errors import StageFailed
 
 from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.batching.metrics import Counters
-from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, advance
-from vitrine_orchestrator.try_on.engine.protocol import Engine
-from vitrine_orchestrator.try_on.garment_cache import GarmentKey
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments, Rows
+from vitrine_orchestrator.batching.program import Program
+from vitrine_orchestrator.sampling.schedule import advance
 
 logger = logging.getLogger(__name__)
 
@@ -27,23 +25,18 @@ class Batcher:
     """Batches denoising steps. Jobs join and leave between steps, never inside one."""
 
     def __init__(
-        self,
-        engine: Engine,
-        garments: Garments,
-        names: GarmentNames,
-        counters: Counters,
-        clock: Callable[[], float],
-        call_rows: int = 0,
+        self, program: Program, counters: Counters, clock: Callable[[], float], call_rows: int = 0
     ) -> None:
-        """`call_rows`: the most in one call; 0: no matter how many, or ROWS_A_LANE where there are lanes."""
-        self._engine, self._garments, self._names = engine, garments, names
-        self._call_rows = call_rows or (ROWS_A_LANE * engine.lanes if engine.lanes > 1 else sys.maxsize)
-        self._counters, self._clock = counters, clock
+        """`call_rows`: the most jobs in one call; 0: any number, or ROWS_A_LANE for each of several lanes.
+
+        The program's own limit holds as well.
+        """
+        self._program, self._counters, self._clock = program, counters, clock
+        usual = ROWS_A_LANE * program.lanes if program.lanes > 1 else sys.maxsize
+        self._call_rows = min(call_rows or usual, program.most or sys.maxsize)
         self.joining: list[Job] = []  # take part from the next step on
         self.running: list[Job] = []
         self._calls = 0  # so far
-        self._members: list[Job] = []  # whose conditioning `_batch` holds
-        self._batch: Any = None
 
     def __len__(self) -> int:
         return len(self.running) + len(self.joining)
@@ -54,11 +47,20 @@ class Batcher:
         self._join()
         self._calls += 1
         due = self._due()
-        rows = self._timed("garment", lambda: self._garments.rows(due)) if due else {}
-        left += self._leave()
+        if due and self._program.shares:
+            self._timed(self._program.shares, lambda: self._share(due))
+            left += self._leave()
         if due := [job for job in due if not job.over]:
-            self._timed("steps", lambda: self._advance(due, rows))
+            self._timed("steps", lambda: self._advance(due))
         return left + self._leave()
+
+    def clear(self) -> list[Job]:
+        """Take every job out."""
+        jobs = self.running + self.joining
+        for job in self.running:
+            self._let_go(job)
+        self.running, self.joining = [], []
+        return jobs
 
     def _leave(self) -> list[Job]:
         """Take out the jobs that are over, or that their callers gave up."""
@@ -66,9 +68,20 @@ class Batcher:
         jobs = self.running + self.joining
         for job in jobs:
             job.give_up_if_due(now)
+        for job in self.running:
+            if job.over:
+                self._let_go(job)
         self.running = [job for job in self.running if not job.over]
         self.joining = [job for job in self.joining if not job.over]
         return [job for job in jobs if job.over]
+
+    def _let_go(self, job: Job) -> None:
+        """Have the program give back what the job held."""
+        try:
+            self._program.leave(job)
+        except Exception:
+            logger.exception("what job %s held could not be given back", job.name)
+        job.held = None
 
     def _join(self) -> None:
         """Compute the newcomers' conditioning in one call."""
@@ -77,93 +90,75 @@ class Batcher:
             return
         now = self._clock()
         for job in jobs:
-            job.garment = self._names.name(job.request)
             job.start(now)
             job.target = self._calls + STRETCH * job.steps
         self.running += jobs
-        names = jobs[0].request.inputs
         try:
-            inputs = {name: np.stack([job.request.inputs[name] for job in jobs]) for name in names}
-            conditioning = self._engine.conditioning(inputs)
+            self._program.join(jobs)
         except Exception:
             logger.exception("conditioning call of %d rows failed", len(jobs))
             _fail(jobs, "the conditioning could not be computed")
-        else:
-            for job, row in zip(jobs, conditioning, strict=True):
-                job.conditioning = row
         for job in jobs:
             job.timings["conditioning"] = self._clock() - now
+
+    def _share(self, jobs: Sequence[Job]) -> None:
+        try:
+            self._program.share(jobs)
+        except Exception:
+            logger.exception("shared rows of %d jobs failed", len(jobs))
+            _fail(jobs, f"the {self._program.shares} could not be computed")
 
     def _due(self) -> list[Job]:
         """The jobs of the coming call, at most `call_rows`: newcomers, then those that should end first.
 
         When a job should end depends on its own length, so equal jobs go in the order in which they came,
         a short one passes long ones, and none is passed for ever (earliest deadline first; Liu and Layland,
-        1973). Of an odd rest that would leave a lane of the engine without work, one waits for the next call:
-        three jobs on two lanes move on two at a time, and all three sooner than in calls of three.
+        1973). Of an odd rest that would leave a lane without work, one waits for the next call: three jobs on
+        two lanes move on two at a time, and all three sooner than in calls of three.
         """
-        count, lanes = min(len(self.running), self._call_rows), self._engine.lanes
+        count, lanes = min(len(self.running), self._call_rows), self._program.lanes
         if count > lanes:
             count -= count % lanes
         if count == len(self.running):
             return self.running
         return sorted(self.running, key=lambda job: (job.step > 0, job.target))[:count]
 
-    def _advance(self, jobs: list[Job], rows: Rows) -> None:
-        """One engine call for these jobs; a row that is not finite fails its own job only."""
+    def _advance(self, jobs: list[Job]) -> None:
+        """One call for these jobs; a row that is not finite fails its own job only."""
         table = np.stack([job.row for job in jobs])
         latents = np.stack([job.latents for job in jobs])
-        output = self._predicted(jobs, table, latents, rows)
+        output = self._predicted(jobs, latents.shape)
         if output is None:
             return
         noise = np.zeros_like(latents)
         for index, job in enumerate(jobs):
             noise[index] = job.noise()
         onward, clean = advance(table, latents, output, noise)
-        sound = np.isfinite(onward).all(axis=(1, 2, 3))
+        sound = np.isfinite(onward).all(axis=tuple(range(1, onward.ndim)))
         for index, job in enumerate(jobs):
             job.rows += len(jobs)
             if sound[index]:
                 job.moved(onward[index], clean[index])
             else:
-                self._spoilt(job)
+                _spoil(job)
 
-    def _predicted(
-        self, jobs: list[Job], table: np.ndarray, latents: np.ndarray, rows: Rows
-    ) -> np.ndarray | None:
-        """The engine's answer; None when it failed, and the jobs of the call with it."""
+    def _predicted(self, jobs: list[Job], shape: tuple[int, ...]) -> np.ndarray | None:
+        """The program's answer; None when it failed, and the jobs of the call with it."""
         began = self._clock()
         try:
-            return self._predict(jobs, table, latents, rows)
+            output = self._program.predict(jobs)
+            if output.shape != shape:
+                raise ValueError(f"the networks answered {output.shape} to latents {shape}")
+            return output
         except Exception:
             logger.exception("denoising call of %d rows failed", len(jobs))
             _fail(jobs, "the engine failed in a step")
-            self._members = []
             return None
         finally:
             self._counters.call(len(jobs), self._clock() - began)
 
-    def _predict(self, jobs: list[Job], table: np.ndarray, latents: np.ndarray, rows: Rows) -> np.ndarray:
-        if self._members != jobs:
-            guidance = np.array([job.request.guidance for job in jobs], np.float32)
-            self._batch = self._engine.batch([job.conditioning for job in jobs if job.conditioning], guidance)
-            self._members = list(jobs)
-        seen = (latents * table[:, INPUT_SCALE, None, None, None]).astype(np.float32)
-        timesteps = np.array([job.timestep for job in jobs], np.float32)
-        garments = [rows[GarmentKey(job.garment, job.timestep, job.request.size)] for job in jobs]
-        output = self._engine.predict(self._batch, seen, timesteps, garments)
-        if output.shape != latents.shape:
-            raise ValueError(f"the engine answered {output.shape} to latents {latents.shape}")
-        return output
-
-    def _spoilt(self, job: Job) -> None:
-        """Fail the job and forget its garment's rows, which may be what spoilt it."""
-        self._garments.cache.forget(job.garment)
-        message = f"step {job.step + 1} of {job.steps} gave numbers that are not finite"
-        job.error = StageFailed("denoise", message)
-
     def _timed(self, part: str, work: Callable[[], Any]) -> Any:
-        """Run `work` and add its seconds to every running job's `part`: who is not due waits for it."""
+        """Run `work` and add its seconds to every running job's `part`: jobs that are not due wait for it."""
         jobs, began = self.running, self._clock()
         try:
             return work()
@@ -176,3 +171,9 @@ class Batcher:
 def _fail(jobs: Sequence[Job], message: str) -> None:
     for job in jobs:
         job.error = StageFailed("denoise", message)
+
+
+def _spoil(job: Job) -> None:
+    job.spoilt = True
+    message = f"step {job.step + 1} of {job.steps} gave numbers that are not finite"
+    job.error = StageFailed("denoise", message)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from vitrine.errors import BadRequest, VitrineError
 
-from vitrine_orchestrator.batching.job import Job
-from vitrine_orchestrator.batching.metrics import Counters
+from vitrine_orchestrator.batching.inputs import read_name, read_step
+from vitrine_orchestrator.batching.job import Job, Request
 from vitrine_orchestrator.batching.service import DenoiseService
-from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.batching.watch import Progress
 from vitrine_orchestrator.engine.rows import Arrays
-from vitrine_orchestrator.sampling.schedules import Schedules
-from vitrine_orchestrator.try_on.engine import Engine, load_engine
-from vitrine_orchestrator.try_on.garment_cache import GarmentCache
-from vitrine_orchestrator.try_on.request import JobShapes, read_name, read_request, read_step
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +25,19 @@ Send = Callable[[Arrays | VitrineError], None]
 class Front:
     """One instance of the model, without Triton."""
 
-    def __init__(self, service: DenoiseService, shapes: JobShapes, schedules: Schedules) -> None:
-        self.service, self._shapes, self._schedules = service, shapes, schedules
+    def __init__(self, service: DenoiseService) -> None:
+        self.service = service
+
+    async def answer(self, arrays: Arrays) -> Arrays:
+        """The outputs of one request, for an event loop; when it is cancelled, the job leaves."""
+        loop, gone = asyncio.get_running_loop(), threading.Event()
+        answered: asyncio.Future[Arrays] = loop.create_future()
+        self.handle(arrays, lambda found: _call_soon(loop, _settle, answered, found), gone.is_set)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            gone.set()
+            raise
 
     def handle(
         self,
@@ -42,7 +48,8 @@ class Front:
     ) -> None:
         """Answer one request through `send`, exactly once: outputs `latents` and `report`, or an error.
 
-        With `after_step` it is a watch of `job`; with `cancel` true it ends `job`; otherwise it is a job.
+        With `after_step` it is a watch of `job`; with `cancel` true it ends `job`; otherwise it is a job of
+        `family`, which needs no name where there is one family.
         """
         try:
             if "after_step" in arrays:
@@ -51,7 +58,7 @@ class Front:
                 self.service.cancel(_job(arrays))
                 send({"report": _json({"job": _job(arrays), "state": "cancelled"})})
             else:
-                request = read_request(arrays, self._shapes, self._schedules)
+                request = self._read(arrays)
                 self.service.submit(request, lambda job: send(_result(job)), within_s, is_cancelled)
         except VitrineError as error:
             send(error)
@@ -63,30 +70,30 @@ class Front:
         """Finish what is in flight and stop."""
         self.service.close()
 
+    def _read(self, arrays: Arrays) -> Request:
+        programs = self.service.programs
+        only = next(iter(programs)) if len(programs) == 1 else None
+        family = read_name(arrays, "family") or only
+        if family is None or family not in programs:
+            raise BadRequest(f"family must be one of {sorted(programs)}, got {family!r}")
+        return programs[family].read(arrays)
 
-def open_front(
-    folder: Path,
-    manifest: Mapping[str, Any],
-    settings: DenoiseSettings,
-    publish: Callable[[Counters, GarmentCache], None] | None = None,
-    engine: Engine | None = None,
-    device_id: int = 0,
-) -> Front:
-    """The model of a version folder; `manifest` is its manifest.json.
 
-    Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
-    """
-    spinning = settings.spinning == "on"
-    engine = engine or load_engine(folder, settings.provider, device_id, settings.threads, spinning)
-    shapes = JobShapes(
-        context_width=manifest["context_width"],
-        pooled_width=manifest["pooled_width"],
-        image_tokens=manifest["image_tokens"],
-        channels=manifest["latent"]["channels"],
-        factor=manifest["latent"]["factor"],
-        latent_size=engine.latent_size,
-    )
-    return Front(DenoiseService(engine, settings, publish=publish), shapes, Schedules(manifest["scheduler"]))
+def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
+    """Call in the loop's thread; nothing waits for the answer of a loop that has been closed."""
+    try:
+        loop.call_soon_threadsafe(call, *arguments)
+    except RuntimeError:
+        logger.info("a job was answered after its event loop had been closed")
+
+
+def _settle(answered: asyncio.Future[Arrays], found: Arrays | VitrineError) -> None:
+    if answered.done():
+        return
+    if isinstance(found, VitrineError):
+        answered.set_exception(found)
+    else:
+        answered.set_result(found)
 
 
 def _job(arrays: Arrays) -> str:

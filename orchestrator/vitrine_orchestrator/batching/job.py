@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from vitrine.errors import Busy, Cancelled, VitrineError
 
-from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.sampling.noise import initial_noise, step_noise
-from vitrine_orchestrator.sampling.schedule import NEXT_NOISE
-from vitrine_orchestrator.try_on.request import JobRequest
+from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, NEXT_NOISE, Schedule
 
 State = Literal["waiting", "running", "done", "failed"]
 
 
+class Request(Protocol):
+    """What the batcher reads of a request, whatever family it is of. It does not change."""
+
+    @property
+    def family(self) -> str:
+        """Which program computes it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the state that goes from noise to the result, without a row axis."""
+
+    @property
+    def seed(self) -> int:
+        """Of the noise, 0 … 2⁶⁴ − 1."""
+
+    @property
+    def scheduler(self) -> str:
+        """The caller's word for the schedule, for the report."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """The steps."""
+
+    @property
+    def clean(self) -> np.ndarray | None:
+        """The clean state that the job starts from, float32 of `shape`; None: it starts from noise alone."""
+
+    @property
+    def job(self) -> str | None:
+        """The caller's name of the job, to watch or cancel it."""
+
+
 @dataclass(eq=False)
 class Job:
-    """What a job asks and how far it has come. Only the loop's thread changes it, `cancelled` apart."""
+    """What a job asks and how far it has come. Only the loop's thread changes it, except for `cancelled`."""
 
-    request: JobRequest
+    request: Request
     name: str
     submitted: float  # seconds of the service's clock, like all times here
     deadline: float = float("inf")  # later than this it is given up
     cancelled: bool = False  # any thread may set it; the job leaves before the next step
-    garment: str = ""  # the garment and its prompt, as the cache knows them
-    conditioning: DeviceRow | None = None
-    latents: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))  # (4, h, w) once started
+    held: Any = None  # what its program keeps for it from joining to leaving
+    latents: np.ndarray = field(
+        default_factory=lambda: np.empty(0, np.float32)
+    )  # `request.shape` once started
     clean: np.ndarray | None = None  # the last step's estimate of the clean latents
     step: int = 0
     target: int = 0  # by which of its batcher's calls it should have ended
@@ -36,6 +68,7 @@ class Job:
     ended: float | None = None
     error: VitrineError | None = None
     timings: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # seconds by part
+    spoilt: bool = False  # whether a step gave numbers that are not finite
     rows: int = 0  # of all its steps' calls together
 
     @property
@@ -69,17 +102,20 @@ class Job:
 
     def start(self, now: float) -> None:
         """Take a place: draw the first latents."""
-        shape = self.request.garment_latents.shape
-        scale = np.float32(self.request.schedule.initial_scale)
-        self.latents = initial_noise(self.request.seed, shape) * scale
+        schedule, clean = self.request.schedule, self.request.clean
+        self.latents = initial_noise(self.request.seed, self.request.shape) * np.float32(
+            schedule.initial_scale
+        )
+        if clean is not None:
+            self.latents += clean * np.float32(schedule.initial_clean)
         self.started = now
         self.timings["queue"] = now - self.submitted
 
     def noise(self) -> np.ndarray | float:
-        """The noise of the coming step, (4, h, w); 0 where the scheduler adds none."""
+        """The noise of the coming step, of the latents' shape; 0 where the scheduler adds none."""
         if not self.row[NEXT_NOISE]:
             return 0.0
-        return step_noise(self.request.seed, self.step, self.request.garment_latents.shape)
+        return step_noise(self.request.seed, self.step, self.request.shape)
 
     def moved(self, latents: np.ndarray, clean: np.ndarray) -> None:
         """One step on."""
@@ -115,3 +151,10 @@ class Job:
             "timings": timings | {"total": round(total, 6)},
             "rows_per_call": round(self.rows / max(self.step, 1), 3),
         }
+
+
+def network_inputs(jobs: Sequence[Job]) -> tuple[np.ndarray, np.ndarray]:
+    """What the networks get of jobs of one shape: scaled latents (R, *shape) and timesteps (R,), float32."""
+    latents = np.stack([job.latents for job in jobs])
+    scale = np.stack([job.row for job in jobs])[:, INPUT_SCALE].reshape(-1, *(1,) * (latents.ndim - 1))
+    return (latents * scale).astype(np.float32), np.array([job.timestep for job in jobs], np.float32)

@@ -6,48 +6,42 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from vitrine.errors import BadRequest, Busy, NotFound, StageFailed, Unavailable
 
 from vitrine_orchestrator.batching.batcher import Batcher
-from vitrine_orchestrator.batching.job import Job
+from vitrine_orchestrator.batching.job import Job, Request
 from vitrine_orchestrator.batching.metrics import Counters
+from vitrine_orchestrator.batching.program import Program
 from vitrine_orchestrator.batching.rotation import Rotation
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.batching.watch import Answer, Watches
-from vitrine_orchestrator.try_on.engine.protocol import Engine
-from vitrine_orchestrator.try_on.garment_cache import GarmentCache
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments
-from vitrine_orchestrator.try_on.request import JobRequest
 
 logger = logging.getLogger(__name__)
 
-CHORES_S = 0.1  # between two rounds of asking whether callers went away and of publishing counters
+CHORES_S = 0.1  # between two rounds of asking whether callers went away
 IDLE_S = 1.0  # the longest sleep without jobs
 WATCH_PATIENCE_S = 10.0
 
 
 class DenoiseService:
-    """Runs jobs on one engine. Every accepted job is answered exactly once, from the answering thread."""
+    """Runs the jobs of some families. Each accepted job is answered once, from the answering thread."""
 
     def __init__(
         self,
-        engine: Engine,
+        programs: Mapping[str, Program],
         settings: DenoiseSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
-        publish: Callable[[Counters, GarmentCache], None] | None = None,
         watch_patience_s: float = WATCH_PATIENCE_S,
     ) -> None:
-        """`publish` is called now and then with the counters, from the answering thread."""
-        self.settings, self._clock, self._publish = settings or DenoiseSettings(), clock, publish
+        """`programs` by family; one thread of the service calls them."""
+        self.programs, self.settings, self._clock = programs, settings or DenoiseSettings(), clock
         self.counters = Counters()
-        self.cache = GarmentCache(self.settings.garment_bytes)
-        self._garments = Garments(engine, self.cache, self.settings.garment_rows)
-        names = GarmentNames()
         self._rotation = Rotation(
-            lambda: Batcher(engine, self._garments, names, self.counters, clock, self.settings.call_rows),
+            programs,
+            lambda program: Batcher(program, self.counters, clock, self.settings.call_rows),
             self.settings.max_rows,
             self.settings.max_running,
         )
@@ -62,7 +56,7 @@ class DenoiseService:
 
     def submit(
         self,
-        request: JobRequest,
+        request: Request,
         answer: Callable[[Job], None],
         within_s: float = float("inf"),
         is_cancelled: Callable[[], bool] | None = None,
@@ -136,13 +130,11 @@ class DenoiseService:
         """Book the jobs that left and have them answered."""
         for job in left:
             job.ended = self._clock()
-            job.conditioning = None
             self.counters.jobs[job.error.word if job.error else "done"] += 1
             if job.started is not None:
                 self.counters.queued += 1
                 self.counters.queue_s += job.timings["queue"]
         self.watches.ended(left)
-        self.counters.garment_rows = self._garments.computed
         self.counters.running = self._rotation.running
         self.counters.waiting = len(self._rotation.waiting)
         for job in left:
@@ -154,7 +146,7 @@ class DenoiseService:
         self._answering.submit(_safely, answer, result)
 
     def _chores(self) -> None:
-        """Have the answering thread ask who was cancelled, and publish, at most every CHORES_S."""
+        """Have the answering thread ask which callers went away, at most every CHORES_S."""
         if self._clock() >= self._chores_at:
             self._chores_at = self._clock() + CHORES_S
             self._answering.submit(_safely, self._do_chores)
@@ -165,8 +157,6 @@ class DenoiseService:
         for job, probe in asked:
             if probe():
                 job.cancelled = True
-        if self._publish:
-            self._publish(self.counters, self.cache)
 
 
 def _safely(work: Callable[..., None], *arguments: object) -> None:

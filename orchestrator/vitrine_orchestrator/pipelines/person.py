@@ -9,7 +9,6 @@ from PIL import Image
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.fitting import FITS, Fit, fitted
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
 from vitrine_orchestrator.person.mask import inpainting_mask
@@ -25,6 +24,7 @@ from vitrine_orchestrator.pipelines.context import (
 from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text, word
 from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled, recipe_of
 from vitrine_orchestrator.stage_calls import Timed
+from vitrine_orchestrator.try_on.facts import TryOnFacts
 
 WIDTH, HEIGHT = densepose.WIDTH, densepose.HEIGHT  # of the picture that the person networks see
 
@@ -51,7 +51,7 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
         seen = picture
         if seen is None:
             seen = _fitted(context, await imported_picture(context.memo, item), how)
-        return await person_arrays(stages, context.manifest, seen, category) | content_array(
+        return await person_arrays(stages, context.facts, seen, category) | content_array(
             picture_digest(seen)
         )
 
@@ -69,11 +69,11 @@ def _fitted_picture(context: Context, inputs: Inputs, how: Fit) -> Picture | Non
 
 
 def _fitted(context: Context, picture: Picture, how: Fit) -> Picture:
-    return fitted(picture, context.manifest.width, context.manifest.height, how).picture
+    return fitted(picture, context.facts.width, context.facts.height, how).picture
 
 
 async def person_arrays(
-    stages: Timed, manifest: Manifest, picture: Picture, category: Category
+    stages: Timed, facts: TryOnFacts, picture: Picture, category: Category
 ) -> dict[str, np.ndarray]:
     """Everything a try-on needs of a person: the outputs of `prepare_person`, key and report apart.
 
@@ -91,7 +91,7 @@ async def person_arrays(
     return {
         "image": picture,
         "mask": mask,
-        "mask_latent": prepare.mask_latent(mask, manifest.factor),
+        "mask_latent": prepare.mask_latent(mask, facts.factor),
         "masked_latents": latents[0],
         "pose_latents": latents[1],
         "keypoints": keypoints,

@@ -130,7 +130,7 @@ async def run(
 def _fitted(context: Context, request: TryOnRequest) -> Fitted | None:
     if request.person is None:
         return None
-    return fitted(request.person, context.manifest.width, context.manifest.height, request.crop)
+    return fitted(request.person, context.facts.width, context.facts.height, request.crop)
 
 
 async def _prepared(

@@ -43,9 +43,10 @@ def read_flow_config(config: Mapping[str, object]) -> FlowConfig:
     for name, allowed in _ONLY.items():
         if (value := config.get(name)) not in allowed:
             raise UnsupportedScheduler(f"{name} must be {allowed[0]!r}, got {value!r}")
-    read = FlowConfig(
-        **{name: _value(name, config[name], known[name]) for name in known.keys() & config.keys()}
-    )  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        name: _value(name, config[name], known[name]) for name in known.keys() & config.keys()
+    }
+    read = FlowConfig(**given)
     _check(read)
     return read
 

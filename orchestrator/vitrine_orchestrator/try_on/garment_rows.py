@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
@@ -19,6 +20,21 @@ from vitrine_orchestrator.try_on.request import JobRequest
 logger = logging.getLogger(__name__)
 
 Rows = dict[GarmentKey, DeviceRow]
+
+
+@dataclass
+class Worn:
+    """What the program holds of a job: its request, and what is computed once for it."""
+
+    request: JobRequest
+    garment: str  # the garment and its prompt, as the cache knows them
+    conditioning: DeviceRow | None = None
+
+
+def worn(job: Job) -> Worn:
+    """What a job that has joined holds."""
+    assert isinstance(job.held, Worn)
+    return job.held
 
 
 class Garments:
@@ -45,7 +61,7 @@ class Garments:
         return rows
 
     def _compute(self, work: Sequence[tuple[GarmentKey, Job]], jobs: Sequence[Job], rows: Rows) -> None:
-        requests = [job.request for _, job in work]
+        requests = [worn(job).request for _, job in work]
         try:
             made = self._engine.garment(
                 np.stack([request.garment_latents for request in requests]),
@@ -70,7 +86,7 @@ class Garments:
         spare = -len(missing) % self._rows_per_call
         key = next(iter(missing))
         if row_bytes := self._row_bytes.get(key.size):
-            share = self.cache.max_bytes // row_bytes // len({job.garment for job in jobs})
+            share = self.cache.max_bytes // row_bytes // len({worn(job).garment for job in jobs})
             spare = min(spare, max(share - 1, 0) * len(missing))
         chosen: dict[GarmentKey, Job] = {}
         for key, job in _later(list(missing.values())):
@@ -90,7 +106,13 @@ def _later(jobs: Sequence[Job]) -> Iterator[tuple[GarmentKey, Job]]:
 
 
 def _key(job: Job, step: int) -> GarmentKey:
-    return GarmentKey(job.garment, float(job.request.schedule.timesteps[step]), job.request.size)
+    its = worn(job)
+    return GarmentKey(its.garment, float(its.request.schedule.timesteps[step]), its.request.size)
+
+
+def coming_key(job: Job) -> GarmentKey:
+    """The row of the job's coming step."""
+    return _key(job, job.step)
 
 
 class GarmentNames:

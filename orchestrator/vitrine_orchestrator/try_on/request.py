@@ -8,15 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.batching.inputs import (
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    given,
+    read_name,
+    read_scalar,
+    read_tensor,
+)
 from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.stages import SIZES
-
-MAX_STEPS = 100
-MAX_GUIDANCE = 20.0
-MAX_NAME = 200  # bytes of a job's or garment's name
+from vitrine_orchestrator.try_on.facts import FAMILY
 
 _PAIRS = {  # a graph's input: its [unconditional, conditional] halves
     "prompt_embeds": ("negative_prompt_embeds", "prompt_embeds"),
@@ -72,6 +77,17 @@ class JobRequest:
     scheduler: str
     schedule: Schedule
     job: str | None = None  # the caller's name of the job, to watch or cancel it
+    clean: None = None  # a try-on starts from noise alone
+
+    @property
+    def family(self) -> str:
+        """IDM-VTON's."""
+        return FAMILY
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the latents."""
+        return self.garment_latents.shape
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,8 +99,8 @@ class JobRequest:
 def read_request(arrays: Arrays, shapes: JobShapes, schedules: Schedules) -> JobRequest:
     """The job that the request's arrays describe; BadRequest names the input, the rule and the value."""
     size = _latent_size(arrays, shapes)
-    tensors = {name: _tensor(arrays, name, shape) for name, shape in shapes.of(size).items()}
-    steps = int(_scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
+    tensors = {name: read_tensor(arrays, name, shape) for name, shape in shapes.of(size).items()}
+    steps = int(read_scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
     scheduler = read_name(arrays, "scheduler") or "checkpoint"
     try:
         schedule = schedules.get(scheduler, steps)
@@ -95,31 +111,12 @@ def read_request(arrays: Arrays, shapes: JobShapes, schedules: Schedules) -> Job
         garment_latents=tensors["garment_latents"],
         garment_prompt=tensors["garment_prompt_embeds"],
         garment_key=read_name(arrays, "garment_key"),
-        seed=int(_scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
-        guidance=float(_scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
+        seed=int(read_scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        guidance=float(read_scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
         scheduler=scheduler,
         schedule=schedule,
         job=read_name(arrays, "job"),
     )
-
-
-def read_name(arrays: Arrays, name: str) -> str | None:
-    """An optional BYTES input of one element as text; None when it is absent or empty."""
-    if name not in arrays:
-        return None
-    array = arrays[name]
-    if array.size != 1:
-        raise BadRequest(f"{name} must have 1 element, got {array.size}")
-    value = array.reshape(-1)[0]
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    if len(text) > MAX_NAME:
-        raise BadRequest(f"{name} must have at most {MAX_NAME} characters, got {len(text)}")
-    return text or None
-
-
-def read_step(arrays: Arrays, name: str = "after_step") -> int:
-    """The step of a watch, -1 … MAX_STEPS."""
-    return int(_scalar(arrays, name, np.int32, -1, MAX_STEPS))
 
 
 def _conditioning(
@@ -134,7 +131,7 @@ def _conditioning(
 
 
 def _latent_size(arrays: Arrays, shapes: JobShapes) -> tuple[int, int]:
-    mask = _given(arrays, "mask_latent")
+    mask = given(arrays, "mask_latent")
     most = max(SIZES["latent_height"].most, SIZES["latent_width"].most)
     if mask.ndim != 3 or mask.shape[0] != 1:
         raise BadRequest(f"mask_latent must have shape (1, height, width), got {mask.shape}")
@@ -148,32 +145,3 @@ def _latent_size(arrays: Arrays, shapes: JobShapes) -> tuple[int, int]:
                 f"got {mask.shape}"
             )
     return height, width
-
-
-def _given(arrays: Arrays, name: str) -> np.ndarray:
-    if name not in arrays:
-        raise BadRequest(f"{name} is missing: a job needs it")
-    return arrays[name]
-
-
-def _tensor(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = _given(arrays, name)
-    if array.dtype != np.float32:
-        raise BadRequest(f"{name} must be float32, got {array.dtype}")
-    if array.shape != shape:
-        raise BadRequest(f"{name} must have shape {shape}, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise BadRequest(f"{name} must be finite, got {np.sum(~np.isfinite(array))} NaN or infinite values")
-    return np.ascontiguousarray(array)
-
-
-def _scalar(arrays: Arrays, name: str, dtype: type, least: float, most: float) -> np.generic:
-    array = _given(arrays, name)
-    if array.dtype != dtype:
-        raise BadRequest(f"{name} must be {np.dtype(dtype)}, got {array.dtype}")
-    if array.size != 1:
-        raise BadRequest(f"{name} must have 1 element, got {array.size}")
-    value = array.reshape(-1)[0]
-    if not least <= value.item() <= most:
-        raise BadRequest(f"{name} must be {least:g} to {most:g}, got {value.item():g}")
-    return value

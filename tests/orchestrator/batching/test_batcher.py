@@ -9,22 +9,30 @@ from vitrine_orchestrator.batching.batcher import Batcher
 from vitrine_orchestrator.batching.metrics import Counters
 from vitrine_orchestrator.batching.rotation import Rotation
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
-from vitrine_orchestrator.try_on.garment_cache import GarmentCache
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments
+from vitrine_orchestrator.try_on.facts import FAMILY
+from vitrine_orchestrator.try_on.garment_rows import GarmentNames
 
 
 class Bench:
     """A rotation over a fake engine, stepped by hand."""
 
     def __init__(
-        self, clock, engine=None, max_rows=4, max_running=8, garment_rows=4, garment_bytes=10**6, call_rows=0
+        self,
+        jobs,
+        clock,
+        engine=None,
+        max_rows=4,
+        max_running=8,
+        garment_rows=4,
+        garment_bytes=10**6,
+        call_rows=0,
     ):
         self.engine, self.clock, self.counters = engine or FakeEngine(), clock, Counters()
-        self.cache = GarmentCache(garment_bytes)
-        self.garments = Garments(self.engine, self.cache, garment_rows)
-        names = GarmentNames()
+        program = jobs.program(self.engine, garment_bytes=garment_bytes, garment_rows=garment_rows)
+        self.cache = program.cache
         self.rotation = Rotation(
-            lambda: Batcher(self.engine, self.garments, names, self.counters, clock, call_rows),
+            {FAMILY: program},
+            lambda program: Batcher(program, self.counters, clock, call_rows),
             max_rows,
             max_running,
         )
@@ -43,8 +51,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(clock):
-    return Bench(clock)
+def bench(clock, jobs):
+    return Bench(jobs, clock)
 
 
 def test_a_job_alone_gets_its_answer(bench, jobs):
@@ -93,7 +101,7 @@ def test_no_more_rows_than_allowed_share_a_call(bench, jobs):
 
 def test_no_lane_idles_and_the_oldest_go_first(clock, jobs):
     """Three jobs on two lanes: two move on at a time, the newcomer once, then who came first."""
-    bench = Bench(clock, FakeEngine(lanes=2))
+    bench = Bench(jobs, clock, FakeEngine(lanes=2))
     trio = [jobs.job(seed=i, steps=4) for i in range(3)]
     bench.add(*trio)
     bench.step(3)
@@ -106,7 +114,7 @@ def test_no_lane_idles_and_the_oldest_go_first(clock, jobs):
 
 def test_a_crowd_is_served_in_calls_of_some_rows(clock, jobs):
     """Of equal jobs who came first is done first; a late one starts at once."""
-    bench = Bench(clock, FakeEngine(lanes=2), max_rows=8, call_rows=4)
+    bench = Bench(jobs, clock, FakeEngine(lanes=2), max_rows=8, call_rows=4)
     crowd = [jobs.job(seed=i, steps=6) for i in range(7)]
     bench.add(*crowd)
     bench.step(4)
@@ -124,7 +132,7 @@ def test_a_crowd_is_served_in_calls_of_some_rows(clock, jobs):
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_a_short_job_passes_long_ones(clock, jobs, lanes):
     """It does not wait until one of them ends, though they take every place of a call."""
-    bench = Bench(clock, FakeEngine(lanes=lanes), max_rows=8, call_rows=4)
+    bench = Bench(jobs, clock, FakeEngine(lanes=lanes), max_rows=8, call_rows=4)
     long = [jobs.job(seed=i, steps=40) for i in range(4)]
     bench.add(*long)
     bench.step(10)
@@ -138,7 +146,7 @@ def test_a_short_job_passes_long_ones(clock, jobs, lanes):
 
 def test_no_job_is_passed_for_ever(clock, jobs):
     """Short jobs that keep coming take a place each, and in the end the long one's turn comes first."""
-    bench = Bench(clock, max_rows=3, call_rows=1)
+    bench = Bench(jobs, clock, max_rows=3, call_rows=1)
     long = jobs.job(steps=6)
     bench.add(long)
     for number in range(40):
@@ -152,7 +160,7 @@ def test_no_job_is_passed_for_ever(clock, jobs):
 
 def test_fewer_jobs_than_lanes_move_on_together(clock, jobs):
     """Nothing is gained by leaving one out."""
-    bench = Bench(clock, FakeEngine(lanes=4))
+    bench = Bench(jobs, clock, FakeEngine(lanes=4))
     bench.add(*(jobs.job(seed=i, steps=2) for i in range(3)))
     bench.finish()
     assert bench.counters.calls == Counter({3: 2})
@@ -170,7 +178,7 @@ def test_sizes_never_share_a_call_and_take_turns(bench, jobs):
 
 def test_a_place_goes_to_whoever_waited_longest(clock, jobs):
     """A job of another size is not overtaken by later jobs of the size that is running."""
-    bench = Bench(clock, max_running=1)
+    bench = Bench(jobs, clock, max_running=1)
     running, other, later = jobs.job(steps=2), jobs.job(size=(8, 8)), jobs.job()
     bench.add(running, other, later)
     bench.step(3)
@@ -200,7 +208,7 @@ def test_a_job_cancelled_while_waiting_costs_nothing(bench, jobs):
 
 def test_a_job_that_waited_too_long_is_told_to_come_again(clock, jobs):
     """A deadline that passes in the queue is Busy, with the time it waited."""
-    bench = Bench(clock, max_running=1)
+    bench = Bench(jobs, clock, max_running=1)
     job = jobs.job(deadline=5.0)
     bench.add(jobs.job(steps=9), job)
     bench.step()
@@ -230,7 +238,7 @@ def test_an_engine_failure_fails_the_jobs_of_its_call_and_nothing_else(clock, jo
         if which == call and failing.pop("now", False):
             raise RuntimeError("out of memory")
 
-    bench = Bench(clock, FakeEngine(before=before))
+    bench = Bench(jobs, clock, FakeEngine(before=before))
     first, second, other = jobs.job(), jobs.job(seed=1, garment=1), jobs.job(seed=2, size=(8, 8))
     bench.add(first, second, other)
     bench.finish()
@@ -253,7 +261,7 @@ def test_a_garment_failure_spares_jobs_whose_garment_is_known(clock, jobs):
         if which == "garment" and failing["now"]:
             raise RuntimeError("no")
 
-    bench = Bench(clock, FakeEngine(before=before))
+    bench = Bench(jobs, clock, FakeEngine(before=before))
     known, unknown = jobs.job(), jobs.job(seed=1, garment=1)
     bench.add(known)
     bench.step()
@@ -273,20 +281,20 @@ def test_a_row_that_is_not_finite_fails_only_its_own_job(clock, jobs, value):
             output[1, 0, 0, 0] = value
         return output
 
-    bench = Bench(clock, FakeEngine(after=spoil))
+    bench = Bench(jobs, clock, FakeEngine(after=spoil))
     sound, spoilt = jobs.job(), jobs.job(seed=1, garment=1)
     bench.add(sound, spoilt)
     assert bench.step() == [spoilt]
     with pytest.raises(StageFailed, match=r"denoise: step 1 of 4 .* not finite"):
         raise spoilt.error
-    assert not any(key.garment == spoilt.garment for key in bench.cache._rows)
+    assert not any(key.garment == GarmentNames().name(spoilt.request) for key in bench.cache._rows)
     bench.finish()
     np.testing.assert_array_equal(sound.latents, jobs.expected(sound.request))
 
 
 def test_eight_jobs_of_one_garment_compute_it_once(clock, jobs):
     """Jobs that start together share every garment row, and their conditioning is one call."""
-    bench = Bench(clock, max_rows=8)
+    bench = Bench(jobs, clock, max_rows=8)
     bench.add(*(jobs.job(seed=i, steps=6) for i in range(8)))
     bench.finish()
     assert bench.engine.rows["garment"] == 6

@@ -9,8 +9,7 @@ from vitrine_orchestrator.batching.batcher import Batcher
 from vitrine_orchestrator.batching.metrics import Counters
 from vitrine_orchestrator.batching.rotation import Rotation
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
-from vitrine_orchestrator.try_on.garment_cache import GarmentCache
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments
+from vitrine_orchestrator.try_on.facts import FAMILY
 
 SIZES = ((4, 4), (8, 4), (8, 8))
 
@@ -39,9 +38,15 @@ def test_every_job_gets_its_own_answer_exactly_once(seed, jobs, clock):
     dice = random.Random(seed)
     faults = Faults(dice)
     engine = FakeEngine(lanes=dice.choice([1, 2, 3]), before=faults.before, after=faults.after, row_bytes=100)
-    cache = GarmentCache(max_bytes=dice.choice([0, 350, 2500, 10**6]))
-    garments, names, counters = Garments(engine, cache, dice.choice([1, 3, 8])), GarmentNames(), Counters()
-    rotation = Rotation(lambda: Batcher(engine, garments, names, counters, clock), max_rows=4, max_running=7)
+    program = jobs.program(
+        engine,
+        garment_bytes=dice.choice([0, 350, 2500, 10**6]),
+        garment_rows=dice.choice([1, 3, 8]),
+    )
+    cache, counters = program.cache, Counters()
+    rotation = Rotation(
+        {FAMILY: program}, lambda program: Batcher(program, counters, clock), max_rows=4, max_running=7
+    )
     added, left = [], []
     while len(left) < 120:
         if len(added) < 120 and dice.random() < 0.6:

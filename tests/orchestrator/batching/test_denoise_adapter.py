@@ -24,6 +24,9 @@ class Request:
     def inputs(self):
         return [SimpleNamespace(name=lambda n=n: n, as_numpy=lambda a=a: a) for n, a in self.arrays.items()]
 
+    def trace(self):
+        return None
+
     def get_response_sender(self):
         return SimpleNamespace(
             send=lambda response, flags: self.answer.set_result(response), is_cancelled=lambda: False
@@ -57,13 +60,14 @@ def fake_pb_utils():
 def model(monkeypatch, tmp_path, jobs):
     """The adapter over a fake engine, initialised as Triton does it."""
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", fake_pb_utils())
-    monkeypatch.setattr("vitrine_orchestrator.batching.front.load_engine", lambda *_, **__: FakeEngine())
+    monkeypatch.setattr("vitrine_orchestrator.try_on.opening.load_engine", lambda *_, **__: FakeEngine())
     write_manifest(tmp_path / "1" / "manifest.json", jobs.config)
     spec = importlib.util.spec_from_file_location("denoise_model", MODEL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     model = module.TritonPythonModel()
-    config = {"parameters": {"in_flight": {"string_value": "2"}, "provider": {"string_value": "cpu"}}}
+    parameters = {"in_flight": {"string_value": "2"}, "provider": {"string_value": "cpu"}}
+    config = {"name": "denoise", "parameters": parameters}
     given = {"model_config": json.dumps(config), "model_repository": str(tmp_path), "model_version": "1"}
     model.initialize(given | {"model_instance_device_id": "0"})
     yield model
@@ -72,23 +76,24 @@ def model(monkeypatch, tmp_path, jobs):
 
 def write_manifest(path, scheduler):
     path.parent.mkdir()
-    said = {
-        "format": 1,
-        "digest": "0",
-        "picture": {"width": 32, "height": 64},
-        "latent": {"channels": 4, "factor": 8},
+    facts = {
+        "width": 32,
+        "height": 64,
+        "channels": 4,
+        "factor": 8,
         "context_width": 6,
         "pooled_width": 5,
         "image_tokens": 16,
         "image_size": 224,
         "default_steps": 30,
         "default_guidance": 2.0,
-        "prompt": {"person": "{}", "garment": "{}", "negative": ""},
+        "person_prompt": "{}",
+        "garment_prompt": "{}",
+        "negative_prompt": "",
         "pad_ids": [1, 0],
         "scheduler": scheduler,
-        "exporter": "0",
-        "files": {},
     }
+    said = {"format": 2, "family": "idm_vton", "facts": facts, "digest": "0", "exporter": "0", "files": {}}
     path.write_text(json.dumps(said))
 
 

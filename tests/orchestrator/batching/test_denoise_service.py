@@ -13,6 +13,7 @@ from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.settings import BadSettings
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
+from vitrine_orchestrator.try_on.facts import FAMILY
 
 WAIT_S = 60
 
@@ -43,12 +44,13 @@ def gate():
 
 
 @pytest.fixture
-def serve():
+def serve(jobs):
     """Starts services; closes them at the end."""
     started = []
 
     def start(engine=None, **kwargs):
-        started.append(DenoiseService(engine or FakeEngine(), **kwargs))
+        programs = {FAMILY: jobs.program(engine or FakeEngine())}
+        started.append(DenoiseService(programs, **kwargs))
         return started[-1]
 
     yield start
@@ -229,21 +231,8 @@ def test_closing_finishes_what_is_in_flight(serve, jobs):
         run(service, jobs.request())
 
 
-def test_counters_are_published(serve, jobs):
-    """The publisher sees the calls, the jobs and the garment cache."""
-    seen = threading.Event()
-
-    def publish(counters, cache):
-        if counters.jobs["done"] and counters.garment_rows == 4 and cache.bytes == 4000:
-            seen.set()
-
-    service = serve(publish=publish)
-    run(service, jobs.request()).result(WAIT_S)
-    assert seen.wait(WAIT_S)
-
-
 def front(service, jobs):
-    return Front(service, jobs.shapes, jobs.schedules)
+    return Front(service)
 
 
 def ask(front, arrays, **kwargs):
@@ -285,16 +274,15 @@ def test_the_front_answers_a_bad_request_at_once(serve, jobs):
         raise ask(front(serve(), jobs), jobs.arrays() | {"steps": np.array([0], np.int32)})
 
 
-def test_settings_come_from_the_models_parameters():
-    """Triton's own parameters are left alone; a misspelt or senseless one stops the model."""
-    given = {"max_rows": "4", "provider": "cuda", "FORCE_CPU_ONLY_INPUT_TENSORS": "no"}
-    assert DenoiseSettings.from_parameters(given) == DenoiseSettings(max_rows=4, provider="cuda")
-    for bad in (
-        {"max_row": "4"},
-        {"max_rows": "0"},
-        {"max_rows": "many"},
-        {"garment_bytes": "-1"},
-        {"spinning": "no"},
-    ):
-        with pytest.raises(BadSettings, match=next(iter(bad))):
-            DenoiseSettings.from_parameters(bad)
+def test_a_family_that_is_not_served_is_refused(serve, jobs):
+    """The message names the families that are."""
+    asked = jobs.arrays() | {"family": np.array([b"other"], object)}
+    with pytest.raises(BadRequest, match=r"family must be one of \['idm_vton'\], got 'other'"):
+        raise ask(front(serve(), jobs), asked)
+
+
+@pytest.mark.parametrize("name", ["in_flight", "max_rows", "call_rows", "max_running"])
+def test_a_limit_below_its_least_value_stops_the_model(name):
+    """The message names the limit."""
+    with pytest.raises(BadSettings, match=name):
+        DenoiseSettings(**{name: -1})

@@ -5,7 +5,7 @@ import pytest
 from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
 from vitrine_orchestrator.try_on.garment_cache import GarmentCache, GarmentKey
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments
+from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments, Worn
 
 
 def key(garment, timestep=0.0, size=(8, 4)):
@@ -74,7 +74,7 @@ def test_hits_and_misses_are_counted():
 
 def started(jobs, **asked):
     job = jobs.job(**asked)
-    job.garment = GarmentNames().name(job.request)
+    job.held = Worn(job.request, GarmentNames().name(job.request))
     return job
 
 

@@ -17,13 +17,11 @@ from vitrine_orchestrator.turns import open_turns
 PROVIDERS = ("cpu", "cuda", "tensorrt")
 
 
-def load_engine(
-    folder: Path, provider: str = "cpu", device_id: int = 0, threads: int = 0, spinning: bool = False
-) -> Engine:
+def load_engine(folder: Path, provider: str = "cpu", device_id: int = 0, threads: int = 0) -> Engine:
     """ONNX Runtime for unet.onnx, torch for unet.pt2.
 
     `provider` is "cpu", "cuda" or "tensorrt" (torch takes the GPU for both of the last); `threads` are those
-    of one step on the CPU, 0: one for each core; `spinning` is ONNX Runtime's, for a call on several threads.
+    of one step on the CPU, 0: one for each core.
     Raises Unavailable when the folder holds neither.
     """
     if provider not in PROVIDERS:
@@ -32,7 +30,7 @@ def load_engine(
         if provider != "cpu":
             return OnnxEngine(folder, cuda(device_id, provider == "tensorrt"))
         lanes = threads or cores()
-        whole = OnnxEngine(folder, cpu(lanes, spinning))
+        whole = OnnxEngine(folder, cpu(lanes))
         return SplitEngine(whole, OnnxEngine(folder, cpu(1)), lanes, open_turns()) if lanes > 1 else whole
     if (folder / "unet.pt2").exists():
         return TorchEngine(folder, "cpu" if provider == "cpu" else f"cuda:{device_id}", threads)
