@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -13,9 +11,9 @@ from vitrine.errors import VitrineError
 from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
 from vitrine_export.perf.tool import PerfFailed
 from vitrine_orchestrator.adapters.metrics import FAMILIES
+from vitrine_orchestrator.adapters.programs import PROGRAMS
+from vitrine_orchestrator.batching.metrics import FIGURES, Figure
 from vitrine_orchestrator.configs import PROFILES, profiles
-from vitrine_orchestrator.denoise.metrics import FIGURES
-from vitrine_orchestrator.denoise.settings import DenoiseSettings
 from vitrine_orchestrator.settings import PREFIX, BadSettings, Settings
 from vitrine_orchestrator.stages import SIZES, STAGES, Stage, Tensor
 
@@ -41,7 +39,7 @@ OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, ReleaseFailed, PerfFail
 
 def reference() -> str:
     """The whole page."""
-    parts = [HEAD, *_models(), *_sizes(), *_settings(), *_parameters(), *_errors(), *_metrics()]
+    parts = [HEAD, *_models(), *_sizes(), *_settings(), *_errors(), *_metrics()]
     return "\n".join(parts)
 
 
@@ -108,16 +106,6 @@ def _settings() -> Iterator[str]:
     yield _table(("variable", "default", "meaning", "must be"), rows)
 
 
-def _parameters() -> Iterator[str]:
-    yield "## Parameters of `denoise`\n\n`parameters` of its config; an unknown one stops the model.\n"
-    source = inspect.getsource(DenoiseSettings)
-    rows = []
-    for field in fields(DenoiseSettings):
-        (meaning,) = re.findall(rf"^    {field.name}: .*?  # (.*)$", source, re.MULTILINE)
-        rows.append((f"`{field.name}`", f"`{field.default}`", meaning.replace('"', "`")))
-    yield _table(("parameter", "default", "meaning"), rows)
-
-
 def _errors() -> Iterator[str]:
     yield (
         "## Errors\n\nA message begins with the word of its class, since Triton has fewer codes than there "
@@ -145,11 +133,16 @@ def error_classes() -> list[type[VitrineError]]:
 def _metrics() -> Iterator[str]:
     yield "## Metrics\n\nOn the metrics port, beside Triton's own. All carry the label `model`.\n"
     rows = [(f.name, f.kind, ", ".join(f.labels), f.about) for f in FAMILIES]
-    rows += [(f.name, f.kind, f.label, f.about) for f in FIGURES]
+    rows += [(f.name, f.kind, f.label, f.about) for f in (*FIGURES, *program_figures())]
     yield _table(
         ("metric", "kind", "labels", "meaning"),
         ((f"`{name}`", kind.lower(), labels, about) for name, kind, labels, about in rows),
     )
+
+
+def program_figures() -> list[Figure]:
+    """What the programs of all families count."""
+    return [figure for row in PROGRAMS.values() for figure in row.figures]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -12,28 +12,16 @@ from typing import Any
 from vitrine.errors import Unavailable
 
 FILE = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Sizes, prompts and origin of one exported checkpoint. Every model of it carries the same one."""
+    """Origin and files of one exported checkpoint. Every model of it carries the same one."""
 
+    family: str  # of networks and pipelines: which reads the facts
+    facts: Mapping[str, Any]  # what the family's models work with: see its own dataclass of facts
     digest: str  # SHA-256 of the checkpoint
-    width: int  # of the pictures, in pixels
-    height: int
-    factor: int  # picture pixels of one latent pixel
-    context_width: int
-    pooled_width: int
-    image_tokens: int
-    image_size: int  # side of the image encoder's input, in pixels
-    default_steps: int
-    default_guidance: float
-    person_prompt: str  # "{}" is the description, in this and the next
-    garment_prompt: str
-    negative_prompt: str
-    pad_ids: tuple[int, int]  # of text_encoder and text_encoder_2
-    scheduler: Mapping[str, Any]  # scheduler_config.json
     exporter: str  # its version
     files: Mapping[str, str]  # SHA-256 of each exported file
     version: int = 1  # the folder that the manifest lies in
@@ -71,21 +59,9 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest in a version folder; Unavailable when it is missing or another format's."""
     given = read_manifest_json(folder)
     return Manifest(
+        family=given["family"],
+        facts=given["facts"],
         digest=given["digest"],
-        width=given["picture"]["width"],
-        height=given["picture"]["height"],
-        factor=given["latent"]["factor"],
-        context_width=given["context_width"],
-        pooled_width=given["pooled_width"],
-        image_tokens=given["image_tokens"],
-        image_size=given["image_size"],
-        default_steps=given["default_steps"],
-        default_guidance=given["default_guidance"],
-        person_prompt=given["prompt"]["person"],
-        garment_prompt=given["prompt"]["garment"],
-        negative_prompt=given["prompt"]["negative"],
-        pad_ids=tuple(given["pad_ids"]),
-        scheduler=given["scheduler"],
         exporter=str(given["exporter"]),
         files=given["files"],
         version=int(folder.name) if folder.name.isdigit() else 1,

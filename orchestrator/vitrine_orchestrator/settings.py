@@ -91,6 +91,24 @@ class Settings:
         metadata=_rules("denoiser and decoder on few cores compute in turn", words=("on", "off")),
     )
 
+    denoise_max_rows: int = field(
+        default=8, metadata=_rules("jobs under way in `denoise` that may share calls", least=1)
+    )
+    denoise_call_rows: int = field(
+        default=0,
+        metadata=_rules("most jobs in one call; 0: all on a GPU, four for each core on the CPU", least=0),
+    )
+    denoise_max_running: int = field(
+        default=16, metadata=_rules("jobs under way in `denoise` in all: each holds memory", least=1)
+    )
+    denoise_threads: int = field(
+        default=0, metadata=_rules("threads of a step on the CPU; 0: one for each core", least=0)
+    )
+    garment_bytes: int = field(
+        default=512 * 2**20,
+        metadata=_rules("garment rows that `denoise` keeps, in bytes", least=0),
+    )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """The settings that `environment` gives; BadSettings for an unknown name or a bad value."""

@@ -78,7 +78,7 @@ def picture_size(repository: Path) -> tuple[int, int]:
     if found := versions(repository, "try_on"):
         try:
             manifest = read_manifest(repository / "try_on" / str(found[-1]))
-            return manifest.height, manifest.width
+            return int(manifest.facts["height"]), int(manifest.facts["width"])
         except (Unavailable, KeyError, ValueError):
             pass  # Triton will say what is wrong with it
     return SIZES["height"].doll, SIZES["width"].doll

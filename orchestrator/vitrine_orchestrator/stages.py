@@ -239,6 +239,7 @@ STAGES: tuple[Stage, ...] = (
             *TEXT_CONDITIONING,
             Tensor("garment_key", "STRING", (1,)),
             *SAMPLING,
+            Tensor("family", "STRING", (1,)),
             Tensor("job", "STRING", (1,)),
             Tensor("after_step", "INT32", (1,)),
             Tensor("cancel", "BOOL", (1,)),

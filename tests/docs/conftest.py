@@ -44,6 +44,6 @@ def make_reference():
 def metric_names():
     """Every metric of ours."""
     from vitrine_orchestrator.adapters.metrics import FAMILIES
-    from vitrine_orchestrator.denoise.metrics import FIGURES
+    from vitrine_orchestrator.batching.metrics import FIGURES
 
     return {one.name for one in (*FAMILIES, *FIGURES)}

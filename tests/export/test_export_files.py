@@ -17,6 +17,7 @@ from vitrine_export.exporting.onnx_file import difference, session, write
 from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages import STAGES, networks, stage
 from vitrine_orchestrator.tokens import Tokens
+from vitrine_orchestrator.try_on.facts import read_facts
 
 QUICK = ("text_encoder_2", "image_encoder", "parsing_atr", "parsing_lip", "densepose", "prepare_text")
 """The stages whose graphs are small enough to be exported in a test."""
@@ -116,8 +117,9 @@ def test_every_model_of_ours_has_the_manifest(exported, tiny_checkpoint):
     assert len({(folder / "manifest.json").read_bytes() for folder in folders}) == 1
     manifest = read_manifest(folders[0])
     assert manifest.digest == open_checkpoint(tiny_checkpoint).digest()
-    assert (manifest.width, manifest.height, manifest.factor) == (192, 256, 8)
-    assert (manifest.context_width, manifest.pooled_width, manifest.image_tokens) == (16, 8, 16)
+    facts = read_facts(manifest)
+    assert (facts.width, facts.height, facts.factor) == (192, 256, 8)
+    assert (facts.context_width, facts.pooled_width, facts.image_tokens) == (16, 8, 16)
     assert {name.split("/")[0] for name in manifest.files} == set(QUICK)
     precision = json.loads((folders[0] / "manifest.json").read_text())["precision"]
     assert set(precision.values()) == {"fp32"}
@@ -130,7 +132,7 @@ def test_token_ids_are_transformers(exported, tiny_checkpoint, number):
 
     folder = exported / "prepare_text" / "1"
     name = ("tokenizer", "tokenizer_2")[number]
-    ours = Tokens(folder / f"{name}.json", read_manifest(folder).pad_ids[number])
+    ours = Tokens(folder / f"{name}.json", read_facts(read_manifest(folder)).pad_ids[number])
     theirs = CLIPTokenizer.from_pretrained(tiny_checkpoint / name)
     for text in ("a Red  coat, striped!", "", "long " * 60):
         wanted = theirs(text, padding="max_length", max_length=77, truncation=True).input_ids

@@ -10,8 +10,8 @@ import pytest
 import torch
 from vitrine_export.command import main
 from vitrine_export.exporting import torch_file
-from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
-from vitrine_orchestrator.engine.torch_engine import TorchEngine, open_program
+from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
+from vitrine_orchestrator.try_on.engine.torch_engine import TorchEngine, open_program
 
 ROWS = 4
 TIMESTEPS = np.array([958, 661, 331, 1], np.float32)

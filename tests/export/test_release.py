@@ -13,19 +13,10 @@ from vitrine_orchestrator.stages import STAGES
 OURS = ("prepare_person", "prepare_garment", "prepare_text", "denoise", "try_on", "try_on_stream")
 NETWORKS = tuple(row.name for row in STAGES if row.backend == "onnxruntime")
 FACTS = {
-    "format": 1,
+    "format": 2,
+    "family": "idm_vton",
     "exporter": "test",
-    "picture": {"width": 192, "height": 256},
-    "latent": {"factor": 8},
-    "scheduler": {"beta_start": 0.1},
-    "context_width": 8,
-    "pooled_width": 6,
-    "image_tokens": 16,
-    "image_size": 224,
-    "default_steps": 4,
-    "default_guidance": 2.0,
-    "prompt": {"person": "{}", "garment": "{}", "negative": ""},
-    "pad_ids": [1, 0],
+    "facts": {"scheduler": {"beta_start": 0.1}},
 }
 
 
@@ -79,7 +70,7 @@ def test_a_third_release_shares_with_the_second(served, tmp_path):
 
 def test_a_changed_scheduler_makes_another_denoiser(served, tmp_path):
     """Its files are the same, and it answers otherwise."""
-    manifest = publish(exported(tmp_path / "new", scheduler={"beta_start": 0.2}), served)
+    manifest = publish(exported(tmp_path / "new", facts={"scheduler": {"beta_start": 0.2}}), served)
     assert manifest.version_of("denoise") == 2
     assert manifest.version_of("vae_decoder") == 1
 

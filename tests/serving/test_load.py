@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from vitrine import Cancellation, Cancelled, Vitrine, VitrineError
 from vitrine_orchestrator.adapters.metrics import FAMILIES
-from vitrine_orchestrator.denoise.metrics import FIGURES
+from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.stages import STAGES, numpy_dtype
 
 

@@ -12,11 +12,11 @@ from vitrine_orchestrator.stages import STAGES
 
 SOURCE = Path(__file__).parents[2] / "model_repository"
 
-MANIFEST = {
-    "format": 1,
-    "digest": "0" * 64,
-    "picture": {"width": 192, "height": 256},
-    "latent": {"channels": 4, "factor": 8},
+FACTS = {
+    "width": 192,
+    "height": 256,
+    "channels": 4,
+    "factor": 8,
     "scheduler": {
         "_class_name": "DDPMScheduler",
         "beta_start": 0.00085,
@@ -33,8 +33,16 @@ MANIFEST = {
     "image_size": 224,
     "default_steps": 4,
     "default_guidance": 2.0,
-    "prompt": {"person": "model is wearing {}", "garment": "a photo of {}", "negative": "blurry"},
+    "person_prompt": "model is wearing {}",
+    "garment_prompt": "a photo of {}",
+    "negative_prompt": "blurry",
     "pad_ids": [1, 0],
+}
+MANIFEST = {
+    "format": 2,
+    "family": "idm_vton",
+    "facts": FACTS,
+    "digest": "0" * 64,
     "precision": {},
     "exporter": "tiny",
     "files": {},

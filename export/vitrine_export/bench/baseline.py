@@ -16,16 +16,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
-from vitrine_orchestrator.denoise.noise import initial_noise
 from vitrine_orchestrator.fitting import fitted
-from vitrine_orchestrator.manifest import Manifest, read_manifest
+from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
 from vitrine_orchestrator.person.clip import pixel_values
 from vitrine_orchestrator.person.labels import Category
 from vitrine_orchestrator.person.mask import inpainting_mask
 from vitrine_orchestrator.pictures import Limits, Picture, decode, encode
 from vitrine_orchestrator.pipelines.text import read_tokenizers
+from vitrine_orchestrator.sampling.noise import initial_noise
 from vitrine_orchestrator.stages import NETWORK_FILE
+from vitrine_orchestrator.try_on.facts import read_facts
 
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.exporting.onnx_file import session
@@ -58,14 +59,14 @@ class OldService:
 
         `scheduler` is a class name of diffusers; the checkpoint's own unless given.
         """
-        self.manifest: Manifest = read_manifest(repository / "denoise" / "1")
+        self.facts = read_facts(read_manifest(repository / "denoise" / "1"))
         self.nets = Nets(
             checkpoint.tryon(), checkpoint.garment(), checkpoint.vae(), checkpoint.image_encoder()
         )
         self.pose: BodyPose = checkpoint.pose()
         self.text: CLIPTextModel = checkpoint.text_encoder()
         self.text_2: CLIPTextModelWithProjection = checkpoint.text_encoder_2()
-        self.tokens = read_tokenizers(repository / "prepare_text" / "1", self.manifest)
+        self.tokens = read_tokenizers(repository / "prepare_text" / "1", self.facts)
         self.files = {name: session(repository / name / "1" / NETWORK_FILE) for name in FROM_FILES}
         kind = SCHEDULERS[scheduler or checkpoint.scheduler["_class_name"]]
         self.scheduler = kind.from_config(checkpoint.scheduler)
@@ -82,21 +83,19 @@ class OldService:
 
     def _opened(self, encoded: bytes) -> Picture:
         picture = decode(encoded, "picture", Limits())
-        return fitted(picture, self.manifest.width, self.manifest.height, "fit").picture
+        return fitted(picture, self.facts.width, self.facts.height, "fit").picture
 
     def _inputs(self, person: Picture, garment: Picture, category: Category, description: str) -> Inputs:
         seen = np.asarray(Image.fromarray(person).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
         mask = inpainting_mask(self._labels(seen), self._keypoints(seen), category)
-        mask = prepare.mask_at(mask, self.manifest.width, self.manifest.height)
-        body = densepose.pose_picture(
-            self._file("densepose", seen), self.manifest.width, self.manifest.height
-        )
+        mask = prepare.mask_at(mask, self.facts.width, self.facts.height)
+        body = densepose.pose_picture(self._file("densepose", seen), self.facts.width, self.facts.height)
         return Inputs(
             image=Image.fromarray(person),
             mask=Image.fromarray(mask),
             pose=_row(prepare.pixels(body)),
             garment=_row(prepare.pixels(garment)),
-            clip_pixels=_row(pixel_values(garment, self.manifest.image_size)),
+            clip_pixels=_row(pixel_values(garment, self.facts.image_size)),
             **vars(self._texts(description)),
         )
 
@@ -115,8 +114,8 @@ class OldService:
         return self.files[name].run(None, {"image": picture[None]})[0][0]
 
     def _texts(self, description: str) -> Texts:
-        manifest = self.manifest
-        prompts = (manifest.person_prompt, manifest.negative_prompt, manifest.garment_prompt)
+        facts = self.facts
+        prompts = (facts.person_prompt, facts.negative_prompt, facts.garment_prompt)
         said = [prompt.format(description) for prompt in prompts]
         first, second = (torch.from_numpy(np.stack([ids(text) for text in said])) for ids in self.tokens)
         hidden = self.text(first, output_hidden_states=True).hidden_states[-2]
@@ -127,7 +126,7 @@ class OldService:
 
     def _denoised(self, inputs: Inputs, seed: int, steps: int) -> Picture:
         """Every step: GarmentNet, then TryonNet with queries for the garment's tokens too."""
-        guidance, generator = self.manifest.default_guidance, torch.Generator().manual_seed(seed)
+        guidance, generator = self.facts.default_guidance, torch.Generator().manual_seed(seed)
         nets, scheduler = self.nets, self.scheduler
         job = prepared(nets, inputs, Choices(steps, guidance, posterior="mode"), generator)
         predict = plain(nets.tryon, nets.garment, job)

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from vitrine_orchestrator.engine import DeviceRow, load_engine
 from vitrine_orchestrator.engine.onnx_device import cpu
-from vitrine_orchestrator.engine.onnx_engine import OnnxEngine
+from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.lanes import Lanes, cores
-from vitrine_orchestrator.manifest import Manifest, read_manifest
+from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages import NETWORK_FILE
+from vitrine_orchestrator.try_on.engine import load_engine
+from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
+from vitrine_orchestrator.try_on.facts import read_facts
 
 HALVES = 2
 TRIES = 3  # the best of, where calls are chosen
@@ -49,7 +51,7 @@ class Floor:
 
     def __init__(self, repository: Path, setting: Setting = SERVED) -> None:
         folder = repository / "denoise" / "1"
-        self.manifest: Manifest = read_manifest(folder)
+        self.facts = read_facts(read_manifest(folder))
         served = setting.threads is None
         self.engine: Any = (
             load_engine(folder) if served else OnnxEngine(folder, cpu(setting.threads or 0, setting.spinning))
@@ -66,9 +68,7 @@ class Floor:
         garments: Sequence[DeviceRow] = self.engine.garment(
             latents, np.full(rows, 500, np.float32), self._text(rows)
         )
-        batch: Any = self.engine.batch(
-            conditioning, np.full(rows, self.manifest.default_guidance, np.float32)
-        )
+        batch: Any = self.engine.batch(conditioning, np.full(rows, self.facts.default_guidance, np.float32))
         times = np.linspace(950, 1, steps, dtype=np.float32)
         self.engine.predict(batch, latents, np.full(rows, times[0]), garments)
         return _seconds(
@@ -107,24 +107,24 @@ class Floor:
         return self.steps(1, steps) + self.decode(1)
 
     def _conditioning(self, rows: int) -> dict[str, np.ndarray]:
-        manifest = self.manifest
-        size = np.array([manifest.height, manifest.width, 0, 0, manifest.height, manifest.width], np.float32)
+        facts = self.facts
+        size = np.array([facts.height, facts.width, 0, 0, facts.height, facts.width], np.float32)
         return {
             "mask_latent": (self._latents(rows, 1) > 0).astype(np.float32),
             "masked_latents": self._latents(rows),
             "pose_latents": self._latents(rows),
             "prompt_embeds": self._text(rows, HALVES),
-            "pooled_prompt_embeds": self._normal(rows, HALVES, manifest.pooled_width),
-            "image_tokens": self._normal(rows, HALVES, manifest.image_tokens, manifest.context_width),
+            "pooled_prompt_embeds": self._normal(rows, HALVES, facts.pooled_width),
+            "image_tokens": self._normal(rows, HALVES, facts.image_tokens, facts.context_width),
             "time_ids": np.tile(size, (rows, 1)),
         }
 
     def _latents(self, rows: int, channels: int = 4) -> np.ndarray:
-        height, width = (side // self.manifest.factor for side in (self.manifest.height, self.manifest.width))
+        height, width = (side // self.facts.factor for side in (self.facts.height, self.facts.width))
         return self._normal(rows, channels, height, width)
 
     def _text(self, *rows: int) -> np.ndarray:
-        return self._normal(*rows, PROMPT_TOKENS, self.manifest.context_width)
+        return self._normal(*rows, PROMPT_TOKENS, self.facts.context_width)
 
     def _normal(self, *shape: int) -> np.ndarray:
         return self._draw.standard_normal(shape, np.float32)

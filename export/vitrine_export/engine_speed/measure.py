@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from vitrine_orchestrator.schedulers import Schedule
+from vitrine_orchestrator.sampling.schedule import Schedule
 
 from vitrine_export.engine_speed.subject import Jobs, Pair
 from vitrine_export.engine_speed.variants import Variant, picture

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from vitrine.errors import BadRequest
-from vitrine_orchestrator.denoise.noise import initial_noise
-from vitrine_orchestrator.scheduler_config import UnsupportedScheduler
-from vitrine_orchestrator.schedulers import Schedule, Schedules
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
+from vitrine_orchestrator.sampling.noise import initial_noise
+from vitrine_orchestrator.sampling.schedule import Schedule
+from vitrine_orchestrator.sampling.schedules import Schedules
 
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.checkpoint.folder import Settings

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from vitrine_orchestrator.engine.torch_engine import TorchEngine
-from vitrine_orchestrator.schedulers import INPUT_SCALE, Schedule, advance
+from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, Schedule, advance
+from vitrine_orchestrator.try_on.engine.torch_engine import TorchEngine
 
 from vitrine_export.engine_speed.cuda_graphs import CudaGraphs, Graph
 from vitrine_export.engine_speed.subject import GUIDANCE, HALVES, Jobs, Pair

@@ -13,14 +13,15 @@ from typing import Any
 
 from vitrine_orchestrator.manifest import FILE, FORMAT
 from vitrine_orchestrator.stages import STAGES
+from vitrine_orchestrator.try_on.facts import FAMILY
 
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.checkpoint.digest import file_digest
 
 PROMPTS = {
-    "person": "model is wearing {}",
-    "garment": "a photo of {}",
-    "negative": "monochrome, lowres, bad anatomy, worst quality, low quality",
+    "person_prompt": "model is wearing {}",
+    "garment_prompt": "a photo of {}",
+    "negative_prompt": "monochrome, lowres, bad anatomy, worst quality, low quality",
 }
 """The released demo's prompts; {} is the caller's description."""
 
@@ -96,14 +97,27 @@ def write_manifest(repository: Path, checkpoint: Checkpoint, record: Record) -> 
 
 def manifest(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
     """The manifest's content."""
+    return {
+        "format": FORMAT,
+        "family": FAMILY,
+        "facts": facts(checkpoint, record),
+        "digest": record.digest,
+        "exporter": record.exporter,
+        "tokens": record.tokens,
+        "precision": dict(sorted(record.precision.items())),
+        "files": dict(sorted(record.files.items())),
+    }
+
+
+def facts(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
+    """What the try-on's models work with: the fields of TryOnFacts."""
     settings, unet, vae = checkpoint.settings, checkpoint.config("unet"), checkpoint.config("vae")
     projection: Mapping[str, Any] = unet.get("image_projection") or {}
     return {
-        "format": FORMAT,
-        "digest": record.digest,
-        "exporter": record.exporter,
-        "picture": {"width": settings.width, "height": settings.height},
-        "latent": {"channels": vae["latent_channels"], "factor": 2 ** (len(vae["block_out_channels"]) - 1)},
+        "width": settings.width,
+        "height": settings.height,
+        "channels": vae["latent_channels"],
+        "factor": 2 ** (len(vae["block_out_channels"]) - 1),
         "scheduler": checkpoint.scheduler,
         "context_width": unet["cross_attention_dim"],
         "pooled_width": checkpoint.config("text_encoder_2")["projection_dim"],
@@ -111,9 +125,6 @@ def manifest(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
         "image_size": checkpoint.config("image_encoder")["image_size"],
         "default_steps": settings.default_steps,
         "default_guidance": settings.default_guidance,
-        "prompt": PROMPTS,
-        "tokens": record.tokens,
+        **PROMPTS,
         "pad_ids": record.tokens.get("pad_ids", []),
-        "precision": dict(sorted(record.precision.items())),
-        "files": dict(sorted(record.files.items())),
     }

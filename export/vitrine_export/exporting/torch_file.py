@@ -15,7 +15,7 @@ from torch import Tensor
 from torch._inductor import aoti_compile_and_package
 from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import InputKind
-from vitrine_orchestrator.engine.torch_engine import ABOUT, PROGRAMS, UNGUIDED, open_program
+from vitrine_orchestrator.try_on.engine.torch_engine import ABOUT, PROGRAMS, UNGUIDED, open_program
 
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.network import Network

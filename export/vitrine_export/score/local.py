@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from vitrine.errors import VitrineError
-from vitrine_orchestrator.denoise.front import open_front
-from vitrine_orchestrator.denoise.settings import DenoiseSettings
-from vitrine_orchestrator.manifest import read_manifest, read_manifest_json, versions
+from vitrine_orchestrator.adapters.denoise import open_front
+from vitrine_orchestrator.manifest import read_manifest, versions
 from vitrine_orchestrator.pipelines.context import Context
 from vitrine_orchestrator.pipelines.garment import prepare_garment
 from vitrine_orchestrator.pipelines.person import prepare_person
 from vitrine_orchestrator.pipelines.text import prepare_text, read_tokenizers
 from vitrine_orchestrator.pipelines.try_on import try_on
+from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stage_calls import OnnxStages
 
 from vitrine_export import dolls
@@ -37,8 +35,9 @@ class LocalStages:
         )
         self.networks = OnnxStages(repository, threads, manifest.version_of)
         self.context = Context(self, manifest)
-        self.tokenizers = read_tokenizers(texts, manifest)
-        self.front = open_front(denoise, read_manifest_json(denoise), DenoiseSettings(threads=threads))
+        self.tokenizers = read_tokenizers(texts, self.context.facts)
+        settings = Settings(denoise_threads=threads)
+        self.front = open_front(denoise, read_manifest(denoise), settings)
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
         """The outputs of a network stage, of a `prepare_*` model or of `denoise`."""
@@ -50,25 +49,8 @@ class LocalStages:
             case "prepare_text":
                 return await prepare_text(self.context, self.tokenizers, inputs)
             case "denoise":
-                return await self._denoised(inputs)
+                return dict(await self.front.answer(inputs))
         return await self.networks(name, inputs)
-
-    async def _denoised(self, inputs: Arrays) -> dict[str, np.ndarray]:
-        loop, answered = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
-
-        def settle(answer: Arrays | VitrineError) -> None:
-            if answered.done():
-                return
-            if isinstance(answer, VitrineError):
-                answered.set_exception(answer)
-            else:
-                answered.set_result(dict(answer))
-
-        def send(answer: Arrays | VitrineError) -> None:
-            loop.call_soon_threadsafe(settle, answer)
-
-        self.front.handle(inputs, send)
-        return await answered
 
     def close(self) -> None:
         """Stop the denoising thread."""

@@ -8,6 +8,7 @@ from vitrine_orchestrator.adapters.model import open_model
 from vitrine_orchestrator.adapters.service import Outputs, Send
 from vitrine_orchestrator.pipelines.text import prepare_text, read_tokenizers
 from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.try_on.facts import read_facts
 
 
 class TritonPythonModel:
@@ -16,7 +17,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Read manifest and tokenizers and start the loop."""
         self.model = open_model(args, keeps="values")
-        self.tokenizers = read_tokenizers(self.model.folder, self.model.manifest)
+        self.tokenizers = read_tokenizers(self.model.folder, read_facts(self.model.manifest))
         self.service = self.model.serve(pb_utils, self.answer)
 
     async def answer(self, stages: Stages, inputs: Outputs, send: Send) -> Outputs:

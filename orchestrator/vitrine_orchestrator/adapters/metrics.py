@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
+from vitrine_orchestrator.batching.metrics import Figure
 from vitrine_orchestrator.cache.opening import Cache
 from vitrine_orchestrator.cache.statistics import Sizes
 
@@ -36,7 +38,14 @@ FAMILIES = (
 )
 
 
-GAUGES = frozenset(family.name for family in FAMILIES if family.kind == "GAUGE")
+def families(figures: Iterable[Figure]) -> tuple[Family, ...]:
+    """The families of figures; two programs may share one."""
+    found = {
+        one.name: Family(one.name, one.kind, one.about, (one.label,) * bool(one.label)) for one in figures
+    }
+    return tuple(found.values())
+
+
 Key = tuple[Any, ...]
 """A family's name, then (label, value) pairs."""
 
@@ -48,14 +57,14 @@ class ModelMetrics:
     its answer, for which an event loop would wait some twelve times in a try-on. Gauges are told at once.
     """
 
-    def __init__(self, pb_utils: Any, model: str) -> None:
+    def __init__(self, pb_utils: Any, model: str, families: Sequence[Family] = FAMILIES) -> None:
         """`pb_utils` is triton_python_backend_utils."""
-        self.model = model
+        self.model, self._gauges = model, {family.name for family in families if family.kind == "GAUGE"}
         self._families = {
             family.name: pb_utils.MetricFamily(
                 name=family.name, description=family.about, kind=getattr(pb_utils.MetricFamily, family.kind)
             )
-            for family in FAMILIES
+            for family in families
         }
         self._metrics: dict[Key, Any] = {}
         self._pending: dict[Key, float] = {}
@@ -66,7 +75,7 @@ class ModelMetrics:
         key = (name, *labels.items())
         with self._lock:
             self._pending[key] = self._pending.get(key, 0) + value
-        if name in GAUGES:
+        if name in self._gauges:
             self.publish(only=key)
 
     def publish(self, only: Key | None = None) -> None:
@@ -119,6 +128,24 @@ class CacheMetrics:
         if change:
             self._metrics.add(family, change, **{label: value})
             self._told[family, value] = now
+
+
+class FigureMetrics:
+    """Reports to the metrics port by how much figures of one source changed since the last time."""
+
+    def __init__(self, figures: Sequence[Figure], source: object, metrics: Metrics) -> None:
+        """`source` is what the figures read, from any thread."""
+        self._figures, self._source, self._metrics = figures, source, metrics
+        self._published: dict[tuple[str, str], float] = {}
+
+    def publish(self) -> None:
+        """Pass the changes on."""
+        for figure in self._figures:
+            for value, now in figure.read(self._source).items():
+                key = (figure.name, value)
+                if change := now - self._published.get(key, 0):
+                    self._metrics.add(figure.name, change, **({figure.label: value} if figure.label else {}))
+                    self._published[key] = now
 
 
 class FakeMetrics:

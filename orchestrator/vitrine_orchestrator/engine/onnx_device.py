@@ -17,7 +17,7 @@ import onnxruntime
 from onnxruntime import OrtValue
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.engine.protocol import DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
 
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 

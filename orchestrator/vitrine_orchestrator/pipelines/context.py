@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from vitrine_orchestrator.pictures import Limits, Picture, checked, decode
 from vitrine_orchestrator.pipelines.fields import Inputs, pictures
 from vitrine_orchestrator.pipelines.memo import Memo, NoMemo, Source
 from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.try_on.facts import TryOnFacts, read_facts
 
 Result = TypeVar("Result")
 SMALL = 2**18  # bytes of a raw picture that is fitted sooner than another thread has taken it
@@ -30,6 +32,11 @@ class Context:
     manifest: Manifest
     memo: Memo = field(default_factory=NoMemo)
     limits: Limits = field(default_factory=Limits)
+
+    @cached_property
+    def facts(self) -> TryOnFacts:
+        """The checkpoint's sizes, prompts and defaults."""
+        return read_facts(self.manifest)
 
     @property
     def origin(self) -> dict[str, object]:

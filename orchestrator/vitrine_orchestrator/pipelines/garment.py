@@ -8,7 +8,6 @@ import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.fitting import fitted
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person.clip import no_picture, pixel_values
 from vitrine_orchestrator.person.prepare import pixels
 from vitrine_orchestrator.pictures import Picture
@@ -23,6 +22,7 @@ from vitrine_orchestrator.pipelines.context import (
 from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text
 from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled, recipe_of
 from vitrine_orchestrator.stage_calls import Timed
+from vitrine_orchestrator.try_on.facts import TryOnFacts
 
 
 async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -45,7 +45,7 @@ async def prepare_garment(context: Context, inputs: Inputs) -> dict[str, np.ndar
         seen = picture
         if seen is None:
             seen = _fitted(context, await imported_picture(context.memo, item))
-        return await garment_arrays(stages, context.manifest, seen) | content_array(picture_digest(seen))
+        return await garment_arrays(stages, context.facts, seen) | content_array(picture_digest(seen))
 
     arrays, source = await recalled(context.memo, item, make)
     return {
@@ -61,15 +61,15 @@ def _fitted_picture(context: Context, inputs: Inputs) -> Picture | None:
 
 
 def _fitted(context: Context, picture: Picture) -> Picture:
-    return fitted(picture, context.manifest.width, context.manifest.height, "fit").picture
+    return fitted(picture, context.facts.width, context.facts.height, "fit").picture
 
 
-async def garment_arrays(stages: Timed, manifest: Manifest, picture: Picture) -> dict[str, np.ndarray]:
+async def garment_arrays(stages: Timed, facts: TryOnFacts, picture: Picture) -> dict[str, np.ndarray]:
     """The garment's conditioning: outputs of `prepare_garment`, key and report apart.
 
     picture is (height, width, 3) uint8 RGB of the checkpoint's size.
     """
-    seen = np.stack([pixel_values(picture, manifest.image_size), no_picture(manifest.image_size)])
+    seen = np.stack([pixel_values(picture, facts.image_size), no_picture(facts.image_size)])
     latents, tokens = await asyncio.gather(
         stages("vae_encoder", {"pixels": pixels(picture)[None]}),
         stages("image_encoder", {"pixel_values": seen}),

@@ -11,7 +11,6 @@ from PIL import Image
 from vitrine.errors import BadRequest, NotFound
 
 from vitrine_orchestrator.fitting import FITS, Fit, fitted
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
 from vitrine_orchestrator.person.choice import LARGEST, Choice, chosen, only_theirs
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
@@ -30,6 +29,7 @@ from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, text, word
 from vitrine_orchestrator.pipelines.recall import Item, content_array, imported_picture, recalled, recipe_of
 from vitrine_orchestrator.pipelines.request import check_point, index_of, point_of
 from vitrine_orchestrator.stage_calls import Timed
+from vitrine_orchestrator.try_on.facts import TryOnFacts
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
 
     async def make() -> dict[str, np.ndarray]:
         seen = asked.picture if asked.picture is not None else await _known_picture(context, asked)
-        made = await person_arrays(stages, context.manifest, seen, asked.category, asked.choice, asked.mask)
+        made = await person_arrays(stages, context.facts, seen, asked.category, asked.choice, asked.mask)
         return made | content_array(picture_digest(seen))
 
     arrays, source = await recalled(context.memo, item, make)
@@ -77,7 +77,7 @@ async def prepare_person(context: Context, inputs: Inputs) -> dict[str, np.ndarr
 
 def _read(context: Context, inputs: Inputs) -> Asked:
     """The request, its pictures at the checkpoint's size; BadRequest says what is wrong with it."""
-    width, height = context.manifest.width, context.manifest.height
+    width, height = context.facts.width, context.facts.height
     how = word(inputs, "crop", FITS, "fit")
     person_id = text(inputs, "person_id", MAX_NAME)
     picture = one_picture(inputs, "person", context.limits)
@@ -119,7 +119,7 @@ async def _known_picture(context: Context, asked: Asked) -> Picture:
 
     async def imported() -> dict[str, np.ndarray]:
         picture = await imported_picture(context.memo, item)
-        return {"image": fitted(picture, context.manifest.width, context.manifest.height, asked.how).picture}
+        return {"image": fitted(picture, context.facts.width, context.facts.height, asked.how).picture}
 
     if not asked.choices:
         return (await imported())["image"]
@@ -135,7 +135,7 @@ async def _known_picture(context: Context, asked: Asked) -> Picture:
 
 async def person_arrays(
     stages: Timed,
-    manifest: Manifest,
+    facts: TryOnFacts,
     picture: Picture,
     category: Category,
     choice: Choice = LARGEST,
@@ -167,7 +167,7 @@ async def person_arrays(
     return {
         "image": picture,
         "mask": mask,
-        "mask_latent": prepare.mask_latent(mask, manifest.factor),
+        "mask_latent": prepare.mask_latent(mask, facts.factor),
         "masked_latents": latents[0],
         "pose_latents": latents[1],
         "keypoints": keypoints,

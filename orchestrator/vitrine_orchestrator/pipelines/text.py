@@ -9,22 +9,22 @@ import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.cache.key import digest_of
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.pipelines.context import Context, report_array, text_array
 from vitrine_orchestrator.pipelines.fields import Inputs, text
 from vitrine_orchestrator.pipelines.recall import Item, content_array, recalled, recipe_of
 from vitrine_orchestrator.stage_calls import Timed
 from vitrine_orchestrator.tokens import Tokens
+from vitrine_orchestrator.try_on.facts import TryOnFacts
 
 TOKENIZERS = ("tokenizer.json", "tokenizer_2.json")  # of text_encoder and text_encoder_2, in a version folder
 
 Tokenizers = tuple[Tokens, Tokens]
 
 
-def read_tokenizers(folder: Path, manifest: Manifest) -> Tokenizers:
+def read_tokenizers(folder: Path, facts: TryOnFacts) -> Tokenizers:
     """Both encoders' tokenizers from the version folder of `prepare_text`."""
     first, second = (
-        Tokens(folder / name, pad_id) for name, pad_id in zip(TOKENIZERS, manifest.pad_ids, strict=True)
+        Tokens(folder / name, pad_id) for name, pad_id in zip(TOKENIZERS, facts.pad_ids, strict=True)
     )
     return first, second
 
@@ -39,7 +39,7 @@ async def prepare_text(context: Context, tokenizers: Tokenizers, inputs: Inputs)
     item = Item("text", recipe_of("prepare_text", context.manifest.pipeline_digest), content)
 
     async def make() -> dict[str, np.ndarray]:
-        made = await text_arrays(stages, context.manifest, tokenizers, description)
+        made = await text_arrays(stages, context.facts, tokenizers, description)
         return made | content_array(content)
 
     arrays, source = await recalled(context.memo, item, make)
@@ -51,16 +51,16 @@ async def prepare_text(context: Context, tokenizers: Tokenizers, inputs: Inputs)
 
 
 async def text_arrays(
-    stages: Timed, manifest: Manifest, tokenizers: Tokenizers, description: str
+    stages: Timed, facts: TryOnFacts, tokenizers: Tokenizers, description: str
 ) -> dict[str, np.ndarray]:
     """The five embeddings of a description: outputs of `prepare_text`, key and report apart.
 
     As SDXL does: both encoders' hidden states side by side, pooled by the second.
     """
     prompts = (
-        manifest.person_prompt.format(description),
-        manifest.negative_prompt,
-        manifest.garment_prompt.format(description),
+        facts.person_prompt.format(description),
+        facts.negative_prompt,
+        facts.garment_prompt.format(description),
     )
     ids = [np.stack([tokens(prompt) for prompt in prompts]) for tokens in tokenizers]
     first, second = await asyncio.gather(

@@ -143,13 +143,13 @@ def _own_mask(
 ) -> OwnMask | None:
     if garment.mask is None:
         return None
-    return own_mask(garment.mask, given, context.manifest.width, context.manifest.height, request.crop)
+    return own_mask(garment.mask, given, context.facts.width, context.facts.height, request.crop)
 
 
 def _fitted(context: Context, request: TryOnRequest) -> Fitted | None:
     if request.person is None:
         return None
-    return fitted(request.person, context.manifest.width, context.manifest.height, request.crop)
+    return fitted(request.person, context.facts.width, context.facts.height, request.crop)
 
 
 async def _prepared(

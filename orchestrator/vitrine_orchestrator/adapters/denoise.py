@@ -1,0 +1,86 @@
+"""What model.py of `denoise` starts: the batcher behind the service that all Python models share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vitrine_orchestrator.adapters.metrics import FAMILIES, FigureMetrics, ModelMetrics, families
+from vitrine_orchestrator.adapters.programs import PROGRAMS, open_program
+from vitrine_orchestrator.adapters.service import METRICS_S, Outputs, Send, Service
+from vitrine_orchestrator.batching.front import Front
+from vitrine_orchestrator.batching.metrics import FIGURES
+from vitrine_orchestrator.batching.service import DenoiseService
+from vitrine_orchestrator.batching.settings import DenoiseSettings
+from vitrine_orchestrator.manifest import Manifest, read_manifest
+from vitrine_orchestrator.settings import Settings
+from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.stages import stage
+
+UNBOUNDED = 2**31 - 1  # requests: the batcher itself refuses jobs past its limit, and watches only wait
+
+
+def open_front(
+    folder: Path,
+    manifest: Manifest,
+    settings: Settings,
+    provider: str = "cpu",
+    device_id: int = 0,
+    in_flight: int = stage("denoise").in_flight,
+) -> Front:
+    """The denoise model of a version folder, without Triton.
+
+    Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
+    """
+    program = open_program(folder, manifest, settings, provider, device_id)
+    limits = DenoiseSettings(
+        in_flight=in_flight,
+        max_rows=settings.denoise_max_rows,
+        call_rows=settings.denoise_call_rows,
+        max_running=settings.denoise_max_running,
+    )
+    return Front(DenoiseService({manifest.family: program}, limits))
+
+
+def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
+    """Start answering; `args` is what `TritonPythonModel.initialize` is given."""
+    config = json.loads(args["model_config"])
+    given = {name: value["string_value"] for name, value in config["parameters"].items()}
+    folder = Path(args["model_repository"]) / args["model_version"]
+    front = open_front(
+        folder,
+        read_manifest(folder),
+        Settings.from_environment(os.environ),
+        given["provider"],
+        int(args["model_instance_device_id"]),
+        int(given["in_flight"]),
+    )
+    return serve_front(front, config["name"], pb_utils)
+
+
+def serve_front(front: Front, name: str, pb_utils: Any) -> Service:
+    """Answer the requests of model `name` by `front`, and publish what it and its programs count."""
+    programs = front.service.programs
+    own = {family: PROGRAMS[family].figures for family in programs if family in PROGRAMS}
+    metrics = ModelMetrics(pb_utils, name, (*FAMILIES, *families((*FIGURES, *sum(own.values(), ())))))
+    counted = [FigureMetrics(FIGURES, front.service.counters, metrics)]
+    counted += [FigureMetrics(figures, programs[family], metrics) for family, figures in own.items()]
+
+    async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+        return await front.answer(inputs)
+
+    def publish() -> None:
+        for figures in counted:
+            figures.publish()
+
+    async def finish() -> None:
+        await asyncio.to_thread(front.close)
+        publish()
+
+    service = Service(pb_utils, answer, metrics, UNBOUNDED, finish)
+    service.every(METRICS_S, publish)
+    return service

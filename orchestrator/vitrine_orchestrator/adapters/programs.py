@@ -1,0 +1,46 @@
+"""Which families of networks the denoise model can host: one row each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from vitrine.errors import Unavailable
+
+from vitrine_orchestrator.batching.metrics import Figure
+from vitrine_orchestrator.batching.program import Program
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.settings import Settings
+from vitrine_orchestrator.try_on import facts as try_on
+from vitrine_orchestrator.try_on.metrics import FIGURES as TRY_ON_FIGURES
+from vitrine_orchestrator.try_on.opening import open_program as open_try_on
+
+
+class Open(Protocol):
+    """Opens a family's program from a version folder of `denoise`."""
+
+    def __call__(
+        self, folder: Path, manifest: Manifest, settings: Settings, provider: str, device_id: int
+    ) -> Program:
+        """`provider` is "cpu", "cuda" or "tensorrt"; Unavailable when the folder lacks a file."""
+
+
+class Hosted(NamedTuple):
+    """What the denoise model needs to know of a family."""
+
+    open: Open
+    figures: tuple[Figure, ...] = ()  # of its program, for the metrics port
+
+
+PROGRAMS: dict[str, Hosted] = {
+    try_on.FAMILY: Hosted(open_try_on, TRY_ON_FIGURES),
+}
+
+
+def open_program(
+    folder: Path, manifest: Manifest, settings: Settings, provider: str = "cpu", device_id: int = 0
+) -> Program:
+    """The program of the manifest's family; Unavailable when no row is of that family."""
+    if manifest.family not in PROGRAMS:
+        raise Unavailable(f"{folder}: family must be one of {sorted(PROGRAMS)}, got {manifest.family!r}")
+    return PROGRAMS[manifest.family].open(folder, manifest, settings, provider, device_id)

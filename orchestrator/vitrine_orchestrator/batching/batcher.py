@@ -1,0 +1,179 @@
+"""The in-flight batcher of one group of jobs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from vitrine.errors import StageFailed
+
+from vitrine_orchestrator.batching.job import Job
+from vitrine_orchestrator.batching.metrics import Counters
+from vitrine_orchestrator.batching.program import Program
+from vitrine_orchestrator.sampling.schedule import advance
+
+logger = logging.getLogger(__name__)
+
+ROWS_A_LANE = 4  # more in a call cost as much a row, and let newcomers wait longer
+STRETCH = 2  # a job should have ended after so many calls as it has steps, times this
+
+
+class Batcher:
+    """Batches denoising steps. Jobs join and leave between steps, never inside one."""
+
+    def __init__(
+        self, program: Program, counters: Counters, clock: Callable[[], float], call_rows: int = 0
+    ) -> None:
+        """`call_rows`: the most jobs in one call; 0: any number, or ROWS_A_LANE for each of several lanes.
+
+        The program's own limit holds as well.
+        """
+        self._program, self._counters, self._clock = program, counters, clock
+        usual = ROWS_A_LANE * program.lanes if program.lanes > 1 else sys.maxsize
+        self._call_rows = min(call_rows or usual, program.most or sys.maxsize)
+        self.joining: list[Job] = []  # take part from the next step on
+        self.running: list[Job] = []
+        self._calls = 0  # so far
+
+    def __len__(self) -> int:
+        return len(self.running) + len(self.joining)
+
+    def step(self) -> list[Job]:
+        """Move the running jobs whose turn it is one step on; return the jobs that left."""
+        left = self._leave()
+        self._join()
+        self._calls += 1
+        due = self._due()
+        if due and self._program.shares:
+            self._timed(self._program.shares, lambda: self._share(due))
+            left += self._leave()
+        if due := [job for job in due if not job.over]:
+            self._timed("steps", lambda: self._advance(due))
+        return left + self._leave()
+
+    def clear(self) -> list[Job]:
+        """Take every job out."""
+        jobs = self.running + self.joining
+        for job in self.running:
+            self._let_go(job)
+        self.running, self.joining = [], []
+        return jobs
+
+    def _leave(self) -> list[Job]:
+        """Take out the jobs that are over, or that their callers gave up."""
+        now = self._clock()
+        jobs = self.running + self.joining
+        for job in jobs:
+            job.give_up_if_due(now)
+        for job in self.running:
+            if job.over:
+                self._let_go(job)
+        self.running = [job for job in self.running if not job.over]
+        self.joining = [job for job in self.joining if not job.over]
+        return [job for job in jobs if job.over]
+
+    def _let_go(self, job: Job) -> None:
+        """Have the program give back what the job held."""
+        try:
+            self._program.leave(job)
+        except Exception:
+            logger.exception("what job %s held could not be given back", job.name)
+        job.held = None
+
+    def _join(self) -> None:
+        """Compute the newcomers' conditioning in one call."""
+        jobs, self.joining = self.joining, []
+        if not jobs:
+            return
+        now = self._clock()
+        for job in jobs:
+            job.start(now)
+            job.target = self._calls + STRETCH * job.steps
+        self.running += jobs
+        try:
+            self._program.join(jobs)
+        except Exception:
+            logger.exception("conditioning call of %d rows failed", len(jobs))
+            _fail(jobs, "the conditioning could not be computed")
+        for job in jobs:
+            job.timings["conditioning"] = self._clock() - now
+
+    def _share(self, jobs: Sequence[Job]) -> None:
+        try:
+            self._program.share(jobs)
+        except Exception:
+            logger.exception("shared rows of %d jobs failed", len(jobs))
+            _fail(jobs, f"the {self._program.shares} could not be computed")
+
+    def _due(self) -> list[Job]:
+        """The jobs of the coming call, at most `call_rows`: newcomers, then those that should end first.
+
+        When a job should end depends on its own length, so equal jobs go in the order in which they came,
+        a short one passes long ones, and none is passed for ever (earliest deadline first; Liu and Layland,
+        1973). Of an odd rest that would leave a lane without work, one waits for the next call: three jobs on
+        two lanes move on two at a time, and all three sooner than in calls of three.
+        """
+        count, lanes = min(len(self.running), self._call_rows), self._program.lanes
+        if count > lanes:
+            count -= count % lanes
+        if count == len(self.running):
+            return self.running
+        return sorted(self.running, key=lambda job: (job.step > 0, job.target))[:count]
+
+    def _advance(self, jobs: list[Job]) -> None:
+        """One call for these jobs; a row that is not finite fails its own job only."""
+        table = np.stack([job.row for job in jobs])
+        latents = np.stack([job.latents for job in jobs])
+        output = self._predicted(jobs, latents.shape)
+        if output is None:
+            return
+        noise = np.zeros_like(latents)
+        for index, job in enumerate(jobs):
+            noise[index] = job.noise()
+        onward, clean = advance(table, latents, output, noise)
+        sound = np.isfinite(onward).all(axis=tuple(range(1, onward.ndim)))
+        for index, job in enumerate(jobs):
+            job.rows += len(jobs)
+            if sound[index]:
+                job.moved(onward[index], clean[index])
+            else:
+                _spoil(job)
+
+    def _predicted(self, jobs: list[Job], shape: tuple[int, ...]) -> np.ndarray | None:
+        """The program's answer; None when it failed, and the jobs of the call with it."""
+        began = self._clock()
+        try:
+            output = self._program.predict(jobs)
+            if output.shape != shape:
+                raise ValueError(f"the networks answered {output.shape} to latents {shape}")
+            return output
+        except Exception:
+            logger.exception("denoising call of %d rows failed", len(jobs))
+            _fail(jobs, "the engine failed in a step")
+            return None
+        finally:
+            self._counters.call(len(jobs), self._clock() - began)
+
+    def _timed(self, part: str, work: Callable[[], Any]) -> Any:
+        """Run `work` and add its seconds to every running job's `part`: jobs that are not due wait for it."""
+        jobs, began = self.running, self._clock()
+        try:
+            return work()
+        finally:
+            seconds = self._clock() - began
+            for job in jobs:
+                job.timings[part] += seconds
+
+
+def _fail(jobs: Sequence[Job], message: str) -> None:
+    for job in jobs:
+        job.error = StageFailed("denoise", message)
+
+
+def _spoil(job: Job) -> None:
+    job.spoilt = True
+    message = f"step {job.step + 1} of {job.steps} gave numbers that are not finite"
+    job.error = StageFailed("denoise", message)

@@ -1,0 +1,78 @@
+"""The tables of flow matching: Euler's method on the velocity, dx/dσ = ε − x0.
+
+The numbers are those of diffusers 0.42's FlowMatchEulerDiscreteScheduler, given the σ grid of its pipelines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
+from vitrine_orchestrator.sampling.flow_config import FlowConfig
+from vitrine_orchestrator.sampling.meanings import MEANINGS
+from vitrine_orchestrator.sampling.schedule import Schedule
+
+
+def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
+    """The schedule of `steps` steps, or of its last part, which `strength` sets.
+
+    tokens: picture tokens of the job, needed where the shift depends on the size.
+    strength: more than 0, at most 1. Below 1 the first steps are left out, and the job starts from a mixture
+        of its own clean state and noise (image to image).
+    Raises UnsupportedScheduler for a value out of its range.
+    """
+    if not 0 < strength <= 1:
+        raise UnsupportedScheduler(f"strength must be more than 0 and at most 1, got {strength}")
+    sigma = np.append(sigmas(config, steps, tokens), 0.0)
+    skipped = int(max(steps - min(steps * strength, steps), 0))
+    if skipped == steps:
+        raise UnsupportedScheduler(f"strength {strength} leaves none of {steps} steps")
+    sigma, onward = sigma[skipped:-1], sigma[skipped + 1 :]
+    zeros, ones = np.zeros_like(sigma), np.ones_like(sigma)
+    x0 = MEANINGS["flow"].clean(1 - sigma, sigma)
+    table = np.stack([ones, *x0, ones * np.inf, zeros, ones, onward - sigma, zeros], axis=1)
+    timesteps = (sigma * config.num_train_timesteps).astype(np.float32)
+    clean = 1.0 - float(sigma[0]) if strength < 1 else 0.0
+    return Schedule(timesteps, float(sigma[0]) if strength < 1 else 1.0, table, clean)
+
+
+def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndarray:
+    """(steps,) float64, falling from 1: the share of noise in the state before each step."""
+    if not 1 <= steps <= config.num_train_timesteps:
+        raise UnsupportedScheduler(
+            f"steps must be 1 to {config.num_train_timesteps} (num_train_timesteps), got {steps}"
+        )
+    even = np.linspace(1, 1 / steps, steps)
+    if config.use_dynamic_shifting:
+        shifted = _SHIFTS[config.time_shift_type](shift_of(config, tokens), even)
+    else:
+        shifted = _by(config.shift, even)
+    return _stretched(shifted, config.shift_terminal) if config.shift_terminal else shifted
+
+
+def shift_of(config: FlowConfig, tokens: int | None) -> float:
+    """μ of a picture of that many tokens: a straight line through the two sizes of the config."""
+    if tokens is None or tokens < 1:
+        raise UnsupportedScheduler(f"use_dynamic_shifting needs the picture's tokens, got {tokens}")
+    ends = (config.base_image_seq_len, config.max_image_seq_len, config.base_shift, config.max_shift)
+    base, most, low, high = (float(end) for end in ends if end is not None)
+    return low + (high - low) / (most - base) * (tokens - base)
+
+
+def _by(shift: float, even: np.ndarray) -> np.ndarray:
+    return shift * even / (1 + (shift - 1) * even)
+
+
+_SHIFTS: dict[str, Callable[[float, np.ndarray], np.ndarray]] = {
+    "exponential": lambda mu, even: _by(float(np.exp(mu)), even),
+    "linear": _by,
+}
+
+
+def _stretched(sigma: np.ndarray, last: float) -> np.ndarray:
+    """The same curve, its last value moved to `last`."""
+    if sigma[-1] == 1:
+        raise UnsupportedScheduler(f"shift_terminal {last} cannot be reached in {len(sigma)} steps")
+    return 1 - (1 - sigma) * (1 - last) / (1 - sigma[-1])

@@ -1,0 +1,1 @@
+"""The IDM-VTON family: its part of the denoiser, its facts and its request."""

@@ -1,0 +1,55 @@
+"""What the batcher asks of an engine.
+
+The three graphs behind it (R rows, every row its own job, C the context width, P the pooled width):
+    garment       garment_latents (R, 4, h, w), timestep (R,), garment_prompt_embeds (R, 77, C)
+                  → garment_kv_0 … garment_kv_{J-1}, each (R, N_j, S_j): keys and values by attention level
+    conditioning  the arrays of `CONDITIONING_INPUTS` → base, added, text_kv, image_kv
+    unet          latents (R, 4, h, w), timestep (R,), guidance (R,), the conditioning's outputs, garment_kv_*
+                  → prediction (R, 4, h, w) with guidance applied
+An axis of size 2 is [unconditional, conditional]. Host arrays are float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+
+CONDITIONING_INPUTS = (
+    "mask_latent",  # (R, 1, h, w), 1 = repaint
+    "masked_latents",  # (R, 4, h, w)
+    "pose_latents",  # (R, 4, h, w)
+    "prompt_embeds",  # (R, 2, 77, C)
+    "pooled_prompt_embeds",  # (R, 2, P)
+    "image_tokens",  # (R, 2, 16, C)
+    "time_ids",  # (R, 6): height, width, 0, 0, height, width of the picture in pixels
+)
+
+
+class Engine(Protocol):
+    """Computes rows; any error out of it fails the jobs of that call. Used by one thread at a time."""
+
+    @property
+    def latent_size(self) -> tuple[int, int] | None:
+        """Latent (height, width) that the graphs are fixed to; None when they take any."""
+
+    @property
+    def lanes(self) -> int:
+        """Rows that are computed side by side: calls of a multiple leave nothing idle. 1: any call does."""
+
+    def conditioning(self, inputs: Arrays) -> list[DeviceRow]:
+        """What a job computes once, for R jobs: `CONDITIONING_INPUTS` with R rows → R rows."""
+
+    def garment(self, latents: np.ndarray, timesteps: np.ndarray, prompts: np.ndarray) -> list[DeviceRow]:
+        """Garment keys and values for (R, 4, h, w), (R,), (R, 77, C) → R rows."""
+
+    def batch(self, conditioning: Sequence[DeviceRow], guidance: np.ndarray) -> Any:
+        """The fixed inputs of `predict` for jobs that run together; guidance (R,), at most 1 means none."""
+
+    def predict(
+        self, batch: Any, latents: np.ndarray, timesteps: np.ndarray, garments: Sequence[DeviceRow]
+    ) -> np.ndarray:
+        """One step of the rows of `batch`: latents (R, 4, h, w), timesteps (R,) → (R, 4, h, w) float32."""

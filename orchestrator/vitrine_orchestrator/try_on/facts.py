@@ -1,0 +1,44 @@
+"""What the IDM-VTON family is called, and what its manifests say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from vitrine.errors import Unavailable
+
+from vitrine_orchestrator.manifest import Manifest
+
+FAMILY = "idm_vton"
+
+
+@dataclass(frozen=True)
+class TryOnFacts:
+    """Sizes, prompts and defaults of one exported checkpoint."""
+
+    width: int  # of the pictures, in pixels
+    height: int
+    channels: int  # of the latents
+    factor: int  # picture pixels of one latent pixel
+    context_width: int
+    pooled_width: int
+    image_tokens: int
+    image_size: int  # side of the image encoder's input, in pixels
+    default_steps: int
+    default_guidance: float
+    person_prompt: str  # "{}" is the description, in this and the next
+    garment_prompt: str
+    negative_prompt: str
+    pad_ids: tuple[int, ...]  # of text_encoder and text_encoder_2
+    scheduler: Mapping[str, Any]  # scheduler_config.json
+
+
+def read_facts(manifest: Manifest) -> TryOnFacts:
+    """The facts of a try-on's manifest; Unavailable for another family's, or for other names of facts."""
+    if manifest.family != FAMILY:
+        raise Unavailable(f"the manifest must be of family {FAMILY}, got {manifest.family!r}")
+    names = {field.name for field in fields(TryOnFacts)}
+    if wrong := sorted(names ^ manifest.facts.keys()):
+        raise Unavailable(f"the manifest's facts {wrong} are missing or unknown: run make export")
+    return TryOnFacts(**{**manifest.facts, "pad_ids": tuple(manifest.facts["pad_ids"])})

@@ -1,0 +1,147 @@
+"""Reads a denoise request: what a job needs, checked before it takes a place in the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.batching.inputs import (
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    given,
+    read_name,
+    read_scalar,
+    read_tensor,
+)
+from vitrine_orchestrator.engine.rows import Arrays
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
+from vitrine_orchestrator.sampling.schedule import Schedule
+from vitrine_orchestrator.sampling.schedules import Schedules
+from vitrine_orchestrator.stages import SIZES
+from vitrine_orchestrator.try_on.facts import FAMILY
+
+_PAIRS = {  # a graph's input: its [unconditional, conditional] halves
+    "prompt_embeds": ("negative_prompt_embeds", "prompt_embeds"),
+    "pooled_prompt_embeds": ("negative_pooled_prompt_embeds", "pooled_prompt_embeds"),
+    "image_tokens": ("negative_image_tokens", "image_tokens"),
+}
+
+
+@dataclass(frozen=True)
+class JobShapes:
+    """The sizes that a checkpoint fixes, and the latent size that its graphs do where they fix one."""
+
+    context_width: int
+    pooled_width: int
+    image_tokens: int = 16
+    channels: int = 4
+    factor: int = 8  # picture pixels of one latent pixel
+    latent_size: tuple[int, int] | None = None  # height, width; None: any multiple of LATENT_MULTIPLE
+
+    def of(self, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+        """The shape of every array of a job whose latents have that height and width."""
+        text, pooled = (77, self.context_width), (self.pooled_width,)
+        image = (self.image_tokens, self.context_width)
+        latents = (self.channels, *size)
+        return {
+            "mask_latent": (1, *size),
+            "masked_latents": latents,
+            "pose_latents": latents,
+            "garment_latents": latents,
+            "image_tokens": image,
+            "negative_image_tokens": image,
+            "prompt_embeds": text,
+            "negative_prompt_embeds": text,
+            "pooled_prompt_embeds": pooled,
+            "negative_pooled_prompt_embeds": pooled,
+            "garment_prompt_embeds": text,
+        }
+
+
+LATENT_MULTIPLE = 4  # the UNet halves the latents twice
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One job, checked. Arrays are float32 without a row axis."""
+
+    inputs: Arrays  # the conditioning graph's, one row
+    garment_latents: np.ndarray  # (4, h, w)
+    garment_prompt: np.ndarray  # (77, C)
+    garment_key: str | None  # the caller's name of the garment: same name, same latents
+    seed: int
+    guidance: float
+    scheduler: str
+    schedule: Schedule
+    job: str | None = None  # the caller's name of the job, to watch or cancel it
+    clean: None = None  # a try-on starts from noise alone
+
+    @property
+    def family(self) -> str:
+        """IDM-VTON's."""
+        return FAMILY
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the latents."""
+        return self.garment_latents.shape
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Latent height and width."""
+        height, width = self.garment_latents.shape[1:]
+        return height, width
+
+
+def read_request(arrays: Arrays, shapes: JobShapes, schedules: Schedules) -> JobRequest:
+    """The job that the request's arrays describe; BadRequest names the input, the rule and the value."""
+    size = _latent_size(arrays, shapes)
+    tensors = {name: read_tensor(arrays, name, shape) for name, shape in shapes.of(size).items()}
+    steps = int(read_scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
+    scheduler = read_name(arrays, "scheduler") or "checkpoint"
+    try:
+        schedule = schedules.get(scheduler, steps)
+    except UnsupportedScheduler as error:
+        raise BadRequest(str(error)) from error
+    return JobRequest(
+        inputs=_conditioning(tensors, size, shapes.factor),
+        garment_latents=tensors["garment_latents"],
+        garment_prompt=tensors["garment_prompt_embeds"],
+        garment_key=read_name(arrays, "garment_key"),
+        seed=int(read_scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        guidance=float(read_scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
+        scheduler=scheduler,
+        schedule=schedule,
+        job=read_name(arrays, "job"),
+    )
+
+
+def _conditioning(
+    tensors: Mapping[str, np.ndarray], size: tuple[int, int], factor: int
+) -> dict[str, np.ndarray]:
+    height, width = size[0] * factor, size[1] * factor
+    return {
+        **{name: tensors[name] for name in ("mask_latent", "masked_latents", "pose_latents")},
+        **{name: np.stack([tensors[half] for half in halves]) for name, halves in _PAIRS.items()},
+        "time_ids": np.array([height, width, 0, 0, height, width], np.float32),
+    }
+
+
+def _latent_size(arrays: Arrays, shapes: JobShapes) -> tuple[int, int]:
+    mask = given(arrays, "mask_latent")
+    most = max(SIZES["latent_height"].most, SIZES["latent_width"].most)
+    if mask.ndim != 3 or mask.shape[0] != 1:
+        raise BadRequest(f"mask_latent must have shape (1, height, width), got {mask.shape}")
+    height, width = mask.shape[1:]
+    if shapes.latent_size not in (None, (height, width)):
+        raise BadRequest(f"mask_latent must have shape {(1, *shapes.latent_size)}, got {mask.shape}")
+    for side in (height, width):
+        if not 0 < side <= most or side % LATENT_MULTIPLE:
+            raise BadRequest(
+                f"mask_latent must have sides that are multiples of {LATENT_MULTIPLE} up to {most}, "
+                f"got {mask.shape}"
+            )
+    return height, width

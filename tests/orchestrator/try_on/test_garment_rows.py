@@ -1,0 +1,152 @@
+"""Garment rows: kept by bytes, shared, computed ahead without making others wait long."""
+
+import numpy as np
+import pytest
+from vitrine_orchestrator.engine.rows import DeviceRow
+from vitrine_orchestrator.try_on.engine.fake import FakeEngine
+from vitrine_orchestrator.try_on.garment_cache import GarmentCache, GarmentKey
+from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments, Worn
+
+
+def key(garment, timestep=0.0, size=(8, 4)):
+    return GarmentKey(garment, timestep, size)
+
+
+def row(nbytes):
+    return DeviceRow((object(),), nbytes)
+
+
+def test_the_bound_is_exact():
+    """Rows fill the bound to the last byte; one more byte lets the least recently used go."""
+    cache = GarmentCache(100)
+    cache.put(key("a"), row(60))
+    cache.put(key("b"), row(40))
+    assert (cache.bytes, len(cache)) == (100, 2)
+    cache.put(key("c"), row(1))
+    assert (cache.bytes, cache.evictions) == (41, 1)
+    assert key("a") not in cache
+
+
+def test_use_keeps_a_row():
+    """The row that was read last outlives one that was put in after it."""
+    cache = GarmentCache(100)
+    cache.put(key("a"), row(50))
+    cache.put(key("b"), row(50))
+    cache.get(key("a"))
+    cache.put(key("c"), row(50))
+    assert [name for name in "abc" if key(name) in cache] == ["a", "c"]
+
+
+def test_a_row_larger_than_the_bound_is_not_kept():
+    """It pushes nothing out."""
+    cache = GarmentCache(100)
+    cache.put(key("a"), row(100))
+    cache.put(key("b"), row(101))
+    assert (cache.bytes, key("a") in cache, key("b") in cache) == (100, True, False)
+
+
+def test_putting_again_replaces():
+    """The bytes of the old row are given back."""
+    cache = GarmentCache(100)
+    cache.put(key("a"), row(70))
+    cache.put(key("a"), row(80))
+    assert (cache.bytes, len(cache), cache.evictions) == (80, 1, 0)
+
+
+def test_a_garment_can_be_forgotten():
+    """All its timesteps go, other garments stay."""
+    cache = GarmentCache(100)
+    for timestep in range(3):
+        cache.put(key("a", timestep), row(10))
+        cache.put(key("b", timestep), row(10))
+    cache.forget("a")
+    assert (cache.bytes, len(cache)) == (30, 3)
+
+
+def test_hits_and_misses_are_counted():
+    """A read that finds nothing is a miss."""
+    cache = GarmentCache(100)
+    cache.put(key("a"), row(1))
+    cache.get(key("a"))
+    cache.get(key("b"))
+    assert (cache.hits, cache.misses) == (1, 1)
+
+
+def started(jobs, **asked):
+    job = jobs.job(**asked)
+    job.held = Worn(job.request, GarmentNames().name(job.request))
+    return job
+
+
+def test_a_call_is_filled_up_with_later_timesteps(jobs):
+    """The first step of a job computes the timesteps of the next ones too, in one call of the set size."""
+    engine = FakeEngine()
+    garments = Garments(engine, GarmentCache(10**6), rows_per_call=3)
+    job = started(jobs, steps=7)
+    for job.step in range(7):
+        garments.rows([job])
+    assert (engine.calls["garment"], engine.rows["garment"]) == (3, 7)
+
+
+def test_no_call_is_larger_than_set(jobs):
+    """Five garments at once take two calls of at most three rows."""
+    sizes = []
+    engine = FakeEngine(before=lambda call, rows: sizes.append(rows))
+    garments = Garments(engine, GarmentCache(10**6), rows_per_call=3)
+    garments.rows([started(jobs, garment=i, steps=5) for i in range(5)])
+    assert sizes == [3, 3]
+
+
+def test_nothing_is_computed_ahead_that_the_cache_cannot_hold(jobs):
+    """Without room each step computes its own row and no other."""
+    engine = FakeEngine(row_bytes=100)
+    garments = Garments(engine, GarmentCache(0), rows_per_call=4)
+    job = started(jobs, steps=6)
+    garments.rows([job])
+    first = engine.rows["garment"]
+    for job.step in range(1, 6):
+        assert len(garments.rows([job])) == 1
+    assert engine.rows["garment"] - first == 5
+
+
+def test_timesteps_of_two_schedules_are_shared_where_they_meet(jobs):
+    """A row belongs to garment, timestep and size, not to a schedule."""
+    engine = FakeEngine()
+    garments = Garments(engine, GarmentCache(10**6), rows_per_call=8)
+    garments.rows([started(jobs, steps=4, scheduler="ddpm")])
+    garments.rows([started(jobs, steps=4, scheduler="euler")])
+    assert engine.rows["garment"] == 4
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_garment_is_known_again(jobs, named):
+    """By its key, or by the digest of its latents where there is none; another garment is another name."""
+    names = GarmentNames()
+    first, again, other = (jobs.request(garment=g, key=named, seed=s) for g, s in ((0, 0), (0, 0), (1, 1)))
+    assert names.name(first) == names.name(again)
+    assert names.name(first) != names.name(other)
+
+
+def test_the_prompt_is_part_of_the_name(jobs):
+    """The same garment under another description has other features."""
+    names, request = GarmentNames(), jobs.request()
+    before = names.name(request)
+    request.garment_prompt[0, 0] += 1
+    assert names.name(request) != before
+
+
+def test_a_key_stands_for_latents_that_differ_in_the_last_bits(jobs):
+    """Rounding of another batch in the encoder does not make it another garment."""
+    names, first, again = GarmentNames(), jobs.request(), jobs.request()
+    again.garment_latents[...] *= np.float32(1 + 1e-6)
+    assert names.name(first) == names.name(again)
+
+
+def test_a_key_given_to_another_garment_mixes_nothing_up(jobs):
+    """The second garment under the same key is kept apart."""
+    names = GarmentNames()
+    first, wrong = jobs.request(garment=0), jobs.request(garment=1)
+    object.__setattr__(wrong, "garment_key", first.garment_key)
+    object.__setattr__(wrong, "garment_prompt", first.garment_prompt)
+    assert names.name(first) != names.name(wrong)
+    assert names.name(first) == names.name(jobs.request(garment=0))
