@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need it
@@ -119,7 +120,9 @@ class Checkpoint:
         from vitrine_export.checkpoint.components import COMPONENTS, empty
 
         for name in names:
-            empty(COMPONENTS[name], *self._sources(name, half=False))
+            sources = [self._sources(name, half) for half in (False, True)]
+            for config, files, part in sources[: 1 if sources[0] == sources[1] else 2]:
+                empty(COMPONENTS[name], config, files, part)
 
     def _load(self, name: str, dtype: torch.dtype | None) -> Any:
         import torch
@@ -136,7 +139,7 @@ class Checkpoint:
         part = PART_OF.get(name, name)
         if name == "pose":
             return {}, (layout.pose_file(self.folder),), part
-        return self.config(part), layout.weight_files(self._part(part), half), part
+        return self.config(part), weight_files(self._part(part), half), part
 
     def _part(self, part: str) -> Path:
         return self.unet if part == "unet" else self.folder / part
@@ -160,6 +163,11 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
         if given is not None and not given.is_dir():
             raise BadCheckpoint(f"there is no folder {given}")
     chosen = folder / "unet" if unet is None else unet / "unet" if (unet / "unet").is_dir() else unet
+    if snapshots := _snapshots(folder):
+        raise BadCheckpoint(
+            f"{folder} is a hub's cache, not a checkpoint: its checkpoint is {snapshots[-1]} "
+            f"({len(snapshots)} there)"
+        )
     missing = [part for part in layout.TRY_ON_PARTS if part != "unet" and not (folder / part).is_dir()]
     if not chosen.is_dir():
         missing.insert(0, "unet")
@@ -168,6 +176,12 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
     checkpoint = Checkpoint(folder, chosen)
     _check_widths(checkpoint)
     return checkpoint
+
+
+def _snapshots(folder: Path) -> list[Path]:
+    """The snapshots of a hub's cache folder (models--OWNER--NAME), the newest last; none of other folders."""
+    found = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime)
 
 
 def _check_widths(checkpoint: Checkpoint) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 from transformers import CLIPTokenizer
 
 from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 
 STAGE = "prepare_text"  # the model that reads them
 FILES = {"tokenizer": f"{STAGE}/1/tokenizer.json", "tokenizer_2": f"{STAGE}/1/tokenizer_2.json"}
 LENGTH = 77
+REQUIRED = ("vocab.json", "merges.txt")
 
 
 def write_tokenizers(checkpoint: Checkpoint, repository: Path) -> dict[str, Any]:
@@ -37,6 +39,10 @@ def write_tokenizers(checkpoint: Checkpoint, repository: Path) -> dict[str, Any]
 
 
 def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
+    for name in REQUIRED:
+        path = checkpoint.folder / part / name
+        ensure_present(path, f"{part}/{name}")
+        ensure_real(path, f"{part}/{name}")
     try:
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / part, local_files_only=True)
     except Exception as error:  # transformers raises what the file's reader raised
