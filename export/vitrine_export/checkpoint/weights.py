@@ -90,7 +90,8 @@ def _refuse_quantised(found: dict[str, Tensor], label: str) -> None:
         for name in found:
             if pattern.search(name):
                 raise BadCheckpoint(
-                    f"{label} holds quantised weights, {writer}: {name}; fetch the same file in fp32, fp16 or bf16"
+                    f"{label} holds quantised weights, {writer}: {name}; "
+                    "fetch the same file in fp32, fp16 or bf16"
                 )
 
 

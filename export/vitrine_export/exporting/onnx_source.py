@@ -1,7 +1,7 @@
 """An ONNX file of a checkpoint, its weights included wherever they lie: also behind links.
 
-Neither onnx nor onnxruntime reads weights of a second file through a link, and onnxruntime does not start a graph
-whose shapes are stored so. Hence they are put into the graph here.
+onnx and onnxruntime do not read weights of a second file through a link, and onnxruntime does not start a
+graph whose shapes are stored so. Hence the weights are put into the graph here.
 """
 
 from __future__ import annotations
