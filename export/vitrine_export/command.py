@@ -15,7 +15,7 @@ from vitrine.errors import VitrineError, one_line
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": (
-        "vitrine_export.checkpoint.check_command",
+        "vitrine_export.check.command",
         "what a checkpoint holds, lacks and needs, from headers alone",
     ),
     "onnx": (

@@ -7,7 +7,6 @@ As in diffusers, a file without a variant goes before one with a variant (`model
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
@@ -94,7 +93,7 @@ def _what_instead(folder: Path) -> str:
             return f"has {name} but no index of shards: fetch {_index_name(shard)}"
     if unfinished := [name for name in names if name.endswith(UNFINISHED)]:
         return f"has {unfinished[0]}, a download that did not end; fetch it again"
-    if others := [name for name in names if _may_hold_weights(name)]:
+    if others := [name for name in names if may_hold_weights(name)]:
         return (
             f"has no weights under a known name, but {', '.join(others[:3])}: known are "
             f"{STEMS[0]}[.VARIANT].safetensors or .bin with a variant of {', '.join(filter(None, VARIANTS))} "
@@ -109,12 +108,6 @@ def _index_name(shard: re.Match[str]) -> str:
     return names_of(stem, variant, shard["extension"])[1]
 
 
-def _may_hold_weights(name: str) -> bool:
+def may_hold_weights(name: str) -> bool:
+    """Whether a file of this name may be weights, of whatever program."""
     return name.endswith((".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".msgpack", ".h5"))
-
-
-def weight_names(folder: Path) -> Iterator[Path]:
-    """Everything in a folder that looks like weights or an index of them."""
-    for path in sorted(folder.iterdir()):
-        if _may_hold_weights(path.name) or ".index." in path.name:
-            yield path

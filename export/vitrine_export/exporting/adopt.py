@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, helper, numpy_helper
 from vitrine_orchestrator.stages import NETWORK_FILE, Stage, numpy_dtype
+from vitrine_orchestrator.stages import stage as stage_row
 
 from vitrine_export.errors import BadCheckpoint, ExportFailed
 from vitrine_export.exporting.network import BATCH
@@ -59,6 +60,11 @@ def adopt(row: Stage, source: Path, repository: Path, reference: Reference | Non
         worst, looped = _prove(_looped(model, row), row, target, pictures, wanted), True
     size = target.stat().st_size
     return Adopted(Proof(worst, row.tolerance, size, time.perf_counter() - started), looped)
+
+
+def check_file(stage: str, source: Path) -> None:
+    """Raise BadCheckpoint where a file is no ONNX or has not the inputs and outputs of a stage."""
+    _checked(read_onnx(source, weights=False), stage_row(stage), source)
 
 
 def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wanted: np.ndarray) -> float:

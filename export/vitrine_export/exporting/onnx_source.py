@@ -16,8 +16,8 @@ from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 
 
-def read_onnx(path: Path) -> ModelProto:
-    """The model with all its weights inside.
+def read_onnx(path: Path, weights: bool = True) -> ModelProto:
+    """The model with all its weights inside; without `weights` those in other files are only looked for.
 
     Raises BadCheckpoint where it is no ONNX file, or where a file with its weights is missing or cut short.
     """
@@ -32,7 +32,9 @@ def read_onnx(path: Path) -> ModelProto:
         raise _cut_short(path, label)
     for tensor in _tensors(model):
         if tensor.data_location == TensorProto.EXTERNAL:
-            _take_in(tensor, path, label)
+            source, name = _source_of(tensor, path, label)
+            if weights:
+                _take_in(tensor, source, name)
     return model
 
 
@@ -65,8 +67,8 @@ def _of_attributes(attributes: Iterator[AttributeProto]) -> Iterator[TensorProto
             yield from _of_graph(graph)
 
 
-def _take_in(tensor: TensorProto, path: Path, label: str) -> None:
-    """Read a tensor's bytes from the file next to `path` that it names."""
+def _source_of(tensor: TensorProto, path: Path, label: str) -> tuple[Path, str]:
+    """The file next to `path` that holds a tensor's bytes, and its name for errors."""
     given = {entry.key: entry.value for entry in tensor.external_data}
     place = PurePosixPath(given.get("location", "").replace("\\", "/"))
     if not place.parts or place.is_absolute() or ".." in place.parts:
@@ -76,9 +78,15 @@ def _take_in(tensor: TensorProto, path: Path, label: str) -> None:
         raise BadCheckpoint(f"{label} has its weights in {name}, which is missing; fetch it too")
     ensure_present(source, name)
     ensure_real(source, name)
-    offset, length = int(given.get("offset", 0)), int(given.get("length", -1))
+    return source, name
+
+
+def _take_in(tensor: TensorProto, source: Path, name: str) -> None:
+    """Put a tensor's bytes, which lie in the file `source`, into the graph."""
+    given = {entry.key: entry.value for entry in tensor.external_data}
+    length = int(given.get("length", -1))
     with source.open("rb") as file:
-        file.seek(offset)
+        file.seek(int(given.get("offset", 0)))
         data = file.read(length)
     if length >= 0 and len(data) < length:
         raise BadCheckpoint(f"{name} is cut short ({source.stat().st_size} bytes); fetch it again")

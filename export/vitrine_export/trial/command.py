@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -110,7 +111,8 @@ def _serve(args: argparse.Namespace, repository: Path) -> None:
             result = _timed(
                 name,
                 triton.pid,
-                lambda seed=seed: vitrine.try_on(
+                partial(
+                    vitrine.try_on,
                     person=large[0],
                     garment=large[1],
                     description=sample.garment.description,
