@@ -1,4 +1,4 @@
-"""Checkpoints in the forms that people have: read like plain files, or refused with the file and the remedy."""
+"""Checkpoints in the forms that people have: read like plain files, or refused with file and remedy."""
 
 import hashlib
 import json

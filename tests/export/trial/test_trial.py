@@ -31,7 +31,8 @@ def test_trials_keep_the_released_context():
 
 def test_the_memory_of_children_counts():
     """The peak is that of a process tree; a process that has ended counts as nothing."""
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; x = bytes(10**8); x = bytearray(10**8); time.sleep(2)'])"
+    child = "import time; held = bytearray(b'x') * 10**8; time.sleep(2)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     process = subprocess.Popen(["python3", "-c", code])
     with PeakMemory(process.pid) as memory:
         process.wait()
