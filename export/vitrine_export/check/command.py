@@ -51,7 +51,9 @@ def lines(report: Report) -> Iterator[str]:
     yield from (f"unused: {file}" for file in report.unused)
     yield from map(_need, report.needs)
     yield from (f"problem: {problem}" for problem in report.problems)
-    yield "can be exported" if not report.problems else f"cannot be exported: {len(report.problems)} problems"
+    yield (
+        "can be exported" if not report.problems else f"cannot be exported; problems: {len(report.problems)}"
+    )
     yield f"next: {report.next}"
 
 
@@ -59,7 +61,7 @@ def _part(part: Part) -> str:
     files = part.files[0] if len(part.files) == 1 else f"{part.files[0]} and {len(part.files) - 1} more"
     return (
         f"  {part.name:15} {part.parameters / 1e6:8.1f} M parameters  {part.precision:10} "
-        f"{part.size_bytes / 1e9:6.2f} GB  {files}"
+        f"{part.size_bytes / 1e6:8.1f} MB  {files}"
     )
 
 

@@ -14,7 +14,13 @@ from vitrine_export.check.kinds import TRY_ON, Kind, kind_of
 from vitrine_export.check.needs import EXPORTING, Need, needs
 from vitrine_export.checkpoint.components import COMPONENTS, empty
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
-from vitrine_export.checkpoint.folder import Checkpoint, check_widths, chosen_unet, refuse_hub_cache
+from vitrine_export.checkpoint.folder import (
+    Checkpoint,
+    check_widths,
+    chosen_unet,
+    ensure_folder,
+    refuse_hub_cache,
+)
 from vitrine_export.checkpoint.layout import TRY_ON_PARTS, files_that_count
 from vitrine_export.checkpoint.weight_files import may_hold_weights
 from vitrine_export.checkpoint.weights import headers
@@ -25,6 +31,7 @@ from vitrine_export.exporting.stage_files import source_of
 from vitrine_export.exporting.tokenizers import FILES as TOKENIZERS
 from vitrine_export.exporting.tokenizers import REQUIRED
 
+NOT_LOOKED_AT = Kind("not looked at")
 NETWORKS = ("unet", "unet_encoder", "image_encoder", "text_encoder", "text_encoder_2", "vae", "pose")
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float64: "fp64"}
 PRECISIONS |= {torch.float8_e4m3fn: "fp8", torch.float8_e5m2: "fp8"}
@@ -57,12 +64,14 @@ class Report:
 def check(folder: Path, unet: Path | None, out: Path) -> Report:
     """Look at a checkpoint folder; `unet` replaces its unet/, `out` is where it will be exported to.
 
-    Raises BadCheckpoint where there is no such folder, or where it is a hub's cache instead of a checkpoint.
+    A folder that is not there, and a hub's cache folder instead of its snapshot, are problems too.
     """
-    for given in (folder, unet):
-        if given is not None and not given.is_dir():
-            raise BadCheckpoint(f"there is no folder {given}")
-    refuse_hub_cache(folder)
+    try:
+        for given in filter(None, (folder, unet)):
+            ensure_folder(given)
+        refuse_hub_cache(folder)
+    except BadCheckpoint as fault:
+        return Report(str(folder), NOT_LOOKED_AT, problems=[str(fault)], next="name the checkpoint's folder")
     checkpoint = Checkpoint(folder, chosen_unet(folder, unet))
     report = Report(str(folder), kind_of(folder, checkpoint.unet))
     if report.kind.name != TRY_ON:
@@ -71,7 +80,7 @@ def check(folder: Path, unet: Path | None, out: Path) -> Report:
         return report
     _look_at_parts(report, checkpoint)
     pixels = _pixels(report, checkpoint)
-    if report.parts:
+    if len(report.parts) == len(NETWORKS):
         report.needs = needs({part.name: part.parameters for part in report.parts}, pixels, out)
     report.next = _next(report, unet, out)
     return report
@@ -93,7 +102,7 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
         _note(report, lambda: check_widths(checkpoint))
     for stage in AS_THEY_ARE:
         _note(report, partial(_file, checkpoint, stage))
-    report.unused += list(_unused(checkpoint, used))
+    report.unused += list(_unused(report, checkpoint, used))
 
 
 def _note(report: Report, look: Callable[[], object]) -> None:
@@ -147,9 +156,9 @@ def _file(checkpoint: Checkpoint, stage: str) -> None:
         check_file(stage, source)
 
 
-def _unused(checkpoint: Checkpoint, used: set[Path]) -> Iterable[str]:
-    """Weight files in the networks' folders that nothing reads: they cost disk, and count in the digest."""
-    parts = {name for name in NETWORKS if name != "pose"}
+def _unused(report: Report, checkpoint: Checkpoint, used: set[Path]) -> Iterable[str]:
+    """Weight files in the folders of the networks that nothing reads; digests count them."""
+    parts = {part.name for part in report.parts} - {"pose"}
     for name, path in files_that_count(checkpoint.folder, checkpoint.unet):
         if name.partition("/")[0] in parts and may_hold_weights(path.name) and path not in used:
             yield f"{name} ({path.stat().st_size / 2**20:.1f} MiB)"

@@ -160,8 +160,8 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
     Raises BadCheckpoint where a part is missing, or where the parts do not belong together.
     """
     for given in (folder, unet):
-        if given is not None and not given.is_dir():
-            raise BadCheckpoint(f"there is no folder {given}")
+        if given is not None:
+            ensure_folder(given)
     chosen = chosen_unet(folder, unet)
     refuse_hub_cache(folder)
     missing = [part for part in layout.TRY_ON_PARTS if part != "unet" and not (folder / part).is_dir()]
@@ -172,6 +172,12 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
     checkpoint = Checkpoint(folder, chosen)
     check_widths(checkpoint)
     return checkpoint
+
+
+def ensure_folder(folder: Path) -> None:
+    """Raise BadCheckpoint where there is no such folder."""
+    if not folder.is_dir():
+        raise BadCheckpoint(f"there is no folder {folder}")
 
 
 def chosen_unet(folder: Path, unet: Path | None) -> Path:

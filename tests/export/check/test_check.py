@@ -112,3 +112,24 @@ def test_a_containers_limit_counts(tmp_path):
     assert free_memory(tmp_path, tmp_path) == 600_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory(tmp_path, tmp_path) == 2000 * 1024
+
+
+def test_a_missing_shard_is_one_problem(checked, own_checkpoint):
+    """The index and the shard are named; the shards that are there are not called unused."""
+    path = own_checkpoint / "unet_encoder" / f"{STEM}.safetensors"
+    shards = [f"{STEM}-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    path.rename(path.with_name(shards[0]))
+    index = {"weight_map": {"a": shards[0], "b": shards[1]}}
+    path.with_name(f"{STEM}.safetensors.index.json").write_text(json.dumps(index))
+    code, report = checked(own_checkpoint)
+    assert (code, report["unused"], report["needs"]) == (1, [], [])
+    assert [f"names {shards[1]}, which is not next to it" in told for told in report["problems"]] == [True]
+
+
+@pytest.mark.parametrize(("inside", "message"), [("", "is a hub's cache"), ("nowhere", "there is no folder")])
+def test_a_folder_that_is_none_is_a_problem(checked, tmp_path, inside, message):
+    """--json prints JSON for these too."""
+    (tmp_path / "snapshots" / "0123abcd").mkdir(parents=True)
+    code, report = checked(tmp_path / inside)
+    assert code == 1
+    assert message in report["problems"][0]
