@@ -27,6 +27,9 @@ EXAMPLES = """\
 examples:
   vitrine-export trial --out build/trial
   vitrine-export trial --out build/trial --size wide
+  vitrine-export trial --out build/trial --picture 384x512
+
+Serving 768x1024 on the CPU takes 19 GB of memory (docs/checkpoints.md); smaller pictures take less.
 
 Shows what the way of a real checkpoint takes on this machine without having one. The person networks and the
 tokenizers are those of --person; all other weights are random, so the picture is noise inside the mask."""
