@@ -14,6 +14,10 @@ from collections.abc import Sequence
 from vitrine.errors import VitrineError, one_line
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "check": (
+        "vitrine_export.check.command",
+        "what a checkpoint holds, lacks and needs, from headers alone",
+    ),
     "onnx": (
         "vitrine_export.exporting.command",
         "checkpoint → ONNX files of a model repository, each checked",
@@ -52,6 +56,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "real-size": (
         "vitrine_export.exporting.real_size",
         "try the fp16 export of both UNets at their real size",
+    ),
+    "trial": (
+        "vitrine_export.trial.command",
+        "make, check, export and serve a checkpoint with random weights",
     ),
 }
 """Subcommand → its module and one line of help."""

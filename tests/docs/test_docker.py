@@ -97,10 +97,21 @@ def test_the_servers_image_opens_tritons_ports():
     assert {int(port) for port in ports.split()} == set(PORTS.values())
 
 
-def test_onnxruntime_is_the_version_that_the_package_asks_for(root):
-    """The GPU's build takes the place of the CPU's."""
-    wanted = re.search(r'"onnxruntime==([\d.]+)"', (root / "pyproject.toml").read_text())[1]
-    assert f"ARG ONNXRUNTIME=onnxruntime-gpu=={wanted}\n" in (DOCKER / "Dockerfile").read_text()
+def test_the_gpus_onnxruntime_is_the_version_that_the_cpu_has(root):
+    """One release of onnxruntime, whichever package holds it."""
+    text = (root / "pyproject.toml").read_text()
+    assert (
+        re.search(r'"onnxruntime==([\d.]+)"', text)[1] == re.search(r'"onnxruntime-gpu==([\d.]+)"', text)[1]
+    )
+
+
+@pytest.mark.parametrize(("file", "extras"), [("Dockerfile", "server,gpu"), ("Dockerfile.export", "export")])
+def test_the_images_install_from_the_extras(file, extras):
+    """Their pins are pyproject.toml's, and the CPU's onnxruntime makes way for the GPU's."""
+    text = (DOCKER / file).read_text()
+    assert f"ARG EXTRAS={extras}\n" in text
+    assert '".[${EXTRAS}]"' in text
+    assert "onnxruntime_gpu-*.whl; then rm -f /wheels/onnxruntime-*.whl" in text
 
 
 def _serve(tmp_path, server='printf "%s\\n" "$@"', before="true", **environment):

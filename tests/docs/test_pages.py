@@ -56,8 +56,9 @@ def _anchors(page):
 
 
 def test_the_paths_that_a_page_names_exist(page, root):
-    """Short ones are meant from a package's folder; what lies in build/ is made by a command."""
-    places = [root, root / "docs", *(root / package for package in PACKAGES)]
+    """Short ones are meant from a package's or a checkpoint's folder; commands make what lies in build/."""
+    doll = root / "checkpoints" / "paper-doll"
+    places = [root, root / "docs", *(root / package for package in PACKAGES), doll, *doll.iterdir()]
     for span in SPAN.findall(page.read_text()):
         if span in MADE or span.startswith("build/"):
             continue

@@ -56,7 +56,7 @@ def test_a_file_of_another_size_is_refused(tiny_checkpoint, tmp_path):
 def test_a_file_that_is_no_onnx_is_refused(tmp_path):
     """A broken download is told by its name and size."""
     source = tmp_path / "parsing_atr.onnx"
-    source.write_bytes(b"not found" * 3)
+    source.write_bytes(b"no graph " * 3)
     with pytest.raises(BadCheckpoint, match=r"parsing_atr\.onnx is no ONNX file, or cut short \(27 bytes\)"):
         adopt(stage("parsing_atr"), source, tmp_path)
 

@@ -143,7 +143,7 @@ def test_without_tensorrt_the_command_says_what_to_do(repository, monkeypatch, c
     said = capsys.readouterr().err
     assert said == (
         "vitrine-export plan: unavailable: TensorRT is not installed: run this where the GPU is, after "
-        "pip install 'tensorrt>=11'\n"
+        "pip install 'vitrine[gpu]'\n"
     )
 
 

@@ -101,10 +101,16 @@ def _compare(expected: State, found: State, label: str) -> None:
         for name in sorted(expected.keys() & found.keys())
         if expected[name].shape != found[name].shape
     ]
+    whole = [
+        f"{name} {found[name].dtype}"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name].is_floating_point() and not found[name].is_floating_point()
+    ]
     problems = {
         "missing": sorted(expected.keys() - found.keys()),
         "unknown": sorted(found.keys() - expected.keys()),
         "misshapen": shapes,
+        "of whole numbers": whole,
     }
     told = [f"{len(names)} keys {kind} ({_some(names)})" for kind, names in problems.items() if names]
     if told:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need it
@@ -119,7 +120,9 @@ class Checkpoint:
         from vitrine_export.checkpoint.components import COMPONENTS, empty
 
         for name in names:
-            empty(COMPONENTS[name], *self._sources(name, half=False))
+            sources = [self.sources(name, half) for half in (False, True)]
+            for config, files, part in sources[: 1 if sources[0] == sources[1] else 2]:
+                empty(COMPONENTS[name], config, files, part)
 
     def _load(self, name: str, dtype: torch.dtype | None) -> Any:
         import torch
@@ -127,16 +130,16 @@ class Checkpoint:
         from vitrine_export.checkpoint.components import COMPONENTS, empty, fill
 
         component = COMPONENTS[name]
-        config, files, part = self._sources(name, half=dtype == torch.float16)
+        config, files, part = self.sources(name, half=dtype == torch.float16)
         net, places = empty(component, config, files, part)
         return fill(component, net, places, part, dtype or torch.float32)
 
-    def _sources(self, name: str, half: bool) -> tuple[dict[str, Any], tuple[Path, ...], str]:
-        """A network's config, weight files and the name of their folder."""
+    def sources(self, name: str, half: bool) -> tuple[dict[str, Any], tuple[Path, ...], str]:
+        """A network's config, weight files (`half`: those for float16) and the name of their folder."""
         part = PART_OF.get(name, name)
         if name == "pose":
             return {}, (layout.pose_file(self.folder),), part
-        return self.config(part), layout.weight_files(self._part(part), half), part
+        return self.config(part), weight_files(self._part(part), half), part
 
     def _part(self, part: str) -> Path:
         return self.unet if part == "unet" else self.folder / part
@@ -157,20 +160,44 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
     Raises BadCheckpoint where a part is missing, or where the parts do not belong together.
     """
     for given in (folder, unet):
-        if given is not None and not given.is_dir():
-            raise BadCheckpoint(f"there is no folder {given}")
-    chosen = folder / "unet" if unet is None else unet / "unet" if (unet / "unet").is_dir() else unet
+        if given is not None:
+            ensure_folder(given)
+    chosen = chosen_unet(folder, unet)
+    refuse_hub_cache(folder)
     missing = [part for part in layout.TRY_ON_PARTS if part != "unet" and not (folder / part).is_dir()]
     if not chosen.is_dir():
         missing.insert(0, "unet")
     if missing:
         raise BadCheckpoint(f"{folder} has no folder {', '.join(part + '/' for part in missing)}")
     checkpoint = Checkpoint(folder, chosen)
-    _check_widths(checkpoint)
+    check_widths(checkpoint)
     return checkpoint
 
 
-def _check_widths(checkpoint: Checkpoint) -> None:
+def ensure_folder(folder: Path) -> None:
+    """Raise BadCheckpoint where there is no such folder."""
+    if not folder.is_dir():
+        raise BadCheckpoint(f"there is no folder {folder}")
+
+
+def chosen_unet(folder: Path, unet: Path | None) -> Path:
+    """Where TryonNet's weights lie: in folder/unet, or in the folder that replaces it or its unet/."""
+    if unet is None:
+        return folder / "unet"
+    return unet / "unet" if (unet / "unet").is_dir() else unet
+
+
+def refuse_hub_cache(folder: Path) -> None:
+    """Raise BadCheckpoint for a hub's cache folder (models--OWNER--NAME), naming its newest snapshot."""
+    snapshots = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]
+    if snapshots:
+        newest = max(snapshots, key=lambda path: path.stat().st_mtime)
+        raise BadCheckpoint(
+            f"{folder} is a hub's cache, not a checkpoint; its newest snapshot is one: {newest}"
+        )
+
+
+def check_widths(checkpoint: Checkpoint) -> None:
     """Text encoders of another model would only fail deep inside the UNet: tell it here."""
     texts: list[Any] = [
         checkpoint.config(part).get("hidden_size") for part in ("text_encoder", "text_encoder_2")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 
 TRY_ON_PARTS = (
@@ -32,54 +33,21 @@ PARSING_FILES = {name: f"humanparsing/{name}.onnx" for name in ("parsing_atr", "
 POSE_FILES = ("body_pose_model.safetensors", "body_pose_model.pth")  # in openpose/ckpts
 DENSEPOSE_SUFFIXES = (".onnx", ".pt", ".ts", ".torchscript")
 
-STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
-"""What diffusers and transformers call their weight files."""
-
 
 def read_json(path: Path, label: str) -> dict[str, Any]:
-    """The JSON object in a file; `label` names the file in errors."""
+    """The JSON object in a file, in UTF-8 or UTF-16, with or without a byte order mark.
+
+    Raises BadCheckpoint with `label`, which names the file, where it is missing or something else.
+    """
+    ensure_present(path, label)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadCheckpoint(f"{label} is missing") from None
+        value = json.loads(path.read_bytes())
     except (ValueError, OSError) as error:
-        raise BadCheckpoint(f"{label} cannot be read as JSON: {error}") from error
+        ensure_real(path, label)
+        raise BadCheckpoint(f"{label} cannot be read as JSON: {error}; fetch it again") from error
     if not isinstance(value, dict):
         raise BadCheckpoint(f"{label} must hold a JSON object, got {type(value).__name__}")
     return value
-
-
-def weight_files(folder: Path, half: bool) -> tuple[Path, ...]:
-    """The files with a network's weights: one, or the shards of an index.
-
-    safetensors go before pickles; files marked `.fp16` go first where `half`, else last.
-    Raises BadCheckpoint where there is none, or where a shard is missing.
-    """
-    for extension in ("safetensors", "bin"):
-        for variant in (".fp16", "") if half else ("", ".fp16"):
-            for stem in STEMS:
-                single = folder / f"{stem}{variant}.{extension}"
-                if single.is_file():
-                    return (single,)
-                for index in (
-                    f"{stem}{variant}.{extension}.index.json",
-                    f"{stem}.{extension}.index{variant}.json",
-                ):
-                    if (folder / index).is_file():
-                        return _shards(folder, index)
-    names = ", ".join(f"{stem}.safetensors" for stem in STEMS)
-    raise BadCheckpoint(f"{folder.name}/ has no weights: none of {names}, nor the same as .bin or with .fp16")
-
-
-def _shards(folder: Path, index: str) -> tuple[Path, ...]:
-    label = f"{folder.name}/{index}"
-    names = sorted(set(read_json(folder / index, label).get("weight_map", {}).values()))
-    if not names:
-        raise BadCheckpoint(f"{label} names no weight file")
-    for name in names:
-        if Path(name).name != name or not (folder / name).is_file():
-            raise BadCheckpoint(f"{label} names {name}, which is not beside it")
-    return tuple(folder / name for name in names)
 
 
 def pose_file(folder: Path) -> Path:
@@ -88,14 +56,16 @@ def pose_file(folder: Path) -> Path:
     for name in POSE_FILES:
         if (inside / name).is_file():
             return inside / name
+    for name in POSE_FILES:
+        if (inside / name).is_symlink():
+            ensure_present(inside / name, f"openpose/ckpts/{name}")
     raise BadCheckpoint(f"openpose/ckpts/{POSE_FILES[-1]} (or {POSE_FILES[0]}) is missing")
 
 
 def parsing_file(folder: Path, stage: str) -> Path:
     """The ONNX file of `parsing_atr` or `parsing_lip`. Raises BadCheckpoint where it is missing."""
     path = folder / PARSING_FILES[stage]
-    if not path.is_file():
-        raise BadCheckpoint(f"{PARSING_FILES[stage]} is missing")
+    ensure_present(path, PARSING_FILES[stage])
     return path
 
 
@@ -105,21 +75,39 @@ def densepose_file(folder: Path) -> Path:
     for suffix in DENSEPOSE_SUFFIXES:
         for path in found:
             if path.suffix == suffix:
+                ensure_present(path, f"densepose/{path.name}")
                 return path
     there = ", ".join(path.name for path in found) or "nothing"
     raise BadCheckpoint(
         "densepose/ needs an ONNX or TorchScript file (picture (R, 512, 384, 3) uint8 RGB in, part labels "
-        f"(R, 512, 384) uint8 out), has {there}; detectron2's .pkl cannot be read without detectron2"
+        f"(R, 512, 384) uint8 out), has {there}; detectron2's .pkl cannot be read without detectron2: "
+        "docs/checkpoints.md says how to convert it once"
     )
 
 
 def files_that_count(folder: Path, unet: Path) -> Iterator[tuple[str, Path]]:
-    """Every file that can change a result, by its name in the layout, in order; `unet` stands for unet/."""
+    """Every file that can change a result, by its name in the layout, in order; `unet` stands for unet/.
+
+    Links are followed, to folders too. Files and folders whose name begins with a dot do not count.
+    """
     roots = {part: folder / part for part in (*TRY_ON_PARTS, *PERSON_PARTS)} | {"unet": unet}
     for part in sorted(roots):
-        for path in sorted(roots[part].rglob("*")):
-            inside = path.relative_to(roots[part])
-            if path.is_file() and not any(name.startswith(".") for name in inside.parts):
-                yield f"{part}/{inside.as_posix()}", path
+        found = [(path.relative_to(roots[part]), path) for path in _files_below(roots[part], ())]
+        for inside, path in sorted(found):
+            yield f"{part}/{inside.as_posix()}", path
     if (folder / SETTINGS_FILE).is_file():
         yield SETTINGS_FILE, folder / SETTINGS_FILE
+
+
+def _files_below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """The files in a folder and below; a link that leads back to a folder `above` ends there."""
+    real = folder.resolve()
+    if not folder.is_dir() or real in above:
+        return
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _files_below(path, (*above, real))
+        elif path.is_file():
+            yield path

@@ -17,16 +17,54 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from vitrine_export.checkpoint.diagnosis import ensure_real
 from vitrine_export.errors import BadCheckpoint
 
 CHUNK_BYTES = 64 * 2**20
 """How much of a file is mapped at a time while its tensors are cast: the pages of a cast tensor go back."""
 
-_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+QUANTISED: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"(^|\.)(scaled_fp8|scale_weight|weight_scale(_\d)?|scale_input|input_scale|comfy_quant)$"
+        ),
+        "scaled fp8 (as ComfyUI writes)",
+    ),
+    (re.compile(r"\.(absmax|nested_absmax|quant_map|SCB|weight_format)$|quant_state\."), "bitsandbytes"),
+    (
+        re.compile(r"\.(qweight|qzeros|scales|g_idx|wscales|smooth_factor)$"),
+        "packed integers (GPTQ, AWQ, SVDQuant)",
+    ),
+)
+"""Names of tensors without which the weights beside them mean something else, and who writes them."""
 
 
 def headers(path: Path, label: str) -> dict[str, Tensor]:
-    """Every tensor of a file by name, on the meta device: shape and dtype without the data."""
+    """Every tensor of a file by name, on the meta device: shape and dtype without the data.
+
+    Raises BadCheckpoint where the file is damaged, something else, or holds quantised weights.
+    """
+    found = _headers(path, label)
+    _refuse_quantised(found, label)
+    return found
+
+
+def _headers(path: Path, label: str) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
         return {
             name: torch.empty_like(tensor, device="meta") for name, tensor in _pickled(path, label).items()
@@ -34,11 +72,27 @@ def headers(path: Path, label: str) -> dict[str, Tensor]:
     with _opened(path, label) as file:
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         return {
-            name: torch.empty(
-                found.get_shape(), dtype=_DTYPES.get(found.get_dtype(), torch.int64), device="meta"
-            )
-            for name, found in slices.items()
+            name: _meta(found.get_dtype(), found.get_shape(), name, label) for name, found in slices.items()
         }
+
+
+def _meta(kind: str, shape: list[int], name: str, label: str) -> Tensor:
+    if kind not in _DTYPES:
+        raise BadCheckpoint(
+            f"{label}: {name} is of type {kind}, which is not read; fetch the weights in fp32, fp16 or bf16"
+        )
+    return torch.empty(shape, dtype=_DTYPES[kind], device="meta")
+
+
+def _refuse_quantised(found: dict[str, Tensor], label: str) -> None:
+    """Scales apply to the weights next to them: without them every value would be wrong."""
+    for pattern, writer in QUANTISED:
+        for name in found:
+            if pattern.search(name):
+                raise BadCheckpoint(
+                    f"{label} holds quantised weights, {writer}: {name}; "
+                    "fetch the same file in fp32, fp16 or bf16"
+                )
 
 
 def tensors(path: Path, label: str, names: Sequence[str], dtype: torch.dtype) -> Iterator[dict[str, Tensor]]:
@@ -75,32 +129,42 @@ def _mapped(path: Path, label: str, names: Sequence[str]) -> dict[str, Tensor]:
 
 
 def _opened(path: Path, label: str) -> safe_open:
+    ensure_real(path, label)
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        size = path.stat().st_size
-        raise BadCheckpoint(f"{label} is damaged or cut short ({size} bytes); fetch it again") from error
+        raise _cut_short(path, label) from error
 
 
 def _pickled(path: Path, label: str) -> dict[str, Tensor]:
     """The state dict that torch.save wrote, mapped where its format allows (torch ≥ 1.6)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles of another protocol, which are refused anyway
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        if wanted := re.search(r"GLOBAL (\S+)", str(error)):
-            raise BadCheckpoint(
-                f"{label} holds pickled code ({wanted[1]}), which is never run: only plain tensors are read"
-            ) from error
-        raise BadCheckpoint(
-            f"{label} is not a file of plain tensors, or cut short; fetch it again"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
-        size = path.stat().st_size
-        raise BadCheckpoint(f"{label} is damaged or cut short ({size} bytes); fetch it again") from error
+    ensure_real(path, label)
+    found = _unpickled(path, label)
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise BadCheckpoint(f"{label} must hold a dict of tensors by name")
     return found
+
+
+def _unpickled(path: Path, label: str) -> object:
+    """What torch.load gives for plain tensors; BadCheckpoint for pickled code, which is never run."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of another protocol, which are refused anyway
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        if wanted := re.search(r"GLOBAL (\S+)", str(error)):
+            raise BadCheckpoint(
+                f"{label} holds pickled code ({wanted[1]}), which is never run: only plain tensors are read; "
+                "fetch or convert it as safetensors"
+            ) from error
+        raise BadCheckpoint(
+            f"{label} is not a file of plain tensors, or cut short; fetch it again"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, OSError) as error:
+        raise _cut_short(path, label) from error
+
+
+def _cut_short(path: Path, label: str) -> BadCheckpoint:
+    return BadCheckpoint(f"{label} is damaged or cut short ({path.stat().st_size} bytes); fetch it again")

@@ -15,10 +15,12 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, helper, numpy_helper
 from vitrine_orchestrator.stages import NETWORK_FILE, Stage, numpy_dtype
+from vitrine_orchestrator.stages import stage as stage_row
 
 from vitrine_export.errors import BadCheckpoint, ExportFailed
 from vitrine_export.exporting.network import BATCH
 from vitrine_export.exporting.onnx_file import Proof, difference, drafts, explained, remove, session
+from vitrine_export.exporting.onnx_source import read_onnx
 
 PICKED: Mapping[str, int] = {"parsing_atr": 1, "parsing_lip": 1, "densepose": 0}
 """Which output of a stage's file is read: SCHP's second one holds the labels, the first the edges."""
@@ -47,10 +49,10 @@ def adopt(row: Stage, source: Path, repository: Path, reference: Reference | Non
     started = time.perf_counter()
     target = repository / row.name / "1" / NETWORK_FILE
     remove(target)
-    model = _checked(_read(source, row), row, source)
+    model = _checked(read_onnx(source), row, source)
     pictures = _pictures(row)
-    right = reference or _itself(source, row)
     with explained(row.name, f"{source.name} does not run"):
+        right = reference or _itself(model, row)
         wanted = np.concatenate([right(picture[None]) for picture in pictures])
     try:
         worst, looped = _prove(_batched(model, row), row, target, pictures, wanted), False
@@ -58,6 +60,11 @@ def adopt(row: Stage, source: Path, repository: Path, reference: Reference | Non
         worst, looped = _prove(_looped(model, row), row, target, pictures, wanted), True
     size = target.stat().st_size
     return Adopted(Proof(worst, row.tolerance, size, time.perf_counter() - started), looped)
+
+
+def check_file(stage: str, source: Path) -> None:
+    """Raise BadCheckpoint where a file is no ONNX or has not the inputs and outputs of a stage."""
+    _checked(read_onnx(source, weights=False), stage_row(stage), source)
 
 
 def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wanted: np.ndarray) -> float:
@@ -76,16 +83,6 @@ def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wa
                 f"{row.name}: in a batch ONNX is {worst:.1e} from itself, allowed {row.tolerance:.0e}"
             )
     return worst
-
-
-def _read(source: Path, row: Stage) -> ModelProto:
-    try:
-        return onnx.load(source)
-    except Exception as error:  # protobuf's own, whatever the bytes make of it
-        size = source.stat().st_size
-        raise BadCheckpoint(
-            f"{source.parent.name}/{source.name} is no ONNX file, or cut short ({size} bytes)"
-        ) from error
 
 
 def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
@@ -127,8 +124,8 @@ def _pictures(row: Stage) -> np.ndarray:
     return draw.standard_normal(shape, np.float32)
 
 
-def _itself(source: Path, row: Stage) -> Reference:
-    opened = session(source)
+def _itself(model: ModelProto, row: Stage) -> Reference:
+    opened = session(model.SerializeToString())
     name = opened.get_inputs()[0].name
     return lambda picture: opened.run(None, {name: picture})[PICKED[row.name]]
 

@@ -106,16 +106,16 @@ def _difference(given: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.abs(given - wanted).max()) / scale
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
-    """The file, opened on the CPU.
+def session(model: Path | bytes) -> onnxruntime.InferenceSession:
+    """A file, or the bytes of one that is whole, opened on the CPU.
 
     Where the weights lie beside it, without the optimiser: that keeps a float32 copy of every float16 weight.
     """
     options = onnxruntime.SessionOptions()
-    if len(files_of(path)) > 1:
+    if isinstance(model, Path) and len(files_of(model)) > 1:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # its errors are raised, not printed as well
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def run_onnx(path: Path, network: Network) -> Iterator[Arrays]:

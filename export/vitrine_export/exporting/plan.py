@@ -44,7 +44,7 @@ def tensorrt() -> ModuleType:
         found = importlib.import_module("tensorrt")
     except ImportError as error:
         raise Unavailable(
-            "TensorRT is not installed: run this where the GPU is, after pip install 'tensorrt>=11'"
+            "TensorRT is not installed: run this where the GPU is, after pip install 'vitrine[gpu]'"
         ) from error
     if int(found.__version__.split(".")[0]) < OLDEST:
         raise Unavailable(f"TensorRT must be {OLDEST} or newer, got {found.__version__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from transformers import CLIPTokenizer
 
 from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.recipes import Recipe
@@ -14,6 +15,7 @@ PARTS = ("tokenizer", "tokenizer_2")
 """Folders of the checkpoint; the file of each is named after it."""
 
 LENGTH = 77
+REQUIRED = ("vocab.json", "merges.txt")
 
 
 def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
@@ -38,6 +40,10 @@ def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> li
 
 
 def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
+    for name in REQUIRED:
+        path = checkpoint.folder / part / name
+        ensure_present(path, f"{part}/{name}")
+        ensure_real(path, f"{part}/{name}")
     try:
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / part, local_files_only=True)
     except Exception as error:  # transformers raises what the file's reader raised

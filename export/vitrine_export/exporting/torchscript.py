@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from vitrine_orchestrator.stages import Stage
 
+from vitrine_export.checkpoint.diagnosis import ensure_real
 from vitrine_export.errors import BadCheckpoint, ExportFailed
 from vitrine_export.exporting.adopt import Adopted, Reference, adopt
 from vitrine_export.exporting.network import BATCH
@@ -33,6 +34,7 @@ def adopt_script(row: Stage, source: Path, repository: Path) -> Adopted:
 
 
 def _read(source: Path) -> torch.jit.ScriptModule:
+    ensure_real(source, f"densepose/{source.name}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript itself is deprecated; the files are there
         try:

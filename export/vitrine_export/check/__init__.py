@@ -1,0 +1,1 @@
+"""What a checkpoint folder holds, lacks and needs: from file headers alone."""

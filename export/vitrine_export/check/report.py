@@ -1,0 +1,186 @@
+"""The check of a checkpoint: every part looked at, every fault collected, nothing loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from vitrine_export.check.kinds import TRY_ON, Kind, kind_of
+from vitrine_export.check.needs import EXPORTING, Need, needs
+from vitrine_export.checkpoint.components import COMPONENTS, empty
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
+from vitrine_export.checkpoint.folder import (
+    Checkpoint,
+    check_widths,
+    chosen_unet,
+    ensure_folder,
+    refuse_hub_cache,
+)
+from vitrine_export.checkpoint.layout import TRY_ON_PARTS, files_that_count
+from vitrine_export.checkpoint.weight_files import may_hold_weights
+from vitrine_export.checkpoint.weights import headers
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.exporting.adopt import check_file
+from vitrine_export.exporting.order import AS_THEY_ARE
+from vitrine_export.exporting.stage_files import source_of
+from vitrine_export.exporting.tokenizers import FILES as TOKENIZERS
+from vitrine_export.exporting.tokenizers import REQUIRED
+
+NOT_LOOKED_AT = Kind("not looked at")
+NETWORKS = ("unet", "unet_encoder", "image_encoder", "text_encoder", "text_encoder_2", "vae", "pose")
+PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float64: "fp64"}
+PRECISIONS |= {torch.float8_e4m3fn: "fp8", torch.float8_e5m2: "fp8"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network as it lies there."""
+
+    name: str
+    files: tuple[str, ...]
+    size_bytes: int
+    parameters: int
+    precision: str  # of its floating weights: fp32, or fp32+fp16 where they are mixed
+
+
+@dataclass
+class Report:
+    """What was found. The checkpoint can be exported where there are no problems."""
+
+    folder: str
+    kind: Kind
+    parts: list[Part] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  # each names a file and what to do
+    unused: list[str] = field(default_factory=list)  # weight files that nothing reads
+    needs: list[Need] = field(default_factory=list)
+    next: str = ""
+
+
+def check(folder: Path, unet: Path | None, out: Path) -> Report:
+    """Look at a checkpoint folder; `unet` replaces its unet/, `out` is where it will be exported to.
+
+    A folder that is not there, and a hub's cache folder instead of its snapshot, are problems too.
+    """
+    try:
+        for given in filter(None, (folder, unet)):
+            ensure_folder(given)
+        refuse_hub_cache(folder)
+    except BadCheckpoint as fault:
+        return Report(str(folder), NOT_LOOKED_AT, problems=[str(fault)], next="name the checkpoint's folder")
+    checkpoint = Checkpoint(folder, chosen_unet(folder, unet))
+    report = Report(str(folder), kind_of(folder, checkpoint.unet))
+    if report.kind.name != TRY_ON:
+        report.problems.append(f"this is {report.kind.name}, not an {TRY_ON} checkpoint: {report.kind.why}")
+        report.next = "fetch yisol/IDM-VTON, or a checkpoint of its layout: see docs/checkpoints.md"
+        return report
+    _look_at_parts(report, checkpoint)
+    pixels = _pixels(report, checkpoint)
+    if len(report.parts) == len(NETWORKS):
+        report.needs = needs({part.name: part.parameters for part in report.parts}, pixels, out)
+    report.next = _next(report, unet, out)
+    return report
+
+
+def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
+    missing = [part for part in TRY_ON_PARTS if part != "unet" and not (checkpoint.folder / part).is_dir()]
+    report.problems += [f"{part}/ is missing; fetch the folder" for part in missing]
+    used: set[Path] = set()
+    for name in NETWORKS:
+        if name not in missing:
+            _note(report, partial(_network, report, checkpoint, name, used))
+    for part in TOKENIZERS:
+        if part not in missing:
+            _note(report, partial(_tokenizer, checkpoint, part))
+    if "scheduler" not in missing:
+        _note(report, lambda: checkpoint.scheduler)
+    if not report.problems:
+        _note(report, lambda: check_widths(checkpoint))
+    for stage in AS_THEY_ARE:
+        _note(report, partial(_file, checkpoint, stage))
+    report.unused += list(_unused(report, checkpoint, used))
+
+
+def _note(report: Report, look: Callable[[], object]) -> None:
+    """Keep the fault that a look finds, and go on."""
+    try:
+        look()
+    except BadCheckpoint as fault:
+        if str(fault) not in report.problems:
+            report.problems.append(str(fault))
+
+
+def _network(report: Report, checkpoint: Checkpoint, name: str, used: set[Path]) -> None:
+    """The part of a network, from the headers of the files that float32 is read from."""
+    config, files, part = checkpoint.sources(name, half=False)
+    used.update(files)
+    report.parts.append(_part(name, files, part))
+    empty(COMPONENTS[name], config, files, part)
+    half = checkpoint.sources(name, half=True)
+    if half[1] != files:
+        used.update(half[1])
+        empty(COMPONENTS[name], *half)
+
+
+def _part(name: str, files: tuple[Path, ...], part: str) -> Part:
+    kinds: Counter[str] = Counter()
+    for file in files:
+        for tensor in headers(file, f"{part}/{file.name}").values():
+            if tensor.is_floating_point():
+                kinds[PRECISIONS.get(tensor.dtype, str(tensor.dtype))] += tensor.numel()
+    return Part(
+        name,
+        tuple(f"{part}/{file.name}" for file in files),
+        sum(file.stat().st_size for file in files),
+        sum(kinds.values()),
+        "+".join(kind for kind, _ in kinds.most_common()) or "none",
+    )
+
+
+def _tokenizer(checkpoint: Checkpoint, part: str) -> None:
+    for name in REQUIRED:
+        path = checkpoint.folder / part / name
+        ensure_present(path, f"{part}/{name}")
+        ensure_real(path, f"{part}/{name}")
+
+
+def _file(checkpoint: Checkpoint, stage: str) -> None:
+    """A person network that comes as a file: its inputs and outputs."""
+    source = source_of(checkpoint, stage)
+    ensure_real(source, f"{source.parent.name}/{source.name}")
+    if source.suffix == ".onnx":
+        check_file(stage, source)
+
+
+def _unused(report: Report, checkpoint: Checkpoint, used: set[Path]) -> Iterable[str]:
+    """Weight files in the folders of the networks that nothing reads; digests count them."""
+    parts = {part.name for part in report.parts} - {"pose"}
+    for name, path in files_that_count(checkpoint.folder, checkpoint.unet):
+        if name.partition("/")[0] in parts and may_hold_weights(path.name) and path not in used:
+            yield f"{name} ({path.stat().st_size / 2**20:.1f} MiB)"
+
+
+def _pixels(report: Report, checkpoint: Checkpoint) -> int:
+    try:
+        return checkpoint.settings.width * checkpoint.settings.height
+    except BadCheckpoint as fault:
+        report.problems.append(str(fault))
+        return 0
+
+
+def _next(report: Report, unet: Path | None, out: Path) -> str:
+    """The command to run now: in fp16 where the machine has not enough for fp32."""
+    other = f" --unet {unet}" if unet else ""
+    if report.problems:
+        return f"mend what is listed, then: vitrine-export check --checkpoint {report.folder}{other}"
+    command = f"vitrine-export onnx --checkpoint {report.folder}{other} --out {out}"
+    export = [need for need in report.needs if need.what in EXPORTING]
+    fitting = {p for p in ("fp32", "fp16") if all(need.enough for need in export if need.precision == p)}
+    if "fp32" in fitting:
+        return command
+    half = f"{command} --precision denoise=fp16 text_encoder=fp16 text_encoder_2=fp16 image_encoder=fp16"
+    return half if "fp16" in fitting else f"on a machine with more memory or disk: {half}"

@@ -1,0 +1,67 @@
+"""Finds files that are not what their name says: pointers, web pages, empty files. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitrine_export.errors import BadCheckpoint
+
+FIRST_BYTES = 1024
+"""Enough for the whole of a pointer and for the beginning of a page."""
+
+PRETENDERS: tuple[tuple[tuple[bytes, ...], str], ...] = (
+    (
+        (b"version https://git-lfs.github.com/spec", b"version https://hawser.github.com/spec"),
+        "is a git-lfs pointer instead of the file: run `git lfs install` and `git lfs pull` in the clone",
+    ),
+    (
+        (b"/annex/objects/", b"../.git/annex/"),
+        "is a git-annex pointer instead of the file: run `git annex get` in the clone",
+    ),
+    (
+        (b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--"),
+        "is a web page instead of the file (an error or a login that was saved); fetch it again",
+    ),
+    (
+        (b'{"error"', b'{"message"', b'{"detail"', b"invalid username or password", b"access to model"),
+        "is a server's error message instead of the file; fetch it again",
+    ),
+    (
+        (b"entry not found", b"not found", b"404: not found", b"404 not found", b"repository not found"),
+        'is a server\'s "not found" instead of the file; fetch it again',
+    ),
+)
+"""The first bytes in small letters, and what such a file is and needs."""
+
+
+def pretence(path: Path) -> str | None:
+    """What is wrong with a file that is empty or something else in its place; None where nothing is seen."""
+    size = path.stat().st_size
+    if not size:
+        return "is empty (0 bytes); fetch it again"
+    with path.open("rb") as file:
+        first = file.read(FIRST_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for beginnings, sentence in PRETENDERS:
+        if first.startswith(beginnings):
+            return f"{sentence} ({size} bytes)"
+    return None
+
+
+def ensure_present(path: Path, label: str) -> None:
+    """Raise BadCheckpoint where there is no file, or a link to one that is not there."""
+    if path.is_file():
+        return
+    if path.is_symlink():
+        raise BadCheckpoint(
+            f"{label} is a link to {path.readlink()}, which is not there: fetch the file, or copy the "
+            "checkpoint with its links followed (cp -L)"
+        )
+    if path.is_dir():
+        raise BadCheckpoint(f"{label} must be a file, is a folder")
+    raise BadCheckpoint(f"{label} is missing")
+
+
+def ensure_real(path: Path, label: str) -> None:
+    """Raise BadCheckpoint where a file is empty, a pointer, or a page that was saved in its place."""
+    if wrong := pretence(path):
+        raise BadCheckpoint(f"{label} {wrong}")

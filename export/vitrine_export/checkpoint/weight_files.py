@@ -1,0 +1,113 @@
+"""Which files hold a network's weights: one file, or the shards that an index names. No torch.
+
+As in diffusers, a file without a variant goes before one with a variant (`model.bin` before
+`model.fp16.safetensors`), and safetensors go before a pickle of the same variant.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
+from vitrine_export.checkpoint.layout import read_json
+from vitrine_export.errors import BadCheckpoint
+
+STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+"""What diffusers and transformers call their weight files."""
+
+EXTENSIONS = ("safetensors", "bin")
+VARIANTS = ("", "fp32", "ema", "fp16", "bf16", "fp8", "non_ema")
+"""Between stem and extension, in the order in which they are taken; "" is the file without one."""
+
+UNFINISHED = (".incomplete", ".part", ".crdownload", ".aria2")
+"""How programs that fetch files mark those that are not whole yet."""
+
+_SHARD = re.compile(r"(?P<whole>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.(?P<extension>safetensors|bin)")
+
+
+def weight_files(folder: Path, half: bool) -> tuple[Path, ...]:
+    """The files with a network's weights; `half` takes those marked fp16 before all others.
+
+    Raises BadCheckpoint where there is none, or where a shard or the index of shards is missing.
+    """
+    order = ("fp16", *(variant for variant in VARIANTS if variant != "fp16")) if half else VARIANTS
+    for variant in order:
+        for extension in EXTENSIONS:
+            for stem in STEMS:
+                if found := _of_variant(folder, stem, variant, extension):
+                    return found
+    raise BadCheckpoint(f"{folder.name}/ {_what_instead(folder)}")
+
+
+def _of_variant(folder: Path, stem: str, variant: str, extension: str) -> tuple[Path, ...]:
+    """The one file, or the shards of an index, under either of an index's names; else nothing."""
+    single, *indices = names_of(stem, variant, extension)
+    if _is_there(folder / single):
+        ensure_present(folder / single, f"{folder.name}/{single}")
+        return (folder / single,)
+    for index in indices:
+        if _is_there(folder / index):
+            return _shards(folder, index)
+    return ()
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def names_of(stem: str, variant: str, extension: str) -> tuple[str, ...]:
+    """The single file's name, then the two names that an index may have."""
+    mark = f".{variant}" if variant else ""
+    one = f"{stem}{mark}.{extension}"
+    return tuple(dict.fromkeys((one, f"{stem}.{extension}.index{mark}.json", f"{one}.index.json")))
+
+
+def _shards(folder: Path, index: str) -> tuple[Path, ...]:
+    """The files that an index names, all of them there."""
+    label = f"{folder.name}/{index}"
+    weight_map = read_json(folder / index, label).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise BadCheckpoint(f"{label} has no weight_map, or an empty one; fetch it again")
+    names = sorted({str(name) for name in weight_map.values()})
+    for name in names:
+        if Path(name).name != name:
+            raise BadCheckpoint(f"{label} names {name}: a shard must lie next to its index")
+    missing = [name for name in names if not _is_there(folder / name)]
+    if missing:
+        raise BadCheckpoint(
+            f"{label} names {', '.join(missing)}, which is not next to it "
+            f"({len(missing)} of {len(names)} shards missing); fetch it"
+        )
+    for name in names:
+        ensure_present(folder / name, f"{folder.name}/{name}")
+        ensure_real(folder / name, f"{folder.name}/{name}")
+    return tuple(folder / name for name in names)
+
+
+def _what_instead(folder: Path) -> str:
+    """Why a folder has no weights that can be read, and what to do, from the names in it."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    for name in names:
+        if shard := _SHARD.fullmatch(name):
+            return f"has {name} but no index of shards: fetch {_index_name(shard)}"
+    if unfinished := [name for name in names if name.endswith(UNFINISHED)]:
+        return f"has {unfinished[0]}, a download that did not end; fetch it again"
+    if others := [name for name in names if may_hold_weights(name)]:
+        return (
+            f"has no weights under a known name, but {', '.join(others[:3])}: known are "
+            f"{STEMS[0]}[.VARIANT].safetensors or .bin with a variant of {', '.join(filter(None, VARIANTS))} "
+            f"(or the stems {', '.join(STEMS[1:])}); fetch such a file, or rename it if it is one"
+        )
+    wanted = ", ".join(f"{stem}.safetensors" for stem in STEMS)
+    return f"has no weights: none of {wanted}, nor the same as .bin or with a variant; fetch it"
+
+
+def _index_name(shard: re.Match[str]) -> str:
+    stem, _, variant = shard["whole"].partition(".")
+    return names_of(stem, variant, shard["extension"])[1]
+
+
+def may_hold_weights(name: str) -> bool:
+    """Whether a file of this name may be weights, of whatever program."""
+    return name.endswith((".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".msgpack", ".h5"))
