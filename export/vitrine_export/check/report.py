@@ -26,9 +26,9 @@ from vitrine_export.checkpoint.weight_files import may_hold_weights
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.adopt import check_file
-from vitrine_export.exporting.order import AS_THEY_ARE
+from vitrine_export.exporting.recipes import RECIPES, Recipe
 from vitrine_export.exporting.stage_files import source_of
-from vitrine_export.exporting.tokenizers import FILES as TOKENIZERS
+from vitrine_export.exporting.tokenizers import PARTS as TOKENIZERS
 from vitrine_export.exporting.tokenizers import REQUIRED
 
 NOT_LOOKED_AT = Kind("not looked at")
