@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
+from typing import Any
 
 from vitrine_orchestrator.sampling.config import IDLE, UnsupportedScheduler, typed
 
