@@ -35,7 +35,7 @@ def main() -> int:
         "--end", type=int, metavar="PID", help="end the server, this process, for a dead model"
     )
     args = parser.parse_args()
-    dead = [stage for stage in STAGES if stage.in_flight]
+    dead = [stage for stage in STAGES if stage.backend == "python"]
     wrong: dict[str, str] = {}
     for again in range(args.tries):
         time.sleep(args.pause if again else 0)

@@ -67,8 +67,8 @@ def _summary(stage: Stage) -> tuple[str, ...]:
         f"[`{stage.name}`](#{stage.name})",
         stage.backend,
         str(stage.max_batch) if stage.max_batch else "–",
-        f"{stage.queue_delay_us} µs" if stage.max_batch else "–",
-        f"{stage.queue_size}, {stage.queue_timeout_us // 1_000_000} s",
+        f"{stage.queue.delay_us} µs" if stage.max_batch else "–",
+        f"{stage.queue.size}, {stage.queue.timeout_us // 1_000_000} s",
         str(stage.in_flight) if stage.in_flight else "–",
         ", ".join(name for name in PROFILES if name in own),
     )

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import Literal, get_args
 
-from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, STAGES, Dim, Stage, Tensor
+from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, STAGES, Dim, Network, Service, Stage, Tensor
 
 Profile = Literal["cpu", "cuda", "tensorrt"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 HEADER = """\
-# Derived from the stage table: change orchestrator/vitrine_orchestrator/stages.py, then run
+# Derived from the stage table: change orchestrator/vitrine_orchestrator/stages/, then run
 # python -m vitrine_orchestrator.configs
 """
 
@@ -43,7 +43,11 @@ def config_pbtxt(stage: Stage, profile: Profile) -> str:
     ]
     if stage.decoupled:
         lines.append("model_transaction_policy { decoupled: true }")
-    lines += _network(stage, profile) if stage.backend == "onnxruntime" else _python(stage, profile)
+    match stage.runs:
+        case Network():
+            lines += _network(stage, stage.runs, profile)
+        case Service():
+            lines += _python(stage, stage.runs, profile)
     return HEADER + "\n".join(lines) + "\n"
 
 
@@ -60,15 +64,15 @@ def _tensors(kind: str, tensors: tuple[Tensor, ...]) -> list[str]:
 
 def _queue(stage: Stage) -> list[str]:
     """Priority 1 goes first, 2 is the default, 3 is for work that nobody waits for."""
-    delay = f"  max_queue_delay_microseconds: {stage.queue_delay_us}"
+    delay = f"  max_queue_delay_microseconds: {stage.queue.delay_us}"
     return [
         "dynamic_batching {",
         *([delay] if stage.max_batch else []),
         "  priority_levels: 3",
         "  default_priority_level: 2",
         "  default_queue_policy {",
-        f"    max_queue_size: {stage.queue_size}",
-        f"    default_timeout_microseconds: {stage.queue_timeout_us}",
+        f"    max_queue_size: {stage.queue.size}",
+        f"    default_timeout_microseconds: {stage.queue.timeout_us}",
         "    allow_timeout_override: true",
         "  }",
         "}",
@@ -79,17 +83,17 @@ def _parameter(key: str, value: str) -> str:
     return f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
 
 
-def _python(stage: Stage, profile: Profile) -> list[str]:
-    lines = [_parameter("in_flight", str(stage.in_flight))]
+def _python(stage: Stage, runs: Service, profile: Profile) -> list[str]:
+    lines = [_parameter("in_flight", str(runs.in_flight))]
     if stage.on_gpu:
         lines.append(_parameter("provider", profile))
     return lines
 
 
-def _network(stage: Stage, profile: Profile) -> list[str]:
+def _network(stage: Stage, runs: Network, profile: Profile) -> list[str]:
     lines = [f'default_model_filename: "{NETWORK_FILE}"', *_warm_up(stage)]
     if profile == "cpu":
-        turns = [_parameter("in_turn", "1")] if stage.in_turn else []
+        turns = [_parameter("in_turn", "1")] if runs.in_turn else []
         return [*lines, _parameter("intra_op_thread_count", "0"), *turns]
     if profile == "tensorrt":
         return [*lines, *_tensorrt(stage)]

@@ -17,8 +17,9 @@ from pathlib import Path
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.manifest import read_manifest, versions
-from vitrine_orchestrator.stages import AT_WORK, SIZES, Tensor, networks, numpy_dtype
+from vitrine_orchestrator.stages import SIZES, Tensor, networks, numpy_dtype, stage
 
+AT_WORK = stage("try_on").in_flight  # try-ons
 FOLDER = Path("/dev/shm")
 FULL = "shared memory pool"  # in Triton's sentence (2.51) for a part that cannot grow
 

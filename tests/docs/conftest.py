@@ -44,6 +44,8 @@ def make_reference():
 def metric_names():
     """Every metric of ours."""
     from vitrine_orchestrator.adapters.metrics import FAMILIES
+    from vitrine_orchestrator.adapters.programs import PROGRAMS
     from vitrine_orchestrator.batching.metrics import FIGURES
 
-    return {one.name for one in (*FAMILIES, *FIGURES)}
+    figures = [figure for row in PROGRAMS.values() for figure in row.figures]
+    return {one.name for one in (*FAMILIES, *FIGURES, *figures)}

@@ -59,5 +59,5 @@ def test_the_queues_of_the_operations_page_are_those_of_the_code(root):
     page = (root / "docs" / "operations.md").read_text()
     for name in ("try_on", "try_on_stream"):
         row = stage(name)
-        assert f"{row.in_flight} in flight, {row.queue_size} in Triton's queue" in page
-        assert f"{row.queue_timeout_us // 1_000_000} s, or the request's own" in page
+        assert f"{row.in_flight} in flight, {row.queue.size} in Triton's queue" in page
+        assert f"{row.queue.timeout_us // 1_000_000} s, or the request's own" in page

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from vitrine.errors import Busy, Unavailable
 from vitrine_orchestrator.adapters.sending import has_room, send_last, size
-from vitrine_orchestrator.shared_memory import MIB, at_once, complaint, need
-from vitrine_orchestrator.stages import AT_WORK, STAGES
+from vitrine_orchestrator.shared_memory import AT_WORK, MIB, at_once, complaint, need
+from vitrine_orchestrator.stages import STAGES
 
 MODELS = [row.name for row in STAGES]
 SMALL = need(MODELS, 256, 192)

@@ -22,7 +22,6 @@ SHARES = (0.2, 0.4, 0.55, 0.7, 0.85, 0.95)
 STEADY, TOO_MUCH = 0.7, 3.0  # of capacity
 BUSY = "busy"
 AFTERWARDS_S = 5.0
-PROMISE_PLACES = ("in_flight", "queue_size")  # what `try_on` takes before it refuses
 
 
 async def curve(bench: Bench) -> None:
@@ -84,7 +83,7 @@ async def overload(bench: Bench) -> None:
 
 
 def _judge_overload(bench: Bench, found: Sequence[Outcome], capacity: float, unloaded: float) -> None:
-    places = sum(getattr(stage("try_on"), name) for name in PROMISE_PLACES)
+    places = stage("try_on").in_flight + stage("try_on").queue.size  # what it takes before it refuses
     promise = places / capacity + unloaded
     refused, done, add = seconds_of(found, BUSY), seconds_of(found), bench.report.add
     ends = words(found)

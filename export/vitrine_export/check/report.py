@@ -100,8 +100,9 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
         _note(report, lambda: checkpoint.scheduler)
     if not report.problems:
         _note(report, lambda: check_widths(checkpoint))
-    for stage in AS_THEY_ARE:
-        _note(report, partial(_file, checkpoint, stage))
+    for recipe in RECIPES:
+        if recipe.source:
+            _note(report, partial(_file, checkpoint, recipe))
     report.unused += list(_unused(report, checkpoint, used))
 
 
@@ -148,12 +149,12 @@ def _tokenizer(checkpoint: Checkpoint, part: str) -> None:
         ensure_real(path, f"{part}/{name}")
 
 
-def _file(checkpoint: Checkpoint, stage: str) -> None:
+def _file(checkpoint: Checkpoint, recipe: Recipe) -> None:
     """A person network that comes as a file: its inputs and outputs."""
-    source = source_of(checkpoint, stage)
+    source = source_of(checkpoint, recipe)
     ensure_real(source, f"{source.parent.name}/{source.name}")
     if source.suffix == ".onnx":
-        check_file(stage, source)
+        check_file(recipe.stage, source)
 
 
 def _unused(report: Report, checkpoint: Checkpoint, used: set[Path]) -> Iterable[str]:

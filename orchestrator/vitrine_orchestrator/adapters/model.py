@@ -20,7 +20,8 @@ from vitrine_orchestrator.pipelines.context import Context, read_report
 from vitrine_orchestrator.pipelines.memo import NoMemo
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stage_calls import Stages
-from vitrine_orchestrator.stages import ENCODING, stage
+from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.shared import ENCODING
 
 Keeps = Literal["values", "answers"]
 """What a model prepares itself, in every tier; or what those answered that it asks, in its memory."""

@@ -1,1 +1,1 @@
-"""The denoise model: jobs, the in-flight batcher, the garment cache and the thread that owns them."""
+"""In-flight batching of denoising steps for every family: jobs, their queue, the thread that owns them."""

@@ -43,4 +43,4 @@ def _needed(row: Stage) -> str:
     """The file without which a version of this model cannot be loaded."""
     if row.needs_manifest:
         return "manifest.json"
-    return "model.py" if row.in_flight else NETWORK_FILE
+    return "model.py" if row.backend == "python" else NETWORK_FILE

@@ -22,7 +22,7 @@ from vitrine_orchestrator.pipelines.fields import Inputs
 from vitrine_orchestrator.pipelines.memo import Source
 from vitrine_orchestrator.pipelines.request import Garment, TryOnRequest, read_request
 from vitrine_orchestrator.stage_calls import Arrays, Timed
-from vitrine_orchestrator.stages import GARMENT_CONDITIONING, PERSON_CONDITIONING, TEXT_CONDITIONING
+from vitrine_orchestrator.stages.try_on import GARMENT_CONDITIONING, PERSON_CONDITIONING, TEXT_CONDITIONING
 
 Watch = Callable[[str, int], Coroutine[Any, Any, None]]
 """Follows a denoising job: (its name, which garment from 0)."""

@@ -1,0 +1,124 @@
+"""What a row of the stage table says. See `vitrine_orchestrator.stages`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Dim = int | str
+"""A fixed size, or the name of one that varies (a row of `SIZES`); -1 varies without a name."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output; `dims` are without the batch."""
+
+    name: str
+    dtype: Literal["FP32", "INT32", "INT64", "UINT8", "UINT64", "BOOL", "STRING"]
+    dims: tuple[Dim, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size that depends on the checkpoint or the request.
+
+    `least` to `most` is what an engine is built for, `doll` the paper-doll checkpoint's, `full` IDM-VTON's.
+    """
+
+    least: int
+    doll: int
+    full: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """The stage is one exported graph, run by ONNX Runtime."""
+
+    max_batch: int  # rows of one call
+    in_turn: bool = False  # whether its calls on the CPU take turns with the denoiser's: see turns.py
+    tolerance: float = 1e-3  # largest absolute difference between the exported and the torch network
+
+
+@dataclass(frozen=True)
+class Service:
+    """The stage is a Python model of ours; its tensors have no batch dimension."""
+
+    in_flight: int  # requests answered at the same time
+    decoupled: bool = False  # many responses for one request
+
+
+@dataclass(frozen=True)
+class Queue:
+    """How requests wait before the stage runs them."""
+
+    size: int = 128  # more waiting requests than this are refused as busy
+    timeout_us: int = 60_000_000  # waited longer: refused as busy
+    delay_us: int = 500  # how long a network waits for others to share its call
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model: what it takes and gives, what runs it, how requests wait for it."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    runs: Network | Service
+    queue: Queue = Queue()
+    of_checkpoint: bool = True  # whether what it answers depends on the checkpoint
+    on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
+
+    @property
+    def backend(self) -> Literal["onnxruntime", "python"]:
+        """Triton's name of what runs it."""
+        return "python" if isinstance(self.runs, Service) else "onnxruntime"
+
+    @property
+    def max_batch(self) -> int:
+        """Rows of one call; 0: the tensors have no batch dimension."""
+        return self.runs.max_batch if isinstance(self.runs, Network) else 0
+
+    @property
+    def tolerance(self) -> float:
+        """The largest difference that the export of a network may make; 0 for a Python model."""
+        return self.runs.tolerance if isinstance(self.runs, Network) else 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that a Python model answers at the same time; 0 for a network."""
+        return self.runs.in_flight if isinstance(self.runs, Service) else 0
+
+    @property
+    def decoupled(self) -> bool:
+        """Whether one request has many responses."""
+        return isinstance(self.runs, Service) and self.runs.decoupled
+
+    @property
+    def needs_manifest(self) -> bool:
+        """Models of ours read the checkpoint's manifest from their version folder."""
+        return self.backend == "python" and self.of_checkpoint
+
+
+def optional(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The same tensors, which a request may leave out."""
+    return tuple(Tensor(t.name, t.dtype, t.dims, optional=True) for t in tensors)
+
+
+_NUMPY: dict[str, np.dtype] = {
+    "FP32": np.dtype(np.float32),
+    "INT32": np.dtype(np.int32),
+    "INT64": np.dtype(np.int64),
+    "UINT8": np.dtype(np.uint8),
+    "UINT64": np.dtype(np.uint64),
+    "BOOL": np.dtype(np.bool_),
+    "STRING": np.dtype(np.object_),
+}
+
+
+def numpy_dtype(tensor: Tensor) -> np.dtype:
+    """The numpy dtype of a tensor; STRING is object (bytes)."""
+    return _NUMPY[tensor.dtype]

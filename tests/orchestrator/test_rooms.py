@@ -1,0 +1,58 @@
+"""The rule of imports: what is general knows no family, and no family knows another."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import vitrine_orchestrator
+
+ROOT = Path(vitrine_orchestrator.__file__).parent
+FAMILIES = ("try_on",)
+"""Folders of families; the adapters alone may import them all."""
+GENERAL = ("sampling", "batching", "engine")
+WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton")
+ABOVE = {  # a folder: those that it must not import
+    "sampling": ("batching", "engine", *FAMILIES, "pipelines", "adapters", "embedded"),
+    "engine": ("batching", "sampling", *FAMILIES, "pipelines", "adapters", "embedded"),
+    "batching": (*FAMILIES, "cache", "pipelines", "adapters", "embedded"),
+    "cache": ("batching", *FAMILIES),
+    **dict.fromkeys(FAMILIES, ("pipelines", "adapters", "embedded")),
+}
+
+
+def imported(folder):
+    """(file, package of the orchestrator) of every import in a folder, those inside functions included."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                first, _, rest = name.partition(".")
+                if first == "vitrine_orchestrator" and rest:
+                    yield path, rest.split(".")[0]
+
+
+@pytest.mark.parametrize("folder", ABOVE)
+def test_a_folder_imports_nothing_above_it(folder):
+    """The table above says what lies above."""
+    wrong = [(path.name, package) for path, package in imported(folder) if package in ABOVE[folder]]
+    assert not wrong
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_family_imports_another(family):
+    """Each could be removed without touching the others."""
+    others = set(FAMILIES) - {family}
+    assert not [(path, package) for path, package in imported(family) if package in others]
+
+
+@pytest.mark.parametrize("folder", GENERAL)
+def test_what_is_general_names_no_family(folder):
+    """No word of a family stands in its code, comments or names."""
+    found = [
+        (path.name, word)
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for word in WORDS
+        if word in path.read_text().lower()
+    ]
+    assert not found
