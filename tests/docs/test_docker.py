@@ -11,8 +11,8 @@ import pytest
 import yaml
 from vitrine_orchestrator.configs import PROFILES
 from vitrine_orchestrator.embedded.ports import USUAL
-from vitrine_orchestrator.shared_memory import need
-from vitrine_orchestrator.stages import AT_WORK, SIZES, STAGES
+from vitrine_orchestrator.shared_memory import AT_WORK, need
+from vitrine_orchestrator.stages import SIZES, STAGES
 
 DOCKER = Path(__file__).parents[2] / "docker"
 YAMLS = sorted(DOCKER.rglob("*.yaml"))
