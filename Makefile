@@ -34,7 +34,7 @@ export: setup ## export the checkpoint's networks into model_repository (does no
 	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
 
 demo: export ## a try-on of several garments on several dolls through a real Triton; prints where the picture is
-	$(BIN)/python -m vitrine_export.demo --out build/demo
+	$(BIN)/python -m vitrine_measure.demo --out build/demo
 
 serve: export ## start Triton on this machine and keep it until Ctrl-C
 	$(BIN)/vitrine serve
@@ -55,7 +55,7 @@ soak: export ## 30 minutes of mixed load, faulty clients and a busy operator; re
 
 bench-cache: export ## time the cache's tiers beside boto3's, and warm try-ons; writes build/bench-cache.json
 	$(BIN)/vitrine-export dolls --seed 5 --count 1 --out build/bench-cache
-	$(BIN)/python -m vitrine_orchestrator.cache.bench --repository $(REPOSITORY) \
+	$(BIN)/python -m vitrine_measure.cache.bench --repository $(REPOSITORY) \
 		--picture build/bench-cache/00000/person.png
 
 soak-cache: setup ## kill processes of the cache at random, and its model-based test, for SECONDS each (600)

@@ -9,7 +9,7 @@ from pathlib import Path
 from vitrine import errors
 from vitrine.errors import VitrineError
 from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
-from vitrine_export.perf.tool import PerfFailed
+from vitrine_measure.perf.tool import PerfFailed
 from vitrine_orchestrator.adapters.metrics import FAMILIES
 from vitrine_orchestrator.adapters.programs import PROGRAMS
 from vitrine_orchestrator.batching.metrics import FIGURES, Figure

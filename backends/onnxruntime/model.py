@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
-from vitrine_orchestrator.lanes import Lanes, cores
-from vitrine_orchestrator.turns import NoTurns, open_turns
+from vitrine_orchestrator.cores.row_split import Lanes, cores
+from vitrine_orchestrator.cores.turn_lock import NoTurns, open_turns
 
 Arrays = dict[str, np.ndarray]
 

@@ -33,24 +33,24 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("vitrine_export.release.publish", "add an exported repository to a served one as a release"),
     "withdraw": ("vitrine_export.release.withdraw", "remove a release, and what no other release needs"),
     "parity": ("vitrine_export.parity", "compare the nets with arrays of the released code"),
-    "flops": ("vitrine_export.flops", "count the work of a picture, released and with the exact savings"),
-    "dolls": ("vitrine_export.dolls.command", "draw paper dolls with the true answer of every stage"),
+    "flops": ("vitrine_measure.flops", "count the work of a picture, released and with the exact savings"),
+    "dolls": ("vitrine_world.dolls.command", "draw paper dolls with the true answer of every stage"),
     "train": ("vitrine_export.training.command", "train the paper-doll checkpoint from seeds"),
-    "score": ("vitrine_export.score.command", "measure a checkpoint on dolls that it was never trained on"),
+    "score": ("vitrine_measure.score.command", "measure a checkpoint on dolls that it was never trained on"),
     "perf": (
-        "vitrine_export.perf.command",
+        "vitrine_measure.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",
     ),
     "bench": (
-        "vitrine_export.bench.command",
+        "vitrine_measure.service.command",
         "measure the service, compared with what it replaces and its engine alone",
     ),
     "engine-speed": (
-        "vitrine_export.engine_speed.command",
+        "vitrine_measure.engine.command",
         "time the torch engine at real size, each saving compared with the plain computation",
     ),
     "soak": (
-        "vitrine_export.load.soak_command",
+        "vitrine_measure.load.soak_command",
         "load a server with faulty clients and a busy operator; report what leaked or died",
     ),
     "real-size": (
@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "try the fp16 export of both UNets at their real size",
     ),
     "trial": (
-        "vitrine_export.trial.command",
+        "vitrine_measure.trial.command",
         "make, check, export and serve a checkpoint with random weights",
     ),
 }

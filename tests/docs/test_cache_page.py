@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from vitrine_orchestrator.cache.feed import KEPT_S, LOOK_S
+from vitrine_orchestrator.cache.invalidation_feed import KEPT_S, LOOK_S
 from vitrine_orchestrator.cache.tier import COUNTERS
 
 FAULTS = 30

@@ -5,11 +5,12 @@ import re
 import pytest
 from tritonclient.utils import InferenceServerException
 from vitrine.wire import read_error
-from vitrine_orchestrator.fitting import FITS
+from vitrine_orchestrator.images.fitting import FITS
 from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_orchestrator.pictures import SAVING, Limits
-from vitrine_orchestrator.pipelines import fields, request
 from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.try_on import try_on_request as request
+from vitrine_orchestrator.wire import fields
 
 LIMITS = Limits()
 SAID = {  # what a row must say, from the code

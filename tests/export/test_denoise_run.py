@@ -7,19 +7,19 @@ import torch
 from vitrine_export.checkpoint import open_checkpoint
 from vitrine_export.exporting.denoise import graphs_of
 from vitrine_export.exporting.onnx_file import write
-from vitrine_export.nets.forms import Job as TorchJob
-from vitrine_export.nets.forms import plain
 from vitrine_export.nets.pipeline import guided
+from vitrine_export.nets.step_forms import Job as TorchJob
+from vitrine_export.nets.step_forms import plain
 from vitrine_orchestrator.batching.batcher import Batcher
 from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.batching.metrics import Counters
 from vitrine_orchestrator.engine.onnx_device import cpu
 from vitrine_orchestrator.sampling.noise import initial_noise, step_noise
 from vitrine_orchestrator.sampling.schedules import Schedules
+from vitrine_orchestrator.try_on.denoise_request import JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.try_on.garment_cache import GarmentCache
 from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments
-from vitrine_orchestrator.try_on.request import JobShapes, read_request
 
 pytestmark = pytest.mark.timeout(900)  # four graphs are exported first
 

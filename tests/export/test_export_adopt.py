@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.exporting.adopt import adopt
+from vitrine_export.exporting.adopted_onnx import adopt
+from vitrine_export.exporting.adopted_torchscript import adopt_script
 from vitrine_export.exporting.onnx_file import session
-from vitrine_export.exporting.torchscript import adopt_script
 from vitrine_orchestrator.stages import stage
 
 

@@ -16,8 +16,8 @@ from vitrine_export.exporting.network import stage_network
 from vitrine_export.exporting.onnx_file import difference, session, write
 from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages import STAGES, networks, stage
-from vitrine_orchestrator.tokens import Tokens
 from vitrine_orchestrator.try_on.facts import read_facts
+from vitrine_orchestrator.try_on.tokens import Tokens
 
 QUICK = ("text_encoder_2", "image_encoder", "parsing_atr", "parsing_lip", "densepose", "prepare_text")
 """The stages whose graphs are small enough to be exported in a test."""
@@ -176,7 +176,7 @@ def test_one_failure_does_not_stop_the_others(tiny_checkpoint, tmp_path, monkeyp
     """The stages after it are exported, it is reported at the end, and only it is made by the next run."""
     words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path)]
     words += ["--jobs", "1", "--stages", "parsing_atr", "parsing_lip"]
-    from vitrine_export.exporting import adopt
+    from vitrine_export.exporting import adopted_onnx as adopt
 
     right = adopt._itself
     wrong = {"parsing_atr"}

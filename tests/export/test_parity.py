@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from vitrine_export import parity
 from vitrine_export.nets import build_garment, build_tryon, released_state_dict
-from vitrine_export.nets.forms import Job, plain
 from vitrine_export.nets.pipeline import Choices, Inputs, Nets, run
+from vitrine_export.nets.step_forms import Job, plain
 from vitrine_export.parity.pipes import given_noise
 
 DATA = Path(__file__).parents[1] / "data"

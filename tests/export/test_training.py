@@ -8,10 +8,10 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler
 from torch import nn
-from vitrine_export.dolls import draw_garment, sample
 from vitrine_export.nets import released_config
 from vitrine_export.training import draws, latents, recipe, tryon
 from vitrine_export.training.loop import Plan, averaged_weights, fit, learning_rate
+from vitrine_world.dolls import draw_garment, sample
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "paper-doll"
 PLAN = Plan(steps=7, batch=1, lr=0.1, warmup=2, save_every=2)

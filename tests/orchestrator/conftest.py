@@ -8,9 +8,9 @@ from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.sampling.noise import initial_noise, step_noise
 from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, advance
 from vitrine_orchestrator.sampling.schedules import Schedules
+from vitrine_orchestrator.try_on.denoise_request import JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.fake import conditioning_mark, garment_mark, prediction
 from vitrine_orchestrator.try_on.program import TryOnProgram
-from vitrine_orchestrator.try_on.request import JobShapes, read_request
 
 CONFIG = {
     "_class_name": "DDPMScheduler",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vitrine.errors import BadRequest
-from vitrine_orchestrator.fitting import FITS, fitted
+from vitrine_orchestrator.images.fitting import FITS, fitted
 
 WIDTH, HEIGHT = 192, 256
 SIDES = st.integers(32, 400)

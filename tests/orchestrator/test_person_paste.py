@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from vitrine_orchestrator.person.paste import pasted, seam_of
+from vitrine_orchestrator.images.paste_back import pasted, seam_of
 
 PICTURES = arrays(np.uint8, (24, 18, 3))
 

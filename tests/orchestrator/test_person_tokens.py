@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from vitrine_orchestrator.tokens import LENGTH, Tokens
+from vitrine_orchestrator.try_on.tokens import LENGTH, Tokens
 
 WORDS = {"!": 0, "model": 1, "is": 2, "wearing": 3, "<start>": 4, "<end>": 5}
 

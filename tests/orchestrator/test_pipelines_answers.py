@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from vitrine.errors import NotFound
 from vitrine_orchestrator.cache.key import EVERYTHING, owner
-from vitrine_orchestrator.cache.opening import CacheSettings, open_cache
-from vitrine_orchestrator.pipelines.answers import KnownAnswers, open_answers
-from vitrine_orchestrator.pipelines.context import read_report, report_array, text_array
-from vitrine_orchestrator.pipelines.recall import Item, content_array, recalled, recipe_of
+from vitrine_orchestrator.cache.open_cache import CacheSettings, open_cache
+from vitrine_orchestrator.pipeline.request_context import read_report, report_array, text_array
+from vitrine_orchestrator.try_on.cached_answers import KnownAnswers, open_answers
+from vitrine_orchestrator.try_on.prepared_items import Item, content_array, recalled, recipe_of
 
 PIPELINE = "0" * 64
 SHOWN = {"person": "mask_latent", "garment": "garment_latents", "text": "prompt_embeds"}

@@ -7,12 +7,13 @@ from vitrine_orchestrator.cache.key import IMPORTED, Key, owner
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person.labels import Label
 from vitrine_orchestrator.pictures import encode
-from vitrine_orchestrator.pipelines.context import Context, read_report
-from vitrine_orchestrator.pipelines.garment import prepare_garment
-from vitrine_orchestrator.pipelines.person import prepare_person
-from vitrine_orchestrator.pipelines.text import prepare_text
-from vitrine_orchestrator.stage_calls import FakeStages
+from vitrine_orchestrator.pipeline.request_context import read_report
 from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import FakeStages
+from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.try_on.prepare_garment import prepare_garment
+from vitrine_orchestrator.try_on.prepare_person import prepare_person
+from vitrine_orchestrator.try_on.prepare_text import prepare_text
 
 MANIFEST = Manifest(
     family="idm_vton",
@@ -106,7 +107,7 @@ def tokenizers():
 
 async def test_a_person_gets_every_output_of_its_row():
     """Names are those of the stage table, shapes those of the checkpoint."""
-    outputs = await prepare_person(Context(networks(), MANIFEST), {"person": texts(encode(PHOTO))})
+    outputs = await prepare_person(TryOnContext(networks(), MANIFEST), {"person": texts(encode(PHOTO))})
     assert list(outputs) == [tensor.name for tensor in stage("prepare_person").outputs]
     shapes = {name: array.shape for name, array in outputs.items()}
     assert shapes["image"] == (128, 96, 3)
@@ -119,7 +120,7 @@ async def test_a_person_gets_every_output_of_its_row():
 async def test_masked_picture_and_pose_are_encoded_in_one_batch():
     """One call of the VAE encoder with two rows; the first is mid-grey inside the mask."""
     stages = networks()
-    outputs = await prepare_person(Context(stages, MANIFEST), {"person": texts(encode(PHOTO))})
+    outputs = await prepare_person(TryOnContext(stages, MANIFEST), {"person": texts(encode(PHOTO))})
     (pixels,) = [given["pixels"] for name, given in stages.calls if name == "vae_encoder"]
     assert pixels.shape == (2, 3, 128, 96)
     assert not pixels[0][:, outputs["mask"] > 0].any()
@@ -127,7 +128,7 @@ async def test_masked_picture_and_pose_are_encoded_in_one_batch():
 
 async def test_raw_and_encoded_pictures_are_the_same_person():
     """A person is known by pixels, not by how they were sent."""
-    context = Context(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, FakeMemo())
     encoded = await prepare_person(context, {"person": texts(encode(PHOTO))})
     raw = await prepare_person(context, {"person_raw": PHOTO})
     assert read_report(raw)["sources"] == {"person": "memory"}
@@ -137,7 +138,7 @@ async def test_raw_and_encoded_pictures_are_the_same_person():
 @pytest.mark.parametrize("change", [{"category": texts("dresses")}, {"crop": texts("crop")}])
 async def test_a_person_of_another_category_or_crop_is_made_anew(change):
     """What changes the result changes the key."""
-    context = Context(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, FakeMemo())
     first = await prepare_person(context, {"person_raw": PHOTO[:100]})
     second = await prepare_person(context, {"person_raw": PHOTO[:100], **change})
     assert read_report(second)["sources"] == {"person": "fresh"}
@@ -146,7 +147,7 @@ async def test_a_person_of_another_category_or_crop_is_made_anew(change):
 
 async def test_a_person_is_found_by_id_alone():
     """Once sent with an id, the picture need not be sent again."""
-    context = Context(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, FakeMemo())
     first = await prepare_person(context, {"person_raw": PHOTO, "person_id": texts("anna")})
     again = await prepare_person(context, {"person_id": texts("anna")})
     assert (again["image"] == first["image"]).all()
@@ -155,7 +156,7 @@ async def test_a_person_is_found_by_id_alone():
 async def test_a_new_picture_replaces_what_an_id_had():
     """A person's new photo makes the old one be forgotten, in every category."""
     memo = FakeMemo()
-    context = Context(networks(), MANIFEST, memo)
+    context = TryOnContext(networks(), MANIFEST, memo)
     for category in ("upper_body", "dresses"):
         await prepare_person(
             context, {"person_raw": PHOTO, "person_id": texts("anna"), "category": texts(category)}
@@ -172,18 +173,18 @@ async def test_a_new_picture_counts_even_where_nothing_can_be_forgotten():
         async def forget(self, owner):
             raise Unavailable("the folder cannot be written")
 
-    context = Context(networks(), MANIFEST, Stuck())
+    context = TryOnContext(networks(), MANIFEST, Stuck())
     for picture in (PHOTO, 255 - PHOTO):
         outputs = await prepare_person(context, {"person": texts(encode(picture)), "person_id": texts("ann")})
         assert read_report(outputs)["sources"] == {"person": "fresh"}
-    plain = await prepare_person(Context(networks(), MANIFEST), {"person": texts(encode(255 - PHOTO))})
+    plain = await prepare_person(TryOnContext(networks(), MANIFEST), {"person": texts(encode(255 - PHOTO))})
     np.testing.assert_array_equal(outputs["image"], plain["image"])
 
 
 async def test_the_answer_is_of_the_picture_that_was_sent():
     """Even where others keep sending other pictures under the same id, and theirs are what the memo finds."""
     others = FakeMemo()
-    await prepare_person(Context(networks(), MANIFEST, others), {"person": texts(encode(PHOTO))})
+    await prepare_person(TryOnContext(networks(), MANIFEST, others), {"person": texts(encode(PHOTO))})
     (theirs,) = others.kept.values()
 
     class Busy(FakeMemo):
@@ -191,14 +192,14 @@ async def test_the_answer_is_of_the_picture_that_was_sent():
             return theirs, "memory"
 
     inputs = {"person": texts(encode(255 - PHOTO)), "person_id": texts("ann")}
-    outputs = await prepare_person(Context(networks(), MANIFEST, Busy()), inputs)
+    outputs = await prepare_person(TryOnContext(networks(), MANIFEST, Busy()), inputs)
     assert read_report(outputs)["sources"] == {"person": "fresh"}
     assert not np.array_equal(outputs["image"], theirs["image"])
 
 
 async def test_an_unknown_id_is_not_found():
     """The message says what to do."""
-    context = Context(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, FakeMemo())
     with pytest.raises(NotFound, match="'eve' is not known: send its picture once"):
         await prepare_person(context, {"person_id": texts("eve")})
 
@@ -208,9 +209,9 @@ async def test_imported_pictures_are_prepared_when_their_ids_are_asked_for():
     memo = FakeMemo()
     memo.kept[Key("upper_body", owner("person", "ann"), IMPORTED)] = {"image": PHOTO}
     memo.kept[Key("garment", owner("garment", "coat"), IMPORTED)] = {"image": PHOTO}
-    context = Context(networks(), MANIFEST, memo)
+    context = TryOnContext(networks(), MANIFEST, memo)
     for prepare, name, id in ((prepare_person, "person", "ann"), (prepare_garment, "garment", "coat")):
-        sent = await prepare(Context(networks(), MANIFEST), {f"{name}_raw": PHOTO})
+        sent = await prepare(TryOnContext(networks(), MANIFEST), {f"{name}_raw": PHOTO})
         by_id = {f"{name}_id": texts(id)}
         outputs = [await prepare(context, by_id) for _ in range(2)]
         assert [read_report(one)["sources"][name] for one in outputs] == ["fresh", "memory"]
@@ -224,14 +225,14 @@ async def test_a_person_without_a_body_is_refused_with_advice():
     """The caller can take another picture."""
     stages = networks(densepose=lambda given: {"parts": np.zeros((1, 512, 384), np.uint8)})
     with pytest.raises(BadRequest, match="no body found"):
-        await prepare_person(Context(stages, MANIFEST), {"person_raw": PHOTO})
+        await prepare_person(TryOnContext(stages, MANIFEST), {"person_raw": PHOTO})
 
 
 async def test_a_failing_network_names_itself():
     """Whoever reads the error knows which stage to look at."""
     stages = networks(parsing_lip=StageFailed("parsing_lip", "out of memory"))
     with pytest.raises(StageFailed, match="parsing_lip: out of memory"):
-        await prepare_person(Context(stages, MANIFEST), {"person_raw": PHOTO})
+        await prepare_person(TryOnContext(stages, MANIFEST), {"person_raw": PHOTO})
 
 
 @pytest.mark.parametrize(
@@ -249,13 +250,13 @@ async def test_a_failing_network_names_itself():
 async def test_a_bad_person_is_refused_by_name(inputs, complaint):
     """Field, rule and value are in the message."""
     with pytest.raises(BadRequest, match=complaint):
-        await prepare_person(Context(networks(), MANIFEST), inputs)
+        await prepare_person(TryOnContext(networks(), MANIFEST), inputs)
 
 
 async def test_a_garment_gets_every_output_of_its_row():
     """The unconditional tokens are those of an all-zero input, not of a white picture."""
     stages = networks()
-    outputs = await prepare_garment(Context(stages, MANIFEST), {"garment": texts(encode(PHOTO))})
+    outputs = await prepare_garment(TryOnContext(stages, MANIFEST), {"garment": texts(encode(PHOTO))})
     assert list(outputs) == [tensor.name for tensor in stage("prepare_garment").outputs]
     assert outputs["garment_latents"].shape == (4, 16, 12)
     assert not outputs["negative_image_tokens"].any()
@@ -264,7 +265,7 @@ async def test_a_garment_gets_every_output_of_its_row():
 
 async def test_a_garment_is_remembered_by_its_id():
     """A wardrobe is sent once."""
-    context = Context(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, FakeMemo())
     await prepare_garment(context, {"garment_raw": PHOTO, "garment_id": texts("coat")})
     again = await prepare_garment(context, {"garment_id": texts("coat")})
     assert read_report(again)["sources"] == {"garment": "memory"}
@@ -273,7 +274,7 @@ async def test_a_garment_is_remembered_by_its_id():
 async def test_a_text_gets_the_five_embeddings():
     """Both encoders side by side; person, negative and garment prompt in this order of the batch."""
     outputs = await prepare_text(
-        Context(networks(), MANIFEST), tokenizers(), {"description": texts(" a shirt ")}
+        TryOnContext(networks(), MANIFEST), tokenizers(), {"description": texts(" a shirt ")}
     )
     assert list(outputs) == [tensor.name for tensor in stage("prepare_text").outputs]
     prompts = {
@@ -298,7 +299,7 @@ async def test_a_text_gets_the_five_embeddings():
 async def test_a_bad_description_is_refused(value, complaint):
     """Empty, endless or not text."""
     with pytest.raises(BadRequest, match=complaint):
-        await prepare_text(Context(networks(), MANIFEST), tokenizers(), {"description": texts(value)})
+        await prepare_text(TryOnContext(networks(), MANIFEST), tokenizers(), {"description": texts(value)})
 
 
 NETWORKS = ("pose", "parsing_atr", "parsing_lip", "vae_encoder", "image_encoder", "text_encoder_2")
@@ -316,7 +317,7 @@ async def test_a_network_that_gives_no_numbers_fails_by_its_name(broken, number)
         return outputs
 
     memo = FakeMemo()
-    context = Context(networks(**{broken: spoilt}), MANIFEST, memo)
+    context = TryOnContext(networks(**{broken: spoilt}), MANIFEST, memo)
 
     async def prepared():
         await prepare_person(context, {"person": texts(encode(PHOTO))})
@@ -335,7 +336,7 @@ BROKEN_CATEGORY = {"image_encoder": "garment", "text_encoder_2": "text"}
 async def test_another_picture_under_an_id_voids_all_its_categories():
     """A new photo sent for one category leaves nothing of the old one in the others; the same one does."""
     memo = FakeMemo()
-    context = Context(networks(parsing_atr=_all_clothes, parsing_lip=_all_clothes), MANIFEST, memo)
+    context = TryOnContext(networks(parsing_atr=_all_clothes, parsing_lip=_all_clothes), MANIFEST, memo)
 
     async def person(picture, category):
         given = {} if picture is None else {"person_raw": picture}

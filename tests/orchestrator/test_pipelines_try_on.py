@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitrine.errors import BadRequest, Busy
+from vitrine_orchestrator.images.paste_back import pasted, seam_of
 from vitrine_orchestrator.manifest import Manifest
-from vitrine_orchestrator.person.paste import pasted, seam_of
 from vitrine_orchestrator.pictures import encode
-from vitrine_orchestrator.pipelines.context import Context, read_report, report_array, text_array
-from vitrine_orchestrator.pipelines.stream import try_on_stream
-from vitrine_orchestrator.pipelines.try_on import try_on
-from vitrine_orchestrator.stage_calls import FakeStages
+from vitrine_orchestrator.pipeline.request_context import read_report, report_array, text_array
 from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import FakeStages
+from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.try_on.pipeline import try_on
+from vitrine_orchestrator.try_on.stream import try_on_stream
 
 MANIFEST = Manifest(
     family="idm_vton",
@@ -126,7 +127,7 @@ GIVEN = {"person_raw": PHOTO, "garment": texts(COAT)}
 
 async def test_the_picture_is_the_garment_inside_the_mask_and_the_person_outside():
     """Paste-back is on by default, and exact, at the size of the picture that was sent."""
-    outputs = await try_on(Context(models(), MANIFEST), GIVEN)
+    outputs = await try_on(TryOnContext(models(), MANIFEST), GIVEN)
     image, mask = picture(outputs), picture(outputs, "mask")
     assert list(outputs) == [tensor.name for tensor in stage("try_on").outputs]
     assert image.shape == PHOTO.shape
@@ -139,7 +140,7 @@ async def test_the_picture_is_the_garment_inside_the_mask_and_the_person_outside
 async def test_the_rim_of_the_mask_is_blended_once(size):
     """With the pixels of the picture that was sent, whatever its size."""
     sent = PHOTO[: size[0], : size[1]]
-    outputs = await try_on(Context(models(), MANIFEST), {**GIVEN, "person_raw": sent})
+    outputs = await try_on(TryOnContext(models(), MANIFEST), {**GIVEN, "person_raw": sent})
     red = np.broadcast_to(RED, sent.shape)
     assert (picture(outputs) == pasted(red, sent, seam_of(picture(outputs, "mask")))).all()
 
@@ -147,7 +148,7 @@ async def test_the_rim_of_the_mask_is_blended_once(size):
 async def test_an_outfit_keeps_the_person_outside_both_masks():
     """The union of the masks is told; inside it both garments are there."""
     given = {**GIVEN, "garment": texts(COAT, COAT), "category": texts("upper_body", "lower_body")}
-    outputs = await try_on(Context(models(), MANIFEST), given)
+    outputs = await try_on(TryOnContext(models(), MANIFEST), given)
     image, mask = picture(outputs), picture(outputs, "mask")
     assert (image[mask == 0] == PHOTO[mask == 0]).all()
     assert (image[[80, 170], 90] == RED).all()
@@ -155,7 +156,7 @@ async def test_an_outfit_keeps_the_person_outside_both_masks():
 
 async def test_without_paste_back_the_network_answers_everywhere():
     """The checkpoint's own picture and size."""
-    outputs = await try_on(Context(models(), MANIFEST), {**GIVEN, "paste_back": np.array([False])})
+    outputs = await try_on(TryOnContext(models(), MANIFEST), {**GIVEN, "paste_back": np.array([False])})
     assert picture(outputs).shape == (128, 96, 3)
     assert (picture(outputs) == RED).all()
 
@@ -164,7 +165,7 @@ async def test_a_full_outfit_dresses_the_result_of_the_first_garment_in_the_seco
     """Garments go on one after the other; the mask is all that was repainted."""
     stages = models()
     await try_on(
-        Context(stages, MANIFEST),
+        TryOnContext(stages, MANIFEST),
         {
             "person_raw": PHOTO,
             "garment": texts(COAT, COAT),
@@ -180,7 +181,7 @@ async def test_a_full_outfit_dresses_the_result_of_the_first_garment_in_the_seco
 
 async def test_the_report_tells_timings_sources_and_versions():
     """Times of inner stages are there by name; so is where each thing came from."""
-    report = read_report(await try_on(Context(models(), MANIFEST), GIVEN))
+    report = read_report(await try_on(TryOnContext(models(), MANIFEST), GIVEN))
     assert report["sources"] == {"person": "disk", "garment": "fresh", "text": "memory"}
     assert report["timings"].keys() >= {"pose", "prepare_person", "denoise", "vae_decoder", "queue", "total"}
     assert report["timings"]["queue"] == 0.5
@@ -190,14 +191,14 @@ async def test_the_report_tells_timings_sources_and_versions():
 
 async def test_without_a_seed_one_is_drawn_and_told():
     """Two requests differ, and each can be repeated."""
-    seeds = [int((await try_on(Context(models(), MANIFEST), GIVEN))["seed"][0]) for _ in range(2)]
+    seeds = [int((await try_on(TryOnContext(models(), MANIFEST), GIVEN))["seed"][0]) for _ in range(2)]
     assert seeds[0] != seeds[1]
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
 async def test_the_picture_comes_in_the_format_asked_for(form):
     """And can be opened."""
-    outputs = await try_on(Context(models(), MANIFEST), {**GIVEN, "format": texts(form)})
+    outputs = await try_on(TryOnContext(models(), MANIFEST), {**GIVEN, "format": texts(form)})
     assert Image.open(io.BytesIO(outputs["image"][0])).format == form.upper()
 
 
@@ -227,27 +228,27 @@ async def test_a_bad_request_is_refused_before_any_stage_runs(change, complaint)
     """The message names the limit and the value; no stage is called."""
     stages = models()
     with pytest.raises(BadRequest, match=complaint):
-        await try_on(Context(stages, MANIFEST), {**GIVEN, **change})
+        await try_on(TryOnContext(stages, MANIFEST), {**GIVEN, **change})
     assert stages.calls == []
 
 
 async def test_a_busy_stage_makes_the_request_busy():
     """The caller learns that it can try again."""
     with pytest.raises(Busy, match="64 jobs"):
-        await try_on(Context(models(denoise=Busy("64 jobs wait")), MANIFEST), GIVEN)
+        await try_on(TryOnContext(models(denoise=Busy("64 jobs wait")), MANIFEST), GIVEN)
 
 
 async def test_a_stream_tells_every_step_and_ends_with_the_picture():
     """Step of steps, seconds so far, seconds left; then what `try_on` answers."""
     sent = []
     seeded = {**GIVEN, "seed": np.array([7], np.uint64)}
-    last = await try_on_stream(Context(models(), MANIFEST), seeded, sent.append)
+    last = await try_on_stream(TryOnContext(models(), MANIFEST), seeded, sent.append)
     events = [json.loads(outputs["event"][0]) for outputs in sent]
     assert [event["step"] for event in events] == [0, 1, 2, 3, 4]
     assert {(event["kind"], event["steps"]) for event in events} == {("progress", 4)}
     assert events[-1]["left_s"] == 0
     assert json.loads(last["event"][0]) == {"kind": "result"}
-    assert last["image"] == (await try_on(Context(models(), MANIFEST), seeded))["image"]
+    assert last["image"] == (await try_on(TryOnContext(models(), MANIFEST), seeded))["image"]
 
 
 async def test_previews_come_only_when_asked_for():
@@ -255,7 +256,7 @@ async def test_previews_come_only_when_asked_for():
     for previews in (False, True):
         sent = []
         await try_on_stream(
-            Context(models(), MANIFEST), {**GIVEN, "previews": np.array([previews])}, sent.append
+            TryOnContext(models(), MANIFEST), {**GIVEN, "previews": np.array([previews])}, sent.append
         )
         assert ["image" in outputs for outputs in sent] == [False, previews, previews, previews, False]
 
@@ -264,7 +265,7 @@ async def test_an_outfit_counts_its_steps_together():
     """The bar runs once, not once for each garment."""
     sent = []
     await try_on_stream(
-        Context(models(), MANIFEST), {"person_raw": PHOTO, "garment": texts(COAT, COAT)}, sent.append
+        TryOnContext(models(), MANIFEST), {"person_raw": PHOTO, "garment": texts(COAT, COAT)}, sent.append
     )
     events = [json.loads(outputs["event"][0]) for outputs in sent]
     assert [event["step"] for event in events] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8]
@@ -279,7 +280,7 @@ async def test_a_stream_survives_a_watch_that_fails():
             raise Busy("no room for watches")
         return denoise(inputs)
 
-    last = await try_on_stream(Context(models(denoise=deaf), MANIFEST), GIVEN, lambda outputs: None)
+    last = await try_on_stream(TryOnContext(models(denoise=deaf), MANIFEST), GIVEN, lambda outputs: None)
     assert picture(last).shape == PHOTO.shape
 
 
@@ -294,7 +295,7 @@ async def test_a_cancelled_try_on_takes_its_job_along():
             return answer
 
     stages = Slow(**models().answers)
-    work = asyncio.create_task(try_on(Context(stages, MANIFEST), GIVEN))
+    work = asyncio.create_task(try_on(TryOnContext(stages, MANIFEST), GIVEN))
     while "denoise" not in [name for name, _ in stages.calls]:
         await asyncio.sleep(0.01)
     work.cancel()

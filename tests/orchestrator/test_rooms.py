@@ -7,16 +7,21 @@ import pytest
 import vitrine_orchestrator
 
 ROOT = Path(vitrine_orchestrator.__file__).parent
-FAMILIES = ("try_on",)
+FAMILIES = ("try_on", "fashn")
 """Folders of families; the adapters alone may import them all."""
 GENERAL = ("sampling", "batching", "engine")
 WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton")
+SERVING = ("adapters", "embedded")
 ABOVE = {  # a folder: those that it must not import
-    "sampling": ("batching", "engine", *FAMILIES, "pipelines", "adapters", "embedded"),
-    "engine": ("batching", "sampling", *FAMILIES, "pipelines", "adapters", "embedded"),
-    "batching": (*FAMILIES, "cache", "pipelines", "adapters", "embedded"),
-    "cache": ("batching", *FAMILIES),
-    **dict.fromkeys(FAMILIES, ("pipelines", "adapters", "embedded")),
+    "wire": ("sampling", "engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
+    "cores": ("engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
+    "images": ("engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
+    "sampling": ("batching", "engine", "cache", "pipeline", *FAMILIES, *SERVING),
+    "engine": ("batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
+    "batching": ("cache", "pipeline", *FAMILIES, *SERVING),
+    "cache": ("batching", "pipeline", *FAMILIES),
+    "pipeline": ("batching", *FAMILIES, *SERVING),
+    **dict.fromkeys(FAMILIES, SERVING),
 }
 
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from vitrine.errors import Busy, Unavailable
-from vitrine_orchestrator.stage_calls import FakeStages, OnnxStages, Timed
+from vitrine_orchestrator.stages.calls import FakeStages, OnnxStages, Timed
 
 
 def write_text_encoder(version, factor):

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
-from vitrine_orchestrator.turns import NoTurns, Turns, open_turns
+from vitrine_orchestrator.cores.turn_lock import NoTurns, Turns, open_turns
 
 COMPUTES = """
 import sys, time
 from pathlib import Path
-from vitrine_orchestrator.turns import Turns
+from vitrine_orchestrator.cores.turn_lock import Turns
 turns = Turns(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
     with turns.taken() as mine:

@@ -134,7 +134,7 @@ def test_the_command_asks_a_server(triton, vitrine, garment):
 @pytest.fixture(scope="module")
 def store():
     """The endpoint of a simulated object store in a process of its own."""
-    command = [sys.executable, "-m", "vitrine_orchestrator.cache.simulated_s3", "0", "inf"]
+    command = [sys.executable, "-m", "vitrine_measure.cache.simulated_s3", "0", "inf"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process.stdout.readline().strip()
         process.terminate()

@@ -13,14 +13,14 @@ import pytest
 from conftest import ANY_PORTS
 from test_load import metrics
 from vitrine import AsyncVitrine, TryOn, Vitrine
-from vitrine_export import dolls
-from vitrine_export.score.local import LocalStages, local_try_on
-from vitrine_export.score.measures import error_inside
-from vitrine_export.score.run import Options, true_mask
-from vitrine_export.score.wire import wire_try_on
+from vitrine_measure.score.local import LocalStages, local_try_on
+from vitrine_measure.score.measures import error_inside
+from vitrine_measure.score.run import Options, true_mask
+from vitrine_measure.score.wire import wire_try_on
+from vitrine_orchestrator.cores.row_split import cores
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
-from vitrine_orchestrator.lanes import cores
 from vitrine_orchestrator.person.labels import CATEGORIES
+from vitrine_world import dolls
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 WORLD = 424242

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest
-from vitrine_export import dolls
-from vitrine_export.score.local import LocalStages
-from vitrine_orchestrator.pipelines.person import prepare_person
+from vitrine_measure.score.local import LocalStages
+from vitrine_orchestrator.try_on.prepare_person import prepare_person
+from vitrine_world import dolls
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 WORLD, MIDDLE = 424242, 96

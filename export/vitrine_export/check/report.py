@@ -25,7 +25,7 @@ from vitrine_export.checkpoint.layout import TRY_ON_PARTS, files_that_count
 from vitrine_export.checkpoint.weight_files import may_hold_weights
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.exporting.adopt import check_file
+from vitrine_export.exporting.adopted_onnx import check_file
 from vitrine_export.exporting.recipes import RECIPES, Recipe
 from vitrine_export.exporting.stage_files import source_of
 from vitrine_export.exporting.tokenizers import PARTS as TOKENIZERS

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.out}: nothing to do, all {len(work.record.files)} files are as they should be")
         return 0
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint is a folder: nothing is fetched
-    from vitrine_export.exporting.carry_out import carry_out  # torch takes seconds to import
+    from vitrine_export.exporting.run_export import carry_out  # torch takes seconds to import
 
     carry_out(work, args.jobs or default_jobs(checkpoint))
     return 0

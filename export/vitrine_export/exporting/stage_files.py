@@ -10,11 +10,11 @@ from vitrine_orchestrator.stages import stage as stage_row
 
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.device import DTYPES
-from vitrine_export.exporting.adopt import Adopted, adopt
+from vitrine_export.exporting.adopted_onnx import Adopted, adopt
+from vitrine_export.exporting.adopted_torchscript import adopt_script
 from vitrine_export.exporting.onnx_file import Proof, write
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.recipes import Recipe, function, recipe
-from vitrine_export.exporting.torchscript import adopt_script
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from vitrine_export.nets.walk import Site
+from vitrine_export.nets.unet_steps import Site
 
 
 class ImageAttention(nn.Module):

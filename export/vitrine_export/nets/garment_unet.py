@@ -5,7 +5,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from vitrine_export.nets.attention import Capturing
-from vitrine_export.nets.walk import Site, steps_of, tokens_of, transform, traverse
+from vitrine_export.nets.unet_steps import Site, steps_of, tokens_of, transform, traverse
 
 
 class GarmentNet(nn.Module):

@@ -18,8 +18,8 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Generator, Tensor
 from transformers import CLIPVisionModelWithProjection
 
-from vitrine_export.nets.forms import FORMS, Form, Job, Predict
 from vitrine_export.nets.garment_unet import GarmentNet
+from vitrine_export.nets.step_forms import FORMS, Form, Job, Predict
 from vitrine_export.nets.tryon_unet import TryonNet
 
 Posterior = Literal["sample", "mode"]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vitrine_export.nets.attention import Cached, ImageAttention, Joint
 from vitrine_export.nets.image_projection import ImageProjection, ProjectionShape
-from vitrine_export.nets.walk import Site, steps_of, traverse
+from vitrine_export.nets.unet_steps import Site, steps_of, traverse
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.nets.forms import FORMS, Form, Job
 from vitrine_export.nets.pipeline import Choices, Inputs, Nets, Outcome, run
+from vitrine_export.nets.step_forms import FORMS, Form, Job
 from vitrine_export.parity.check import Check, Kind, compared
 from vitrine_export.parity.folder import Arrays, Config, Folder, tensor
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from vitrine_export.nets import GarmentNet, TryonNet
-from vitrine_export.nets.forms import FORMS, Job
 from vitrine_export.nets.pipeline import guided
+from vitrine_export.nets.step_forms import FORMS, Job
 from vitrine_export.parity.check import Check, compared
 from vitrine_export.parity.folder import Arrays, Folder, tensor
 

@@ -10,8 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 from vitrine_orchestrator.person import densepose, prepare
 from vitrine_orchestrator.person.mask import inpainting_mask
+from vitrine_world import dolls
 
-from vitrine_export import dolls
 from vitrine_export.training.recipe import PICTURE, SEED
 
 PERSON_SIZE = (384, 512)

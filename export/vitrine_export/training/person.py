@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 from vitrine_orchestrator.person import parsing, pose
 from vitrine_orchestrator.person.people import LIMBS
+from vitrine_world import dolls
 
-from vitrine_export import dolls
 from vitrine_export.person_nets import BodyPose, DensePose, Parsing, Segmenter
 from vitrine_export.person_nets.body_pose import SMALL_WIDTHS
 from vitrine_export.training.draws import PERSON_SIZE, batches

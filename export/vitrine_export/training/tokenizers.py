@@ -6,7 +6,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-from vitrine_export.dolls import VOCABULARY
+from vitrine_world.dolls import VOCABULARY
 
 PROMPT_WORDS = [
     "model",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from vitrine_world import dolls
 
-from vitrine_export import dolls
 from vitrine_export.training import draws
 from vitrine_export.training.loop import fit
 from vitrine_export.training.recipe import PLANS, VAE

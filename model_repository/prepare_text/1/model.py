@@ -6,9 +6,9 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.adapters.model import open_model
 from vitrine_orchestrator.adapters.service import Outputs, Send
-from vitrine_orchestrator.pipelines.text import prepare_text, read_tokenizers
-from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.try_on.facts import read_facts
+from vitrine_orchestrator.try_on.prepare_text import prepare_text, read_tokenizers
 
 
 class TritonPythonModel:

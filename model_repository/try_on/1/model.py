@@ -6,8 +6,8 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.adapters.model import open_model
 from vitrine_orchestrator.adapters.service import Outputs, Send
-from vitrine_orchestrator.pipelines.try_on import try_on
-from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.try_on.pipeline import try_on
 
 
 class TritonPythonModel:

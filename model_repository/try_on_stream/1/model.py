@@ -6,8 +6,8 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.adapters.model import open_model
 from vitrine_orchestrator.adapters.service import Outputs, Send
-from vitrine_orchestrator.pipelines.stream import try_on_stream
-from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.try_on.stream import try_on_stream
 
 
 class TritonPythonModel:

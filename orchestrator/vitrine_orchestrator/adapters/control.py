@@ -11,9 +11,9 @@ from vitrine_orchestrator.adapters.metrics import CacheMetrics, ModelMetrics
 from vitrine_orchestrator.adapters.model import PUBLISH_S, cache_settings
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
 from vitrine_orchestrator.cache.control import control
-from vitrine_orchestrator.cache.opening import open_cache
+from vitrine_orchestrator.cache.open_cache import open_cache
 from vitrine_orchestrator.settings import Settings
-from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.stages.calls import Stages
 
 DISK_S = 30.0  # between two scans of the folder for the metrics port
 

@@ -12,14 +12,14 @@ from typing import Any
 from vitrine_orchestrator.adapters.metrics import FAMILIES, FigureMetrics, ModelMetrics, families
 from vitrine_orchestrator.adapters.programs import PROGRAMS, open_program
 from vitrine_orchestrator.adapters.service import METRICS_S, Outputs, Send, Service
-from vitrine_orchestrator.batching.front import Front
+from vitrine_orchestrator.batching.denoise_model import Front
 from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.settings import Settings
-from vitrine_orchestrator.stage_calls import Stages
 from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import Stages
 
 UNBOUNDED = 2**31 - 1  # requests: the batcher itself refuses jobs past its limit, and watches only wait
 

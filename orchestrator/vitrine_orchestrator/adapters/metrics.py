@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.batching.metrics import Figure
-from vitrine_orchestrator.cache.opening import Cache
+from vitrine_orchestrator.cache.open_cache import Cache
 from vitrine_orchestrator.cache.statistics import Sizes
 
 logger = logging.getLogger(__name__)

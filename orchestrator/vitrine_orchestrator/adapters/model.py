@@ -11,17 +11,18 @@ from typing import Any, Literal
 
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
 from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service
-from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
+from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
 from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.pictures import Limits
-from vitrine_orchestrator.pipelines.answers import KnownAnswers, open_answers
-from vitrine_orchestrator.pipelines.context import Context, read_report
-from vitrine_orchestrator.pipelines.memo import NoMemo
+from vitrine_orchestrator.pipeline.memo import NoMemo
+from vitrine_orchestrator.pipeline.request_context import read_report
 from vitrine_orchestrator.settings import Settings
-from vitrine_orchestrator.stage_calls import Stages
 from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
+from vitrine_orchestrator.try_on.cached_answers import KnownAnswers, open_answers
+from vitrine_orchestrator.try_on.context import TryOnContext
 
 Keeps = Literal["values", "answers"]
 """What a model prepares itself, in every tier; or what those answered that it asks, in its memory."""
@@ -41,11 +42,11 @@ class Opened:
     keeps: Keeps
     cache: Cache | None
 
-    def context(self, stages: Stages) -> Context:
+    def context(self, stages: Stages) -> TryOnContext:
         """The surroundings of a pipeline for one request."""
         limits = Limits(self.settings.max_picture_bytes, self.settings.max_pixels)
         memo = self.cache.memo if self.cache and self.keeps == "values" else NoMemo()
-        return Context(stages, self.manifest, memo, limits)
+        return TryOnContext(stages, self.manifest, memo, limits)
 
     def serve(self, pb_utils: Any, handler: Handler) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""

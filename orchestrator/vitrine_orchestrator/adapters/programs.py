@@ -13,7 +13,7 @@ from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.try_on import facts as try_on
 from vitrine_orchestrator.try_on.metrics import FIGURES as TRY_ON_FIGURES
-from vitrine_orchestrator.try_on.opening import open_program as open_try_on
+from vitrine_orchestrator.try_on.open_program import open_program as open_try_on
 
 
 class Open(Protocol):

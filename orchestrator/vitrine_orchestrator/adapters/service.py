@@ -17,7 +17,7 @@ from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays,
 from vitrine_orchestrator.adapters.json_callers import encoding_for
 from vitrine_orchestrator.adapters.metrics import Metrics
 from vitrine_orchestrator.adapters.sending import outputs_response, read_failure, send_last
-from vitrine_orchestrator.stage_calls import Stages
+from vitrine_orchestrator.stages.calls import Stages
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from vitrine.errors import BadRequest, Busy, NotFound, StageFailed, Unavailable
 
 from vitrine_orchestrator.batching.batcher import Batcher
+from vitrine_orchestrator.batching.group_scheduler import Rotation
 from vitrine_orchestrator.batching.job import Job, Request
 from vitrine_orchestrator.batching.metrics import Counters
 from vitrine_orchestrator.batching.program import Program
-from vitrine_orchestrator.batching.rotation import Rotation
+from vitrine_orchestrator.batching.progress_polls import Answer, Watches
 from vitrine_orchestrator.batching.settings import DenoiseSettings
-from vitrine_orchestrator.batching.watch import Answer, Watches
 
 logger = logging.getLogger(__name__)
 

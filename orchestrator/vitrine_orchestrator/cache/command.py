@@ -20,8 +20,8 @@ from vitrine.errors import Unavailable, one_line
 NAMED = 20  # odd keys at most in the summary of an import
 
 if TYPE_CHECKING:
-    from vitrine_orchestrator.cache.importing import Report
-    from vitrine_orchestrator.cache.opening import CacheSettings
+    from vitrine_orchestrator.cache.open_cache import CacheSettings
+    from vitrine_orchestrator.cache.takeover.importing import Report
 
 HELP = "cache statistics, invalidation, and the import of old data"
 EXAMPLES = """\
@@ -104,7 +104,7 @@ def _tiers() -> CacheSettings:
 
 
 async def _local_statistics(settings: CacheSettings) -> Mapping[str, float]:
-    from vitrine_orchestrator.cache.opening import open_cache
+    from vitrine_orchestrator.cache.open_cache import open_cache
 
     cache = open_cache(settings)
     try:
@@ -115,7 +115,7 @@ async def _local_statistics(settings: CacheSettings) -> Mapping[str, float]:
 
 async def _clear_locally(args: argparse.Namespace, settings: CacheSettings) -> None:
     from vitrine_orchestrator.cache.control import cleared_owner
-    from vitrine_orchestrator.cache.opening import open_cache
+    from vitrine_orchestrator.cache.open_cache import open_cache
 
     cache = open_cache(settings)
     try:
@@ -128,9 +128,9 @@ async def _import(args: argparse.Namespace, settings: CacheSettings) -> int:
     from tqdm import tqdm
     from vitrine.s3 import place_of
 
-    from vitrine_orchestrator.cache.importing import Importer
     from vitrine_orchestrator.cache.objects import ObjectsFault, S3Objects
     from vitrine_orchestrator.cache.store import Store
+    from vitrine_orchestrator.cache.takeover.importing import Importer
 
     old = place_of(args.old, args.from_endpoint or settings.endpoint, settings.region)
     if settings.store == "off":

@@ -10,8 +10,8 @@ import numpy as np
 from vitrine.errors import BadRequest, Unavailable
 
 from vitrine_orchestrator.cache.key import EVERYTHING, owner
-from vitrine_orchestrator.cache.opening import Cache
-from vitrine_orchestrator.pipelines.fields import MAX_NAME, Inputs, flag, text, word
+from vitrine_orchestrator.cache.open_cache import Cache
+from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, flag, text, word
 
 ACTIONS = ("stats", "clear")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vitrine_orchestrator.cache.codec import Array, Schema
-from vitrine_orchestrator.cache.old_layout import IMPORTED_SCHEMAS
+from vitrine_orchestrator.cache.takeover.old_layout import IMPORTED_SCHEMAS
 from vitrine_orchestrator.stages import Tensor, stage
 
 # Which model makes the values of a category.
@@ -15,7 +15,7 @@ _MADE_BY = {
     "text": "prepare_text",
 }
 _DTYPES = {"FP32": "F32", "INT32": "I32", "INT64": "I64", "UINT8": "U8", "UINT64": "U64", "BOOL": "BOOL"}
-_CONTENT = {"content_digest": Array("U8", (32,))}  # what it was made of; see pipelines/recall.py
+_CONTENT = {"content_digest": Array("U8", (32,))}  # what it was made of; see try_on/prepared_items.py
 
 
 def prepared_schemas() -> dict[str, Schema]:

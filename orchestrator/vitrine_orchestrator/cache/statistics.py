@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from vitrine_orchestrator.cache.process import is_gone, own_name
+from vitrine_orchestrator.cache.disk.process import is_gone, own_name
 from vitrine_orchestrator.cache.tier import COUNTERS
 
 PUBLISH_S = 1.0  # at most so often

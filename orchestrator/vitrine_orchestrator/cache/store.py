@@ -15,7 +15,7 @@ from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.cache import layout
 from vitrine_orchestrator.cache.breaker import Breaker
-from vitrine_orchestrator.cache.feed import Feed
+from vitrine_orchestrator.cache.invalidation_feed import Feed
 from vitrine_orchestrator.cache.key import EVERYTHING, Key
 from vitrine_orchestrator.cache.layout import BadEntry, Manifest, Stored
 from vitrine_orchestrator.cache.objects import Buffer, Changed, Objects, ObjectsFault, Refused, ranges

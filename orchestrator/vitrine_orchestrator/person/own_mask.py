@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from vitrine.errors import BadRequest
 
-from vitrine_orchestrator.fitting import Fit, Fitted, fitted
+from vitrine_orchestrator.images.fitting import Fit, Fitted, fitted
 from vitrine_orchestrator.pictures import Picture
 
 Mask = NDArray[np.uint8]  # (height, width), 255 is painted and 0 is kept

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrine_orchestrator.person.box import Box, box_around
+from vitrine_orchestrator.images.region import Box, box_around
 from vitrine_orchestrator.person.labels import Label
 
 ATR_SIZE, LIP_SIZE = 512, 473  # pixels a side of the networks' square inputs

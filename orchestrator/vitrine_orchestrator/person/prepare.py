@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrine_orchestrator.sound import check_sound
+from vitrine_orchestrator.stages.finite_check import check_sound
 
 
 def mask_at(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -39,7 +39,9 @@ class Network:
     """The stage is one exported graph, run by ONNX Runtime."""
 
     max_batch: int  # rows of one call
-    in_turn: bool = False  # whether its calls on the CPU take turns with the denoiser's: see turns.py
+    in_turn: bool = (
+        False  # whether its calls on the CPU take turns with the denoiser's: see cores/turn_lock.py
+    )
     tolerance: float = 1e-3  # largest absolute difference between the exported and the torch network
 
 

@@ -13,9 +13,9 @@ from vitrine.errors import StageFailed
 
 from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.engine.rows import DeviceRow
+from vitrine_orchestrator.try_on.denoise_request import JobRequest
 from vitrine_orchestrator.try_on.engine.protocol import Engine
 from vitrine_orchestrator.try_on.garment_cache import GarmentCache, GarmentKey
-from vitrine_orchestrator.try_on.request import JobRequest
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import numpy as np
 from vitrine_orchestrator.batching.job import Job, network_inputs
 from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.sampling.schedules import Schedules
+from vitrine_orchestrator.try_on.denoise_request import JobRequest, JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.protocol import Engine
 from vitrine_orchestrator.try_on.garment_cache import GarmentCache
 from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments, Rows, Worn, coming_key, worn
-from vitrine_orchestrator.try_on.request import JobRequest, JobShapes, read_request
 
 GARMENT_ROWS = 8  # timesteps of garments computed in one call, the longest that other jobs wait for it
 GARMENT_BYTES = 512 * 2**20  # of garment keys and values kept

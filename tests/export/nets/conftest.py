@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from vitrine_export.nets import GarmentNet, TryonNet, build_garment, build_tryon
-from vitrine_export.nets.forms import Job
+from vitrine_export.nets.step_forms import Job
 
 CONTEXT, POOLED = 24, 20
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from vitrine_export.nets.attention import mix, mix_beside_zeros
-from vitrine_export.nets.forms import FORMS
+from vitrine_export.nets.step_forms import FORMS
 
 TIMESTEPS = torch.tensor([958.0, 625.0, 331.0, 1.0])
 CLOSE = {"atol": 1e-5, "rtol": 0}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from vitrine_export.nets import build_tryon
-from vitrine_export.nets.forms import FORMS, Job
+from vitrine_export.nets.step_forms import FORMS, Job
 
 DATA = Path(__file__).parents[2] / "data"
 NEAR = 0.05

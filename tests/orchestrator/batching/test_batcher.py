@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from vitrine.errors import Busy, Cancelled, StageFailed
 from vitrine_orchestrator.batching.batcher import Batcher
+from vitrine_orchestrator.batching.group_scheduler import Rotation
 from vitrine_orchestrator.batching.metrics import Counters
-from vitrine_orchestrator.batching.rotation import Rotation
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
 from vitrine_orchestrator.try_on.facts import FAMILY
 from vitrine_orchestrator.try_on.garment_rows import GarmentNames

@@ -60,7 +60,7 @@ def fake_pb_utils():
 def model(monkeypatch, tmp_path, jobs):
     """The adapter over a fake engine, initialised as Triton does it."""
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", fake_pb_utils())
-    monkeypatch.setattr("vitrine_orchestrator.try_on.opening.load_engine", lambda *_, **__: FakeEngine())
+    monkeypatch.setattr("vitrine_orchestrator.try_on.open_program.load_engine", lambda *_, **__: FakeEngine())
     write_manifest(tmp_path / "1" / "manifest.json", jobs.config)
     spec = importlib.util.spec_from_file_location("denoise_model", MODEL)
     module = importlib.util.module_from_spec(spec)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest, Busy, Cancelled, NotFound, StageFailed, Unavailable
-from vitrine_orchestrator.batching.front import Front
+from vitrine_orchestrator.batching.denoise_model import Front
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.settings import BadSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest, StageFailed
-from vitrine_orchestrator.batching.front import Front
+from vitrine_orchestrator.batching.denoise_model import Front
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine

@@ -6,19 +6,11 @@ A safeguard whose removal no test notices is not tested: see test_mutants.py. `p
 import os
 from types import SimpleNamespace
 
-from vitrine_orchestrator.cache import (
-    disk,
-    envelope,
-    folder,
-    generations,
-    layout,
-    memo,
-    memory,
-    objects,
-    space,
-    store,
-    tiered,
-)
+from vitrine_orchestrator.cache import generations, layout, memory, objects, store, tiered
+from vitrine_orchestrator.cache import tiered_memo as memo
+from vitrine_orchestrator.cache.disk import envelope, space
+from vitrine_orchestrator.cache.disk import files as folder
+from vitrine_orchestrator.cache.disk import tier as disk
 
 
 def no_checksum(patch):

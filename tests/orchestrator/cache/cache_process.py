@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from vitrine_orchestrator.cache.key import Key, owner
-from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
+from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 
 
 async def answer(cache: Cache, order: dict) -> dict:

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from vitrine_orchestrator.cache.opening import Cache, CacheSettings, open_cache
-from vitrine_orchestrator.cache.simulated_s3 import SimulatedS3
+from vitrine_measure.cache.simulated_s3 import SimulatedS3
+from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from cache_faults import UNSYNCED, FaultyOs
-from vitrine_orchestrator.cache.disk import Disk
-from vitrine_orchestrator.cache.folder import Folder
+from vitrine_orchestrator.cache.disk.files import Folder
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.key import Key, owner
 
 COAT, HAT = (Key("garment", owner("garment", name), "latents") for name in ("coat", "hat"))

@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 from vitrine_orchestrator.cache.key import Key, owner
-from vitrine_orchestrator.cache.opening import Cache
+from vitrine_orchestrator.cache.open_cache import Cache
 
 KEY = Key("upper_body", owner("person", "alice"), "recipe")
 

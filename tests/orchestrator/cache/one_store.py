@@ -1,8 +1,8 @@
 """A store tier over a simulated S3, as its tests use it."""
 
+from vitrine_measure.cache.simulated_s3 import SimulatedS3
 from vitrine_orchestrator.cache.key import Key, owner
 from vitrine_orchestrator.cache.objects import Place, S3Objects
-from vitrine_orchestrator.cache.simulated_s3 import SimulatedS3
 from vitrine_orchestrator.cache.store import Store
 
 KEY = Key("upper_body", owner("person", "alice"), "recipe")

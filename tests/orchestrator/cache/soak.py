@@ -20,7 +20,7 @@ import traceback
 from pathlib import Path
 
 from cache_mutants import MUTANTS
-from vitrine_orchestrator.cache.disk import Disk
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.key import Key, owner
 
 WORKERS, OWNERS, NAMES = 3, 4, 8

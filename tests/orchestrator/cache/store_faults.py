@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 
-from vitrine_orchestrator.cache.simulated_s3 import CutOff, error, head
+from vitrine_measure.cache.simulated_s3 import CutOff, error, head
 
 
 class Times:

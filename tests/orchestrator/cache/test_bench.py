@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from vitrine_measure.cache.bench import table
+from vitrine_measure.cache.rows import Row, one_set
+from vitrine_measure.cache.warm import outside
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, FakeMetrics
-from vitrine_orchestrator.cache.bench import table
-from vitrine_orchestrator.cache.bench_rows import Row, one_set
-from vitrine_orchestrator.cache.bench_warm import outside
 from vitrine_orchestrator.cache.codec import encode
 from vitrine_orchestrator.cache.key import Key
 

@@ -13,7 +13,7 @@ from vitrine.errors import BadRequest, Unavailable
 from vitrine.transport import DEFAULT_URL
 from vitrine_orchestrator.cache import command
 from vitrine_orchestrator.cache.control import control
-from vitrine_orchestrator.cache.disk import Disk
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.key import Key, owner
 
 

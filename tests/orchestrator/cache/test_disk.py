@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from cache_faults import FaultyOs
-from vitrine_orchestrator.cache import stamp
-from vitrine_orchestrator.cache.disk import Disk
-from vitrine_orchestrator.cache.envelope import HEADER_BYTES
+from vitrine_orchestrator.cache.disk import stamp
+from vitrine_orchestrator.cache.disk.envelope import HEADER_BYTES
+from vitrine_orchestrator.cache.disk.process import own_name
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.expiry import BASE_S
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
-from vitrine_orchestrator.cache.process import own_name
 
 YEAR_S = 365 * 24 * 3600.0
 BOOT, NEXT_BOOT = b"b" * 16, b"c" * 16

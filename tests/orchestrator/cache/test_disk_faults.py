@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cache_faults import UNSYNCED, FaultyOs, ShortWrites
 from vitrine.errors import Unavailable
-from vitrine_orchestrator.cache.disk import Disk
-from vitrine_orchestrator.cache.envelope import HEADER_BYTES
+from vitrine_orchestrator.cache.disk.envelope import HEADER_BYTES
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.key import Key, owner
 
 COAT, HAT = (Key("garment", owner("garment", name), "latents") for name in ("coat", "hat"))
@@ -176,7 +176,7 @@ def test_a_deleted_folder_comes_back_empty(tmp_path):
 
 async def test_a_hanging_disk_is_a_miss_in_bounded_time(tmp_path, monkeypatch):
     """A read that does not come back is given up, and the next gets do not wait for the disk at all."""
-    monkeypatch.setattr("vitrine_orchestrator.cache.disk.GET_LIMIT_S", 0.05)
+    monkeypatch.setattr("vitrine_orchestrator.cache.disk.tier.GET_LIMIT_S", 0.05)
     disk, stuck = Disk(tmp_path), threading.Event()
     monkeypatch.setattr(disk, "read", lambda key: stuck.wait())
     assert await disk.get(COAT) == (None, None)

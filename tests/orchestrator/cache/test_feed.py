@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 from store_faults import ALWAYS, Times, status
-from vitrine_orchestrator.cache.feed import KEPT_S, SKEW_S, Cursor, Feed, Watch, host_name
+from vitrine_orchestrator.cache.invalidation_feed import KEPT_S, SKEW_S, Cursor, Feed, Watch, host_name
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.objects import Place, S3Objects
 
@@ -123,7 +123,7 @@ async def test_one_process_of_a_host_looks(objects, tmp_path):
 
 async def test_a_store_that_does_not_answer_delays_the_first_request_only(opened, s3, monkeypatch):
     """The first look is waited for within a bound; requests are answered all the same."""
-    monkeypatch.setattr("vitrine_orchestrator.cache.feed.FIRST_LOOK_S", 0.05)
+    monkeypatch.setattr("vitrine_orchestrator.cache.invalidation_feed.FIRST_LOOK_S", 0.05)
     s3.fault = Times(ALWAYS, status(503, "SlowDown"))
     assert await get(opened(), 1.0) == 1.0
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from store_faults import ALWAYS, Times, status
 from vitrine_orchestrator.cache.codec import decode
-from vitrine_orchestrator.cache.importing import Importer
 from vitrine_orchestrator.cache.key import IMPORTED, Key, owner
 from vitrine_orchestrator.cache.objects import Listed, Patience, Place, S3Objects
-from vitrine_orchestrator.cache.old_layout import IMPORTED_SCHEMAS, find_sets
 from vitrine_orchestrator.cache.store import Store
+from vitrine_orchestrator.cache.takeover.importing import Importer
+from vitrine_orchestrator.cache.takeover.old_layout import IMPORTED_SCHEMAS, find_sets
 
 TENSORS = Path(__file__).parents[2] / "data" / "old_tensors"
 FIVE = (

@@ -8,7 +8,7 @@ from making import KEY, Compute, arrays, get, written
 from vitrine.errors import BadRequest, NotFound
 from vitrine_orchestrator.cache.codec import Array
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
-from vitrine_orchestrator.cache.opening import CacheSettings, open_cache
+from vitrine_orchestrator.cache.open_cache import CacheSettings, open_cache
 from vitrine_orchestrator.cache.tier import COUNTERS
 
 
@@ -219,7 +219,7 @@ async def test_closing_finishes_uploads(opened, s3):
 
 async def test_closing_does_not_wait_for_ever(opened, s3, monkeypatch):
     """A store that hangs delays the end by a bound, and leaves no manifest of half an entry."""
-    monkeypatch.setattr("vitrine_orchestrator.cache.memo.DRAIN_S", 0.05)
+    monkeypatch.setattr("vitrine_orchestrator.cache.tiered_memo.DRAIN_S", 0.05)
     cache = opened()
 
     async def hang(request, response, writer):

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from vitrine.errors import Unavailable
-from vitrine_orchestrator.cache import stamp
-from vitrine_orchestrator.cache.disk import Disk
+from vitrine_orchestrator.cache.disk import stamp
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.tier import Counters, Got

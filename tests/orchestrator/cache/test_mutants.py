@@ -14,7 +14,7 @@ import test_store_faults
 import test_tier_contract
 from cache_mutants import MUTANTS
 from store_faults import flip
-from vitrine_orchestrator.cache.disk import Disk
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.generations import OwnGenerations
 from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.objects import Place, S3Objects

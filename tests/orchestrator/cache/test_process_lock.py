@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from vitrine_orchestrator.cache.disk.process_lock import NoLocks, ProcessLocks
 from vitrine_orchestrator.cache.key import Key
-from vitrine_orchestrator.cache.process_lock import NoLocks, ProcessLocks
 from vitrine_orchestrator.cache.tier import Counters
 
 KEY = Key("garment", "garment:coat", "recipe")
@@ -72,7 +72,7 @@ async def test_a_holder_that_dies_lets_go(tmp_path):
     script = (
         "import asyncio, os, sys, pathlib\n"
         "from vitrine_orchestrator.cache.key import Key\n"
-        "from vitrine_orchestrator.cache.process_lock import ProcessLocks\n"
+        "from vitrine_orchestrator.cache.disk.process_lock import ProcessLocks\n"
         "from vitrine_orchestrator.cache.tier import Counters\n"
         "async def main():\n"
         "    async with ProcessLocks(pathlib.Path(sys.argv[1]), Counters()).hold(Key(*sys.argv[2:])):\n"

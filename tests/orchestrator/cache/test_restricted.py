@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vitrine_orchestrator.cache.restricted import load_tensor
-from vitrine_orchestrator.cache.stack_machine import Refused
+from vitrine_orchestrator.cache.takeover.pickle_opcodes import Refused
+from vitrine_orchestrator.cache.takeover.restricted_pickle import load_tensor
 
 DATA = Path(__file__).parents[2] / "data" / "old_tensors"
 ROWS = json.loads((DATA / "rows.json").read_text())
@@ -110,7 +110,7 @@ def test_a_tensor_larger_than_its_storage_is_refused():
 
 def test_too_large_a_file_is_refused_before_reading(monkeypatch):
     """The limit is on the file as well as on the array."""
-    monkeypatch.setattr("vitrine_orchestrator.cache.restricted.MAX_BYTES", 100)
+    monkeypatch.setattr("vitrine_orchestrator.cache.takeover.restricted_pickle.MAX_BYTES", 100)
     with pytest.raises(Refused, match="at most 100"):
         load_tensor(bytes(101))
 
@@ -143,12 +143,12 @@ def test_neither_torch_nor_a_loader_of_pickles_is_imported():
     """The path from an old file to its array has no module that could run a program."""
     script = (
         "import sys\n"
-        "import vitrine_orchestrator.cache.restricted\n"
+        "import vitrine_orchestrator.cache.takeover.restricted_pickle\n"
         "import vitrine_orchestrator.cache.codec\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-    package = Path(sys.modules["vitrine_orchestrator.cache.restricted"].__file__).parent
+    package = Path(sys.modules["vitrine_orchestrator.cache.takeover.restricted_pickle"].__file__).parent
     for path in package.glob("*.py"):
         for word in ("import pickle\n", "pickle.load", "torch.load(", "Unpickler", "allow_pickle"):
             assert word not in path.read_text(), f"{path.name}: {word}"

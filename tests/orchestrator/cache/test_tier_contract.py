@@ -1,7 +1,7 @@
 """What every tier promises, run against each of them."""
 
 import pytest
-from vitrine_orchestrator.cache.disk import Disk
+from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.generations import OwnGenerations
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.memory import Memory

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.sampling.noise import initial_noise, step_noise
-from vitrine_orchestrator.try_on.request import JobShapes, read_request
+from vitrine_orchestrator.try_on.denoise_request import JobShapes, read_request
 
 
 def read(jobs, change, shapes=None):

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 from vitrine.errors import Unavailable
+from vitrine_orchestrator.cores.turn_lock import NoTurns
 from vitrine_orchestrator.engine.onnx_device import cpu, cuda
 from vitrine_orchestrator.try_on.engine import load_engine
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.try_on.engine.split_engine import SplitEngine
 from vitrine_orchestrator.try_on.engine.torch_engine import TorchEngine
-from vitrine_orchestrator.turns import NoTurns
 
 ROWS, SIZE, WIDTH, POOLED = 3, (8, 4), 6, 5
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from vitrine.errors import Unavailable
 
+from vitrine_orchestrator.cores.row_split import cores
+from vitrine_orchestrator.cores.turn_lock import open_turns
 from vitrine_orchestrator.engine.onnx_device import cpu, cuda
-from vitrine_orchestrator.lanes import cores
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.try_on.engine.protocol import Engine
 from vitrine_orchestrator.try_on.engine.split_engine import SplitEngine
 from vitrine_orchestrator.try_on.engine.torch_engine import TorchEngine
-from vitrine_orchestrator.turns import open_turns
 
 PROVIDERS = ("cpu", "cuda", "tensorrt")
 

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from vitrine_orchestrator.cores.row_split import Lanes
+from vitrine_orchestrator.cores.turn_lock import NoTurns, Turns
 from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
-from vitrine_orchestrator.lanes import Lanes
 from vitrine_orchestrator.try_on.engine.protocol import Engine
-from vitrine_orchestrator.turns import NoTurns, Turns
 
 Result = TypeVar("Result")
 

@@ -1,0 +1,1 @@
+"""What is measured: speed, load, scores, counted work, and the demo."""

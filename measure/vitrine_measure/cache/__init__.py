@@ -1,0 +1,1 @@
+"""Benchmarks of the cache's tiers, and the simulated S3 they run against."""

@@ -1,0 +1,129 @@
+"""What is timed: a pair of nets on the device, and jobs for them. Random ones need no memory of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from vitrine.errors import BadRequest
+from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.checkpoint.folder import Settings
+from vitrine_export.nets import GarmentNet, TryonNet, build_garment, build_tryon
+from vitrine_export.nets.random_weights import filled
+from vitrine_export.nets.released import LATENT_FACTOR, PROMPT_TOKENS, SCHEDULER
+from vitrine_export.nets.widths import widths
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
+from vitrine_orchestrator.sampling.noise import initial_noise
+from vitrine_orchestrator.sampling.schedule import Schedule
+from vitrine_orchestrator.sampling.schedules import Schedules
+
+from vitrine_measure.flops import RELEASED, Configs
+
+GUIDANCE = 2.0  # the released demo's
+HALVES = 2
+GARMENT_SEED = 10**6  # no job's
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both nets on one device, in one dtype."""
+
+    tryon: TryonNet
+    garment: GarmentNet
+    dtype: torch.dtype
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the nets come from: a checkpoint, or random weights at the released size."""
+
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def configs(self) -> Configs:
+        """The nets' config.json files."""
+        if self.checkpoint is None:
+            return RELEASED
+        return self.checkpoint.config("unet"), self.checkpoint.config("unet_encoder")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels of the pictures that the nets are for."""
+        settings = Settings() if self.checkpoint is None else self.checkpoint.settings
+        return settings.width, settings.height
+
+    def pair(self, dtype: torch.dtype, device: torch.device) -> Pair:
+        """The nets, ready to run."""
+        if self.checkpoint is not None:
+            tryon, garment = (
+                self.checkpoint.tryon(dtype).to(device),
+                self.checkpoint.garment(dtype).to(device),
+            )
+            return Pair(tryon, garment, dtype, device)
+        with torch.device("meta"):
+            empty = build_tryon(self.configs[0]).to(dtype), build_garment(self.configs[1]).to(dtype)
+        return Pair(filled(empty[0], 0, device), filled(empty[1], 1, device), dtype, device)
+
+    def schedule(self, steps: int) -> Schedule:
+        """Euler: the first step of the released DDPM divides by 0.02, and differences grow by as much.
+
+        Raises BadRequest for more steps than there are timesteps.
+        """
+        config: Mapping[str, Any] = SCHEDULER if self.checkpoint is None else self.checkpoint.scheduler
+        try:
+            return Schedules(config).get("euler", steps)
+        except UnsupportedScheduler as error:
+            raise BadRequest(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Host arrays in float32 of R jobs: each a person of its own, all in one garment."""
+
+    conditioning: Mapping[str, np.ndarray]  # CONDITIONING_INPUTS, R rows
+    noise: np.ndarray  # (R, 4, h, w)
+    garment_latents: np.ndarray  # (R, 4, h, w), the rows alike
+    garment_prompt: np.ndarray  # (R, 77, C), the rows alike
+
+    @property
+    def rows(self) -> int:
+        """How many jobs there are."""
+        return len(self.noise)
+
+
+def jobs(pair: Pair, rows: int, size: tuple[int, int]) -> Jobs:
+    """Job 0, 1, …, the same whatever runs beside it; `size` is the picture's (width, height) in pixels."""
+    made = [_job(pair, row, size) for row in range(rows)]
+    sizes, latents = widths(pair.tryon), _latents(size)
+    draw = np.random.default_rng(GARMENT_SEED).standard_normal
+    garment = draw((1, sizes.latents, *latents), np.float32)
+    prompt = draw((1, PROMPT_TOKENS, sizes.context), np.float32)
+    return Jobs(
+        conditioning={name: np.stack([job[name] for job in made]) for name in made[0]},
+        noise=np.concatenate([initial_noise(row, (1, sizes.latents, *latents)) for row in range(rows)]),
+        garment_latents=garment.repeat(rows, 0),
+        garment_prompt=prompt.repeat(rows, 0),
+    )
+
+
+def _job(pair: Pair, seed: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    (width, height), latents, sizes = size, _latents(size), widths(pair.tryon)
+    draw = np.random.default_rng(seed).standard_normal
+    return {
+        "mask_latent": (draw((1, *latents)) > 0).astype(np.float32),
+        "masked_latents": draw((sizes.latents, *latents), np.float32),
+        "pose_latents": draw((sizes.latents, *latents), np.float32),
+        "prompt_embeds": draw((HALVES, PROMPT_TOKENS, sizes.context), np.float32),
+        "pooled_prompt_embeds": draw((HALVES, sizes.pooled), np.float32),
+        "image_tokens": draw((HALVES, sizes.image_tokens, sizes.context), np.float32),
+        "time_ids": np.array([height, width, 0, 0, height, width], np.float32),
+    }
+
+
+def _latents(size: tuple[int, int]) -> tuple[int, int]:
+    width, height = size
+    return height // LATENT_FACTOR, width // LATENT_FACTOR

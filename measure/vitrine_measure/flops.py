@@ -1,0 +1,186 @@
+"""`vitrine-export flops`: what denoising a picture costs at the released size, and what each saving saves.
+
+Counted on meta tensors (no weights, no arithmetic): matrix products and convolutions, 2 FLOP a multiply-add.
+"""
+
+import argparse
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from vitrine_export.nets.build import build_garment, build_tryon
+from vitrine_export.nets.released import GARMENT, LATENT_FACTOR, PROMPT_TOKENS, TRYON
+from vitrine_export.nets.tryon_unet import Conditioning
+from vitrine_export.nets.widths import TIME_IDS, widths
+from vitrine_export.sizes import SIZE_STEP
+
+Result = TypeVar("Result")
+TERA = 1e12
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table: the FLOP of denoising a picture with this saving and all above it."""
+
+    name: str
+    flop: float
+    what: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """FLOP of the parts of one step for one picture, and of what a job computes `once`."""
+
+    garment_released: float  # all that the released code executes
+    garment: float  # up to the last norm1
+    garment_kv: float  # TryonNet's keys and values of the features
+    tryon_released: float  # queries for the garment's tokens too
+    tryon: float  # queries for the person's tokens only
+    fast: float  # everything that the latents do not change given
+    once: float
+
+
+Configs = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""What TryonNet and GarmentNet are built from: unet/config.json and unet_encoder/config.json."""
+
+RELEASED: Configs = (TRYON, GARMENT)
+
+
+def count_parts(width: int, height: int, guidance: float, configs: Configs = RELEASED) -> Parts:
+    """Count each part for a picture of width × height pixels.
+
+    Raises ValueError for a size that the UNets cannot halve twice.
+    """
+    for name, size in (("width", width), ("height", height)):
+        if size < SIZE_STEP or size % SIZE_STEP:
+            raise ValueError(f"{name} must be a positive multiple of {SIZE_STEP}, got {size}")
+    with torch.device("meta"), torch.no_grad():
+        latents = height // LATENT_FACTOR, width // LATENT_FACTOR
+        return _Picture(latents, 2 if guidance > 1 else 1, configs).parts()
+
+
+class _Picture:
+    """The nets and one picture's inputs; only for use where "meta" is the default device."""
+
+    def __init__(self, size: tuple[int, int], halves: int, configs: Configs) -> None:
+        self.tryon, self.garment = build_tryon(configs[0]), build_garment(configs[1])
+        self.size, self.halves, self.widths = size, halves, widths(self.tryon)
+        self.channels = self.tryon.unet.config.in_channels
+
+    def parts(self) -> Parts:
+        """Rows cost the same, so the halves of the joint form are one row counted twice."""
+        prompt, latents, timestep = self._text(1), self._latents(self.widths.latents), torch.empty(1)
+        garment, features = _count(lambda: self.garment(latents, timestep, prompt))
+        garment_kv_flop, garment_kv = _count(lambda: self.tryon.garment_kv(features))
+        once, conditioning = _count(self._conditioning)
+        return Parts(
+            garment_released=_count(lambda: self.garment.released(latents, timestep, prompt))[0],
+            garment=garment,
+            garment_kv=garment_kv_flop,
+            tryon_released=self.halves * _count(lambda: self._joint(features, "all"))[0],
+            tryon=self.halves * _count(lambda: self._joint(features, "person"))[0],
+            fast=_count(lambda: self.tryon.predict(latents, timestep, conditioning, garment_kv))[0],
+            once=once,
+        )
+
+    def _latents(self, channels: int) -> Tensor:
+        return torch.empty(1, channels, *self.size)
+
+    def _text(self, *rows: int) -> Tensor:
+        return torch.empty(*rows, PROMPT_TOKENS, self.widths.context)
+
+    def _image(self, *rows: int) -> Tensor:
+        return torch.empty(*rows, self.widths.image_tokens, self.widths.context)
+
+    def _joint(self, features: list[Tensor], queries: str) -> Tensor:
+        sample, timestep = self._latents(self.channels), torch.empty(1)
+        context = self._text(1), self._image(1)
+        added = torch.empty(1, self.widths.pooled), torch.empty(1, TIME_IDS)
+        return self.tryon(sample, timestep, *context, *added, features, queries=queries)
+
+    def _conditioning(self) -> Conditioning:
+        fixed = self._latents(self.channels - self.widths.latents)
+        context = self._text(1, self.halves), self._image(1, self.halves)
+        pooled = torch.empty(1, self.halves, self.widths.pooled)
+        return self.tryon.conditioning(fixed, *context, pooled, torch.empty(1, TIME_IDS))
+
+
+def table(width: int, height: int, steps: int, guidance: float, configs: Configs = RELEASED) -> list[Line]:
+    """The released computation of one picture, then each exact saving on top of those before it.
+
+    Raises ValueError for steps below 1 and sizes that `count_parts` refuses.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be 1 or more, got {steps}")
+    part = count_parts(width, height, guidance, configs)
+    given = part.garment + part.garment_kv
+    return [
+        Line(
+            "released", steps * (part.garment_released + part.tryon_released), "as the released code does it"
+        ),
+        Line(
+            "person_queries", steps * (part.garment_released + part.tryon), "queries for person tokens only"
+        ),
+        Line("early_exit", steps * (part.garment + part.tryon), "GarmentNet stops at its last norm1"),
+        Line("closed_form", steps * (given + part.fast + part.once), "zero garment tokens in closed form"),
+        Line("exact", steps * (given + part.fast) + part.once, "text, image, fixed channels once a job"),
+        Line("exact_cached", steps * part.fast + part.once, "garment keys and values from the cache"),
+    ]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where a family's table is counted, and its released size and guidance."""
+
+    module: str
+    width: int
+    height: int
+    guidance: float
+
+
+FAMILIES = {
+    "idm-vton": Family("vitrine_measure.flops", 768, 1024, 2.0),
+    "fashn": Family("vitrine_measure.flops_fashn", 576, 864, 1.5),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--family", choices=FAMILIES, default="idm-vton", help="default idm-vton")
+    parser.add_argument("--width", type=int, help="pixels (default: the family's)")
+    parser.add_argument("--height", type=int, help="pixels (default: the family's)")
+    parser.add_argument("--steps", type=int, default=30, help="denoising steps (default 30)")
+    parser.add_argument(
+        "--guidance", type=float, help="guidance scale, 1 or less for none (default: the family's)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object: TFLOP by name")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; the exit status is 0."""
+    family = FAMILIES[args.family]
+    width, height = args.width or family.width, args.height or family.height
+    guidance = family.guidance if args.guidance is None else args.guidance
+    count_table = importlib.import_module(family.module).table
+    lines = count_table(width, height, args.steps, guidance)
+    size = f"{width}x{height}"
+    if args.json:
+        figures = {line.name: round(line.flop / TERA, 3) for line in lines}
+        print(json.dumps({"size": size, "steps": args.steps, "guidance": guidance, **figures}))
+        return 0
+    print(f"TFLOP of denoising, {size}, {args.steps} steps, guidance {guidance:g}")
+    for line in lines:
+        print(f"{line.flop / TERA:9.2f}  {line.name:15} {line.what}")
+    return 0
+
+
+def _count(call: Callable[[], Result]) -> tuple[float, Result]:
+    """FLOP of a call, and its result."""
+    with FlopCounterMode(display=False) as counter:
+        result = call()
+    return float(counter.get_total_flops()), result

@@ -1,0 +1,142 @@
+"""Clients of all kinds: those who wait for their picture, and those who leave, dawdle, or talk nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+
+import numpy as np
+from vitrine import AsyncVitrine
+from vitrine.errors import Cancelled
+from vitrine.retry import Retry
+
+from vitrine_measure.load import photographs
+from vitrine_measure.load.malformed import malformed, noise
+from vitrine_measure.load.wire import Wire
+from vitrine_measure.load.world import Mix
+
+ONCE = Retry(tries=1)  # a load counts refusals: it does not try again
+TIMEOUT_S = 120.0
+SLOW_BYTES_PER_S = 60_000  # an uplink of 0.5 Mbit/s: a picture takes a second
+LEAVES_WITHIN_S = 1.0  # of sending
+HTTP, GRPC = "http", "grpc"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What clients share: where the server is, and what they ask for."""
+
+    addresses: dict[str, str]  # by protocol, host:port
+    clients: dict[str, AsyncVitrine]  # by protocol; for those who behave
+    mix: Mix
+    dice: random.Random
+    photographs: tuple[bytes, ...]  # of people, encoded, 4 to 12 MB each
+
+
+async def whole(ground: Ground, protocol: str) -> None:
+    """Waits for its picture."""
+    await ground.clients[protocol].infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S)
+
+
+async def photographs_by_curl(ground: Ground, protocol: str) -> None:
+    """Sends a large photograph as a person with curl."""
+    inputs = dict(ground.mix.inputs(), person=np.array([ground.dice.choice(ground.photographs)], object))
+    await photographs.send(ground.addresses[protocol], "try_on", inputs, "seed", TIMEOUT_S)
+
+
+async def slow(ground: Ground, protocol: str) -> None:
+    """Sends and receives at a telephone's pace."""
+    async with Wire(ground.addresses[protocol], SLOW_BYTES_PER_S) as wire, _client(wire, protocol) as client:
+        await client.infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S)
+
+
+async def gives_up(ground: Ground, protocol: str) -> None:
+    """Cancels its request, as a closed page does."""
+    asked = asyncio.create_task(whole(ground, protocol))
+    await asyncio.wait([asked], timeout=ground.dice.uniform(0, LEAVES_WITHIN_S))
+    if not asked.cancel():
+        return await asked
+    with suppress(asyncio.CancelledError):
+        await asked
+    raise Cancelled("the client gave up")
+
+
+async def vanishes(ground: Ground, protocol: str) -> None:
+    """Is gone in the middle: its connection is reset without a word."""
+    async with Wire(ground.addresses[protocol]) as wire, _client(wire, protocol) as client:
+        asked = asyncio.create_task(client.infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S))
+        await asyncio.wait([asked], timeout=ground.dice.uniform(0, LEAVES_WITHIN_S))
+        wire.cut()
+        await asked
+
+
+async def streams(ground: Ground, protocol: str) -> None:
+    """Follows a stream; one in two leaves it at some event."""
+    stays = ground.dice.choice((1, 2, 10**6, 10**6))
+    inputs = ground.mix.options()
+    async with aclosing(ground.clients[protocol].try_on_stream(**inputs, timeout_s=TIMEOUT_S)) as events:
+        async for _ in events:
+            stays -= 1
+            if not stays:
+                raise Cancelled("the client left the stream")
+
+
+async def errs(ground: Ground, protocol: str) -> None:
+    """Sends tensors that make no sense."""
+    model, inputs = malformed(ground.dice)
+    await ground.clients[protocol].infer(model, inputs, timeout_s=TIMEOUT_S)
+
+
+async def babbles(ground: Ground, protocol: str) -> None:
+    """Sends bytes that are no request, waits a little, and goes."""
+    host, _, port = ground.addresses[protocol].rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(noise(ground.dice))
+    with suppress(ConnectionError):
+        await writer.drain()
+    await asyncio.sleep(ground.dice.uniform(0, 0.3))
+    writer.transport.abort()
+
+
+@dataclass(frozen=True)
+class Actor:
+    """One kind of client: how often it comes, and how its requests may end."""
+
+    name: str
+    act: Callable[[Ground, str], Awaitable[None]]
+    protocol: str
+    weight: float
+    ends: frozenset[str]
+
+    async def __call__(self, ground: Ground) -> None:
+        """Come, and go."""
+        await self.act(ground, self.protocol)
+
+
+SERVED = frozenset({"done", "busy"})
+LEFT = SERVED | {"cancelled", "unavailable"}
+REFUSED = SERVED | {"bad request", "not found"}
+
+ACTORS = (
+    Actor("waits, gRPC", whole, GRPC, 6, SERVED),
+    Actor("waits, HTTP", whole, HTTP, 3, SERVED),
+    Actor("photograph, curl", photographs_by_curl, HTTP, 0.7, SERVED),
+    Actor("slow, gRPC", slow, GRPC, 0.7, SERVED),
+    Actor("slow, HTTP", slow, HTTP, 0.7, SERVED),
+    Actor("streams", streams, GRPC, 2, LEFT),
+    Actor("gives up", gives_up, GRPC, 2, LEFT),
+    Actor("vanishes, gRPC", vanishes, GRPC, 1.5, LEFT),
+    Actor("vanishes, HTTP", vanishes, HTTP, 1.5, LEFT),
+    Actor("malformed, gRPC", errs, GRPC, 1.5, REFUSED),
+    Actor("malformed, HTTP", errs, HTTP, 1.5, REFUSED),
+    Actor("noise, gRPC", babbles, GRPC, 0.7, SERVED),
+    Actor("noise, HTTP", babbles, HTTP, 0.7, SERVED),
+)
+"""`ends` are the outcomes that are no fault of the server's."""
+
+
+def _client(wire: Wire, protocol: str) -> AsyncVitrine:
+    return AsyncVitrine(wire.address, protocol=protocol, retry=ONCE)

@@ -1,0 +1,98 @@
+"""What operators do to a server under load: models are loaded again, releases come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from itertools import count, cycle
+from pathlib import Path
+
+import onnx
+from tritonclient.utils import InferenceServerException
+from vitrine.errors import VitrineError, one_line
+from vitrine_export.checkpoint.digest import file_digest
+from vitrine_export.release import folders
+from vitrine_export.release.loading import leave, load
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
+
+CHANGED = "vae_decoder"  # what is new in a release
+DEEDS = (
+    ("load again", "vae_decoder"),
+    ("publish", ""),
+    ("load again", "try_on"),
+    ("load again", "text_encoder"),
+    ("withdraw", ""),
+    ("load again", "denoise"),
+    ("load again", "prepare_person"),
+)
+
+
+class Operator:
+    """Does one thing after the other to a server whose repository is ours to change.
+
+    `done` counts what was done, `failed` has a sentence for what could not be.
+    """
+
+    def __init__(self, server: EmbeddedTriton, folder: Path) -> None:
+        """`folder` is an empty one for the releases to publish."""
+        self._server, self._repository = server, server.repository
+        self._source = folder / "next"
+        self._numbers, self._release = count(1), 0
+        self.done: Counter[str] = Counter()
+        self.failed: list[str] = []
+        shutil.copytree(self._repository, self._source)
+
+    async def work(self, every_s: float, over: asyncio.Event) -> None:
+        """One deed every so many seconds until `over` is set; leaves one release behind."""
+        for what, model in cycle(DEEDS):
+            try:
+                await asyncio.wait_for(over.wait(), every_s)
+            except TimeoutError:
+                await asyncio.to_thread(self._do, what, model)
+            else:
+                break
+        if self._release:
+            await asyncio.to_thread(self._do, "withdraw", "")
+
+    def _do(self, what: str, model: str) -> None:
+        deeds: dict[str, Callable[[str], None]] = {
+            "load again": self._server.replace,
+            "publish": self._publish,
+            "withdraw": self._withdraw,
+        }
+        try:
+            deeds[what](model)
+        except (VitrineError, InferenceServerException, OSError) as error:
+            self.failed.append(f"{f'{what} {model}'.strip()}: {one_line(error)}")
+        else:
+            self.done[what] += 1
+
+    def _publish(self, _: str) -> None:
+        _change(self._source, f"release {next(self._numbers)} of a load")
+        release = folders.planned(self._source, self._repository)
+        folders.add(release, self._source, self._repository)
+        self._release = release.version
+        load(self._server.grpc, {}, release.models, _quiet)
+
+    def _withdraw(self, _: str) -> None:
+        version, self._release = self._release, 0
+        leave(self._server.grpc, {}, folders.withdraw(version, self._repository), _quiet)
+
+
+def _quiet(_: str) -> None:
+    """Shows nothing."""
+
+
+def _change(source: Path, text: str) -> None:
+    """Make an exported repository another one that paints the same pictures."""
+    path = source / CHANGED / "1" / "model.onnx"
+    model = onnx.load(path, load_external_data=False)
+    model.doc_string = text
+    onnx.save(model, path)
+    for manifest in source.glob("*/1/manifest.json"):
+        given = json.loads(manifest.read_text())
+        files = given["files"] | {f"{CHANGED}/1/{path.name}": file_digest(path)}
+        manifest.write_text(json.dumps(given | {"files": files}))

@@ -1,0 +1,106 @@
+"""`vitrine-export soak`: mixed load, faulty clients and an operator at work on a server of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
+from vitrine_orchestrator.embedded.watching import watched
+
+from vitrine_measure.load.operator import Operator
+from vitrine_measure.load.photographs import find_curl
+from vitrine_measure.load.soak import ALLOWED_OPERATED, Plan, Soaked, soak
+from vitrine_measure.load.world import draw_world
+
+HELP = "try a server with faulty clients and a busy operator; report what leaked, died or was lost"
+EXAMPLES = """\
+examples:
+  vitrine-export soak                                   30 minutes
+  vitrine-export soak --seconds 120 --rate 3
+  vitrine-export soak --minutes 30 --trace-config triton,file=build/trace.json --trace-config rate=5 \\
+      --trace-config level=TIMESTAMPS
+
+Serves a copy of the repository under the supervisor of `vitrine serve`, warms it up, and loads it with
+clients of thirteen kinds, some of which send photographs of 4 to 12 MB with curl. Meanwhile models are
+loaded again, and a release is published and withdrawn. Exit code 0: no process died or was started again, no
+client of the waiting kinds lost its request, and nothing leaked."""
+
+PEOPLE, GARMENTS = 8, 24
+MIB = 2**20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="what to serve")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, default=1800.0, help="of load (default 1800)")
+    length.add_argument("--minutes", type=float, help="the same in minutes")
+    parser.add_argument("--rate", type=float, default=3.0, help="clients a second (default 3)")
+    parser.add_argument("--steps", type=int, default=20, help="of a try-on (default 20)")
+    parser.add_argument("--warm-up", type=float, default=60.0, help="seconds before it counts (default 60)")
+    parser.add_argument(
+        "--operate-every", type=float, default=10.0, metavar="SECONDS", help="between two deeds (default 10)"
+    )
+    parser.add_argument(
+        "--trace-config",
+        action="append",
+        default=[],
+        metavar="VALUE",
+        help="of tritonserver, such as rate=5; may be repeated",
+    )
+    parser.add_argument("--log", type=Path, help="file for Triton's own log (default: none is kept)")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default 0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Soak and report: 0 when all is well, 1 with a sentence for each fault."""
+    find_curl()
+    seconds = args.seconds if args.minutes is None else 60 * args.minutes
+    plan = Plan(seconds, args.rate, args.steps, args.warm_up, args.seed, args.operate_every)
+    with TemporaryDirectory(prefix="vitrine-soak-") as folder:
+        soaked = served_and_soaked(args, plan, Path(folder))
+    print(table(soaked))
+    faults = soaked.faults(ALLOWED_OPERATED)
+    for fault in faults:
+        print(f"soak: {fault}", file=sys.stderr)
+    return int(bool(faults))
+
+
+def served_and_soaked(args: argparse.Namespace, plan: Plan, folder: Path) -> Soaked:
+    """Serve a copy of the repository under a supervisor, as `vitrine serve` does, and try it."""
+    repository = folder / "model_repository"
+    shutil.copytree(args.repository, repository)
+    options = [f"--trace-config={value}" for value in args.trace_config]
+    bar = tqdm(total=round((plan.seconds + plan.warm_up_s) * plan.rate), unit="client", desc="soak")
+    told: list[str] = []
+    with (
+        EmbeddedTriton(repository, ports=Ports(0, 0, 0), log=args.log, options=options) as server,
+        watched(server, told.append),
+        bar,
+    ):
+        operator = Operator(server, folder)
+        soaked = asyncio.run(soak(server, draw_world(PEOPLE, GARMENTS), plan, bar.update, operator))
+    return replace(soaked, told=told)
+
+
+def table(soaked: Soaked) -> str:
+    """How each kind of client ended, and the two readings."""
+    lines = [f"{'client':18} {'ended':14} {'count':>6}"]
+    lines += [f"{kind:18} {word:14} {count:6}" for (kind, word), count in sorted(soaked.ends.items())]
+    lines.append(f"{'held':18} {'before':>14} {'after':>14}")
+    for name in ("memory_bytes", "threads", "files", "shared_blocks", "requests"):
+        before, after = getattr(soaked.before, name), getattr(soaked.after, name)
+        if name == "memory_bytes":
+            name, before, after = "memory, MiB", round(before / MIB), round(after / MIB)
+        lines.append(f"{name:18} {before:14} {after:14}")
+    lines += [f"operator: {deed:22} {count:6}" for deed, count in sorted(soaked.done.items())]
+    lines.append(f"{'deaths, restarts':32} {len(soaked.told):6}")
+    return "\n".join(lines)

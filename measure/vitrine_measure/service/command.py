@@ -1,0 +1,103 @@
+"""`vitrine-export bench`: the service, what it replaces and its engine alone, in one run on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from vitrine.errors import VitrineError
+from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
+
+from vitrine_measure.service.loads import curve, overload, steady
+from vitrine_measure.service.longer import mixed, perf
+from vitrine_measure.service.parts import Bench, Options, Part, client_of
+from vitrine_measure.service.plot import draw
+from vitrine_measure.service.ratios import alone, engine, together, wardrobe
+from vitrine_measure.service.report import Report, table
+
+HELP = "measure the service, compared with what it replaces and with its engine alone"
+EXAMPLES = """\
+examples:
+  vitrine-export bench                           everything, about 20 minutes
+  vitrine-export bench --quick                   every path once, about 2 minutes; proves nothing
+  vitrine-export bench --only alone together     single parts
+
+Parts: engine (the floor by threads and rows), alone (one request), together (eight at once), wardrobe (one
+person, ten garments), curve (latency by load), steady (70 % of capacity, 5 minutes), overload (3 x capacity,
+2 minutes), mixed (faulty clients, 2 minutes), perf (perf_analyzer). Prints a table; writes bench.json,
+bench-load.png and bench-stages.png into --out. Exit code 1 when a part failed, whatever the figures are."""
+
+PARTS: dict[str, Part] = {
+    "engine": engine,
+    "alone": alone,
+    "together": together,
+    "wardrobe": wardrobe,
+    "curve": curve,
+    "steady": steady,
+    "overload": overload,
+    "mixed": mixed,
+    "perf": perf,
+}
+"""In the order in which they run."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, metavar="PART", help="parts to run (default: all)"
+    )
+    parser.add_argument("--quick", action="store_true", help="try every path; the figures mean nothing")
+    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="what is served")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("checkpoints/paper-doll"), help="what the old service runs"
+    )
+    parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build"), help="folder of the findings (default build)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print and save: 0, or 1 when a part failed."""
+    options = Options(args.repository, args.checkpoint, args.steps, args.quick)
+    told = {"steps": args.steps, "quick": args.quick, "repository": args.repository.name}
+    report = Report(told)
+    with EmbeddedTriton(args.repository, ports=Ports(0, 0, 0)) as server:
+        failed = asyncio.run(_measure(options, report, server, args.only or list(PARTS), args.out))
+    _save(report, args.out)
+    print(f"written: {', '.join(str(path) for path in sorted(args.out.glob('bench*')))}")
+    return int(bool(failed))
+
+
+async def _measure(
+    options: Options, report: Report, server: EmbeddedTriton, names: list[str], out: Path
+) -> list[str]:
+    """Run the parts; each prints and saves what it found, and a failure costs only its own."""
+    failed = []
+    vitrine = client_of(server)
+    bench = Bench(options, report, server, vitrine)
+    try:
+        for name in PARTS:
+            if name not in names:
+                continue
+            start, known = time.monotonic(), len(report.figures)
+            try:
+                await PARTS[name](bench)
+            except (VitrineError, AssertionError) as error:
+                failed.append(name)
+                print(f"{name}: {error}", file=sys.stderr)
+            print(f"-- {name}, {time.monotonic() - start:.0f} s", flush=True)
+            print(table(report.figures[known:]), flush=True)
+            _save(report, out)
+    finally:
+        await vitrine.close()
+    return failed
+
+
+def _save(report: Report, out: Path) -> None:
+    report.save(out / "bench.json")
+    draw(report, out)

@@ -1,0 +1,1 @@
+"""The disk tier: plain files in one folder, shared by the processes of a host."""

@@ -1,0 +1,202 @@
+"""The files of the disk tier: where they lie, and how they are written, read, found and swept.
+
+    entries/ab/{digest of owner}-{digest of key}   a header and a value; mtime: last use, see `_use`
+    drafts/{pid namespace}-{pid}-{random}          being written; renamed into entries when whole
+Paths hold digests only, so no id can leave the folder. Every function here may raise OSError.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from vitrine_orchestrator.cache.disk.envelope import HEADER_BYTES, Header, read_header
+from vitrine_orchestrator.cache.disk.process import is_gone, own_name
+from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
+
+_S = 10**9  # nanoseconds
+_MAX_READS = 1000  # more than any lifetime asks for; what another program left there is more, and counts as 0
+DRAFT_AGE_S = 3600.0  # an older draft has no writer any more, whoever that was
+_DIGITS = 32  # of a digest in a name: 128 bits; the header holds the whole of it
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a planted pipe must not block
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class File(NamedTuple):
+    """What a scan tells of an entry: bytes on disk and time of last use (Unix seconds)."""
+
+    path: Path
+    size: int
+    used_s: int
+
+
+class Opened(NamedTuple):
+    """An entry as read, its checksum not yet compared; header None: no entry of this format and length.
+
+    inode: which file it was. reads: how many reads it answered before this one.
+    """
+
+    header: Header | None
+    value: bytes
+    inode: int
+    reads: int
+
+
+class Folder:
+    """The directory of the disk tier, made with mode 0700; its files have 0600."""
+
+    def __init__(self, root: Path, calls: ModuleType = os) -> None:
+        """Make the directories; OSError if `root` is a link, another user's, or cannot be made."""
+        self.root, self._os = root, calls
+        self.entries, self.drafts = root / "entries", root / "drafts"
+        for directory in (root, self.entries, self.drafts):
+            self._make(directory)
+            state = self._os.lstat(directory)
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
+                raise PermissionError(1, "not a directory of this user", str(directory))
+            if state.st_mode & 0o077:
+                self._os.chmod(directory, 0o700)
+
+    def path(self, key: Key) -> Path:
+        """Where the entry of `key` lies."""
+        mine = digest_of(key.owner)[:_DIGITS]
+        return self.entries / mine[:2] / f"{mine}-{key.digest[:_DIGITS]}"
+
+    def read(self, key: Key, use: int) -> Opened | None:
+        """The entry of `key`, or None. Its last use becomes `use` (Unix seconds), its reads one more."""
+        try:
+            fd = self._os.open(self.path(key), _READ)
+        except FileNotFoundError:
+            return None
+        try:
+            state = self._os.fstat(fd)
+            header = read_header(self._read(fd, HEADER_BYTES))
+            if header is None or header.length != state.st_size - HEADER_BYTES:
+                return Opened(None, b"", state.st_ino, 0)
+            value = self._read(fd, header.length)
+            reads = _reads(state.st_mtime_ns)
+            self._use(fd, use, reads + 1)
+            return Opened(header, value, state.st_ino, reads)
+        finally:
+            self._os.close(fd)
+
+    def write(self, key: Key, header: bytes, value: bytes, use: int) -> None:
+        """Put an entry in place of any older one, whole or not at all."""
+        draft = self.drafts / f"{own_name()}-{secrets.token_hex(8)}"
+        try:
+            self._write_draft(draft, header, value, use)
+            self._place(draft, self.path(key))
+        except BaseException:
+            self._discard(draft)
+            raise
+
+    def remove(self, path: Path, inode: int | None = None) -> None:
+        """Delete one entry, only if it is still this file where `inode` is given."""
+        try:
+            if inode in (None, self._os.lstat(path).st_ino):
+                self._os.unlink(path)
+        except FileNotFoundError:
+            return  # another process was faster
+
+    def remove_owner(self, owner: str) -> None:
+        """Delete every entry of `owner` (or of EVERYTHING)."""
+        if owner == EVERYTHING:
+            mine, files = "", self.scan()
+        else:
+            mine = digest_of(owner)[:_DIGITS]
+            files = self._scan(self.entries / mine[:2])
+        for file in files:
+            if file.path.name.startswith(mine):
+                self.remove(file.path)
+
+    def scan(self) -> Iterator[File]:
+        """Every entry, in no order."""
+        for directory in self._listed(self.entries):
+            yield from self._scan(Path(directory.path))
+
+    def _scan(self, directory: Path) -> Iterator[File]:
+        for item in self._listed(directory):
+            try:
+                state = item.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # another process was faster
+            if not stat.S_ISDIR(state.st_mode):
+                yield File(Path(item.path), state.st_size, state.st_mtime_ns // _S)
+
+    def _listed(self, directory: Path) -> list[os.DirEntry[str]]:
+        try:
+            return list(self._os.scandir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def set_used(self, path: Path, used_s: int) -> None:
+        """Set an entry's time of last use; its reads begin again."""
+        self._os.utime(path, ns=(used_s * _S, used_s * _S), follow_symlinks=False)
+
+    def sweep_drafts(self, now_s: float) -> int:
+        """Delete the drafts whose writer is gone: same pid namespace and no such process, or too old."""
+        swept = 0
+        for item in list(self._os.scandir(self.drafts)):
+            try:
+                old = now_s - item.stat(follow_symlinks=False).st_mtime > DRAFT_AGE_S
+                if old or is_gone(item.name):
+                    self._os.unlink(item.path)
+                    swept += 1
+            except FileNotFoundError:
+                continue
+        return swept
+
+    def _write_draft(self, draft: Path, header: bytes, value: bytes, use: int) -> None:
+        fd = self._open_draft(draft)
+        try:
+            written = self._os.writev(fd, [header, value])
+            while written < len(header) + len(value):  # a signal or a full disk cut it short
+                written += self._os.write(fd, (header + value)[written:])
+            self._use(fd, use, 0)
+        finally:
+            self._os.close(fd)
+
+    def _open_draft(self, draft: Path) -> int:
+        try:
+            return self._os.open(draft, _WRITE, 0o600)
+        except FileNotFoundError:  # someone deleted the folder
+            self._make(self.root, self.drafts)
+            return self._os.open(draft, _WRITE, 0o600)
+
+    def _place(self, draft: Path, path: Path) -> None:
+        try:
+            self._os.replace(draft, path)
+        except FileNotFoundError:
+            self._make(self.root, self.entries, path.parent)
+            self._os.replace(draft, path)
+
+    def _make(self, *directories: Path) -> None:
+        for directory in directories:
+            self._os.makedirs(directory, mode=0o700, exist_ok=True)
+
+    def _use(self, fd: int, used_s: int, reads: int) -> None:
+        """One call keeps both for all processes and restarts: last use in seconds, reads as nanoseconds."""
+        stamp = used_s * _S + min(reads, _MAX_READS)
+        self._os.utime(fd, ns=(stamp, stamp))
+
+    def _read(self, fd: int, count: int) -> bytes:
+        data = self._os.read(fd, count)
+        while len(data) < count and (more := self._os.read(fd, count - len(data))):
+            data += more
+        return data
+
+    def _discard(self, draft: Path) -> None:
+        try:
+            self._os.unlink(draft)
+        except OSError:
+            return  # never made, or the sweep will find it
+
+
+def _reads(mtime_ns: int) -> int:
+    reads = mtime_ns % _S
+    return reads if reads <= _MAX_READS else 0

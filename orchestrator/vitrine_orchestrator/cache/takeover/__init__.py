@@ -1,0 +1,1 @@
+"""Takes over the stored data of the service that Vitrine replaces."""

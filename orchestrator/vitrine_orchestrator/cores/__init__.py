@@ -1,0 +1,1 @@
+"""How networks share a few processor cores."""

@@ -1,0 +1,1 @@
+"""What every pipeline works with: request context, report, and results of earlier requests."""

@@ -1,0 +1,95 @@
+"""The request context of every pipeline: its stages, limits and memo; and the report of what it did."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.pictures import Limits, Picture, checked, decode
+from vitrine_orchestrator.pipeline.memo import Memo, NoMemo, Source
+from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.wire.fields import Inputs, pictures
+
+Result = TypeVar("Result")
+INLINE_BYTES = 2**18  # smaller raw pictures are resized faster than a hand-off to a thread takes
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a pipeline works with: the same in Triton, in a score and in a test."""
+
+    stages: Stages
+    manifest: Manifest
+    memo: Memo = field(default_factory=NoMemo)
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """What every report says of the versions behind it."""
+        manifest = self.manifest
+        return {
+            "versions": {
+                "release": str(manifest.version),
+                "checkpoint": manifest.digest[:12],
+                "exporter": manifest.exporter,
+            },
+            "pipeline_digest": manifest.pipeline_digest,
+        }
+
+
+def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
+    """The picture in `name` (encoded) or `name`_raw (HWC uint8 RGB); None when neither is given."""
+    given = pictures(inputs, name)
+    raw = inputs.get(f"{name}_raw")
+    if given and raw is not None:
+        raise BadRequest(f"{name} and {name}_raw must not both be given")
+    if len(given) > 1:
+        raise BadRequest(f"{name} must be one picture, got {len(given)}")
+    if raw is not None:
+        return checked(raw, f"{name}_raw", limits)
+    return decode(given[0], name, limits) if given else None
+
+
+async def read_aside(read: Callable[[], Result], inputs: Inputs) -> Result:
+    """Call `read` for a request's inputs, in another thread where its pictures may take long to decode.
+
+    Small inputs are read inline: two thread switches cost as much as the rest of an id-only request.
+    """
+    small = all(array.dtype != np.object_ and array.nbytes <= INLINE_BYTES for array in pictures_of(inputs))
+    return read() if small else await asyncio.to_thread(read)
+
+
+def pictures_of(inputs: Inputs) -> list[np.ndarray]:
+    """The pictures that a request brings, encoded and raw."""
+    names = ("person", "person_raw", "garment", "garment_raw", "mask")
+    return [inputs[name] for name in names if name in inputs]
+
+
+def picture_digest(picture: Picture) -> str:
+    """Hexadecimal SHA-256 of a picture's size and pixels."""
+    hashed = hashlib.sha256(repr(picture.shape).encode())
+    hashed.update(np.ascontiguousarray(picture).data)
+    return hashed.hexdigest()
+
+
+def text_array(text: str | bytes) -> np.ndarray:
+    """A BYTES tensor of one value."""
+    return np.array([text.encode() if isinstance(text, str) else text], np.object_)
+
+
+def report_array(timings: Mapping[str, float], sources: Mapping[str, Source], **more: object) -> np.ndarray:
+    """The output `report`: JSON of seconds by stage, and what came from where."""
+    return text_array(json.dumps({"timings": dict(timings), "sources": dict(sources), **more}))
+
+
+def read_report(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The report that a model answered with."""
+    return json.loads(outputs["report"].reshape(-1)[0])

@@ -1,0 +1,88 @@
+"""`prepare_garment`: from a garment's picture to its latents and image tokens."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.images.fitting import fitted
+from vitrine_orchestrator.person.clip import no_picture, pixel_values
+from vitrine_orchestrator.person.prepare import pixels
+from vitrine_orchestrator.pictures import Picture
+from vitrine_orchestrator.pipeline.request_context import (
+    one_picture,
+    picture_digest,
+    read_aside,
+    report_array,
+    text_array,
+)
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.try_on.facts import TryOnFacts
+from vitrine_orchestrator.try_on.prepared_items import (
+    Item,
+    content_array,
+    imported_picture,
+    recalled,
+    recipe_of,
+)
+from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text
+
+
+async def prepare_garment(context: TryOnContext, inputs: Inputs) -> dict[str, np.ndarray]:
+    """The outputs of the model `prepare_garment` for its inputs; BadRequest says what is wrong with them."""
+    stages = Timed(context.stages)
+    garment_id = text(inputs, "garment_id", MAX_NAME)
+    with stages.measured("decode"):
+        picture = await read_aside(lambda: _fitted_picture(context, inputs), inputs)
+    if picture is None and garment_id is None:
+        raise BadRequest("garment, garment_raw or garment_id must be given")
+    item = Item(
+        "garment",
+        recipe_of("prepare_garment", context.manifest.pipeline_digest),
+        picture_digest(picture) if picture is not None else None,
+        "garment",
+        garment_id,
+    )
+
+    async def make() -> dict[str, np.ndarray]:
+        seen = picture
+        if seen is None:
+            seen = _fitted(context, await imported_picture(context.memo, item))
+        return await garment_arrays(stages, context.facts, seen) | content_array(picture_digest(seen))
+
+    arrays, source = await recalled(context.memo, item, make)
+    return {
+        **arrays,
+        "garment_key": text_array(item.key.digest),
+        "report": report_array(stages.rounded(), {"garment": source}, **context.origin),
+    }
+
+
+def _fitted_picture(context: TryOnContext, inputs: Inputs) -> Picture | None:
+    picture = one_picture(inputs, "garment", context.limits)
+    return None if picture is None else _fitted(context, picture)
+
+
+def _fitted(context: TryOnContext, picture: Picture) -> Picture:
+    return fitted(picture, context.facts.width, context.facts.height, "fit").picture
+
+
+async def garment_arrays(stages: Timed, facts: TryOnFacts, picture: Picture) -> dict[str, np.ndarray]:
+    """The garment's conditioning: outputs of `prepare_garment`, key and report apart.
+
+    picture is (height, width, 3) uint8 RGB of the checkpoint's size.
+    """
+    seen = np.stack([pixel_values(picture, facts.image_size), no_picture(facts.image_size)])
+    latents, tokens = await asyncio.gather(
+        stages("vae_encoder", {"pixels": pixels(picture)[None]}),
+        stages("image_encoder", {"pixel_values": seen}),
+    )
+    image_tokens, negative = tokens["image_tokens"]
+    return {
+        "garment_latents": latents["mean"][0],
+        "image_tokens": image_tokens,
+        "negative_image_tokens": negative,
+    }

@@ -1,0 +1,79 @@
+"""`prepare_text`: from a garment's description to the five text embeddings."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.cache.key import digest_of
+from vitrine_orchestrator.pipeline.request_context import report_array, text_array
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.try_on.facts import TryOnFacts
+from vitrine_orchestrator.try_on.prepared_items import Item, content_array, recalled, recipe_of
+from vitrine_orchestrator.try_on.tokens import Tokens
+from vitrine_orchestrator.wire.fields import Inputs, text
+
+TOKENIZERS = ("tokenizer.json", "tokenizer_2.json")  # of text_encoder and text_encoder_2, in a version folder
+
+Tokenizers = tuple[Tokens, Tokens]
+
+
+def read_tokenizers(folder: Path, facts: TryOnFacts) -> Tokenizers:
+    """Both encoders' tokenizers from the version folder of `prepare_text`."""
+    first, second = (
+        Tokens(folder / name, pad_id) for name, pad_id in zip(TOKENIZERS, facts.pad_ids, strict=True)
+    )
+    return first, second
+
+
+async def prepare_text(
+    context: TryOnContext, tokenizers: Tokenizers, inputs: Inputs
+) -> dict[str, np.ndarray]:
+    """The outputs of the model `prepare_text` for its inputs; BadRequest says what is wrong with them."""
+    stages = Timed(context.stages)
+    description = text(inputs, "description")
+    if description is None:
+        raise BadRequest("description must be given: say what the garment is, such as 'a red shirt'")
+    content = digest_of(description)
+    item = Item("text", recipe_of("prepare_text", context.manifest.pipeline_digest), content)
+
+    async def make() -> dict[str, np.ndarray]:
+        made = await text_arrays(stages, context.facts, tokenizers, description)
+        return made | content_array(content)
+
+    arrays, source = await recalled(context.memo, item, make)
+    return {
+        **arrays,
+        "text_key": text_array(item.key.digest),
+        "report": report_array(stages.rounded(), {"text": source}, **context.origin),
+    }
+
+
+async def text_arrays(
+    stages: Timed, facts: TryOnFacts, tokenizers: Tokenizers, description: str
+) -> dict[str, np.ndarray]:
+    """The five embeddings of a description: outputs of `prepare_text`, key and report apart.
+
+    As SDXL does: both encoders' hidden states side by side, pooled by the second.
+    """
+    prompts = (
+        facts.person_prompt.format(description),
+        facts.negative_prompt,
+        facts.garment_prompt.format(description),
+    )
+    ids = [np.stack([tokens(prompt) for prompt in prompts]) for tokens in tokenizers]
+    first, second = await asyncio.gather(
+        stages("text_encoder", {"input_ids": ids[0]}), stages("text_encoder_2", {"input_ids": ids[1]})
+    )
+    hidden = np.concatenate([first["hidden_states"], second["hidden_states"]], axis=-1)
+    return {
+        "prompt_embeds": hidden[0],
+        "negative_prompt_embeds": hidden[1],
+        "pooled_prompt_embeds": second["pooled"][0],
+        "negative_pooled_prompt_embeds": second["pooled"][1],
+        "garment_prompt_embeds": hidden[2],
+    }

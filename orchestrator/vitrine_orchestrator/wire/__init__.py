@@ -1,0 +1,1 @@
+"""Between tensors and words: reading the small inputs of requests."""

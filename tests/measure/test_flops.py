@@ -1,0 +1,58 @@
+"""The cost of denoising at the released size, counted without weights."""
+
+import argparse
+import json
+
+import pytest
+from vitrine_measure import flops
+
+TERA = 1e12
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """One step of a 768×1024 picture under guidance."""
+    return flops.count_parts(768, 1024, guidance=2.0)
+
+
+def test_the_parts_are_those_measured_on_the_released_code(parts):
+    """GarmentNet 4.70 and TryonNet 13.87 TFLOP a step; 11.47 with queries for the person alone."""
+    assert parts.garment_released / TERA == pytest.approx(4.70, rel=0.005)
+    assert parts.tryon_released / TERA == pytest.approx(13.87, rel=0.005)
+    assert parts.tryon / TERA == pytest.approx(11.47, rel=0.005)
+    assert parts.fast / TERA <= 10.34
+
+
+def test_each_saving_saves_and_the_sum_is_as_stated(parts, monkeypatch):
+    """557 TFLOP for 30 steps as released, at most 312 with everything exact and the garment cached."""
+    monkeypatch.setattr(flops, "count_parts", lambda *size: parts)
+    lines = flops.table(768, 1024, steps=30, guidance=2.0)
+    figures = {line.name: line.flop / TERA for line in lines}
+    assert figures["released"] == pytest.approx(557, rel=0.01)
+    assert figures["person_queries"] == pytest.approx(485, rel=0.01)
+    assert figures["exact_cached"] <= 312
+    assert list(figures.values()) == sorted(figures.values(), reverse=True)
+
+
+def test_the_json_holds_the_figures_by_name(parts, monkeypatch, capsys):
+    """Scripts read released, exact and exact_cached in TFLOP."""
+    monkeypatch.setattr(flops, "count_parts", lambda *size: parts)
+    parser = argparse.ArgumentParser()
+    flops.add_arguments(parser)
+    assert flops.run(parser.parse_args(["--steps", "20", "--json"])) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["released"] > printed["exact"] > printed["exact_cached"] > 0
+    assert (printed["size"], printed["steps"]) == ("768x1024", 20)
+
+
+@pytest.mark.parametrize("size", [(768, 1000), (0, 1024)])
+def test_a_size_that_cannot_be_halved_is_refused(size):
+    """Pictures are whole latents, twice halved: the message names the side and the rule."""
+    with pytest.raises(ValueError, match="must be a positive multiple of 32"):
+        flops.count_parts(*size, guidance=2.0)
+
+
+def test_steps_start_at_one():
+    """No steps is no picture."""
+    with pytest.raises(ValueError, match="steps must be 1 or more, got 0"):
+        flops.table(768, 1024, steps=0, guidance=2.0)

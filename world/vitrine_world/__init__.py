@@ -1,0 +1,1 @@
+"""The drawn worlds: code that draws pictures and knows every right answer. numpy and Pillow alone."""
