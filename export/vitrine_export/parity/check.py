@@ -8,7 +8,18 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-Kind = Literal["noise", "latents", "image", "exact", "pixels", "shown"]
+Kind = Literal[
+    "noise",
+    "latents",
+    "image",
+    "exact",
+    "pixels",
+    "shown",
+    "embeds",
+    "tables",
+    "ad latents",
+    "ad pixels",
+]
 
 GATES: Final[dict[Kind, float]] = {
     "noise": 2e-4,  # of the UNet's predictions, about 2 at most
@@ -17,6 +28,10 @@ GATES: Final[dict[Kind, float]] = {
     "exact": 0.0,
     "pixels": 16.0,  # of a mask: "a few", where OpenCV or Pillow is another version
     "shown": float("inf"),
+    "embeds": 1e-4,
+    "tables": 1e-6,  # sigmas and timesteps, as shares of the largest
+    "ad latents": 2e-3,
+    "ad pixels": 2e-3,  # of pixels in about [-1, 1]
 }
 """The largest difference that is still right: those of the reference arrays' own notes."""
 
@@ -62,10 +77,12 @@ def worst_of(checks: Iterable[Check]) -> list[Check]:
 
 def as_text(checks: Sequence[Check]) -> str:
     """A table, a line a check."""
-    case, quantity = (max(len(getattr(check, name)) for check in checks) for name in ("case", "quantity"))
+    names = ("case", "form", "quantity")
+    case, form, quantity = (max(len(getattr(check, name)) for check in checks) for name in names)
     return "\n".join(
-        f"{'ok  ' if check.ok else 'FAIL'} {check.case:{case}} {check.form:6} {check.quantity:{quantity}} "
-        f"{check.difference:9.2e}" + (f" (at most {GATES[check.kind]:g})" if check.kind != "shown" else "")
+        f"{'ok  ' if check.ok else 'FAIL'} {check.case:{case}} {check.form:{form}} "
+        f"{check.quantity:{quantity}} {check.difference:9.2e}"
+        + (f" (at most {GATES[check.kind]:g})" if check.kind != "shown" else "")
         for check in checks
     )
 

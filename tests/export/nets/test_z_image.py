@@ -68,7 +68,7 @@ def worst(ours: list[Tensor], theirs: list[Tensor]) -> float:
 
 
 def test_a_row_is_what_diffusers_computes(released, net, given):
-    """One row at a time equals the released code, and the output is large enough for that to say something."""
+    """One row at a time equals the released code, on outputs large enough to compare."""
     latents, words = given
     theirs = wanted(released, latents, words)
     for index in range(len(latents)):

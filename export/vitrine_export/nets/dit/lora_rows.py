@@ -1,7 +1,7 @@
 """LoRA by row: every row of a batch names a slot, and slots are inputs of the graph.
 
-All linears of a net share two tensors: `down` (slots, rank, sum of their inputs) and `up` (slots, rank, sum of
-their outputs). A slot of zeros changes nothing. The strength and alpha are part of `up`.
+All linears of a net share two tensors: `down` (slots, rank, sum of their inputs) and `up` (slots, rank, sum
+of their outputs). A slot of zeros changes nothing. The strength and alpha are part of `up`.
 """
 
 from __future__ import annotations

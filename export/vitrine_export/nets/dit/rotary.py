@@ -57,5 +57,5 @@ def bias_of(valid: Tensor, dtype: torch.dtype) -> Tensor:
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Attention of (B, N, heads, width) tokens among themselves → (B, N, heads · width)."""
-    parts = (part.transpose(1, 2) for part in (query, keys, values))
-    return F.scaled_dot_product_attention(*parts, attn_mask=bias).transpose(1, 2).flatten(2)
+    query, keys, values = (part.transpose(1, 2) for part in (query, keys, values))
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=bias).transpose(1, 2).flatten(2)

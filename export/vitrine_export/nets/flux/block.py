@@ -1,4 +1,4 @@
-"""The two kinds of block: text and picture side by side with weights of their own, then both in one stream."""
+"""The two kinds of block: text and picture each with weights of their own, then both in one stream."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From latents and captions of different sizes to one call's tensors, and back.
 
-The net was trained with picture and caption each filled to a multiple of 32 tokens with a learnt pad token, which
-is attended. What fills a row up to the batch's longest is masked instead: it must change nothing.
+The net was trained with picture and caption each filled to a multiple of 32 tokens with a learnt pad token,
+which is attended. What fills a row up to the batch's longest is masked instead: it must change nothing.
 """
 
 from __future__ import annotations
