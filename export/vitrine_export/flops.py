@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from vitrine_export.ad_flops import count_z_image
 from vitrine_export.nets.build import build_garment, build_tryon
 from vitrine_export.nets.released import GARMENT, LATENT_FACTOR, PROMPT_TOKENS, TRYON
 from vitrine_export.nets.tryon_unet import Conditioning
@@ -135,18 +136,26 @@ def table(width: int, height: int, steps: int, guidance: float, configs: Configs
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--width", type=int, default=768, help="pixels (default 768)")
-    parser.add_argument("--height", type=int, default=1024, help="pixels (default 1024)")
-    parser.add_argument("--steps", type=int, default=30, help="denoising steps (default 30)")
+    parser.add_argument("--family", choices=sorted(_FAMILIES), default="try-on", help="default try-on")
+    parser.add_argument("--width", type=int, help="pixels (default 768, of z-image 1024)")
+    parser.add_argument("--height", type=int, help="pixels (default 1024)")
+    parser.add_argument("--steps", type=int, help="denoising steps (default 30, of z-image 8)")
     parser.add_argument(
-        "--guidance", type=float, default=2.0, help="guidance scale, 1 or less for none (default 2)"
+        "--guidance",
+        type=float,
+        help="guidance scale (default 2; 1 or less is none. Of z-image: default 0, which is none)",
     )
+    parser.add_argument("--words", type=int, default=64, help="z-image: tokens of the caption (default 64)")
     parser.add_argument("--json", action="store_true", help="one JSON object: TFLOP by name")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; the exit status is 0."""
-    lines = table(args.width, args.height, args.steps, args.guidance)
+    defaults, lines_of = _FAMILIES[args.family]
+    for name, value in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    lines = lines_of(args)
     size = f"{args.width}x{args.height}"
     if args.json:
         figures = {line.name: round(line.flop / TERA, 3) for line in lines}
@@ -156,6 +165,25 @@ def run(args: argparse.Namespace) -> int:
     for line in lines:
         print(f"{line.flop / TERA:9.2f}  {line.name:15} {line.what}")
     return 0
+
+
+def _tryon_lines(args: argparse.Namespace) -> list[Line]:
+    return table(args.width, args.height, args.steps, args.guidance)
+
+
+def _z_image_lines(args: argparse.Namespace) -> list[Line]:
+    counted = count_z_image(args.width, args.height, args.steps, args.guidance, args.words)
+    return [
+        Line("step", counted.step, f"one step, a caption of {args.words} tokens"),
+        Line("picture", counted.picture, "all steps of the transformer"),
+    ]
+
+
+_FAMILIES: dict[str, tuple[Mapping[str, float], Callable[[argparse.Namespace], list[Line]]]] = {
+    "try-on": ({"width": 768, "height": 1024, "steps": 30, "guidance": 2.0}, _tryon_lines),
+    "z-image": ({"width": 1024, "height": 1024, "steps": 8, "guidance": 0.0}, _z_image_lines),
+}
+"""By family: what is counted where the command line does not say, and the table's lines."""
 
 
 def _count(call: Callable[[], Result]) -> tuple[float, Result]:
