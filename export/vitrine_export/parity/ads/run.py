@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.nets import flux, z_image
+from vitrine_export.nets import flux, vae_tiles, z_image
 from vitrine_export.nets.flow_sigmas import Schedule, flow, read_flow_config
 from vitrine_export.parity.ads.case import Arrays, Case
 from vitrine_export.parity.ads.engines import Call, Model
@@ -55,7 +55,7 @@ class Run:
             moves = velocity(latents, float(now))
             latents = [x + float(onward - now) * v for x, v in zip(latents, moves, strict=True)]
             outcome.steps.append(latents)
-        outcome.pixels = list(self.nets["vae_decoder"](torch.stack(latents)))
+        outcome.pixels = list(vae_tiles.decode(self.nets["vae_decoder"], torch.stack(latents)))
         return outcome
 
     def _start(self, arrays: Arrays, schedule: Schedule, which: Sequence[int]) -> list[Tensor]:
@@ -66,7 +66,7 @@ class Run:
         size = (self.case.height, self.case.width)
         if tuple(pixels.shape[-2:]) != size:
             raise BadCheckpoint(f"{self.case.name}: image must be {size}, got {tuple(pixels.shape[-2:])}")
-        clean = self.nets["vae_encoder"](pixels)
+        clean = vae_tiles.encode(self.nets["vae_encoder"], pixels)
         return list(schedule.initial_scale * noise + schedule.initial_clean * clean)
 
     def lora(self, rows: int) -> tuple[Tensor, ...]:
