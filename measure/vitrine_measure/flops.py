@@ -5,6 +5,7 @@ Counted on meta tensors (no weights, no arithmetic): matrix products and convolu
 
 import argparse
 import importlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -140,12 +141,14 @@ class Family:
     module: str
     width: int
     height: int
+    steps: int
     guidance: float
 
 
 FAMILIES = {
-    "idm-vton": Family("vitrine_measure.flops", 768, 1024, 2.0),
-    "fashn": Family("vitrine_measure.flops_fashn", 576, 864, 1.5),
+    "idm-vton": Family("vitrine_measure.flops", 768, 1024, 30, 2.0),
+    "fashn": Family("vitrine_measure.flops_fashn", 576, 864, 30, 1.5),
+    "z-image": Family("vitrine_measure.flops_z_image", 1024, 1024, 8, 0.0),
 }
 
 
@@ -154,10 +157,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=FAMILIES, default="idm-vton", help="default idm-vton")
     parser.add_argument("--width", type=int, help="pixels (default: the family's)")
     parser.add_argument("--height", type=int, help="pixels (default: the family's)")
-    parser.add_argument("--steps", type=int, default=30, help="denoising steps (default 30)")
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the family's)")
     parser.add_argument(
         "--guidance", type=float, help="guidance scale, 1 or less for none (default: the family's)"
     )
+    parser.add_argument("--words", type=int, help="z-image: tokens of the caption (default 64)")
     parser.add_argument("--json", action="store_true", help="one JSON object: TFLOP by name")
 
 
@@ -167,13 +171,17 @@ def run(args: argparse.Namespace) -> int:
     width, height = args.width or family.width, args.height or family.height
     guidance = family.guidance if args.guidance is None else args.guidance
     count_table = importlib.import_module(family.module).table
-    lines = count_table(width, height, args.steps, guidance)
+    steps = family.steps if args.steps is None else args.steps
+    words = {} if args.words is None else {"words": args.words}
+    if words and "words" not in inspect.signature(count_table).parameters:
+        raise argparse.ArgumentTypeError(f"--words does not go with --family {args.family}")
+    lines = count_table(width, height, steps, guidance, **words)
     size = f"{width}x{height}"
     if args.json:
         figures = {line.name: round(line.flop / TERA, 3) for line in lines}
-        print(json.dumps({"size": size, "steps": args.steps, "guidance": guidance, **figures}))
+        print(json.dumps({"size": size, "steps": steps, "guidance": guidance, **figures}))
         return 0
-    print(f"TFLOP of denoising, {size}, {args.steps} steps, guidance {guidance:g}")
+    print(f"TFLOP of denoising, {size}, {steps} steps, guidance {guidance:g}")
     for line in lines:
         print(f"{line.flop / TERA:9.2f}  {line.name:15} {line.what}")
     return 0

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from vitrine_measure import flops
+from vitrine_measure.flops_z_image import count_z_image
 
 TERA = 1e12
 
@@ -56,3 +57,22 @@ def test_steps_start_at_one():
     """No steps is no picture."""
     with pytest.raises(ValueError, match="steps must be 1 or more, got 0"):
         flops.table(768, 1024, steps=0, guidance=2.0)
+
+
+def test_a_picture_of_z_image_costs_what_is_expected(capsys):
+    """1024 x 1024 in 8 steps: 420 to 445 TFLOP; guidance doubles it."""
+    parser = argparse.ArgumentParser()
+    flops.add_arguments(parser)
+    assert flops.run(parser.parse_args(["--family", "z-image", "--json"])) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert 420 <= figures["picture"] <= 445
+    assert figures["picture"] == pytest.approx(8 * figures["step"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [((1000, 1024, 8), "width must be"), ((1024, 1024, 0), "steps must be 1")]
+)
+def test_what_z_image_cannot_draw_is_refused(size, said):
+    """The rule and the value are named."""
+    with pytest.raises(ValueError, match=said):
+        count_z_image(*size, guidance=0.0, words=64)

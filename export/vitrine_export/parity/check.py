@@ -25,6 +25,10 @@ Kind = Literal[
     "points",
     "resized",
     "shown",
+    "embeds",
+    "tables",
+    "ad latents",
+    "ad pixels",
 ]
 
 GATES: Final[dict[Kind, float]] = {
@@ -44,6 +48,10 @@ GATES: Final[dict[Kind, float]] = {
     "points": 1e-3,  # in px
     "resized": 1.0,  # bytes, where OpenCV or Pillow is another version
     "shown": float("inf"),
+    "embeds": 1e-4,
+    "tables": 1e-6,  # sigmas and timesteps, as shares of the largest
+    "ad latents": 2e-3,
+    "ad pixels": 2e-3,  # of pixels in about [-1, 1]
 }
 """The largest difference that is still right: those of the reference arrays' own notes."""
 
@@ -89,10 +97,12 @@ def worst_of(checks: Iterable[Check]) -> list[Check]:
 
 def as_text(checks: Sequence[Check]) -> str:
     """A table, a line a check."""
-    case, quantity = (max(len(getattr(check, name)) for check in checks) for name in ("case", "quantity"))
+    names = ("case", "form", "quantity")
+    case, form, quantity = (max(len(getattr(check, name)) for check in checks) for name in names)
     return "\n".join(
-        f"{'ok  ' if check.ok else 'FAIL'} {check.case:{case}} {check.form:6} {check.quantity:{quantity}} "
-        f"{check.difference:9.2e}" + (f" (at most {GATES[check.kind]:g})" if check.kind != "shown" else "")
+        f"{'ok  ' if check.ok else 'FAIL'} {check.case:{case}} {check.form:{form}} "
+        f"{check.quantity:{quantity}} {check.difference:9.2e}"
+        + (f" (at most {GATES[check.kind]:g})" if check.kind != "shown" else "")
         for check in checks
     )
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.parity import fashn
+from vitrine_export.parity.ads import check_ads
+from vitrine_export.parity.ads.case import is_ad_folder
 from vitrine_export.parity.check import Check, as_json, as_text, worst_of
 from vitrine_export.parity.folder import Folder
 from vitrine_export.parity.person import check_masks, check_parsing
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print every check; the exit status is 1 where one is past its gate, 2 where nothing can be checked."""
     try:
-        checks = worst_of(check_folder(Folder(args.folder)))
+        checks = worst_of(check_any(args.folder))
     except BadCheckpoint as error:
         print(error, file=sys.stderr)
         return 2
@@ -34,6 +36,11 @@ def run(args: argparse.Namespace) -> int:
         return 2
     print(as_json(checks) if args.json else as_text(checks))
     return 0 if all(check.ok for check in checks) else 1
+
+
+def check_any(path: Path) -> Iterator[Check]:
+    """The checks of a folder of either family of arrays."""
+    yield from check_ads(path) if is_ad_folder(path) else check_folder(Folder(path))
 
 
 def check_folder(folder: Folder) -> Iterator[Check]:

@@ -1,0 +1,94 @@
+"""The networks of the advertising families: how each is built, and what its keys are called."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from torch import nn
+from transformers import CLIPTextConfig, Qwen3Config, T5Config
+
+from vitrine_export.checkpoint.ad_layout import TRANSFORMERS, VAE_GAPS
+from vitrine_export.checkpoint.components import COMPONENTS, Component, Config, State
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.nets.flux import FluxConfig, FluxNet
+from vitrine_export.nets.text import ClipPooled, Qwen3Features, T5Text, clip, qwen3, t5
+from vitrine_export.nets.z_image import ZImageConfig, ZImageNet
+
+log = logging.getLogger(__name__)
+
+Made = tuple[Component, Config]
+"""A network's component, and its config with the known gaps filled."""
+
+
+def component_of(family: str, part: str, config: Config) -> Made:
+    """Raises BadCheckpoint for a config beyond the released architecture."""
+    return _COMPONENTS[family, part](config)
+
+
+def filled(part: str, config: Config, gaps: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with its known gaps filled by the released model's values, and a line that says so."""
+    missing = {key: value for key, value in gaps.items() if key not in config}
+    if missing:
+        values = ", ".join(f"{key} = {value!r}" for key, value in sorted(missing.items()))
+        log.warning("%s/config.json leaves out what the released model has: taken as %s", part, values)
+    return {**config, **missing}
+
+
+def _transformer(family: str, settings: type[Any], net: Callable[[Any], nn.Module], given: Config) -> Made:
+    known = TRANSFORMERS[family]
+    config = filled("transformer", given, known.gaps)
+    plain = {key: value for key, value in config.items() if not key.startswith("_")}
+    for key, values in known.only.items():
+        if key in plain and plain[key] not in values:
+            raise BadCheckpoint(f"transformer/config.json: {key} must be {values[0]!r}, got {plain[key]!r}")
+    if unknown := sorted(plain.keys() - {*known.read, *known.only, *known.idle}):
+        raise BadCheckpoint(f"transformer/config.json: unknown settings {unknown}")
+    chosen = {
+        key: tuple(plain[key]) if isinstance(plain[key], list) else plain[key]
+        for key in known.read
+        if key in plain
+    }
+
+    def build(config: Config, state: State) -> nn.Module:
+        return net(settings(**chosen))
+
+    return Component(build, str), config
+
+
+def _vae(given: Config) -> Made:
+    config = filled("vae", given, VAE_GAPS)
+    stock = COMPONENTS["vae"]
+    return Component(stock.build, stock.name_of, rules={"latent_channels": 16}), config
+
+
+def _qwen3(given: Config) -> Made:
+    layers = int(given.get("num_hidden_layers", 0))
+    if layers < 2:
+        raise BadCheckpoint(f"text_encoder/config.json: num_hidden_layers must be 2 or more, got {layers}")
+    build = lambda config, state: Qwen3Features(Qwen3Config.from_dict(dict(config)))  # noqa: E731
+    return Component(build, partial(qwen3.name_in_net, layers=layers)), given
+
+
+def _clip(given: Config) -> Made:
+    build = lambda config, state: ClipPooled(CLIPTextConfig.from_dict(dict(config)))  # noqa: E731
+    return Component(build, clip.name_in_net), given
+
+
+def _t5(given: Config) -> Made:
+    build = lambda config, state: T5Text(T5Config.from_dict(dict(config)))  # noqa: E731
+    return Component(build, t5.name_in_net, inside="stack"), given
+
+
+_COMPONENTS: dict[tuple[str, str], Callable[[Config], Made]] = {
+    ("z-image", "transformer"): partial(_transformer, "z-image", ZImageConfig, ZImageNet),
+    ("z-image", "text_encoder"): _qwen3,
+    ("z-image", "vae"): _vae,
+    ("flux", "transformer"): partial(_transformer, "flux", FluxConfig, FluxNet),
+    ("flux", "text_encoder"): _clip,
+    ("flux", "text_encoder_2"): _t5,
+    ("flux", "vae"): _vae,
+}
+"""By family and folder."""

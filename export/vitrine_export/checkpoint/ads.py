@@ -1,0 +1,76 @@
+"""One checkpoint folder of an advertising family, in the layout that diffusers writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitrine_export.checkpoint import layout
+from vitrine_export.checkpoint.ad_layout import FAMILIES, Family
+from vitrine_export.checkpoint.weight_files import weight_files
+from vitrine_export.errors import BadCheckpoint
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+INDEX = "model_index.json"
+SCHEDULER = "scheduler/scheduler_config.json"
+
+
+@dataclass(frozen=True)
+class AdCheckpoint:
+    """Z-Image or FLUX.1. Networks are loaded when asked for and not kept.
+
+    Everything raises BadCheckpoint, naming the file, where the folder does not hold what it should.
+    """
+
+    folder: Path
+    family: Family
+
+    def load(self, part: str, dtype: torch.dtype | None = None) -> nn.Module:
+        """The network of a folder; `dtype` is float32 unless given."""
+        import torch
+
+        from vitrine_export.checkpoint.components import fill
+
+        component, net, places = self._opened(part, half=dtype == torch.float16)
+        return fill(component, net, places, part, dtype or torch.float32)
+
+    def verify(self) -> None:
+        """Check config, files, keys and shapes of every network, reading headers only."""
+        for part in self.family.networks:
+            self._opened(part, half=False)
+
+    def config(self, part: str) -> dict[str, Any]:
+        """The config.json of a network."""
+        return layout.read_json(self.folder / part / "config.json", f"{part}/config.json")
+
+    @property
+    def scheduler(self) -> dict[str, Any]:
+        """scheduler/scheduler_config.json as it is."""
+        return layout.read_json(self.folder / SCHEDULER, SCHEDULER)
+
+    def _opened(self, part: str, half: bool) -> tuple[Any, nn.Module, dict]:
+        from vitrine_export.checkpoint.ad_components import component_of
+        from vitrine_export.checkpoint.components import empty
+
+        component, config = component_of(self.family.name, part, self.config(part))
+        files = weight_files(self.folder / part, half)
+        return component, *empty(component, config, files, part)
+
+
+def open_ads(folder: Path) -> AdCheckpoint:
+    """The checkpoint in `folder`. Raises BadCheckpoint for another family, or where a part is missing."""
+    if not folder.is_dir():
+        raise BadCheckpoint(f"there is no folder {folder}")
+    pipeline = layout.read_json(folder / INDEX, INDEX).get("_class_name")
+    family = next((family for family in FAMILIES if pipeline in family.pipelines), None)
+    if family is None:
+        known = ", ".join(name for family in FAMILIES for name in family.pipelines)
+        raise BadCheckpoint(f"{INDEX}: _class_name must be one of {known}, got {pipeline!r}")
+    parts = (*family.networks, *family.tokenizers, "scheduler")
+    if missing := [f"{part}/" for part in parts if not (folder / part).is_dir()]:
+        raise BadCheckpoint(f"{folder.name} has no folder {', '.join(missing)}")
+    return AdCheckpoint(folder, family)

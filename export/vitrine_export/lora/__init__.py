@@ -1,0 +1,6 @@
+"""LoRA files of the advertising families: read, checked, and put into a slot of fixed rank."""
+
+from vitrine_export.lora.file import Adapter, read_adapter
+from vitrine_export.lora.slot import Slots, slot_of
+
+__all__ = ["Adapter", "Slots", "read_adapter", "slot_of"]

@@ -1,0 +1,115 @@
+"""A LoRA file as an adapter of a net: all of it fits, or it is refused with the keys that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.lora.names import Role, linears_of, parted, underscored
+from vitrine_export.nets.dit.lora_rows import Sites, SlottedLinear
+
+SHOWN = 3  # keys named in an error
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One linear's term: up (out, rank) · down (rank, in), alpha / rank part of `up`; float32."""
+
+    down: Tensor
+    up: Tensor
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The terms by the net's names of linears."""
+
+    pairs: Mapping[str, Pair]
+
+    @property
+    def rank(self) -> int:
+        """The largest of its terms' ranks."""
+        return max(len(pair.down) for pair in self.pairs.values())
+
+
+def read_adapter(path: Path, sites: Sites) -> Adapter:
+    """The adapter of a safetensors file for a net with these linears.
+
+    Raises BadCheckpoint for another kind of file, a damaged one, and one of which only a part fits the net.
+    """
+    if path.suffix != SUFFIX:
+        raise BadCheckpoint(f"{path.name}: a LoRA must be a {SUFFIX} file; pickles are not read")
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise BadCheckpoint(f"{path.name} is damaged or cut short ({_size(path)} bytes)") from error
+    return adapter_of(state, sites, path.name)
+
+
+def adapter_of(state: Mapping[str, Tensor], sites: Sites, label: str) -> Adapter:
+    """As `read_adapter`, from tensors by key; `label` names the file in errors."""
+    groups, unknown = _grouped(state, sites)
+    if unknown:
+        raise BadCheckpoint(
+            f"{label}: {len(unknown)} of {len(state)} keys fit no linear of the net: {_some(unknown)}"
+        )
+    if not groups:
+        raise BadCheckpoint(f"{label} holds no LoRA")
+    pairs: dict[str, Pair] = {}
+    for name, roles in groups.items():
+        if missing := {"down", "up"} - roles.keys():
+            raise BadCheckpoint(f"{label}: {name} has no {' and no '.join(sorted(missing))} weight")
+        linears = {part: sites.linears[part] for part in linears_of(name, sites.linears)}
+        if twice := sorted(linears.keys() & pairs.keys()):
+            raise BadCheckpoint(f"{label}: {_some(twice)} stand in it twice, under different names")
+        pairs |= _pairs(name, roles, linears, label)
+    return Adapter(pairs)
+
+
+def _grouped(state: Mapping[str, Tensor], sites: Sites) -> tuple[dict[str, dict[Role, Tensor]], list[str]]:
+    """Tensors by name and role, and the keys that fit nothing."""
+    spelt = underscored(sites.linears)
+    groups: dict[str, dict[Role, Tensor]] = {}
+    unknown: list[str] = []
+    for key, tensor in state.items():
+        found = parted(key)
+        name = spelt.get(found[0], found[0]) if found else ""
+        if found is None or not linears_of(name, sites.linears):
+            unknown.append(key)
+        else:
+            groups.setdefault(name, {})[found[1]] = tensor.float()
+    return groups, unknown
+
+
+def _pairs(
+    name: str, roles: Mapping[Role, Tensor], linears: Mapping[str, SlottedLinear], label: str
+) -> dict[str, Pair]:
+    """The terms of one name: several where the file holds several linears as one."""
+    down, up = roles["down"], roles["up"]
+    inputs = next(iter(linears.values())).in_features
+    outputs = [linear.out_features for linear in linears.values()]
+    rank = len(down)
+    if down.shape != (rank, inputs) or up.shape != (sum(outputs), rank):
+        raise BadCheckpoint(
+            f"{label}: {name} must be ({rank}, {inputs}) down and ({sum(outputs)}, {rank}) up, "
+            f"got {tuple(down.shape)} and {tuple(up.shape)}"
+        )
+    if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
+        raise BadCheckpoint(f"{label}: {name} holds numbers that are not finite")
+    scale = float(roles["alpha"]) / rank if "alpha" in roles else 1.0
+    return {part: Pair(down, scale * piece) for part, piece in zip(linears, up.split(outputs), strict=True)}
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

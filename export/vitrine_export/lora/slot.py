@@ -1,0 +1,46 @@
+"""Slots of fixed rank: what a row's adapters become as inputs of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.lora.file import Adapter
+from vitrine_export.nets.dit.lora_rows import Sites
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The graph's `lora_down` (slots, rank, inputs) and `lora_up` (slots, rank, outputs); slot 0 is zeros."""
+
+    down: Tensor
+    up: Tensor
+
+    @staticmethod
+    def of(sites: Sites, rank: int, rows: Sequence[Sequence[tuple[Adapter, float]]]) -> Slots:
+        """Slot 0 of zeros, then one slot for each list of adapters with their strengths."""
+        made = [slot_of(sites, rank, adapters) for adapters in ((), *rows)]
+        return Slots(torch.stack([down for down, _ in made]), torch.stack([up for _, up in made]))
+
+
+def slot_of(sites: Sites, rank: int, adapters: Sequence[tuple[Adapter, float]]) -> tuple[Tensor, Tensor]:
+    """One slot: down (rank, inputs), up (rank, outputs); several adapters are joined along the rank.
+
+    Raises BadCheckpoint where their ranks together are more than the slot's.
+    """
+    needed = sum(adapter.rank for adapter, _ in adapters)
+    if needed > rank:
+        raise BadCheckpoint(f"a slot has rank {rank}, the adapters of a row need {needed}")
+    down, up = torch.zeros(rank, sites.inputs), torch.zeros(rank, sites.outputs)
+    first = 0
+    for adapter, strength in adapters:
+        for name, pair in adapter.pairs.items():
+            linear, lines = sites.linears[name], slice(first, first + len(pair.down))
+            down[lines, linear.inputs] = pair.down
+            up[lines, linear.outputs] = strength * pair.up.T
+        first += adapter.rank
+    return down, up

@@ -1,0 +1,1 @@
+"""What the transformers of Z-Image and FLUX share: rotary positions, masked attention, LoRA by row."""

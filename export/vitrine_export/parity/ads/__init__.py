@@ -1,0 +1,5 @@
+"""Whole pictures of the advertising families against arrays of the released pipelines."""
+
+from vitrine_export.parity.ads.check import check_ads
+
+__all__ = ["check_ads"]

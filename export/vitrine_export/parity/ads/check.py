@@ -1,0 +1,72 @@
+"""The checks: every case of a folder, in torch and from ONNX files, one row at a time and all in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.nets.flow_sigmas import flow, read_flow_config
+from vitrine_export.nets.flux.rows import patched
+from vitrine_export.parity.ads.case import Arrays, Case, read_arrays, read_cases
+from vitrine_export.parity.ads.engines import Model, opened
+from vitrine_export.parity.ads.run import Outcome, Run
+from vitrine_export.parity.check import Check, compared
+
+KINDS = ("z-image", "flux")
+
+
+def check_ads(path: Path) -> Iterator[Check]:
+    """Every quantity of every case, its models opened once each."""
+    cases = sorted(read_cases(path), key=lambda case: case.model)
+    for case in cases:
+        if case.kind not in KINDS:
+            raise BadCheckpoint(f"{case.name}: kind must be one of {KINDS}, got {case.kind!r}")
+    for name, group in groupby(cases, key=lambda case: case.model):
+        with opened(path / name) as model:
+            for case in group:
+                yield from _check(case, model, read_arrays(path, case))
+
+
+def _check(case: Case, model: Model, arrays: Arrays) -> Iterator[Check]:
+    yield from _check_schedule(case, model, arrays)
+    every = range(len(case.prompts))
+    calls = {tuple(every), *((row,) for row in every)}
+    for engine in model.engines:
+        for which in sorted(calls):
+            form = f"{engine} {'batched' if len(which) > 1 else 'single'}"
+            yield from _check_rows(
+                case.name, form, arrays, Run(case, model, engine).rows(arrays, which), which
+            )
+
+
+def _check_schedule(case: Case, model: Model, arrays: Arrays) -> Iterator[Check]:
+    """The tables of all steps, as the pipeline keeps them where strength leaves some out."""
+    schedule = flow(read_flow_config(model.checkpoint.scheduler), case.steps, case.tokens)
+    for name in ("sigmas", "timesteps"):
+        ours, theirs = getattr(schedule, name), arrays[name]
+        scale = max(1.0, float(np.abs(theirs).max(initial=0)))
+        yield compared(case.name, "numpy", name, "tables", ours / scale, theirs / scale)
+
+
+def _check_rows(
+    case: str, form: str, arrays: Arrays, outcome: Outcome, which: Sequence[int]
+) -> Iterator[Check]:
+    rows = list(which)
+    for row, ours in zip(rows, outcome.embeds, strict=True):
+        theirs = arrays[f"embeds_{row}"] if f"embeds_{row}" in arrays else arrays["prompt_embeds"][row]
+        yield compared(case, form, "text", "embeds", ours, theirs)
+    if outcome.pooled is not None:
+        yield compared(case, form, "pooled text", "embeds", outcome.pooled, arrays["pooled"][rows])
+    name, shaped = ("steps_packed", patched) if "steps_packed" in arrays else ("steps_latents", None)
+    stored = arrays[name][:, rows]
+    ours = [torch.stack([shaped(x) if shaped else x for x in step]) for step in outcome.steps]
+    yield compared(case, form, "steps", "ad latents", torch.stack(ours), stored)
+    yield compared(
+        case, form, "latents", "ad latents", torch.stack(outcome.steps[-1]), arrays["latents"][rows]
+    )
+    yield compared(case, form, "pixels", "ad pixels", torch.stack(outcome.pixels), arrays["pixels"][rows])

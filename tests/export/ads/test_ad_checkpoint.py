@@ -1,0 +1,94 @@
+"""Checkpoints of the advertising families: shards, dtypes, gaps that are filled, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from vitrine_export.checkpoint.ads import open_ads
+from vitrine_export.errors import BadCheckpoint
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def copy(folder, tmp_path) -> Path:
+    return shutil.copytree(folder / "tiny", tmp_path / "tiny")
+
+
+def changed(path: Path, **settings: object) -> None:
+    """Set settings of a JSON file; None removes one."""
+    config = {**json.loads(path.read_text()), **settings}
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+
+
+def test_shards_and_dtypes_are_read(copy):
+    """Two shards, one of them bfloat16, give the network of the one file."""
+    whole = open_ads(copy).load("transformer").state_dict()
+    state = load_file(copy / "transformer" / WEIGHTS)
+    (copy / "transformer" / WEIGHTS).unlink()
+    names = sorted(state)
+    shards = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
+    for file, keys in shards.items():
+        dtype = torch.bfloat16 if file[0] == "b" else torch.float32
+        save_file({key: state[key].to(dtype) for key in keys}, copy / "transformer" / file)
+    index = {"weight_map": {key: file for file, keys in shards.items() for key in keys}}
+    (copy / "transformer" / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
+    found = open_ads(copy).load("transformer").state_dict()
+    assert found.keys() == whole.keys()
+    assert {tensor.dtype for tensor in found.values()} == {torch.float32}
+    assert all(torch.allclose(found[key], whole[key], rtol=1e-2) for key in whole)
+    assert open_ads(copy).load("transformer", torch.bfloat16).x_pad_token.dtype == torch.bfloat16
+
+
+def test_known_gaps_are_filled_and_reported(copy, caplog):
+    """A config without norm_type and qk_norm, and a VAE without its shift, load with a line that says so."""
+    changed(copy / "transformer" / "config.json", qk_norm=None)
+    changed(copy / "vae" / "config.json", shift_factor=None)
+    checkpoint = open_ads(copy)
+    checkpoint.verify()
+    assert "taken as norm_type = 'rms_norm', qk_norm = True" in caplog.text
+    assert "vae/config.json leaves out what the released model has: taken as shift_factor" in caplog.text
+    assert checkpoint.load("vae").config.shift_factor == 0.1159
+
+
+def test_the_encoder_is_loaded_without_what_is_not_read(copy):
+    """Of 3 layers, 2; no last norm."""
+    net = open_ads(copy).load("text_encoder")
+    assert len(net.layers) == 2
+    assert not any(name.startswith("norm") for name in net.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"siglip_feat_dim": 8}, "siglip_feat_dim must be None, got 8"),
+        ({"all_patch_size": [4]}, r"all_patch_size must be \[2\], got \[4\]"),
+        ({"norm_type": "layer_norm"}, "norm_type must be 'rms_norm'"),
+        ({"colour": "red"}, r"unknown settings \['colour'\]"),
+        ({"axes_dims": [8, 8, 6]}, "axes_dims must sum to dim / n_heads"),
+        ({"n_layers": 2}, r"keys missing \(layers.1."),
+        ({"n_refiner_layers": 0}, "keys unknown"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(copy, settings, said):
+    """The file, the setting and its value are named; keys too few or too many are."""
+    changed(copy / "transformer" / "config.json", **settings)
+    with pytest.raises(BadCheckpoint, match=said):
+        open_ads(copy).verify()
+
+
+def test_other_folders_are_refused(copy, tmp_path):
+    """No folder, another pipeline, and a part that is missing."""
+    with pytest.raises(BadCheckpoint, match="there is no folder"):
+        open_ads(tmp_path / "none")
+    shutil.rmtree(copy / "vae")
+    with pytest.raises(BadCheckpoint, match="has no folder vae/"):
+        open_ads(copy)
+    changed(copy / "model_index.json", _class_name="StableDiffusionPipeline")
+    with pytest.raises(BadCheckpoint, match="must be one of ZImagePipeline"):
+        open_ads(copy)
