@@ -56,7 +56,7 @@ def network_of(name: str, module: nn.Module, inputs: tuple[Input, ...], output: 
 
     return Network(
         file=f"{name}/1/model.onnx",
-        module=Inside(module, torch.float32, [given.kind == "normal" for given in inputs]).eval(),
+        module=Inside(module, torch.float32, [given.kind in ("normal", "small") for given in inputs]).eval(),
         inputs=tuple((g.name, g.dims if g.shared else (BATCH, *g.dims)) for g in inputs),
         outputs=(output,),
         tolerance=TOLERANCE,

@@ -29,7 +29,7 @@ GATES: Final[dict[Kind, float]] = {
     "pixels": 16.0,  # of a mask: "a few", where OpenCV or Pillow is another version
     "shown": float("inf"),
     "embeds": 1e-4,
-    "tables": 1e-6,  # sigmas and timesteps, as shares of the largest
+    "tables": 1e-6,  # sigmas and timesteps
     "ad latents": 2e-3,
     "ad pixels": 2e-3,  # of pixels in about [-1, 1]
 }
