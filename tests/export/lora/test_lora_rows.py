@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -153,6 +155,20 @@ def test_the_names_of_flux_first_code_are_known():
     assert len(pairs) == 7
     assert "single_transformer_blocks.0.proj_mlp" in pairs
     assert "transformer_blocks.0.attn.add_k_proj" in pairs
+
+
+def test_the_alpha_of_diffusers_header_is_used(net, tmp_path):
+    """diffusers writes alpha into the file's header, not next to the weights."""
+    state = peft(net, 4, 1)
+    header = {"lora_adapter_metadata": json.dumps({"transformer.r": 4, "transformer.lora_alpha": 8})}
+    save_file(state, tmp_path / "style.safetensors", metadata=header)
+    read, plain = read_adapter(tmp_path / "style.safetensors", net.sites), adapter_of(state, net.sites, "")
+    for name, pair in plain.pairs.items():
+        assert torch.equal(read.pairs[name].up, 2 * pair.up)
+    header = {"lora_adapter_metadata": json.dumps({"transformer.use_rslora": True})}
+    save_file(state, tmp_path / "style.safetensors", metadata=header)
+    with pytest.raises(BadCheckpoint, match="use_rslora must not be set"):
+        read_adapter(tmp_path / "style.safetensors", net.sites)
 
 
 def test_a_file_that_fits_in_part_is_refused(net):
