@@ -56,7 +56,7 @@ def network_of(name: str, module: nn.Module, inputs: tuple[Input, ...], output: 
 
     return Network(
         file=f"{name}/1/model.onnx",
-        module=Inside(module, torch.float32, [given.kind == "normal" for given in inputs]).eval(),
+        module=Inside(module, torch.float32, [given.kind in ("normal", "small") for given in inputs]).eval(),
         inputs=tuple((g.name, g.dims if g.shared else (BATCH, *g.dims)) for g in inputs),
         outputs=(output,),
         tolerance=TOLERANCE,
@@ -82,7 +82,7 @@ _KINDS: dict[str, Callable[[list[int], int, torch.Generator], Tensor]] = {
 }
 
 
-def z_image_inputs(net: ZImageNet) -> tuple[Input, ...]:
+def z_image_inputs(net: ZImageNet, rank: int) -> tuple[Input, ...]:
     """Of ZImageGraph, in its order."""
     pictures, captions = "picture_tokens", "caption_tokens"
     return (
@@ -95,11 +95,11 @@ def z_image_inputs(net: ZImageNet) -> tuple[Input, ...]:
         Input("caption_pad", "some", (captions,)),
         Input("caption_valid", "most", (captions,)),
         Input("time", "share", ()),
-        *_lora_inputs(net),
+        *_lora_inputs(net, rank),
     )
 
 
-def flux_inputs(net: FluxNet) -> tuple[Input, ...]:
+def flux_inputs(net: FluxNet, rank: int) -> tuple[Input, ...]:
     """Of FluxGraph, in its order."""
     guidance = (Input("guidance", "share", ()),) if net.config.guidance_embeds else ()
     return (
@@ -111,49 +111,49 @@ def flux_inputs(net: FluxNet) -> tuple[Input, ...]:
         Input("pooled", "normal", (net.config.pooled_projection_dim,)),
         Input("time", "share", ()),
         *guidance,
-        *_lora_inputs(net),
+        *_lora_inputs(net, rank),
     )
 
 
-def _lora_inputs(net: ZImageNet | FluxNet) -> tuple[Input, ...]:
+def _lora_inputs(net: ZImageNet | FluxNet, rank: int) -> tuple[Input, ...]:
     return (
-        Input("lora_down", "small", (SLOTS, LORA_RANK, net.sites.inputs), shared=True),
-        Input("lora_up", "small", (SLOTS, LORA_RANK, net.sites.outputs), shared=True),
+        Input("lora_down", "small", (SLOTS, rank, net.sites.inputs), shared=True),
+        Input("lora_up", "small", (SLOTS, rank, net.sites.outputs), shared=True),
         Input("lora_slot", "slot", ()),
     )
 
 
-def ad_networks(checkpoint: AdCheckpoint) -> Iterator[tuple[str, Network]]:
-    """Every network of the checkpoint by name, in float32, one loaded at a time."""
+def ad_networks(checkpoint: AdCheckpoint, rank: int = LORA_RANK) -> Iterator[tuple[str, Network]]:
+    """Every network of the checkpoint by name, in float32, one loaded at a time; `rank` of a LoRA slot."""
     for part in checkpoint.family.networks:
-        yield from _MAKERS[checkpoint.family.name, part](part, checkpoint)
+        yield from _MAKERS[checkpoint.family.name, part](part, checkpoint, rank)
 
 
-def _text(part: str, checkpoint: AdCheckpoint) -> Iterator[tuple[str, Network]]:
+def _text(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     words = int(checkpoint.config(part)["vocab_size"])
     inputs = (Input("input_ids", "whole", ("tokens",)),)
     yield part, network_of(part, checkpoint.load(part), inputs, "features", words)
 
 
-def _pooled(part: str, checkpoint: AdCheckpoint) -> Iterator[tuple[str, Network]]:
+def _pooled(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     config = checkpoint.config(part)
     inputs = (Input("input_ids", "whole", (int(config["max_position_embeddings"]),)),)
     yield part, network_of(part, checkpoint.load(part), inputs, "pooled", int(config["vocab_size"]))
 
 
-def _z_image(part: str, checkpoint: AdCheckpoint) -> Iterator[tuple[str, Network]]:
+def _z_image(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     net = checkpoint.load(part)
     assert isinstance(net, ZImageNet)
-    yield part, network_of(part, ZImageGraph(net), z_image_inputs(net), "velocity", 0)
+    yield part, network_of(part, ZImageGraph(net), z_image_inputs(net, rank), "velocity", 0)
 
 
-def _flux(part: str, checkpoint: AdCheckpoint) -> Iterator[tuple[str, Network]]:
+def _flux(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     net = checkpoint.load(part)
     assert isinstance(net, FluxNet)
-    yield part, network_of(part, FluxGraph(net), flux_inputs(net), "velocity", 0)
+    yield part, network_of(part, FluxGraph(net), flux_inputs(net, rank), "velocity", 0)
 
 
-def _vae(part: str, checkpoint: AdCheckpoint) -> Iterator[tuple[str, Network]]:
+def _vae(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     vae = checkpoint.load(part)
     pixels = (Input("pixels", "normal", (3, "height", "width")),)
     latents = (Input("latents", "normal", (16, "latent_height", "latent_width")),)
@@ -161,7 +161,7 @@ def _vae(part: str, checkpoint: AdCheckpoint) -> Iterator[tuple[str, Network]]:
     yield "vae_decoder", network_of("vae_decoder", LatentDecoder(vae), latents, "pixels", 0)
 
 
-_MAKERS: dict[tuple[str, str], Callable[[str, AdCheckpoint], Iterator[tuple[str, Network]]]] = {
+_MAKERS: dict[tuple[str, str], Callable[[str, AdCheckpoint, int], Iterator[tuple[str, Network]]]] = {
     ("z-image", "transformer"): _z_image,
     ("z-image", "text_encoder"): _text,
     ("z-image", "vae"): _vae,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from vitrine_export.nets.dit.lora_rows import Sites, SlottedLinear
 
 SHOWN = 3  # keys named in an error
 SUFFIX = ".safetensors"
+HEADER = "lora_adapter_metadata"  # where diffusers writes the settings of PEFT
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,20 @@ def read_adapter(path: Path, sites: Sites) -> Adapter:
         raise BadCheckpoint(f"{path.name}: a LoRA must be a {SUFFIX} file; pickles are not read")
     try:
         state = load_file(path)
+        with safe_open(path, framework="pt") as opened:
+            written = written_alpha(opened.metadata() or {}, path.name)
     except (SafetensorError, OSError) as error:
         raise BadCheckpoint(f"{path.name} is damaged or cut short ({_size(path)} bytes)") from error
-    return adapter_of(state, sites, path.name)
+    return adapter_of(state, sites, path.name, written)
 
 
-def adapter_of(state: Mapping[str, Tensor], sites: Sites, label: str) -> Adapter:
-    """As `read_adapter`, from tensors by key; `label` names the file in errors."""
+def adapter_of(
+    state: Mapping[str, Tensor], sites: Sites, label: str, written: float | None = None
+) -> Adapter:
+    """As `read_adapter`, from tensors by key; `label` names the file in errors.
+
+    `written` is the alpha of linears that have none of their own; without it, alpha is the rank.
+    """
     groups, unknown = _grouped(state, sites)
     if unknown:
         raise BadCheckpoint(
@@ -69,8 +78,26 @@ def adapter_of(state: Mapping[str, Tensor], sites: Sites, label: str) -> Adapter
         linears = {part: sites.linears[part] for part in linears_of(name, sites.linears)}
         if twice := sorted(linears.keys() & pairs.keys()):
             raise BadCheckpoint(f"{label}: {_some(twice)} stand in it twice, under different names")
-        pairs |= _pairs(name, roles, linears, label)
+        alpha = roles.get("alpha", written)
+        scale = 1.0 if alpha is None else float(alpha) / len(roles["down"])
+        pairs |= _pairs(name, roles, linears, scale, label)
     return Adapter(pairs)
+
+
+def written_alpha(metadata: Mapping[str, str], label: str) -> float | None:
+    """The alpha in the settings that diffusers writes into a file's header; None where it has none.
+
+    Raises BadCheckpoint for settings that are not computed here: alphas by linear, other scales, DoRA.
+    """
+    try:
+        settings = json.loads(metadata.get(HEADER, "{}"))
+        found = {key.removeprefix("transformer."): value for key, value in settings.items()}
+        alpha = None if found.get("lora_alpha") is None else float(found["lora_alpha"])
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(f"{label}: {HEADER} in its header cannot be read: {error}") from error
+    if given := [key for key in ("alpha_pattern", "use_rslora", "use_dora") if found.get(key)]:
+        raise BadCheckpoint(f"{label}: {given[0]} must not be set, got {found[given[0]]!r}")
+    return alpha
 
 
 def _grouped(state: Mapping[str, Tensor], sites: Sites) -> tuple[dict[str, dict[Role, Tensor]], list[str]]:
@@ -89,7 +116,7 @@ def _grouped(state: Mapping[str, Tensor], sites: Sites) -> tuple[dict[str, dict[
 
 
 def _pairs(
-    name: str, roles: Mapping[Role, Tensor], linears: Mapping[str, SlottedLinear], label: str
+    name: str, roles: Mapping[Role, Tensor], linears: Mapping[str, SlottedLinear], scale: float, label: str
 ) -> dict[str, Pair]:
     """The terms of one name: several where the file holds several linears as one."""
     down, up = roles["down"], roles["up"]
@@ -103,7 +130,6 @@ def _pairs(
         )
     if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
         raise BadCheckpoint(f"{label}: {name} holds numbers that are not finite")
-    scale = float(roles["alpha"]) / rank if "alpha" in roles else 1.0
     return {part: Pair(down, scale * piece) for part, piece in zip(linears, up.split(outputs), strict=True)}
 
 

@@ -5,6 +5,7 @@ The σ are those of diffusers 0.42's FlowMatchEulerDiscreteScheduler, given the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -65,22 +66,28 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
     """
     if not 0 < strength <= 1:
         raise BadCheckpoint(f"strength must be more than 0 and at most 1, got {strength}")
+    every = np.append(sigmas(config, steps, tokens), np.float32(0))
     skipped = int(max(steps - min(steps * strength, steps), 0))
     if skipped == steps:
         raise BadCheckpoint(f"strength {strength} leaves none of {steps} steps")
-    sigma = np.append(sigmas(config, steps, tokens), 0.0).astype(np.float32)[skipped:]
+    sigma = every[skipped:]
     start = float(sigma[0])
     timesteps = sigma[:-1] * np.float32(config.num_train_timesteps)
     return Schedule(timesteps, sigma, *((start, 1.0 - start) if strength < 1 else (1.0, 0.0)))
 
 
 def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndarray:
-    """(steps,) float64, falling from 1: the share of noise in the state before each step."""
+    """(steps,) float32, falling from 1: the share of noise in the state before each step.
+
+    Computed in float32 as diffusers does, so that timesteps are the same to the bit.
+    """
     if not 1 <= steps <= config.num_train_timesteps:
         raise BadCheckpoint(f"steps must be 1 to {config.num_train_timesteps}, got {steps}")
-    even = np.linspace(1, 1 / steps, steps)
-    shift = float(np.exp(shift_of(config, tokens))) if config.use_dynamic_shifting else config.shift
-    return shift * even / (1 + (shift - 1) * even)
+    even = np.linspace(1, 1 / steps, steps).astype(np.float32)
+    if not config.use_dynamic_shifting:
+        return config.shift * even / (1 + (config.shift - 1) * even)
+    shift = math.exp(shift_of(config, tokens))
+    return shift / (shift + (1 / even - 1))
 
 
 def shift_of(config: FlowConfig, tokens: int | None) -> float:

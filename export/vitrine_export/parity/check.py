@@ -49,7 +49,7 @@ GATES: Final[dict[Kind, float]] = {
     "resized": 1.0,  # bytes, where OpenCV or Pillow is another version
     "shown": float("inf"),
     "embeds": 1e-4,
-    "tables": 1e-6,  # sigmas and timesteps, as shares of the largest
+    "tables": 1e-6,  # sigmas and timesteps
     "ad latents": 2e-3,
     "ad pixels": 2e-3,  # of pixels in about [-1, 1]
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -9,6 +11,7 @@ from torch import Tensor
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.lora import Adapter, Slots, read_adapter
 from vitrine_export.lora.file import adapter_of
+from vitrine_export.nets import flux
 from vitrine_export.nets.dit.lora_rows import of_rows
 from vitrine_export.nets.flux import FluxConfig, FluxNet
 from vitrine_export.nets.z_image import ZImageConfig, ZImageNet, rows_of, velocities
@@ -44,7 +47,7 @@ def net() -> ZImageNet:
     return made.eval()
 
 
-def peft(net: ZImageNet, rank: int, seed: int) -> dict[str, Tensor]:
+def peft(net: ZImageNet | FluxNet, rank: int, seed: int) -> dict[str, Tensor]:
     """A PEFT file's tensors for every linear of the net."""
     draw, state = torch.Generator().manual_seed(seed), {}
     for name, linear in net.sites.linears.items():
@@ -81,6 +84,28 @@ def test_rows_with_their_own_adapters_share_a_call(net):
         alone = merged(net, mix)(*rows.tensors, times[row : row + 1])
         assert float((together[row] - velocities(alone, [latents[row]])[0]).abs().max()) < 1e-5
     assert float((together[0] - plain[0]).abs().max()) > 0.05
+
+
+@torch.no_grad()
+def test_flux_takes_adapters_by_row_too():
+    """Every linear of both kinds of block, modulations included: a row is what its merged net computes."""
+    torch.manual_seed(0)
+    net, merged_net = FluxNet(FLUX).eval(), FluxNet(FLUX).eval()
+    merged_net.load_state_dict(net.state_dict())
+    adapter = adapter_of(peft(net, 4, 1), net.sites, "file")
+    for name, pair in adapter.pairs.items():
+        merged_net.sites.linears[name].weight.data += pair.up @ pair.down
+    draw = torch.Generator().manual_seed(3)
+    latents = [torch.randn(16, *size, generator=draw) for size in ((8, 8), (6, 10))]
+    texts = [torch.randn(n, 32, generator=draw) for n in (5, 9)]
+    rows = flux.rows_of(latents, texts, torch.randn(2, 24, generator=draw))
+    times = torch.tensor([0.9, 0.4])
+    slots = Slots.of(net.sites, RANK, [[(adapter, 1.0)]])
+    mixed = net(*rows.tensors, times, lora=of_rows(slots.down, slots.up, torch.tensor([1, 0])))
+    with_it, without = merged_net(*rows.tensors, times), net(*rows.tensors, times)
+    assert float((mixed[0] - with_it[0]).abs().max()) < 1e-5 * float(with_it.abs().max().clamp(min=1))
+    assert float((mixed[1] - without[1]).abs().max()) < 1e-5
+    assert float((with_it[0] - without[0]).abs().max()) > 0.01
 
 
 def kohya(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -153,6 +178,20 @@ def test_the_names_of_flux_first_code_are_known():
     assert len(pairs) == 7
     assert "single_transformer_blocks.0.proj_mlp" in pairs
     assert "transformer_blocks.0.attn.add_k_proj" in pairs
+
+
+def test_the_alpha_of_diffusers_header_is_used(net, tmp_path):
+    """diffusers writes alpha into the file's header, not next to the weights."""
+    state = peft(net, 4, 1)
+    header = {"lora_adapter_metadata": json.dumps({"transformer.r": 4, "transformer.lora_alpha": 8})}
+    save_file(state, tmp_path / "style.safetensors", metadata=header)
+    read, plain = read_adapter(tmp_path / "style.safetensors", net.sites), adapter_of(state, net.sites, "")
+    for name, pair in plain.pairs.items():
+        assert torch.equal(read.pairs[name].up, 2 * pair.up)
+    header = {"lora_adapter_metadata": json.dumps({"transformer.use_rslora": True})}
+    save_file(state, tmp_path / "style.safetensors", metadata=header)
+    with pytest.raises(BadCheckpoint, match="use_rslora must not be set"):
+        read_adapter(tmp_path / "style.safetensors", net.sites)
 
 
 def test_a_file_that_fits_in_part_is_refused(net):

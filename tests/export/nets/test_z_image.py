@@ -116,6 +116,20 @@ def test_a_wrong_pad_is_seen(net, given, wrong):
     assert worst(off, run(net, rows, TIMES, latents)) > 1e-2
 
 
+@torch.no_grad()
+def test_bfloat16_computes_the_same_to_its_precision(net, given):
+    """Weights and tokens in bfloat16, time and positions in float32."""
+    latents, words = given
+    rows = rows_of(latents, words)
+    low = ZImageNet(CONFIG)
+    low.load_state_dict(net.state_dict())
+    low = low.to(torch.bfloat16).eval()
+    tensors = [t.to(torch.bfloat16) if t.is_floating_point() else t for t in rows.tensors]
+    close, exact = velocities(low(*tensors, TIMES), latents), run(net, rows, TIMES, latents)
+    scale = max(float(row.abs().max()) for row in exact)
+    assert worst(close, exact) < 0.1 * scale
+
+
 def test_bad_rows_are_refused(given):
     """An odd side and an empty caption are named."""
     latents, words = given
