@@ -51,13 +51,18 @@ def test_no_family_imports_another(family):
     assert not [(path, package) for path, package in imported(family) if package in others]
 
 
+def names_of_families(paths):
+    """(file, word) of every word of a family in code, comments or names."""
+    return [(path.name, word) for path in sorted(paths) for word in WORDS if word in path.read_text().lower()]
+
+
 @pytest.mark.parametrize("folder", GENERAL)
 def test_what_is_general_names_no_family(folder):
     """No word of a family stands in its code, comments or names."""
-    found = [
-        (path.name, word)
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for word in WORDS
-        if word in path.read_text().lower()
-    ]
-    assert not found
+    assert not names_of_families((ROOT / folder).rglob("*.py"))
+
+
+def test_the_cache_names_no_family():
+    """Its categories and kinds of owners are rows of a family; only its command names them."""
+    general = set((ROOT / "cache").glob("*.py")) | set((ROOT / "cache" / "disk").glob("*.py"))
+    assert not names_of_families(general - {ROOT / "cache" / "command.py"})

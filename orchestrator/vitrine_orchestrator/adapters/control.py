@@ -14,6 +14,7 @@ from vitrine_orchestrator.cache.control import control
 from vitrine_orchestrator.cache.open_cache import open_cache
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.try_on.cache_rows import OWNER_KINDS
 
 DISK_S = 30.0  # between two scans of the folder for the metrics port
 
@@ -30,7 +31,7 @@ def serve_control(args: Mapping[str, str], pb_utils: Any) -> Service:
     metrics = ModelMetrics(pb_utils, config["name"])
 
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
-        return await control(cache, inputs)
+        return await control(cache, inputs, OWNER_KINDS)
 
     in_flight = settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
     service = Service(pb_utils, answer, metrics, in_flight, cache.close)

@@ -21,6 +21,7 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
+from vitrine_orchestrator.try_on.cache_rows import LIMITS, MODELS
 from vitrine_orchestrator.try_on.cached_answers import KnownAnswers, open_answers
 from vitrine_orchestrator.try_on.context import TryOnContext
 
@@ -107,7 +108,7 @@ def open_model(args: Mapping[str, str], keeps: Keeps) -> Opened:
         manifest=read_manifest(folder),
         in_flight=settings.in_flight(int(config["parameters"]["in_flight"]["string_value"])),
         keeps=keeps,
-        cache=open_cache(kept, prepared_schemas()) if keeps == "values" else open_answers(kept),
+        cache=open_cache(kept, prepared_schemas(MODELS)) if keeps == "values" else open_answers(kept),
     )
 
 
@@ -120,4 +121,5 @@ def cache_settings(settings: Settings) -> CacheSettings:
         store=settings.cache_store,
         endpoint=settings.cache_endpoint,
         region=settings.cache_region,
+        limits=LIMITS,
     )

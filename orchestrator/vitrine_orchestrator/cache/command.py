@@ -119,7 +119,7 @@ async def _clear_locally(args: argparse.Namespace, settings: CacheSettings) -> N
 
     cache = open_cache(settings)
     try:
-        await cache.clear(cleared_owner(args.person, args.garment, args.everything))
+        await cache.clear(cleared_owner({"person": args.person, "garment": args.garment}, args.everything))
     finally:
         await cache.close()
 

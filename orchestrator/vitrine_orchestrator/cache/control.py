@@ -1,10 +1,10 @@
-"""Statistics and invalidation as a request: what the model `cache_control` answers (docs/cache.md)."""
+"""Answers the requests of the model `cache_control`: statistics and invalidation (docs/cache.md)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from vitrine.errors import BadRequest, Unavailable
@@ -16,13 +16,14 @@ from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, flag, text, word
 ACTIONS = ("stats", "clear")
 
 
-async def control(cache: Cache, inputs: Inputs) -> Mapping[str, np.ndarray]:
+async def control(cache: Cache, inputs: Inputs, kinds: Sequence[str]) -> Mapping[str, np.ndarray]:
     """The outputs of the model `cache_control`: `answer`, JSON in one BYTES value.
 
-    action "stats": the numbers of `Cache.statistics`. action "clear" with one of person_id, garment_id and
-    everything: {"cleared": owner}, once no process of the host answers what it had. Raises BadRequest, or
-    Unavailable where the store did not take an invalidation (it is queued then), and where the processes
-    share no folder, so that nothing could be promised of their memories.
+    kinds: the kinds of owners that have ids; the input "{kind}_id" names one. action "stats" returns the
+    numbers of `Cache.statistics`. action "clear" with exactly one of the ids and `everything` returns
+    {"cleared": owner} once no process of the host returns the owner's values. Raises BadRequest; Unavailable
+    if the store did not take the invalidation (which is then queued), or if the processes share no folder,
+    because their memories cannot be reached then.
     """
     action = word(inputs, "action", ACTIONS, "")
     if cache.shared.folder is None:
@@ -32,24 +33,19 @@ async def control(cache: Cache, inputs: Inputs) -> Mapping[str, np.ndarray]:
         )
     if action == "stats":
         return _answer(await asyncio.to_thread(cache.statistics))
-    who = cleared_owner(
-        text(inputs, "person_id", MAX_NAME),
-        text(inputs, "garment_id", MAX_NAME),
-        flag(inputs, "everything", False),
-    )
-    await cache.clear(who)
-    return _answer({"cleared": who or "everything"})
+    ids = {kind: text(inputs, f"{kind}_id", MAX_NAME) for kind in kinds}
+    cleared = cleared_owner(ids, flag(inputs, "everything", False))
+    await cache.clear(cleared)
+    return _answer({"cleared": cleared or "everything"})
 
 
-def cleared_owner(person_id: str | None, garment_id: str | None, everything: bool) -> str:
-    """Whom an invalidation is about; BadRequest unless exactly one is named."""
-    named = [
-        *([owner("person", person_id)] if person_id is not None else []),
-        *([owner("garment", garment_id)] if garment_id is not None else []),
-        *([EVERYTHING] if everything else []),
-    ]
+def cleared_owner(ids: Mapping[str, str | None], everything: bool) -> str:
+    """The owner that an invalidation names, by {kind: id}; BadRequest unless exactly one is named."""
+    named = [owner(kind, name) for kind, name in ids.items() if name is not None]
+    named += [EVERYTHING] if everything else []
     if len(named) != 1:
-        raise BadRequest(f"clear must name one of person_id, garment_id and everything, got {len(named)}")
+        inputs = ", ".join(f"{kind}_id" for kind in ids)
+        raise BadRequest(f"clear must name one of {inputs} and everything, got {len(named)}")
     return named[0]
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["person", "garment", "content"]
-
-IMPORTED = "imported"  # the name of what was taken over from the old layout: see old_layout.py
-EVERYTHING = ""  # the owner that stands for all owners in an invalidation
+IMPORTED = "imported"  # the name of values imported from the old layout; see takeover/old_layout.py
+EVERYTHING = ""  # as the owner of an invalidation: all owners
+CONTENT = "content"  # the kind of owner whose name is the digest of the input
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +18,15 @@ class Category:
     max_bytes: int
 
 
-# Entries: the limits of the service taken over (10 people for each category, 100 garments, 100 texts).
-# Bytes: three to four times what that many entries weigh at 768 x 1024 with SDXL's widths.
-CATEGORIES = {
-    "upper_body": Category(max_entries=10, max_bytes=128 * 2**20),
-    "lower_body": Category(max_entries=10, max_bytes=128 * 2**20),
-    "dresses": Category(max_entries=10, max_bytes=128 * 2**20),
-    "garment": Category(max_entries=100, max_bytes=256 * 2**20),
-    "text": Category(max_entries=100, max_bytes=512 * 2**20),
-}
+DEFAULT_LIMIT = Category(max_entries=100, max_bytes=256 * 2**20)  # of a category that no family has a row for
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """Names one value. Any text is allowed in `owner` and `name`: both reach a path only as a digest.
 
-    category: a row of CATEGORIES. owner: from `owner()`; what belongs to one owner is invalidated together.
+    category: the kind of value, from the rows of a family (see CacheSettings.limits).
+    owner: from `owner()`; all values of one owner are invalidated together.
     name: everything else that can change the value (stage, model digest, input digests, parameters).
     """
 
@@ -50,25 +41,28 @@ class Key:
 
     @property
     def renewed(self) -> str:
-        """The name under which memories learn that the value is made anew; see Generations.renew."""
+        """The name that is voided in every process's memory when one process computes the value again.
+
+        See Generations.renew.
+        """
         return f"value:{self.category}:{self.owner}:{self.name}"
 
     @property
     def may_change(self) -> bool:
-        """Whether what an id stands for can become another; a content's value is always the same."""
-        return not self.owner.startswith(owner("content", ""))
+        """Whether the value can change: an id can get another input, but equal content gives equal values."""
+        return not self.owner.startswith(owner(CONTENT, ""))
 
 
-def owner(kind: Kind, name: str) -> str:
-    """Who owns a value: a person or a garment by the caller's id, or `content` by a digest."""
+def owner(kind: str, name: str) -> str:
+    """The owner of a value: a thing of some kind by the caller's id, or CONTENT by the input's digest."""
     return f"{kind}:{name}"
 
 
 def digest_of(*texts: str) -> str:
     """Hexadecimal SHA-256 of `texts`, each with its length first, so that no two lists collide.
 
-    Texts are taken as they are: case and Unicode normalisation forms stay apart, and lone surrogates
-    (which JSON can carry) are allowed.
+    Texts are not normalised: different case or Unicode normalisation forms give different digests. Lone
+    surrogates (which JSON can carry) are allowed.
     """
     hashed = hashlib.sha256()
     for text in texts:

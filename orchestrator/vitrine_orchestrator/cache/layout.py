@@ -1,8 +1,8 @@
-"""Where values lie in the object store, and in what form: folders that a person can read (docs/cache.md).
+"""Where values lie in the object store, and in what form: folders that people can read (docs/cache.md).
 
     {prefix}/v1/forgotten/{time}-{host}-{random}      one for each invalidation: see feed.py
     {prefix}/v1/generation                            who wrote it last invalidated everything
-    {prefix}/v1/{person|garment|content}/{id}/        everything of one owner
+    {prefix}/v1/{kind}/{id}/                          everything of one owner
         generation                                    who wrote it last invalidated this owner
         {category}/{digest of name}/manifest.json     written last: what the objects beside it are
         {category}/{digest of name}/{array}-{digest}.png, tensors-{digest}.safetensors

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vitrine_orchestrator.cache.expiry import has_expired
 from vitrine_orchestrator.cache.generations import Generations
-from vitrine_orchestrator.cache.key import CATEGORIES, EVERYTHING, Category, Key
+from vitrine_orchestrator.cache.key import DEFAULT_LIMIT, EVERYTHING, Category, Key
 from vitrine_orchestrator.cache.tier import Counters, Got, Lease
 
 PROTECTED_SHARE = 0.8  # segmented LRU 20/80; hot set kept under a scan .998, plain LRU .640
@@ -95,19 +95,20 @@ class Memory:
         self,
         generations: Generations,
         counters: Counters | None = None,
-        limits: Mapping[str, Category] = CATEGORIES,
+        limits: Mapping[str, Category] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`limits` by category; a category without a row gets DEFAULT_LIMIT when it is first used."""
         self.generations, self.clock = generations, clock
         self.counters = counters or Counters()
-        self.shelves = {category: Shelf(limit) for category, limit in limits.items()}
+        self.shelves = {category: Shelf(limit) for category, limit in (limits or {}).items()}
         self._lock = threading.Lock()  # held for microseconds, never across an await
 
     async def get(self, key: Key) -> Got:
         """See Tier; the value costs no copy."""
         lease = self._lease(key)
-        shelf = self.shelves[key.category]
         with self._lock:
+            shelf = self._shelf(key)
             entry = shelf.peek(key)
             if entry is None or lease is None:
                 return Got(None, lease)
@@ -124,11 +125,11 @@ class Memory:
 
     async def put(self, key: Key, value: bytes, lease: Lease) -> bool:
         """See Tier; a value over a fifth of its category's bytes is not kept."""
-        shelf = self.shelves[key.category]
-        if not shelf.fits(value):
-            self.counters.add("oversize")
-            return False
         with self._lock:
+            shelf = self._shelf(key)
+            if not shelf.fits(value):
+                self.counters.add("oversize")
+                return False
             if self._lease(key) != lease:
                 self.counters.add("stale_put")
                 return False
@@ -155,6 +156,11 @@ class Memory:
 
     async def close(self) -> None:
         """Nothing to finish."""
+
+    def _shelf(self, key: Key) -> Shelf:
+        if key.category not in self.shelves:
+            self.shelves[key.category] = Shelf(DEFAULT_LIMIT)
+        return self.shelves[key.category]
 
     def _lease(self, key: Key) -> Lease | None:
         """Void with the owner, and when another process makes the value anew."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from vitrine_orchestrator.cache.disk.process_lock import NoLocks, ProcessLocks
 from vitrine_orchestrator.cache.disk.tier import DEFAULT_MAX_BYTES, Disk
 from vitrine_orchestrator.cache.generations import Generations, OwnGenerations, SharedGenerations
 from vitrine_orchestrator.cache.invalidation_feed import Watch, host_name
+from vitrine_orchestrator.cache.key import Category
 from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.objects import S3Objects
 from vitrine_orchestrator.cache.statistics import Numbers, Published, Sizes, statistics
@@ -39,6 +40,7 @@ class CacheSettings:
     endpoint: str | None = None  # of a store that is not Amazon's
     region: str | None = None
     keys: tuple[str, str] | None = None  # access key id and secret; None: found as boto3 finds them
+    limits: Mapping[str, Category] = field(default_factory=dict)  # of memory, by category; see Memory
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def open_cache(
     """The cache of this process. A folder that cannot be used is logged and counted, and gone without."""
     counters = Counters()
     disk, shared = _open_folder(settings, counters)
-    memory = Memory(shared.generations, counters) if settings.memory == "on" else None
+    memory = Memory(shared.generations, counters, settings.limits) if settings.memory == "on" else None
     store = _open_store(settings, shared.folder, counters)
     tiers = Tiered(memory or Off(), disk or Off(), store or Off(), shared.tombstones, counters)
     watch = Watch(store.feed, tiers.forget_near, shared.folder) if store else None

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from vitrine_orchestrator.cache.codec import decode, encode
-from vitrine_orchestrator.cache.key import Kind
 from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.tier import Lease
@@ -23,6 +22,7 @@ from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Arrays, Stages
+from vitrine_orchestrator.try_on.cache_rows import Kind
 from vitrine_orchestrator.try_on.prepared_items import Item, content_array, recipe_of, without_content
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, encoded, text, word
 

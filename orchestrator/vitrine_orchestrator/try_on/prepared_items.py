@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from vitrine.errors import NotFound, Unavailable
 
-from vitrine_orchestrator.cache.key import IMPORTED, Key, Kind, digest_of, owner
+from vitrine_orchestrator.cache.key import IMPORTED, Key, digest_of, owner
 from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.memo import Arrays, Memo, Source
+from vitrine_orchestrator.try_on.cache_rows import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ CONTENT = "content_digest"  # an array kept with the others: what they were made
 class Item:
     """What is asked for: of which category, made how, from what."""
 
-    category: str  # a row of cache.key.CATEGORIES
+    category: str  # a row of cache_rows.ROWS
     recipe: str  # digest of all that shapes the result, its content apart
     content: str | None = None  # digest of the input; None: only known by its id
     kind: Kind = "content"

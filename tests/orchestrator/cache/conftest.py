@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from vitrine_measure.cache.simulated_s3 import SimulatedS3
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
+from vitrine_orchestrator.try_on.cache_rows import LIMITS
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -32,7 +33,7 @@ async def opened(tmp_path, s3):
     def make(schemas=None, **changes) -> Cache:
         settings = {"folder": tmp_path / "cache", "store": "s3://bucket/cache", "endpoint": s3.endpoint}
         settings |= {"region": "us-east-1", "keys": ("key", "secret")} | changes
-        caches.append(open_cache(CacheSettings(**settings), schemas))
+        caches.append(open_cache(CacheSettings(limits=LIMITS, **settings), schemas))
         return caches[-1]
 
     yield make

@@ -15,6 +15,7 @@ from vitrine_orchestrator.cache import command
 from vitrine_orchestrator.cache.control import control
 from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.key import Key, owner
+from vitrine_orchestrator.try_on.cache_rows import OWNER_KINDS
 
 
 def run(*words: str) -> int:
@@ -149,13 +150,15 @@ async def test_a_server_answers_statistics_and_clears(opened):
         return {"x": np.zeros(3, np.float32)}
 
     await cache.memo.get_or_compute(key, compute)
-    stats = json.loads((await control(cache, request(action="stats")))["answer"][0])
+    stats = json.loads((await control(cache, request(action="stats"), OWNER_KINDS))["answer"][0])
     assert (stats["total_requests"], stats["upper_body_entries"]) == (1, 1)
-    told = await control(cache, request(action="clear", person_id="1"))
+    told = await control(cache, request(action="clear", person_id="1"), OWNER_KINDS)
     assert json.loads(told["answer"][0]) == {"cleared": "person:1"}
     assert (await cache.memo.get_or_compute(key, compute))[1] == "fresh"
     everything = {"everything": np.array([True])} | request(action="clear")
-    assert json.loads((await control(cache, everything))["answer"][0]) == {"cleared": "everything"}
+    assert json.loads((await control(cache, everything, OWNER_KINDS))["answer"][0]) == {
+        "cleared": "everything"
+    }
 
 
 @pytest.mark.parametrize(
@@ -170,14 +173,14 @@ async def test_a_server_answers_statistics_and_clears(opened):
 async def test_a_request_that_is_not_clear_is_refused(opened, inputs, message):
     """By the name of the field and the rule."""
     with pytest.raises(BadRequest, match=message):
-        await control(opened(store="off"), request(**inputs))
+        await control(opened(store="off"), request(**inputs), OWNER_KINDS)
 
 
 @pytest.mark.parametrize("action", ["stats", "clear"])
 async def test_without_a_shared_folder_nothing_is_promised(opened, action):
     """Memories of other processes cannot be reached then, so the answer says what to set."""
     with pytest.raises(Unavailable, match="set VITRINE_CACHE_FOLDER"):
-        await control(opened(folder=None), request(action=action, person_id="1"))
+        await control(opened(folder=None), request(action=action, person_id="1"), OWNER_KINDS)
 
 
 async def test_what_is_cleared_elsewhere_leaves_the_memory_and_its_figures(opened):
@@ -189,8 +192,8 @@ async def test_what_is_cleared_elsewhere_leaves_the_memory_and_its_figures(opene
 
     for name in ("1", "2"):
         await one.memo.get_or_compute(Key("garment", owner("garment", name), "recipe"), compute)
-    await control(other, request(action="clear", garment_id="1"))
+    await control(other, request(action="clear", garment_id="1"), OWNER_KINDS)
     one.tidy()
-    stats = json.loads((await control(one, request(action="stats")))["answer"][0])
+    stats = json.loads((await control(one, request(action="stats"), OWNER_KINDS))["answer"][0])
     assert (stats["garment_entries"], stats["disk_entries"]) == (1, 1)
     assert one.memory.sizes()["garment"]["bytes"] == stats["garment_bytes"]

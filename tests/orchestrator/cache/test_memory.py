@@ -5,9 +5,10 @@ import random
 import pytest
 from vitrine_orchestrator.cache.expiry import BASE_S
 from vitrine_orchestrator.cache.generations import OwnGenerations
-from vitrine_orchestrator.cache.key import CATEGORIES, Category, Key, owner
+from vitrine_orchestrator.cache.key import Category, Key, owner
 from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.tier import Counters
+from vitrine_orchestrator.try_on.cache_rows import LIMITS
 
 
 class Clock:
@@ -21,7 +22,7 @@ class Clock:
 
 
 def memory(max_entries: int = 10, max_bytes: int = 1000, clock=None) -> Memory:
-    limits = {name: Category(max_entries, max_bytes) for name in CATEGORIES}
+    limits = {name: Category(max_entries, max_bytes) for name in LIMITS}
     return Memory(OwnGenerations(), Counters(), limits, clock or Clock())
 
 
