@@ -1,7 +1,7 @@
-"""Whether every Python model of the server here answers: exit code 0 or 1. For probes of containers.
+"""Checks that every Python model of the local server answers; exit code 0 or 1, for container probes.
 
-Triton's own health stays 200 when the process of a Python model is dead. So each model gets an empty request,
-first in its queue: it costs next to nothing, and the model's own refusal proves that its process lives.
+Triton's own health endpoint stays 200 when the process of a Python model is dead. So each model gets an empty
+request with the highest priority: the model's own error proves that its process runs, and it costs little.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from urllib.error import HTTPError, URLError
 from vitrine_orchestrator.stages import STAGES, Stage
 
 FIRST = 1  # the highest priority
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the server is here: through no proxy
-# Triton's sentences
-BUSY = "Exceeds maximum queue size"  # whoever is that busy lives
-DEAD = "is not healthy"  # the process is dead, and only a new server or a new load brings it back
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the server is local: no proxy
+# Parts of Triton's error messages
+BUSY = "Exceeds maximum queue size"  # a model with a full queue is running
+DEAD = "is not healthy"  # the process is dead; only a restart or a reload restores it
 
 
 def main() -> int:
-    """Ask every model; say what is wrong with those that do not answer."""
+    """Check every model, and print the problems of those that do not answer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://localhost:8000", help="Triton's HTTP address")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds for one model's answer")
-    parser.add_argument("--tries", type=int, default=2, help="a model is dead that fails so often")
+    parser.add_argument("--tries", type=int, default=2, help="a model counts as dead after so many failures")
     parser.add_argument("--pause", type=float, default=2.0, help="seconds between two tries")
     parser.add_argument(
         "--end", type=int, metavar="PID", help="end the server, this process, for a dead model"
@@ -39,7 +39,7 @@ def main() -> int:
     wrong: dict[str, str] = {}
     for again in range(args.tries):
         time.sleep(args.pause if again else 0)
-        wrong = {stage.name: text for stage in dead if (text := complaint(stage, args.url, args.timeout))}
+        wrong = {stage.name: text for stage in dead if (text := problem_of(stage, args.url, args.timeout))}
         dead = [stage for stage in dead if stage.name in wrong]
     for name, text in wrong.items():
         print(f"{name}: {text}", file=sys.stderr)
@@ -48,8 +48,8 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def complaint(stage: Stage, url: str, timeout_s: float) -> str:
-    """Why the model seems dead; empty when it answers, or is too busy to."""
+def problem_of(stage: Stage, url: str, timeout_s: float) -> str:
+    """The reason why the model seems dead; empty if it answers or its queue is full."""
     way = "generate" if stage.decoupled else "infer"
     empty = [
         {"name": tensor.name, "datatype": "BYTES", "shape": [1], "data": [""]}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# perf_analyzer into a folder of its own (default .venv/perf), with the two libraries it needs; nothing is
-# installed in the system. tritonclient 2.50.0 has the last program that runs on glibc 2.36 (Debian 12).
+# Installs perf_analyzer and the two libraries it needs into a separate folder (default .venv/perf), and nothing
+# into the system. tritonclient 2.50.0 has the last version that runs on glibc 2.36 (Debian 12).
 # usage: sh docker/perf-tools.sh [PYTHON] [FOLDER]
 set -eu
 python=${1:-.venv/bin/python}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts Triton in the container. PROFILE chooses the configs (cpu, cuda, tensorrt, or one of your own);
-# ADMIN_KEY_FILE holds the key that loading models, statistics and the like ask for.
+# Starts Triton in the container. PROFILE chooses the configs (cpu, cuda, tensorrt, or your own one);
+# ADMIN_KEY_FILE holds the key for the restricted APIs (loading models, statistics and others).
 set -eu
 profile=${PROFILE:-cuda}
 key_file=${ADMIN_KEY_FILE:-/run/secrets/admin-key}
@@ -8,10 +8,10 @@ if [ ! -s "$key_file" ]; then
     echo "serve: $key_file is missing or empty: it must hold the key of the restricted APIs" >&2
     exit 1
 fi
-# Triton's HTTP library copies a body of a form's content type onto the stack, twice: enough for the largest body
+# Triton's HTTP library copies a body with a form's content type onto the stack, twice: this fits the largest body
 ulimit -S -s 327680 || echo "serve: the stack's hard limit is below 320 MiB: a large HTTP body ends the server \
 unless its content type is application/octet-stream" >&2
-# How many requests at once the shared memory bears; 0: as many as the configs say
+# Concurrent requests that fit into shared memory; 0: as many as the configs allow
 if [ -z "${VITRINE_AT_ONCE:-}" ]; then
     VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory /models)
     export VITRINE_AT_ONCE

@@ -1,5 +1,5 @@
 #!/bin/sh
-# System packages that the embedded Triton needs, where they are missing: Python's own shared library.
+# Installs what the embedded Triton needs from the system if it is missing: Python's shared library.
 set -eu
 python=${1:-python3.11}
 if ! command -v "$python" >/dev/null; then

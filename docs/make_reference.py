@@ -10,7 +10,7 @@ from vitrine import errors
 from vitrine.errors import VitrineError
 from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
 from vitrine_measure.perf.tool import PerfFailed
-from vitrine_orchestrator.adapters.metrics import FAMILIES
+from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
 from vitrine_orchestrator.adapters.programs import PROGRAMS
 from vitrine_orchestrator.batching.metrics import FIGURES, Figure
 from vitrine_orchestrator.configs import PROFILES, profiles
@@ -132,7 +132,7 @@ def error_classes() -> list[type[VitrineError]]:
 
 def _metrics() -> Iterator[str]:
     yield "## Metrics\n\nOn the metrics port, beside Triton's own. All carry the label `model`.\n"
-    rows = [(f.name, f.kind, ", ".join(f.labels), f.about) for f in FAMILIES]
+    rows = [(f.name, f.kind, ", ".join(f.labels), f.about) for f in METRIC_FAMILIES]
     rows += [(f.name, f.kind, f.label, f.about) for f in (*FIGURES, *program_figures())]
     yield _table(
         ("metric", "kind", "labels", "meaning"),

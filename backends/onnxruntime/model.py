@@ -3,9 +3,9 @@
 It reads the same configs: `default_model_filename`, `intra_op_thread_count`, `inter_op_thread_count`,
 `instance_group` (CPU, GPU) and the `tensorrt` execution accelerator.
 
-On the CPU, rows are shared out over the threads, each of which computes its own from end to end (see lanes).
-A call of fewer rows than threads is computed by all. With the parameter `in_turn` a network takes turns with
-the denoiser (see turns).
+On the CPU the rows of a call are divided among the threads, and each thread computes its rows from end to end
+(see cores/row_split.py). All threads compute a call together if it has fewer rows than threads. With the
+parameter `in_turn` a network and the denoiser take turns (see cores/turn_lock.py).
 """
 
 from __future__ import annotations
@@ -44,12 +44,14 @@ class TritonPythonModel:
         in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
         self.turns = open_turns() if in_turn else NoTurns()
         if self.lanes.count > 1:
-            self.lane = onnxruntime.InferenceSession(path, _options(self.config, 1), providers=providers)
+            self.lane_session = onnxruntime.InferenceSession(
+                path, _options(self.config, 1), providers=providers
+            )
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
         self.outputs = [tensor["name"] for tensor in self.config["output"]]
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """One response for each request, in order; a request that fails does not touch its neighbours."""
+        """One response for each request, in order; a failed request does not change the others."""
         feeds = [{name: _input(request, name) for name in self.inputs} for request in requests]
         results: list[Arrays | Exception] = [RuntimeError("not run")] * len(feeds)
         groups: dict[tuple, list[int]] = {}
@@ -57,39 +59,39 @@ class TritonPythonModel:
             shapes = tuple(array.shape[1:] for array in feed.values())
             groups.setdefault(shapes if self.batched else (index,), []).append(index)
         for members in groups.values():
-            for index, result in zip(members, self._together([feeds[i] for i in members]), strict=True):
+            for index, result in zip(members, self._run_batch([feeds[i] for i in members]), strict=True):
                 results[index] = result
         return [self._response(request, result) for request, result in zip(requests, results, strict=True)]
 
-    def _together(self, feeds: list[Arrays]) -> list[Arrays | Exception]:
-        """Run feeds of equal shapes as one batch; if that fails, each by itself."""
+    def _run_batch(self, feeds: list[Arrays]) -> list[Arrays | Exception]:
+        """Run feeds of equal shapes as one batch; if the batch fails, run each feed by itself."""
         if len(feeds) == 1:
-            return [self._alone(feeds[0])]
+            return [self._run_one(feeds[0])]
         joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in self.inputs}
-        answer = self._alone(joined)
+        answer = self._run_one(joined)
         if isinstance(answer, Exception):
-            return [self._alone(feed) for feed in feeds]
+            return [self._run_one(feed) for feed in feeds]
         ends = np.cumsum([len(feed[self.inputs[0]]) for feed in feeds])[:-1]
         parts = {name: np.split(array, ends) for name, array in answer.items()}
         return [{name: parts[name][index] for name in self.outputs} for index in range(len(feeds))]
 
-    def _alone(self, feed: Arrays) -> Arrays | Exception:
+    def _run_one(self, feed: Arrays) -> Arrays | Exception:
         try:
             return dict(zip(self.outputs, self._run(feed), strict=True))
-        except Exception as error:  # one request's failure is its own answer
+        except Exception as error:  # becomes the error response of this request alone
             return error
 
     def _run(self, feed: Arrays) -> list[np.ndarray]:
         with self.turns.taken():
-            return self._computed(feed)
+            return self._compute(feed)
 
-    def _computed(self, feed: Arrays) -> list[np.ndarray]:
+    def _compute(self, feed: Arrays) -> list[np.ndarray]:
         shares = self.lanes.shares(len(feed[self.inputs[0]]))
         if len(shares) == 1:
             return self.session.run(self.outputs, feed)
 
         def share(rows: slice) -> list[np.ndarray]:
-            return self.lane.run(self.outputs, {name: array[rows] for name, array in feed.items()})
+            return self.lane_session.run(self.outputs, {name: array[rows] for name, array in feed.items()})
 
         return [np.concatenate(parts) for parts in zip(*self.lanes.at_once(share, shares), strict=True)]
 
@@ -102,7 +104,10 @@ class TritonPythonModel:
 
 
 def _error(name: str, error: Exception) -> Any:
-    """What cannot run alone either is the inputs' fault, memory apart."""
+    """The error of a request that also fails when it runs alone.
+
+    INVALID_ARG, because its inputs must be bad; INTERNAL if memory ran out.
+    """
     codes = pb_utils.TritonError
     code = codes.INTERNAL if "allocate" in str(error) else codes.INVALID_ARG
     return codes(f"{name} could not run on these inputs", code)
@@ -129,7 +134,7 @@ def _options(config: Mapping[str, Any], threads: int) -> onnxruntime.SessionOpti
 
 
 def _providers(config: Mapping[str, Any], kind: str, device: int) -> list[Any]:
-    """Execution providers from the most to the least wanted; those not installed are left out."""
+    """The installed execution providers, in order of preference."""
     wanted: list[tuple[str, dict[str, str]]] = [("CPUExecutionProvider", {})]
     if kind == "GPU":
         wanted.insert(0, ("CUDAExecutionProvider", {"device_id": str(device)}))

@@ -43,9 +43,9 @@ def make_reference():
 @pytest.fixture(scope="session")
 def metric_names():
     """Every metric of ours."""
-    from vitrine_orchestrator.adapters.metrics import FAMILIES
+    from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
     from vitrine_orchestrator.adapters.programs import PROGRAMS
     from vitrine_orchestrator.batching.metrics import FIGURES
 
     figures = [figure for row in PROGRAMS.values() for figure in row.figures]
-    return {one.name for one in (*FAMILIES, *FIGURES, *figures)}
+    return {one.name for one in (*METRIC_FAMILIES, *FIGURES, *figures)}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from vitrine.errors import BadRequest, Busy, StageFailed, Unavailable, VitrineError
 from vitrine_orchestrator.adapters.bls import BlsStages, stage_error
-from vitrine_orchestrator.adapters.metrics import FAMILIES, FakeMetrics, ModelMetrics
+from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES, FakeMetrics, ModelMetrics
 from vitrine_orchestrator.adapters.service import Service
 
 
@@ -225,7 +225,7 @@ def test_metrics_carry_the_model_and_their_labels():
     for _ in range(2):
         metrics.publish()
     assert told == [("vitrine_requests_total", {"model": "try_on", "outcome": "done"}, 7)]
-    assert all(family.about for family in FAMILIES)
+    assert all(family.about for family in METRIC_FAMILIES)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import urllib.request
 import numpy as np
 import pytest
 from vitrine import Cancellation, Cancelled, Vitrine, VitrineError
-from vitrine_orchestrator.adapters.metrics import FAMILIES
+from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
 from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.stages import STAGES, numpy_dtype
 
@@ -73,7 +73,7 @@ def test_metrics_of_ours_stand_beside_tritons(triton, vitrine, person, garment):
     time.sleep(1.5)  # the cache's are published once a second
     after = metrics(triton)
     names = {line.partition("{")[0] for line in after}
-    assert names >= {"nv_inference_request_success", *(one.name for one in (*FAMILIES, *FIGURES))}
+    assert names >= {"nv_inference_request_success", *(one.name for one in (*METRIC_FAMILIES, *FIGURES))}
     grown = {key: value - before.get(key, 0) for key, value in after.items()}
     least = {  # others of these tests may have left jobs behind
         "vitrine_requests_total": 1,

@@ -25,7 +25,7 @@ from vitrine_orchestrator.cache.generations import LEASE_BYTES, OwnGenerations
 from vitrine_orchestrator.cache.key import Key, owner
 from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.open_cache import CacheSettings, open_cache
-from vitrine_orchestrator.cache.tier import Counters
+from vitrine_orchestrator.cache.tier import CacheCounters
 
 from vitrine_measure.cache.rows import (
     PAUSE_S,
@@ -62,7 +62,7 @@ async def local_rows(values: Values, folder: Path) -> list[Row]:
 async def hot_set_row() -> Row:
     """The share of hits of 60 hot garments while every other lookup is for a garment seen once."""
     dice, hits, asked = random.Random(4), 0, 0
-    memory = Memory(OwnGenerations(), Counters())
+    memory = Memory(OwnGenerations(), CacheCounters())
     hot = [Key("garment", owner("garment", f"hot {n}"), "set") for n in range(60)]
     for n in range(20_000):
         key = dice.choice(hot) if n % 2 else Key("garment", owner("garment", f"once {n}"), "set")

@@ -8,14 +8,14 @@ from vitrine_orchestrator.adapters.control import serve_control
 
 
 class TritonPythonModel:
-    """Answers for the caches of every model of the server."""
+    """Statistics and invalidation of the caches of every model on the server."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Open the shared tiers and start the loop."""
         self.service = serve_control(args, pb_utils)
 
     def execute(self, requests: Sequence[Any]) -> list[None]:
-        """Hand the requests over; their responses follow."""
+        """Start the requests; their responses are sent later."""
         self.service.execute(requests)
         return [None] * len(requests)
 

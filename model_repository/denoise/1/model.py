@@ -8,14 +8,14 @@ from vitrine_orchestrator.adapters.denoise import serve_denoise
 
 
 class TritonPythonModel:
-    """Takes requests at once and answers each when its job is over."""
+    """Accepts requests without waiting, and answers each when its job ends."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Open the programs that this version's folder holds."""
+        """Open the programs of this version's folder and start the loop."""
         self.service = serve_denoise(args, pb_utils)
 
     def execute(self, requests: Sequence[Any]) -> list[None]:
-        """Hand the requests over; their responses follow."""
+        """Start the requests; their responses are sent later."""
         self.service.execute(requests)
         return [None] * len(requests)
 

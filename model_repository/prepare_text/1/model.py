@@ -12,11 +12,11 @@ from vitrine_orchestrator.try_on.prepare_text import prepare_text, read_tokenize
 
 
 class TritonPythonModel:
-    """Takes requests at once and answers each from its pipeline."""
+    """Accepts requests without waiting; each one runs through the pipeline."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read manifest and tokenizers and start the loop."""
-        self.model = open_model(args, keeps="values")
+        self.model = open_model(args, caches="values")
         self.tokenizers = read_tokenizers(self.model.folder, read_facts(self.model.manifest))
         self.service = self.model.serve(pb_utils, self.answer)
 
@@ -25,7 +25,7 @@ class TritonPythonModel:
         return await prepare_text(self.model.context(stages), self.tokenizers, inputs)
 
     def execute(self, requests: Sequence[Any]) -> list[None]:
-        """Hand the requests over; their responses follow."""
+        """Start the requests; their responses are sent later."""
         self.service.execute(requests)
         return [None] * len(requests)
 

@@ -11,11 +11,11 @@ from vitrine_orchestrator.try_on.pipeline import try_on
 
 
 class TritonPythonModel:
-    """Takes requests at once and answers each from its pipeline."""
+    """Accepts requests without waiting; each one runs through the pipeline."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read the manifest and start the loop."""
-        self.model = open_model(args, keeps="answers")
+        self.model = open_model(args, caches="answers")
         self.service = self.model.serve(pb_utils, self.answer)
 
     async def answer(self, stages: Stages, inputs: Outputs, send: Send) -> Outputs:
@@ -23,7 +23,7 @@ class TritonPythonModel:
         return await try_on(self.model.context(stages), inputs)
 
     def execute(self, requests: Sequence[Any]) -> list[None]:
-        """Hand the requests over; their responses follow."""
+        """Start the requests; their responses are sent later."""
         self.service.execute(requests)
         return [None] * len(requests)
 

@@ -11,19 +11,19 @@ from vitrine_orchestrator.try_on.stream import try_on_stream
 
 
 class TritonPythonModel:
-    """Takes requests at once and answers each from its pipeline."""
+    """Accepts requests without waiting; each one runs through the pipeline."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read the manifest and start the loop."""
-        self.model = open_model(args, keeps="answers")
+        self.model = open_model(args, caches="answers")
         self.service = self.model.serve(pb_utils, self.answer)
 
     async def answer(self, stages: Stages, inputs: Outputs, send: Send) -> Outputs:
-        """The last response of one request; `send` takes those before it."""
+        """The last response of one request; `send` sends the earlier ones."""
         return await try_on_stream(self.model.context(stages), inputs, send)
 
     def execute(self, requests: Sequence[Any]) -> None:
-        """Hand the requests over; their responses follow."""
+        """Start the requests; their responses are sent later."""
         self.service.execute(requests)
 
     def finalize(self) -> None:

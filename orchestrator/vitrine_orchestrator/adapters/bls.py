@@ -1,4 +1,4 @@
-"""Stages run by Triton itself: business logic scripting calls out of a Python model."""
+"""Calls stages on the same Triton server, by business logic scripting (BLS) in a Python model."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from vitrine_orchestrator.shared_memory import FULL
 from vitrine_orchestrator.stages import stage
 
 VersionOf = Callable[[str], int]
-"""Which version of a model is called: without one Triton takes the highest that is loaded at that moment."""
+"""The version of a model to call; -1: the highest that is loaded at that moment."""
 
 NOT_LOADED = ("unknown model", "is not found", "is not ready", "not at ready state", "no available versions")
-"""Triton's sentences (2.51) for a model or a version that it cannot call."""
+"""Parts of Triton's error messages (2.51) for a model or a version that is not loaded."""
 
 
 def newest(name: str) -> int:
-    """Triton's word for the highest version."""
+    """-1, which Triton reads as the highest version."""
     return -1
 
 
 class BlsStages:
-    """Calls models of the same server; many calls wait at once in the running loop's default executor.
+    """Calls models of the same server; many calls wait concurrently in the running loop's default executor.
 
-    The calls carry no trace. Triton gives a request's trace back when `execute` returns, which is before we
-    call: a call with that trace ends the server (signal 11).
+    The calls carry no trace. Triton releases a request's trace when `execute` returns, which is before these
+    calls: a call with the released trace would crash the server (signal 11).
     """
 
     def __init__(self, pb_utils: Any, version_of: VersionOf) -> None:
@@ -63,20 +63,20 @@ class BlsStages:
 
 
 def host_arrays(tensors: Iterable[Any]) -> dict[str, np.ndarray]:
-    """The tensors' values by name; Triton hands them over on the CPU, as asked."""
+    """Copies of the tensors' values by name; the tensors are in CPU memory (`preferred_memory`)."""
     return {tensor.name(): np.array(tensor.as_numpy()) for tensor in tensors}
 
 
 def stage_error(name: str, version: int, code: str | None, text: str) -> VitrineError:
-    """What a stage's error means to the caller of the pipeline.
+    """The error that the pipeline raises when a stage fails.
 
-    Errors of our own models pass as they are. What Triton itself refuses of an inner call is no fault of
-    the caller: a missing version is Unavailable, full shared memory Busy, anything else the stage's failure.
+    Errors of Vitrine's models are kept. An inner call that Triton itself rejects is not the caller's fault: a
+    version that is not loaded gives Unavailable, full shared memory Busy, and anything else StageFailed.
     """
     if FULL in text:
         return memory_full()
     error = from_wire(code, text)
-    if text.startswith(f"{error.word}: "):  # said by us
+    if text.startswith(f"{error.word}: "):  # written by one of Vitrine's models
         return error
     if any(words in text for words in NOT_LOADED):
         return Unavailable(f"version {version} of stage {name} is not loaded")

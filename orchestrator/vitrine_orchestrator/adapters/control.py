@@ -1,4 +1,4 @@
-"""What model.py of `cache_control` starts: it works on the caches themselves, and needs no checkpoint."""
+"""Starts the model `cache_control`, which works on the caches of all models and needs no checkpoint."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.try_on.cache_rows import OWNER_KINDS
 
-DISK_S = 30.0  # between two scans of the folder for the metrics port
+DISK_S = 30.0  # how often the folder is scanned for its size metrics
 
 
 def serve_control(args: Mapping[str, str], pb_utils: Any) -> Service:
     """Start answering; `args` is what `TritonPythonModel.initialize` is given.
 
-    It has the tiers that the others have and keeps nothing in them: an invalidation here reaches what the
-    others keep in memory through the shared folder.
+    It opens the same tiers as the other models and puts nothing into them. Its invalidations reach the
+    memories of the other processes through the shared folder.
     """
     config = json.loads(args["model_config"])
     settings = Settings.from_environment(os.environ)
@@ -35,7 +35,7 @@ def serve_control(args: Mapping[str, str], pb_utils: Any) -> Service:
 
     in_flight = settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
     service = Service(pb_utils, answer, metrics, in_flight, cache.close)
-    told = CacheMetrics(cache, metrics)
-    service.every(PUBLISH_S, told.publish)
-    service.every(DISK_S, told.publish_disk)
+    cache_metrics = CacheMetrics(cache, metrics)
+    service.every(PUBLISH_S, cache_metrics.publish)
+    service.every(DISK_S, cache_metrics.publish_disk)
     return service

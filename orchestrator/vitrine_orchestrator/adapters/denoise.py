@@ -1,4 +1,4 @@
-"""What model.py of `denoise` starts: the batcher behind the service that all Python models share."""
+"""Starts the model `denoise`: the batcher behind the service that all Python models share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vitrine_orchestrator.adapters.metrics import FAMILIES, FigureMetrics, ModelMetrics, families
+from vitrine_orchestrator.adapters.metrics import (
+    METRIC_FAMILIES,
+    FigureMetrics,
+    ModelMetrics,
+    metric_families,
+)
 from vitrine_orchestrator.adapters.programs import PROGRAMS, open_program
 from vitrine_orchestrator.adapters.service import METRICS_S, Outputs, Send, Service
 from vitrine_orchestrator.batching.denoise_model import Front
@@ -21,7 +26,7 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 
-UNBOUNDED = 2**31 - 1  # requests: the batcher itself refuses jobs past its limit, and watches only wait
+UNBOUNDED = 2**31 - 1  # requests in flight: the batcher has its own limit, and polls only wait
 
 
 def open_front(
@@ -32,9 +37,9 @@ def open_front(
     device_id: int = 0,
     in_flight: int = stage("denoise").in_flight,
 ) -> Front:
-    """The denoise model of a version folder, without Triton.
+    """Open the denoise model of a version folder, without Triton.
 
-    Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
+    Raises Unavailable for a missing graph, UnsupportedScheduler for a scheduler that is not implemented.
     """
     program = open_program(folder, manifest, settings, provider, device_id)
     limits = DenoiseSettings(
@@ -49,24 +54,26 @@ def open_front(
 def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
     """Start answering; `args` is what `TritonPythonModel.initialize` is given."""
     config = json.loads(args["model_config"])
-    given = {name: value["string_value"] for name, value in config["parameters"].items()}
+    parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
     folder = Path(args["model_repository"]) / args["model_version"]
     front = open_front(
         folder,
         read_manifest(folder),
         Settings.from_environment(os.environ),
-        given["provider"],
+        parameters["provider"],
         int(args["model_instance_device_id"]),
-        int(given["in_flight"]),
+        int(parameters["in_flight"]),
     )
     return serve_front(front, config["name"], pb_utils)
 
 
 def serve_front(front: Front, name: str, pb_utils: Any) -> Service:
-    """Answer the requests of model `name` by `front`, and publish what it and its programs count."""
+    """Answer the requests of model `name` with `front`; publish its counters and those of its programs."""
     programs = front.service.programs
     own = {family: PROGRAMS[family].figures for family in programs if family in PROGRAMS}
-    metrics = ModelMetrics(pb_utils, name, (*FAMILIES, *families((*FIGURES, *sum(own.values(), ())))))
+    metrics = ModelMetrics(
+        pb_utils, name, (*METRIC_FAMILIES, *metric_families((*FIGURES, *sum(own.values(), ()))))
+    )
     counted = [FigureMetrics(FIGURES, front.service.counters, metrics)]
     counted += [FigureMetrics(figures, programs[family], metrics) for family, figures in own.items()]
 

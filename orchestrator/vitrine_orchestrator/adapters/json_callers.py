@@ -1,7 +1,7 @@
-"""Callers who speak JSON only: found out from their HTTP headers, so that their pictures go as base64 text.
+"""Recognises callers that use JSON only, by their HTTP headers, so that pictures are returned as base64 text.
 
-JSON holds no bytes, and Triton writes a picture's bytes into it all the same, which no reader takes. Triton
-hands the headers that its option --http-header-forward-pattern names to the models, as parameters.
+JSON cannot hold raw bytes; Triton writes a picture's bytes into it anyway, and no JSON parser accepts that.
+Triton passes the headers named by its option --http-header-forward-pattern to the models as parameters.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-FORWARDED = "(?i)(host|inference-header-content-length)"  # Triton's option: which headers the models see
-HTTP, BINARY = "host", "inference-header-content-length"  # of every HTTP request; of one with binary parts
+FORWARDED = "(?i)(host|inference-header-content-length)"  # headers that Triton passes on
+HTTP, BINARY = "host", "inference-header-content-length"  # of every HTTP request; of binary ones only
 
 
 def encoding_for(request: Any) -> dict[str, np.ndarray]:
-    """The input `encoding` of a request that came as pure JSON over HTTP; nothing for any other."""
+    """{"encoding": base64} for a request that is pure JSON over HTTP; {} for any other."""
     names = {name.lower() for name in json.loads(request.parameters() or "{}")}
     if HTTP in names and BINARY not in names:
         return {"encoding": np.array([b"base64"], np.object_)}

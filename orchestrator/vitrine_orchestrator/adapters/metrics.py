@@ -1,4 +1,4 @@
-"""What every Python model counts on the metrics port: requests, failures, time, time by stage."""
+"""Metrics of every Python model: requests, failures, seconds, and seconds by stage."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vitrine_orchestrator.cache.statistics import Sizes
 logger = logging.getLogger(__name__)
 
 
-class Family(NamedTuple):
-    """One metric; all carry the label `model`, and the labels named here."""
+class MetricFamily(NamedTuple):
+    """The row of one metric; each has the label `model` in addition to `labels`."""
 
     name: str
     kind: Literal["COUNTER", "GAUGE"]
@@ -23,25 +23,26 @@ class Family(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-FAMILIES = (
-    Family("vitrine_requests_total", "COUNTER", "Requests answered, by outcome", ("outcome",)),
-    Family("vitrine_request_seconds_total", "COUNTER", "Seconds from taking a request to its answer"),
-    Family("vitrine_in_flight", "GAUGE", "Requests being worked on"),
-    Family("vitrine_stage_calls_total", "COUNTER", "Calls of a stage", ("stage", "outcome")),
-    Family("vitrine_stage_seconds_total", "COUNTER", "Seconds in calls of a stage", ("stage",)),
-    Family("vitrine_cache_events_total", "COUNTER", "What the cache counted", ("event",)),
-    Family("vitrine_cache_entries", "GAUGE", "Values kept: in memory by category, on disk", ("part",)),
-    Family("vitrine_cache_bytes", "GAUGE", "Bytes kept: in memory by category, on disk", ("part",)),
-    Family(
+METRIC_FAMILIES = (
+    MetricFamily("vitrine_requests_total", "COUNTER", "Requests answered, by outcome", ("outcome",)),
+    MetricFamily("vitrine_request_seconds_total", "COUNTER", "Seconds from taking a request to its answer"),
+    MetricFamily("vitrine_in_flight", "GAUGE", "Requests being worked on"),
+    MetricFamily("vitrine_stage_calls_total", "COUNTER", "Calls of a stage", ("stage", "outcome")),
+    MetricFamily("vitrine_stage_seconds_total", "COUNTER", "Seconds in calls of a stage", ("stage",)),
+    MetricFamily("vitrine_cache_events_total", "COUNTER", "What the cache counted", ("event",)),
+    MetricFamily("vitrine_cache_entries", "GAUGE", "Values kept: in memory by category, on disk", ("part",)),
+    MetricFamily("vitrine_cache_bytes", "GAUGE", "Bytes kept: in memory by category, on disk", ("part",)),
+    MetricFamily(
         "vitrine_sources_total", "COUNTER", "Prepared things, by where they came from", ("kind", "source")
     ),
 )
 
 
-def families(figures: Iterable[Figure]) -> tuple[Family, ...]:
+def metric_families(figures: Iterable[Figure]) -> tuple[MetricFamily, ...]:
     """The families of figures; two programs may share one."""
     found = {
-        one.name: Family(one.name, one.kind, one.about, (one.label,) * bool(one.label)) for one in figures
+        one.name: MetricFamily(one.name, one.kind, one.about, (one.label,) * bool(one.label))
+        for one in figures
     }
     return tuple(found.values())
 
@@ -53,11 +54,11 @@ Key = tuple[Any, ...]
 class ModelMetrics:
     """The families of one model's process, on Triton's metrics port; safe to use from several threads.
 
-    What counters gain is kept here until `publish`: each increment in Triton is a message to the server and
-    its answer, for which an event loop would wait some twelve times in a try-on. Gauges are told at once.
+    Increments of counters are summed here until `publish`: each increment in Triton is a round trip to the
+    server, and an event loop would wait for about twelve of them in a request. Gauges are sent immediately.
     """
 
-    def __init__(self, pb_utils: Any, model: str, families: Sequence[Family] = FAMILIES) -> None:
+    def __init__(self, pb_utils: Any, model: str, families: Sequence[MetricFamily] = METRIC_FAMILIES) -> None:
         """`pb_utils` is triton_python_backend_utils."""
         self.model, self._gauges = model, {family.name for family in families if family.kind == "GAUGE"}
         self._families = {
@@ -71,7 +72,7 @@ class ModelMetrics:
         self._lock, self._publishing = threading.Lock(), threading.Lock()
 
     def add(self, name: str, value: float = 1, **labels: str) -> None:
-        """Raise a counter, or a gauge, by `value`; a counter's port tells of it after the next `publish`."""
+        """Raise a counter or a gauge by `value`; a counter shows it after the next `publish`."""
         key = (name, *labels.items())
         with self._lock:
             self._pending[key] = self._pending.get(key, 0) + value
@@ -79,20 +80,20 @@ class ModelMetrics:
             self.publish(only=key)
 
     def publish(self, only: Key | None = None) -> None:
-        """Pass on what was added since the last time, to one metric or to all."""
+        """Send Triton what was added since the last call, for one metric or for all."""
         with self._publishing:
             with self._lock:
                 keys = [only] if only else list(self._pending)
                 pending = {key: self._pending.pop(key, 0) for key in keys}
             for key, value in pending.items():
                 try:
-                    self._tell(key, value)
-                except Exception:  # Triton's shared memory is full: the next time tells of it
+                    self._report(key, value)
+                except Exception:  # Triton's shared memory is full: the next call sends it again
                     logger.exception("a metric could not be told")
                     with self._lock:
                         self._pending[key] = self._pending.get(key, 0) + value
 
-    def _tell(self, key: Key, value: float) -> None:
+    def _report(self, key: Key, value: float) -> None:
         if key not in self._metrics:
             name, *labels = key
             self._metrics[key] = self._families[name].Metric(labels={"model": self.model, **dict(labels)})
@@ -101,45 +102,45 @@ class ModelMetrics:
 
 
 class CacheMetrics:
-    """Tells the metrics port what a cache did since the last time."""
+    """Publishes how much the counters and sizes of a cache changed since the last call."""
 
     def __init__(self, cache: Cache, metrics: Metrics) -> None:
         self._cache, self._metrics = cache, metrics
-        self._told: dict[tuple[str, str], float] = {}
+        self._published: dict[tuple[str, str], float] = {}
 
     def publish(self) -> None:
-        """Pass on what this process did, and what its memory holds; free what was invalidated elsewhere."""
+        """Publish this process's counters and memory sizes; free what other processes invalidated."""
         self._cache.tidy()
         for event, count in self._cache.memo.counters.snapshot().items():
-            self._tell("vitrine_cache_events_total", "event", event, count)
+            self._report("vitrine_cache_events_total", "event", event, count)
         self._sizes(self._cache.memory_sizes())
 
     def publish_disk(self) -> None:
-        """Pass on what the folder holds, by a scan: for one process of a host, and seldom."""
+        """Publish the sizes of the disk tier, by a scan: one process of a host calls it, and seldom."""
         self._sizes({"disk": self._cache.disk.sizes()} if self._cache.disk else {})
 
     def _sizes(self, sizes: Sizes) -> None:
         for part, size in sizes.items():
-            self._tell("vitrine_cache_entries", "part", part, size["entries"])
-            self._tell("vitrine_cache_bytes", "part", part, size["bytes"])
+            self._report("vitrine_cache_entries", "part", part, size["entries"])
+            self._report("vitrine_cache_bytes", "part", part, size["bytes"])
 
-    def _tell(self, family: str, label: str, value: str, now: float) -> None:
-        change = now - self._told.get((family, value), 0)
+    def _report(self, family: str, label: str, value: str, now: float) -> None:
+        change = now - self._published.get((family, value), 0)
         if change:
             self._metrics.add(family, change, **{label: value})
-            self._told[family, value] = now
+            self._published[family, value] = now
 
 
 class FigureMetrics:
-    """Reports to the metrics port by how much figures of one source changed since the last time."""
+    """Publishes how much the figures of one source changed since the last call."""
 
     def __init__(self, figures: Sequence[Figure], source: object, metrics: Metrics) -> None:
-        """`source` is what the figures read, from any thread."""
+        """`source` is the object that the figures read; any thread may read it."""
         self._figures, self._source, self._metrics = figures, source, metrics
         self._published: dict[tuple[str, str], float] = {}
 
     def publish(self) -> None:
-        """Pass the changes on."""
+        """Publish the changes."""
         for figure in self._figures:
             for value, now in figure.read(self._source).items():
                 key = (figure.name, value)
@@ -160,7 +161,7 @@ class FakeMetrics:
         self.sums[key] = self.sums.get(key, 0) + value
 
     def publish(self) -> None:
-        """Nobody else is told."""
+        """Does nothing: the sums are read directly."""
 
 
 Metrics = ModelMetrics | FakeMetrics

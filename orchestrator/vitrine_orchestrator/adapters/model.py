@@ -1,4 +1,4 @@
-"""What the model.py files of the repository share: a Triton model whose answers come from a pipeline."""
+"""Opens and serves the Triton models that run a pipeline; the model.py files call it."""
 
 from __future__ import annotations
 
@@ -25,54 +25,54 @@ from vitrine_orchestrator.try_on.cache_rows import LIMITS, MODELS
 from vitrine_orchestrator.try_on.cached_answers import KnownAnswers, open_answers
 from vitrine_orchestrator.try_on.context import TryOnContext
 
-Keeps = Literal["values", "answers"]
-"""What a model prepares itself, in every tier; or what those answered that it asks, in its memory."""
+Caches = Literal["values", "answers"]
+"""values: a model's own results, in every tier. answers: responses of the models it calls, in memory only."""
 
-PUBLISH_S = 1.0  # between two looks at the cache's counters
+PUBLISH_S = 1.0  # how often the cache's counters are published
 
 
 @dataclass(frozen=True)
-class Opened:
-    """One version of a model as Triton starts it."""
+class OpenedModel:
+    """One version of a model, opened from what Triton passes to `initialize`."""
 
     name: str
     folder: Path  # its version folder
     settings: Settings
     manifest: Manifest
     in_flight: int
-    keeps: Keeps
+    caches: Caches
     cache: Cache | None
 
     def context(self, stages: Stages) -> TryOnContext:
-        """The surroundings of a pipeline for one request."""
+        """The request context of a pipeline."""
         limits = Limits(self.settings.max_picture_bytes, self.settings.max_pixels)
-        memo = self.cache.memo if self.cache and self.keeps == "values" else NoMemo()
+        memo = self.cache.memo if self.cache and self.caches == "values" else NoMemo()
         return TryOnContext(stages, self.manifest, memo, limits)
 
     def serve(self, pb_utils: Any, handler: Handler) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""
         metrics = ModelMetrics(pb_utils, self.name)
-        if self.cache and self.keeps == "values":
-            handler = counting_sources(handler, metrics)
+        if self.cache and self.caches == "values":
+            handler = with_source_counts(handler, metrics)
         elif self.cache:
-            handler = knowing_answers(handler, self.cache, self.manifest.pipeline_digest, metrics)
+            handler = with_cached_answers(handler, self.cache, self.manifest.pipeline_digest, metrics)
         version_of = self.manifest.version_of
-        speaks_text = any(tensor.name == ENCODING.name for tensor in stage(self.name).inputs)
+        has_encoding = any(tensor.name == ENCODING.name for tensor in stage(self.name).inputs)
         service = Service(
-            pb_utils, handler, metrics, self.in_flight, self.close, version_of, speaks_text=speaks_text
+            pb_utils, handler, metrics, self.in_flight, self.close, version_of, has_encoding=has_encoding
         )
         if self.cache:
             service.every(PUBLISH_S, CacheMetrics(self.cache, metrics).publish)
         return service
 
     async def close(self) -> None:
-        """Finish what the cache has begun."""
+        """Close the cache; writes that have begun are finished first."""
         if self.cache:
             await self.cache.close()
 
 
-def counting_sources(handler: Handler, metrics: Metrics) -> Handler:
-    """The handler of a model that prepares, and a count of where its answers came from."""
+def with_source_counts(handler: Handler, metrics: Metrics) -> Handler:
+    """The handler of a prepare model, which also counts where each result came from (its `sources`)."""
 
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
         outputs = await handler(stages, inputs, send)
@@ -83,8 +83,8 @@ def counting_sources(handler: Handler, metrics: Metrics) -> Handler:
     return answer
 
 
-def knowing_answers(handler: Handler, cache: Cache, digest: str, metrics: Metrics) -> Handler:
-    """The handler of a model that asks those that prepare, by way of the answers that it has kept."""
+def with_cached_answers(handler: Handler, cache: Cache, digest: str, metrics: Metrics) -> Handler:
+    """The handler of a model that calls prepare models; it returns their cached answers where it can."""
 
     def found(kind: str) -> None:
         metrics.add("vitrine_sources_total", kind=kind, source="memory")
@@ -95,25 +95,28 @@ def knowing_answers(handler: Handler, cache: Cache, digest: str, metrics: Metric
     return answer
 
 
-def open_model(args: Mapping[str, str], keeps: Keeps) -> Opened:
-    """Read what `TritonPythonModel.initialize` is given, the settings and the manifest."""
+def open_model(args: Mapping[str, str], caches: Caches) -> OpenedModel:
+    """Open a model from the arguments of `TritonPythonModel.initialize`, the settings and the manifest."""
     config = json.loads(args["model_config"])
     folder = Path(args["model_repository"]) / args["model_version"]
     settings = Settings.from_environment(os.environ)
-    kept = cache_settings(settings)
-    return Opened(
+    return OpenedModel(
         name=config["name"],
         folder=folder,
         settings=settings,
         manifest=read_manifest(folder),
         in_flight=settings.in_flight(int(config["parameters"]["in_flight"]["string_value"])),
-        keeps=keeps,
-        cache=open_cache(kept, prepared_schemas(MODELS)) if keeps == "values" else open_answers(kept),
+        caches=caches,
+        cache=_open(cache_settings(settings), caches),
     )
 
 
+def _open(settings: CacheSettings, caches: Caches) -> Cache | None:
+    return open_cache(settings, prepared_schemas(MODELS)) if caches == "values" else open_answers(settings)
+
+
 def cache_settings(settings: Settings) -> CacheSettings:
-    """The cache's part of the settings."""
+    """The settings of the cache, with the try-on's memory limits."""
     return CacheSettings(
         memory="on" if settings.cache_memory == "on" else "off",
         folder=settings.cache_folder,

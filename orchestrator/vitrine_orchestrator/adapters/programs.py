@@ -1,4 +1,4 @@
-"""Which families of networks the denoise model can host: one row each."""
+"""The families of networks that the denoise model can run: one row each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vitrine_orchestrator.try_on.metrics import FIGURES as TRY_ON_FIGURES
 from vitrine_orchestrator.try_on.open_program import open_program as open_try_on
 
 
-class Open(Protocol):
+class OpenProgram(Protocol):
     """Opens a family's program from a version folder of `denoise`."""
 
     def __call__(
@@ -25,15 +25,15 @@ class Open(Protocol):
         """`provider` is "cpu", "cuda" or "tensorrt"; Unavailable when the folder lacks a file."""
 
 
-class Hosted(NamedTuple):
-    """What the denoise model needs to know of a family."""
+class HostedFamily(NamedTuple):
+    """The row of one family: how to open its program, and its metrics."""
 
-    open: Open
-    figures: tuple[Figure, ...] = ()  # of its program, for the metrics port
+    open: OpenProgram
+    figures: tuple[Figure, ...] = ()  # metrics that its program reports
 
 
-PROGRAMS: dict[str, Hosted] = {
-    try_on.FAMILY: Hosted(open_try_on, TRY_ON_FIGURES),
+PROGRAMS: dict[str, HostedFamily] = {
+    try_on.FAMILY: HostedFamily(open_try_on, TRY_ON_FIGURES),
 }
 
 

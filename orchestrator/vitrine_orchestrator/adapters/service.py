@@ -1,4 +1,4 @@
-"""Answers Triton's requests from one event loop: one thin process, hundreds of requests in flight."""
+"""Answers Triton's requests from one event loop, with hundreds of requests in flight in one process."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from vitrine_orchestrator.stages.calls import Stages
 
 logger = logging.getLogger(__name__)
 
-THREADS = 64  # calls of other models that wait at the same time; asyncio's default is 6 on two cores
+THREADS = 64  # calls of other models that can wait concurrently; asyncio's default is 6 on two cores
 CANCEL_POLL_S = 0.1
-METRICS_S = 0.2  # between two looks at what is to be told on the metrics port
+METRICS_S = 0.2  # how often metrics are published
 
 Outputs = Mapping[str, np.ndarray]
 Send = Callable[[Outputs], None]
 Handler = Callable[[Stages, Outputs, Send], Awaitable[Outputs]]
-"""Answers one request: stages to call, its inputs, and a way to send responses ahead of the last one."""
+"""Answers one request: the stages to call, its inputs, and a function that sends earlier responses."""
 
 
-async def nothing() -> None:
-    """There is nothing to finish."""
+async def no_cleanup() -> None:
+    """Does nothing."""
 
 
 class Service:
-    """One model's process. `execute` returns at once; each request is answered through its sender.
+    """Serves one model in one process. `execute` returns early; each request is answered through its sender.
 
-    When `in_flight` requests are being worked on, `execute` waits: Triton's own queue then grows up to its
-    limit, honours priorities and timeouts, and refuses the rest as busy.
+    `execute` waits while `in_flight` requests are running. Triton's own queue then fills up to its limit,
+    applies priorities and timeouts, and rejects further requests as busy.
     """
 
     def __init__(
@@ -48,35 +48,35 @@ class Service:
         handler: Handler,
         metrics: Metrics,
         in_flight: int,
-        finish: Callable[[], Awaitable[None]] = nothing,
+        finish: Callable[[], Awaitable[None]] = no_cleanup,
         version_of: VersionOf = newest,
-        speaks_text: bool = False,
+        has_encoding: bool = False,
     ) -> None:
         """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes.
 
-        speaks_text: whether the model has an input `encoding`, which is set for callers who speak JSON only.
+        has_encoding: whether the model has the input `encoding`, which is set for callers that use JSON only.
         """
-        self.speaks_text = speaks_text
+        self.has_encoding = has_encoding
         self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
         self.version_of = version_of
         self._free = threading.BoundedSemaphore(in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
-        self._work: dict[asyncio.Future[Outputs], Any] = {}  # under way, and the sender of each
+        self._work: dict[asyncio.Future[Outputs], Any] = {}  # running handlers, each with its response sender
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipelines", daemon=True)
         self._thread.start()
         self.every(METRICS_S, metrics.publish)
-        asyncio.run_coroutine_threadsafe(self._give_up_cancelled(), self._loop)
+        asyncio.run_coroutine_threadsafe(self._cancel_abandoned(), self._loop)
 
     def execute(self, requests: Sequence[Any]) -> None:
-        """Take the requests; wait for room before each."""
+        """Accept the requests; wait until fewer than `in_flight` are running before each."""
         for request in requests:
             self._free.acquire()
             self.metrics.add("vitrine_in_flight")
             asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
 
     def every(self, seconds: float, chore: Callable[[], None]) -> None:
-        """Do a chore now and then, beside the requests."""
+        """Run `chore` in a thread every `seconds`; its exceptions are logged."""
 
         async def repeat() -> None:
             while True:
@@ -106,7 +106,7 @@ class Service:
         self._loop.call_soon(self._loop.stop)
 
     async def _answer(self, request: Any) -> None:
-        """One request from its inputs to its last response; never raises."""
+        """Run one request from its inputs to its last response; never raises."""
         start, outcome = time.perf_counter(), "done"
         try:
             sender = request.get_response_sender()
@@ -122,21 +122,21 @@ class Service:
             self.metrics.add("vitrine_request_seconds_total", time.perf_counter() - start)
 
     async def _outputs(self, request: Any, sender: Any) -> Outputs | VitrineError:
-        """The handler's outputs, or why there are none."""
+        """The handler's outputs, or the error that it raised."""
         try:
-            return await self._handled(request, sender)
+            return await self._run_handler(request, sender)
         except VitrineError as error:
-            return error.with_traceback(None)  # its frames hold the request
-        except BaseException as error:  # a panic of a Rust library is no Exception, and its caller waits too
+            return error.with_traceback(None)  # the frames of a traceback keep the request's arrays alive
+        except BaseException as error:  # a panic of a Rust library is no Exception
             logger.exception("a request failed for a reason of ours")
             return read_failure(error)
 
-    async def _handled(self, request: Any, sender: Any) -> Outputs:
-        """The handler's answer, or Cancelled soon after the caller has gone."""
+    async def _run_handler(self, request: Any, sender: Any) -> Outputs:
+        """The handler's outputs; Cancelled soon after the caller has disconnected."""
         calls = BlsStages(self.pb_utils, self.version_of)
         stages = Counted(calls, self.metrics)
         inputs = host_arrays(request.inputs())
-        if self.speaks_text:
+        if self.has_encoding:
             inputs = encoding_for(request) | inputs
         work = asyncio.ensure_future(
             self.handler(
@@ -151,19 +151,19 @@ class Service:
             return work.result()
         finally:
             self._work.pop(work, None)
-            del work  # its error knows this frame: together they would keep the inputs until a collection
+            del work  # break the cycle error → traceback → frame → work, or the inputs live until the next gc
 
-    async def _give_up_cancelled(self) -> None:
-        """Cancel the work of callers who have gone: one look at all of them costs less than one at each."""
+    async def _cancel_abandoned(self) -> None:
+        """Cancel requests whose callers have disconnected; one loop is cheaper than one for each."""
         while True:
             await asyncio.sleep(CANCEL_POLL_S)
             for work, sender in list(self._work.items()):
-                if _has_gone(sender):
+                if _is_cancelled(sender):
                     del self._work[work]
                     work.cancel()
 
 
-def _has_gone(sender: Any) -> bool:
+def _is_cancelled(sender: Any) -> bool:
     try:
         return sender.is_cancelled()
     except Exception:
@@ -172,7 +172,7 @@ def _has_gone(sender: Any) -> bool:
 
 
 class Counted:
-    """Stages whose calls and seconds are counted."""
+    """Stages that count their calls and seconds."""
 
     def __init__(self, stages: Stages, metrics: Metrics) -> None:
         self.stages, self.metrics = stages, metrics

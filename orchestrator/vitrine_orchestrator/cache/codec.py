@@ -1,7 +1,8 @@
-"""Named arrays to bytes and back, in the safetensors format: never a pickle.
+"""Encodes named arrays as bytes in the safetensors format, and decodes them; it never uses pickle.
 
-Reading costs no copy: the arrays are views of the bytes, hence read-only. It is stricter than the library,
-which takes the last of two equal names: every name once, data without gaps or overlap, known dtypes only.
+Decoding copies nothing: the arrays are read-only views of the bytes. It is stricter than the library, which
+takes the last of two equal names: each name may occur once, data may have no gap or overlap, and dtypes must
+be known.
 Format: https://huggingface.co/docs/safetensors (8 bytes header length, JSON header, data), as of 0.8.
 """
 
@@ -31,16 +32,16 @@ DTYPES = {
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _LENGTH = struct.Struct("<Q")
-_MAX_HEADER = 2**20  # bytes: a thousand times what our entries need
+_MAX_HEADER = 2**20  # bytes; a longer header is rejected (entries need about a thousandth of this)
 
 
 class BadArrays(ValueError):
-    """Bytes that are not the arrays they should be; the message says what is wrong."""
+    """The bytes are not the expected arrays; the message names the difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """What one array must be; -1 in `shape` varies."""
+    """The required dtype and shape of one array; -1 in `shape` allows any size."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -55,7 +56,7 @@ def encode(arrays: Mapping[str, np.ndarray]) -> bytes:
     parts, offset = [], 0
     if unknown := {name: array.dtype for name, array in arrays.items() if array.dtype not in _NAMES}:
         raise BadArrays(f"dtypes {unknown}, known are {', '.join(sorted(DTYPES))}")
-    # widest first, as the library does it: every array lies at a multiple of its item's size
+    # widest first, like the library, so that each array starts at a multiple of its item size
     for name in sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name)):
         array = arrays[name]
         data = np.ascontiguousarray(array).reshape(-1).data.cast("B") if array.size else b""
@@ -69,7 +70,7 @@ def encode(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays, read-only views of `data`; BadArrays unless it is whole."""
+    """The arrays as read-only views of `data`; BadArrays unless `data` is complete and valid."""
     header, start = _header(data)
     arrays, end = {}, 0
     for name, row in sorted(header.items(), key=lambda item: _span(*item)[0]):
@@ -99,7 +100,7 @@ def check(arrays: Mapping[str, np.ndarray], schema: Schema) -> None:
 def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
     """BadArrays if a number is NaN or infinite.
 
-    The sum of squares is taken first: it is finite only if all values are, and three times as fast.
+    The sum of squares is computed first: it is finite only if all values are, and three times as fast.
     """
     for name, array in arrays.items():
         if array.dtype.kind != "f":
@@ -111,7 +112,7 @@ def check_finite(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _header(data: bytes) -> tuple[dict[str, dict[str, object]], int]:
-    """The header's rows by name, and where the data begins."""
+    """(rows of the header by name, byte offset of the data)."""
     length = _LENGTH.unpack_from(data)[0] if len(data) >= _LENGTH.size else _MAX_HEADER + 1
     start = _LENGTH.size + length
     if length > _MAX_HEADER or start > len(data):

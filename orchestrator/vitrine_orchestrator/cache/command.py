@@ -1,7 +1,7 @@
-"""`vitrine cache`: statistics, invalidation, and taking over old data.
+"""`vitrine cache`: statistics, invalidation, and the import of old data.
 
-A server is asked with no more than the thin client. What works on the tiers themselves (`--local`, `import`)
-needs the server's packages, which are imported there.
+Calls of a server need the client package only. `--local` and `import` work on the tiers themselves and need
+the server's packages, so those are imported inside the functions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.errors import Unavailable, one_line
 
-NAMED = 20  # odd keys at most in the summary of an import
+NAMED = 20  # more odd keys than this are only counted in the summary of an import
 
 if TYPE_CHECKING:
     from vitrine_orchestrator.cache.open_cache import CacheSettings
@@ -39,26 +39,33 @@ VITRINE_CACHE_STORE, VITRINE_CACHE_ENDPOINT, VITRINE_CACHE_REGION). Credentials 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the command's arguments to `parser`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     stats = actions.add_parser("stats", help="counters, hit rates, entries and bytes")
     stats.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     clear = actions.add_parser("clear", help="forget a person, a garment or everything, in every tier")
-    whom = clear.add_mutually_exclusive_group(required=True)
-    whom.add_argument("--person", metavar="ID", help="all categories of this person")
-    whom.add_argument("--garment", metavar="ID", help="this garment and its texts")
-    whom.add_argument("--everything", action="store_true", help="all that the tiers keep")
-    for asked in (stats, clear):
-        asked.add_argument("--local", action="store_true", help="no server: the folder and the store")
-        add_connection(asked)
-    taken = actions.add_parser("import", help="take over the object layout of the old service")
-    taken.add_argument("--from", dest="old", required=True, metavar="s3://BUCKET/PREFIX", help="old objects")
-    taken.add_argument("--from-endpoint", metavar="URL", help="address of the old store, if it is another")
-    taken.add_argument("--dry-run", action="store_true", help="read and check everything, write nothing")
+    owner = clear.add_mutually_exclusive_group(required=True)
+    owner.add_argument("--person", metavar="ID", help="all categories of this person")
+    owner.add_argument("--garment", metavar="ID", help="this garment and its texts")
+    owner.add_argument("--everything", action="store_true", help="all that the tiers keep")
+    for action in (stats, clear):
+        action.add_argument("--local", action="store_true", help="no server: the folder and the store")
+        add_connection(action)
+    importing = actions.add_parser("import", help="take over the object layout of the old service")
+    importing.add_argument(
+        "--from", dest="old", required=True, metavar="s3://BUCKET/PREFIX", help="old objects"
+    )
+    importing.add_argument(
+        "--from-endpoint", metavar="URL", help="address of the old store, if it is another"
+    )
+    importing.add_argument("--dry-run", action="store_true", help="read and check everything, write nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it; 1 when something of an import is left undone. Raises VitrineError."""
+    """Run the action. Returns the exit code: 1 if an import left something undone, else 0.
+
+    Raises VitrineError.
+    """
     try:
         if args.action == "import":
             return asyncio.run(_import(args, _settings()))
@@ -88,7 +95,7 @@ def _clear(args: argparse.Namespace) -> int:
 
 
 def _settings() -> CacheSettings:
-    """What the environment says."""
+    """The cache settings of the environment."""
     from vitrine_orchestrator.adapters.model import cache_settings
     from vitrine_orchestrator.settings import Settings
 
@@ -96,7 +103,7 @@ def _settings() -> CacheSettings:
 
 
 def _tiers() -> CacheSettings:
-    """The same, unless it names no tier that outlives a process."""
+    """The cache settings of the environment; Unavailable if they name neither a folder nor a store."""
     settings = _settings()
     if settings.folder is None and settings.store == "off":
         raise Unavailable("VITRINE_CACHE_FOLDER and VITRINE_CACHE_STORE are not set: no cache is known here")
@@ -147,7 +154,7 @@ async def _import(args: argparse.Namespace, settings: CacheSettings) -> int:
 
 
 def table(numbers: Mapping[str, float]) -> str:
-    """One line for each number, rates in percent."""
+    """A table with one line for each number; rates in percent."""
     width = max(map(len, numbers))
     return "\n".join(
         f"{name.ljust(width)}  {f'{number:.1%}' if name.endswith('_rate') else f'{number:,}':>16}"
@@ -156,7 +163,7 @@ def table(numbers: Mapping[str, float]) -> str:
 
 
 def summary(report: Report, dry_run: bool) -> str:
-    """What became of the sets, the reasons, and what belongs to none."""
+    """The outcomes of an import as text: counts, reasons, odd keys and objects that belong to no set."""
     lines = [f"{outcome}: {count}" for outcome, count in sorted(report.outcomes.items())]
     lines += sorted(report.reasons)
     if report.odd:

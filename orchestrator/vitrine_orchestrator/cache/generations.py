@@ -1,7 +1,7 @@
-"""Which invalidations have happened: one random token for each owner, new with each invalidation.
+"""Records invalidations: one random token for each owner, replaced by each invalidation.
 
-A value is good while its owner's token is the one it was made under. Tokens are compared for equality
-only, so writers need no lock and a torn or lost token costs a miss, never a stale value.
+A value is valid while its owner's token is the one that it was computed under. Tokens are only compared for
+equality, so writers need no lock, and a torn or lost token costs a miss, never a stale value.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _SIZE = _TOKEN * (2 + _SLOTS)  # the file's own token, the token of EVERYTHING, 
 
 
 class Generations(Protocol):
-    """Tells the lease of an owner, and voids it."""
+    """Returns the current lease of an owner, and voids leases."""
 
     def now(self, owner: str) -> Lease | None:
-        """The lease of `owner` as of now; None if it cannot be told."""
+        """The lease of `owner` as of now; None if it cannot be read."""
         ...
 
     def void(self, owner: str) -> None:
-        """Make every lease of `owner` (or of EVERYTHING) given out before void, for good."""
+        """Void, for good, every lease of `owner` (or of EVERYTHING) that was returned before."""
         ...
 
     def renew(self, name: str) -> None:
-        """Void what the memories of running processes hold under `name`: it is about to be made anew."""
+        """Void the value `name` in the memory of every running process: it is about to be computed again."""
         ...
 
 
@@ -55,20 +55,20 @@ class OwnGenerations:
         self._tokens[owner] = secrets.token_bytes(_TOKEN)
 
     def renew(self, name: str) -> None:
-        """See Generations; this process's own memory takes the new value for the old one anyway."""
+        """See Generations; does nothing, because the new value replaces the old one in the same memory."""
 
 
 class SharedGenerations:
     """Generations of all processes that share a folder of a local file system, kept through restarts.
 
-    One file of fixed size, read with pread (2 microseconds) and never mapped: a mapped file that someone
-    truncates would kill the process. Its space is allocated at the start, so a full disk cannot stop an
-    invalidation. If the file is deleted, a new one with another token of its own takes its place, which
-    voids every lease: nothing is served that nobody can vouch for.
+    One file of fixed size, read with pread (2 microseconds) and never memory-mapped, because truncating
+    a mapped file would kill the process. Its space is allocated at the start, so a full disk cannot stop an
+    invalidation. If the file is deleted, it is replaced by one with another file token, which voids every
+    lease: no value is served whose validity cannot be checked.
     """
 
     def __init__(self, path: Path, calls: ModuleType = os) -> None:
-        """Open or create `path`; OSError if that cannot be done. `calls` stands for the system (tests)."""
+        """Open or create `path`; OSError if that cannot be done. Tests pass a fake `os` as `calls`."""
         self.path, self._os = path, calls
         self._fd = self._open()
 
@@ -94,11 +94,11 @@ class SharedGenerations:
             raise Unavailable(f"invalidation not written to the cache folder: {error.strerror}") from error
 
     def renew(self, name: str) -> None:
-        """See Generations; it need not outlive a power cut, which no memory does. OSError if it fails."""
+        """See Generations; not flushed, since memory does not survive a power cut either. Raises OSError."""
         self._os.pwrite(self._fd, secrets.token_bytes(_TOKEN), _offset(name))
 
     def close(self) -> None:
-        """Close the file; every later question goes unanswered."""
+        """Close the file; `now` returns None afterwards."""
         if self._fd >= 0:
             self._os.close(self._fd)
             self._fd = -1
@@ -119,12 +119,12 @@ class SharedGenerations:
             if self._os.fstat(fd).st_size == _SIZE:
                 return fd
             self._os.close(fd)
-            self._os.unlink(self.path)  # of another version, or cut short: nobody can vouch for it
+            self._os.unlink(self.path)  # of another version, or truncated: its tokens cannot be trusted
             self._create()
         return self._os.open(self.path, flags)
 
     def _create(self) -> None:
-        """Make the whole file beside, then link it: whoever links first wins, and both open that one."""
+        """Write a complete draft, then link it. The first process to link wins, and all open its file."""
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         fd = self._os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:

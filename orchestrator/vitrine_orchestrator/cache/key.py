@@ -1,4 +1,4 @@
-"""The name of a cached value: what kind of thing it is, whose it is, and all that can change it."""
+"""The key of a cached value: its category, its owner, and everything that can change it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_LIMIT = Category(max_entries=100, max_bytes=256 * 2**20)  # of a categor
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Names one value. Any text is allowed in `owner` and `name`: both reach a path only as a digest.
+    """Names one value. `owner` and `name` may be any text, because only their digests appear in paths.
 
     category: the kind of value, from the rows of a family (see CacheSettings.limits).
     owner: from `owner()`; all values of one owner are invalidated together.
@@ -40,7 +40,7 @@ class Key:
         return digest_of(self.category, self.owner, self.name)
 
     @property
-    def renewed(self) -> str:
+    def renewal_name(self) -> str:
         """The name that is voided in every process's memory when one process computes the value again.
 
         See Generations.renew.

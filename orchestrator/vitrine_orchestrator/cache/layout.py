@@ -1,12 +1,12 @@
-"""Where values lie in the object store, and in what form: folders that people can read (docs/cache.md).
+"""The layout of values in the object store: paths and file formats that people can read (docs/cache.md).
 
-    {prefix}/v1/forgotten/{time}-{host}-{random}      one for each invalidation: see feed.py
-    {prefix}/v1/generation                            who wrote it last invalidated everything
+    {prefix}/v1/forgotten/{time}-{host}-{random}      one for each invalidation; see invalidation_feed.py
+    {prefix}/v1/generation                            rewritten by each invalidation of everything
     {prefix}/v1/{kind}/{id}/                          everything of one owner
-        generation                                    who wrote it last invalidated this owner
-        {category}/{digest of name}/manifest.json     written last: what the objects beside it are
+        generation                                    rewritten by each invalidation of this owner
+        {category}/{digest of name}/manifest.json     written last: lists the objects next to it
         {category}/{digest of name}/{array}-{digest}.png, tensors-{digest}.safetensors
-Object names hold their content's digest, so no object is ever overwritten by another content.
+Object names contain the digest of the content, so an object is never overwritten with other content.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
 from vitrine_orchestrator.cache.objects import ranges
 
 ROOT = "v1"
-FEED = f"{ROOT}/forgotten"  # what was invalidated, by time: see feed.py
+FEED = f"{ROOT}/forgotten"  # invalidations by time; see invalidation_feed.py
 MANIFEST = "manifest.json"
 FORMAT = 1
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 40_000_000  # a larger picture is rejected before it is decoded
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _OBJECT_NAME = re.compile(r"[a-z0-9_]{1,48}-[0-9a-f]{16}\.[a-z]{3,11}")
 _PLAIN_NAME = re.compile(r"[a-z0-9_]{1,48}")
 
 
 class BadEntry(ValueError):
-    """Objects or a manifest that are not what they should be; the message says what is wrong."""
+    """Objects or a manifest are not as expected; the message names the difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One object of an entry.
 
-    parts: hexadecimal SHA-256 of each part, as `objects.ranges` cuts them, so that each is checked as it
-    arrives. array: the array that a picture is; None for all others together.
+    parts: hexadecimal SHA-256 of each part (see `objects.ranges`), so that each part is checked as it
+    arrives. array: the name of the array, for a picture; None for the file with all other arrays.
     """
 
     bytes: int
@@ -57,9 +57,9 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an entry is: whose, of which generation, and in which objects by name.
+    """The description of an entry: its key, its generation, and its objects by name.
 
-    source: the folder of the old layout that it was imported from.
+    source: the folder of the old layout that the entry was imported from, if any.
     """
 
     category: str
@@ -70,12 +70,12 @@ class Manifest:
     source: str | None = None
 
     def to_json(self) -> builtins.bytes:
-        """The manifest as it is stored."""
+        """The manifest as JSON."""
         return json.dumps({"format": FORMAT} | asdict(self), indent=1, sort_keys=True).encode()
 
 
 def owner_folder(owner: str) -> str:
-    """The folder of everything that `owner` (or EVERYTHING) has; ids that are not plain become digests."""
+    """The folder of all values of `owner` (or EVERYTHING); ids that are not plain become digests."""
     if owner == EVERYTHING:
         return ROOT
     kind, _, name = owner.partition(":")
@@ -93,7 +93,7 @@ def generation_path(owner: str) -> str:
 
 
 def read_manifest(data: bytes, key: Key) -> Manifest:
-    """The manifest in `data`; BadEntry unless it is whole and of exactly this key."""
+    """The manifest in `data`; BadEntry unless it is complete and of exactly this key."""
     try:
         row = json.loads(data)
         if row.pop("format") != FORMAT:
@@ -111,10 +111,10 @@ def read_manifest(data: bytes, key: Key) -> Manifest:
 
 
 def split(value: bytes) -> dict[str, tuple[str | None, bytes]]:
-    """The objects of a value: {object name: (array that it is a picture of, its bytes)}.
+    """The objects of a value: {object name: (name of the array that a picture holds or None, bytes)}.
 
-    Arrays that are pictures, (H, W) or (H, W, 3) uint8, become PNG files; the others one safetensors file.
-    A value that would not come back byte for byte is one object, stored as it is.
+    Picture arrays, (H, W) or (H, W, 3) uint8, become PNG files; all others become one safetensors file.
+    A value that could not be rebuilt byte for byte is stored unchanged as one object.
     """
     try:
         arrays = decode(value)
@@ -131,7 +131,7 @@ def split(value: bytes) -> dict[str, tuple[str | None, bytes]]:
 
 
 def join(rest: bytes, pictures: Mapping[str, np.ndarray]) -> bytes:
-    """The value of these objects: the one that is no picture, and the pictures. BadEntry if that is none."""
+    """The value, from the safetensors file `rest` and the pictures by array name. Raises BadEntry."""
     if not pictures:
         return rest
     try:
@@ -141,7 +141,7 @@ def join(rest: bytes, pictures: Mapping[str, np.ndarray]) -> bytes:
 
 
 def stored(data: bytes, tag: str | None, array: str | None) -> Stored:
-    """What a manifest says of an object."""
+    """The manifest's row for an object."""
     view = memoryview(data)
     parts = [hashlib.sha256(view[start:end]).hexdigest() for start, end in ranges(len(data))]
     return Stored(len(data), parts, tag, array)
@@ -152,7 +152,7 @@ def _named(word: str, ending: str, data: bytes) -> str:
 
 
 def _segment(text: str) -> str:
-    """A part of a path that is readable where it can be, and never equal to another text's."""
+    """A path segment for `text`: readable if `text` is plain, and different for every text."""
     return text if _PLAIN_ID.fullmatch(text) else f"sha256.{digest_of(text)}"
 
 
@@ -190,7 +190,7 @@ def from_png(data: bytes) -> np.ndarray:
 
 
 def check_png(data: bytes) -> None:
-    """BadEntry unless `data` begins as a PNG of at most MAX_PIXELS: nothing of it is decoded for that."""
+    """BadEntry unless `data` starts with the header of a PNG of at most MAX_PIXELS; decodes nothing."""
     if len(data) < 33 or not data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"):
         raise BadEntry("not a PNG file")
     width, height = struct.unpack(">II", data[16:24])

@@ -1,4 +1,4 @@
-"""The fastest tier: values in this process's memory."""
+"""The fastest tier: values in the memory of this process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from vitrine_orchestrator.cache.expiry import has_expired
 from vitrine_orchestrator.cache.generations import Generations
 from vitrine_orchestrator.cache.key import DEFAULT_LIMIT, EVERYTHING, Category, Key
-from vitrine_orchestrator.cache.tier import Counters, Got, Lease
+from vitrine_orchestrator.cache.tier import CacheCounters, Got, Lease
 
-PROTECTED_SHARE = 0.8  # segmented LRU 20/80; hot set kept under a scan .998, plain LRU .640
+PROTECTED_SHARE = 0.8  # of a category's limits; hit rate of a hot set during a scan: 0.998, plain LRU 0.640
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class _Entry:
     reads: int = 0
 
 
-class Shelf:
+class SegmentedLru:
     """Segmented LRU of one category, by bytes and by count.
 
     A new value goes on probation; a second use protects it. Room is made from probation first, so values
@@ -42,11 +42,11 @@ class Shelf:
         return len(self.probation) + len(self.protected)
 
     def peek(self, key: Key) -> _Entry | None:
-        """The entry, its place unchanged."""
+        """The entry of `key` or None; its position does not change."""
         return self.probation.get(key) or self.protected.get(key)
 
     def use(self, key: Key) -> None:
-        """Protect an entry that is there, or make it the last used of the protected."""
+        """Move an existing entry to the protected segment, as its most recently used entry."""
         if key in self.protected:
             self.protected.move_to_end(key)
             return
@@ -58,22 +58,22 @@ class Shelf:
             self.probation[demoted] = entry
 
     def fits(self, value: bytes) -> bool:
-        """Whether a value of this size may come in at all."""
+        """Whether the value is small enough to be kept."""
         return len(value) <= (1 - PROTECTED_SHARE) * self.limit.max_bytes
 
     def add(self, key: Key, entry: _Entry) -> int:
-        """Put a value on probation in place of any older one; the number of values that had to leave."""
+        """Put a value on probation, replacing any older one; returns the number of evicted values."""
         self.drop(key)
         self.probation[key] = entry
         self.bytes += len(entry.value)
-        left = 0
+        evicted = 0
         while self._over(self.bytes, len(self), 1.0):
             self.drop(next(iter(self.probation or self.protected)))
-            left += 1
-        return left
+            evicted += 1
+        return evicted
 
     def drop(self, key: Key) -> None:
-        """Take an entry out, if it is there."""
+        """Remove the entry of `key`, if there is one."""
         if (entry := self.probation.pop(key, None)) is None:
             if (entry := self.protected.pop(key, None)) is None:
                 return
@@ -81,7 +81,7 @@ class Shelf:
         self.bytes -= len(entry.value)
 
     def __iter__(self) -> Iterator[Key]:
-        """Every key, the ones that leave first first."""
+        """Every key, in order of eviction."""
         return iter([*self.probation, *self.protected])
 
     def _over(self, size: int, count: int, share: float) -> bool:
@@ -89,85 +89,85 @@ class Shelf:
 
 
 class Memory:
-    """A tier in memory: one Shelf for each category, expiry decided at read."""
+    """A tier in memory: one SegmentedLru for each category, expiry decided at read."""
 
     def __init__(
         self,
         generations: Generations,
-        counters: Counters | None = None,
+        counters: CacheCounters | None = None,
         limits: Mapping[str, Category] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`limits` by category; a category without a row gets DEFAULT_LIMIT when it is first used."""
         self.generations, self.clock = generations, clock
-        self.counters = counters or Counters()
-        self.shelves = {category: Shelf(limit) for category, limit in (limits or {}).items()}
+        self.counters = counters or CacheCounters()
+        self.lrus = {category: SegmentedLru(limit) for category, limit in (limits or {}).items()}
         self._lock = threading.Lock()  # held for microseconds, never across an await
 
     async def get(self, key: Key) -> Got:
-        """See Tier; the value costs no copy."""
+        """See Tier; the value is not copied."""
         lease = self._lease(key)
         with self._lock:
-            shelf = self._shelf(key)
-            entry = shelf.peek(key)
+            lru = self._lru(key)
+            entry = lru.peek(key)
             if entry is None or lease is None:
                 return Got(None, lease)
             if entry.lease != lease:
-                shelf.drop(key)
+                lru.drop(key)
                 return Got(None, lease)
             if has_expired(self.clock() - entry.created_s, entry.reads):
-                shelf.drop(key)
+                lru.drop(key)
                 self.counters.add("expired")
                 return Got(None, lease)
             entry.reads += 1
-            shelf.use(key)
+            lru.use(key)
             return Got(entry.value, lease)
 
     async def put(self, key: Key, value: bytes, lease: Lease) -> bool:
-        """See Tier; a value over a fifth of its category's bytes is not kept."""
+        """See Tier; a value larger than a fifth of its category's bytes is not kept."""
         with self._lock:
-            shelf = self._shelf(key)
-            if not shelf.fits(value):
+            lru = self._lru(key)
+            if not lru.fits(value):
                 self.counters.add("oversize")
                 return False
             if self._lease(key) != lease:
                 self.counters.add("stale_put")
                 return False
-            self.counters.add("evictions", shelf.add(key, _Entry(value, lease, self.clock())))
+            self.counters.add("evictions", lru.add(key, _Entry(value, lease, self.clock())))
             return True
 
     async def forget(self, owner: str) -> None:
         """See Tier; also frees the bytes."""
         self.generations.void(owner)
         with self._lock:
-            for shelf in self.shelves.values():
-                for key in shelf:
+            for lru in self.lrus.values():
+                for key in lru:
                     if owner in (EVERYTHING, key.owner):
-                        shelf.drop(key)
+                        lru.drop(key)
 
     def sweep(self) -> None:
-        """Drop what an invalidation of another process voided: nobody is answered it, but it takes space."""
+        """Free the values that another process invalidated; they are never returned, but they take space."""
         with self._lock:
-            for shelf in self.shelves.values():
-                for key in shelf:
-                    entry, lease = shelf.peek(key), self._lease(key)
+            for lru in self.lrus.values():
+                for key in lru:
+                    entry, lease = lru.peek(key), self._lease(key)
                     if entry and lease and entry.lease != lease:
-                        shelf.drop(key)
+                        lru.drop(key)
 
     async def close(self) -> None:
-        """Nothing to finish."""
+        """Does nothing."""
 
-    def _shelf(self, key: Key) -> Shelf:
-        if key.category not in self.shelves:
-            self.shelves[key.category] = Shelf(DEFAULT_LIMIT)
-        return self.shelves[key.category]
+    def _lru(self, key: Key) -> SegmentedLru:
+        if key.category not in self.lrus:
+            self.lrus[key.category] = SegmentedLru(DEFAULT_LIMIT)
+        return self.lrus[key.category]
 
     def _lease(self, key: Key) -> Lease | None:
-        """Void with the owner, and when another process makes the value anew."""
-        owners, values = self.generations.now(key.owner), self.generations.now(key.renewed)
+        """The lease, which an invalidation of the owner voids, and a recomputation in another process too."""
+        owners, values = self.generations.now(key.owner), self.generations.now(key.renewal_name)
         return None if owners is None or values is None else owners + values
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """{category: {"entries": count, "bytes": size}} as of now."""
         with self._lock:
-            return {name: {"entries": len(one), "bytes": one.bytes} for name, one in self.shelves.items()}
+            return {name: {"entries": len(one), "bytes": one.bytes} for name, one in self.lrus.items()}

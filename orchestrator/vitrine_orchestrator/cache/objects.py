@@ -1,7 +1,7 @@
-"""The object store as the cache needs it: a few calls, each bounded in time, over obstore.
+"""The calls of the object store that the cache uses, over obstore; each is bounded in time.
 
-Timeouts and retries are set here because obstore's defaults wait for minutes; checksums are not, because
-obstore checks none: every digest is compared by the store tier itself.
+Timeouts and retries are set because obstore's defaults wait for minutes. obstore verifies no checksums, so
+the store tier compares every digest itself.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 T = TypeVar("T")
-PART_BYTES = 2 * 2**20  # a larger object is read in parts of this, at once
+PART_BYTES = 2 * 2**20  # a larger object is read in concurrent parts of this size
 
 Buffer = Bytes | bytes
 
 
 class ObjectsFault(Exception):
-    """The store did not do it: no answer in time, an error of its own, no credentials, no such bucket."""
+    """The store failed: no answer in time, an error of its own, no credentials, or no such bucket."""
 
 
 class Refused(ObjectsFault):
@@ -40,7 +40,7 @@ class Refused(ObjectsFault):
 
 
 class Hidden(Refused):
-    """403 for one object: it is missing or forbidden, which is told apart only with s3:ListBucket."""
+    """403 for one object: it is missing or forbidden, which only s3:ListBucket can distinguish."""
 
 
 class OddKeys(ObjectsFault):
@@ -52,7 +52,7 @@ class Missing(ObjectsFault):
 
 
 class Changed(ObjectsFault):
-    """The object is not the one that was asked for: another was put in its place."""
+    """The object was replaced by another one since its tag was read."""
 
 
 class Listed(NamedTuple):
@@ -89,32 +89,32 @@ class Objects(Protocol):
         ...
 
     async def every_key(self, prefix: str = "") -> builtins.list[Listed]:
-        """Every object below `prefix` by its key as it is, odd ones too. Raises ObjectsFault."""
+        """Every object below `prefix` by its exact key, odd keys included. Raises ObjectsFault."""
         ...
 
-    def renew(self) -> None:
-        """Take credentials afresh with the next call."""
+    def renew_credentials(self) -> None:
+        """Load the credentials again before the next call."""
         ...
 
 
 def ranges(size: int) -> list[tuple[int, int]]:
-    """Where the parts of an object of `size` bytes begin and end."""
+    """(start, end) in bytes of each part of an object of `size` bytes."""
     return [(start, min(start + PART_BYTES, size)) for start in range(0, size, PART_BYTES)]
 
 
 async def get_whole(objects: Objects, path: str, size: int) -> bytes:
-    """An object of `size` bytes, in parts at once. Raises ObjectsFault."""
+    """An object of `size` bytes, read in concurrent parts. Raises ObjectsFault."""
     return b"".join(
         await asyncio.gather(*(objects.get_range(path, start, end, None) for start, end in ranges(size)))
     )
 
 
 class S3Objects:
-    """Objects in S3 or a compatible store. Nothing is opened, and no credential looked for, before a call."""
+    """Objects in S3 or a compatible store. Connects and loads credentials at the first call."""
 
     def __init__(self, place: Place, patience: Patience | None = None) -> None:
         self.place, self.patience = place, patience or Patience()
-        self.hidden = 0  # gets that were answered 403, and read as "not there"
+        self.hidden = 0  # gets that were answered 403 and treated as missing
         self._store: S3Store | None = None
 
     async def get(self, path: str) -> bytes | None:
@@ -124,7 +124,7 @@ class S3Objects:
             return bytes(await (await obstore.get_async(store, path)).bytes_async())
 
         try:
-            return await self._asked(read)
+            return await self._call(read)
         except Hidden:
             self.hidden += 1
             return None
@@ -132,7 +132,7 @@ class S3Objects:
             return None
 
     async def get_range(self, path: str, start: int, end: int, tag: str | None) -> Buffer:
-        """See Objects; asked for with If-Match, so ranges of two versions are never joined."""
+        """See Objects; sends If-Match, so ranges of two versions are never joined."""
         options: GetOptions = {"range": (start, end)}
         if tag is not None:
             options["if_match"] = tag
@@ -141,7 +141,7 @@ class S3Objects:
             return await (await obstore.get_async(store, path, options=options)).bytes_async()
 
         try:
-            part = await self._asked(read)
+            part = await self._call(read)
         except Missing as error:
             raise Changed(f"{path} is gone") from error
         if len(part) != end - start:
@@ -149,19 +149,19 @@ class S3Objects:
         return part
 
     async def put(self, path: str, data: bytes) -> str | None:
-        """See Objects; in several parts from 5 MB on."""
+        """See Objects; obstore uploads in several parts from 5 MB on."""
 
         async def write(store: S3Store) -> str | None:
             return (await obstore.put_async(store, path, data))["e_tag"]
 
-        return await self._asked(write)
+        return await self._call(write)
 
     async def delete(self, paths: Sequence[str]) -> None:
         """See Objects."""
-        await self._asked(lambda store: obstore.delete_async(store, list(paths)))
+        await self._call(lambda store: obstore.delete_async(store, list(paths)))
 
     async def list(self, prefix: str, after: str | None = None) -> AsyncIterator[Listed]:
-        """See Objects; where a key is odd, by way of the keys as they are."""
+        """See Objects; falls back to `every_key` if the listing contains an odd key."""
         try:
             async for one in self._list_plain(prefix, after):
                 yield one
@@ -172,19 +172,19 @@ class S3Objects:
                     yield one
 
     async def every_key(self, prefix: str = "") -> builtins.list[Listed]:
-        """Every object below `prefix` by its key as it is, odd ones (see `odd_key`) too. ObjectsFault."""
+        """See Objects; for odd keys see `odd_key`."""
 
         def rows(store: S3Store) -> builtins.list[Listed]:
             return [Listed(row.key, row.size) for row in every_row(store, prefix)]
 
-        return await self._asked(lambda store: asyncio.to_thread(rows, store))
+        return await self._call(lambda store: asyncio.to_thread(rows, store))
 
-    def renew(self) -> None:
+    def renew_credentials(self) -> None:
         """See Objects."""
         self._store = None
 
     async def _list_plain(self, prefix: str, after: str | None) -> AsyncIterator[Listed]:
-        store = await self._asked(_itself)
+        store = await self._call(_same_store)
         try:
             async for rows in obstore.list(store, prefix, offset=after):
                 for row in rows:
@@ -194,15 +194,15 @@ class S3Objects:
         except BaseException as error:
             raise await self._fault(error) from error
 
-    async def _asked(self, call: Callable[[S3Store], Awaitable[T]]) -> T:
-        """What `call` answers; every failure, a panic of the library too, is an ObjectsFault."""
+    async def _call(self, call: Callable[[S3Store], Awaitable[T]]) -> T:
+        """The result of `call`; every failure, including a panic of the library, becomes an ObjectsFault."""
         try:
             return await call(await self._open())
         except BaseException as error:
             raise await self._fault(error) from error
 
     async def _fault(self, error: BaseException) -> BaseException:
-        """The error as one of ours; a cancellation stays what it is."""
+        """The error as an ObjectsFault; a cancellation is returned unchanged."""
         if isinstance(error, ObjectsFault) or not is_ours_to_translate(error):
             return error
         if isinstance(error, Unavailable):  # no credentials
@@ -211,12 +211,12 @@ class S3Objects:
         return _FAULTS[trouble_of(error)](reason)
 
     async def _open(self) -> S3Store:
-        if self._store is None:  # two at once may both open: the last stays
+        if self._store is None:  # two concurrent calls may both open the store; the last one is kept
             self._store = await asyncio.to_thread(open_bucket, self.place, self.patience)
         return self._store
 
 
-async def _itself(store: S3Store) -> S3Store:
+async def _same_store(store: S3Store) -> S3Store:
     return store
 
 

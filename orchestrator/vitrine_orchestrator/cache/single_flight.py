@@ -1,4 +1,4 @@
-"""Makes a value once for all who ask for it at the same time."""
+"""Runs work once for all callers that ask for the same name concurrently."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-WAIT_S = 30.0  # followers wait so long for another's work, as in the service taken over
+WAIT_S = 30.0  # a follower stops waiting for another caller's work after this long
 
 
 @dataclass(slots=True)
@@ -19,10 +19,10 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Flights by name. The work runs in a task of its own, so a leader that is cancelled fails nobody else.
+    """Flights by name. The work runs in its own task, so cancelling one caller does not fail the others.
 
-    Its error goes to all who wait and is not kept. When nobody waits any more, it is cancelled. Followers of
-    work that hangs give it up after `wait_s`, and all of them share one new flight.
+    An error is raised in all waiting callers and is not kept. The work is cancelled when no caller waits any
+    more. Followers of work that hangs give it up after `wait_s`, and all of them share one new flight.
     """
 
     def __init__(self, wait_s: float = WAIT_S) -> None:
@@ -30,17 +30,17 @@ class SingleFlight(Generic[T]):
         self._flights: dict[Hashable, _Flight[T]] = {}
 
     async def run(self, name: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """What `make` gives, or the flight of this name that is under way; all get the same object."""
+        """The result of `make`, or of the running flight of this name; all callers get the same object."""
         while True:
             flight = self._flights.get(name)
-            limit_s = self.wait_s if flight else None  # who leads waits for its own work
+            limit_s = self.wait_s if flight else None  # the caller that starts the work waits without a limit
             flight = flight or self._start(name, make)
             try:
                 async with asyncio.timeout(limit_s) as limit:
                     return await self._joined(flight)
             except TimeoutError:
                 if not limit.expired():
-                    raise  # of the work itself
+                    raise  # raised by the work itself, not by this limit
                 self._forget(name, flight)
 
     def _start(self, name: Hashable, make: Callable[[], Awaitable[T]]) -> _Flight[T]:
@@ -59,12 +59,12 @@ class SingleFlight(Generic[T]):
         finally:
             flight.waiting -= 1
             if not flight.waiting:
-                flight.task.cancel()  # does nothing when it is done
+                flight.task.cancel()  # has no effect if the work is done
 
     def _ended(self, name: Hashable, flight: _Flight[T]) -> None:
         self._forget(name, flight)
         if not flight.task.cancelled():
-            flight.task.exception()  # was told to whoever waited
+            flight.task.exception()  # marks the error as retrieved; the waiting callers have it
 
     def _forget(self, name: Hashable, flight: _Flight[T]) -> None:
         if self._flights.get(name) is flight:

@@ -1,4 +1,4 @@
-"""What the cache did and holds, for one process and for all processes of a host."""
+"""Statistics of the cache, for one process and for all processes of a host."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from vitrine_orchestrator.cache.disk.process import is_gone, own_name
 from vitrine_orchestrator.cache.tier import COUNTERS
 
-PUBLISH_S = 1.0  # at most so often
-_RENEWED_S = 3600.0  # the same numbers are written again so often
-_KEPT_S = 24 * 3600.0  # a file that its process has not written for so long does not count
+PUBLISH_S = 1.0  # a process writes its file at most this often
+_RENEWED_S = 3600.0  # unchanged numbers are rewritten after this long, or the file looks abandoned
+_KEPT_S = 24 * 3600.0  # a file that was not rewritten for this long is deleted
 
 Numbers = dict[str, float]
 Sizes = Mapping[str, Mapping[str, int]]  # {category or "disk": {"entries": count, "bytes": size}}
@@ -24,48 +24,48 @@ Sizes = Mapping[str, Mapping[str, int]]  # {category or "disk": {"entries": coun
 def statistics(counts: Mapping[str, int], sizes: Sizes) -> Numbers:
     """Counters, rates (shares of all requests), and entries and bytes of each part."""
     numbers: Numbers = dict(counts)
-    asked = counts["total_requests"]
+    requests = counts["total_requests"]
     for level in ("l1", "l2", "l3"):
-        numbers[f"{level}_hit_rate"] = counts[f"{level}_hits"] / asked if asked else 0.0
+        numbers[f"{level}_hit_rate"] = counts[f"{level}_hits"] / requests if requests else 0.0
     for part, size in sizes.items():
         numbers |= {f"{part}_{what}": number for what, number in size.items()}
     return numbers
 
 
-class Published:
-    """Statistics of all processes of a folder: one small file each, written now and then."""
+class SharedStatistics:
+    """Statistics of all processes that share a folder: one small file for each, rewritten at intervals."""
 
     def __init__(self, folder: Path) -> None:
-        """OSError if the folder cannot be made."""
+        """OSError if the folder cannot be created."""
         self.folder = folder
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self._path = folder / f"{own_name()}.json"
         self._written_s, self._written = -PUBLISH_S, ""
-        self._lock = threading.Lock()  # requests and a chore of another thread both write
+        self._lock = threading.Lock()  # requests and a periodic task in another thread both write
 
     def write(self, counts: Mapping[str, int], sizes: Sizes, at_once: bool = False) -> None:
-        """Tell the others, unless that was done a moment ago. A failure is of no consequence."""
+        """Write this process's file, at most once in PUBLISH_S or `at_once`; an OSError is ignored."""
         with self._lock:
-            now_s, told = time.monotonic(), json.dumps({"counts": counts, "sizes": sizes})
+            now_s, text = time.monotonic(), json.dumps({"counts": counts, "sizes": sizes})
             age_s = now_s - self._written_s
-            if (not at_once and age_s < PUBLISH_S) or (told == self._written and age_s < _RENEWED_S):
+            if (not at_once and age_s < PUBLISH_S) or (text == self._written and age_s < _RENEWED_S):
                 return
-            self._written_s, self._written = now_s, told
+            self._written_s, self._written = now_s, text
             draft = self._path.with_suffix(".draft")
             try:
-                draft.write_text(told)
+                draft.write_text(text)
                 os.replace(draft, self._path)
             except OSError:
                 return
 
     def read(self) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-        """Counts and memory sizes, summed over the processes that live."""
+        """Counts and memory sizes, summed over the running processes."""
         counts: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
         sizes: dict[str, Counter[str]] = {}
         for path in self.folder.glob("*.json"):
-            told = _read(path)
-            counts.update(told.get("counts", {}))
-            for part, size in told.get("sizes", {}).items():
+            published = _read(path)
+            counts.update(published.get("counts", {}))
+            for part, size in published.get("sizes", {}).items():
                 sizes.setdefault(part, Counter()).update(size)
         return dict(counts), {part: dict(size) for part, size in sizes.items()}
 

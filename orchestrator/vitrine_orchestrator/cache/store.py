@@ -19,59 +19,61 @@ from vitrine_orchestrator.cache.invalidation_feed import Feed
 from vitrine_orchestrator.cache.key import EVERYTHING, Key
 from vitrine_orchestrator.cache.layout import BadEntry, Manifest, Stored
 from vitrine_orchestrator.cache.objects import Buffer, Changed, Objects, ObjectsFault, Refused, ranges
-from vitrine_orchestrator.cache.tier import Counters, Got, Lease
+from vitrine_orchestrator.cache.tier import CacheCounters, Got, Lease
 
 logger = logging.getLogger(__name__)
 
-GET_LIMIT_S = 10.0  # of a whole get, retries included
+GET_LIMIT_S = 10.0  # a get that takes longer, retries included, is a miss
 PUT_LIMIT_S = 60.0
 FORGET_LIMIT_S = 60.0
-MISSING_S = 2.0  # so long a miss is remembered
-QUARANTINE_S = 60.0  # so long a value that was damaged twice is not fetched again
-REMEMBERED = 10_000  # misses and quarantined values at most
-DELETE_ROWS = 1000  # in one request: S3's limit
+MISS_TTL_S = 2.0  # how long a miss is remembered
+QUARANTINE_S = 60.0  # a value that was damaged twice is not fetched again for this long
+MAX_REMEMBERED = 10_000  # misses, or quarantined values; all are dropped when there are more
+DELETE_ROWS = 1000  # keys in one request: S3's limit
 
-LACKS_LIST = (
+NO_LIST_PERMISSION = (
     "the object store answers 403 where an object may not exist, which is read as not there; "
     "with s3:ListBucket on the bucket it would say which"
 )
-SMALL = 2**16  # bytes that are hashed sooner than a thread is woken
+INLINE_BYTES = 2**16  # bytes; smaller data is hashed faster than a thread hand-off takes
 
 T = TypeVar("T")
 
 
 class Store:
-    """A tier of objects. Each entry carries the generation it was made under (see layout), told by markers
-    that are read beside it, so an invalidation by any host holds for every host's next get from here.
+    """A tier of objects in the object store.
+
+    Each entry records the generation that it was computed under (see layout). A get reads the current
+    generations together with the entry, so an invalidation by any host holds for every host's next get.
     """
 
     def __init__(
         self,
         objects: Objects,
-        counters: Counters | None = None,
+        counters: CacheCounters | None = None,
         clock: Callable[[], float] = time.monotonic,
         host: str = "",
     ) -> None:
-        """`host` names the processes that need not be told of this one's invalidations; see feed.py."""
+        """`host`: the name of this host, whose own invalidations the feed skips; see invalidation_feed.py."""
         self.objects, self.clock = objects, clock
         self.feed = Feed(objects, host or secrets.token_hex(8))
-        self.counters = counters or Counters()
+        self.counters = counters or CacheCounters()
         self.breaker = Breaker(clock)
-        self._said: set[str] = set()  # kinds of faults that were logged
+        self._logged_kinds: set[str] = set()  # kinds of faults that have been logged
         self._hidden = 0
         self._missing: dict[Key, tuple[float, Lease]] = {}
         self._quarantined: dict[Key, float] = {}
 
     async def get(self, key: Key) -> Got:
-        """See Tier. Lease None: the store did not answer, so nothing should be put."""
-        at_s, lease = self._missing.get(key, (-MISSING_S, b""))
-        if self.clock() - at_s < MISSING_S:
+        """See Tier. Lease None: the store did not answer, so nothing is to be put."""
+        at_s, lease = self._missing.get(key, (-MISS_TTL_S, b""))
+        if self.clock() - at_s < MISS_TTL_S:
             return Got(None, lease)
         if not self.breaker.allows():
             return Got(None, None)
         try:
             async with asyncio.timeout(GET_LIMIT_S):
-                got = await self._renewed(self._get_twice, key)
+                got = await self._with_fresh_credentials(self._get_twice, key)
         except (ObjectsFault, TimeoutError) as error:
             self._failed(error)
             return Got(None, None)
@@ -80,7 +82,7 @@ class Store:
         return got
 
     async def put(self, key: Key, value: bytes, lease: Lease, source: str | None = None) -> bool:
-        """See Tier; the manifest is written last, after another look at the generation.
+        """See Tier; the generation is read again before the manifest is written, which is last.
 
         source: the folder of the old layout that the value was imported from.
         """
@@ -88,7 +90,7 @@ class Store:
             return False
         try:
             async with asyncio.timeout(PUT_LIMIT_S):
-                kept = await self._renewed(self._put, key, value, lease, source)
+                kept = await self._with_fresh_credentials(self._put, key, value, lease, source)
         except (ObjectsFault, TimeoutError) as error:
             self._failed(error)
             return False
@@ -100,13 +102,13 @@ class Store:
         return kept
 
     async def forget(self, owner: str) -> None:
-        """See Tier: a new generation first, then the objects are deleted. Holds for every host."""
+        """See Tier; writes a new generation first, then deletes the objects. Holds for every host."""
         for remembered in (self._missing, self._quarantined):
             for key in [key for key in remembered if owner in (EVERYTHING, key.owner)]:
                 del remembered[key]
         try:
             async with asyncio.timeout(FORGET_LIMIT_S):
-                await self._renewed(self._forget, owner)
+                await self._with_fresh_credentials(self._invalidate, owner)
         except (ObjectsFault, TimeoutError) as error:
             self._failed(error)
             raise Unavailable(f"the object store did not take an invalidation: {error}") from error
@@ -114,25 +116,25 @@ class Store:
     async def close(self) -> None:
         """Nothing to finish."""
 
-    async def _renewed(self, call: Callable[..., Awaitable[T]], *args: object) -> T:
-        """What `call` answers; it is made once more with new credentials where the store refuses these."""
+    async def _with_fresh_credentials(self, call: Callable[..., Awaitable[T]], *args: object) -> T:
+        """The result of `call`; if the store refuses the credentials, it is called again with new ones."""
         try:
             return await call(*args)
         except Refused:
-            self.objects.renew()
+            self.objects.renew_credentials()
             return await call(*args)
 
-    async def _forget(self, owner: str) -> None:
+    async def _invalidate(self, owner: str) -> None:
         await self.objects.put(layout.generation_path(owner), secrets.token_hex(16).encode())
-        await self.feed.tell(owner)
+        await self.feed.publish(owner)
         try:
             await self._delete_all(layout.owner_folder(owner))
-        except Refused as error:  # void all the same, by its generation; its objects stay where they are
+        except Refused as error:  # the new generation already voids the objects, so they may stay
             self.counters.add("denied")
-            self._say("list", "voided objects cannot be listed, and stay in the store: %s", error)
+            self._log_once("list", "voided objects cannot be listed, and stay in the store: %s", error)
 
     async def _get_twice(self, key: Key) -> Got:
-        """A value that was damaged or changed on the way is fetched once more, then left for a while."""
+        """Fetch a value; if it is damaged or changed meanwhile, once more; then quarantine it."""
         for _ in range(2):
             lease, manifest = await self.look_up(key)
             if manifest is None:
@@ -145,7 +147,7 @@ class Store:
         return Got(None, lease)
 
     async def look_up(self, key: Key) -> tuple[Lease, Manifest | None]:
-        """The generation now, and the entry's manifest if it is of this generation. Raises ObjectsFault."""
+        """(current generation, the manifest if it is of this generation). Raises ObjectsFault."""
         manifest_path = f"{layout.entry_folder(key)}/{layout.MANIFEST}"
         lease, data = await asyncio.gather(self._lease(key.owner), self.objects.get(manifest_path))
         if data is None:
@@ -179,11 +181,11 @@ class Store:
         return await asyncio.to_thread(layout.join, value, dict(zip(pictures.values(), decoded, strict=True)))
 
     async def _picture(self, path: str, stored: Stored) -> np.ndarray:
-        """Decoded while others arrive."""
+        """A picture, decoded in a thread while other objects arrive."""
         return await asyncio.to_thread(layout.from_png, await self._object(path, stored))
 
     async def _object(self, path: str, stored: Stored) -> bytes:
-        """The whole of an object; each part is checked while others arrive."""
+        """A whole object; each part is checked while others arrive."""
 
         async def part(start: int, end: int, digest: str) -> Buffer:
             data = await self.objects.get_range(path, start, end, stored.tag)
@@ -211,7 +213,7 @@ class Store:
         return True
 
     async def _delete_all(self, folder: str) -> None:
-        """Delete a folder but for generations, without which old leases would stand again, and the feed."""
+        """Delete a folder except generations (old leases would be valid again without them) and the feed."""
         paths = []
         async for listed in self.objects.list(folder):
             if not listed.path.endswith("/generation") and not listed.path.startswith(f"{layout.FEED}/"):
@@ -220,31 +222,31 @@ class Store:
             await self.objects.delete(paths[start : start + DELETE_ROWS])
 
     def _remember(self, where: dict, key: Key, what: object) -> None:
-        if len(where) >= REMEMBERED:
+        if len(where) >= MAX_REMEMBERED:
             where.clear()
         where[key] = what
 
     def _failed(self, error: Exception) -> None:
         self.breaker.failed()
         self.counters.add("denied" if isinstance(error, Refused) else "l3_unavailable")
-        self._say(type(error).__name__, "the object store is gone without: %s", error)
+        self._log_once(type(error).__name__, "the object store is gone without: %s", error)
 
     def _count_hidden(self) -> None:
-        """Count the 403 answers that were read as "not there", and say what permission is lacking."""
+        """Count the 403 answers that were treated as missing objects; log which permission is missing."""
         hidden = getattr(self.objects, "hidden", 0)
         if hidden > self._hidden:
             self.counters.add("denied", hidden - self._hidden)
             self._hidden = hidden
-            self._say("hidden", "%s", LACKS_LIST)
+            self._log_once("hidden", "%s", NO_LIST_PERMISSION)
 
-    def _say(self, kind: str, message: str, what: object) -> None:
-        """Log a kind of fault once in the life of the process: its counter tells how often."""
-        if kind not in self._said:
-            self._said.add(kind)
+    def _log_once(self, kind: str, message: str, what: object) -> None:
+        """Log a kind of fault once in the life of the process; its counter has the number."""
+        if kind not in self._logged_kinds:
+            self._logged_kinds.add(kind)
             logger.warning(message, what)
 
 
 async def _digest(data: Buffer) -> str:
-    if len(data) > SMALL:
+    if len(data) > INLINE_BYTES:
         return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
     return hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""What a tier is. Memory, files and the object store are tiers; so is a stack of them."""
+"""The protocol of a tier. Memory, files and the object store are tiers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Lease = bytes  # only compared for equality
 
 
 class Got(NamedTuple):
-    """The answer to a get: the value or None, and the lease that a put after this miss must show.
+    """The answer to a get: the value or None, and the lease that a put after this miss must pass.
 
-    A lease says which invalidations had happened when the get began. None: this tier wants no put now.
+    A lease says which invalidations had happened when the get began. None: this tier accepts no put now.
     """
 
     value: bytes | None
@@ -24,7 +24,7 @@ class Tier(Protocol):
     """Keeps values by key. A miss is None; so is every fault, which is counted and never raised.
 
     Leases are those of "Scaling Memcache at Facebook" (NSDI 2013, section 3.2.1): an invalidation between
-    a get and the put that it led to voids the lease, so work begun before cannot bring a stale value back.
+    a get and the put that follows it voids the lease, so work begun before cannot store a stale value.
     """
 
     async def get(self, key: Key) -> Got:
@@ -36,14 +36,14 @@ class Tier(Protocol):
         ...
 
     async def forget(self, owner: str) -> None:
-        """Once this returns, no get by anyone who shares this tier answers what `owner` had before.
+        """After this returns, no process that shares this tier gets an old value of `owner`.
 
-        `key.EVERYTHING` as owner forgets all. Raises `vitrine.errors.Unavailable` if that cannot be promised.
+        The owner `key.EVERYTHING` forgets all. Raises `vitrine.errors.Unavailable` if that may not hold.
         """
         ...
 
     async def close(self) -> None:
-        """Finish what was begun, within a bound."""
+        """Finish writes that have begun, within a time limit."""
         ...
 
 
@@ -55,17 +55,17 @@ class Off:
         return Got(None, None)
 
     async def put(self, key: Key, value: bytes, lease: Lease) -> bool:
-        """Nothing is kept."""
+        """False: nothing is kept."""
         return False
 
     async def forget(self, owner: str) -> None:
-        """There is nothing to forget."""
+        """Does nothing."""
 
     async def close(self) -> None:
-        """There is nothing to finish."""
+        """Does nothing."""
 
 
-# Every counter, and what one more of it means. docs/cache.md lists the same.
+# Every counter and the event that it counts; docs/cache.md lists the same.
 COUNTERS = {
     "total_requests": "a value was asked for",
     "l1_hits": "memory had it",
@@ -87,15 +87,15 @@ COUNTERS = {
 }
 
 
-class Counters:
-    """Counts of events since the start; a name that is not in COUNTERS is a mistake of ours."""
+class CacheCounters:
+    """Counts of events since the start; a name that is not in COUNTERS raises KeyError."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._lock = threading.Lock()  # disk threads count too
 
     def add(self, name: str, by: int = 1) -> None:
-        """One more of `name`."""
+        """Add `by` to the count of `name`."""
         with self._lock:
             self._counts[name] += by
 

@@ -1,4 +1,4 @@
-"""What the pipelines use: arrays by key, made once for all who ask, kept in the tiers."""
+"""The cache as pipelines use it: arrays by key, computed once for concurrent callers, kept in the tiers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from vitrine_orchestrator.cache.codec import BadArrays, Schema, check, check_finite, decode, encode
 from vitrine_orchestrator.cache.generations import Generations
-from vitrine_orchestrator.cache.invalidation_feed import Watch
+from vitrine_orchestrator.cache.invalidation_feed import FeedFollower
 from vitrine_orchestrator.cache.key import IMPORTED, Key
 from vitrine_orchestrator.cache.single_flight import SingleFlight
-from vitrine_orchestrator.cache.tiered import Found, Leases, Tiered
+from vitrine_orchestrator.cache.tiered import Leases, Lookup, Tiered
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ Arrays = Mapping[str, np.ndarray]
 Compute = Callable[[], Awaitable[Arrays]]
 Source = Literal["fresh", "memory", "disk", "store"]
 
-DRAIN_S = 10.0  # so long close() waits for what is being written
-MAX_UPLOADS = 64  # waiting at once; beyond, values reach memory and disk only
+DRAIN_S = 10.0  # close() cancels uploads that take longer
+MAX_UPLOADS = 64  # pending uploads; with more, values reach memory and disk only
 
 _COUNTER_OF: dict[Source, str] = {
     "memory": "l1_hits",
@@ -35,22 +35,22 @@ _COUNTER_OF: dict[Source, str] = {
 
 
 class Locks(Protocol):
-    """Lets one process at a time work on a value; see process_lock."""
+    """Lets one process at a time compute a value; see disk/process_lock.py."""
 
     def hold(self, key: Key) -> AbstractAsyncContextManager[bool]:
-        """Hold the lock of `key`; gives whether another process had it before."""
+        """Hold the lock of `key`; yields whether another process held it before."""
         ...
 
 
-class Answer(NamedTuple):
-    """Arrays that nobody can write to, and where they came from."""
+class MemoResult(NamedTuple):
+    """Read-only arrays and their source."""
 
     arrays: Arrays
     source: Source
 
 
-class Memo:
-    """Keeps arrays. No fault of the cache fails a caller, or delays one beyond the tiers' own bounds."""
+class TieredMemo:
+    """Keeps arrays. A fault of the cache never fails a caller, nor delays it past the tiers' limits."""
 
     def __init__(
         self,
@@ -58,40 +58,40 @@ class Memo:
         generations: Generations,
         locks: Locks,
         schemas: Mapping[str, Schema] | None = None,
-        watch: Watch | None = None,
+        follower: FeedFollower | None = None,
     ) -> None:
-        """`schemas`: what the arrays of a category must be, where that is to be checked.
+        """`schemas`: the arrays required of each category; a category without a schema is not checked.
 
-        watch: follows the invalidations of other hosts.
+        follower: applies the invalidations of other hosts.
         """
         self.tiers, self.generations, self.locks = tiers, generations, locks
-        self.counters, self.schemas, self.watch = tiers.counters, schemas or {}, watch
-        self.after: Callable[[], None] = _nothing  # called after each answer
-        self._flights: SingleFlight[Answer] = SingleFlight()
+        self.counters, self.schemas, self.follower = tiers.counters, schemas or {}, follower
+        self.after_result: Callable[[], None] = _nothing  # called after each result
+        self._flights: SingleFlight[MemoResult] = SingleFlight()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def get_or_compute(self, key: Key, compute: Compute, able: bool = True) -> tuple[Arrays, Source]:
-        """The arrays of `key`, from the fastest tier that has them or from `compute`, whose errors pass.
+        """The arrays of `key`, from the fastest tier that has them or from `compute`; its errors are raised.
 
-        Callers who ask at the same time share one search and one `compute`. One who asks after an
-        invalidation has returned never shares work that began before it. able: whether `compute` can make
-        the arrays; who can never shares the failure of one who cannot.
+        Concurrent callers share one search and one `compute`. A caller that comes after an invalidation has
+        returned never shares work that began before it. able: False for a caller that sent only an id, so
+        that `compute` cannot succeed; callers with the input never share its failure.
         """
-        if self.watch:
-            await self.watch.begun()
+        if self.follower:
+            await self.follower.started()
         self.counters.add("total_requests")
-        generation = self.generations.now(key.owner) or object()  # unknown: shared with nobody
+        generation = self.generations.now(key.owner) or object()  # unknown generation: the work is not shared
         try:
             answer = await self._flights.run((key, generation, able), lambda: self._search(key, compute))
         except BaseException:
             self.counters.add("misses")
             raise
         self.counters.add(_COUNTER_OF[answer.source])
-        self.after()
+        self.after_result()
         return answer.arrays, answer.source
 
     async def peek(self, key: Key) -> Arrays | None:
-        """The arrays that some tier has now, None where none has. No request, so not counted as one."""
+        """The arrays of `key` if any tier has them, else None. Not counted as a request."""
         near = await self.tiers.near(key)
         if answer := await self._answer(key, near):
             return answer.arrays
@@ -99,14 +99,14 @@ class Memo:
         return answer.arrays if answer else None
 
     async def forget(self, owner: str) -> None:
-        """See Tiered.forget; but what is only queued for the store fails no caller."""
+        """See Tiered.forget; an invalidation that is queued for the store is logged, not raised."""
         if queued := await self.tiers.forget(owner):
             logger.warning("%s", queued)
 
     async def close(self) -> None:
-        """Finish what is being written, for at most DRAIN_S; then close the tiers."""
-        if self.watch:
-            await self.watch.close()
+        """Wait at most DRAIN_S for pending writes; then close the tiers."""
+        if self.follower:
+            await self.follower.close()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=DRAIN_S)
             for task in late:
@@ -114,12 +114,12 @@ class Memo:
             await asyncio.gather(*late, return_exceptions=True)
         await self.tiers.close()
 
-    async def _search(self, key: Key, compute: Compute) -> Answer:
+    async def _search(self, key: Key, compute: Compute) -> MemoResult:
         near = await self.tiers.near(key)
         if answer := await self._answer(key, near):
             return answer
         async with self.locks.hold(key) as waited:
-            if waited:  # the process that had the lock may have made it
+            if waited:  # the process that held the lock may have computed it
                 near = await self.tiers.near(key)
                 if answer := await self._answer(key, near):
                     return answer
@@ -130,35 +130,35 @@ class Memo:
             leases = far.leases | await self._renewed(key) if key.may_change else far.leases
             arrays = await compute()
             await self._keep(key, arrays, leases)
-            return Answer(_read_only(arrays), "fresh")
+            return MemoResult(_read_only(arrays), "fresh")
 
     async def _renewed(self, key: Key) -> Leases:
-        """The near tiers' leases once no process's memory answers any more what the key had before."""
+        """Void the key's old value in the memory of every process; the near tiers' leases after that."""
         try:
-            self.generations.renew(key.renewed)
+            self.generations.renew(key.renewal_name)
         except OSError:
             logger.exception("a value of %s is made anew, and not every process knows", key.category)
             self.counters.add("fault")
         return (await self.tiers.near(key)).leases
 
-    async def _answer(self, key: Key, found: Found) -> Answer | None:
-        """What was found, unless it is not what a value of this category must be."""
+    async def _answer(self, key: Key, found: Lookup) -> MemoResult | None:
+        """The decoded lookup; None for a miss or for a value that does not fit its category's schema."""
         if found.value is None or found.source is None:
             return None
         try:
             arrays = decode(found.value)
             if schema := self.schemas.get(_schema_name(key)):
                 check(arrays, schema)
-            if found.source == "store":  # memory and disk have what this host checked before
+            if found.source == "store":  # memory and disk hold only values that were checked before
                 await asyncio.to_thread(check_finite, arrays)
         except BadArrays as error:
             logger.warning("%s: a value of %s was refused: %s", found.source, key.category, error)
             self.counters.add("corrupt")
             return None
-        return Answer(arrays, found.source)
+        return MemoResult(arrays, found.source)
 
     async def _keep(self, key: Key, arrays: Arrays, leases: Leases) -> None:
-        """Into memory and onto disk at once, to the store in the background."""
+        """Put the arrays into memory and onto disk now, and into the store in the background."""
         try:
             await asyncio.to_thread(check_finite, arrays)
             value = await asyncio.to_thread(encode, arrays)
@@ -187,7 +187,7 @@ def _schema_name(key: Key) -> str:
 
 
 def _read_only(arrays: Arrays) -> Arrays:
-    """Views of the arrays that cannot be written to."""
+    """Read-only views of the arrays."""
     views = {name: array.view() for name, array in arrays.items()}
     for view in views.values():
         view.setflags(write=False)
@@ -195,4 +195,4 @@ def _read_only(arrays: Arrays) -> Arrays:
 
 
 def _nothing() -> None:
-    """Called after an answer when nobody wants to know."""
+    """The default of `after_result`."""

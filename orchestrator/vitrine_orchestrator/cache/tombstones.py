@@ -1,4 +1,4 @@
-"""Invalidations that the object store has not taken yet: kept on disk until it has."""
+"""Pending invalidations: those that the object store has not taken yet, kept on disk until it has."""
 
 from __future__ import annotations
 
@@ -17,77 +17,77 @@ from vitrine_orchestrator.cache.key import EVERYTHING, digest_of
 
 
 class Tombstone(NamedTuple):
-    """One invalidation that waits; `token` tells it from a later one of the same owner."""
+    """One pending invalidation; `token` distinguishes it from a later one of the same owner."""
 
     owner: str
     token: str
 
 
 class Tombstones(Protocol):
-    """While one stands, nothing of its owner may be taken from the store or put there."""
+    """While an owner has one, nothing of the owner may be read from the store or put there."""
 
     def add(self, owner: str) -> Tombstone:
-        """Let one stand, for good, before this returns. Unavailable if it cannot be written."""
+        """Add a tombstone, stored durably when this returns. Unavailable if it cannot be written."""
         ...
 
     def remove(self, tombstone: Tombstone) -> None:
-        """The store has taken it."""
+        """Remove a tombstone, once the store has taken its invalidation."""
         ...
 
-    def stands(self, owner: str) -> bool:
-        """Whether one stands for `owner` or for EVERYTHING."""
+    def is_pending(self, owner: str) -> bool:
+        """Whether there is a tombstone for `owner` or for EVERYTHING."""
         ...
 
     def all(self) -> list[Tombstone]:
-        """Those that stand."""
+        """All tombstones."""
         ...
 
 
 class OwnTombstones:
-    """Tombstones of this process alone: they end with it. For a cache without a folder."""
+    """Tombstones of one process, lost when it ends; for a cache without a folder."""
 
     def __init__(self) -> None:
-        self._standing: dict[str, Tombstone] = {}
+        self._pending: dict[str, Tombstone] = {}
 
     def add(self, owner: str) -> Tombstone:
         """See Tombstones."""
-        self._standing[owner] = Tombstone(owner, secrets.token_hex(8))
-        return self._standing[owner]
+        self._pending[owner] = Tombstone(owner, secrets.token_hex(8))
+        return self._pending[owner]
 
     def remove(self, tombstone: Tombstone) -> None:
         """See Tombstones."""
-        if self._standing.get(tombstone.owner) == tombstone:
-            del self._standing[tombstone.owner]
+        if self._pending.get(tombstone.owner) == tombstone:
+            del self._pending[tombstone.owner]
 
-    def stands(self, owner: str) -> bool:
+    def is_pending(self, owner: str) -> bool:
         """See Tombstones."""
-        return owner in self._standing or EVERYTHING in self._standing
+        return owner in self._pending or EVERYTHING in self._pending
 
     def all(self) -> list[Tombstone]:
         """See Tombstones."""
-        return list(self._standing.values())
+        return list(self._pending.values())
 
 
 class SharedTombstones:
     """Tombstones of all processes that share a folder: one file each, kept through restarts."""
 
     def __init__(self, folder: Path) -> None:
-        """OSError if the folder cannot be made."""
+        """OSError if the folder cannot be created."""
         self.folder = folder
         os.makedirs(folder, mode=0o700, exist_ok=True)
 
     def add(self, owner: str) -> Tombstone:
         """See Tombstones."""
-        made = Tombstone(owner, secrets.token_hex(8))
+        tombstone = Tombstone(owner, secrets.token_hex(8))
         try:
             with self._locked():
-                self._write(made)
+                self._write(tombstone)
         except OSError as error:
             raise Unavailable(f"invalidation not written to the cache folder: {error.strerror}") from error
-        return made
+        return tombstone
 
     def remove(self, tombstone: Tombstone) -> None:
-        """See Tombstones; one that cannot be deleted is carried out once more, which is harmless."""
+        """See Tombstones; if deleting fails, the invalidation is sent once more, which is harmless."""
         path = self._path(tombstone.owner)
         try:
             with self._locked():
@@ -96,7 +96,7 @@ class SharedTombstones:
         except OSError:
             return
 
-    def stands(self, owner: str) -> bool:
+    def is_pending(self, owner: str) -> bool:
         """See Tombstones."""
         return self._path(owner).exists() or self._path(EVERYTHING).exists()
 
@@ -105,16 +105,16 @@ class SharedTombstones:
         read = (_read(path) for path in sorted(self.folder.glob("*.json")))
         return [tombstone for tombstone in read if tombstone]
 
-    def _write(self, made: Tombstone) -> None:
-        """Beside, flushed, renamed, the rename flushed too: a power cut must not undo what was promised."""
-        draft = self.folder / f"{made.token}.draft"
+    def _write(self, tombstone: Tombstone) -> None:
+        """Write a draft, flush it, rename it and flush the folder, so that a power cut cannot undo it."""
+        draft = self.folder / f"{tombstone.token}.draft"
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, json.dumps(made._asdict()).encode())
+            os.write(fd, json.dumps(tombstone._asdict()).encode())
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.replace(draft, self._path(made.owner))
+        os.replace(draft, self._path(tombstone.owner))
         directory = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(directory)

@@ -1,1 +1,1 @@
-"""NVIDIA's Triton from the `nvidia-pytriton` wheel: found, started on loopback, watched and stopped."""
+"""Finds, starts (on loopback), supervises and stops the Triton of the `nvidia-pytriton` wheel."""

@@ -1,4 +1,4 @@
-"""`vitrine serve`: Triton on this machine, until Ctrl-C."""
+"""`vitrine serve`: runs Triton on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VITRINE_MAX_PICTURE_BYTES=5000000 vitrine serve."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options to `parser`."""
     parser.add_argument(
         "--repository", type=Path, default=SOURCE / "model_repository", help="model repository to serve"
     )
@@ -48,12 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until a signal, then stop cleanly: 0. Raises Unavailable when it cannot start."""
+    """Serve until a signal, stop cleanly and return 0. Raises Unavailable if Triton cannot start."""
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
     settings, options = Settings.from_environment(os.environ), options_of(args)
     try:
-        with Shown() as shown:
+        with LoadingBar() as bar:
             triton = EmbeddedTriton(
                 args.repository,
                 ports=Ports(args.http_port, args.grpc_port, args.metrics_port),
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
                 wheel=settings.triton_dir,
                 log=args.log,
                 options=options,
-                progress=shown,
+                progress=bar,
             )
             triton.start()
         _serve(triton)
@@ -71,13 +71,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(triton: EmbeddedTriton) -> None:
-    """Tell the addresses and watch over the server until a signal."""
+    """Print the addresses and supervise the server until a signal."""
     try:
         print(f"Triton is ready with {len(triton.models)} models. Ctrl-C stops it.")
         print(f"  gRPC     {triton.grpc}")
         print(f"  HTTP     http://{triton.http}")
         print(f"  metrics  http://{triton.metrics}/metrics", flush=True)
-        supervisor = Supervisor(triton, tell=lambda text: print(text, file=sys.stderr, flush=True))
+        supervisor = Supervisor(triton, report=lambda text: print(text, file=sys.stderr, flush=True))
         while True:
             time.sleep(CHECK_S)
             supervisor.check()
@@ -85,20 +85,20 @@ def _serve(triton: EmbeddedTriton) -> None:
         triton.stop()
 
 
-class Shown:
-    """Progress of loading as a bar."""
+class LoadingBar:
+    """A progress bar of the models that are loaded."""
 
     def __init__(self) -> None:
         self._bar = tqdm(desc="starting Triton", unit="model", file=sys.stderr, leave=False)
 
-    def __enter__(self) -> Shown:
+    def __enter__(self) -> LoadingBar:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
     def __call__(self, model: str, loaded: int, total: int) -> None:
-        """One model more is loaded."""
+        """Advance the bar to `loaded` models; `model` is the last one."""
         self._bar.total = total
         self._bar.set_description(f"loaded {model}")
         self._bar.update(loaded - self._bar.n)

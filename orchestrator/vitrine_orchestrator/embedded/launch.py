@@ -1,4 +1,4 @@
-"""The way from `vitrine serve` to the tritonserver process: a small launcher, which becomes the server."""
+"""Starts tritonserver through a small launcher, which sets limits and then becomes the server."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 STACK_BYTES = 576 * 2**20
-"""Of each thread of the server. Triton's HTTP library copies a body of a form's content type onto the stack,
-twice: with the usual 8 MiB a body of 4.2 MB ends the server. This is enough for 256 MiB; memory is taken only
-as far as it is used."""
-STRICT_OVERCOMMIT = "2"  # the kernel then counts a stack as used memory from the start
+"""Stack of each server thread. Triton's HTTP library copies a body with a form's content type onto the
+stack, twice: with the default of 8 MiB a body of 4.2 MB crashes the server. This is enough for bodies of
+256 MiB; only the used part takes memory."""
+STRICT_OVERCOMMIT = "2"  # the kernel then counts the whole stack as used memory from the start
 
-# Asks Linux for a SIGTERM when we (the thread that starts the server) die, sets the size of the stack, then
-# becomes the server. Where SIGCHLD is ignored (some shells and containers do), a dead stub would vanish as a
-# stopped one does, and the supervisor could not tell them apart.
+# Has Linux send a SIGTERM when the thread that starts the server ends, sets the stack size, and becomes
+# the server. SIGCHLD is set to its default: where it is ignored (by some shells and containers), a dead stub
+# disappears like a stopped one, and the supervisor cannot distinguish them.
 LAUNCHER = (
     "import ctypes, os, resource, signal, sys; PR_SET_PDEATHSIG = 1; "
     "signal.signal(signal.SIGCHLD, signal.SIG_DFL); "
@@ -25,19 +25,19 @@ LAUNCHER = (
 )
 
 KEEPALIVE = ("--grpc-http2-max-ping-strikes=0", "--grpc-keepalive-permit-without-calls=1")
-"""Clients may ping as often as they like, during long quiet calls and between calls. By default gRPC cuts a
-client off that pings more often than every five minutes (GOAWAY, "too_many_pings")."""
+"""Clients may ping at any rate, during long calls and between calls. By default gRPC disconnects a client
+that pings more often than every five minutes (GOAWAY, "too_many_pings")."""
 
 logger = logging.getLogger(__name__)
 
 
-def launched(server: Path, *options: str) -> list[str]:
-    """The command that starts a server with these options and ends it with the thread that started it."""
+def launch_command(server: Path, *options: str) -> list[str]:
+    """The command that starts a server with these options; it ends when the starting thread ends."""
     return [sys.executable, "-I", "-S", "-c", LAUNCHER, str(stack_bytes()), str(server), *options]
 
 
 def stack_bytes() -> int:
-    """The stack of the server's threads; a warning says so where less than STACK_BYTES is allowed."""
+    """The stack size of the server's threads in bytes; logs a warning if less than STACK_BYTES is allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
     usual = 8 * 2**20 if soft == resource.RLIM_INFINITY else soft
     allowed = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
@@ -57,7 +57,7 @@ def stack_bytes() -> int:
 
 
 def _counts_whole_stacks() -> bool:
-    """Whether a stack takes of a limit what it could grow to, not what is used of it."""
+    """Whether the full size of a stack, not its used part, counts against a memory limit."""
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         return True
     try:

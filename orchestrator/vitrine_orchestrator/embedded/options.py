@@ -1,4 +1,4 @@
-"""Options that are passed on to tritonserver: which ones may be set, and those with a name of ours."""
+"""Options passed on to tritonserver: checks of arbitrary ones, and the named options of `vitrine serve`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SPEAKS = "vitrine serve loads and watches the models over plain gRPC"
 _LIBRARIES = "vitrine serve lays out the backends and caches of the installed wheel"
 _CONFIGS = "the configs of the repository are complete; --profile chooses among them"
 
-OWNED: dict[str, str] = {
+RESERVED: dict[str, str] = {
     "help": "this is vitrine serve --help",
     "model-repository": "--repository of vitrine serve sets it",
     "model-store": "--repository of vitrine serve sets it",
@@ -51,16 +51,19 @@ OWNED: dict[str, str] = {
     "exit-timeout-secs": "vitrine serve stops the server within a time of its own",
     "log-file": "--log of vitrine serve sets it",
 }
-"""Options of tritonserver that the embedded server sets itself → why."""
+"""Options of tritonserver that the embedded server sets itself, and why."""
 
-_OWN_PREFIX = ("backend-config", "python,shm-region-prefix-name=")  # by it we find and remove what is left
+_OWN_PREFIX = (
+    "backend-config",
+    "python,shm-region-prefix-name=",
+)  # the server finds and removes its files in /dev/shm by this prefix
 
 
-def checked(options: Iterable[str]) -> tuple[str, ...]:
-    """The options as given; BadSettings names one that the embedded server sets itself, and why."""
-    given = tuple(options)
+def check_options(options: Iterable[str]) -> tuple[str, ...]:
+    """The options unchanged; BadSettings for one that the embedded server sets itself, with the reason."""
+    words = tuple(options)
     takes_value = False
-    for word in given:
+    for word in words:
         if not word.startswith("--") and not takes_value:
             raise BadSettings(f"an option for tritonserver must begin with --, got {word!r}")
         if word.startswith("--"):
@@ -69,14 +72,14 @@ def checked(options: Iterable[str]) -> tuple[str, ...]:
             takes_value = not equals
         else:
             takes_value = False
-    return given
+    return words
 
 
 def _check(name: str, value: str) -> None:
-    # tritonserver takes any beginning of a name for the name
-    owned = next((own for own in OWNED if name and own.startswith(name)), None)
-    if owned is not None:
-        raise BadSettings(f"--{name} cannot be passed on to tritonserver: {OWNED[owned]}")
+    # tritonserver accepts any prefix of an option's name
+    reserved = next((one for one in RESERVED if name and one.startswith(name)), None)
+    if reserved is not None:
+        raise BadSettings(f"--{name} cannot be passed on to tritonserver: {RESERVED[reserved]}")
     if name == _OWN_PREFIX[0] and value.startswith(_OWN_PREFIX[1]):
         raise BadSettings(
             f"--{name}={_OWN_PREFIX[1]}… cannot be passed on: vitrine serve removes files by it"
@@ -84,7 +87,7 @@ def _check(name: str, value: str) -> None:
 
 
 def add_named(parser: argparse.ArgumentParser) -> None:
-    """The options that people ask for most, and `-- OPTION …` for all others."""
+    """Add the most used options of tritonserver, and `-- OPTION …` for all others."""
     parser.add_argument("--trace", type=Path, metavar="FILE", help="write Triton's trace of requests to FILE")
     parser.add_argument(
         "--trace-rate", type=_count, default=1, metavar="N", help="trace one request in N (default 1: all)"
@@ -110,7 +113,7 @@ def add_named(parser: argparse.ArgumentParser) -> None:
 
 
 def named(args: argparse.Namespace) -> Iterator[str]:
-    """tritonserver's options for the named ones."""
+    """The options of tritonserver for the named options in `args`."""
     if args.trace is not None:
         file = args.trace.resolve()
         yield from (
@@ -128,7 +131,7 @@ def named(args: argparse.Namespace) -> Iterator[str]:
 
 def options_of(args: argparse.Namespace) -> Sequence[str]:
     """All options for tritonserver of a command line, checked."""
-    return checked([*named(args), *args.triton_options])
+    return check_options([*named(args), *args.triton_options])
 
 
 def _count(text: str) -> int:

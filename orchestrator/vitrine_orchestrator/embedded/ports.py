@@ -1,4 +1,4 @@
-"""Loopback ports: the usual ones where they are free, others where they are taken."""
+"""Chooses loopback ports: the default ones if they are free, else any free ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USUAL = Ports()
 
 
 def free_ports(wanted: Ports = USUAL) -> Ports:
-    """`wanted`, with every taken one replaced by a free one (port 0 asks for any)."""
+    """`wanted`, with each taken port replaced by a free one; port 0 means any free port."""
     chosen: list[int] = []
     for port in (wanted.http, wanted.grpc, wanted.metrics):
         chosen.append(port if _is_free(port) and port not in chosen else _any_free(chosen))

@@ -1,7 +1,7 @@
-"""The Python backend's processes of a server: which run, and which ended without the server's doing.
+"""Lists a server's Python backend processes (stubs): those that run, and those that died.
 
-Triton collects a process that it stopped itself at once (within a millisecond, measured on 2.51). It does not
-collect one that died: that one stays in the process table as a zombie until its model is loaded again.
+Triton reaps a process that it stopped itself within a millisecond (measured on 2.51). It does not reap one
+that died: that one stays in the process table as a zombie until its model is loaded again.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from vitrine_orchestrator.embedded.wheel import STUB
 
 VERSION, INSTANCE = 1, 8  # arguments of a stub: REPOSITORY/MODEL/VERSION/FILE, and MODEL_INSTANCE_DEVICE
-NAME_BYTES = 15  # the kernel keeps so much of a process's name
+NAME_BYTES = 15  # the kernel truncates process names to this
 STATE, PARENT, STARTED = 0, 1, 19  # fields of /proc/PID/stat, counted after the name
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The place in Triton that a process fills: one instance of one version of a model."""
+    """What a process serves: one instance of one version of a model."""
 
     model: str
     version: str
@@ -28,22 +28,22 @@ class Slot:
 
 @dataclass(frozen=True)
 class Stub:
-    """One process; `slot` is None for one that had ended before it was first seen."""
+    """One process; `slot` is None for a process that had ended before it was first seen."""
 
     slot: Slot | None
     ended: bool
-    started: int  # in ticks since the machine started
+    started: int  # clock ticks since boot
 
 
 def look(server: int) -> dict[int, Stub]:
-    """Every stub process of a server, by process id; Triton has not collected those that ended."""
+    """Every stub process of a server, by process id; the ended ones are zombies."""
     return {
         int(folder.name): stub for folder in Path("/proc").glob("[0-9]*") for stub in _read(folder, server)
     }
 
 
 def stubs(server: int) -> dict[int, str]:
-    """The living stub processes of a server: process id → model."""
+    """The running stub processes of a server: process id → model."""
     return {pid: stub.slot.model for pid, stub in look(server).items() if stub.slot and not stub.ended}
 
 
@@ -56,11 +56,11 @@ def _read(folder: Path, server: int) -> Iterator[Stub]:
             return
         arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except (FileNotFoundError, ProcessLookupError):
-        return  # it ended meanwhile
+        return  # the process ended meanwhile
     started = int(fields[STARTED])
     if fields[STATE] in "ZX":
         if name.partition("(")[2] == STUB[:NAME_BYTES]:
-            yield Stub(None, True, started)  # the kernel has let its arguments go
+            yield Stub(None, True, started)  # a zombie has no arguments any more
     elif Path(arguments[0]).name == STUB and len(arguments) > INSTANCE:
         instance = arguments[INSTANCE]
         version = Path(arguments[VERSION]).parent.name

@@ -1,4 +1,4 @@
-"""What a model repository must hold before Triton is asked to load it."""
+"""Checks that a model repository is complete before Triton loads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ROWS = {row.name: row for row in STAGES}
 
 
 def model_names(repository: Path) -> list[str]:
-    """The models of a repository, in alphabetical order; Unavailable when there is none."""
+    """The models of a repository, in alphabetical order; Unavailable if there is none."""
     if not repository.is_dir():
         raise Unavailable(f"there is no model repository {repository}")
     names = sorted(path.parent.name for path in repository.glob("*/config.pbtxt"))
@@ -22,7 +22,7 @@ def model_names(repository: Path) -> list[str]:
 
 
 def check_files(repository: Path, names: list[str]) -> None:
-    """Unavailable when a network's file or a manifest is missing, naming them and how to make them."""
+    """Unavailable if a network's file or a manifest is missing; the message names them and the remedy."""
     missing = [f"{name}/{path}" for name in names for path in _missing(repository / name, name)]
     if missing:
         shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
@@ -31,7 +31,7 @@ def check_files(repository: Path, names: list[str]) -> None:
 
 def _missing(model: Path, name: str) -> list[str]:
     if name not in _ROWS:
-        return []  # not ours: Triton judges it
+        return []  # not one of Vitrine's models: Triton checks it
     versions = [path for path in model.iterdir() if path.name.isdigit()]
     if not versions:
         return ["1"]

@@ -1,4 +1,4 @@
-"""One tritonserver process: started on loopback, loaded model by model, stopped with all its children."""
+"""Runs one tritonserver process: starts it on loopback, loads models, stops it with all its children."""
 
 from __future__ import annotations
 
@@ -23,24 +23,30 @@ from vitrine.errors import Unavailable
 
 import vitrine_orchestrator
 from vitrine_orchestrator.adapters.json_callers import FORWARDED
-from vitrine_orchestrator.embedded.launch import KEEPALIVE, launched
-from vitrine_orchestrator.embedded.memory import admitted, reserve
-from vitrine_orchestrator.embedded.options import checked
+from vitrine_orchestrator.embedded.launch import KEEPALIVE, launch_command
+from vitrine_orchestrator.embedded.memory import request_limit, reserve
+from vitrine_orchestrator.embedded.options import check_options
 from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
 from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
-START_S = 120.0  # the server answers, without a model
-ASK_S = 10.0  # for what the server knows without work
-LOAD_S = 600.0  # one model is loaded and warm
-STOP_S = 12.0  # Triton finishes what is in flight, unloads and leaves; afterwards it is killed
-HURRY_S = 2.0  # the same for a server that is broken anyway
+START_S = 120.0  # start limit of the server, without models
+STATE_TIMEOUT_S = 10.0  # of a call that only reads the server's state
+LOAD_S = 600.0  # load and warm-up limit of one model
+STOP_S = 12.0  # Triton is killed if finishing requests and unloading take longer
+QUICK_STOP_S = 2.0  # the same for a server that is already broken
 
 SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
-_STATES = ["", "UNAVAILABLE", "READY", "LOADING", "UNLOADING"]  # of several versions the last one counts
+_STATES = [
+    "",
+    "UNAVAILABLE",
+    "READY",
+    "LOADING",
+    "UNLOADING",
+]  # of several versions, the last in this order counts
 
-# numpy and OpenCV work on one request in one thread: their pools spin, and take the cores from the networks.
+# numpy and OpenCV get one thread each: their pools spin, which takes the cores from the networks.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
 Progress = Callable[[str, int, int], None]  # (model just loaded, loaded so far, of all)
@@ -51,12 +57,12 @@ def quiet(model: str, loaded: int, total: int) -> None:
 
 
 class EmbeddedTriton:
-    """A Triton server of our own, for as long as the `with` block lasts.
+    """A Triton server that runs for the duration of a `with` block.
 
     `repository` is loaded whole, or only `models` of it. `http`, `grpc` and `metrics` are addresses
-    ("127.0.0.1:8001"). `options` are further flags for tritonserver; BadSettings for one that is ours to set.
-    Raises Unavailable, in one sentence, when it cannot start. Start it from a thread that lasts: the server
-    ends with it, however it ends.
+    ("127.0.0.1:8001"). `options` are further flags for tritonserver; BadSettings for a reserved one.
+    Raises Unavailable, in one sentence, if it cannot start. The server ends when the thread that started it
+    ends, so start it from a thread that lives as long as the server is needed.
     """
 
     def __init__(
@@ -78,7 +84,7 @@ class EmbeddedTriton:
         self.wanted, self.profile, self.backends = ports, profile, backends
         self.wheel, self.libpython = find_wheel(wheel), find_libpython()
         self.environment = dict(os.environ if environment is None else environment)
-        self.progress, self.options = progress, checked(options)
+        self.progress, self.options = progress, check_options(options)
         self.shared_prefix = f"vitrine_{uuid4().hex[:12]}_"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,7 +100,7 @@ class EmbeddedTriton:
 
     @property
     def pid(self) -> int:
-        """The server's process."""
+        """The process id of the server."""
         assert self._process is not None, "not started"
         return self._process.pid
 
@@ -104,9 +110,9 @@ class EmbeddedTriton:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the server and load its models; leaves nothing behind when it fails."""
+        """Start the server and load its models; removes everything again if that fails."""
         check_files(self.repository, self.models)
-        self._limits = admitted(self.repository, self.models, self.environment)
+        self._limits = request_limit(self.repository, self.models, self.environment)
         self.folder = Path(tempfile.mkdtemp(prefix="vitrine-triton-"))
         self.log = self._log or self.folder / "triton.log"
         lay_out_backends(self.wheel, self.backends, self.folder / "backends")
@@ -132,7 +138,7 @@ class EmbeddedTriton:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # its own group: Ctrl-C reaches us, and we stop it
+                start_new_session=True,  # Ctrl-C reaches this process only, which stops the server
             )
         self._wait_live()
 
@@ -158,7 +164,7 @@ class EmbeddedTriton:
             options["model-config-name"] = self.profile
         flags = [f"--{name}={value}" for name, value in options.items()]
         flags += ["--disable-auto-complete-config", *KEEPALIVE, *self.options]
-        return launched(self.wheel.server, *flags)
+        return launch_command(self.wheel.server, *flags)
 
     def _environment(self) -> dict[str, str]:
         before = _with_cache_folder(directly_here(self.environment), self.folder / "cache")
@@ -188,11 +194,11 @@ class EmbeddedTriton:
                     if client.is_server_live(client_timeout=1.0):
                         return
             except InferenceServerException:
-                time.sleep(0.05)  # it does not listen yet
+                time.sleep(0.05)  # the server does not listen yet
         raise Unavailable(f"tritonserver did not answer within {START_S:.0f} s: {self._last_error()}")
 
     def load(self, models: Iterable[str]) -> None:
-        """Load models side by side; Unavailable names the first that cannot be loaded, and why."""
+        """Load models concurrently; Unavailable names the first that cannot be loaded, and the reason."""
         names = list(models)
         pool = ThreadPoolExecutor(max_workers=4)
         pending = {pool.submit(self._load_one, name): name for name in names}
@@ -204,16 +210,19 @@ class EmbeddedTriton:
                     raise Unavailable(_load_reason(pending[future], error)) from error
                 self.progress(pending[future], done, len(names))
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # the server's end is the end of the rest
+            pool.shutdown(
+                wait=False, cancel_futures=True
+            )  # do not wait: stopping the server ends the pending loads
 
     def _load_one(self, name: str) -> None:
         with self.client() as client:
             client.load_model(name, client_timeout=LOAD_S)
 
     def replace(self, name: str) -> None:
-        """Load a model on top of itself: its dead process is left behind, whatever Triton waits for there.
+        """Load a model again without unloading it, so that Triton need not wait for its dead process.
 
-        Triton does so when a file of the version is newer than the loaded one; OSError if it is not ours.
+        Triton reloads a version whose file is newer than when it was loaded, so this sets a file's mtime;
+        OSError if the file belongs to another user.
         """
         versions = [path for path in (self.repository / name).iterdir() if path.name.isdigit()]
         for version in versions:
@@ -221,14 +230,14 @@ class EmbeddedTriton:
         self.load([name])
 
     def reload(self, name: str, within_s: float) -> bool:
-        """Unload and load one model; False when it cannot be unloaded in that time.
+        """Unload and load one model; False if the unload takes longer than `within_s`.
 
-        So it is when a request reached its dead process: Triton waits for the answer for ever.
+        An unload never ends if the dead process held a request, because Triton waits for its response.
         """
         give_up = time.monotonic() + within_s
         with self.client() as client:
             client.unload_model(name, client_timeout=START_S)
-            while self.state(name, client) != "UNAVAILABLE":  # an unload answers before it is done
+            while self.state(name, client) != "UNAVAILABLE":  # the call returns before the unload is done
                 if time.monotonic() > give_up:
                     return False
                 time.sleep(0.05)
@@ -236,23 +245,23 @@ class EmbeddedTriton:
         return True
 
     def ready(self) -> set[tuple[str, str]]:
-        """Each (model, version) that Triton believes it can serve (a dead process does not change that)."""
+        """Each (model, version) that Triton reports as ready; it reports so for a dead process too."""
         with self.client() as client:
-            index = client.get_model_repository_index(client_timeout=ASK_S)
+            index = client.get_model_repository_index(client_timeout=STATE_TIMEOUT_S)
         return {(model.name, model.version) for model in index.models if model.state == "READY"}
 
     def state(self, name: str, client: triton.InferenceServerClient) -> str:
-        """Triton's word for the model's state: READY, UNAVAILABLE, LOADING or UNLOADING."""
+        """The model's state in Triton's words: READY, UNAVAILABLE, LOADING or UNLOADING."""
         index = client.get_model_repository_index(client_timeout=START_S)
         states = [model.state for model in index.models if model.name == name]
         return max(states, default="UNAVAILABLE", key=_STATES.index) or "UNAVAILABLE"
 
     def restart(self, models: Iterable[str] | None = None) -> None:
-        """Stop whatever is left and start again on the same ports, with the same models or with these."""
+        """Stop the server and start it again on the same ports, with `models` or the same models."""
         self.wanted = self.ports
         if models is not None:
             self.models = sorted(models)
-        self.stop(HURRY_S)
+        self.stop(QUICK_STOP_S)
         self.start()
 
     def stop(self, within_s: float = STOP_S) -> None:
@@ -278,7 +287,7 @@ class EmbeddedTriton:
 
 
 def _with_cache_folder(environment: dict[str, str], own: Path) -> dict[str, str]:
-    """Without a cache folder one for this server's life: it carries invalidations; values only if asked."""
+    """Add a cache folder for this server's lifetime if none is set, for invalidations but not for values."""
     if "VITRINE_CACHE_FOLDER" in environment:
         return environment
     return {"VITRINE_CACHE_DISK_BYTES": "0", **environment, "VITRINE_CACHE_FOLDER": str(own)}
@@ -291,7 +300,7 @@ def _load_reason(model: str, error: InferenceServerException) -> str:
 
 
 def _kill_group(group: int) -> None:
-    """End what the server left running (it was its group's leader)."""
+    """Kill the processes that are left of the server's group."""
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:

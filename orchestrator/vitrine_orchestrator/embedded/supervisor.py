@@ -1,13 +1,13 @@
-"""Restores service when a process dies: Triton 2.51 restarts no stub and goes on calling its model ready.
+"""Restores service when a process dies: Triton 2.51 restarts no stub, and still reports its model as ready.
 
-A stub that Triton stopped on purpose (a load, an unload, a release that goes) is no death. A death is a stub
-that ended, that Triton has not collected, whose version Triton still calls ready, and that no later stub of
-the same instance replaces. All four are looked at on every check, so that nothing depends on its moment.
+A stub that Triton stopped on purpose (by a load, an unload or the removal of a release) is not a death. A
+death is a stub that ended, that Triton has not reaped, whose version Triton still reports as ready, and that
+no later stub of the same instance replaces. Every check tests all four, whenever it runs.
 
-A network that lost its process is loaded on top of itself, which waits for nothing. A model of ours may
-have taken requests with it that Triton never answers, and that other models wait for: it is unloaded first,
-which ends only when no such request is there; if it does not end, the server is started again. So it is when
-a process dies that was to end anyway, once its requests had ended.
+A network that lost its process is loaded again without an unload, which never blocks. A Python model may have
+held requests that Triton never answers, and that other models wait for. So it is unloaded first, which ends
+only if there is no such request; if it does not end, the server is started again. The server is also started
+again if a process dies with requests while Triton waits for it to finish (after a reload or an unload).
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from vitrine.errors import VitrineError
 from vitrine_orchestrator.embedded.processes import Stub, look, stubs
 from vitrine_orchestrator.stages import STAGES, networks
 
-__all__ = ["Served", "Supervisor", "lost_models", "stubs"]
+__all__ = ["SupervisedServer", "Supervisor", "lost_models", "stubs"]
 
-RELOAD_S = 5.0  # a model that cannot be unloaded in that time holds requests of its dead process
-COLLECT_S = 0.3  # Triton collects a process that it stopped in less, on a busy machine too
-HELD_S = 15.0  # a dead process that Triton has not collected by then holds requests that never end
-UNLOADED_S = 15.0  # a model gone for longer was unloaded on purpose; a server that shuts down needs less
-PAUSES_S = (1.0, 5.0, 30.0)  # before a server that did not start is tried again; the last one repeats
+RELOAD_S = 5.0  # an unload that takes longer waits for requests of the dead process
+COLLECT_S = 0.3  # Triton reaps a process that it stopped faster than this, even on a busy machine
+HELD_S = 15.0  # a dead process that is not reaped for this long holds requests that never end
+UNLOADED_S = 15.0  # a model without process for longer was unloaded on purpose; a shutdown takes less
+PAUSES_S = (1.0, 5.0, 30.0)  # backoff before starting a server again that did not start; the last one repeats
 
 NETWORKS = {row.name for row in networks()}
-HAVE_STUBS = {row.name for row in STAGES}  # the embedded server runs each of them in the Python backend
+HAVE_STUBS = {row.name for row in STAGES}  # the embedded server runs all stages in the Python backend
 
 logger = logging.getLogger(__name__)
 Version = tuple[str, str]  # model, version
 
 
-class Served(Protocol):
-    """What is supervised: EmbeddedTriton, or a test's stand-in."""
+class SupervisedServer(Protocol):
+    """The server that is supervised: EmbeddedTriton, or a fake in tests."""
 
     @property
     def alive(self) -> bool:
@@ -48,57 +48,57 @@ class Served(Protocol):
 
     @property
     def pid(self) -> int:
-        """The server's process."""
+        """The process id of the server."""
 
     @property
     def models(self) -> Collection[str]:
-        """What it loads when it starts."""
+        """The models that the server loads when it starts."""
 
     def ready(self) -> set[Version]:
-        """The versions that the server believes it can serve."""
+        """The versions that the server reports as ready."""
 
     def replace(self, name: str) -> None:
-        """Load a model on top of itself."""
+        """Load a model again without unloading it."""
 
     def reload(self, name: str, within_s: float) -> bool:
-        """Unload and load a model; False when it cannot be unloaded."""
+        """Unload and load a model; False if it cannot be unloaded within `within_s` seconds."""
 
     def restart(self, models: Iterable[str]) -> None:
         """Start the server again with these models."""
 
 
 class Supervisor:
-    """Looks at the server's processes whenever `check` is called."""
+    """Checks the server's processes, and restores them, at each call of `check`."""
 
     def __init__(
         self,
-        triton: Served,
-        tell: Callable[[str], None] = logger.warning,
+        triton: SupervisedServer,
+        report: Callable[[str], None] = logger.warning,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` gets a sentence for each death and each restoration."""
-        self.triton, self.tell, self._clock = triton, tell, clock
+        """`report` receives a sentence for each death and each restoration."""
+        self.triton, self.report, self._clock = triton, report, clock
         self._known: dict[int, Stub] = {}
-        self._seen_at: dict[str, float] = {}  # model → when it last had a process
-        self._ended_at: dict[int, float] = {}  # process that Triton has not collected → when that was seen
-        self._failed, self._not_before = 0, 0.0  # starts of the server that failed in a row
+        self._seen_at: dict[str, float] = {}  # model → time at which it last had a process
+        self._ended_at: dict[int, float] = {}  # zombie process → time at which it was first seen
+        self._failed, self._not_before = 0, 0.0  # failed starts in a row, and the time of the next start
         self._look()
 
     def check(self) -> None:
         """Reload every model that lost a process; restart the server if it died or a reload hangs."""
         if not self.triton.alive:
             if self._clock() >= self._not_before:
-                self.tell("tritonserver died: starting it again")
+                self.report("tritonserver died: starting it again")
                 self._restart()
             return
         for model in sorted(self._lost()):
             if not self._restore(model):
-                return  # the restart has restored the others
+                return  # the restart has restored the other models
         if holder := self._holder():
             self._free(holder)
 
     def _look(self) -> None:
-        """Bring `_known` up to date; a process that ended keeps the slot that it was seen in."""
+        """Update `_known`; a process that ended keeps the slot in which it was seen."""
         now, before = look(self.triton.pid), self._known
         self._known = {
             pid: replace(stub, slot=before[pid].slot) if stub.ended and pid in before else stub
@@ -119,14 +119,14 @@ class Supervisor:
         try:
             ready = self.triton.ready()
             self._look()
-            ready &= self.triton.ready()  # before and after: no load or unload came in between
+            ready &= self.triton.ready()  # ready before and after, so no load or unload came in between
         except InferenceServerException:
-            return set()  # it is ending, or too busy to say: the next check asks again
+            return set()  # the server is ending or too busy; the next check tries again
         known = {pid: stub for pid, stub in self._known.items() if not stub.ended or pid in ended}
         return lost_models(known.values(), ready)
 
     def _holder(self) -> str | None:
-        """A model of ours that Triton still waits for, long after its process died and was replaced."""
+        """A Python model (no network) with a process that died more than HELD_S ago and is not reaped."""
         now = self._clock()
         for pid, at in self._ended_at.items():
             slot = self._known[pid].slot
@@ -135,28 +135,28 @@ class Supervisor:
         return None
 
     def _free(self, model: str) -> None:
-        """End the requests of a process that was to end: of one replaced, or of a model being unloaded."""
+        """End the requests of a dead process that was replaced, or whose model is being unloaded."""
         try:
             ready = {name for name, _ in self.triton.ready()}
         except InferenceServerException:
             return
         if model not in ready:
-            self._seen_at[model] = float("-inf")  # unloaded on purpose, and so it stays
-        self.tell(f"an old process of {model} died with requests: starting tritonserver again")
+            self._seen_at[model] = float("-inf")  # unloaded on purpose, so the restart must not load it
+        self.report(f"an old process of {model} died with requests: starting tritonserver again")
         self._restart()
 
     def _restore(self, model: str) -> bool:
-        """Load a model again; False when the server had to be started again for it."""
-        self.tell(f"a process of {model} died: loading the model again")
+        """Load a model again; False if the server had to be started again instead."""
+        self.report(f"a process of {model} died: loading the model again")
         try:
             restored = self._reloaded(model)
         except (VitrineError, InferenceServerException, OSError) as error:
-            self.tell(f"{model} could not be loaded again: {error}")
+            self.report(f"{model} could not be loaded again: {error}")
             restored = False
         if restored:
-            self.tell(f"{model} is back")
+            self.report(f"{model} is back")
         else:
-            self.tell(f"{model} holds what it cannot give back: starting tritonserver again")
+            self.report(f"{model} holds what it cannot give back: starting tritonserver again")
             self._restart()
         return restored
 
@@ -167,29 +167,29 @@ class Supervisor:
         return True
 
     def _restart(self) -> None:
-        """Start the server again; one that cannot start is tried again by a later check."""
+        """Start the server again; if it cannot start, a later check tries again."""
         try:
             self.triton.restart(self._wanted())
         except (VitrineError, InferenceServerException, OSError) as error:
             pause = PAUSES_S[min(self._failed, len(PAUSES_S) - 1)]
             self._failed, self._not_before = self._failed + 1, self._clock() + pause
-            self.tell(f"tritonserver could not be started: {error}; the next try is in {pause:.0f} s")
+            self.report(f"tritonserver could not be started: {error}; the next try is in {pause:.0f} s")
             return
         self._failed = 0
         self._look()
-        self.tell("tritonserver is back")
+        self.report("tritonserver is back")
 
     def _wanted(self) -> list[str]:
-        """What was served: without the models that an operator unloaded, with those that one loaded."""
+        """The models to serve: without those an operator unloaded, with those an operator loaded."""
         last = max(self._seen_at.values(), default=0.0)
         recent = {model for model, at in self._seen_at.items() if last - at < UNLOADED_S}
         return sorted(recent | (set(self.triton.models) - self._seen_at.keys()))
 
 
 def lost_models(known: Collection[Stub], ready: Collection[Version]) -> set[str]:
-    """The models that need a process, given all processes and the versions that Triton calls ready.
+    """The models that lost a process, given all processes and the versions that Triton reports as ready.
 
-    A process that was never seen alive has no slot: then every ready version without a process has lost it.
+    If a dead process has no slot (it was never seen alive), every ready version without a process counts.
     """
     newest: dict[object, int] = {}
     for stub in known:

@@ -1,4 +1,4 @@
-"""Finds the tritonserver of the `nvidia-pytriton` wheel and what it needs, and lays out its backends."""
+"""Finds tritonserver and its libraries in the `nvidia-pytriton` wheel, and lays out its backends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from vitrine.errors import Unavailable
 
 WHEELS = "nvidia-pytriton==0.7.0 numpy==1.26.4"
-"""tritonserver 2.51.0 (24.10), and the last numpy that its Python backend reads rightly: the stub is built
-with pybind11's internals v4, which take numpy 2's arrays for empty ones and crash on its strings."""
+"""tritonserver 2.51.0 (24.10), and the last numpy that its Python backend reads correctly: the stub is built
+with pybind11 internals v4, which read numpy 2 arrays as empty and crash on its strings."""
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 STUB = "triton_python_backend_stub"
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """The folder that `pip install --no-deps --target FOLDER nvidia-pytriton==0.7.0 numpy==1.26.4` makes."""
+    """The folder that `pip install --no-deps --target FOLDER nvidia-pytriton==0.7.0 numpy==1.26.4` fills."""
 
     folder: Path
 
@@ -78,9 +78,9 @@ def find_libpython() -> Path:
 
 
 def lay_out_backends(wheel: Wheel, ours: Path, folder: Path) -> None:
-    """Fill `folder` for --backend-directory: the Python backend beside its stub, and each backend of ours.
+    """Fill `folder` for --backend-directory: the Python backend with its stub, and each backend in `ours`.
 
-    All are copies: Triton refuses a link that leads out of the backend's folder.
+    All files are copies, because Triton refuses links that lead out of a backend's folder.
     """
     python = folder / "python"
     python.mkdir(parents=True)
@@ -94,7 +94,7 @@ def lay_out_backends(wheel: Wheel, ours: Path, folder: Path) -> None:
 
 
 def lay_out_python(wheel: Wheel, folder: Path) -> Path:
-    """Make an environment for the stubs: the wheel's numpy before the packages of the running environment.
+    """Create a Python environment for the stubs: the wheel's numpy, then the running environment's packages.
 
     Returns its folder of programs, to be first on PATH: the stub runs isolated, so it reads no PYTHONPATH
     and takes its packages from the python3 it finds there.

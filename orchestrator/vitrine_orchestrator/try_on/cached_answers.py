@@ -77,8 +77,8 @@ class KnownAnswers:
         item = await self._item(name, asked, inputs) if asked else None
         if asked is None or item is None:
             return await self.stages(name, inputs)
-        if self.cache.memo.watch:
-            await self.cache.memo.watch.begun()
+        if self.cache.memo.follower:
+            await self.cache.memo.follower.started()
         got = await self._memory.get(item.key)
         if got.value is not None and item.is_of(arrays := decode(got.value)):
             for event in ("total_requests", "l1_hits"):

@@ -118,7 +118,7 @@ def manifest_first(patch):
 
 def plain_lru(patch):
     """A value that was used once is as good as one used often."""
-    patch(memory.Shelf, "use", lambda self, key: self.probation.move_to_end(key))
+    patch(memory.SegmentedLru, "use", lambda self, key: self.probation.move_to_end(key))
 
 
 def sliding_expiry(patch):
@@ -127,7 +127,7 @@ def sliding_expiry(patch):
 
     async def get(self, key):
         got = await real(self, key)
-        if entry := self.shelves[key.category].peek(key):
+        if entry := self._lru(key).peek(key):
             entry.created_s = self.clock()
         return got
 
@@ -143,10 +143,10 @@ def shared_across_invalidations(patch):
 def no_tombstones(patch):
     """While an invalidation waits for the store, what that holds is served as if nothing had happened."""
 
-    async def stands(self, owner):
+    async def is_pending(self, owner):
         return False
 
-    patch(tiered.Tiered, "_stands", stands)
+    patch(tiered.Tiered, "_is_pending", is_pending)
 
 
 def no_sum(patch):

@@ -131,7 +131,7 @@ def test_writes_resume_after_the_pause(tmp_path):
     disk.folder._os = os
     disk._paused_until_s = 0.0
     assert disk.write(COAT, VALUE, lease)
-    assert disk._pause_s == 1.0
+    assert disk._backoff_s == 1.0
 
 
 def test_a_read_only_disk_still_answers(tmp_path):

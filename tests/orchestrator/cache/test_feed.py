@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 from store_faults import ALWAYS, Times, status
-from vitrine_orchestrator.cache.invalidation_feed import KEPT_S, SKEW_S, Cursor, Feed, Watch, host_name
+from vitrine_orchestrator.cache.invalidation_feed import KEPT_S, SKEW_S, Cursor, Feed, FeedFollower, host_name
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.objects import Place, S3Objects
 
@@ -45,7 +45,7 @@ async def test_another_hosts_memory_and_disk_follow(opened, tmp_path):
     for key in (KEY, OTHER):
         assert [await get(cache, 1.0, key) for cache in (here, there)] == [1.0, 1.0]
     await here.memo.forget(KEY.owner)
-    await there.memo.watch.look()
+    await there.memo.follower.look()
     assert await get(there, 2.0) == 2.0
     assert await get(there, 2.0, OTHER) == 1.0
 
@@ -55,7 +55,7 @@ async def test_a_host_without_a_folder_follows_too(opened):
     here, there = opened(), opened(folder=None)
     await get(there, 1.0)
     await here.memo.forget(EVERYTHING)
-    await there.memo.watch.look()
+    await there.memo.follower.look()
     assert await get(there, 2.0) == 2.0
 
 
@@ -73,7 +73,7 @@ async def test_a_hosts_own_invalidations_are_no_news_to_it(opened):
     one, other = opened(), opened()
     await one.memo.forget(KEY.owner)
     assert await get(one, 1.0) == 1.0
-    await other.memo.watch.look()
+    await other.memo.follower.look()
     assert await get(other, 2.0) == 1.0
 
 
@@ -84,11 +84,11 @@ async def test_each_invalidation_is_read_once(objects):
     reader, writer, behind = Feed(objects, "a", clock), Feed(objects, "b", clock), Feed(objects, "c", late)
     owners, cursor = await reader.news(Cursor())
     assert owners == []
-    await writer.tell("person:1")
-    await reader.tell("person:mine")
+    await writer.publish("person:1")
+    await reader.publish("person:mine")
     owners, cursor = await reader.news(cursor)
     assert owners == ["person:1"]
-    await behind.tell("person:\ud800")
+    await behind.publish("person:\ud800")
     owners, cursor = await reader.news(cursor)
     assert owners == ["person:\ud800"]
     clock.now += 2 * SKEW_S
@@ -99,9 +99,9 @@ async def test_what_is_too_old_is_deleted(objects, s3):
     """Nothing lives so long in memory or on a disk."""
     clock = Clock()
     feed = Feed(objects, "a", clock)
-    await feed.tell("person:1")
+    await feed.publish("person:1")
     clock.now += KEPT_S + 1
-    await feed.tell("person:2")
+    await feed.publish("person:2")
     await feed.sweep()
     assert len(s3.objects) == 1
 
@@ -113,8 +113,8 @@ async def test_one_process_of_a_host_looks(objects, tmp_path):
     async def forget(who):
         forgotten.append(who)
 
-    one, other = (Watch(Feed(objects, "a"), forget, tmp_path) for _ in range(2))
-    await Feed(objects, "b").tell("person:1")
+    one, other = (FeedFollower(Feed(objects, "a"), forget, tmp_path) for _ in range(2))
+    await Feed(objects, "b").publish("person:1")
     await asyncio.gather(one.look(), other.look())
     assert forgotten == ["person:1"]
     await other.look()

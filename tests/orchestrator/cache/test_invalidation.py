@@ -78,7 +78,7 @@ async def test_an_invalidation_during_a_promotion_wins(opened):
             await cache.memo.forget(key.owner)
             return got
 
-    memory_before = cache.memory.shelves["upper_body"]
+    memory_before = cache.memory.lrus["upper_body"]
     memory_before.drop(KEY)
     tiers.tiers["disk"] = Slow()
     assert (await tiers.near(KEY)).value is not None  # its get began before

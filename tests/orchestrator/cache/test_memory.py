@@ -7,7 +7,7 @@ from vitrine_orchestrator.cache.expiry import BASE_S
 from vitrine_orchestrator.cache.generations import OwnGenerations
 from vitrine_orchestrator.cache.key import Category, Key, owner
 from vitrine_orchestrator.cache.memory import Memory
-from vitrine_orchestrator.cache.tier import Counters
+from vitrine_orchestrator.cache.tier import CacheCounters
 from vitrine_orchestrator.try_on.cache_rows import LIMITS
 
 
@@ -23,7 +23,7 @@ class Clock:
 
 def memory(max_entries: int = 10, max_bytes: int = 1000, clock=None) -> Memory:
     limits = {name: Category(max_entries, max_bytes) for name in LIMITS}
-    return Memory(OwnGenerations(), Counters(), limits, clock or Clock())
+    return Memory(OwnGenerations(), CacheCounters(), limits, clock or Clock())
 
 
 def key(name: object, category: str = "garment") -> Key:
@@ -54,7 +54,7 @@ async def test_the_least_recently_used_leaves_first():
     tier = memory(max_entries=3)
     for name in "abcd":
         await put(tier, key(name), b"x")
-    assert [name for name in "abcd" if tier.shelves["garment"].peek(key(name))] == ["b", "c", "d"]
+    assert [name for name in "abcd" if tier.lrus["garment"].peek(key(name))] == ["b", "c", "d"]
 
 
 async def test_a_scan_of_one_off_garments_leaves_the_hot_set():
@@ -84,7 +84,7 @@ async def test_bytes_are_counted_exactly_through_random_use():
             await tier.get(which)
         if step % 20:
             continue
-        shelf = tier.shelves["garment"]
+        shelf = tier.lrus["garment"]
         sizes = [len(shelf.peek(one).value) for one in shelf]
         assert tier.sizes()["garment"] == {"entries": len(sizes), "bytes": sum(sizes)}
         assert shelf.protected_bytes == sum(len(entry.value) for entry in shelf.protected.values())

@@ -16,7 +16,7 @@ from vitrine_orchestrator.cache.disk import stamp
 from vitrine_orchestrator.cache.disk.tier import Disk
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.memory import Memory
-from vitrine_orchestrator.cache.tier import Counters, Got
+from vitrine_orchestrator.cache.tier import CacheCounters, Got
 from vitrine_orchestrator.cache.tiered import Tiered
 from vitrine_orchestrator.cache.tombstones import OwnTombstones
 
@@ -96,7 +96,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def start(self):
         """A process of its own, as far as the cache can see."""
         disk = DirectDisk(Path(self.folder.name), max_bytes=3000, clock=lambda: self.now, calls=UNSYNCED)
-        memory = Memory(disk.generations, Counters(), clock=lambda: self.now.uptime_s)
+        memory = Memory(disk.generations, CacheCounters(), clock=lambda: self.now.uptime_s)
         return Tiered(memory, disk, self.store, self.tombstones)
 
     def look_up(self, process, key):

@@ -9,14 +9,14 @@ import sys
 import pytest
 from vitrine_orchestrator.cache.disk.process_lock import NoLocks, ProcessLocks
 from vitrine_orchestrator.cache.key import Key
-from vitrine_orchestrator.cache.tier import Counters
+from vitrine_orchestrator.cache.tier import CacheCounters
 
 KEY = Key("garment", "garment:coat", "recipe")
 
 
 async def test_the_second_waits_for_the_first_and_knows_it(tmp_path):
     """Two lock folders on one path are as good as two processes: flock belongs to the open file."""
-    one, other = (ProcessLocks(tmp_path, Counters()) for _ in range(2))
+    one, other = (ProcessLocks(tmp_path, CacheCounters()) for _ in range(2))
     order = []
 
     async def second():
@@ -39,7 +39,7 @@ async def test_never_two_at_once(tmp_path):
 
     async def work():
         nonlocal inside, most
-        async with ProcessLocks(tmp_path, Counters()).hold(KEY):
+        async with ProcessLocks(tmp_path, CacheCounters()).hold(KEY):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -51,14 +51,14 @@ async def test_never_two_at_once(tmp_path):
 
 async def test_another_keys_lock_is_free(tmp_path):
     """Keys do not wait for each other."""
-    locks = ProcessLocks(tmp_path, Counters())
+    locks = ProcessLocks(tmp_path, CacheCounters())
     async with locks.hold(KEY), locks.hold(Key("text", "garment:coat", "recipe")) as waited:
         assert not waited
 
 
 async def test_a_holder_that_hangs_is_waited_for_within_a_bound(tmp_path):
     """Then the work goes on without the lock, and that is counted."""
-    counters = Counters()
+    counters = CacheCounters()
     fd = os.open(tmp_path / KEY.digest, os.O_CREAT | os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_EX)
     async with ProcessLocks(tmp_path, counters, wait_s=0.02).hold(KEY) as waited:
@@ -73,22 +73,22 @@ async def test_a_holder_that_dies_lets_go(tmp_path):
         "import asyncio, os, sys, pathlib\n"
         "from vitrine_orchestrator.cache.key import Key\n"
         "from vitrine_orchestrator.cache.disk.process_lock import ProcessLocks\n"
-        "from vitrine_orchestrator.cache.tier import Counters\n"
+        "from vitrine_orchestrator.cache.tier import CacheCounters\n"
         "async def main():\n"
-        "    async with ProcessLocks(pathlib.Path(sys.argv[1]), Counters()).hold(Key(*sys.argv[2:])):\n"
+        "    async with ProcessLocks(pathlib.Path(sys.argv[1]), CacheCounters()).hold(Key(*sys.argv[2:])):\n"
         "        os.kill(os.getpid(), 9)\n"
         "asyncio.run(main())\n"
     )
     subprocess.run([sys.executable, "-c", script, tmp_path, KEY.category, KEY.owner, KEY.name], check=False)
     assert (tmp_path / KEY.digest).exists()
-    async with ProcessLocks(tmp_path, Counters()).hold(KEY) as waited:
+    async with ProcessLocks(tmp_path, CacheCounters()).hold(KEY) as waited:
         assert not waited
 
 
 async def test_without_a_folder_the_work_goes_on(tmp_path):
     """A lock that cannot be made is a counted fault, not an error."""
     (tmp_path / "file").write_text("no folder")
-    counters = Counters()
+    counters = CacheCounters()
     async with ProcessLocks(tmp_path / "file" / "locks", counters).hold(KEY) as waited:
         assert not waited
     assert counters["eio"] == 1
@@ -97,7 +97,7 @@ async def test_without_a_folder_the_work_goes_on(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
 async def test_an_error_inside_lets_go(tmp_path, error):
     """However the work ends."""
-    locks = ProcessLocks(tmp_path, Counters())
+    locks = ProcessLocks(tmp_path, CacheCounters())
     with pytest.raises(error):
         async with locks.hold(KEY):
             raise error

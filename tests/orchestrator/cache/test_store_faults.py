@@ -7,7 +7,7 @@ from one_store import KEY, Clock, paths, put, store, value
 from store_faults import ALWAYS, Times, cut, drip, flip, no_answer, reset, shorten, stall, status
 from vitrine_orchestrator.cache.key import Key, owner
 from vitrine_orchestrator.cache.objects import PART_BYTES, ObjectsFault, Patience
-from vitrine_orchestrator.cache.store import LACKS_LIST, MISSING_S, QUARANTINE_S
+from vitrine_orchestrator.cache.store import MISS_TTL_S, NO_LIST_PERMISSION, QUARANTINE_S
 
 QUICK = Patience(connect_s=0.5, request_s=0.4, retries=2, retry_s=2.0)
 
@@ -141,7 +141,7 @@ async def test_refused_is_not_missing(s3):
     """403 renews the credentials once, then counts as denied; nothing is put and no miss is remembered."""
     await put(store(s3), b"x")
     tier, renewed = store(s3), []
-    tier.objects.renew = lambda: renewed.append(1)
+    tier.objects.renew_credentials = lambda: renewed.append(1)
     s3.fault = Times(ALWAYS, status(403, "InvalidAccessKeyId"))
     assert await tier.get(KEY) == (None, None)
     assert (tier.counters["denied"], len(renewed)) == (1, 1)
@@ -193,7 +193,7 @@ async def test_a_miss_is_remembered_for_two_seconds_and_cleared_by_a_put(s3):
     other = store(s3)
     await put(other, b"x")
     assert await value(tier) is None
-    clock.now += MISSING_S
+    clock.now += MISS_TTL_S
     assert await value(tier) == b"x"
     await tier.forget(KEY.owner)
     assert await value(tier) is None
@@ -218,7 +218,7 @@ async def test_access_denied_for_what_is_not_there_is_read_as_not_there(s3, capl
     assert await value(tier) is None
     assert tier.counters["denied"] > 0
     assert tier.counters["l3_unavailable"] == 0
-    assert [one.getMessage() for one in caplog.records].count(LACKS_LIST) == 1
+    assert [one.getMessage() for one in caplog.records].count(NO_LIST_PERMISSION) == 1
 
 
 async def test_a_panic_of_the_library_is_a_miss(s3, monkeypatch):

@@ -14,18 +14,18 @@ def tombstones(request, tmp_path):
 def test_one_stands_until_it_is_removed(tombstones):
     """For its owner and for nobody else."""
     made = tombstones.add("person:1")
-    assert tombstones.stands("person:1")
-    assert not tombstones.stands("person:10")
+    assert tombstones.is_pending("person:1")
+    assert not tombstones.is_pending("person:10")
     assert tombstones.all() == [made]
     tombstones.remove(made)
-    assert not tombstones.stands("person:1")
+    assert not tombstones.is_pending("person:1")
     assert tombstones.all() == []
 
 
 def test_one_of_everything_stands_for_all(tombstones):
     """Whoever the owner."""
     tombstones.add(EVERYTHING)
-    assert tombstones.stands("person:1")
+    assert tombstones.is_pending("person:1")
 
 
 def test_a_later_one_is_not_removed_with_an_earlier(tombstones):
@@ -40,7 +40,7 @@ def test_other_processes_and_restarts_see_them(tmp_path):
     """They are files."""
     made = SharedTombstones(tmp_path).add("person:\ud800\0é")
     assert SharedTombstones(tmp_path).all() == [made]
-    assert SharedTombstones(tmp_path).stands(made.owner)
+    assert SharedTombstones(tmp_path).is_pending(made.owner)
 
 
 def test_a_damaged_file_still_stands(tmp_path):
@@ -48,7 +48,7 @@ def test_a_damaged_file_still_stands(tmp_path):
     tombstones = SharedTombstones(tmp_path)
     tombstones.add("person:1")
     next(tmp_path.glob("*.json")).write_text("{")
-    assert tombstones.stands("person:1")
+    assert tombstones.is_pending("person:1")
     assert tombstones.all() == []
 
 

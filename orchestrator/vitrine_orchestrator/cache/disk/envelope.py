@@ -1,9 +1,9 @@
-"""What stands before a value in its file, so that nothing else can be taken for it.
+"""The header before a value in its file, by which a wrong or damaged file is recognised.
 
 Little-endian, 104 bytes: magic (8), digest of the key (32), lease (24), boot id (16), uptime (8), wall clock
 (8), length of the value (4), CRC-32 (4) of all before it and of the value. CRC-32 guards against accidents
-(6 ms for 25 MB; SHA-256 takes 14): who can write the folder, mode 0700, is trusted. What comes from the
-object store is not, and is checked by SHA-256 there.
+(6 ms for 25 MB; SHA-256 takes 14): a process that can write the folder, mode 0700, is trusted. Objects
+of the object store are not trusted, and are checked by SHA-256.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from vitrine_orchestrator.cache.generations import LEASE_BYTES
 from vitrine_orchestrator.cache.key import Key
 from vitrine_orchestrator.cache.tier import Lease
 
-_MAGIC = b"VITRINE1"  # the digit is the version: another one is a miss
+_MAGIC = b"VITRINE1"  # the digit is the version; a file of another version is a miss
 _FIELDS = struct.Struct(f"<8s32s{LEASE_BYTES}s16sddI")
 _CHECKSUM = struct.Struct("<I")
 HEADER_BYTES = _FIELDS.size + _CHECKSUM.size
-MAX_BYTES = 2**32 - 1  # of a value
+MAX_BYTES = 2**32 - 1  # of a value; a larger one is not stored on disk
 
 
 class Header(NamedTuple):
-    """A header that was read, its checksum not yet compared: `checksum` is what it says."""
+    """A header as read; `checksum` is the stored one and has not been compared yet."""
 
     key_digest: str
     lease: Lease
     written: Stamp
     length: int
     checksum: int
-    fields: bytes  # what the checksum covers besides the value
+    fields: bytes  # the bytes that the checksum covers in addition to the value
 
 
 def seal(key: Key, lease: Lease, written: Stamp, value: bytes) -> bytes:
@@ -53,7 +53,7 @@ def read_header(raw: bytes) -> Header | None:
 
 
 def is_whole(header: Header, key: Key, value: bytes) -> bool:
-    """Whether header and value are what was sealed under exactly this key."""
+    """Whether header and value were sealed together under exactly this key."""
     return (
         header.key_digest == key.digest
         and header.length == len(value)

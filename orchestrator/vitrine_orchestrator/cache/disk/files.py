@@ -1,8 +1,8 @@
-"""The files of the disk tier: where they lie, and how they are written, read, found and swept.
+"""The files of the disk tier: paths, writing, reading, listing and sweeping.
 
-    entries/ab/{digest of owner}-{digest of key}   a header and a value; mtime: last use, see `_use`
-    drafts/{pid namespace}-{pid}-{random}          being written; renamed into entries when whole
-Paths hold digests only, so no id can leave the folder. Every function here may raise OSError.
+    entries/ab/{digest of owner}-{digest of key}   a header and a value; mtime: last use; see `_use`
+    drafts/{pid namespace}-{pid}-{random}          being written; renamed into entries when complete
+Paths contain digests only, so no id can lead out of the folder. Every function here may raise OSError.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from vitrine_orchestrator.cache.disk.process import is_gone, own_name
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
 
 _S = 10**9  # nanoseconds
-_MAX_READS = 1000  # more than any lifetime asks for; what another program left there is more, and counts as 0
-DRAFT_AGE_S = 3600.0  # an older draft has no writer any more, whoever that was
-_DIGITS = 32  # of a digest in a name: 128 bits; the header holds the whole of it
+_MAX_READS = 1000  # more than any ttl needs; a larger number is another program's mtime, and counts as 0
+DRAFT_AGE_S = 3600.0  # an older draft is deleted: its writer must have ended
+_DIGITS = 32  # of a digest in a file name (128 bits); the header holds the whole digest
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a planted pipe must not block
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class File(NamedTuple):
-    """What a scan tells of an entry: bytes on disk and time of last use (Unix seconds)."""
+    """An entry found by a scan: bytes on disk and time of last use (Unix seconds)."""
 
     path: Path
     size: int
     used_s: int
 
 
-class Opened(NamedTuple):
-    """An entry as read, its checksum not yet compared; header None: no entry of this format and length.
+class DiskEntry(NamedTuple):
+    """An entry as read; its checksum has not been compared yet.
 
-    inode: which file it was. reads: how many reads it answered before this one.
+    header: None for a file of another format or length. inode: of the file. reads: number of earlier reads.
     """
 
     header: Header | None
@@ -48,10 +48,10 @@ class Opened(NamedTuple):
 
 
 class Folder:
-    """The directory of the disk tier, made with mode 0700; its files have 0600."""
+    """The directory of the disk tier, created with mode 0700; its files have 0600."""
 
     def __init__(self, root: Path, calls: ModuleType = os) -> None:
-        """Make the directories; OSError if `root` is a link, another user's, or cannot be made."""
+        """Make the directories; OSError if `root` is a link, another user's, or cannot be created."""
         self.root, self._os = root, calls
         self.entries, self.drafts = root / "entries", root / "drafts"
         for directory in (root, self.entries, self.drafts):
@@ -63,12 +63,12 @@ class Folder:
                 self._os.chmod(directory, 0o700)
 
     def path(self, key: Key) -> Path:
-        """Where the entry of `key` lies."""
-        mine = digest_of(key.owner)[:_DIGITS]
-        return self.entries / mine[:2] / f"{mine}-{key.digest[:_DIGITS]}"
+        """The path of the entry of `key`."""
+        prefix = digest_of(key.owner)[:_DIGITS]
+        return self.entries / prefix[:2] / f"{prefix}-{key.digest[:_DIGITS]}"
 
-    def read(self, key: Key, use: int) -> Opened | None:
-        """The entry of `key`, or None. Its last use becomes `use` (Unix seconds), its reads one more."""
+    def read(self, key: Key, use: int) -> DiskEntry | None:
+        """The entry of `key`, or None. Sets its last use to `use` (Unix seconds) and counts one more read."""
         try:
             fd = self._os.open(self.path(key), _READ)
         except FileNotFoundError:
@@ -77,16 +77,16 @@ class Folder:
             state = self._os.fstat(fd)
             header = read_header(self._read(fd, HEADER_BYTES))
             if header is None or header.length != state.st_size - HEADER_BYTES:
-                return Opened(None, b"", state.st_ino, 0)
+                return DiskEntry(None, b"", state.st_ino, 0)
             value = self._read(fd, header.length)
             reads = _reads(state.st_mtime_ns)
             self._use(fd, use, reads + 1)
-            return Opened(header, value, state.st_ino, reads)
+            return DiskEntry(header, value, state.st_ino, reads)
         finally:
             self._os.close(fd)
 
     def write(self, key: Key, header: bytes, value: bytes, use: int) -> None:
-        """Put an entry in place of any older one, whole or not at all."""
+        """Write an entry atomically, replacing any older one."""
         draft = self.drafts / f"{own_name()}-{secrets.token_hex(8)}"
         try:
             self._write_draft(draft, header, value, use)
@@ -96,26 +96,26 @@ class Folder:
             raise
 
     def remove(self, path: Path, inode: int | None = None) -> None:
-        """Delete one entry, only if it is still this file where `inode` is given."""
+        """Delete one entry; with `inode`, only if the path still has that file."""
         try:
             if inode in (None, self._os.lstat(path).st_ino):
                 self._os.unlink(path)
         except FileNotFoundError:
-            return  # another process was faster
+            return  # another process deleted it first
 
     def remove_owner(self, owner: str) -> None:
         """Delete every entry of `owner` (or of EVERYTHING)."""
         if owner == EVERYTHING:
-            mine, files = "", self.scan()
+            prefix, files = "", self.scan()
         else:
-            mine = digest_of(owner)[:_DIGITS]
-            files = self._scan(self.entries / mine[:2])
+            prefix = digest_of(owner)[:_DIGITS]
+            files = self._scan(self.entries / prefix[:2])
         for file in files:
-            if file.path.name.startswith(mine):
+            if file.path.name.startswith(prefix):
                 self.remove(file.path)
 
     def scan(self) -> Iterator[File]:
-        """Every entry, in no order."""
+        """Every entry, in no particular order."""
         for directory in self._listed(self.entries):
             yield from self._scan(Path(directory.path))
 
@@ -124,7 +124,7 @@ class Folder:
             try:
                 state = item.stat(follow_symlinks=False)
             except FileNotFoundError:
-                continue  # another process was faster
+                continue  # another process deleted it first
             if not stat.S_ISDIR(state.st_mode):
                 yield File(Path(item.path), state.st_size, state.st_mtime_ns // _S)
 
@@ -135,11 +135,11 @@ class Folder:
             return []
 
     def set_used(self, path: Path, used_s: int) -> None:
-        """Set an entry's time of last use; its reads begin again."""
+        """Set an entry's time of last use, and its number of reads to 0."""
         self._os.utime(path, ns=(used_s * _S, used_s * _S), follow_symlinks=False)
 
     def sweep_drafts(self, now_s: float) -> int:
-        """Delete the drafts whose writer is gone: same pid namespace and no such process, or too old."""
+        """Delete drafts whose process has ended (see `is_gone`), and drafts older than DRAFT_AGE_S."""
         swept = 0
         for item in list(self._os.scandir(self.drafts)):
             try:
@@ -155,7 +155,7 @@ class Folder:
         fd = self._open_draft(draft)
         try:
             written = self._os.writev(fd, [header, value])
-            while written < len(header) + len(value):  # a signal or a full disk cut it short
+            while written < len(header) + len(value):  # a signal or a full disk interrupted the write
                 written += self._os.write(fd, (header + value)[written:])
             self._use(fd, use, 0)
         finally:
@@ -164,7 +164,7 @@ class Folder:
     def _open_draft(self, draft: Path) -> int:
         try:
             return self._os.open(draft, _WRITE, 0o600)
-        except FileNotFoundError:  # someone deleted the folder
+        except FileNotFoundError:  # the folder was deleted
             self._make(self.root, self.drafts)
             return self._os.open(draft, _WRITE, 0o600)
 
@@ -180,7 +180,7 @@ class Folder:
             self._os.makedirs(directory, mode=0o700, exist_ok=True)
 
     def _use(self, fd: int, used_s: int, reads: int) -> None:
-        """One call keeps both for all processes and restarts: last use in seconds, reads as nanoseconds."""
+        """Store last use (seconds) and reads (as nanoseconds) in the mtime, shared by all processes."""
         stamp = used_s * _S + min(reads, _MAX_READS)
         self._os.utime(fd, ns=(stamp, stamp))
 
@@ -194,7 +194,7 @@ class Folder:
         try:
             self._os.unlink(draft)
         except OSError:
-            return  # never made, or the sweep will find it
+            return  # never created, or left for the sweep
 
 
 def _reads(mtime_ns: int) -> int:

@@ -1,4 +1,4 @@
-"""Which process wrote something, and whether it still lives: for folders that several containers see."""
+"""Names of processes in folders that several containers share, and whether a named process has ended."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 
 
 def own_name() -> str:
-    """This process among all that share a folder: "{pid namespace}-{pid}"."""
+    """The name of this process, unique among all that share a folder: "{pid namespace}-{pid}"."""
     return f"{_namespace()}-{os.getpid()}"
 
 
 def is_gone(name: str) -> bool:
-    """Whether the process of that name (more may follow after another "-") has surely ended.
+    """Whether the process with this name (text after a second "-" is ignored) has certainly ended.
 
-    Of another pid namespace, a container's for instance, nothing is sure.
+    False for a process of another pid namespace, such as another container's, because it cannot be checked.
     """
     namespace, _, rest = name.partition("-")
     pid = rest.partition("-")[0]
@@ -24,7 +24,7 @@ def is_gone(name: str) -> bool:
     except ProcessLookupError:
         return True
     except (PermissionError, OverflowError):
-        pass  # another user's, or no pid at all
+        pass  # the process of another user, or not a valid pid
     return False
 
 

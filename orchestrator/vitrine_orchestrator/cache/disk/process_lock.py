@@ -1,4 +1,4 @@
-"""Lets one process of a host at a time work on a value."""
+"""Lets one process of a host at a time compute a value."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from vitrine_orchestrator.cache.key import Key
-from vitrine_orchestrator.cache.tier import Counters
+from vitrine_orchestrator.cache.tier import CacheCounters
 
-FIRST_LOOK_S, LONGEST_LOOK_S = 0.005, 0.1  # between two tries
+FIRST_POLL_S, MAX_POLL_S = 0.005, 0.1  # between two attempts; the wait grows up to the maximum
 
 
 class NoLocks:
-    """Without a folder in common, every process works for itself."""
+    """No locks: without a shared folder every process computes for itself."""
 
     @asynccontextmanager
     async def hold(self, key: Key) -> AsyncIterator[bool]:
-        """At once, and without having waited."""
+        """Yield False immediately."""
         yield False
 
 
 class ProcessLocks:
-    """A file lock (flock) for each key, in one folder; a process that dies lets go of its locks.
+    """A file lock (flock) for each key, in one folder; the kernel releases the locks of a process that dies.
 
-    The lock saves work and nothing depends on it: after `wait_s`, or if the folder cannot be used, the work
-    goes on without it.
+    The lock only saves work: after `wait_s` seconds, or if the folder cannot be used, the caller continues
+    without the lock.
     """
 
-    def __init__(self, folder: Path, counters: Counters, wait_s: float = 30.0) -> None:
+    def __init__(self, folder: Path, counters: CacheCounters, wait_s: float = 30.0) -> None:
         self.folder, self.counters, self.wait_s = folder, counters, wait_s
 
     @asynccontextmanager
     async def hold(self, key: Key) -> AsyncIterator[bool]:
-        """Hold the lock of `key`. True: another process had it before, and may have done the work."""
+        """Hold the lock of `key`; yields True if another process held it, and may have done the work."""
         path = self.folder / key.digest
         fd, waited = await self._acquire(path)
         try:
@@ -47,7 +47,7 @@ class ProcessLocks:
                 _release(path, fd)
 
     async def _acquire(self, path: Path) -> tuple[int | None, bool]:
-        give_up_s, pause_s, waited = time.monotonic() + self.wait_s, FIRST_LOOK_S, False
+        give_up_s, pause_s, waited = time.monotonic() + self.wait_s, FIRST_POLL_S, False
         while True:
             try:
                 if (fd := self._try(path)) is not None:
@@ -60,7 +60,7 @@ class ProcessLocks:
                 return None, True
             waited = True
             await asyncio.sleep(pause_s)
-            pause_s = min(1.5 * pause_s, LONGEST_LOOK_S)
+            pause_s = min(1.5 * pause_s, MAX_POLL_S)
 
     def _try(self, path: Path) -> int | None:
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
@@ -70,16 +70,16 @@ class ProcessLocks:
             if os.fstat(fd).st_nlink:
                 return fd
         except BlockingIOError:
-            pass  # another process has it
-        os.close(fd)  # or it was unlinked by the one that had it: the next try makes a new one
+            pass  # another process holds it
+        os.close(fd)  # or its holder unlinked it: the next attempt creates a new one
         return None
 
 
 def _release(path: Path, fd: int) -> None:
-    """Unlink, then unlock: whoever waits on this file sees that it is gone and makes a new one."""
+    """Unlink, then unlock: a process that waits on this file sees that it is gone and creates a new one."""
     try:
         os.unlink(path)
     except OSError:
-        pass  # someone deleted the folder
+        pass  # the folder was deleted
     finally:
         os.close(fd)

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from vitrine_orchestrator.cache.disk.files import Folder
 
-KEEP_SHARE = 0.9  # an eviction goes down to this share of the limit, so that evictions are rare
+KEEP_SHARE = 0.9  # an eviction frees space down to this share of the limit, so that evictions are rare
 _SUM = struct.Struct("<q")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -20,10 +20,10 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 class Space:
     """An upper bound of the folder's size, in a file of eight bytes under flock.
 
-    A put counts its bytes before it writes them, and nothing that is deleted is taken off, so the bound errs
-    to the safe side whenever a process dies. When it passes the limit, the folder is counted afresh, and
-    what was used longest ago goes if that is too much. Puts of other processes wait meanwhile (0.1 s for
-    22 000 files), so the limit is passed by no more than what they had counted and not yet written.
+    A put adds its bytes before it writes them, and deletions subtract nothing, so the bound is never too low
+    even if a process dies. When the bound passes the limit, the folder is counted again, and the least
+    recently used entries are deleted if it is too large. Puts of other processes wait meanwhile (0.1 s for
+    22 000 files), so the limit is exceeded at most by bytes that they had added and not yet written.
     """
 
     def __init__(self, folder: Folder, max_bytes: int, calls: ModuleType = os) -> None:
@@ -31,52 +31,52 @@ class Space:
         self._path = folder.root / "used"
 
     def reserve(self, size: int, now_s: float) -> int:
-        """Count `size` bytes that are about to be written, after making room; how many entries had to go."""
+        """Add `size` bytes that are about to be written; returns the number of evicted entries."""
         with self._locked() as fd:
-            used, left = self._get(fd) + size, 0
+            used, evicted = self._get(fd) + size, 0
             if used > self.max_bytes:
-                total, left = self._evict(now_s, size, self.max_bytes)
+                total, evicted = self._evict(now_s, size, self.max_bytes)
                 used = total + size
             self._os.pwrite(fd, _SUM.pack(used), 0)
-            return left
+            return evicted
 
     def recount(self, now_s: float) -> int:
-        """Count afresh, and make room if the limit is passed (it may have been lowered)."""
+        """Count the folder again and evict down to the limit; returns the number of evicted entries."""
         with self._locked() as fd:
-            total, left = self._evict(now_s, 0, self.max_bytes)
+            total, evicted = self._evict(now_s, 0, self.max_bytes)
             self._os.pwrite(fd, _SUM.pack(total), 0)
-            return left
+            return evicted
 
     def free(self, now_s: float) -> int:
-        """Make some room whatever the limit: the disk itself is full."""
+        """Evict entries regardless of the limit, because the disk is full. Returns their number."""
         with self._locked() as fd:
-            total, left = self._evict(now_s, 0, 0)
+            total, evicted = self._evict(now_s, 0, 0)
             self._os.pwrite(fd, _SUM.pack(total), 0)
-            return left
+            return evicted
 
     def used(self) -> int:
-        """The bound, in bytes."""
+        """The upper bound, in bytes."""
         with self._locked() as fd:
             return self._get(fd)
 
     def _evict(self, now_s: float, size: int, limit: int) -> tuple[int, int]:
-        """(bytes that stay, entries that went). Nothing goes while all, and `size` more, is within `limit`.
+        """(bytes kept, entries evicted). Evicts nothing if the entries and `size` bytes fit into `limit`.
 
-        Also sweeps drafts, and sets times of use that lie in the future to now, or those files would never
-        be the oldest.
+        Also sweeps drafts, and sets times of use in the future to now, because such files would never become
+        the oldest.
         """
         self.folder.sweep_drafts(now_s)
         files = sorted(self.folder.scan(), key=lambda file: file.used_s)
-        total, left = sum(file.size for file in files), 0
+        total, evicted = sum(file.size for file in files), 0
         over = total + size > limit
         keep = KEEP_SHARE * min(total, self.max_bytes) if over else self.max_bytes
         for file in files:
             if total + size > keep:
                 self.folder.remove(file.path)
-                total, left = total - file.size, left + 1
+                total, evicted = total - file.size, evicted + 1
             elif file.used_s > now_s + 1:
                 self._set_used(file.path, int(now_s))
-        return total, left
+        return total, evicted
 
     def _set_used(self, path: Path, now_s: int) -> None:
         try:

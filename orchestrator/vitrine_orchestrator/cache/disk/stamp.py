@@ -1,4 +1,4 @@
-"""When a file was written, told so that a wrong wall clock neither keeps values for ever nor drops all."""
+"""Times of writing, so that a wrong wall clock neither keeps values for ever nor expires all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # Linux: random(4); the same for every process of a boot
-_UNKNOWN = bytes(16)  # no such file: only the wall clock can tell
+_UNKNOWN = bytes(16)  # no such file: ages come from the wall clock only
 
 
 class Stamp(NamedTuple):
-    """A moment: within one boot by the time since it, across boots by the wall clock.
+    """A time: compared by uptime within one boot, and by the wall clock across boots.
 
     boot: 16 bytes, new with each boot. uptime_s: seconds since boot, sleep included. wall_s: Unix time.
     """
@@ -29,7 +29,7 @@ def now() -> Stamp:
 
 
 def age_s(written: Stamp, at: Stamp) -> float:
-    """Seconds from `written` to `at`; negative if the wall clock says that it lies in the future."""
+    """Seconds from `written` to `at`; negative if `written` is in the future by the wall clock."""
     if written.boot == at.boot != _UNKNOWN:
         return at.uptime_s - written.uptime_s
     return at.wall_s - written.wall_s

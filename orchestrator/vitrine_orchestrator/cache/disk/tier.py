@@ -14,17 +14,17 @@ from typing import TypeVar
 
 from vitrine_orchestrator.cache.disk import stamp
 from vitrine_orchestrator.cache.disk.envelope import MAX_BYTES, is_whole, seal
-from vitrine_orchestrator.cache.disk.files import Folder, Opened
+from vitrine_orchestrator.cache.disk.files import DiskEntry, Folder
 from vitrine_orchestrator.cache.disk.space import Space
 from vitrine_orchestrator.cache.expiry import has_expired
 from vitrine_orchestrator.cache.generations import SharedGenerations
 from vitrine_orchestrator.cache.key import Key
-from vitrine_orchestrator.cache.tier import Counters, Got, Lease
+from vitrine_orchestrator.cache.tier import CacheCounters, Got, Lease
 
 DEFAULT_MAX_BYTES = 50 * 2**30
 THREADS = 2  # 11 threads read a warm set 6 times slower than one
-GET_LIMIT_S, PUT_LIMIT_S, HUNG_PAUSE_S = 2.0, 10.0, 30.0  # a cold read of a set takes 0.04 s
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0  # of writes, after a fault; doubled with each further one
+GET_LIMIT_S, PUT_LIMIT_S, HUNG_PAUSE_S = 2.0, 10.0, 30.0  # slower is hung; a cold read of a set takes 0.04 s
+FIRST_BACKOFF_S, MAX_BACKOFF_S = 1.0, 300.0  # writes pause after a fault; doubled with each further fault
 _COUNTER_OF: dict[int | None, str] = {  # any other fault is "eio"
     errno.ENOSPC: "full",
     errno.EDQUOT: "full",
@@ -38,27 +38,27 @@ T = TypeVar("T")
 
 
 class Disk:
-    """A tier of files. Reads and writes run in a few threads of its own; their sync forms are below."""
+    """A tier of files. Reads and writes run in its own threads; the synchronous forms are below."""
 
     def __init__(
         self,
         root: Path,
-        counters: Counters | None = None,
+        counters: CacheCounters | None = None,
         max_bytes: int = DEFAULT_MAX_BYTES,
         clock: Callable[[], stamp.Stamp] = stamp.now,
         calls: ModuleType = os,
     ) -> None:
-        """Open the folder, sweep and count it. OSError if it cannot be used: then go without this tier."""
-        self.counters, self.clock = counters or Counters(), clock
+        """Open, sweep and count the folder; OSError if it cannot be used."""
+        self.counters, self.clock = counters or CacheCounters(), clock
         self.folder = Folder(root, calls)
         self.generations = SharedGenerations(root / "generations", calls)
         self.space = Space(self.folder, max_bytes, calls)
         self.counters.add("evictions", self.space.recount(clock().wall_s))
-        self._pause_s, self._paused_until_s, self._hung_until_s = FIRST_PAUSE_S, 0.0, 0.0
+        self._backoff_s, self._paused_until_s, self._hung_until_s = FIRST_BACKOFF_S, 0.0, 0.0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="cache-disk")
 
     async def get(self, key: Key) -> Got:
-        """See Tier; a disk that hangs is a miss after GET_LIMIT_S, and is not asked again for a while."""
+        """See Tier; a hung disk is a miss after GET_LIMIT_S and not used for HUNG_PAUSE_S."""
         if time.monotonic() < self._hung_until_s:
             return Got(None, None)
         try:
@@ -70,7 +70,7 @@ class Disk:
             return Got(None, None)
 
     async def put(self, key: Key, value: bytes, lease: Lease) -> bool:
-        """See Tier; a write that hangs is left to itself after PUT_LIMIT_S."""
+        """See Tier; a hung write is abandoned in its thread after PUT_LIMIT_S."""
         try:
             async with asyncio.timeout(PUT_LIMIT_S):
                 return await self._in_thread(self.write, key, value, lease)
@@ -84,7 +84,7 @@ class Disk:
         await self._in_thread(self.remove, owner)
 
     async def close(self) -> None:
-        """Wait for the threads, then close what is open."""
+        """Wait for the threads, then close the generations file."""
         await asyncio.to_thread(self._threads.shutdown)
         self.generations.close()
 
@@ -115,11 +115,11 @@ class Disk:
             self._count(error)
             self._pause_writes()
             return False
-        self._pause_s = FIRST_PAUSE_S
+        self._backoff_s = FIRST_BACKOFF_S
         return True
 
     def remove(self, owner: str) -> None:
-        """`forget`, in the caller's thread. The void lease is what counts; files left behind are misses."""
+        """`forget`, in the caller's thread. Files that cannot be deleted are misses, by the void lease."""
         self.generations.void(owner)
         try:
             self.folder.remove_owner(owner)
@@ -131,8 +131,8 @@ class Disk:
         sizes = [file.size for file in self.folder.scan()]
         return {"entries": len(sizes), "bytes": sum(sizes)}
 
-    def _check(self, key: Key, lease: Lease, at: stamp.Stamp, opened: Opened) -> bytes | None:
-        """The value if it is whole, valid and young enough; else its file goes, if it still is that file."""
+    def _check(self, key: Key, lease: Lease, at: stamp.Stamp, opened: DiskEntry) -> bytes | None:
+        """The value if it is complete, valid and not expired; else its file is deleted (unless replaced)."""
         header = opened.header
         if header is None or not is_whole(header, key, opened.value):
             self._drop(key, opened, "corrupt")
@@ -144,11 +144,11 @@ class Disk:
         if has_expired(age_s, opened.reads):
             self._drop(key, opened, "expired")
             return None
-        if age_s < 0:  # the clock went back: from now on it counts as written now
+        if age_s < 0:  # the clock was set back: store it again with the present time
             self.write(key, opened.value, lease)
         return opened.value
 
-    def _drop(self, key: Key, opened: Opened, counter: str | None) -> None:
+    def _drop(self, key: Key, opened: DiskEntry, counter: str | None) -> None:
         if counter:
             self.counters.add(counter)
         try:
@@ -169,8 +169,8 @@ class Disk:
             self.folder.write(key, header, value, int(at.wall_s))
 
     def _pause_writes(self) -> None:
-        self._paused_until_s = time.monotonic() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._paused_until_s = time.monotonic() + self._backoff_s
+        self._backoff_s = min(2 * self._backoff_s, MAX_BACKOFF_S)
 
     def _count(self, error: OSError) -> None:
         self.counters.add(_COUNTER_OF.get(error.errno, "eio"))

@@ -1,1 +1,1 @@
-"""Takes over the stored data of the service that Vitrine replaces."""
+"""Imports the stored data of the service that Vitrine replaces."""

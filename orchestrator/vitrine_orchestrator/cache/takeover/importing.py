@@ -1,4 +1,4 @@
-"""Takes over the data of the old layout: reads PNG files and pickled tensors, writes checked entries."""
+"""Imports the data of the old layout: reads PNG files and pickled tensors, and writes checked entries."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from vitrine_orchestrator.cache.takeover.pickle_opcodes import Refused
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 8  # sets under way
+MAX_CONCURRENT_SETS = 8  # sets that are imported concurrently
 
-# What can become of a set, and whether the import as a whole has then failed.
+# The outcomes of a set, and whether such a set makes the import fail.
 OUTCOMES = {
     "imported": False,
-    "already there": False,  # from an earlier run, which this one resumes
+    "already there": False,  # imported by an earlier run
     "incomplete": True,  # objects of the set are missing
-    "refused": True,  # an object is not what it should be
-    "conflict": True,  # the same garment id was imported from another folder: the first stays
-    "not reached": True,  # a store did not answer: run again
+    "refused": True,  # an object is damaged or of another format
+    "conflict": True,  # the same garment id was imported from another folder; the first one stays
+    "not reached": True,  # a store did not answer: run the import again
 }
 
 
 @dataclass
 class Report:
-    """What became of every set, and why, where it was not imported; paths that belong to no set."""
+    """The outcomes of an import: counts, reasons of sets that were not imported, and paths of no set."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: list[str] = field(default_factory=list)
@@ -45,18 +45,18 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether something of the old data is not in the new layout now."""
+        """Whether some old data could not be imported."""
         return any(OUTCOMES[outcome] for outcome, count in self.outcomes.items() if count)
 
 
 class Importer:
-    """One run. Nothing old is changed or deleted; what an earlier run has done is not done again."""
+    """One import. It changes and deletes nothing old, and skips the sets of earlier imports."""
 
     def __init__(self, old: Objects, store: Store, dry_run: bool = False) -> None:
-        """`dry_run`: everything is read and checked, and nothing written."""
+        """`dry_run`: read and check everything, write nothing."""
         self.old, self.store, self.dry_run = old, store, dry_run
         self.report = Report()
-        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._gate = asyncio.Semaphore(MAX_CONCURRENT_SETS)
 
     async def run(
         self,
@@ -64,7 +64,7 @@ class Importer:
         on_start: Callable[[int], None] = lambda sets: None,
         on_set: Callable[[str], None] = lambda outcome: None,
     ) -> Report:
-        """Import every set below `prefix`. `on_start` is told their number, `on_set` each outcome.
+        """Import every set below `prefix`. Calls `on_start(number of sets)` and `on_set(outcome)`.
 
         Raises ObjectsFault if the old objects cannot be listed.
         """
@@ -85,7 +85,7 @@ class Importer:
         return self.report
 
     async def _import(self, old_set: OldSet) -> tuple[str, str]:
-        """(outcome, why)."""
+        """(outcome, reason or "")."""
         if old_set.missing:
             return "incomplete", f"no {', '.join(old_set.missing)}"
         try:

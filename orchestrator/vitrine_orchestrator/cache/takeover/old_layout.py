@@ -1,4 +1,4 @@
-"""The object layout of the service taken over: which objects make a set, and the arrays they become.
+"""The object layout of the old service: the objects of each set, and the arrays they become.
 
 users/{user}/vton-cache/{upper|lower|dresses}/  human_img.png mask.png mask_gray.png pose_tensor.pkl
 users/{user}/vton-cache/garments/               {clothing}_img.png {clothing}_tensor.pkl
@@ -24,15 +24,15 @@ from vitrine_orchestrator.cache.takeover.restricted_pickle import load_tensor
 _PICTURE, _GREY = Array("U8", (-1, -1, 3)), Array("U8", (-1, -1))
 _PERSON = {
     "human_img.png": ("image", _PICTURE),  # fitted to 768 x 1024 on white
-    "mask.png": ("mask", _GREY),  # 255: to be painted
-    "mask_gray.png": ("mask_grey", _PICTURE),  # the person with the mask in grey
+    "mask.png": ("mask", _GREY),  # 255: to be repainted
+    "mask_gray.png": ("mask_grey", _PICTURE),  # the person with the mask filled in grey
     "pose_tensor.pkl": ("pose_pixels", Array("F32", (3, -1, -1))),  # DensePose picture in [-1, 1]
 }
 _GARMENT = {
     "img.png": ("image", _PICTURE),
     "tensor.pkl": ("garment_pixels", Array("F32", (3, -1, -1))),  # the picture in [-1, 1]
 }
-_TEXT = {  # longest ending first: each is the end of another's name
+_TEXT = {  # longest ending first, because each may be the end of another one
     "negative_pooled_prompt_embeds.pkl": ("negative_pooled_prompt_embeds", Array("F32", (-1,))),
     "negative_prompt_embeds.pkl": ("negative_prompt_embeds", Array("F32", (77, -1))),
     "pooled_prompt_embeds.pkl": ("pooled_prompt_embeds", Array("F32", (-1,))),
@@ -58,15 +58,15 @@ IMPORTED_SCHEMAS: dict[str, Schema] = {category: _schema(_PERSON) for category i
 
 @dataclass
 class OldSet:
-    """What belongs together: one person in one category, one garment, or one garment's text."""
+    """The objects of one value: one person in one category, one garment, or one garment's text."""
 
     key: Key
-    source: str  # the folder and id it comes from
-    files: dict[str, Listed] = field(default_factory=dict)  # by the array that each becomes
+    source: str  # the folder, and the id where one folder holds many sets
+    files: dict[str, Listed] = field(default_factory=dict)  # by the name of the array that each becomes
 
     @property
     def missing(self) -> list[str]:
-        """Arrays that the old layout has no object for."""
+        """Names of the arrays whose objects are missing."""
         return sorted(set(IMPORTED_SCHEMAS[self.key.category]) - set(self.files))
 
 
@@ -84,7 +84,7 @@ def find_sets(listed: Iterable[Listed]) -> tuple[list[OldSet], list[str]]:
 
 
 def to_array(name: str, want: Array, path: str, data: bytes) -> np.ndarray:
-    """The array of one object; BadEntry or stack_machine.Refused says what is wrong with it."""
+    """The array of one object; raises BadEntry or pickle_opcodes.Refused."""
     array = _from_picture(data, want) if path.endswith(".png") else load_tensor(data)
     while array.ndim > len(want.shape) and array.shape[0] == 1:
         array = array[0]  # the batch of one that torch keeps
@@ -94,7 +94,7 @@ def to_array(name: str, want: Array, path: str, data: bytes) -> np.ndarray:
 
 
 def _place(path: str) -> tuple[Key, str, str] | None:
-    """Key, source and array of an object of the old layout."""
+    """(key, source, array name) of an object of the old layout, or None."""
     if not (found := _PATH.fullmatch(path)):
         return None
     folder, file = found["folder"], found["file"]

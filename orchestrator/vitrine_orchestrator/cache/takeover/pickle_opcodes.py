@@ -1,8 +1,8 @@
-"""Runs the opcodes of a pickle that only build data, and refuses all others by name.
+"""Runs the pickle opcodes that only build data, and refuses all others by name.
 
-A pickle is a program. The loader of the standard library lets it call any importable function, which is how
-a planted file takes over a server. This machine has no import, no attribute access and no BUILD: a program
-can make numbers, texts, bytes, tuples, lists and dicts, and call the few functions that the caller lists.
+A pickle is a program. The standard library's loader lets it call any importable function, so a malicious file
+can take over a server. This machine has no import, no attribute access and no BUILD: a program can only
+build numbers, texts, bytes, tuples, lists and dicts, and call the functions that the caller lists.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import BinaryIO
 Globals = Mapping[tuple[str, str], object]
 Functions = Mapping[tuple[str, str], Callable[..., object]]
 
-# Opcodes by what they do; see pickletools for each.
+# Opcodes grouped by their effect; pickletools documents each.
 _NUMBERS = {"BININT", "BININT1", "BININT2", "LONG1", "LONG4"}
 _TEXTS = {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 _BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
@@ -28,7 +28,7 @@ _NOTHING = frozenset({"PROTO", "FRAME", "STOP"})
 
 
 class Refused(ValueError):
-    """The file does more than build plain data, or is damaged; the message says what was met."""
+    """The file does more than build plain data, or is damaged; the message names the cause."""
 
 
 def run(
@@ -37,9 +37,9 @@ def run(
     constants: Globals,
     persistent: Callable[[object], object] | None = None,
 ) -> object:
-    """The object that the pickle at the stream's position builds; the stream stands behind it afterwards.
+    """The object that the pickle at the stream's position builds; reads the stream up to the pickle's end.
 
-    `functions` and `constants` are all the globals there are; `persistent` answers persistent ids. Raises
+    `functions` and `constants` are the only globals; `persistent` resolves persistent ids. Raises
     Refused, or one of the plain errors of a damaged program (IndexError, KeyError, TypeError, ValueError).
     """
     machine = _Machine(functions, constants, persistent)

@@ -1,10 +1,10 @@
-"""Reads old `.pkl` files of torch tensors without unpickling: it can build arrays, and nothing else.
+"""Reads old `.pkl` files of torch tensors without unpickling: it can build arrays only.
 
-The pickles run on a stack machine of our own (stack_machine.py), which knows the opcodes that a pickled
-tensor needs and the globals of the table at the end: they make numpy arrays and check every size. Anything
-else is refused by name. Neither the pickle module's loader nor torch is used.
+The pickles run on a stack machine (pickle_opcodes.py) that has only the opcodes of a pickled tensor and the
+globals of the table at the end; these build numpy arrays and check every size. Anything else is refused by
+name. Neither the pickle module's loader nor torch is used.
 
-Three ways of writing are read, as torch 1.6 to 2.13 wrote them:
+Three formats are read, as torch 1.6 to 2.13 write them:
 - `pickle.dump(tensor)`: a tensor over a storage, whose bytes are an old-style torch.save inside the pickle
 - `torch.save(tensor)`: a zip archive of data.pkl and one file for each storage
 - `torch.save(tensor, _use_new_zipfile_serialization=False)`: pickles, then the storages' bytes
@@ -21,11 +21,11 @@ import numpy as np
 
 from vitrine_orchestrator.cache.takeover.pickle_opcodes import Functions, Globals, Refused, run
 
-MAX_BYTES = 256 * 2**20  # of one file and of one array: a hundred times the largest tensor of the old layout
+MAX_BYTES = 256 * 2**20  # a larger file or array is refused (100 times the largest tensor of the old layout)
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch/serialization.py, MAGIC_NUMBER
 _LEGACY_PROTOCOL = 1001
 _MAX_DIMS = 8
-# What a damaged program meets; Warning: pickletools warns of escapes in names, which callers may make errors.
+# Errors of a damaged program; Warning: pickletools warns of escapes in names, and callers may raise warnings.
 _DAMAGE = (
     ValueError,
     LookupError,
@@ -40,15 +40,15 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class _DType:
-    """One of torch's storage types: as it lies in the file, and the numpy dtype it is given out as."""
+    """One of torch's storage types: its dtype in the file, and the numpy dtype of the result."""
 
     stored: np.dtype
-    given: np.dtype
+    result: np.dtype
 
 
 @dataclass(slots=True)
 class _Storage:
-    """The bytes below a tensor; `data` comes late where the file has it behind the pickle."""
+    """The bytes of a tensor; `data` is None until it is read, where the file has it after the pickle."""
 
     dtype: _DType
     count: int
@@ -63,7 +63,9 @@ _STORAGES = {
     "DoubleStorage": _plain("<f8"),
     "FloatStorage": _plain("<f4"),
     "HalfStorage": _plain("<f2"),
-    "BFloat16Storage": _DType(np.dtype("<u2"), np.dtype("<f4")),  # numpy has none: widened, exactly
+    "BFloat16Storage": _DType(
+        np.dtype("<u2"), np.dtype("<f4")
+    ),  # numpy has no bfloat16: widened without loss
     "LongStorage": _plain("<i8"),
     "IntStorage": _plain("<i4"),
     "ShortStorage": _plain("<i2"),
@@ -109,14 +111,14 @@ def _load_zip(data: bytes) -> object:
             raise Refused("big-endian tensors")
 
         def storage(identity: object) -> _Storage:
-            key, made = _storage_of(identity)
-            return _filled(made, archive.read(rows[f"data/{key}"]))
+            key, empty = _storage_of(identity)
+            return _filled(empty, archive.read(rows[f"data/{key}"]))
 
         return run(io.BytesIO(archive.read(rows["data.pkl"])), _FUNCTIONS, _CONSTANTS, storage)
 
 
 def _load_legacy(stream: io.BytesIO, functions: Functions) -> object:
-    """What follows the magic number: protocol, machine, object, keys of storages, then their bytes."""
+    """The object after the magic number: protocol, machine, object, keys of storages, their bytes."""
     if run(stream, {}, {}) != _LEGACY_PROTOCOL:
         raise Refused("old-style torch.save of another protocol")
     machine = run(stream, {}, {})
@@ -125,8 +127,8 @@ def _load_legacy(stream: io.BytesIO, functions: Functions) -> object:
     storages: dict[str, _Storage] = {}
 
     def storage(identity: object) -> _Storage:
-        key, made = _storage_of(identity)
-        return storages.setdefault(key, made)
+        key, empty = _storage_of(identity)
+        return storages.setdefault(key, empty)
 
     result, keys = run(stream, functions, _CONSTANTS, storage), run(stream, {}, {})
     if not isinstance(keys, list) or sorted(keys) != sorted(storages):
@@ -161,7 +163,7 @@ def _filled(storage: _Storage, data: bytes) -> _Storage:
 
 
 class _Tensor:
-    """A view of a storage, not read before the storage has its bytes."""
+    """A view of a storage; `array` reads it once the storage has its bytes."""
 
     def __init__(self, storage: object, offset: object, size: object, stride: object) -> None:
         if not isinstance(storage, _Storage) or not isinstance(size, tuple) or not isinstance(stride, tuple):
@@ -174,19 +176,19 @@ class _Tensor:
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
 
     def array(self) -> np.ndarray:
-        """The values, copied out of the storage; read-only."""
+        """A read-only copy of the values."""
         dtype, count = self.storage.dtype, math.prod(self.size)
         if self.storage.data is None:
             raise Refused("a storage without bytes")
         last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
-        if count * dtype.given.itemsize > MAX_BYTES or (count and last >= self.storage.count):
+        if count * dtype.result.itemsize > MAX_BYTES or (count and last >= self.storage.count):
             raise Refused(f"a tensor of size {self.size} does not lie in its {self.storage.count} values")
         if count == 0:
-            return np.frombuffer(b"", dtype.given).reshape(self.size)
+            return np.frombuffer(b"", dtype.result).reshape(self.size)
         values = np.frombuffer(self.storage.data, dtype.stored)[self.offset :]
         strides = tuple(step * dtype.stored.itemsize for step in self.stride)
         view = np.lib.stride_tricks.as_strided(values, self.size, strides, writeable=False)
-        array = view.copy() if dtype.stored == dtype.given else _widened(view)
+        array = view.copy() if dtype.stored == dtype.result else _widened(view)
         array.setflags(write=False)
         return array
 
@@ -208,7 +210,7 @@ def _storage_from_bytes(data: object) -> _Storage:
     if not isinstance(data, bytes):
         raise Refused("a storage that is not bytes")
     stream = io.BytesIO(data)
-    if run(stream, {}, {}) != _LEGACY_MAGIC:  # without functions: nothing nests deeper
+    if run(stream, {}, {}) != _LEGACY_MAGIC:  # without functions, so that no storage can be nested in another
         raise Refused("a storage in another format")
     result = _load_legacy(stream, {})
     if not isinstance(result, _Storage):
@@ -217,14 +219,14 @@ def _storage_from_bytes(data: object) -> _Storage:
 
 
 def _encode(text: object, encoding: object) -> bytes:
-    """_codecs.encode: how protocols before 3 write bytes."""
+    """_codecs.encode, by which pickle protocols before 3 write bytes."""
     if not isinstance(text, str) or encoding != "latin1":
         raise Refused("bytes in another encoding")
     return text.encode("latin1")
 
 
 def _no_hooks(*items: object) -> dict[str, object]:
-    """collections.OrderedDict: the hooks of a tensor, of which there are none."""
+    """collections.OrderedDict, the hooks of a tensor; Refused unless it is empty."""
     if items not in ((), ([],)):
         raise Refused("a tensor with hooks")
     return {}
