@@ -50,9 +50,8 @@ def _requests(height: int, width: int) -> list[tuple[str, Tensors]]:
     file = BytesIO()
     Image.fromarray(drawn).save(file, "PNG")
     picture = np.array([file.getvalue()], np.object_)
-    three = np.zeros(
-        (3, 3, height, width), np.float32
-    )  # a try-on encodes person, masked person and garment in one call
+    # a person's two pictures, which Triton may batch with a garment's
+    three = np.zeros((3, 3, height, width), np.float32)
     return [
         ("vae_encoder", {"pixels": three}),
         ("vae_decoder", {"latents": np.zeros((1, 4, height // 8, width // 8), np.float32)}),

@@ -53,10 +53,8 @@ RESERVED: dict[str, str] = {
 }
 """Options of tritonserver that the embedded server sets itself, and why."""
 
-_OWN_PREFIX = (
-    "backend-config",
-    "python,shm-region-prefix-name=",
-)  # the server finds and removes its files in /dev/shm by this prefix
+# The server finds and removes its files in /dev/shm by this prefix.
+_OWN_PREFIX = ("backend-config", "python,shm-region-prefix-name=")
 
 
 def check_options(options: Iterable[str]) -> tuple[str, ...]:

@@ -38,13 +38,7 @@ STOP_S = 12.0  # Triton is killed if finishing requests and unloading take longe
 QUICK_STOP_S = 2.0  # the same for a server that is already broken
 
 SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
-_STATES = [
-    "",
-    "UNAVAILABLE",
-    "READY",
-    "LOADING",
-    "UNLOADING",
-]  # of several versions, the last in this order counts
+_STATES = ["", "UNAVAILABLE", "READY", "LOADING", "UNLOADING"]  # of several versions, the last one counts
 
 # numpy and OpenCV get one thread each: their pools spin, which takes the cores from the networks.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
@@ -210,9 +204,7 @@ class EmbeddedTriton:
                     raise Unavailable(_load_reason(pending[future], error)) from error
                 self.progress(pending[future], done, len(names))
         finally:
-            pool.shutdown(
-                wait=False, cancel_futures=True
-            )  # do not wait: stopping the server ends the pending loads
+            pool.shutdown(wait=False, cancel_futures=True)  # stopping the server ends the pending loads
 
     def _load_one(self, name: str) -> None:
         with self.client() as client:
