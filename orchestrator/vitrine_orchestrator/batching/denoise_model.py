@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from vitrine.errors import BadRequest, VitrineError
 
-from vitrine_orchestrator.batching.inputs import read_name, read_step
 from vitrine_orchestrator.batching.job import Job, Request
 from vitrine_orchestrator.batching.progress_polls import Progress
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.engine.rows import Arrays
+from vitrine_orchestrator.wire.fields import MAX_STEPS, identifier, scalar
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,8 @@ class Front:
         """
         try:
             if "after_step" in arrays:
-                self.service.watch(_job(arrays), read_step(arrays), lambda seen: send(_progress(seen)))
+                after_step = int(scalar(arrays, "after_step", np.int32, -1, MAX_STEPS))
+                self.service.watch(_job(arrays), after_step, lambda seen: send(_progress(seen)))
             elif "cancel" in arrays and arrays["cancel"].all():
                 self.service.cancel(_job(arrays))
                 send({"report": _json({"job": _job(arrays), "state": "cancelled"})})
@@ -73,7 +74,7 @@ class Front:
     def _read(self, arrays: Arrays) -> Request:
         programs = self.service.programs
         only = next(iter(programs)) if len(programs) == 1 else None
-        family = read_name(arrays, "family") or only
+        family = identifier(arrays, "family") or only
         if family is None or family not in programs:
             raise BadRequest(f"family must be one of {sorted(programs)}, got {family!r}")
         return programs[family].read(arrays)
@@ -97,7 +98,7 @@ def _settle(answered: asyncio.Future[Arrays], found: Arrays | VitrineError) -> N
 
 
 def _job(arrays: Arrays) -> str:
-    if (name := read_name(arrays, "job")) is None:
+    if (name := identifier(arrays, "job")) is None:
         raise BadRequest("job is missing: a watch or a cancellation names it")
     return name
 

@@ -15,7 +15,9 @@ from vitrine_orchestrator.pictures import SAVING, Format, Picture, checked, deco
 from vitrine_orchestrator.pipeline.request_context import one_picture
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.wire.fields import (
+    MAX_GUIDANCE,
     MAX_NAME,
+    MAX_STEPS,
     Inputs,
     as_text,
     flag,
@@ -26,8 +28,6 @@ from vitrine_orchestrator.wire.fields import (
     word,
 )
 
-MAX_STEPS = 100
-MAX_GUIDANCE = 20.0
 MAX_GARMENTS = 4  # of one outfit
 MAX_SEED = 2**64 - 1
 MAX_PEOPLE = 32  # that a person_index counts

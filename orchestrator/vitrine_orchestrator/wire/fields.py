@@ -1,4 +1,7 @@
-"""Reads the small inputs of a request: words, texts, numbers. Every refusal names field, rule and value."""
+"""Reads the inputs of a request: words, texts, numbers, tensors.
+
+Every BadRequest raised here names the input, the rule and the value.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ Word = TypeVar("Word", bound=str)
 
 ENCODINGS = ("binary", "base64")
 MAX_TEXT = 2000  # characters of a description: far more than an encoder's 77 tokens
-MAX_NAME = 200  # characters of an id
+MAX_NAME = 200  # characters of an id or of a job's name
+MAX_STEPS = 100
+MAX_GUIDANCE = 20.0
 
 
 def encoded(inputs: Inputs, name: str) -> list[bytes]:
@@ -83,3 +88,46 @@ def number(inputs: Inputs, name: str, low: float, high: float, default: float) -
 def flag(inputs: Inputs, name: str, default: bool) -> bool:
     """A switch."""
     return bool(number(inputs, name, 0, 1, default))
+
+
+def identifier(inputs: Inputs, name: str) -> str | None:
+    """A BYTES input of one element as a name; None when it is absent or empty."""
+    if name in inputs:
+        _check_single(inputs[name], name)
+    return text(inputs, name, MAX_NAME)
+
+
+def required(inputs: Inputs, name: str) -> np.ndarray:
+    """An input that a job cannot be computed without."""
+    if name not in inputs:
+        raise BadRequest(f"{name} is missing: a job needs it")
+    return inputs[name]
+
+
+def tensor(inputs: Inputs, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A required float32 input of that shape whose values are all finite; the answer is contiguous."""
+    array = required(inputs, name)
+    if array.dtype != np.float32:
+        raise BadRequest(f"{name} must be float32, got {array.dtype}")
+    if array.shape != shape:
+        raise BadRequest(f"{name} must have shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise BadRequest(f"{name} must be finite, got {np.sum(~np.isfinite(array))} NaN or infinite values")
+    return np.ascontiguousarray(array)
+
+
+def scalar(inputs: Inputs, name: str, dtype: type, low: float, high: float) -> np.generic:
+    """A required input of one element, of that dtype and from `low` to `high`."""
+    array = required(inputs, name)
+    if array.dtype != dtype:
+        raise BadRequest(f"{name} must be {np.dtype(dtype)}, got {array.dtype}")
+    _check_single(array, name)
+    value = array.reshape(-1)[0]
+    if not low <= value.item() <= high:
+        raise BadRequest(f"{name} must be {low:g} to {high:g}, got {value.item():g}")
+    return value
+
+
+def _check_single(array: np.ndarray, name: str) -> None:
+    if array.size != 1:
+        raise BadRequest(f"{name} must have 1 element, got {array.size}")
