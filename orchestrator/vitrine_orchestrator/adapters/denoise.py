@@ -12,7 +12,7 @@ from typing import Any
 from vitrine_orchestrator.adapters.metrics import FAMILIES, FigureMetrics, ModelMetrics, families
 from vitrine_orchestrator.adapters.programs import PROGRAMS, open_program
 from vitrine_orchestrator.adapters.service import METRICS_S, Outputs, Send, Service
-from vitrine_orchestrator.batching.denoise_model import Front
+from vitrine_orchestrator.batching.denoise_model import DenoiseModel
 from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
@@ -31,7 +31,7 @@ def open_front(
     provider: str = "cpu",
     device_id: int = 0,
     in_flight: int = stage("denoise").in_flight,
-) -> Front:
+) -> DenoiseModel:
     """The denoise model of a version folder, without Triton.
 
     Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
@@ -43,7 +43,7 @@ def open_front(
         call_rows=settings.denoise_call_rows,
         max_running=settings.denoise_max_running,
     )
-    return Front(DenoiseService({manifest.family: program}, limits))
+    return DenoiseModel(DenoiseService({manifest.family: program}, limits))
 
 
 def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
@@ -59,10 +59,10 @@ def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
         int(args["model_instance_device_id"]),
         int(given["in_flight"]),
     )
-    return serve_front(front, config["name"], pb_utils)
+    return serve_model(front, config["name"], pb_utils)
 
 
-def serve_front(front: Front, name: str, pb_utils: Any) -> Service:
+def serve_model(front: DenoiseModel, name: str, pb_utils: Any) -> Service:
     """Answer the requests of model `name` by `front`, and publish what it and its programs count."""
     programs = front.service.programs
     own = {family: PROGRAMS[family].figures for family in programs if family in PROGRAMS}

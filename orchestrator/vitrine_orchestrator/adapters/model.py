@@ -21,7 +21,7 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
-from vitrine_orchestrator.try_on.cached_answers import KnownAnswers, open_answers
+from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
 from vitrine_orchestrator.try_on.context import TryOnContext
 
 Keeps = Literal["values", "answers"]
@@ -89,7 +89,7 @@ def knowing_answers(handler: Handler, cache: Cache, digest: str, metrics: Metric
         metrics.add("vitrine_sources_total", kind=kind, source="memory")
 
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
-        return await handler(KnownAnswers(stages, cache, digest, found), inputs, send)
+        return await handler(CachedAnswers(stages, cache, digest, found), inputs, send)
 
     return answer
 

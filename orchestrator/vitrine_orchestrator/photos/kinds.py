@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: the kinds of picture that are read, and names for the rest."""
+"""Recognises files by their first bytes: the kinds of picture that are read, and names of other kinds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Kind = Literal["PNG", "JPEG", "WebP", "HEIC", "AVIF"]
 READ = ", ".join(get_args(Kind)[:-1]) + f" or {get_args(Kind)[-1]}"
 
 BASE64_OPTION = 'the input encoding set to "base64"'
-START = 512  # bytes that are looked at
+START = 512  # bytes that are examined
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
 class Mark(NamedTuple):
-    """Where a format's mark stands, the mark, and the format's name."""
+    """The mark of a format: its offset, its bytes, and the format's name."""
 
     at: int
     mark: bytes
@@ -64,13 +64,13 @@ TEXTS = (
     (re.compile(rb"data:[\w/+.;=-]*base64,", re.I), "a data URL of base64 text"),
     (re.compile(rb"[a-z][a-z0-9+.-]*://", re.I), "a URL, and the server fetches nothing"),
     (re.compile(rb'[{\[]\s*["{\[\]}\d-]'), "JSON"),
-)  # what text begins with, after white space and a byte order mark
+)  # patterns at the start of text, after white space and a byte order mark
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}\Z")
 DATA_URL = re.compile(rb"\s*data:[^,]{0,200};base64,", re.I)
 
 
 def kind_of(encoded: bytes, name: str) -> Kind:
-    """The kind of a picture that is read; BadRequest says what anything else is, and what to send."""
+    """The kind of a picture; for any other file, BadRequest says what it is and what to send."""
     for at, mark, kind in TAKEN:
         if encoded[at : at + len(mark)] == mark:
             return kind
@@ -85,7 +85,7 @@ def kind_of(encoded: bytes, name: str) -> Kind:
 
 
 def described(encoded: bytes) -> str:
-    """What a file is that is not read, in words."""
+    """A description in words of a file that is not read."""
     if not encoded:
         return "empty (0 bytes)"
     found = next((m.name for m in REFUSED if encoded[m.at : m.at + len(m.mark)] == m.mark), None)
@@ -93,7 +93,7 @@ def described(encoded: bytes) -> str:
 
 
 def bytes_of_text(text: bytes, name: str) -> bytes:
-    """The bytes that base64 text or a data URL stands for; BadRequest where it is neither."""
+    """The decoded bytes of base64 text or of a data URL; BadRequest when it is neither."""
     body = DATA_URL.sub(b"", text, count=1)
     packed = b"".join(body.split()).translate(bytes.maketrans(b"-_", b"+/"))
     try:
@@ -106,7 +106,7 @@ def bytes_of_text(text: bytes, name: str) -> bytes:
 
 
 def _brands(encoded: bytes) -> set[bytes]:
-    """The brands of a HEIF container's first box, the major one included; none of anything else."""
+    """The brands in a HEIF container's first box, including the major one; empty for other files."""
     if encoded[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(encoded[:4], "big"), START, len(encoded))

@@ -11,7 +11,7 @@ from vitrine_orchestrator.sampling.config import SchedulerConfig, UnsupportedSch
 from vitrine_orchestrator.sampling.meanings import MEANINGS, Pair
 from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, Schedule
 
-_SAME = 1e-10  # diffusers' floor of a standard deviation, sqrt(1e-20): no float32 state feels it
+_SAME = 1e-10  # diffusers' least standard deviation, sqrt(1e-20); too small to change a float32 state
 
 
 def _timesteps(config: SchedulerConfig, steps: int) -> np.ndarray:
@@ -40,7 +40,7 @@ def _estimate(config: SchedulerConfig, signal: np.ndarray, noise: np.ndarray) ->
 def _table(
     config: SchedulerConfig, clip: float, x0: tuple[np.ndarray, np.ndarray], onward: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    """The table from X0_* and NEXT_*; without clipping NEXT_X0 is folded away, which spares its rounding."""
+    """The table from X0_* and NEXT_*. Without clipping, x0 is substituted, which avoids its rounding."""
     next_x0, next_sample, next_output, next_noise = onward
     ones = np.ones_like(next_x0)
     if not np.isfinite(clip):
@@ -76,7 +76,7 @@ def ddpm(config: SchedulerConfig, steps: int) -> Schedule:
 def ddim(config: SchedulerConfig, steps: int) -> Schedule:
     """Deterministic sampling: formula (12) of "Denoising diffusion implicit models" (2010.02502), eta 0.
 
-    The step before is t − T // steps, whatever the spacing, as in diffusers.
+    The next, less noisy timestep is t − T // steps for every spacing, as in diffusers.
     """
     timesteps = np.round(_timesteps(config, steps))
     bars = config.alpha_bars()
@@ -96,7 +96,7 @@ def euler(config: SchedulerConfig, steps: int) -> Schedule:
     timesteps = _timesteps(config, steps).astype(np.float32)
     bars = config.alpha_bars()
     if config.rescale_betas_zero_snr:
-        bars[-1] = 2.0**-24  # diffusers' stand-in for 0, whose σ would be infinite
+        bars[-1] = 2.0**-24  # diffusers' replacement for 0, whose σ would be infinite
     training = np.sqrt((1 - bars) / bars)
     sigma = np.interp(timesteps, np.arange(len(training)), training)
     sigma_next = np.append(sigma[1:], training[0] if config.final_sigmas_type == "sigma_min" else 0.0)

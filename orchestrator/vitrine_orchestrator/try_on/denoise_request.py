@@ -1,4 +1,4 @@
-"""Reads a denoise request: what a job needs, checked before it takes a place in the queue."""
+"""Reads a denoise request and checks it before the job enters the queue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vitrine_orchestrator.wire.fields import (
     tensor,
 )
 
-_PAIRS = {  # a graph's input: its [unconditional, conditional] halves
+_PAIRS = {  # an input of the conditioning graph: its [unconditional, conditional] halves
     "prompt_embeds": ("negative_prompt_embeds", "prompt_embeds"),
     "pooled_prompt_embeds": ("negative_pooled_prompt_embeds", "pooled_prompt_embeds"),
     "image_tokens": ("negative_image_tokens", "image_tokens"),
@@ -32,7 +32,7 @@ _PAIRS = {  # a graph's input: its [unconditional, conditional] halves
 
 @dataclass(frozen=True)
 class JobShapes:
-    """The sizes that a checkpoint fixes, and the latent size that its graphs do where they fix one."""
+    """The sizes that the checkpoint fixes, and the latent size where the exported graphs fix it."""
 
     context_width: int
     pooled_width: int
@@ -61,32 +61,32 @@ class JobShapes:
         }
 
 
-LATENT_MULTIPLE = 4  # the UNet halves the latents twice
+LATENT_MULTIPLE = 4  # other sides are refused: the UNet halves the latents twice
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """One job, checked. Arrays are float32 without a row axis."""
+    """One checked job. Arrays are float32 without a row axis."""
 
-    inputs: Arrays  # the conditioning graph's, one row
+    inputs: Arrays  # one row of the conditioning graph's inputs
     garment_latents: np.ndarray  # (4, h, w)
     garment_prompt: np.ndarray  # (77, C)
-    garment_key: str | None  # the caller's name of the garment: same name, same latents
+    garment_key: str | None  # the caller's key of the garment; equal keys promise equal latents
     seed: int
     guidance: float
     scheduler: str
     schedule: Schedule
-    job: str | None = None  # the caller's name of the job, to watch or cancel it
-    clean: None = None  # a try-on starts from noise alone
+    job: str | None = None  # the caller's name of the job, to poll or cancel it
+    clean: None = None  # a try-on starts from noise only
 
     @property
     def family(self) -> str:
-        """IDM-VTON's."""
+        """The name of the IDM-VTON family."""
         return FAMILY
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the latents."""
+        """The latents' shape, (4, h, w)."""
         return self.garment_latents.shape
 
     @property

@@ -18,32 +18,32 @@ Inputs = Mapping[str, np.ndarray]
 Word = TypeVar("Word", bound=str)
 
 ENCODINGS = ("binary", "base64")
-MAX_TEXT = 2000  # characters of a description: far more than an encoder's 77 tokens
+MAX_TEXT = 2000  # characters of a description; far more than an encoder's 77 tokens
 MAX_NAME = 200  # characters of an id or of a job's name
 MAX_STEPS = 100
 MAX_GUIDANCE = 20.0
 
 
 def encoded(inputs: Inputs, name: str) -> list[bytes]:
-    """The values of a BYTES input, in order; none when it is absent."""
+    """The elements of a BYTES input, in order; empty when it is absent."""
     if name not in inputs:
         return []
     return [value if isinstance(value, bytes) else str(value).encode() for value in inputs[name].reshape(-1)]
 
 
 def pictures(inputs: Inputs, name: str) -> list[bytes]:
-    """The encoded pictures of a BYTES input, unpacked where the request's encoding is base64."""
-    given = encoded(inputs, name)
-    return [bytes_of_text(value, name) if value else value for value in given] if as_text(inputs) else given
+    """The encoded pictures of a BYTES input, decoded from base64 when the request's encoding is base64."""
+    values = encoded(inputs, name)
+    return [bytes_of_text(value, name) if value else value for value in values] if as_text(inputs) else values
 
 
 def as_text(inputs: Inputs) -> bool:
-    """Whether pictures come and go as base64 text, for callers who speak JSON only."""
+    """Whether pictures in the request and the answer are base64 text, for callers limited to JSON."""
     return word(inputs, "encoding", ENCODINGS, "binary") == "base64"
 
 
 def texts(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> list[str]:
-    """The values of a BYTES input as text, stripped."""
+    """The elements of a BYTES input as text, without white space at their ends."""
     found = []
     for value in encoded(inputs, name):
         try:
@@ -57,7 +57,7 @@ def texts(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> list[str]:
 
 
 def text(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> str | None:
-    """The one value of a BYTES input; None when it is absent or empty."""
+    """The only element of a BYTES input as text; None when it is absent or empty."""
     found = texts(inputs, name, longest)
     if len(found) > 1:
         raise BadRequest(f"{name} must be one text, got {len(found)}")
@@ -65,7 +65,7 @@ def text(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> str | None:
 
 
 def word(inputs: Inputs, name: str, words: Sequence[Word], default: Word) -> Word:
-    """One of `words`."""
+    """The input's text, which must be one of `words`; `default` when it is absent or empty."""
     found = text(inputs, name) or default
     for known in words:
         if found == known:
@@ -74,7 +74,7 @@ def word(inputs: Inputs, name: str, words: Sequence[Word], default: Word) -> Wor
 
 
 def number(inputs: Inputs, name: str, low: float, high: float, default: float) -> float:
-    """A number from `low` to `high`, as Python's int or float."""
+    """A number from `low` to `high`, as Python's int or float; `default` when it is absent."""
     if name not in inputs:
         return default
     if inputs[name].size != 1:
@@ -86,7 +86,7 @@ def number(inputs: Inputs, name: str, low: float, high: float, default: float) -
 
 
 def flag(inputs: Inputs, name: str, default: bool) -> bool:
-    """A switch."""
+    """A switch; `default` when it is absent."""
     return bool(number(inputs, name, 0, 1, default))
 
 
