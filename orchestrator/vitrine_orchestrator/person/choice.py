@@ -51,7 +51,7 @@ def chosen(people: list[Joints], choice: Choice) -> int:
     return index
 
 
-def only_theirs(labels: NDArray[np.uint8], people: list[Joints], number: int) -> NDArray[np.uint8]:
+def without_others(labels: NDArray[np.uint8], people: list[Joints], number: int) -> NDArray[np.uint8]:
     """The label map (H, W) with background where another person's joints and limbs are nearer.
 
     People much smaller than the chosen one are ignored: many of them are false detections.

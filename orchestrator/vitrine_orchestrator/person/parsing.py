@@ -55,19 +55,22 @@ def merged_labels(
     width, height: of the picture given to `network_input`.
     """
     labels = np.zeros((height, width), np.uint8)
-    reads = _reads(atr_logits.shape[1:], ATR_SIZE, width, height)
-    if box := _box_of_pixels(atr_logits[1:].max(0) > atr_logits[0], *reads):
-        labels[box] = _winners(atr_logits, *reads, box)
+    matrices = _read_matrices(atr_logits.shape[1:], ATR_SIZE, width, height)
+    if box := _box_of_pixels(atr_logits[1:].max(0) > atr_logits[0], *matrices):
+        labels[box] = _largest_channels(atr_logits, *matrices, box)
     labels = _without_small_holes(labels)
     if box := box_around((labels == Label.FACE).view(np.uint8)):
-        face = _winners(lip_logits, *_reads(lip_logits.shape[1:], LIP_SIZE, width, height), box) == LIP_FACE
+        matrices = _read_matrices(lip_logits.shape[1:], LIP_SIZE, width, height)
+        face = _largest_channels(lip_logits, *matrices, box) == LIP_FACE
         labels[box][(labels[box] == Label.FACE) & ~face] = Label.NECK
     return labels
 
 
-def _winners(logits: NDArray[np.float32], down: Matrix, across: Matrix, box: Box) -> NDArray[np.uint8]:
+def _largest_channels(
+    logits: NDArray[np.float32], down: Matrix, across: Matrix, box: Box
+) -> NDArray[np.uint8]:
     """The channel with the largest value at each picture pixel in the box, uint8; the first of equals."""
-    (down, rows), (across, columns) = _needed(down[box[0]]), _needed(across[box[1]])
+    (down, rows), (across, columns) = _without_zero_ends(down[box[0]]), _without_zero_ends(across[box[1]])
     best = np.full((len(down), len(across)), -np.inf, np.float32)
     winner = np.zeros(best.shape, np.uint8)
     for channel, plane in enumerate(logits[:, rows, columns]):
@@ -81,7 +84,7 @@ def _winners(logits: NDArray[np.float32], down: Matrix, across: Matrix, box: Box
 def _box_of_pixels(marked: NDArray[np.bool_], down: Matrix, across: Matrix) -> Box | None:
     """The box of the picture's pixels that depend on a marked logit; None when there are none.
 
-    Outside it channel 0 wins: it is the largest in all logits that a pixel reads, and no weight is negative.
+    Outside it channel 0 wins: it is the largest of all logits that a pixel reads, and no weight is negative.
     """
     found = box_around(marked.view(np.uint8))
     if found is None:
@@ -92,7 +95,7 @@ def _box_of_pixels(marked: NDArray[np.bool_], down: Matrix, across: Matrix) -> B
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _needed(matrix: Matrix) -> tuple[Matrix, slice]:
+def _without_zero_ends(matrix: Matrix) -> tuple[Matrix, slice]:
     """The matrix without the all-zero columns at its ends, and the slice of the remaining ones."""
     used = np.flatnonzero(matrix.any(0))
     part = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
@@ -100,7 +103,7 @@ def _needed(matrix: Matrix) -> tuple[Matrix, slice]:
 
 
 @lru_cache(maxsize=8)
-def _reads(logits: tuple[int, int], size: int, width: int, height: int) -> tuple[Matrix, Matrix]:
+def _read_matrices(logits: tuple[int, int], size: int, width: int, height: int) -> tuple[Matrix, Matrix]:
     """The matrices (height, rows of logits) and (width, columns) that read logits at the picture's pixels.
 
     Logits are interpolated linearly to the square, and from there to the picture.
@@ -117,7 +120,7 @@ def _stretch(length: int, size: int) -> NDArray[np.float32]:
 
 
 def _from_square(scale: float, shift: float, length: int, size: int) -> NDArray[np.float32]:
-    """The (length, size) matrix that reads a picture's side out of the square's, zero beyond its ends.
+    """The (length, size) matrix that reads a picture's side from the square's; zero beyond its ends.
 
     Positions are rounded to 1/32 pixel as in cv2.warpAffine (10 fractional bits, of which 5 are kept).
     """
@@ -126,7 +129,7 @@ def _from_square(scale: float, shift: float, length: int, size: int) -> NDArray[
 
 
 def _linear(places: NDArray[np.floating], length: int) -> NDArray[np.float32]:
-    """The matrix that reads a row of `length` values at `places`, linearly, zero one step beyond its ends."""
+    """The matrix that interpolates a row of `length` values at `places`; zero one step beyond its ends."""
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(length))).astype(np.float32)
 
 

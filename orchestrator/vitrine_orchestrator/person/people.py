@@ -81,7 +81,7 @@ class Person:
         return self.joints >= MIN_JOINTS and self.score / self.joints >= MIN_MEAN_SCORE
 
 
-def assembled(peaks: list[Peaks], pafs: NDArray[np.floating]) -> list[Person]:
+def assemble(peaks: list[Peaks], pafs: NDArray[np.floating]) -> list[Person]:
     """The credible people in peaks (one entry for each `Joint`) and affinities (38, h, w).
 
     They are in the order of their first limbs; places are pixels of the affinity maps.

@@ -10,7 +10,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.person.choice import by_size
 from vitrine_orchestrator.person.labels import Joint
-from vitrine_orchestrator.person.people import Peaks, Person, assembled
+from vitrine_orchestrator.person.people import Peaks, Person, assemble
 from vitrine_orchestrator.stages import SIZES
 
 Choice = Literal["largest", "released"]
@@ -59,12 +59,12 @@ def keypoints(
 ) -> NDArray[np.float32]:
     """The joints of one person, (18, 3) float32: x, y in [0, 1] and the heatmap's score; zeros where missing.
 
-    Of several people, the largest is taken; with the rule "released", the first one found. See `everybody`.
+    Of several people, the largest is taken; with the rule "released", the first one found.
     """
-    return everybody(pafs, heatmaps, width, height, rule)[0]
+    return all_keypoints(pafs, heatmaps, width, height, rule)[0]
 
 
-def everybody(
+def all_keypoints(
     pafs: NDArray[np.float32],
     heatmaps: NDArray[np.float32],
     width: int,
@@ -81,7 +81,7 @@ def everybody(
     whole = rule == "released"
     enlarge = partial(_enlarged_to_picture, width=width, height=height) if whole else _enlarged
     peaks = [_peaks(plane, whole) for plane in enlarge(heatmaps[: len(Joint)])]
-    people = assembled(peaks, enlarge(pafs))
+    people = assemble(peaks, enlarge(pafs))
     if not people:
         raise BadRequest(NO_PERSON)
     # from pixels of the enlarged maps to the unit square

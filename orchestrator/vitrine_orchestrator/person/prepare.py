@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrine_orchestrator.stages.finite_check import check_sound
+from vitrine_orchestrator.stages.finite_check import check_finite
 
 
 def mask_at(mask: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -43,7 +43,7 @@ def picture(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
 
     Raises StageFailed for NaN and infinity, which would become black and white.
     """
-    check_sound("vae_decoder", {"pixels": pixels})
+    check_finite("vae_decoder", {"pixels": pixels})
     scaled = pixels * np.float32(127.5)
     scaled += np.float32(127.5)
     np.rint(scaled, out=scaled)

@@ -38,10 +38,13 @@ def _estimate(config: SchedulerConfig, signal: np.ndarray, noise: np.ndarray) ->
 
 
 def _table(
-    config: SchedulerConfig, clip: float, x0: tuple[np.ndarray, np.ndarray], onward: tuple[np.ndarray, ...]
+    config: SchedulerConfig,
+    clip: float,
+    x0: tuple[np.ndarray, np.ndarray],
+    next_terms: tuple[np.ndarray, ...],
 ) -> np.ndarray:
     """The table from X0_* and NEXT_*. Without clipping, x0 is substituted, which avoids its rounding."""
-    next_x0, next_sample, next_output, next_noise = onward
+    next_x0, next_sample, next_output, next_noise = next_terms
     ones = np.ones_like(next_x0)
     if not np.isfinite(clip):
         with np.errstate(invalid="ignore"):
@@ -64,13 +67,13 @@ def ddpm(config: SchedulerConfig, steps: int) -> Schedule:
     small = (1 - before) / (1 - bar) * (1 - alpha)
     std = np.sqrt(1 - alpha if config.variance_type == "fixed_large" else small)
     std[(timesteps == 0) | (std <= _SAME)] = 0
-    onward = (
+    next_terms = (
         np.sqrt(before) * (1 - alpha) / (1 - bar),
         np.sqrt(alpha) * (1 - before) / (1 - bar),
         0 * bar,
         std,
     )
-    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, onward))
+    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, next_terms))
 
 
 def ddim(config: SchedulerConfig, steps: int) -> Schedule:
@@ -86,9 +89,9 @@ def ddim(config: SchedulerConfig, steps: int) -> Schedule:
     signal, noise = np.sqrt(bar), np.sqrt(1 - bar)
     epsilon_sample, epsilon_output = MEANINGS[config.prediction_type].noise(signal, noise)
     toward = np.sqrt(1 - bar_before)
-    onward = (np.sqrt(bar_before), toward * epsilon_sample, toward * epsilon_output, 0 * signal)
+    next_terms = (np.sqrt(bar_before), toward * epsilon_sample, toward * epsilon_output, 0 * signal)
     x0 = _estimate(config, signal, noise)
-    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, onward))
+    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, next_terms))
 
 
 def euler(config: SchedulerConfig, steps: int) -> Schedule:

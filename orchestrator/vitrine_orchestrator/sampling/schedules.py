@@ -46,7 +46,7 @@ class Schedules:
         self.own = checkpoint_kind(config)
         self._offer = _OFFERS[self.own]
         self._configs = {kind: self._offer.read(config, kind) for kind in self._offer.kinds}
-        self._made: dict[tuple[str, int, int | None, float], Schedule] = {}
+        self._kept: dict[tuple[str, int, int | None, float], Schedule] = {}
 
     def get(self, name: str, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
         """The schedule of scheduler `name` in `steps` steps.
@@ -60,12 +60,12 @@ class Schedules:
                 f"scheduler must be one of {('checkpoint', *self._configs)}, got {name!r}"
             )
         key = (kind, steps, tokens, strength)
-        if key not in self._made:
-            made = self._offer.make(self._configs[kind], kind, steps, tokens, strength)
-            while len(self._made) >= self.MAX_KEPT:
-                del self._made[next(iter(self._made))]
-            self._made[key] = made
-        return self._made[key]
+        if key not in self._kept:
+            schedule = self._offer.make(self._configs[kind], kind, steps, tokens, strength)
+            while len(self._kept) >= self.MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = schedule
+        return self._kept[key]
 
 
 def make_schedule(config: SchedulerConfig, kind: str, steps: int) -> Schedule:

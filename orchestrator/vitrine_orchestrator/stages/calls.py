@@ -15,7 +15,7 @@ from vitrine.errors import Unavailable, VitrineError
 
 from vitrine_orchestrator.manifest import versions
 from vitrine_orchestrator.stages import NETWORK_FILE, stage
-from vitrine_orchestrator.stages.finite_check import check_sound
+from vitrine_orchestrator.stages.finite_check import check_finite
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -103,7 +103,7 @@ class Timed:
         """Run the stage and count its time, even when it fails. StageFailed for NaN or infinity."""
         with self.measured(name):
             outputs = await self.stages(name, inputs)
-            check_sound(name, outputs)
+            check_finite(name, outputs)
             return outputs
 
     @contextmanager

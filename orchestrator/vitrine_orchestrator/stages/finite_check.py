@@ -8,7 +8,7 @@ import numpy as np
 from vitrine.errors import StageFailed
 
 
-def check_sound(stage: str, outputs: Mapping[str, np.ndarray]) -> None:
+def check_finite(stage: str, outputs: Mapping[str, np.ndarray]) -> None:
     """Raise StageFailed, naming the stage and the output, where a float output holds NaN or infinity."""
     for name, array in outputs.items():
         if array.dtype.kind == "f" and not _is_finite(array):

@@ -12,7 +12,7 @@ from vitrine.errors import BadRequest, NotFound
 
 from vitrine_orchestrator.images.fitting import FITS, Fit, fitted
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
-from vitrine_orchestrator.person.choice import LARGEST, Choice, chosen, only_theirs
+from vitrine_orchestrator.person.choice import LARGEST, Choice, chosen, without_others
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
 from vitrine_orchestrator.person.mask import inpainting_mask, nothing_to_dress
 from vitrine_orchestrator.person.own_mask import own_mask
@@ -162,7 +162,7 @@ async def person_arrays(
     keypoints = people[number]
     with stages.measured("mask"):
         if labels is not None:
-            labels = await asyncio.to_thread(only_theirs, labels, people, number)
+            labels = await asyncio.to_thread(without_others, labels, people, number)
         mask = (
             own
             if labels is None
@@ -207,7 +207,9 @@ async def _people_in(stages: Timed, seen: Picture) -> list[np.ndarray]:
     maps = await stages("pose", {"image": pose.network_input(seen)[None]})
     width, height = seen.shape[1], seen.shape[0]
     with stages.measured("keypoints"):
-        return await asyncio.to_thread(pose.everybody, maps["pafs"][0], maps["heatmaps"][0], width, height)
+        return await asyncio.to_thread(
+            pose.all_keypoints, maps["pafs"][0], maps["heatmaps"][0], width, height
+        )
 
 
 async def _labels(stages: Timed, seen: Picture, needed: bool) -> np.ndarray | None:
