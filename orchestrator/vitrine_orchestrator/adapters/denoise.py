@@ -21,7 +21,7 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 
-UNBOUNDED = 2**31 - 1  # requests: the batcher itself refuses jobs past its limit, and watches only wait
+UNBOUNDED = 2**31 - 1  # requests: the batcher itself refuses jobs past its limit, and polls only wait
 
 
 def open_front(
@@ -59,10 +59,10 @@ def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
         int(args["model_instance_device_id"]),
         int(given["in_flight"]),
     )
-    return serve_model(front, config["name"], pb_utils)
+    return serve_front(front, config["name"], pb_utils)
 
 
-def serve_model(front: DenoiseModel, name: str, pb_utils: Any) -> Service:
+def serve_front(front: DenoiseModel, name: str, pb_utils: Any) -> Service:
     """Answer the requests of model `name` by `front`, and publish what it and its programs count."""
     programs = front.service.programs
     own = {family: PROGRAMS[family].figures for family in programs if family in PROGRAMS}
