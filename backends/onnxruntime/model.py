@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.cores.row_split import Lanes, cores
-from vitrine_orchestrator.cores.turn_lock import NoTurns, open_turns
+from vitrine_orchestrator.cores.turn_lock import NoTurnLock, open_turn_lock
 
 Arrays = dict[str, np.ndarray]
 
@@ -42,7 +42,7 @@ class TritonPythonModel:
         self.session = onnxruntime.InferenceSession(path, _options(self.config, threads), providers=providers)
         self.lanes = Lanes(threads if self.batched and args["model_instance_kind"] == "CPU" else 1)
         in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
-        self.turns = open_turns() if in_turn else NoTurns()
+        self.turns = open_turn_lock() if in_turn else NoTurnLock()
         if self.lanes.count > 1:
             self.lane_session = onnxruntime.InferenceSession(
                 path, _options(self.config, 1), providers=providers
@@ -93,7 +93,7 @@ class TritonPythonModel:
         def share(rows: slice) -> list[np.ndarray]:
             return self.lane_session.run(self.outputs, {name: array[rows] for name, array in feed.items()})
 
-        return [np.concatenate(parts) for parts in zip(*self.lanes.at_once(share, shares), strict=True)]
+        return [np.concatenate(parts) for parts in zip(*self.lanes.run_all(share, shares), strict=True)]
 
     def _response(self, request: Any, result: Arrays | Exception) -> Any:
         if isinstance(result, Exception):

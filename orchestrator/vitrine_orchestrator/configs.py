@@ -18,18 +18,18 @@ HEADER = """\
 
 
 def profiles(stage: Stage) -> tuple[Profile, ...]:
-    """The profiles with a config of their own; for the others Triton falls back to the default, the CPU's."""
+    """The profiles with their own config; for the others Triton uses the default, which is the CPU's."""
     return PROFILES if stage.on_gpu else ("cpu",)
 
 
 def config_path(stage: Stage, profile: Profile) -> Path:
-    """Where Triton looks for it, in a model repository: the CPU profile is the default one."""
+    """The path of the config in a model repository. The CPU profile is the default one."""
     inside = Path("config.pbtxt") if profile == "cpu" else Path("configs") / f"{profile}.pbtxt"
     return Path(stage.name) / inside
 
 
 def config_pbtxt(stage: Stage, profile: Profile) -> str:
-    """The whole config of one stage for one profile."""
+    """The whole config.pbtxt of one stage for one profile."""
     device = "GPU" if stage.on_gpu and profile != "cpu" else "CPU"
     lines = [
         f'name: "{stage.name}"',
@@ -39,7 +39,7 @@ def config_pbtxt(stage: Stage, profile: Profile) -> str:
         *_tensors("output", stage.outputs),
         *_queue(stage),
         f"instance_group [ {{ count: 1 kind: KIND_{device} }} ]",
-        "version_policy { latest { num_versions: 2 } }",  # a release beside the one before it
+        "version_policy { latest { num_versions: 2 } }",  # a release and the one before it
     ]
     if stage.decoupled:
         lines.append("model_transaction_policy { decoupled: true }")
@@ -63,7 +63,7 @@ def _tensors(kind: str, tensors: tuple[Tensor, ...]) -> list[str]:
 
 
 def _queue(stage: Stage) -> list[str]:
-    """Priority 1 goes first, 2 is the default, 3 is for work that nobody waits for."""
+    """The queue. Priority 1 goes first, 2 is the default, 3 is for work in the background."""
     delay = f"  max_queue_delay_microseconds: {stage.queue.delay_us}"
     return [
         "dynamic_batching {",
@@ -110,7 +110,7 @@ def _warm_up(stage: Stage) -> list[str]:
 
 
 def _tensorrt(stage: Stage) -> list[str]:
-    """ONNX Runtime's TensorRT provider; precision is in the graph, engines are kept beside the model."""
+    """ONNX Runtime's TensorRT provider; precision is in the graph, engines are kept next to the model."""
     options = {"trt_engine_cache_enable": "1", "trt_timing_cache_enable": "1"}
     for option, size, batch in (("min", "least", 1), ("opt", "full", 1), ("max", "most", stage.max_batch)):
         shapes = (
@@ -135,7 +135,7 @@ def _of(dim: Dim, which: str) -> int:
 
 
 def write(repository: Path) -> list[Path]:
-    """Write every config under `repository`; returns the files that changed."""
+    """Write every config under `repository`; return the files that changed."""
     changed = []
     for stage in STAGES:
         for profile in profiles(stage):

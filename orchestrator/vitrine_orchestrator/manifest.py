@@ -1,4 +1,4 @@
-"""What a model's version folder says of the checkpoint it was exported from: `manifest.json`."""
+"""Reads `manifest.json`, the description in a version folder of the checkpoint it was exported from."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Manifest:
-    """Origin and files of one exported checkpoint. Every model of it carries the same one."""
+    """Origin and files of one exported checkpoint. All models of the checkpoint have the same manifest."""
 
-    family: str  # of networks and pipelines: which reads the facts
-    facts: Mapping[str, Any]  # what the family's models work with: see its own dataclass of facts
+    family: str  # the family of networks and pipelines, which reads the facts
+    facts: Mapping[str, Any]  # sizes and defaults: see the family's dataclass of facts
     digest: str  # SHA-256 of the checkpoint
-    exporter: str  # its version
+    exporter: str  # version of the exporter
     files: Mapping[str, str]  # SHA-256 of each exported file
-    version: int = 1  # the folder that the manifest lies in
-    stages: Mapping[str, int] = field(default_factory=dict)  # versions of stages where they differ from it
+    version: int = 1  # the name of the manifest's folder
+    stages: Mapping[str, int] = field(default_factory=dict)  # versions of stages that differ from `version`
 
     def version_of(self, stage: str) -> int:
-        """Which version of another model this one calls, whatever else is loaded."""
+        """The version of another model that this one calls, even when other versions are loaded."""
         return self.stages.get(stage, self.version)
 
     @property
     def pipeline_digest(self) -> str:
-        """Changes with the checkpoint, the exporter and every exported file: part of a result's cache key."""
-        said = json.dumps([self.digest, self.exporter, sorted(self.files.items())])
-        return hashlib.sha256(said.encode()).hexdigest()
+        """Digest of checkpoint, exporter and all exported files; part of a result's cache key."""
+        parts = json.dumps([self.digest, self.exporter, sorted(self.files.items())])
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def versions(repository: Path, model: str) -> list[int]:
@@ -44,26 +44,28 @@ def versions(repository: Path, model: str) -> list[int]:
 
 
 def read_manifest_json(folder: Path) -> dict[str, Any]:
-    """The manifest in a version folder as written; Unavailable when it is missing or another format's."""
+    """The manifest of a version folder as JSON; Unavailable when missing or of another format."""
     path = folder / FILE
     try:
-        given = json.loads(path.read_text())
+        manifest = json.loads(path.read_text())
     except FileNotFoundError:
         raise Unavailable(f"{path} is missing: run make export") from None
-    if given.get("format") != FORMAT:
-        raise Unavailable(f"{path} must have format {FORMAT}, got {given.get('format')!r}: run make export")
-    return given
+    if manifest.get("format") != FORMAT:
+        raise Unavailable(
+            f"{path} must have format {FORMAT}, got {manifest.get('format')!r}: run make export"
+        )
+    return manifest
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest in a version folder; Unavailable when it is missing or another format's."""
-    given = read_manifest_json(folder)
+    """The manifest of a version folder; Unavailable when it is missing or of another format."""
+    manifest = read_manifest_json(folder)
     return Manifest(
-        family=given["family"],
-        facts=given["facts"],
-        digest=given["digest"],
-        exporter=str(given["exporter"]),
-        files=given["files"],
+        family=manifest["family"],
+        facts=manifest["facts"],
+        digest=manifest["digest"],
+        exporter=str(manifest["exporter"]),
+        files=manifest["files"],
         version=int(folder.name) if folder.name.isdigit() else 1,
-        stages=given.get("stages", {}),
+        stages=manifest.get("stages", {}),
     )

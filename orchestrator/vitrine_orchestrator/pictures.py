@@ -1,4 +1,4 @@
-"""Callers' pictures: encoded bytes or arrays in, HWC uint8 RGB inside, encoded bytes out.
+"""Decodes, checks and encodes pictures; inside, a picture is HWC uint8 RGB.
 
 Size and format come from the header, and the limits are checked against them, before anything is decoded.
 """
@@ -29,23 +29,23 @@ Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may be at most and must be at least."""
+    """The largest and smallest pictures that are accepted."""
 
-    max_bytes: int = 20_000_000  # encoded
+    max_bytes: int = 20_000_000  # of the encoded picture
     max_pixels: int = 40_000_000
-    min_side: int = 32  # pixels: less shows no garment
+    min_side: int = 32  # pixels; smaller pictures show no garment
 
 
 SAVING: dict[Format, dict[str, int | bool]] = {
     "png": {},  # see PNG
     "jpeg": {"quality": 95, "subsampling": 0},
     "webp": {"quality": 90, "method": 2},
-}  # fast, and no loss that a person sees
-# Run lengths and one filter for all lines: 23 ms and 739 kB for a noisy picture of 768 x 1024, where level 1
-# after trying every filter takes 36 ms and 589 kB (JPEG and WebP are for those who want few bytes)
+}  # fast, and without visible loss
+# Run lengths and one filter for all lines: 23 ms and 739 kB for a noisy picture of 768 x 1024, compared with
+# 36 ms and 589 kB for level 1 with all filters tried. Callers that need few bytes use JPEG or WebP.
 PNG = (cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
 
-# EXIF's orientation tag, and the turn that undoes each of its values; 1 is upright.
+# EXIF's orientation tag, and the transposition that undoes each of its values; 1 is upright.
 ORIENTATION = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -57,7 +57,7 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# What Pillow raises for damaged files, found by changing bytes of each format; OSError for most.
+# The errors that Pillow raises for damaged files, found by changing bytes in files of each format.
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -66,7 +66,7 @@ UNREADABLE = (
     IndexError,
     KeyError,
     TypeError,
-    RuntimeError,  # of AVIF
+    RuntimeError,  # from AVIF
     struct.error,
     Image.DecompressionBombError,
 )
@@ -82,11 +82,11 @@ OPENING: dict[Kind, Callable[[bytes], ImageFile.ImageFile]] = {
 
 
 def decode(encoded: bytes, name: str, limits: Limits = Limits()) -> Picture:
-    """The picture as HWC uint8 RGB: upright, in sRGB, the first frame of several, on white where transparent.
+    """The picture as HWC uint8 RGB: upright, in sRGB, on white where it is transparent.
 
-    `name` is the input's, for messages. Raises BadRequest for what is no PNG, JPEG, WebP, HEIC or AVIF, is
-    damaged, or breaks a limit; its message names the limit and the value. A JPEG that lacks only its end is
-    read.
+    Only the first frame of an animation is read, and a JPEG that lacks only its end is read too. `name` is
+    the input's name, for messages. Raises BadRequest for a file that is not PNG, JPEG, WebP, HEIC or AVIF, is
+    damaged, or breaks a limit; the message names the limit and the value.
     """
     if len(encoded) > limits.max_bytes:
         raise BadRequest(f"{name} must have at most {limits.max_bytes} bytes, got {len(encoded)}")
@@ -106,7 +106,7 @@ def decode(encoded: bytes, name: str, limits: Limits = Limits()) -> Picture:
 
 
 def checked(raw: NDArray[np.uint8], name: str, limits: Limits = Limits()) -> Picture:
-    """The array itself when it is a picture, HWC uint8 RGB within the limits; else BadRequest."""
+    """The array itself; BadRequest when it is not HWC uint8 RGB or breaks a limit."""
     if raw.dtype != np.uint8 or raw.ndim != 3 or raw.shape[2] != 3:
         raise BadRequest(f"{name} must be HWC uint8 RGB, got {raw.dtype} of shape {raw.shape}")
     _check_size(raw.shape[1], raw.shape[0], name, limits)
@@ -114,7 +114,7 @@ def checked(raw: NDArray[np.uint8], name: str, limits: Limits = Limits()) -> Pic
 
 
 def encode(picture: Picture, kind: Format = "png") -> bytes:
-    """The encoded picture; an (H, W) array becomes a grey one. Raises BadRequest for an unknown format."""
+    """The encoded picture, in grey for an (H, W) array. Raises BadRequest for an unknown format."""
     if kind not in SAVING:
         raise BadRequest(f"format must be one of {', '.join(SAVING)}, got {kind!r}")
     if kind == "png":
@@ -137,7 +137,7 @@ def _check_size(width: int, height: int, name: str, limits: Limits) -> None:
 
 
 def _webp_size(encoded: bytes) -> tuple[int, int]:
-    """Width and height in a WebP header (RFC 9649): Pillow's own reader reserves the canvas on opening."""
+    """Width and height in a WebP header (RFC 9649); Pillow's reader allocates the canvas when it opens."""
     kind = encoded[12:16]
     if kind == b"VP8X":
         return int.from_bytes(encoded[24:27], "little") + 1, int.from_bytes(encoded[27:30], "little") + 1
@@ -149,7 +149,7 @@ def _webp_size(encoded: bytes) -> tuple[int, int]:
 
 
 def _upright(image: Image.Image, picture: Image.Image) -> Image.Image:
-    """`picture` turned as the EXIF data of `image` asks; damaged EXIF data turn nothing."""
+    """`picture` turned by the EXIF orientation of `image`; damaged EXIF data are ignored."""
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     except UNREADABLE:

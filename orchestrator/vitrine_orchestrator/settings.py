@@ -1,4 +1,4 @@
-"""What a deployment may set, read once from the environment: one `VITRINE_NAME` for each field."""
+"""The settings of a deployment, read once from the environment: one `VITRINE_NAME` for each field."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PREFIX = "VITRINE_"
 
 
 class BadSettings(VitrineError):
-    """The environment or an option names a setting that does not exist, or a value that it cannot take."""
+    """The environment or an option has a setting that does not exist, or a value that is not allowed."""
 
     word = "bad settings"
 
 
 _OF_KUBERNETES = (
-    # (end of the name, value) of what Kubernetes sets in every pod for each Service of the namespace
+    # (end of the name, value) of the variables that Kubernetes sets in every pod for each Service
     (r"_SERVICE_HOST", r".+"),
     (r"_SERVICE_PORT(_\w+)?", r"\d+"),
     (r"_PORT(_\d+_(TCP|UDP|SCTP))?", r"(tcp|udp|sctp)://.+"),
@@ -30,11 +30,11 @@ _OF_KUBERNETES = (
     (r"_PORT_\d+_(TCP|UDP|SCTP)_PORT", r"\d+"),
     (r"_PORT_\d+_(TCP|UDP|SCTP)_ADDR", r".+"),
 )
-"""A Service whose name begins with "vitrine" fills them into names that begin like our settings."""
+"""For a Service whose name begins with "vitrine", these variables have the prefix of our settings."""
 
 
 def _any(value: Any) -> None:
-    """Takes every value."""
+    """Accept every value."""
 
 
 def _store(value: str) -> None:
@@ -48,13 +48,13 @@ def _rules(
     words: tuple[str, ...] = (),
     check: Callable[[Any], object] = _any,
 ) -> dict[str, object]:
-    """`check` raises BadRequest for a value that cannot be used."""
+    """The metadata of a setting; `check` raises BadRequest for a value that cannot be used."""
     return {"meaning": meaning, "least": least, "words": words, "check": check}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting with its default; field `max_pixels` is set by `VITRINE_MAX_PIXELS`."""
+    """Every setting with its default. `VITRINE_MAX_PIXELS` sets the field `max_pixels`."""
 
     triton_dir: Path | None = field(
         default=None, metadata=_rules("folder of the unpacked nvidia-pytriton wheel")
@@ -111,7 +111,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """The settings that `environment` gives; BadSettings for an unknown name or a bad value."""
+        """The settings in `environment`; BadSettings for an unknown name or a bad value."""
         known = {PREFIX + one.name.upper(): one for one in fields(cls)}
         given = {
             name: value
@@ -128,11 +128,11 @@ class Settings:
             }
         )
         if settings.cache_store != "off" and not settings.cache_endpoint:
-            _checked(environment_endpoint, environment)  # boto3's variables, which the store then follows
+            _checked(environment_endpoint, environment)  # boto3's variables then set the endpoint
         return settings
 
     def in_flight(self, configured: int) -> int:
-        """Requests at once in a model whose config says `configured`."""
+        """Concurrent requests in a model whose config allows `configured`."""
         return min(configured, self.at_once or configured)
 
 

@@ -1,7 +1,7 @@
-"""How much shared memory (/dev/shm) a server needs, and how many requests at once fit into what there is.
+"""How much shared memory (/dev/shm) a server needs, and how many concurrent requests fit into a given amount.
 
-Triton's Python backend passes every tensor between processes through it. Each model has a part of its own,
-which grows with what is under way and never shrinks.
+Triton's Python backend passes every tensor between processes through shared memory. Each model has its own
+pool, which grows with the tensors in flight and never shrinks.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from vitrine.errors import Unavailable
 from vitrine_orchestrator.manifest import read_manifest, versions
 from vitrine_orchestrator.stages import SIZES, Tensor, networks, numpy_dtype, stage
 
-AT_WORK = stage("try_on").in_flight  # try-ons
+MAX_ACTIVE = stage("try_on").in_flight  # concurrent try-ons
 FOLDER = Path("/dev/shm")
-FULL = "shared memory pool"  # in Triton's sentence (2.51) for a part that cannot grow
+FULL = "shared memory pool"  # part of Triton's error (2.51) for a pool that cannot grow
 
 MIB = 2**20
-PART = MIB  # of each model before its first request
-PHOTO = 5 * MIB  # an encoded picture as a phone takes it
-PHOTO_COPIES = 3  # in the parts of try_on and prepare_person, and the answer
-SPARE = 2  # a part is this much larger than what is in it at one time
-WARM = 3  # the same for a network's warm-up, and for the first try-on
-ENDS = 2  # each call is in the part of the caller and in that of the called
+POOL_BYTES = MIB  # the pool of each model before its first request
+PHOTO_BYTES = 5 * MIB  # an encoded picture of a phone
+PHOTO_COPIES = 3  # in the pools of try_on and prepare_person, and in the answer
+POOL_GROWTH = 2  # a pool is this many times as large as the tensors in it
+WARM_UP_GROWTH = 3  # the same for a network's warm-up and for the first try-on
+POOLS_PER_CALL = 2  # each call is in the pool of the caller and in that of the called model
 
-# The pictures of the checkpoint's size in one try-on: person and its body, garment, result.
+# The pictures at the checkpoint's size in one try-on: person, body parts, garment, result.
 PICTURES = 4
 PERSON_NETWORKS = ("pose", "parsing_atr", "parsing_lip", "densepose", "image_encoder")
 
@@ -40,19 +40,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Need:
-    """What a server's models take of shared memory, in bytes."""
+    """The shared memory that a server's models need, in bytes."""
 
-    start: int  # loaded and warm
-    least: int  # and with one try-on of a small picture: with less the server would be of no use
-    try_on: int  # more for each try-on under way, photo included
+    start: int  # all models loaded and warmed up
+    least: int  # start, and one try-on of a small picture; with less the server cannot answer any
+    try_on: int  # for each concurrent try-on, including the caller's photo
 
-    def of(self, at_once: int) -> int:
-        """With so many try-ons under way."""
-        return self.start + at_once * self.try_on
+    def of(self, active: int) -> int:
+        """The need with that many concurrent try-ons."""
+        return self.start + active * self.try_on
 
-    def fitting(self, there: int) -> int:
-        """How many try-ons at once fit into `there` bytes: 0 to AT_WORK."""
-        return max(0, min(AT_WORK, (there - self.start) // self.try_on))
+    def fitting(self, free: int) -> int:
+        """How many concurrent try-ons fit into `free` bytes: 0 to MAX_ACTIVE."""
+        return max(0, min(MAX_ACTIVE, (free - self.start) // self.try_on))
 
 
 def need(models: Iterable[str], height: int, width: int) -> Need:
@@ -64,9 +64,10 @@ def need(models: Iterable[str], height: int, width: int) -> Need:
              + 3 · 5 MiB for the caller's photo
     """
     inputs = {row.name: sum(map(_bytes, row.inputs)) for row in networks()}
-    start = sum(max(PART, WARM * inputs.get(name, 0)) for name in models)
+    start = sum(max(POOL_BYTES, WARM_UP_GROWTH * inputs.get(name, 0)) for name in models)
     calls = sum(inputs[name] for name in PERSON_NETWORKS) + PICTURES * 3 * height * width * 4
-    return Need(start, start + WARM * calls, ENDS * SPARE * calls + PHOTO_COPIES * PHOTO)
+    per_try_on = POOLS_PER_CALL * POOL_GROWTH * calls + PHOTO_COPIES * PHOTO_BYTES
+    return Need(start, start + WARM_UP_GROWTH * calls, per_try_on)
 
 
 def need_of(repository: Path, models: Sequence[str]) -> Need:
@@ -75,35 +76,35 @@ def need_of(repository: Path, models: Sequence[str]) -> Need:
 
 
 def picture_size(repository: Path) -> tuple[int, int]:
-    """Height and width of the newest release's pictures; the small checkpoint's where no manifest says."""
+    """Picture height and width of the newest release; the paper-doll checkpoint's without a manifest."""
     if found := versions(repository, "try_on"):
         try:
             manifest = read_manifest(repository / "try_on" / str(found[-1]))
             return int(manifest.facts["height"]), int(manifest.facts["width"])
         except (Unavailable, KeyError, ValueError):
-            pass  # Triton will say what is wrong with it
+            pass  # Triton will report what is wrong with the manifest
     return SIZES["height"].doll, SIZES["width"].doll
 
 
 def free_bytes(folder: Path = FOLDER) -> int:
-    """What is free in shared memory."""
-    there = os.statvfs(folder)
-    return there.f_bavail * there.f_frsize
+    """The free bytes of shared memory."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
 
 
-def complaint(needed: Need, there: int) -> str | None:
-    """What to say of a server that has `there` bytes and may need more; None when they are enough."""
-    if there >= needed.of(AT_WORK):
+def shortage(needed: Need, free: int) -> str | None:
+    """The warning for a server with `free` bytes that may need more; None when they are enough."""
+    if free >= needed.of(MAX_ACTIVE):
         return None
     how = (
         "give it more (docker run --shm-size, shm_size in compose, an emptyDir of medium Memory at /dev/shm)"
     )
-    if there < needed.least:
-        return f"/dev/shm has {_mib(there)} free, one try-on at a time needs {_mib(needed.least)}: {how}"
+    if free < needed.least:
+        return f"/dev/shm has {_mib(free)} free, one try-on at a time needs {_mib(needed.least)}: {how}"
     return (
-        f"/dev/shm (shared memory) has {_mib(there)} free, {AT_WORK} try-ons at once need "
-        f"{_mib(needed.of(AT_WORK))}: each model works on at most {max(1, needed.fitting(there))} at once, "
-        f"and a request that finds no room is refused as busy. To serve more at once {how}"
+        f"/dev/shm (shared memory) has {_mib(free)} free, {MAX_ACTIVE} try-ons at once need "
+        f"{_mib(needed.of(MAX_ACTIVE))}: each model works on at most {max(1, needed.fitting(free))} "
+        f"at once, and a request that finds no room is refused as busy. To serve more at once {how}"
     )
 
 
@@ -116,25 +117,25 @@ def _mib(count: int) -> str:
     return f"{count / MIB:.0f} MiB"
 
 
-def at_once(repository: Path, models: Sequence[str], there: int) -> int:
-    """How many requests at once each model may work on with `there` bytes; 0: as many as its config says.
+def at_once(repository: Path, models: Sequence[str], free: int) -> int:
+    """How many concurrent requests each model may serve with `free` bytes; 0: as many as its config says.
 
-    Logs a warning where that is a limit; raises Unavailable where not even one try-on fits.
+    Logs a warning when the memory is the limit; raises Unavailable when not even one try-on fits.
     """
     if "try_on" not in models:
-        return 0  # not the project's models: their need is not known
+        return 0  # these are not the project's models, and their need is not known
     needed = need_of(repository, models)
-    said = complaint(needed, there)
-    if said is None:
+    warning = shortage(needed, free)
+    if warning is None:
         return 0
-    if there < needed.least:
-        raise Unavailable(said)
-    logger.warning("%s", said)
-    return max(1, needed.fitting(there))
+    if free < needed.least:
+        raise Unavailable(warning)
+    logger.warning("%s", warning)
+    return max(1, needed.fitting(free))
 
 
 def main() -> int:
-    """For docker/serve.sh: print `at_once` of the repository named on the command line."""
+    """Print `at_once` for the repository named on the command line; docker/serve.sh calls this."""
     repository = Path(sys.argv[1])
     models = [path.parent.name for path in repository.glob("*/config.pbtxt")]
     try:

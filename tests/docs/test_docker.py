@@ -11,14 +11,14 @@ import pytest
 import yaml
 from vitrine_orchestrator.configs import PROFILES
 from vitrine_orchestrator.embedded.ports import USUAL
-from vitrine_orchestrator.shared_memory import AT_WORK, need
+from vitrine_orchestrator.shared_memory import MAX_ACTIVE, need
 from vitrine_orchestrator.stages import SIZES, STAGES
 
 DOCKER = Path(__file__).parents[2] / "docker"
 YAMLS = sorted(DOCKER.rglob("*.yaml"))
 DOCKERFILES = sorted(DOCKER.glob("Dockerfile*[!e]"))  # not the .dockerignore files
 PORTS = {"http": USUAL.http, "grpc": USUAL.grpc, "metrics": USUAL.metrics}
-FULL_NEED = need([row.name for row in STAGES], SIZES["height"].full, SIZES["width"].full).of(AT_WORK)
+FULL_NEED = need([row.name for row in STAGES], SIZES["height"].full, SIZES["width"].full).of(MAX_ACTIVE)
 RESTRICTED = {"model-repository", "model-config", "shared-memory", "statistics", "trace", "logging"}
 
 

@@ -19,7 +19,7 @@ from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.try_on.denoise_request import JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.try_on.garment_cache import GarmentCache
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments
+from vitrine_orchestrator.try_on.garment_rows import GarmentNames, GarmentRows
 
 pytestmark = pytest.mark.timeout(900)  # four graphs are exported first
 
@@ -75,7 +75,7 @@ def request(seed, scheduler, steps, guidance):
 
 def served(engine, requests):
     """The jobs after running together, the last joining one step late."""
-    garments = Garments(engine, GarmentCache(10**8), 4)
+    garments = GarmentRows(engine, GarmentCache(10**8), 4)
     batcher = Batcher(engine, garments, GarmentNames(), Counters(), lambda: 0.0)
     jobs = [Job(one, str(index), 0.0) for index, one in enumerate(requests)]
     batcher.joining = jobs[:-1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest
-from vitrine_orchestrator.person.choice import Choice, by_size, chosen, only_theirs
+from vitrine_orchestrator.person.choice import Choice, by_size, chosen, without_others
 from vitrine_orchestrator.person.pose import between_bars
 
 
@@ -49,10 +49,10 @@ def test_nobody_there_is_a_bad_request(people, choice, said):
 def test_pixels_belong_to_the_nearest_person():
     """The others' become background; a speck takes none, a single person has all."""
     labels = np.full((100, 100), 4, np.uint8)
-    assert only_theirs(labels, PEOPLE, 1)[60, 20] == 4
-    assert only_theirs(labels, PEOPLE, 1)[60, 75] == 0
-    assert (only_theirs(labels, [LARGE, SPECK], 0) == labels).all()
-    assert only_theirs(labels, [LARGE], 0) is labels
+    assert without_others(labels, PEOPLE, 1)[60, 20] == 4
+    assert without_others(labels, PEOPLE, 1)[60, 75] == 0
+    assert (without_others(labels, [LARGE, SPECK], 0) == labels).all()
+    assert without_others(labels, [LARGE], 0) is labels
 
 
 @pytest.mark.parametrize(

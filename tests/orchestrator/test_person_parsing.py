@@ -50,8 +50,8 @@ def test_the_merged_map_is_the_released_one():
 def test_one_matrix_for_each_side_equals_interpolating_and_warping(size, width, height):
     """The short way from logits to the picture gives the labels of the long one, for any shape of picture."""
     logits = np.random.default_rng(3).normal(size=(4, 30, 30)).astype(np.float32)
-    reads = parsing._reads(logits.shape[1:], size, width, height)
-    quick = parsing._winners(logits, *reads, EVERYWHERE)
+    reads = parsing._read_matrices(logits.shape[1:], size, width, height)
+    quick = parsing._largest_channels(logits, *reads, EVERYWHERE)
     assert (quick != slowly_warped(logits, size, width, height)).mean() < 1e-3
 
 
@@ -65,9 +65,13 @@ def test_pixels_that_are_left_out_are_background(rows):
     atr[0, away] = 9  # background
     atr[Label.FACE, rows, 10:20] += 3
     expected = parsing._without_small_holes(
-        parsing._winners(atr, *parsing._reads((30, 30), parsing.ATR_SIZE, 384, 512), EVERYWHERE)
+        parsing._largest_channels(
+            atr, *parsing._read_matrices((30, 30), parsing.ATR_SIZE, 384, 512), EVERYWHERE
+        )
     )
-    face = parsing._winners(lip, *parsing._reads((30, 30), parsing.LIP_SIZE, 384, 512), EVERYWHERE)
+    face = parsing._largest_channels(
+        lip, *parsing._read_matrices((30, 30), parsing.LIP_SIZE, 384, 512), EVERYWHERE
+    )
     expected[(expected == Label.FACE) & (face != parsing.LIP_FACE)] = Label.NECK
     np.testing.assert_array_equal(parsing.merged_labels(atr, lip, 384, 512), expected)
 

@@ -8,8 +8,13 @@ from vitrine.errors import NotFound
 from vitrine_orchestrator.cache.key import EVERYTHING, owner
 from vitrine_orchestrator.cache.open_cache import CacheSettings, open_cache
 from vitrine_orchestrator.pipeline.request_context import read_report, report_array, text_array
-from vitrine_orchestrator.try_on.cached_answers import KnownAnswers, open_answers
-from vitrine_orchestrator.try_on.prepared_items import Item, content_array, recalled, recipe_of
+from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
+from vitrine_orchestrator.try_on.prepared_items import (
+    PreparedItem,
+    content_array,
+    get_or_prepare,
+    recipe_digest,
+)
 
 PIPELINE = "0" * 64
 SHOWN = {"person": "mask_latent", "garment": "garment_latents", "text": "prompt_embeds"}
@@ -43,7 +48,7 @@ class PrepareModels:
         known = inputs[f"{what}_id"][0].decode() if f"{what}_id" in inputs else None
         category = inputs["category"][0].decode() if what == "person" else what
         kind = "content" if what == "text" else what
-        item = Item(category, recipe_of(name, PIPELINE), content, kind, known)
+        item = PreparedItem(category, recipe_digest(name, PIPELINE), content, kind, known)
 
         async def make():
             if content is None:
@@ -51,7 +56,7 @@ class PrepareModels:
             number = np.frombuffer(bytes.fromhex(content), np.uint8).astype(np.float32)
             return {SHOWN[what]: number} | content_array(content)
 
-        arrays, source = await recalled(self.cache.memo, item, make)
+        arrays, source = await get_or_prepare(self.cache.memo, item, make)
         key = {f"{what}_key": text_array(item.key.digest)}
         return arrays | key | {"report": report_array({"networks": 1.0}, {what: source})}
 
@@ -61,7 +66,7 @@ class Served:
 
     def __init__(self, settings):
         self.models, self.kept, self.found = PrepareModels(settings), open_answers(settings), []
-        self.stages = KnownAnswers(self.models, self.kept, PIPELINE, self.found.append)
+        self.stages = CachedAnswers(self.models, self.kept, PIPELINE, self.found.append)
 
     async def person(self, number=None, person_id=None, category="upper_body"):
         asked = {"category": texts(category), "crop": texts("squash")}

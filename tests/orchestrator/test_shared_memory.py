@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from vitrine.errors import Busy, Unavailable
 from vitrine_orchestrator.adapters.sending import has_room, send_last, size
-from vitrine_orchestrator.shared_memory import AT_WORK, MIB, at_once, complaint, need
+from vitrine_orchestrator.shared_memory import MAX_ACTIVE, MIB, at_once, need, shortage
 from vitrine_orchestrator.stages import STAGES
 
 MODELS = [row.name for row in STAGES]
@@ -24,7 +24,7 @@ def test_larger_pictures_need_more():
     """The released checkpoint's, for all try-ons that are taken: the containers give 4 GiB."""
     large = need(MODELS, 1024, 768)
     assert large.start == SMALL.start
-    assert 2 * 2**30 < large.of(AT_WORK) < 4 * 2**30
+    assert 2 * 2**30 < large.of(MAX_ACTIVE) < 4 * 2**30
 
 
 @pytest.mark.parametrize(("mib", "most"), [(64, 1), (150, 2), (400, 7), (4000, 0)])
@@ -40,7 +40,7 @@ def test_too_little_for_one_try_on_is_refused_with_what_to_do(tmp_path):
         Unavailable, match=r"/dev/shm has 48 MiB free, one try-on at a time needs \d+ MiB: give it"
     ):
         at_once(tmp_path, MODELS, 48 * MIB)
-    assert complaint(SMALL, SMALL.of(AT_WORK)) is None
+    assert shortage(SMALL, SMALL.of(MAX_ACTIVE)) is None
 
 
 def test_other_models_are_not_judged(tmp_path):

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
-from vitrine_orchestrator.cores.turn_lock import NoTurns, Turns, open_turns
+from vitrine_orchestrator.cores.turn_lock import NoTurnLock, TurnLock, open_turn_lock
 
 COMPUTES = """
 import sys, time
 from pathlib import Path
-from vitrine_orchestrator.cores.turn_lock import Turns
-turns = Turns(Path(sys.argv[1]))
+from vitrine_orchestrator.cores.turn_lock import TurnLock
+turns = TurnLock(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
     with turns.taken() as mine:
         began = time.monotonic_ns()
@@ -53,7 +53,7 @@ def test_two_processes_never_compute_at_once(tmp_path):
 
 def test_a_process_that_dies_lets_the_turn_go(tmp_path):
     """Killed in the middle of a call."""
-    turns = Turns(tmp_path / "turns")
+    turns = TurnLock(tmp_path / "turns")
     with computing(tmp_path / "turns", 1, 1000) as other:
         other.stdout.readline()
     began = time.monotonic()
@@ -64,7 +64,7 @@ def test_a_process_that_dies_lets_the_turn_go(tmp_path):
 
 def test_one_that_hangs_is_waited_for_once(tmp_path):
     """Then everybody goes on without turns, until it lets go: then there are turns again."""
-    turns = Turns(tmp_path / "turns", patience_s=0.3)
+    turns = TurnLock(tmp_path / "turns", max_wait_s=0.3)
     with computing(tmp_path / "turns", 1, 1000) as other:
         other.stdout.readline()
         began = time.monotonic()
@@ -78,16 +78,16 @@ def test_one_that_hangs_is_waited_for_once(tmp_path):
                 break
         time.sleep(0.01)
     assert mine
-    with Turns(tmp_path / "turns").taken() as theirs:  # the turn that came late was given back
+    with TurnLock(tmp_path / "turns").taken() as theirs:  # the turn that came late was given back
         assert theirs
 
 
 def test_an_error_gives_the_turn_back(tmp_path):
     """The next call has it."""
-    turns = Turns(tmp_path / "turns")
+    turns = TurnLock(tmp_path / "turns")
     with pytest.raises(RuntimeError), turns.taken():
         raise RuntimeError("the network failed")
-    with Turns(tmp_path / "turns").taken() as mine:
+    with TurnLock(tmp_path / "turns").taken() as mine:
         assert mine
 
 
@@ -106,19 +106,19 @@ def test_there_are_turns_where_few_cores_are_shared(tmp_path, monkeypatch, setti
     """In the folder that the server's models share, on two to four cores, unless they are turned off."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed)
     given = {"VITRINE_CACHE_FOLDER": str(tmp_path / "cache")} | settings
-    opened = open_turns({name: value for name, value in given.items() if value is not None})
-    assert isinstance(opened, Turns if turns else NoTurns)
+    opened = open_turn_lock({name: value for name, value in given.items() if value is not None})
+    assert isinstance(opened, TurnLock if turns else NoTurnLock)
 
 
 def test_who_has_other_cores_has_another_turn(tmp_path, monkeypatch):
     """A container beside this one, on cores of its own, does not wait."""
     given = {"VITRINE_CACHE_FOLDER": str(tmp_path)}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    ours, same = open_turns(given), open_turns(given)
+    ours, same = open_turn_lock(given), open_turn_lock(given)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 3})
-    with ours.taken() as mine, open_turns(given).taken() as theirs:
+    with ours.taken() as mine, open_turn_lock(given).taken() as theirs:
         assert (mine, theirs) == (True, True)
-        same._patience_s = 0.05
+        same._max_wait_s = 0.05
         with same.taken() as third:
             assert not third
 
@@ -133,12 +133,12 @@ def test_a_folder_that_cannot_be_used_is_gone_without(tmp_path, monkeypatch, pla
         (tmp_path / "cache" / name).symlink_to(tmp_path / "elsewhere")
     else:
         (tmp_path / "cache").write_text("")
-    opened = open_turns({"VITRINE_CACHE_FOLDER": str(tmp_path / "cache")})
+    opened = open_turn_lock({"VITRINE_CACHE_FOLDER": str(tmp_path / "cache")})
     with opened.taken() as mine:
         assert not mine
     assert not (tmp_path / "elsewhere").exists()
 
 
 def _names(folder):
-    open_turns({"VITRINE_CACHE_FOLDER": str(folder)})
+    open_turn_lock({"VITRINE_CACHE_FOLDER": str(folder)})
     return [path.name for path in folder.iterdir()]

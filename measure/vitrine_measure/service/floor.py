@@ -84,7 +84,7 @@ class Floor:
 
         shares = self._lanes.shares(rows)
         session = self._lane if len(shares) > 1 else self._decoder
-        return _seconds(lambda: self._lanes.at_once(share, shares))
+        return _seconds(lambda: self._lanes.run_all(share, shares))
 
     @cached_property
     def best(self) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from vitrine_orchestrator.adapters.metrics import (
 )
 from vitrine_orchestrator.adapters.programs import PROGRAMS, open_program
 from vitrine_orchestrator.adapters.service import METRICS_S, Outputs, Send, Service
-from vitrine_orchestrator.batching.denoise_model import Front
+from vitrine_orchestrator.batching.denoise_model import DenoiseModel
 from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
@@ -36,7 +36,7 @@ def open_front(
     provider: str = "cpu",
     device_id: int = 0,
     in_flight: int = stage("denoise").in_flight,
-) -> Front:
+) -> DenoiseModel:
     """Open the denoise model of a version folder, without Triton.
 
     Raises Unavailable for a missing graph, UnsupportedScheduler for a scheduler that is not implemented.
@@ -48,7 +48,7 @@ def open_front(
         call_rows=settings.denoise_call_rows,
         max_running=settings.denoise_max_running,
     )
-    return Front(DenoiseService({manifest.family: program}, limits))
+    return DenoiseModel(DenoiseService({manifest.family: program}, limits))
 
 
 def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
@@ -67,7 +67,7 @@ def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
     return serve_front(front, config["name"], pb_utils)
 
 
-def serve_front(front: Front, name: str, pb_utils: Any) -> Service:
+def serve_front(front: DenoiseModel, name: str, pb_utils: Any) -> Service:
     """Answer the requests of model `name` with `front`; publish its counters and those of its programs."""
     programs = front.service.programs
     own = {family: PROGRAMS[family].figures for family in programs if family in PROGRAMS}

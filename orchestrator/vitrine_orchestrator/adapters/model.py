@@ -22,7 +22,7 @@ from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
 from vitrine_orchestrator.try_on.cache_rows import LIMITS, MODELS
-from vitrine_orchestrator.try_on.cached_answers import KnownAnswers, open_answers
+from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
 from vitrine_orchestrator.try_on.context import TryOnContext
 
 Caches = Literal["values", "answers"]
@@ -90,7 +90,7 @@ def with_cached_answers(handler: Handler, cache: Cache, digest: str, metrics: Me
         metrics.add("vitrine_sources_total", kind=kind, source="memory")
 
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
-        return await handler(KnownAnswers(stages, cache, digest, found), inputs, send)
+        return await handler(CachedAnswers(stages, cache, digest, found), inputs, send)
 
     return answer
 

@@ -1,1 +1,1 @@
-"""In-flight batching of denoising steps for every family: jobs, their queue, the thread that owns them."""
+"""In-flight batching of denoising steps for every family: jobs, their queue and the thread that runs them."""

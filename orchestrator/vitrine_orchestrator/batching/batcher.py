@@ -17,8 +17,8 @@ from vitrine_orchestrator.sampling.schedule import advance
 
 logger = logging.getLogger(__name__)
 
-ROWS_A_LANE = 4  # more in a call cost as much a row, and let newcomers wait longer
-STRETCH = 2  # a job should have ended after so many calls as it has steps, times this
+ROWS_PER_LANE = 4  # larger calls are no cheaper per row and make new jobs wait longer
+CALLS_PER_STEP = 2  # a job's deadline in calls is its number of steps times this
 
 
 class Batcher:
@@ -27,22 +27,22 @@ class Batcher:
     def __init__(
         self, program: Program, counters: Counters, clock: Callable[[], float], call_rows: int = 0
     ) -> None:
-        """`call_rows`: the most jobs in one call; 0: any number, or ROWS_A_LANE for each of several lanes.
+        """`call_rows`: most jobs in one call. 0: ROWS_PER_LANE for each lane, or no limit with one lane.
 
-        The program's own limit holds as well.
+        The program's own limit applies as well.
         """
         self._program, self._counters, self._clock = program, counters, clock
-        usual = ROWS_A_LANE * program.lanes if program.lanes > 1 else sys.maxsize
+        usual = ROWS_PER_LANE * program.lanes if program.lanes > 1 else sys.maxsize
         self._call_rows = min(call_rows or usual, program.most or sys.maxsize)
-        self.joining: list[Job] = []  # take part from the next step on
+        self.joining: list[Job] = []  # jobs that run from the next step on
         self.running: list[Job] = []
-        self._calls = 0  # so far
+        self._calls = 0  # steps so far
 
     def __len__(self) -> int:
         return len(self.running) + len(self.joining)
 
     def step(self) -> list[Job]:
-        """Move the running jobs whose turn it is one step on; return the jobs that left."""
+        """Compute one step of the jobs that are due; return the jobs that left."""
         left = self._leave()
         self._join()
         self._calls += 1
@@ -55,28 +55,28 @@ class Batcher:
         return left + self._leave()
 
     def clear(self) -> list[Job]:
-        """Take every job out."""
+        """Remove and return all jobs."""
         jobs = self.running + self.joining
         for job in self.running:
-            self._let_go(job)
+            self._release(job)
         self.running, self.joining = [], []
         return jobs
 
     def _leave(self) -> list[Job]:
-        """Take out the jobs that are over, or that their callers gave up."""
+        """Remove and return the jobs that ended, were cancelled or passed their deadline."""
         now = self._clock()
         jobs = self.running + self.joining
         for job in jobs:
             job.give_up_if_due(now)
         for job in self.running:
             if job.over:
-                self._let_go(job)
+                self._release(job)
         self.running = [job for job in self.running if not job.over]
         self.joining = [job for job in self.joining if not job.over]
         return [job for job in jobs if job.over]
 
-    def _let_go(self, job: Job) -> None:
-        """Have the program give back what the job held."""
+    def _release(self, job: Job) -> None:
+        """Let the program release the job's state."""
         try:
             self._program.leave(job)
         except Exception:
@@ -84,14 +84,14 @@ class Batcher:
         job.held = None
 
     def _join(self) -> None:
-        """Compute the newcomers' conditioning in one call."""
+        """Start the joining jobs and compute their conditioning in one call."""
         jobs, self.joining = self.joining, []
         if not jobs:
             return
         now = self._clock()
         for job in jobs:
             job.start(now)
-            job.target = self._calls + STRETCH * job.steps
+            job.target = self._calls + CALLS_PER_STEP * job.steps
         self.running += jobs
         try:
             self._program.join(jobs)
@@ -109,12 +109,12 @@ class Batcher:
             _fail(jobs, f"the {self._program.shares} could not be computed")
 
     def _due(self) -> list[Job]:
-        """The jobs of the coming call, at most `call_rows`: newcomers, then those that should end first.
+        """The jobs of the next call, at most `call_rows`: new jobs, then those with the earliest deadline.
 
-        When a job should end depends on its own length, so equal jobs go in the order in which they came,
-        a short one passes long ones, and none is passed for ever (earliest deadline first; Liu and Layland,
-        1973). Of an odd rest that would leave a lane without work, one waits for the next call: three jobs on
-        two lanes move on two at a time, and all three sooner than in calls of three.
+        A job's deadline grows with its own number of steps. So jobs of equal length run in their order of
+        arrival, a short job overtakes long ones, and no job is overtaken for ever (earliest deadline first;
+        Liu and Layland, 1973). A call takes a multiple of `lanes` jobs, so that no lane idles; the rest wait
+        for the next call. Three jobs on two lanes thus end sooner than in calls of three.
         """
         count, lanes = min(len(self.running), self._call_rows), self._program.lanes
         if count > lanes:
@@ -133,17 +133,17 @@ class Batcher:
         noise = np.zeros_like(latents)
         for index, job in enumerate(jobs):
             noise[index] = job.noise()
-        onward, clean = advance(table, latents, output, noise)
-        sound = np.isfinite(onward).all(axis=tuple(range(1, onward.ndim)))
+        next_latents, clean = advance(table, latents, output, noise)
+        finite = np.isfinite(next_latents).all(axis=tuple(range(1, next_latents.ndim)))
         for index, job in enumerate(jobs):
             job.rows += len(jobs)
-            if sound[index]:
-                job.moved(onward[index], clean[index])
+            if finite[index]:
+                job.finish_step(next_latents[index], clean[index])
             else:
-                _spoil(job)
+                _fail_as_not_finite(job)
 
     def _predicted(self, jobs: list[Job], shape: tuple[int, ...]) -> np.ndarray | None:
-        """The program's answer; None when it failed, and the jobs of the call with it."""
+        """The program's prediction; None when it failed, and then the jobs of the call have failed too."""
         began = self._clock()
         try:
             output = self._program.predict(jobs)
@@ -158,7 +158,7 @@ class Batcher:
             self._counters.call(len(jobs), self._clock() - began)
 
     def _timed(self, part: str, work: Callable[[], Any]) -> Any:
-        """Run `work` and add its seconds to every running job's `part`: jobs that are not due wait for it."""
+        """Run `work` and add its seconds to `part` of every running job: jobs not due wait for it too."""
         jobs, began = self.running, self._clock()
         try:
             return work()
@@ -173,7 +173,7 @@ def _fail(jobs: Sequence[Job], message: str) -> None:
         job.error = StageFailed("denoise", message)
 
 
-def _spoil(job: Job) -> None:
+def _fail_as_not_finite(job: Job) -> None:
     job.spoilt = True
     message = f"step {job.step + 1} of {job.steps} gave numbers that are not finite"
     job.error = StageFailed("denoise", message)

@@ -1,4 +1,4 @@
-"""Jobs of all groups: which of them enter, and which group the next step is of."""
+"""Schedules the jobs of all groups: which jobs start, and which group computes the next step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vitrine_orchestrator.batching.program import Program
 logger = logging.getLogger(__name__)
 
 
-class Rotation:
-    """One batcher for each family and group, served in turn; waiting jobs enter in their order."""
+class GroupScheduler:
+    """One batcher for each family and group, in round-robin order; waiting jobs start in order of arrival."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Rotation:
         max_rows: int,
         max_running: int,
     ) -> None:
-        """`programs` by family; at most `max_rows` of one group and `max_running` of all hold a place."""
+        """`programs` by family. At most `max_rows` jobs of one group and `max_running` jobs in all run."""
         self._programs, self._new_batcher = programs, new_batcher
         self._max_rows, self._max_running = max_rows, max_running
         self._batchers: OrderedDict[Hashable, Batcher] = OrderedDict()
@@ -33,11 +33,11 @@ class Rotation:
 
     @property
     def running(self) -> int:
-        """Jobs that hold a place."""
+        """The number of running jobs."""
         return sum(len(batcher) for batcher in self._batchers.values())
 
     def step(self, now: float) -> list[Job]:
-        """Let jobs in, move those of the next group one step on, and return the jobs that left."""
+        """Start waiting jobs, compute one step of the next group, and return the jobs that left."""
         left = self._admit(now)
         if self._batchers:
             group, batcher = next(iter(self._batchers.items()))
@@ -50,23 +50,23 @@ class Rotation:
         return left
 
     def _admit(self, now: float) -> list[Job]:
-        """Give places to waiting jobs, first come first served among those whose group has room."""
-        left, kept, running = [], [], self.running
+        """Start waiting jobs in order of arrival, passing over those whose group is full."""
+        left, still_waiting, running = [], [], self.running
         for _ in range(len(self.waiting)):
             job = self.waiting.popleft()
             job.give_up_if_due(now)
             group = self._group(job)
             if job.over:
                 left.append(job)
-            elif running < self._max_running and self._enter(job, group):
+            elif running < self._max_running and self._start(job, group):
                 running += 1
             else:
-                kept.append(job)
-        self.waiting.extendleft(reversed(kept))
+                still_waiting.append(job)
+        self.waiting.extendleft(reversed(still_waiting))
         return left
 
     def _group(self, job: Job) -> Hashable:
-        """The job's family and its group there; a program that cannot say fails the job."""
+        """The job's family and its group there; the job fails when its program raises an error."""
         try:
             return job.request.family, self._programs[job.request.family].group(job)
         except Exception:
@@ -74,7 +74,7 @@ class Rotation:
             job.error = job.error or StageFailed("denoise", "the job could not be placed")
             return None
 
-    def _enter(self, job: Job, group: Hashable) -> bool:
+    def _start(self, job: Job, group: Hashable) -> bool:
         if group not in self._batchers:
             self._batchers[group] = self._new_batcher(self._programs[job.request.family])
         if len(self._batchers[group]) >= self._max_rows:
@@ -83,7 +83,7 @@ class Rotation:
         return True
 
     def clear(self) -> list[Job]:
-        """Take every job out, waiting and running."""
+        """Remove and return all jobs, waiting and running."""
         jobs = list(self.waiting)
         for batcher in self._batchers.values():
             jobs += batcher.clear()

@@ -1,4 +1,4 @@
-"""One denoising job on its way from noise to latents."""
+"""One denoising job: its request, its state and its report."""
 
 from __future__ import annotations
 
@@ -17,68 +17,68 @@ State = Literal["waiting", "running", "done", "failed"]
 
 
 class Request(Protocol):
-    """What the batcher reads of a request, whatever family it is of. It does not change."""
+    """What the batcher reads of a request of any family. A request is immutable."""
 
     @property
     def family(self) -> str:
-        """Which program computes it."""
+        """The family, which names the program that computes the job."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the state that goes from noise to the result, without a row axis."""
+        """The shape of the latents, without a row axis."""
 
     @property
     def seed(self) -> int:
-        """Of the noise, 0 … 2⁶⁴ − 1."""
+        """The seed of the noise, 0 … 2⁶⁴ − 1."""
 
     @property
     def scheduler(self) -> str:
-        """The caller's word for the schedule, for the report."""
+        """The caller's name of the scheduler, for the report."""
 
     @property
     def schedule(self) -> Schedule:
-        """The steps."""
+        """The timesteps and coefficients of all steps."""
 
     @property
     def clean(self) -> np.ndarray | None:
-        """The clean state that the job starts from, float32 of `shape`; None: it starts from noise alone."""
+        """The clean latents that the job starts from, float32 of `shape`; None: it starts from noise only."""
 
     @property
     def job(self) -> str | None:
-        """The caller's name of the job, to watch or cancel it."""
+        """The caller's name of the job, to poll or cancel it."""
 
 
 @dataclass(eq=False)
 class Job:
-    """What a job asks and how far it has come. Only the loop's thread changes it, except for `cancelled`."""
+    """A job's request and state. Only the loop's thread changes it, except for `cancelled`."""
 
     request: Request
     name: str
-    submitted: float  # seconds of the service's clock, like all times here
-    deadline: float = float("inf")  # later than this it is given up
+    submitted: float  # seconds of the service's clock, as are all times here
+    deadline: float = float("inf")  # after this time the job fails
     cancelled: bool = False  # any thread may set it; the job leaves before the next step
-    held: Any = None  # what its program keeps for it from joining to leaving
+    held: Any = None  # the program's state of this job, from joining to leaving
     latents: np.ndarray = field(
         default_factory=lambda: np.empty(0, np.float32)
     )  # `request.shape` once started
     clean: np.ndarray | None = None  # the last step's estimate of the clean latents
     step: int = 0
-    target: int = 0  # by which of its batcher's calls it should have ended
+    target: int = 0  # its deadline as a number of its batcher's calls
     started: float | None = None
     ended: float | None = None
     error: VitrineError | None = None
     timings: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # seconds by part
-    spoilt: bool = False  # whether a step gave numbers that are not finite
-    rows: int = 0  # of all its steps' calls together
+    spoilt: bool = False  # whether a step gave NaN or infinity
+    rows: int = 0  # the sum of the rows of all its calls
 
     @property
     def steps(self) -> int:
-        """How many steps it takes in all."""
+        """The number of all its steps."""
         return self.request.schedule.steps
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """Waiting, running, done or failed."""
         if self.error:
             return "failed"
         if self.step == self.steps:
@@ -87,21 +87,21 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether it has its latents or its error."""
+        """Whether the job is done or failed."""
         return self.state in ("done", "failed")
 
     @property
     def timestep(self) -> float:
-        """What the network is told of the coming step."""
+        """The timestep of the next step, as the network takes it."""
         return float(self.request.schedule.timesteps[self.step])
 
     @property
     def row(self) -> np.ndarray:
-        """The schedule's coefficients of the coming step, (8,)."""
+        """The schedule's coefficients of the next step, (8,)."""
         return self.request.schedule.table[self.step]
 
     def start(self, now: float) -> None:
-        """Take a place: draw the first latents."""
+        """Begin to run: draw the initial latents."""
         schedule, clean = self.request.schedule, self.request.clean
         self.latents = initial_noise(self.request.seed, self.request.shape) * np.float32(
             schedule.initial_scale
@@ -112,18 +112,18 @@ class Job:
         self.timings["queue"] = now - self.submitted
 
     def noise(self) -> np.ndarray | float:
-        """The noise of the coming step, of the latents' shape; 0 where the scheduler adds none."""
+        """The noise of the next step, of the latents' shape; 0 where the scheduler adds none."""
         if not self.row[NEXT_NOISE]:
             return 0.0
         return step_noise(self.request.seed, self.step, self.request.shape)
 
-    def moved(self, latents: np.ndarray, clean: np.ndarray) -> None:
-        """One step on."""
+    def finish_step(self, latents: np.ndarray, clean: np.ndarray) -> None:
+        """Take over the latents after a step and its estimate of the clean latents."""
         self.latents, self.clean = latents, clean
         self.step += 1
 
     def give_up_if_due(self, now: float) -> None:
-        """Fail it when its caller has gone or its time has passed."""
+        """Fail the job when it was cancelled or its deadline has passed."""
         if self.over:
             return
         if self.cancelled:
@@ -140,7 +140,7 @@ class Job:
             )
 
     def report(self) -> dict[str, object]:
-        """What happened, for the caller: steps, scheduler, seconds by part, mean rows of its calls."""
+        """The job's report for the caller: steps, scheduler, seconds by part, mean rows of its calls."""
         total = (self.ended or self.submitted) - self.submitted
         timings = {name: round(seconds, 6) for name, seconds in self.timings.items()}
         return {
@@ -154,7 +154,7 @@ class Job:
 
 
 def network_inputs(jobs: Sequence[Job]) -> tuple[np.ndarray, np.ndarray]:
-    """What the networks get of jobs of one shape: scaled latents (R, *shape) and timesteps (R,), float32."""
+    """The networks' inputs for jobs of one shape: scaled latents (R, *shape), timesteps (R,), float32."""
     latents = np.stack([job.latents for job in jobs])
     scale = np.stack([job.row for job in jobs])[:, INPUT_SCALE].reshape(-1, *(1,) * (latents.ndim - 1))
     return (latents * scale).astype(np.float32), np.array([job.timestep for job in jobs], np.float32)

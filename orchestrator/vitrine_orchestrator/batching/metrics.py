@@ -1,4 +1,4 @@
-"""What a denoise instance counts, and the figures made of it."""
+"""The counters of a denoise instance, and the metrics that read them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any, Literal, NamedTuple
 
 @dataclass
 class Counters:
-    """Since the start, except for the gauges `waiting` and `running`.
+    """Totals since the start, and the gauges `waiting` and `running`.
 
-    The loop's thread writes, any thread may read.
+    Only the loop's thread writes; any thread may read.
     """
 
     calls: Counter[int] = field(default_factory=Counter)  # denoising calls by their rows
     step_s: float = 0.0  # seconds in those calls
     jobs: Counter[str] = field(default_factory=Counter)  # by outcome: done, or the error's word
-    queued: int = 0  # jobs that got a place
-    queue_s: float = 0.0  # seconds they waited for it
+    queued: int = 0  # jobs that started
+    queue_s: float = 0.0  # seconds that these jobs waited in the queue
     waiting: int = 0
     running: int = 0
 
     def call(self, rows: int, seconds: float) -> None:
-        """One denoising call."""
+        """Count one denoising call."""
         self.calls[rows] += 1
         self.step_s += seconds
 
 
 class Figure(NamedTuple):
-    """One metric family: `read` gives what it counts by the value of `label` ("" where it has none)."""
+    """One metric family: `read` returns its values by the value of `label` ("" without a label)."""
 
     name: str
     kind: Literal["COUNTER", "GAUGE"]

@@ -1,4 +1,4 @@
-"""What one family of networks does for the batcher."""
+"""The protocol that a family of networks implements for the batcher."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from vitrine_orchestrator.engine.rows import Arrays
 class Program(Protocol):
     """Computes the steps of one family's jobs.
 
-    One thread calls everything but `read`, which any thread may call. An error out of `join`, `share` or
-    `predict` fails the jobs of that call; a program may fail single jobs instead by setting their `error`.
+    One thread calls all methods except `read`, which any thread may call. An error raised by `join`, `share`
+    or `predict` fails the jobs of that call; to fail single jobs, a program sets their `error` instead.
     """
 
     @property
     def lanes(self) -> int:
-        """Jobs computed at the same time: calls of a multiple leave nothing idle. 1: any call does."""
+        """Jobs that are computed concurrently. Calls of a multiple of it leave no lane idle."""
 
     @property
     def most(self) -> int:
-        """The most jobs that one call takes; 0: no limit of the program's."""
+        """The most jobs in one call; 0: the program sets no limit."""
 
     @property
     def shares(self) -> str:
-        """The name, in reports, of the time spent in `share`; empty where jobs share nothing."""
+        """The name of the time spent in `share` in reports; empty when jobs share nothing."""
 
     def read(self, arrays: Arrays) -> Request:
         """The job that a request's arrays describe, checked; BadRequest names the input, rule and value."""
 
     def group(self, job: Job) -> Hashable:
-        """Jobs of equal groups may share a call.
+        """The group of the job; only jobs of equal groups share a call.
 
-        A job's group does not change, and jobs of one group have the same shape.
+        A job's group does not change, and jobs of one group have latents of the same shape.
         """
 
     def join(self, jobs: Sequence[Job]) -> None:
-        """Compute what each of these jobs needs once; `job.held` is the program's to keep it in."""
+        """Compute what each of these jobs needs once, and keep it in `job.held`."""
 
     def share(self, jobs: Sequence[Job]) -> None:
-        """Compute what the coming step of these jobs needs and later steps or other jobs use again."""
+        """Compute what these jobs' next step needs and what later steps or other jobs can use again."""
 
     def predict(self, jobs: Sequence[Job]) -> np.ndarray:
-        """The networks' answer to the coming step, guidance applied: float32 (R, *shape), a row each job.
+        """The networks' prediction for the next step with guidance applied: (R, *shape) float32, a row a job.
 
-        `network_inputs(jobs)` is what the networks see of the jobs.
+        `network_inputs(jobs)` are the networks' inputs.
         """
 
     def leave(self, job: Job) -> None:
-        """Give back what the job held. Called once for every job that was in a call of `join`.
+        """Release the job's state. Called once for every job that was in a call of `join`.
 
-        Where `job.spoilt`, what it shared with others may be what spoilt it, and is to be forgotten.
+        When `job.spoilt` is true, forget what the job shared with others: it may be the cause.
         """

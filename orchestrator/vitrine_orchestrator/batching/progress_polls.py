@@ -1,4 +1,4 @@
-"""Progress of jobs for those who ask: a long poll that answers when the job has passed a step, or ended."""
+"""Long polls of jobs' progress: a poll is answered when its job has passed a step or ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitrine_orchestrator.batching.job import Job, State
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job has come; times in seconds."""
+    """The progress of a job; times in seconds."""
 
     job: str
     state: State
@@ -26,7 +26,7 @@ class Progress:
     clean: np.ndarray | None  # (4, h, w), the estimate of the final latents; None before the first step
 
     def report(self) -> dict[str, object]:
-        """All but the latents, for JSON."""
+        """All fields except the latents, for JSON."""
         return {
             "job": self.job,
             "state": self.state,
@@ -37,74 +37,75 @@ class Progress:
         }
 
 
-Answer = Callable[[Progress | VitrineError], None]
+OnProgress = Callable[[Progress | VitrineError], None]
+"""Called once with the answer of a poll."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Watch:
+class _Poll:
     job: str
     after_step: int
     due: float
-    answer: Answer
+    answer: OnProgress
 
 
-class Watches:
-    """The watches that wait. An answer is called once, by the thread that finds it due."""
+class ProgressPolls:
+    """The polls that wait. The thread that calls `answer_due` calls their `answer`, once each."""
 
-    REMEMBERED = 256  # jobs that ended
+    MAX_ENDED = 256  # ended jobs whose progress is kept; then the oldest is forgotten
 
-    def __init__(self, clock: Callable[[], float], patience_s: float) -> None:
-        """A watch is answered after `patience_s` at the latest, with the progress until then."""
-        self._clock, self._patience_s = clock, patience_s
+    def __init__(self, clock: Callable[[], float], timeout_s: float) -> None:
+        """A poll is answered after `timeout_s` at the latest, with the progress so far."""
+        self._clock, self._timeout_s = clock, timeout_s
         self._lock = threading.Lock()
-        self._waiting: list[_Watch] = []
+        self._waiting: list[_Poll] = []
         self._live: dict[str, Job] = {}
         self._ended: OrderedDict[str, Progress] = OrderedDict()
 
     def began(self, job: Job) -> None:
-        """The job can be watched from now on."""
+        """Allow polls of the job from now on."""
         with self._lock:
             self._live[job.name] = job
 
     def ended(self, jobs: Iterable[Job]) -> None:
-        """The jobs have left; their last progress is remembered for a while."""
+        """Keep the last progress of jobs that have left, for later polls."""
         with self._lock:
             for job in jobs:
                 self._live.pop(job.name, None)
                 self._ended[job.name] = self._progress(job)
                 self._ended.move_to_end(job.name)
-            while len(self._ended) > self.REMEMBERED:
+            while len(self._ended) > self.MAX_ENDED:
                 self._ended.popitem(last=False)
 
-    def watch(self, job: str, after_step: int, answer: Answer) -> None:
-        """Answer once `job` has passed `after_step`; NotFound if no such job comes within the patience."""
+    def poll(self, job: str, after_step: int, answer: OnProgress) -> None:
+        """Answer when `job` has passed `after_step`; NotFound when no such job comes before the timeout."""
         with self._lock:
-            self._waiting.append(_Watch(job, after_step, self._clock() + self._patience_s, answer))
+            self._waiting.append(_Poll(job, after_step, self._clock() + self._timeout_s, answer))
 
     def next_due(self) -> float:
-        """When the first waiting watch runs out of patience; infinite when none waits."""
+        """The time at which the first waiting poll times out; infinite when none waits."""
         with self._lock:
-            return min((watch.due for watch in self._waiting), default=float("inf"))
+            return min((poll.due for poll in self._waiting), default=float("inf"))
 
     def answer_due(self) -> None:
-        """Answer every watch whose job has passed its step or ended, or whose patience is over."""
+        """Answer every poll whose job has passed its step or ended, and every poll that has timed out."""
         if not self._waiting:
             return
         with self._lock:
             now = self._clock()
-            due = [(watch, result) for watch in self._waiting if (result := self._result(watch, now))]
-            answered = {watch for watch, _ in due}
-            self._waiting = [watch for watch in self._waiting if watch not in answered]
-        for watch, result in due:
-            watch.answer(result)
+            due = [(poll, result) for poll in self._waiting if (result := self._result(poll, now))]
+            answered = {poll for poll, _ in due}
+            self._waiting = [poll for poll in self._waiting if poll not in answered]
+        for poll, result in due:
+            poll.answer(result)
 
-    def _result(self, watch: _Watch, now: float) -> Progress | VitrineError | None:
-        if job := self._live.get(watch.job):
-            ready = job.step > watch.after_step or now >= watch.due
+    def _result(self, poll: _Poll, now: float) -> Progress | VitrineError | None:
+        if job := self._live.get(poll.job):
+            ready = job.step > poll.after_step or now >= poll.due
             return self._progress(job) if ready else None
-        if ended := self._ended.get(watch.job):
+        if ended := self._ended.get(poll.job):
             return ended
-        return NotFound(f"no job is named {watch.job!r}") if now >= watch.due else None
+        return NotFound(f"no job is named {poll.job!r}") if now >= poll.due else None
 
     def _progress(self, job: Job) -> Progress:
         now = self._clock() if job.ended is None else job.ended

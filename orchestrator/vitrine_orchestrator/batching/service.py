@@ -1,4 +1,4 @@
-"""The thread that owns the loop: takes jobs from any thread, answers from another."""
+"""The service that runs jobs: any thread may submit them; the batching loop has a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from concurrent.futures import ThreadPoolExecutor
 from vitrine.errors import BadRequest, Busy, NotFound, StageFailed, Unavailable
 
 from vitrine_orchestrator.batching.batcher import Batcher
-from vitrine_orchestrator.batching.group_scheduler import Rotation
+from vitrine_orchestrator.batching.group_scheduler import GroupScheduler
 from vitrine_orchestrator.batching.job import Job, Request
 from vitrine_orchestrator.batching.metrics import Counters
 from vitrine_orchestrator.batching.program import Program
-from vitrine_orchestrator.batching.progress_polls import Answer, Watches
+from vitrine_orchestrator.batching.progress_polls import OnProgress, ProgressPolls
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 
 logger = logging.getLogger(__name__)
 
-CHORES_S = 0.1  # between two rounds of asking whether callers went away
+CANCEL_CHECK_S = 0.1  # seconds between two checks whether callers have cancelled
 IDLE_S = 1.0  # the longest sleep without jobs
-WATCH_PATIENCE_S = 10.0
+POLL_TIMEOUT_S = 10.0  # then a poll is answered with the progress so far
 
 
 class DenoiseService:
-    """Runs the jobs of some families. Each accepted job is answered once, from the answering thread."""
+    """Runs the jobs of some families. Each accepted job is answered once, in the answering thread."""
 
     def __init__(
         self,
         programs: Mapping[str, Program],
         settings: DenoiseSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
-        watch_patience_s: float = WATCH_PATIENCE_S,
+        poll_timeout_s: float = POLL_TIMEOUT_S,
     ) -> None:
-        """`programs` by family; one thread of the service calls them."""
+        """`programs` by family. Only the loop's thread calls them, except for `read`."""
         self.programs, self.settings, self._clock = programs, settings or DenoiseSettings(), clock
         self.counters = Counters()
-        self._rotation = Rotation(
+        self._scheduler = GroupScheduler(
             programs,
             lambda program: Batcher(program, self.counters, clock, self.settings.call_rows),
             self.settings.max_rows,
             self.settings.max_running,
         )
-        self.watches = Watches(clock, watch_patience_s)
+        self.polls = ProgressPolls(clock, poll_timeout_s)
         self._live: dict[str, tuple[Job, Callable[[Job], None], Callable[[], bool] | None]] = {}
         self._wake = threading.Condition()
         self._closing = False
-        self._chores_at = clock()
+        self._next_check = clock()
         self._answering = ThreadPoolExecutor(1, thread_name_prefix="denoise-answers")
         self._thread = threading.Thread(target=self._loop, name="denoise-loop", daemon=True)
         self._thread.start()
@@ -61,9 +61,10 @@ class DenoiseService:
         within_s: float = float("inf"),
         is_cancelled: Callable[[], bool] | None = None,
     ) -> Job:
-        """Queue a job; `answer` gets it when it is over, with its latents or its error.
+        """Queue a job; `answer` is called with it when it is done or failed.
 
-        `is_cancelled` is asked now and then. Raises Busy, BadRequest (the name is in use) or Unavailable.
+        `is_cancelled` is called every CANCEL_CHECK_S. Raises Busy when too many jobs are in flight,
+        BadRequest when the job's name is in use, and Unavailable after `close`.
         """
         now = self._clock()
         job = Job(request, request.job or uuid.uuid4().hex, submitted=now, deadline=now + within_s)
@@ -76,26 +77,26 @@ class DenoiseService:
             if job.name in self._live:
                 raise BadRequest(f"job must be a name that no running job has, got {job.name!r}")
             self._live[job.name] = (job, answer, is_cancelled)
-            self.watches.began(job)
-            self._rotation.waiting.append(job)
+            self.polls.began(job)
+            self._scheduler.waiting.append(job)
             self._wake.notify()
         return job
 
-    def watch(self, job: str, after_step: int, answer: Answer) -> None:
-        """Answer, from the answering thread, once the job has passed `after_step` or ended; see Watches."""
-        self.watches.watch(job, after_step, lambda result: self._later(answer, result))
+    def poll(self, job: str, after_step: int, answer: OnProgress) -> None:
+        """Answer, in the answering thread, when the job has passed `after_step` or ended."""
+        self.polls.poll(job, after_step, lambda result: self._queue_answer(answer, result))
         with self._wake:
             self._wake.notify()
 
     def cancel(self, name: str) -> None:
-        """Let the job leave before its next step; NotFound when none of that name is in flight."""
+        """Cancel the job before its next step; NotFound when no job of that name is in flight."""
         with self._wake:
             if name not in self._live:
                 raise NotFound(f"no job in flight is named {name!r}")
             self._live[name][0].cancelled = True
 
     def close(self, within_s: float = 30.0) -> None:
-        """Take no more jobs, let those in flight finish within that time, then stop the threads."""
+        """Accept no more jobs; cancel those in flight that do not end within `within_s`; stop the threads."""
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -109,58 +110,58 @@ class DenoiseService:
     def _loop(self) -> None:
         while self._wait():
             try:
-                left = self._rotation.step(self._clock())
+                left = self._scheduler.step(self._clock())
             except Exception:
                 logger.exception("the batching loop failed")
-                left = self._rotation.clear()
+                left = self._scheduler.clear()
                 for job in left:
                     job.error = job.error or StageFailed("denoise", "the batching loop failed")
-            self._settle(left)
-            self.watches.answer_due()
-            self._chores()
+            self._finish(left)
+            self.polls.answer_due()
+            self._check_callers()
 
     def _wait(self) -> bool:
-        """Until there is work or a chore; False when the service is closed and nothing is left to do."""
+        """Wait for jobs or polls; False when the service is closed and no job is left."""
         with self._wake:
             if not self._live and not self._closing:
-                self._wake.wait(max(min(self.watches.next_due() - self._clock(), IDLE_S), 0))
+                self._wake.wait(max(min(self.polls.next_due() - self._clock(), IDLE_S), 0))
             return bool(self._live) or not self._closing
 
-    def _settle(self, left: list[Job]) -> None:
-        """Book the jobs that left and have them answered."""
+    def _finish(self, left: list[Job]) -> None:
+        """Count the jobs that left and queue their answers."""
         for job in left:
             job.ended = self._clock()
             self.counters.jobs[job.error.word if job.error else "done"] += 1
             if job.started is not None:
                 self.counters.queued += 1
                 self.counters.queue_s += job.timings["queue"]
-        self.watches.ended(left)
-        self.counters.running = self._rotation.running
-        self.counters.waiting = len(self._rotation.waiting)
+        self.polls.ended(left)
+        self.counters.running = self._scheduler.running
+        self.counters.waiting = len(self._scheduler.waiting)
         for job in left:
             with self._wake:
                 _, answer, _ = self._live.pop(job.name)
-            self._later(answer, job)
+            self._queue_answer(answer, job)
 
-    def _later(self, answer: Callable[..., None], result: object) -> None:
+    def _queue_answer(self, answer: Callable[..., None], result: object) -> None:
         self._answering.submit(_safely, answer, result)
 
-    def _chores(self) -> None:
-        """Have the answering thread ask which callers went away, at most every CHORES_S."""
-        if self._clock() >= self._chores_at:
-            self._chores_at = self._clock() + CHORES_S
-            self._answering.submit(_safely, self._do_chores)
+    def _check_callers(self) -> None:
+        """Queue a check of the callers in the answering thread, at most every CANCEL_CHECK_S."""
+        if self._clock() >= self._next_check:
+            self._next_check = self._clock() + CANCEL_CHECK_S
+            self._answering.submit(_safely, self._probe_callers)
 
-    def _do_chores(self) -> None:
+    def _probe_callers(self) -> None:
         with self._wake:
-            asked = [(job, probe) for job, _, probe in self._live.values() if probe and not job.cancelled]
-        for job, probe in asked:
+            probes = [(job, probe) for job, _, probe in self._live.values() if probe and not job.cancelled]
+        for job, probe in probes:
             if probe():
                 job.cancelled = True
 
 
 def _safely(work: Callable[..., None], *arguments: object) -> None:
-    """Run what others gave us; its failure is logged and ends there."""
+    """Run a caller's function; an error is logged and not raised."""
     try:
         work(*arguments)
     except Exception:

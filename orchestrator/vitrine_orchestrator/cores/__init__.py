@@ -1,1 +1,1 @@
-"""How networks share a few processor cores."""
+"""How networks share a few processor cores: rows split over cores, and turns of whole calls."""

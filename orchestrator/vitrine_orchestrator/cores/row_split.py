@@ -1,7 +1,7 @@
-"""Rows shared out over the cores: several one-thread calls side by side instead of one call on all cores.
+"""Splits rows over the cores: several concurrent one-thread calls instead of one call on all cores.
 
-A call on all cores waits for the slowest of its threads after every operator, and where others want the cores
-too, each wait lasts until the scheduler lets that thread in; rows have nothing to wait for.
+A call on all cores waits for its slowest thread after every operator. When other work uses the cores too,
+each wait lasts until the scheduler runs that thread. Separate rows never wait for each other.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 class Lanes:
-    """Threads that compute side by side, all of them started here."""
+    """Threads that compute concurrently. The constructor returns when all of them have started."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane")
-        list(self._pool.map(lambda met: met.wait(), [Barrier(count)] * count))
+        list(self._pool.map(lambda barrier: barrier.wait(), [Barrier(count)] * count))
 
     def shares(self, rows: int) -> list[slice]:
-        """The rows of each lane; with fewer rows than lanes one share, which is better computed by all."""
+        """The rows of each lane. With fewer rows than lanes it is one share, for a call on all cores."""
         if rows < self.count:
             return [slice(0, rows)]
         ends = [rows * part // self.count for part in range(self.count + 1)]
         return [slice(a, b) for a, b in pairwise(ends)]
 
-    def at_once(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """The results in order; the first error once all parts have ended, so that nothing runs on."""
+    def run_all(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+        """The results in order. Raises the first error, after all parts have ended."""
         running = [self._pool.submit(work, part) for part in parts[1:]]
         try:
             first = work(parts[0])

@@ -1,9 +1,9 @@
-"""On a few cores the denoiser and the decoder compute in turn, each on all cores.
+"""A lock by which denoiser and decoder compute in turn on a few cores, each on all cores.
 
-Side by side they take more processor time than one after the other (they evict each other's caches, and the
-threads of a call wait for one that has not got a core): docs/performance.md has the figures. Networks that
-prepare take no turns: there are many, and who waits for one of them has nothing else to do. Nothing depends
-on a turn but speed, so whoever waits too long goes on without.
+Concurrently they take more processor time than one after the other: they evict each other's caches, and the
+threads of a call wait for a thread that has no core. docs/performance.md has the figures. The networks of the
+prepare models do not take the lock: there are many, and their callers have nothing else to compute meanwhile.
+The lock affects only speed, so a call that waits too long continues without it.
 """
 
 from __future__ import annotations
@@ -21,33 +21,36 @@ from vitrine_orchestrator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-MOST_CORES = 4  # on more, one call does not keep all of them busy; measured on two
-PATIENCE_S = 5.0  # longer than any call takes
+MAX_CORES = 4  # with more there is no lock: one call does not keep all cores busy; measured on two
+MAX_WAIT_S = 5.0  # then the call continues without the lock; longer than any call takes
 
 
-class Turns:
-    """The turn of one set of cores: a lock of the kernel, which a process that dies lets go."""
+class TurnLock:
+    """The lock of one set of cores: a file lock, which the kernel releases when its process dies."""
 
-    def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
-        """OSError if `path` cannot be made."""
-        self._patience_s = patience_s
+    def __init__(self, path: Path, max_wait_s: float = MAX_WAIT_S) -> None:
+        """Raises OSError when the file `path` cannot be created."""
+        self._max_wait_s = max_wait_s
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        self._waiting = ThreadPoolExecutor(1, thread_name_prefix="turn")
-        self._late: Future[None] | None = None
+        self._waiter = ThreadPoolExecutor(1, thread_name_prefix="turn")
+        self._pending: Future[None] | None = None
 
     @contextmanager
     def taken(self) -> Iterator[bool]:
-        """Compute in here, from one thread of this process at a time; gives whether it is this one's turn."""
-        mine = self._take()
+        """Hold the lock during the block and yield True; yield False after waiting too long.
+
+        Only one thread of this process may call it at a time.
+        """
+        acquired = self._acquire()
         try:
-            yield mine
+            yield acquired
         finally:
-            if mine:
+            if acquired:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def _take(self) -> bool:
-        if self._late and not self._late.done():
-            return False  # somebody has hung with the turn: once is enough to wait
+    def _acquire(self) -> bool:
+        if self._pending and not self._pending.done():
+            return False  # an earlier wait timed out and the lock is still held: do not wait again
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -55,39 +58,40 @@ class Turns:
         return True
 
     def _wait(self) -> bool:
-        """Wait in another thread, which alone can be left waiting."""
-        self._late = self._waiting.submit(fcntl.flock, self._fd, fcntl.LOCK_EX)
+        """Wait for the lock in a helper thread: flock has no timeout, and the helper can be left waiting."""
+        self._pending = self._waiter.submit(fcntl.flock, self._fd, fcntl.LOCK_EX)
         try:
-            self._late.result(self._patience_s)
+            self._pending.result(self._max_wait_s)
         except TimeoutError:
-            logger.warning("no turn on the cores for %.0f s: going on without", self._patience_s)
-            self._late.add_done_callback(lambda _: fcntl.flock(self._fd, fcntl.LOCK_UN))
+            logger.warning("no turn on the cores for %.0f s: going on without", self._max_wait_s)
+            self._pending.add_done_callback(lambda _: fcntl.flock(self._fd, fcntl.LOCK_UN))
             return False
         return True
 
 
-class NoTurns:
-    """Everybody computes when they like."""
+class NoTurnLock:
+    """No lock: every call starts when it is made."""
 
     @contextmanager
     def taken(self) -> Iterator[bool]:
-        """Compute in here."""
+        """Yield False."""
         yield False
 
 
-def open_turns(environment: Mapping[str, str] = os.environ) -> Turns | NoTurns:
-    """The turn that this server's models share, in its cache folder; none without one or on many cores.
+def open_turn_lock(environment: Mapping[str, str] = os.environ) -> TurnLock | NoTurnLock:
+    """The lock that this server's models share, a file in its cache folder.
 
-    Processes that may use other cores, as a container beside this one, have another turn.
+    There is none without a cache folder, on one core or on more than MAX_CORES. Processes that may use other
+    cores, such as another container, have another lock.
     """
     settings, allowed = Settings.from_environment(environment), sorted(os.sched_getaffinity(0))
     folder = settings.cache_folder
-    if settings.turns == "off" or folder is None or not 1 < len(allowed) <= MOST_CORES:
-        return NoTurns()
+    if settings.turns == "off" or folder is None or not 1 < len(allowed) <= MAX_CORES:
+        return NoTurnLock()
     name = hashlib.sha256(repr(allowed).encode()).hexdigest()[:12]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Turns(folder / f"turns-{name}.lock")
+        return TurnLock(folder / f"turns-{name}.lock")
     except OSError as error:
         logger.warning("networks do not take turns: %s", error.strerror)
-        return NoTurns()
+        return NoTurnLock()

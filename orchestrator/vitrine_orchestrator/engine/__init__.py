@@ -1,1 +1,1 @@
-"""How exported graphs are run, of whatever family: arrays in, rows that stay on the device out."""
+"""Runs the exported graphs of any family: host arrays as inputs, rows on the device as outputs."""

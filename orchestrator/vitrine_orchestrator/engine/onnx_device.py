@@ -1,8 +1,8 @@
-"""Where ONNX Runtime keeps the engine's arrays, and how rows are copied there.
+"""The memory in which ONNX Runtime keeps an engine's arrays, and how rows are copied in it.
 
-The same code binds inputs and outputs to the CPU's memory or a GPU's; what differs is a row of `OnnxDevice`.
-The `cuda` row follows NVIDIA's and ONNX Runtime's documentation and has not run on a GPU; the CPU's runs the
-same binding and copying in the tests.
+The same code binds inputs and outputs to the memory of the CPU or of a GPU; an `OnnxDevice` is what differs.
+`cuda` follows NVIDIA's and ONNX Runtime's documentation and has not run on a GPU; the tests run the same
+binding and copying on the CPU.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(d
 
 @dataclass(frozen=True)
 class OnnxDevice:
-    """One kind of memory: the providers that compute in it, how to allocate and how to copy inside it."""
+    """One kind of memory: the providers that compute in it, and functions that allocate and copy in it."""
 
     providers: tuple[tuple[str, dict[str, str]], ...]
     threads: int
     allocate: Callable[[tuple[int, ...], type], OrtValue]
     copy: Callable[[int, int, int], object]  # to address, from address, bytes
-    settle: Callable[[], None]  # returns when the copies are done
+    settle: Callable[[], None]  # waits until the copies are done
     name: str = "cpu"
     device_id: int = 0
-    spinning: bool = False  # threads without work burn their core for a while instead of sleeping at once
+    spinning: bool = False  # idle threads keep their core busy for a while before they sleep
 
     def open(self, path: Path) -> onnxruntime.InferenceSession:
         """A session of the graph on this device; Unavailable when a provider is missing from this build."""
@@ -47,7 +47,7 @@ class OnnxDevice:
         return onnxruntime.InferenceSession(path, options, providers=list(self.providers))
 
     def run(self, session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> list[OrtValue]:
-        """One call with host arrays in; the outputs stay on the device."""
+        """One call with host arrays as inputs; the outputs stay on the device."""
         binding = session.io_binding()
         bind_arrays(binding, session, feeds)
         for output in session.get_outputs():
@@ -56,7 +56,7 @@ class OnnxDevice:
         return binding.get_outputs()
 
     def split(self, outputs: Sequence[OrtValue]) -> list[DeviceRow]:
-        """The rows of a call's outputs, each in memory of its own: (1, …) a part."""
+        """The rows of a call's outputs, each copied to its own memory; every part has shape (1, …)."""
         rows = []
         for index in range(outputs[0].shape()[0]):
             parts = [self.stack([(output, index)]) for output in outputs]
@@ -67,9 +67,9 @@ class OnnxDevice:
     def stack(
         self, rows: Sequence[tuple[OrtValue, int]], into: OrtValue | None = None, skip: int = 0
     ) -> OrtValue:
-        """Row i of each value, one after the other, in `into` or new memory: (len(rows), …).
+        """The rows (value, index) stacked in `into` or in new memory: (len(rows), …).
 
-        `skip` leaves out that many entries of the rows' second axis, from its front. Call `settle` before
+        `skip` omits that many entries at the start of the rows' second axis. Call `settle` before
         the result is read.
         """
         _, *shape = rows[0][0].shape()
@@ -96,8 +96,8 @@ def bind_arrays(
 def cpu(threads: int = 0, spinning: bool = False) -> OnnxDevice:
     """The CPU, with `threads` threads for one call (0: one for each core).
 
-    Spinning wakes threads faster where nothing else wants the cores. Where other stages do, it takes from
-    them: 68 to 97 ms of processor time for a row's step against 28 to 32 without (paper-doll checkpoint,
+    Spinning wakes threads faster when nothing else uses the cores. When other stages do, it costs them
+    processor time: 68 to 97 ms for a row's step, compared with 28 to 32 ms without it (paper-doll checkpoint,
     2 threads on 2 busy cores).
     """
     return OnnxDevice(
@@ -111,7 +111,7 @@ def cpu(threads: int = 0, spinning: bool = False) -> OnnxDevice:
 
 
 def cuda(device_id: int = 0, tensorrt: bool = False) -> OnnxDevice:
-    """One NVIDIA GPU; with `tensorrt`, engines are built for the shapes met and kept beside the graphs."""
+    """One NVIDIA GPU; with `tensorrt`, engines are built for each new shape and kept next to the graphs."""
     runtime = _cuda_runtime()
     options = {"device_id": str(device_id)}
     providers = [("CUDAExecutionProvider", {**options, "cudnn_conv_algo_search": "HEURISTIC"})]

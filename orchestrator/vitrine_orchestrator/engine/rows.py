@@ -1,4 +1,4 @@
-"""What every family's networks take from the host and keep on their device."""
+"""The arrays that engines of every family take from the host, and the rows that they keep on their device."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Pictures as arrays: fitting to a size, regions, pasting back. No networks, no requests."""
+"""Arithmetic on pictures as arrays: fitting to a size, regions, pasting back."""

@@ -1,4 +1,4 @@
-"""Paste-back: outside the mask the person's own pixels, so that a try-on changes nothing it need not."""
+"""Pastes a result back into the person's picture: all pixels outside the mask stay as they were."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ FEATHER = 1 / 128  # width of the blended rim inside the mask, as a share of the
 
 @dataclass(frozen=True, eq=False)
 class Seam:
-    """Where and how much of a result is taken; it depends on the mask alone."""
+    """The share of a result in each pixel when it is blended into a picture. It depends only on the mask."""
 
     shape: tuple[int, ...]  # the mask's
-    box: Box  # around the mask and one pixel more
-    share: NDArray[np.float32]  # (h, w, 1) of the box: 0 outside the mask, 1 inside it beyond the rim
+    box: Box  # around the mask, with a margin of one pixel
+    share: NDArray[np.float32]  # (h, w, 1) of the box: 0 outside the mask, 1 inside, between in the rim
 
 
 def seam_of(mask: NDArray[np.uint8]) -> Seam:
-    """The seam of a mask (H, W) 0/255. The rim is blended inside the mask only."""
-    box = box_around(mask, margin=1)  # nothing beyond it matters to the blend
+    """The seam of a mask (H, W) 0/255. Only a rim inside the mask is blended."""
+    box = box_around(mask, margin=1)  # pixels outside it do not affect the blend
     if box is None:
         return Seam(mask.shape, (slice(0), slice(0)), np.zeros((0, 0, 1), np.float32))
     inside = (mask[box] > 127).astype(np.uint8)
@@ -34,9 +34,9 @@ def seam_of(mask: NDArray[np.uint8]) -> Seam:
 
 
 def pasted(result: NDArray[np.uint8], person: NDArray[np.uint8], seam: Seam) -> NDArray[np.uint8]:
-    """The result inside the mask, the person outside it, both (H, W, 3) uint8 RGB of the mask's size.
+    """The result blended into the person's picture; all are (H, W, 3) uint8 RGB of the mask's size.
 
-    Every pixel outside the mask is the person's, exactly.
+    Every pixel outside the mask equals the person's exactly.
     """
     assert result.shape == person.shape, (result.shape, person.shape)
     assert seam.shape == person.shape[:2], (seam.shape, person.shape)

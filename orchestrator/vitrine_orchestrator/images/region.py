@@ -1,4 +1,4 @@
-"""Where in a picture something is."""
+"""Boxes around regions of a picture."""
 
 import cv2
 import numpy as np
@@ -8,9 +8,9 @@ Box = tuple[slice, slice]  # rows, columns
 
 
 def box_around(marked: NDArray[np.uint8], margin: int = 0) -> Box | None:
-    """The smallest box around what is not 0 in (H, W) uint8, and `margin` pixels more within the picture.
+    """The smallest box around the non-zero pixels of (H, W) uint8, with `margin` pixels more in the picture.
 
-    None where all is 0.
+    None when all pixels are 0.
     """
     left, top, width, height = cv2.boundingRect(marked)
     if not width:

@@ -1,1 +1,1 @@
-"""Person stages in numpy, OpenCV and Pillow: network inputs, decoding, masks, paste-back. No torch."""
+"""The numpy side of the person networks: their inputs, the decoding of their outputs, and the mask."""

@@ -1,4 +1,4 @@
-"""Which of several people in a picture is dressed: the largest, one by number, or the one at a point."""
+"""Chooses one of several people in a picture: the largest, one by number, or the one at a point."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from vitrine_orchestrator.person.people import LIMBS
 
 Joints = NDArray[np.float32]  # (18, 3): x, y in [0, 1] of the picture, and a score; 0 where missing
 
-RIVAL = 0.3  # share of the chosen person's box that another's must have to take pixels from them
-REACH = 0.25  # of a person's box: how far around their joints a point is still theirs
+MIN_OTHER_SIZE = 0.3  # of the chosen person's box area; smaller people take no pixels from that person
+POINT_MARGIN = 0.25  # of a person's box side; a point farther from the box chooses nobody
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which person the caller means; nothing set: the largest."""
+    """The caller's choice of a person; without one, the largest is taken."""
 
-    index: int | None = None  # 0 is the largest, 1 the next
+    index: int | None = None  # 0 is the largest, 1 the second largest
     point: tuple[float, float] | None = None  # x, y in [0, 1] of the picture
 
     @property
     def is_made(self) -> bool:
-        """Whether the caller chose at all."""
+        """Whether the caller chose a person."""
         return self.index is not None or self.point is not None
 
 
@@ -35,12 +35,12 @@ LARGEST = Choice()
 
 
 def by_size(people: list[Joints]) -> list[Joints]:
-    """People from the largest box around the joints to the smallest; equals from left to right."""
-    return sorted(people, key=lambda joints: (-_area(joints), float(_seen(joints)[:, 0].mean())))
+    """People from the largest box around their joints to the smallest; equal ones from left to right."""
+    return sorted(people, key=lambda joints: (-_area(joints), float(_visible(joints)[:, 0].mean())))
 
 
 def chosen(people: list[Joints], choice: Choice) -> int:
-    """The number of the chosen one among people in `by_size`'s order; BadRequest says how many there are."""
+    """The index of the chosen person among people sorted by `by_size`; BadRequest names their number."""
     if choice.point is not None:
         return _at_point(people, choice.point)
     index = choice.index or 0
@@ -51,12 +51,12 @@ def chosen(people: list[Joints], choice: Choice) -> int:
     return index
 
 
-def only_theirs(labels: NDArray[np.uint8], people: list[Joints], number: int) -> NDArray[np.uint8]:
-    """The label map (H, W) with background wherever another person's joints and limbs are nearer.
+def without_others(labels: NDArray[np.uint8], people: list[Joints], number: int) -> NDArray[np.uint8]:
+    """The label map (H, W) with background where another person's joints and limbs are nearer.
 
-    People who are much smaller than the chosen one do not count: often they are none.
+    People much smaller than the chosen one are ignored: many of them are false detections.
     """
-    least = RIVAL * _area(people[number])
+    least = MIN_OTHER_SIZE * _area(people[number])
     others = [joints for one, joints in enumerate(people) if one != number and _area(joints) >= least]
     if not others:
         return labels
@@ -68,10 +68,10 @@ def _at_point(people: list[Joints], point: tuple[float, float]) -> int:
     place = np.array(point)
     near = []
     for number, joints in enumerate(people):
-        seen = _seen(joints)
-        reach = REACH * np.ptp(seen, axis=0).max()
-        if (place >= seen.min(0) - reach).all() and (place <= seen.max(0) + reach).all():
-            near.append((float(np.linalg.norm(seen - place, axis=1).min()), number))
+        visible = _visible(joints)
+        margin = POINT_MARGIN * np.ptp(visible, axis=0).max()
+        if (place >= visible.min(0) - margin).all() and (place <= visible.max(0) + margin).all():
+            near.append((float(np.linalg.norm(visible - place, axis=1).min()), number))
     if not near:
         raise BadRequest(
             f"person_point must lie on a person, got a place without one: "
@@ -84,16 +84,16 @@ def _count(people: list[Joints]) -> str:
     return "1 person was" if len(people) == 1 else f"{len(people)} people were"
 
 
-def _seen(joints: Joints) -> NDArray[np.float32]:
+def _visible(joints: Joints) -> NDArray[np.float32]:
     return joints[joints[:, 2] > 0, :2]
 
 
 def _area(joints: Joints) -> float:
-    return float(np.prod(np.ptp(_seen(joints), axis=0)))
+    return float(np.prod(np.ptp(_visible(joints), axis=0)))
 
 
 def _distance(joints: Joints, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """How far each pixel of (H, W) is from the person's joints and limbs, in pixels."""
+    """The distance of each pixel of (H, W) from the person's joints and limbs, in pixels."""
     canvas = np.full(shape, 255, np.uint8)
     places = np.rint(joints[:, :2] * (shape[1] - 1, shape[0] - 1)).astype(int).tolist()
     there = joints[:, 2] > 0

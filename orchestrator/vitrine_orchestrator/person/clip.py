@@ -1,4 +1,4 @@
-"""What the image encoder sees of a garment: the defaults of transformers' CLIPImageProcessor, in Pillow."""
+"""The image encoder's input: the defaults of transformers' CLIPImageProcessor, in Pillow."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
 
 def pixel_values(picture: NDArray[np.uint8], size: int = 224) -> NDArray[np.float32]:
-    """(3, size, size) float32, normalised, of a picture (H, W, 3) uint8 RGB.
+    """The normalised pixels (3, size, size) float32 of a picture (H, W, 3) uint8 RGB.
 
-    The shorter side becomes `size`, bicubically, and the middle square is kept: a 3:4 garment loses an
+    The shorter side is resized to `size`, bicubically, and the middle square is kept: a 3:4 garment loses an
     eighth of its height above and below.
     """
     height, width = picture.shape[:2]
@@ -24,5 +24,5 @@ def pixel_values(picture: NDArray[np.uint8], size: int = 224) -> NDArray[np.floa
 
 
 def no_picture(size: int = 224) -> NDArray[np.float32]:
-    """The unconditional half's pixel values: zeros after normalisation, (3, size, size) float32."""
+    """The pixel values of the unconditional half: (3, size, size) float32 zeros."""
     return np.zeros((3, size, size), np.float32)

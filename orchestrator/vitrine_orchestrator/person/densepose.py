@@ -1,10 +1,10 @@
-"""The DensePose stage's contract, and the picture that the denoiser gets of its answer.
+"""The contract of the stage `densepose`, and the pose picture that the denoiser gets.
 
-A `densepose` model, be it ONNX or TorchScript, takes the person as UINT8 (512, 384, 3) RGB and answers UINT8
-(512, 384): 0 where no body is, else the DensePose part 1..24. Scores, thresholds, boxes and resizing are its
-own affair. Where it finds several people it answers the union, the more certain one in front: bystanders
-are outside the mask, and the pose picture should agree with the pixels that stay. (The released code keeps
-the least certain person alone, and hands the photo itself on when it finds none; neither is meant.)
+A `densepose` model takes the person as UINT8 (512, 384, 3) RGB and returns UINT8 (512, 384): 0 where there is
+no body, else the DensePose part 1..24. Scores, thresholds, boxes and resizing are inside the model. For
+several people it returns their union, with the more certain one in front: bystanders are outside the mask,
+and the pose picture should agree with the pixels that are kept. (The released code keeps only the least
+certain person, and returns the photo itself when it finds none; neither is intended.)
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 384, 512  # pixels of the stage's input and output
 PARTS = 24
 NO_BODY = "no body found in the picture: use one that shows one person, head to hips, in good light"
 
-# RGB of parts 0 (no body) to 24: OpenCV 4.11's PARULA colour map at part·255/24, black where no body is.
+# RGB of parts 0 (no body) to 24: OpenCV 4.11's PARULA colour map at part·255/24, and black for no body.
 COLOURS = np.array(
     [
         [(0, 0, 0), (37, 60, 163), (20, 80, 194), (4, 97, 223), (8, 110, 221)],
@@ -30,9 +30,9 @@ COLOURS = np.array(
 
 
 def pose_picture(parts: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """The coloured parts as the denoiser sees them: (height, width, 3) uint8 RGB, enlarged bicubically.
+    """The coloured parts, the denoiser's input: (height, width, 3) uint8 RGB, enlarged bicubically.
 
-    Raises BadRequest, with advice, when there is no body, and StageFailed for a label that is no part.
+    Raises BadRequest, with advice, when there is no body, and StageFailed for a label over 24.
     """
     if parts.max(initial=0) > PARTS:
         raise StageFailed("densepose", f"part labels must be 0 to {PARTS}, got {parts.max()}")

@@ -1,4 +1,4 @@
-"""The 19 classes of the merged human parsing map, and the 18 body joints. Both are uint8-sized constants.
+"""The 19 classes of the merged human parsing map, and the 18 body joints.
 
 Sources: the ATR data set's label list (0..17), plus 18 for the neck, which the merge of the two parsing
 networks adds; joints in the order of the COCO body model of OpenPose.

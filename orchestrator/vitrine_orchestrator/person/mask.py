@@ -1,7 +1,7 @@
-"""The inpainting mask: which pixels of a person a new garment may repaint. Plain code, no network.
+"""The inpainting mask: which pixels of a person a new garment may repaint. No network is involved.
 
-The rule is the one of the released IDM-VTON preprocessing, restated in the project's facts: repaint the
-garment being replaced, grown a little, and both arms; keep face, hands, shoes and every other garment.
+The rule is that of the released IDM-VTON preprocessing: repaint the garment being replaced, dilated a little,
+and both arms; keep face, hands, shoes and every other garment.
 """
 
 from typing import Literal, NamedTuple
@@ -19,12 +19,12 @@ Rule = Literal["hd", "dc"]
 
 WIDTH, HEIGHT = 384, 512  # pixels of the released mask; arms scale with the height, growth does not
 ARM_WIDTH: dict[Rule, int] = {"hd": 60, "dc": 45}  # pixels at height 512: VITON-HD's and DressCode's
-WRIST_REACH = 1.2  # the forearm is drawn 20 % longer, so that a sleeve may end on the hand
+FOREARM_SCALE = 1.2  # the forearm is drawn 20 % longer, so that a sleeve may end on the hand
 GARMENT_GROWTH, ARM_GROWTH, NECK_GROWTH = 10, 8, 2  # pixels: 5, 4 and 1 dilations by 5×5
 
 
 class Parts(NamedTuple):
-    """What one category repaints, and what it must leave alone."""
+    """The labels that one category repaints, and those that it keeps."""
 
     garment: tuple[Label, ...]
     kept: tuple[Label, ...]
@@ -35,8 +35,8 @@ NEEDED: dict[Category, str] = {
     "upper_body": "shoulders, arms and chest down to the hips",
     "lower_body": "hips, knees and legs",
     "dresses": "whole body from the shoulders to the knees",
-}  # what a picture must show
-HEAD = (Label.HAT, Label.SUNGLASSES, Label.FACE)  # hair and scarf lie over garments: they may be repainted
+}  # what a picture must show for each category
+HEAD = (Label.HAT, Label.SUNGLASSES, Label.FACE)  # hair and scarf cover garments, so they may be repainted
 ALWAYS_KEPT = (*HEAD, Label.LEFT_SHOE, Label.RIGHT_SHOE, Label.BAG)
 PARTS: dict[Category, Parts] = {
     "upper_body": Parts((Label.UPPER_CLOTHES, Label.DRESS), (Label.SKIRT, Label.PANTS), arms=True),
@@ -50,7 +50,7 @@ PARTS: dict[Category, Parts] = {
 
 
 class Arm(NamedTuple):
-    """One arm: its label, its joints, and the end from which it is drawn, on which rounding depends."""
+    """One arm: its label, its joints, and the end from which it is drawn, which affects rounding."""
 
     label: Label
     shoulder: Joint
@@ -74,12 +74,13 @@ def inpainting_mask(
     width: int = WIDTH,
     height: int = HEIGHT,
 ) -> NDArray[np.uint8]:
-    """The pixels to repaint, (height, width) uint8: 255 repaint, 0 keep.
+    """The pixels to repaint, (height, width) uint8: 255 is repainted, 0 is kept.
 
-    labels (H, W) are `Label` values; keypoints (18, 3) hold x, y in [0, 1] of the picture and a score, where
-    a score of 0 means missing. With `exact` every pixel is the released rule's, its faults included: there a
-    joint at (0, 0) draws an arm to the corner and one left of the picture wraps round. Without it such arms
-    come from the parsed arm label. Raises BadRequest when the person wears and shows nothing of `category`.
+    labels: (H, W), `Label` values.
+    keypoints: (18, 3), x and y in [0, 1] of the picture and a score; a score of 0 means missing.
+    exact: follow the released rule in every pixel, including its faults: a joint at (0, 0) draws an arm to
+        the corner, and a joint left of the picture wraps round. Otherwise such arms are the parsed label.
+    Raises BadRequest when nothing of `category` is visible.
     """
     _check(labels, keypoints, category, rule)
     labels = _resized(labels, width, height)
@@ -98,7 +99,7 @@ def inpainting_mask(
 
 
 def nothing_to_dress(category: Category) -> str:
-    """What to do about a picture in which the category's part of the body is not seen."""
+    """The advice for a picture in which the category's part of the body is not visible."""
     return (
         f"nothing to dress was found for {category}: use a picture that shows the person's "
         f"{NEEDED[category]}, choose another category, or send a mask of your own"
@@ -108,7 +109,7 @@ def nothing_to_dress(category: Category) -> str:
 def _check(
     labels: NDArray[np.uint8], keypoints: NDArray[np.floating], category: Category, rule: Rule
 ) -> None:
-    """BadRequest for a word the caller chose wrongly; the arrays come from our own stages."""
+    """BadRequest for a wrong word of the caller; arrays come from our own stages and are asserted."""
     if category not in PARTS:
         raise BadRequest(f"category must be one of {', '.join(CATEGORIES)}, got {category!r}")
     if rule not in ARM_WIDTH:
@@ -126,7 +127,7 @@ def _resized(labels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
 
 
 def _any_of(labels: NDArray[np.uint8], wanted: tuple[Label, ...]) -> Bits:
-    """1 where the label is one of `wanted`; a table look-up, the fastest way for many labels."""
+    """1 where the label is one of `wanted`. A look-up table is the fastest way for many labels."""
     table = np.zeros(256, np.uint8)
     table[list(wanted)] = 1
     return np.asarray(cv2.LUT(labels, table), np.uint8)
@@ -141,16 +142,16 @@ def _grow(bits: Bits, pixels: int) -> Bits:
 def _arms(
     labels: NDArray[np.uint8], keypoints: NDArray[np.floating], width: int, exact: bool
 ) -> tuple[Bits, Bits]:
-    """Both arms as drawn over the joints, and the hands: arm pixels that the drawing does not cover.
+    """Both arms as drawn over the joints, and the hands: parsed arm pixels outside the drawing.
 
-    An arm that cannot be drawn is its parsed label; then its hand may be repainted too.
+    For an arm that cannot be drawn, the parsed label is used; then its hand may be repainted too.
     """
     arms, hands = np.zeros_like(labels), np.zeros_like(labels)
     size = labels.shape[1], labels.shape[0]
     for arm in ARMS:
         parsed = _any_of(labels, (arm.label,))
         joints = keypoints[[arm.shoulder, arm.elbow, arm.wrist]].astype(np.float64) * (*size, 1)
-        joints = joints.round(3)  # float32 keypoints are good to 1e-4 pixels; whole ones must stay whole
+        joints = joints.round(3)  # float32 keypoints are exact to 1e-4 pixels; whole numbers must stay whole
         known = (joints[2, :2] > 1).any() if exact else (joints[:, 2] > 0).all()
         drawn = _drawn_arm(joints[:, :2], size, width, arm.from_wrist, wrap=exact) if known else parsed
         arms |= drawn
@@ -163,11 +164,11 @@ def _drawn_arm(
 ) -> Bits:
     """Shoulder, elbow and lengthened wrist as a thick line with a disc on the shoulder.
 
-    joints (3, 2) are pixels; the line takes whole ones. With `wrap` they are unsigned 16-bit as released, so
-    a negative one lands far right or below; without it the line is clipped at the border.
+    joints: (3, 2) pixels, truncated to whole ones. With `wrap` they become unsigned 16-bit numbers as in the
+    released code, so a negative one is far right or below; without it the line is clipped at the border.
     """
     shoulder, elbow, wrist = joints
-    line = np.stack([shoulder, elbow, elbow + WRIST_REACH * (wrist - elbow)]).astype(np.int64)
+    line = np.stack([shoulder, elbow, elbow + FOREARM_SCALE * (wrist - elbow)]).astype(np.int64)
     if wrap:
         line = line.astype(np.uint16)
     if from_wrist:
@@ -181,7 +182,7 @@ def _drawn_arm(
 
 
 def _largest_blob(bits: Bits) -> NDArray[np.uint8]:
-    """The connected region of the largest area as 0/255: holes filled, outline simplified as released.
+    """The largest connected region as 0/255, with holes filled and its outline simplified as released.
 
     The outermost pixel of the picture is never repainted. Filling an outer contour fills every hole in it.
     """

@@ -1,4 +1,4 @@
-"""The caller's own mask: which pixels of the person are painted, in place of the mask that is found."""
+"""The caller's own mask of the pixels to repaint, used instead of the computed mask."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Mask = NDArray[np.uint8]  # (height, width), 255 is painted and 0 is kept
 class OwnMask(NamedTuple):
     """A caller's mask in two sizes."""
 
-    fitted: Mask  # of the checkpoint's size, 0 beyond the picture
-    original: Mask  # of the person's picture; of the mask's own size where only the person's id was sent
+    fitted: Mask  # at the checkpoint's size, 0 outside the picture
+    original: Mask  # at the size of the person's picture; at its own size when only the person's id was sent
 
 
 def own_mask(picture: Picture, person: Fitted | None, width: int, height: int, how: Fit) -> OwnMask:
-    """The mask in a picture (h, w, 3) of any size: white is painted, from the middle grey on.
+    """The mask in a picture (h, w, 3) of any size: pixels above middle grey (127) are repainted.
 
-    It is stretched over the person's picture and then fitted with it; without that picture it is fitted by
-    itself. Raises BadRequest for a mask that paints nothing or everything.
+    The mask is stretched to the size of the person's picture and fitted like it; without that picture the
+    mask itself is fitted. Raises BadRequest for a mask that paints nothing or everything.
     """
     grey = Image.fromarray(picture).convert("L")
     if person is not None:

@@ -1,7 +1,7 @@
-"""Human parsing: what the two SCHP networks see, and one 19-label map from what they answer.
+"""Human parsing: the inputs of the two SCHP networks, and one 19-label map from their outputs.
 
-The ATR network names garments, limbs and head; the LIP network tells the face from the neck, which ATR does
-not. The steps are those of the released IDM-VTON preprocessing, restated in the project's facts.
+The ATR network labels garments, limbs and head; only the LIP network separates the face from the neck. The
+steps are those of the released IDM-VTON preprocessing.
 """
 
 from functools import lru_cache
@@ -14,18 +14,18 @@ from vitrine_orchestrator.images.region import Box, box_around
 from vitrine_orchestrator.person.labels import Label
 
 ATR_SIZE, LIP_SIZE = 512, 473  # pixels a side of the networks' square inputs
-LIP_FACE = 13  # the LIP network's own label of the face
+LIP_FACE = 13  # the label of the face in the LIP network's own numbering
 MEAN_BGR = np.array((0.406, 0.456, 0.485), np.float32)  # ImageNet's, in the order of the pixels: BGR
 STD_BGR = np.array((0.225, 0.224, 0.229), np.float32)
 NORMALISED = (((np.arange(256, dtype=np.float32) / np.float32(255))[:, None] - MEAN_BGR) / STD_BGR).T.copy()
 Matrix = NDArray[np.float32]
-MAX_HOLE_AREA = 2000  # square pixels; larger gaps between arm and body are background, not a parsing fault
+MAX_HOLE_AREA = 2000  # square pixels; larger gaps between arm and body are true background
 
 
 def network_input(picture: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
-    """The picture as a parsing network sees it: (3, size, size) float32, BGR, normalised, centred on black.
+    """A parsing network's input: (3, size, size) float32, BGR, normalised, the picture centred on black.
 
-    picture is (H, W, 3) uint8 RGB of any size; its longer side fills the square.
+    picture: (H, W, 3) uint8 RGB of any size; its longer side fills the square.
     """
     height, width = picture.shape[:2]
     square = cv2.warpAffine(
@@ -51,23 +51,26 @@ def merged_labels(
 ) -> NDArray[np.uint8]:
     """The label map (height, width) uint8 of `Label` values from the logits of both networks.
 
-    atr_logits (18, a, a) and lip_logits (20, b, b) are float32 at any resolution; width and height are those
-    of the picture that `network_input` saw.
+    atr_logits: (18, a, a) float32, lip_logits: (20, b, b) float32, both at any resolution.
+    width, height: of the picture given to `network_input`.
     """
     labels = np.zeros((height, width), np.uint8)
-    reads = _reads(atr_logits.shape[1:], ATR_SIZE, width, height)
-    if box := _box_of_pixels(atr_logits[1:].max(0) > atr_logits[0], *reads):
-        labels[box] = _winners(atr_logits, *reads, box)
+    matrices = _read_matrices(atr_logits.shape[1:], ATR_SIZE, width, height)
+    if box := _box_of_pixels(atr_logits[1:].max(0) > atr_logits[0], *matrices):
+        labels[box] = _largest_channels(atr_logits, *matrices, box)
     labels = _without_small_holes(labels)
     if box := box_around((labels == Label.FACE).view(np.uint8)):
-        face = _winners(lip_logits, *_reads(lip_logits.shape[1:], LIP_SIZE, width, height), box) == LIP_FACE
+        matrices = _read_matrices(lip_logits.shape[1:], LIP_SIZE, width, height)
+        face = _largest_channels(lip_logits, *matrices, box) == LIP_FACE
         labels[box][(labels[box] == Label.FACE) & ~face] = Label.NECK
     return labels
 
 
-def _winners(logits: NDArray[np.float32], down: Matrix, across: Matrix, box: Box) -> NDArray[np.uint8]:
-    """The winning channel of each picture pixel in the box, uint8; the first of equals, as argmax."""
-    (down, rows), (across, columns) = _needed(down[box[0]]), _needed(across[box[1]])
+def _largest_channels(
+    logits: NDArray[np.float32], down: Matrix, across: Matrix, box: Box
+) -> NDArray[np.uint8]:
+    """The channel with the largest value at each picture pixel in the box, uint8; the first of equals."""
+    (down, rows), (across, columns) = _without_zero_ends(down[box[0]]), _without_zero_ends(across[box[1]])
     best = np.full((len(down), len(across)), -np.inf, np.float32)
     winner = np.zeros(best.shape, np.uint8)
     for channel, plane in enumerate(logits[:, rows, columns]):
@@ -79,9 +82,9 @@ def _winners(logits: NDArray[np.float32], down: Matrix, across: Matrix, box: Box
 
 
 def _box_of_pixels(marked: NDArray[np.bool_], down: Matrix, across: Matrix) -> Box | None:
-    """The box of the picture's pixels that read a marked logit.
+    """The box of the picture's pixels that depend on a marked logit; None when there are none.
 
-    Beyond it channel 0 is the largest in all that a pixel reads, with weights that are not negative: it wins.
+    Outside it channel 0 wins: it is the largest of all logits that a pixel reads, and no weight is negative.
     """
     found = box_around(marked.view(np.uint8))
     if found is None:
@@ -92,18 +95,18 @@ def _box_of_pixels(marked: NDArray[np.bool_], down: Matrix, across: Matrix) -> B
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _needed(matrix: Matrix) -> tuple[Matrix, slice]:
-    """The matrix without the columns at its ends that are all 0, and where the others were."""
+def _without_zero_ends(matrix: Matrix) -> tuple[Matrix, slice]:
+    """The matrix without the all-zero columns at its ends, and the slice of the remaining ones."""
     used = np.flatnonzero(matrix.any(0))
     part = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
     return np.ascontiguousarray(matrix[:, part]), part
 
 
 @lru_cache(maxsize=8)
-def _reads(logits: tuple[int, int], size: int, width: int, height: int) -> tuple[Matrix, Matrix]:
+def _read_matrices(logits: tuple[int, int], size: int, width: int, height: int) -> tuple[Matrix, Matrix]:
     """The matrices (height, rows of logits) and (width, columns) that read logits at the picture's pixels.
 
-    Logits go to the square and from there to the picture, both linearly.
+    Logits are interpolated linearly to the square, and from there to the picture.
     """
     square = to_square(width, height, size)
     down = _from_square(square[1, 1], square[1, 2], height, size) @ _stretch(logits[0], size)
@@ -117,16 +120,16 @@ def _stretch(length: int, size: int) -> NDArray[np.float32]:
 
 
 def _from_square(scale: float, shift: float, length: int, size: int) -> NDArray[np.float32]:
-    """The (length, size) matrix that reads a picture's side out of the square's, zero beyond its ends.
+    """The (length, size) matrix that reads a picture's side from the square's; zero beyond its ends.
 
-    Places are rounded to 1/32 pixel as cv2.warpAffine does (10 bits for the sum, 5 of them kept).
+    Positions are rounded to 1/32 pixel as in cv2.warpAffine (10 fractional bits, of which 5 are kept).
     """
     fixed = np.rint(scale * 1024 * np.arange(length)).astype(int) + round(shift * 1024) + 16
     return _linear((fixed >> 5) / 32, size)
 
 
 def _linear(places: NDArray[np.floating], length: int) -> NDArray[np.float32]:
-    """The matrix that reads a row of `length` values at `places`, linearly, zero one step beyond its ends."""
+    """The matrix that interpolates a row of `length` values at `places`; zero one step beyond its ends."""
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(length))).astype(np.float32)
 
 

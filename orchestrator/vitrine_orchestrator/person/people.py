@@ -1,4 +1,4 @@
-"""Putting people together from joint peaks and part affinity fields: which elbow belongs to which shoulder.
+"""Assembles people from joint peaks and part affinity fields: which elbow belongs to which shoulder.
 
 The method is that of "Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields" (Cao et al., 2017)
 with the thresholds of the released IDM-VTON preprocessing.
@@ -42,15 +42,15 @@ LIMBS = (
     Limb(Joint.RIGHT_SHOULDER, Joint.RIGHT_EAR, 18),
     Limb(Joint.LEFT_SHOULDER, Joint.LEFT_EAR, 26),
 )  # in the order of assembly; the last two never begin a person
-BEGINNERS = 17  # how many of LIMBS may begin a person
+STARTING_LIMBS = 17  # only the first so many of LIMBS begin a new person
 SAMPLES = 10  # places along a limb where its affinity is read
-MIN_AFFINITY = 0.05  # at a place
-MIN_AGREEING = 0.8  # more than this share of the places must reach it
-MIN_JOINTS, MIN_MEAN_SCORE = 4, 0.4  # of a person worth keeping
+MIN_AFFINITY = 0.05  # a place with less does not support the limb
+MIN_AGREEING = 0.8  # a limb needs more than this share of supporting places
+MIN_JOINTS, MIN_MEAN_SCORE = 4, 0.4  # a person with less is dropped as noise
 
 
 class Peaks(NamedTuple):
-    """The candidates of one joint: places (n, 2) x, y in map pixels and scores (n,), float64."""
+    """The candidates of one joint: places (n, 2), x and y in map pixels, and scores (n,), float64."""
 
     places: NDArray[np.float64]
     scores: NDArray[np.float64]
@@ -70,26 +70,26 @@ class Person:
 
     peaks: dict[Joint, int]
     score: float
-    joints: int = 2  # counted as released: a joint that is replaced counts again
+    joints: int = 2  # as in the released code, a replaced joint is counted again
 
     def has(self, limb: Limb, link: Link) -> bool:
-        """Whether this person owns one of the link's ends."""
+        """Whether one of the link's ends is a joint of this person."""
         return self.peaks.get(limb.start) == link.start or self.peaks.get(limb.end) == link.end
 
     def is_credible(self) -> bool:
-        """Enough joints with enough evidence, so that noise makes no person."""
+        """Whether there are enough joints with a high enough mean score; noise has neither."""
         return self.joints >= MIN_JOINTS and self.score / self.joints >= MIN_MEAN_SCORE
 
 
-def assembled(peaks: list[Peaks], pafs: NDArray[np.floating]) -> list[Person]:
-    """The credible people that peaks (one entry for each `Joint`) and affinities (38, h, w) make together.
+def assemble(peaks: list[Peaks], pafs: NDArray[np.floating]) -> list[Person]:
+    """The credible people in peaks (one entry for each `Joint`) and affinities (38, h, w).
 
-    In the order in which the limbs begin them; places are pixels of the affinity maps.
+    They are in the order of their first limbs; places are pixels of the affinity maps.
     """
     people: list[Person] = []
     for number, limb in enumerate(LIMBS):
         for link in _links(limb, peaks, pafs):
-            _join(people, limb, link, peaks, may_begin=number < BEGINNERS)
+            _join(people, limb, link, peaks, may_begin=number < STARTING_LIMBS)
     return [person for person in people if person.is_credible()]
 
 
@@ -113,9 +113,10 @@ def _links(limb: Limb, peaks: list[Peaks], pafs: NDArray[np.floating]) -> list[L
 def _affinity(
     starts: NDArray[np.float64], ends: NDArray[np.float64], paf: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """How well the field (2, h, w) runs along each pair of places: (starts, ends), 0 where it does not.
+    """The affinity of each pair of places in the field (2, h, w): (starts, ends), 0 for unsupported pairs.
 
-    The mean of the field's share along the limb, less a penalty for limbs longer than half the map's height.
+    It is the mean of the field's component along the limb, minus a penalty for limbs longer than half the
+    map's height.
     """
     along = ends[None] - starts[:, None]  # (starts, ends, 2)
     length = np.maximum(np.linalg.norm(along, axis=-1), 1e-3)
@@ -129,7 +130,7 @@ def _affinity(
 
 
 def _join(people: list[Person], limb: Limb, link: Link, peaks: list[Peaks], may_begin: bool) -> None:
-    """Give the link to the person who owns an end of it, join two people by it, or begin a person."""
+    """Add the link to the person that has one of its ends, merge two people by it, or begin a new person."""
     owners = [person for person in people if person.has(limb, link)]
     start_score, end_score = (
         float(peaks[joint].scores[peak]) for joint, peak in ((limb.start, link.start), (limb.end, link.end))

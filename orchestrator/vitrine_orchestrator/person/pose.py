@@ -1,4 +1,4 @@
-"""The pose stage: what the OpenPose body network sees, and 18 keypoints from what it answers."""
+"""The stage `pose`: the input of the OpenPose body network, and 18 keypoints from its output."""
 
 from functools import partial
 from typing import Literal
@@ -10,7 +10,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.person.choice import by_size
 from vitrine_orchestrator.person.labels import Joint
-from vitrine_orchestrator.person.people import Peaks, Person, assembled
+from vitrine_orchestrator.person.people import Peaks, Person, assemble
 from vitrine_orchestrator.stages import SIZES
 
 Choice = Literal["largest", "released"]
@@ -19,16 +19,16 @@ INPUT_HEIGHT = 184  # pixels: half of the 368 that the network was trained on, t
 STRIDE = 8  # network input pixels for one pixel of its maps
 MAX_INPUT_WIDTH = SIZES["pose_width"].most - STRIDE
 PADDING_GREY = 128  # byte value beyond the picture's right and lower edge
-MIN_PEAK = 0.1  # heatmap value of a joint
-MAX_PEAKS = 32  # of one joint; bounds the pairing of noise
-FINER = 4  # map pixels are split so finely before peaks are sought
+MIN_PEAK = 0.1  # a lower heatmap value is no joint
+MAX_PEAKS = 32  # of one joint; weaker ones are dropped, which bounds the pairs of noise
+UPSCALE = 4  # maps are enlarged by this before peaks are searched
 NO_PERSON = "no person found in the picture: use one that shows one person, head to hips, in good light"
 
 
 def network_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The picture as the pose network sees it: (3, h, w) float32 BGR/256 − 0.5, h and w multiples of 8.
+    """The pose network's input: (3, h, w) float32, BGR / 256 − 0.5; h and w are multiples of 8.
 
-    picture is (H, W, 3) uint8 RGB; it becomes 184 pixels high and is padded right and below with grey.
+    picture: (H, W, 3) uint8 RGB. It is resized to 184 pixels of height and padded on the right with grey.
     """
     height, width = picture.shape[:2]
     size = _input_size(width, height)
@@ -39,7 +39,7 @@ def network_input(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def between_bars(picture: NDArray[np.uint8]) -> tuple[int, int]:
-    """The rows (from, to) of (H, W, 3) between white bars, at least as many as the network takes."""
+    """The rows (from, to) of (H, W, 3) between white bars; more when the input would be too wide."""
     rows = np.nonzero((picture != 255).any((1, 2)))[0]
     height, width = picture.shape[:2]
     if not len(rows):
@@ -59,34 +59,33 @@ def keypoints(
 ) -> NDArray[np.float32]:
     """The joints of one person, (18, 3) float32: x, y in [0, 1] and the heatmap's score; zeros where missing.
 
-    Of several people the one over the largest area is taken, by the rule "released" the one found first. See
-    `everybody`.
+    Of several people, the largest is taken; with the rule "released", the first one found.
     """
-    return everybody(pafs, heatmaps, width, height, rule)[0]
+    return all_keypoints(pafs, heatmaps, width, height, rule)[0]
 
 
-def everybody(
+def all_keypoints(
     pafs: NDArray[np.float32],
     heatmaps: NDArray[np.float32],
     width: int,
     height: int,
     rule: Choice = "largest",
 ) -> list[NDArray[np.float32]]:
-    """The joints of all people, each as of `keypoints`, the largest first.
+    """The joints of all people, each as in `keypoints`, the largest first.
 
     pafs (38, h, w) and heatmaps (19, h, w) are the network's maps for a picture of width×height pixels;
-    x·width is a pixel's number. "released" seeks whole-pixel peaks in fully enlarged maps and keeps the order
-    in which people are found, as the released code does, in some ten times the time. Raises BadRequest, with
-    advice, when there is no person.
+    x·width is a pixel's number. As the released code does, the rule "released" searches whole-pixel peaks in
+    fully enlarged maps and keeps the order in which people are found; it takes about ten times as long.
+    Raises BadRequest, with advice, when there is no person.
     """
     whole = rule == "released"
     enlarge = partial(_enlarged_to_picture, width=width, height=height) if whole else _enlarged
     peaks = [_peaks(plane, whole) for plane in enlarge(heatmaps[: len(Joint)])]
-    people = assembled(peaks, enlarge(pafs))
+    people = assemble(peaks, enlarge(pafs))
     if not people:
         raise BadRequest(NO_PERSON)
     # from pixels of the enlarged maps to the unit square
-    scale = np.array((width, height)) if whole else FINER / STRIDE * np.array(_input_size(width, height))
+    scale = np.array((width, height)) if whole else UPSCALE / STRIDE * np.array(_input_size(width, height))
     shift = 0 if whole else 0.5 / scale - 0.5 / np.array((width, height))
     found = [_joints(person, peaks) for person in people]
     for joints in found:
@@ -102,12 +101,14 @@ def _input_size(width: int, height: int) -> tuple[int, int]:
 
 
 def _enlarged(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Maps (c, h, w) at FINER times their size, padding included."""
-    return np.stack([cv2.resize(p, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC) for p in maps])
+    """Maps (c, h, w) at UPSCALE times their size, including the padding."""
+    return np.stack(
+        [cv2.resize(p, None, fx=UPSCALE, fy=UPSCALE, interpolation=cv2.INTER_CUBIC) for p in maps]
+    )
 
 
 def _enlarged_to_picture(maps: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Maps (c, h, w) at the picture's size as released: to the input's size, padding cut off, then on."""
+    """Maps (c, h, w) at the picture's size, as released: enlarged, cut to the input, resized."""
     input_width, input_height = _input_size(width, height)
     enlarged = []
     for plane in maps:
@@ -119,9 +120,9 @@ def _enlarged_to_picture(maps: NDArray[np.float32], width: int, height: int) -> 
 
 
 def _peaks(plane: NDArray[np.float32], whole: bool) -> Peaks:
-    """The local maxima of one enlarged heatmap (h, w); `whole` smooths first and keeps whole pixels.
+    """The local maxima of one enlarged heatmap (h, w), with the heatmap's values as scores.
 
-    Their scores are the heatmap's own; at most MAX_PEAKS, the strongest, unless `whole`.
+    `whole` smooths first, keeps whole pixels and all maxima; otherwise the MAX_PEAKS strongest are kept.
     """
     sought = _smoothed(plane) if whole else plane
     edged = np.pad(sought, 1)
@@ -147,7 +148,7 @@ def _smoothed(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 def _summit(
     before: NDArray[np.float32], here: NDArray[np.float32], after: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Where between −0.5 and 0.5 a parabola through three neighbours has its top."""
+    """The position, from −0.5 to 0.5, of the top of the parabola through three neighbours."""
     bend = np.maximum(2.0 * here - before - after, 1e-9)
     return np.clip((after - before) / (2 * bend), -0.5, 0.5)
 

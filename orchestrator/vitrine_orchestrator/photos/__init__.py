@@ -1,1 +1,1 @@
-"""Reading the files of pictures that callers send: what they are, and what Pillow alone does not do."""
+"""Reads picture files: recognises their kinds, and handles cases that Pillow alone does not."""

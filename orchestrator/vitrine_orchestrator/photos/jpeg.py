@@ -1,4 +1,4 @@
-"""JPEG files that lack their end: read when little is missing, as viewers do."""
+"""Reads JPEG files that lack their end, when little is missing, as viewers do."""
 
 from __future__ import annotations
 
@@ -11,46 +11,45 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 END = b"\xff\xd9"
-LOST_SHARE = 0.1  # of the rows: more is a damaged picture
-LOST_ROWS = (
-    40  # blocks are up to 16 rows and decoded a few behind: so much is missing after a cut of some bytes
-)
+MAX_LOST_SHARE = 0.1  # of the rows; a picture that lacks more is refused as damaged
+# Blocks have up to 16 rows and are decoded a few rows late: a cut of some bytes loses this many.
+MAX_LOST_ROWS = 40
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 WITHOUT_LENGTH = (0x01, *range(0xD0, 0xDA))
 
 
 def open_jpeg(encoded: bytes) -> JpegImageFile:
-    """The picture, opened."""
+    """The picture, with its header read."""
     return JpegImageFile(io.BytesIO(encoded))
 
 
 def load_cut(encoded: bytes) -> JpegImageFile:
     """The pixels of a JPEG that ends early; OSError when more than its last rows are missing.
 
-    What is missing is what the decoder makes of an end there: the last blocks in grey.
+    The missing rows are filled by the decoder: the last blocks are grey.
     """
     image = open_jpeg(encoded + END)
     image.load()
     lost = 0 if _has_all_scans(encoded) else _lost_rows(encoded, image)
-    if lost > max(LOST_ROWS, LOST_SHARE * image.height):
+    if lost > max(MAX_LOST_ROWS, MAX_LOST_SHARE * image.height):
         raise OSError(f"{lost} of {image.height} rows are missing")
     return image
 
 
 def _lost_rows(encoded: bytes, completed: Image.Image) -> int:
-    """How many rows at the bottom are not what the bytes give, but the decoder's filling."""
+    """The number of rows at the bottom that the decoder has filled."""
     partial = open_jpeg(encoded)
     with suppress(OSError):
         partial.load()
-    partial.tile = []  # what was decoded stands: do not begin again
+    partial.tile = []  # keep what was decoded: do not decode again
     same = (np.asarray(partial) == np.asarray(completed)).reshape(completed.height, -1).all(1)
     return completed.height - int(np.nonzero(same)[0].max(initial=-1)) - 1
 
 
 def _has_all_scans(encoded: bytes) -> bool:
-    """Whether a progressive JPEG has begun the last refinement of every component.
+    """Whether a progressive JPEG contains the start of the last refinement scan of every component.
 
-    Cut in it, a picture misses the last bit of some of its finest detail.
+    A picture cut in that scan lacks only the last bit of some coefficients.
     """
     progressive, components, refined = False, 0, set[tuple[int, int]]()
     for marker, body in _segments(encoded):
@@ -65,7 +64,7 @@ def _has_all_scans(encoded: bytes) -> bool:
 
 
 def _segments(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and their bodies, in order; the coded pixels are passed over."""
+    """Markers and their bodies, in order; the coded pixels are skipped."""
     at = 2
     while (at := encoded.find(b"\xff", at)) >= 0 and at + 4 <= len(encoded):
         marker = encoded[at + 1]

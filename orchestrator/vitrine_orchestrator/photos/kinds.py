@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: the kinds of picture that are read, and names for the rest."""
+"""Recognises files by their first bytes: the kinds of picture that are read, and names of other kinds."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Kind = Literal["PNG", "JPEG", "WebP", "HEIC", "AVIF"]
 READ = ", ".join(get_args(Kind)[:-1]) + f" or {get_args(Kind)[-1]}"
 
 BASE64_OPTION = 'the input encoding set to "base64"'
-START = 512  # bytes that are looked at
+START = 512  # bytes that are examined
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
 class Mark(NamedTuple):
-    """Where a format's mark stands, the mark, and the format's name."""
+    """The mark of a format: its offset, its bytes, and the format's name."""
 
     at: int
     mark: bytes
     name: str
 
 
-TAKEN: tuple[tuple[int, bytes, Kind], ...] = (
+READABLE: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"\xff\xd8\xff", "JPEG"),
     (8, b"WEBP", "WebP"),
 )
-REFUSED = (
+OTHER_FORMATS = (
     Mark(0, b"GIF8", "a GIF"),
     Mark(0, b"BM", "a BMP"),
     Mark(0, b"II*\0", "a TIFF"),
@@ -54,7 +54,7 @@ REFUSED = (
     Mark(0, b"\x1aE\xdf\xa3", "a video (WebM or MKV)"),
     Mark(0, b"version https://git-lfs.github.com/spec", "a Git LFS pointer (run git lfs pull)"),
 )
-TEXTS = (
+TEXT_FORMATS = (
     (
         re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg\b", re.I | re.S),
         "an SVG",
@@ -64,14 +64,14 @@ TEXTS = (
     (re.compile(rb"data:[\w/+.;=-]*base64,", re.I), "a data URL of base64 text"),
     (re.compile(rb"[a-z][a-z0-9+.-]*://", re.I), "a URL, and the server fetches nothing"),
     (re.compile(rb'[{\[]\s*["{\[\]}\d-]'), "JSON"),
-)  # what text begins with, after white space and a byte order mark
+)  # patterns at the start of text, after white space and a byte order mark
 BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}\Z")
 DATA_URL = re.compile(rb"\s*data:[^,]{0,200};base64,", re.I)
 
 
 def kind_of(encoded: bytes, name: str) -> Kind:
-    """The kind of a picture that is read; BadRequest says what anything else is, and what to send."""
-    for at, mark, kind in TAKEN:
+    """The kind of a picture; for any other file, BadRequest says what it is and what to send."""
+    for at, mark, kind in READABLE:
         if encoded[at : at + len(mark)] == mark:
             return kind
     brands = _brands(encoded)
@@ -79,43 +79,45 @@ def kind_of(encoded: bytes, name: str) -> Kind:
         return "AVIF"
     if brands & set(HEIC_BRANDS):
         return "HEIC"
-    said = described(encoded)
-    ways = f"; base64 text goes with {BASE64_OPTION}" if "base64" in said or "URL" in said else ""
-    raise BadRequest(f"{name} is {said}; send {READ}{ways}")
+    description = describe(encoded)
+    hint = (
+        f"; base64 text goes with {BASE64_OPTION}" if "base64" in description or "URL" in description else ""
+    )
+    raise BadRequest(f"{name} is {description}; send {READ}{hint}")
 
 
-def described(encoded: bytes) -> str:
-    """What a file is that is not read, in words."""
+def describe(encoded: bytes) -> str:
+    """A description in words of a file that is not read."""
     if not encoded:
         return "empty (0 bytes)"
-    found = next((m.name for m in REFUSED if encoded[m.at : m.at + len(m.mark)] == m.mark), None)
-    return found or _described_text(encoded) or f"{len(encoded)} bytes of another kind"
+    found = next((m.name for m in OTHER_FORMATS if encoded[m.at : m.at + len(m.mark)] == m.mark), None)
+    return found or _describe_text(encoded) or f"{len(encoded)} bytes of another kind"
 
 
 def bytes_of_text(text: bytes, name: str) -> bytes:
-    """The bytes that base64 text or a data URL stands for; BadRequest where it is neither."""
+    """The decoded bytes of base64 text or of a data URL; BadRequest when it is neither."""
     body = DATA_URL.sub(b"", text, count=1)
     packed = b"".join(body.split()).translate(bytes.maketrans(b"-_", b"+/"))
     try:
         return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        said = described(text)
+        description = describe(text)
         raise BadRequest(
-            f"{name} must be base64 text or a data URL where encoding is base64, got {said}"
+            f"{name} must be base64 text or a data URL where encoding is base64, got {description}"
         ) from error
 
 
 def _brands(encoded: bytes) -> set[bytes]:
-    """The brands of a HEIF container's first box, the major one included; none of anything else."""
+    """The brands in a HEIF container's first box, including the major one; empty for other files."""
     if encoded[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(encoded[:4], "big"), START, len(encoded))
     return {encoded[8:12], *(encoded[at : at + 4] for at in range(16, end - 3, 4))}
 
 
-def _described_text(encoded: bytes) -> str | None:
+def _describe_text(encoded: bytes) -> str | None:
     start = encoded[:START].removeprefix(b"\xef\xbb\xbf").lstrip()
-    found = next((said for pattern, said in TEXTS if pattern.match(start)), None)
+    found = next((description for pattern, description in TEXT_FORMATS if pattern.match(start)), None)
     if found:
         return found
     return "base64 text" if BASE64.match(b"".join(start.split())) else None

@@ -1,4 +1,4 @@
-"""PNG files: notes that are too long for Pillow, colour profiles, and transparent colours in 16 bits."""
+"""Reads PNG files with text chunks too long for Pillow, colour profiles, or transparent 16-bit colours."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from PIL.PngImagePlugin import PngImageFile
 from vitrine.profiles import MAX_PROFILE_BYTES, coded_profile
 
 SIGNATURE_BYTES = 8
-NOTES = (b"tEXt", b"zTXt", b"iTXt")  # a few hold an orientation, so short ones are kept
-MAX_NOTE_BYTES = 500_000  # of one, unpacked: longer ones are left out
-MAX_NOTES_BYTES = 4_000_000  # of all together
+NOTES = (b"tEXt", b"zTXt", b"iTXt")  # some hold an orientation, so short ones are kept
+MAX_NOTE_BYTES = 500_000  # of one note, unpacked; longer notes are dropped
+MAX_NOTES_BYTES = 4_000_000  # of all notes together; the notes after it are dropped
 RGB = 2  # the colour type
 
 
 class Chunk(NamedTuple):
-    """A part of a PNG file."""
+    """A chunk of a PNG file."""
 
     kind: bytes
     body: memoryview
@@ -29,7 +29,7 @@ class Chunk(NamedTuple):
 
 
 def open_png(encoded: bytes) -> PngImageFile:
-    """The picture, opened without its long notes; its profile lies in `info`, as Pillow would put it."""
+    """The picture with its header read, without long notes; `info` has the profile where Pillow puts it."""
     kept, icc, coded, length = [memoryview(encoded)[:SIGNATURE_BYTES]], None, None, 0
     for chunk in chunks(encoded):
         if chunk.kind == b"iCCP":
@@ -44,23 +44,23 @@ def open_png(encoded: bytes) -> PngImageFile:
                 continue
         kept.append(chunk.whole)
     image = PngImageFile(io.BytesIO(b"".join(kept)))
-    if profile := coded or icc:  # the order of the PNG standard
+    if profile := coded or icc:  # the PNG standard gives cICP precedence
         image.info["icc_profile"] = profile
     return image
 
 
 def depth_of(encoded: bytes) -> int:
-    """Bits of a sample."""
+    """The bits of a sample."""
     return encoded[24]
 
 
 def has_deep_key(encoded: bytes) -> bool:
-    """Whether an RGB picture of 16 bits has a transparent colour, of which Pillow sees 8 bits only."""
+    """Whether a 16-bit RGB picture has a transparent colour, of which Pillow reads only 8 bits."""
     return encoded[24] == 16 and encoded[25] == RGB and any(c.kind == b"tRNS" for c in chunks(encoded))
 
 
 def with_deep_key(encoded: bytes, image: Image.Image) -> Image.Image:
-    """The RGB image with the transparency that a 16-bit colour key gives it."""
+    """The RGB image with the transparency of its 16-bit transparent colour."""
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     found = image.convert("RGB")
     found.info = {name: value for name, value in image.info.items() if name != "transparency"}
@@ -70,7 +70,7 @@ def with_deep_key(encoded: bytes, image: Image.Image) -> Image.Image:
 
 
 def chunks(encoded: bytes) -> Iterator[Chunk]:
-    """The chunks of a PNG as far as they go; ancillary ones with a wrong checksum are passed over."""
+    """The chunks of a PNG and a truncated last one; ancillary ones with a wrong checksum are skipped."""
     view, at = memoryview(encoded), SIGNATURE_BYTES
     while at + 8 <= len(view):
         length = int.from_bytes(view[at : at + 4], "big")
@@ -86,7 +86,7 @@ def _is_intact(chunk: Chunk) -> bool:
 
 
 def _note_length(chunk: Chunk) -> int:
-    """Bytes of a note unpacked, as far as they are worth counting."""
+    """The unpacked bytes of a note; MAX_NOTE_BYTES + 1 for a packed one that is damaged or longer."""
     body = chunk.body
     keyword = bytes(body[:80]).find(b"\0")
     if chunk.kind == b"tEXt":
@@ -103,7 +103,7 @@ def _note_length(chunk: Chunk) -> int:
 
 
 def _unpacked(body: memoryview, start: int, most: int) -> bytes | None:
-    """What is packed in a chunk from `start` on; None where it is damaged or longer than `most`."""
+    """The unpacked bytes of a chunk from `start` on; None when damaged or longer than `most`."""
     try:
         unpacking = zlib.decompressobj()
         unpacked = unpacking.decompress(body[start:], most + 1)

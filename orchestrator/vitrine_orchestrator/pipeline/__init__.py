@@ -1,1 +1,1 @@
-"""What every pipeline works with: request context, report, and results of earlier requests."""
+"""The parts that all pipelines share: request context, report, and the cache of results."""

@@ -1,4 +1,4 @@
-"""Where the prepare pipelines keep what they made."""
+"""The interface of the cache in which the prepare pipelines keep their results."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ Source = Literal["fresh", "memory", "disk", "store"]
 
 
 class Memo(Protocol):
-    """Keeps the arrays of a key, and makes them once for all who ask at the same time."""
+    """Keeps arrays by key, and computes them once for all concurrent calls with the same key."""
 
     async def get_or_compute(self, key: Key, compute: Compute, able: bool = True) -> tuple[Arrays, Source]:
-        """The arrays, not to be written to, and where they came from; errors of `compute` pass through.
+        """The arrays, which are read-only, and where they came from; errors of `compute` pass through.
 
-        able: whether `compute` can make them; who can never shares the failure of one who cannot.
+        able: False for a request with only an id, whose `compute` can raise NotFound. Such calls are kept
+            separate, so their error is never shared with a caller that sent the picture.
         """
         ...
 
     async def peek(self, key: Key) -> Arrays | None:
-        """The arrays that are kept now, not to be written to; None where there are none."""
+        """The arrays that are kept now, which are read-only; None when there are none."""
         ...
 
     async def forget(self, owner: str) -> None:
-        """No later call answers what `owner` (see cache.key.owner) had before."""
+        """Forget the arrays of `owner` (see cache.key.owner); no later call returns them."""
         ...
 
 
 class NoMemo:
-    """Keeps nothing: everything is made afresh."""
+    """Keeps nothing: every call computes again."""
 
     async def get_or_compute(self, key: Key, compute: Compute, able: bool = True) -> tuple[Arrays, Source]:
-        """What `compute` makes."""
+        """The arrays of `compute`."""
         return await compute(), "fresh"
 
     async def peek(self, key: Key) -> Arrays | None:
-        """Nothing is kept."""
+        """None."""
         return None
 
     async def forget(self, owner: str) -> None:
-        """There is nothing to forget."""
+        """Do nothing."""

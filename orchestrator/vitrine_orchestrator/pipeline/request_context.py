@@ -1,4 +1,4 @@
-"""The request context of every pipeline: its stages, limits and memo; and the report of what it did."""
+"""The request context of every pipeline (stages, limits, memo), and the reports of its stages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INLINE_BYTES = 2**18  # smaller raw pictures are resized faster than a hand-off 
 
 @dataclass(frozen=True)
 class Context:
-    """What a pipeline works with: the same in Triton, in a score and in a test."""
+    """The request context of a pipeline; in Triton, in the scores and in tests alike."""
 
     stages: Stages
     manifest: Manifest
@@ -33,7 +33,7 @@ class Context:
 
     @property
     def origin(self) -> dict[str, object]:
-        """What every report says of the versions behind it."""
+        """The versions in every report: release, checkpoint, exporter, and the digest of the pipeline."""
         manifest = self.manifest
         return {
             "versions": {
@@ -46,20 +46,20 @@ class Context:
 
 
 def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
-    """The picture in `name` (encoded) or `name`_raw (HWC uint8 RGB); None when neither is given."""
-    given = pictures(inputs, name)
+    """The picture in `name` (encoded) or `name`_raw (HWC uint8 RGB); None when both are absent."""
+    sent = pictures(inputs, name)
     raw = inputs.get(f"{name}_raw")
-    if given and raw is not None:
+    if sent and raw is not None:
         raise BadRequest(f"{name} and {name}_raw must not both be given")
-    if len(given) > 1:
-        raise BadRequest(f"{name} must be one picture, got {len(given)}")
+    if len(sent) > 1:
+        raise BadRequest(f"{name} must be one picture, got {len(sent)}")
     if raw is not None:
         return checked(raw, f"{name}_raw", limits)
-    return decode(given[0], name, limits) if given else None
+    return decode(sent[0], name, limits) if sent else None
 
 
 async def read_aside(read: Callable[[], Result], inputs: Inputs) -> Result:
-    """Call `read` for a request's inputs, in another thread where its pictures may take long to decode.
+    """Call `read` for a request's inputs; in another thread when its pictures may take long to decode.
 
     Small inputs are read inline: two thread switches cost as much as the rest of an id-only request.
     """
@@ -68,7 +68,7 @@ async def read_aside(read: Callable[[], Result], inputs: Inputs) -> Result:
 
 
 def pictures_of(inputs: Inputs) -> list[np.ndarray]:
-    """The pictures that a request brings, encoded and raw."""
+    """The picture inputs of a request, encoded and raw."""
     names = ("person", "person_raw", "garment", "garment_raw", "mask")
     return [inputs[name] for name in names if name in inputs]
 
@@ -81,15 +81,15 @@ def picture_digest(picture: Picture) -> str:
 
 
 def text_array(text: str | bytes) -> np.ndarray:
-    """A BYTES tensor of one value."""
+    """A BYTES tensor of one element."""
     return np.array([text.encode() if isinstance(text, str) else text], np.object_)
 
 
 def report_array(timings: Mapping[str, float], sources: Mapping[str, Source], **more: object) -> np.ndarray:
-    """The output `report`: JSON of seconds by stage, and what came from where."""
+    """The output `report`: JSON of seconds by stage, and the source of each prepared part."""
     return text_array(json.dumps({"timings": dict(timings), "sources": dict(sources), **more}))
 
 
 def read_report(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The report that a model answered with."""
+    """The report in a model's outputs."""
     return json.loads(outputs["report"].reshape(-1)[0])

@@ -1,4 +1,4 @@
-"""Reads a checkpoint's scheduler_config.json, refusing what would change the result and is not supported."""
+"""Reads a checkpoint's scheduler_config.json; refuses unsupported settings that change the result."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 
 class UnsupportedScheduler(ValueError):
-    """A scheduler setting, or a combination of them, that this code does not compute."""
+    """A scheduler setting, or a combination of settings, that is not implemented."""
 
 
 @dataclass(frozen=True)
 class SchedulerConfig:
-    """The settings that change a result. The defaults are DDPMScheduler's in diffusers."""
+    """The settings that change a result. The defaults are those of diffusers' DDPMScheduler."""
 
     num_train_timesteps: int = 1000
     beta_start: float = 0.0001
@@ -69,7 +69,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "final_sigmas_type": ("zero", "sigma_min"),
 }
 
-# Settings of these and other schedulers that change nothing at these values.
+# Settings of these and other schedulers that are accepted only with these values, which change nothing.
 _ONLY: dict[str, tuple[object, ...]] = {
     "thresholding": (False, None),
     "use_karras_sigmas": (False, None),
@@ -81,7 +81,8 @@ _ONLY: dict[str, tuple[object, ...]] = {
     "sigma_max": (None,),
 }
 
-# Change nothing here at any value: the file's own, PNDM's, and dynamic thresholding's, which is refused.
+# Settings that change nothing at any value: those of the file itself, of PNDM, and of dynamic thresholding,
+# which is refused.
 IDLE = {
     "_class_name",
     "_diffusers_version",
@@ -92,7 +93,7 @@ IDLE = {
 
 
 def checkpoint_kind(config: Mapping[str, object]) -> str:
-    """Which scheduler the checkpoint asks for: "ddpm", "ddim", "euler" or "flow"."""
+    """The scheduler named by the checkpoint's config: "ddpm", "ddim", "euler" or "flow"."""
     name = config.get("_class_name")
     if name not in SCHEDULER_CLASSES:
         raise UnsupportedScheduler(f"_class_name must be one of {sorted(SCHEDULER_CLASSES)}, got {name!r}")
@@ -100,7 +101,7 @@ def checkpoint_kind(config: Mapping[str, object]) -> str:
 
 
 def read_config(config: Mapping[str, object], kind: str) -> SchedulerConfig:
-    """The settings of scheduler_config.json as scheduler `kind` takes them; its defaults where unset."""
+    """The settings of scheduler_config.json for scheduler `kind`, with its defaults for missing ones."""
     known = {field.name for field in fields(SchedulerConfig)}
     if unknown := config.keys() - known - _ONLY.keys() - IDLE:
         raise UnsupportedScheduler(f"unknown scheduler settings {sorted(unknown)}")
@@ -126,7 +127,7 @@ def _value(name: str, value: Any) -> object:
 
 
 def typed(name: str, value: object, default: object) -> object:
-    """The value, when it is of the type of the setting's default; else UnsupportedScheduler."""
+    """The value itself; UnsupportedScheduler when its type is not that of the setting's default."""
     allowed = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, allowed) or isinstance(value, bool) != isinstance(default, bool):
         raise UnsupportedScheduler(f"{name} must be a {type(default).__name__}, got {value!r}")

@@ -11,7 +11,7 @@ from vitrine_orchestrator.sampling.config import SchedulerConfig, UnsupportedSch
 from vitrine_orchestrator.sampling.meanings import MEANINGS, Pair
 from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, Schedule
 
-_SAME = 1e-10  # diffusers' floor of a standard deviation, sqrt(1e-20): no float32 state feels it
+_SAME = 1e-10  # diffusers' least standard deviation, sqrt(1e-20); too small to change a float32 state
 
 
 def _timesteps(config: SchedulerConfig, steps: int) -> np.ndarray:
@@ -38,10 +38,13 @@ def _estimate(config: SchedulerConfig, signal: np.ndarray, noise: np.ndarray) ->
 
 
 def _table(
-    config: SchedulerConfig, clip: float, x0: tuple[np.ndarray, np.ndarray], onward: tuple[np.ndarray, ...]
+    config: SchedulerConfig,
+    clip: float,
+    x0: tuple[np.ndarray, np.ndarray],
+    next_terms: tuple[np.ndarray, ...],
 ) -> np.ndarray:
-    """The table from X0_* and NEXT_*; without clipping NEXT_X0 is folded away, which spares its rounding."""
-    next_x0, next_sample, next_output, next_noise = onward
+    """The table from X0_* and NEXT_*. Without clipping, x0 is substituted, which avoids its rounding."""
+    next_x0, next_sample, next_output, next_noise = next_terms
     ones = np.ones_like(next_x0)
     if not np.isfinite(clip):
         with np.errstate(invalid="ignore"):
@@ -64,19 +67,19 @@ def ddpm(config: SchedulerConfig, steps: int) -> Schedule:
     small = (1 - before) / (1 - bar) * (1 - alpha)
     std = np.sqrt(1 - alpha if config.variance_type == "fixed_large" else small)
     std[(timesteps == 0) | (std <= _SAME)] = 0
-    onward = (
+    next_terms = (
         np.sqrt(before) * (1 - alpha) / (1 - bar),
         np.sqrt(alpha) * (1 - before) / (1 - bar),
         0 * bar,
         std,
     )
-    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, onward))
+    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, next_terms))
 
 
 def ddim(config: SchedulerConfig, steps: int) -> Schedule:
     """Deterministic sampling: formula (12) of "Denoising diffusion implicit models" (2010.02502), eta 0.
 
-    The step before is t − T // steps, whatever the spacing, as in diffusers.
+    The next, less noisy timestep is t − T // steps for every spacing, as in diffusers.
     """
     timesteps = np.round(_timesteps(config, steps))
     bars = config.alpha_bars()
@@ -86,9 +89,9 @@ def ddim(config: SchedulerConfig, steps: int) -> Schedule:
     signal, noise = np.sqrt(bar), np.sqrt(1 - bar)
     epsilon_sample, epsilon_output = MEANINGS[config.prediction_type].noise(signal, noise)
     toward = np.sqrt(1 - bar_before)
-    onward = (np.sqrt(bar_before), toward * epsilon_sample, toward * epsilon_output, 0 * signal)
+    next_terms = (np.sqrt(bar_before), toward * epsilon_sample, toward * epsilon_output, 0 * signal)
     x0 = _estimate(config, signal, noise)
-    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, onward))
+    return Schedule(timesteps.astype(np.float32), 1.0, _table(config, _clip(config), x0, next_terms))
 
 
 def euler(config: SchedulerConfig, steps: int) -> Schedule:
@@ -96,7 +99,7 @@ def euler(config: SchedulerConfig, steps: int) -> Schedule:
     timesteps = _timesteps(config, steps).astype(np.float32)
     bars = config.alpha_bars()
     if config.rescale_betas_zero_snr:
-        bars[-1] = 2.0**-24  # diffusers' stand-in for 0, whose σ would be infinite
+        bars[-1] = 2.0**-24  # diffusers' replacement for 0, whose σ would be infinite
     training = np.sqrt((1 - bars) / bars)
     sigma = np.interp(timesteps, np.arange(len(training)), training)
     sigma_next = np.append(sigma[1:], training[0] if config.final_sigmas_type == "sigma_min" else 0.0)

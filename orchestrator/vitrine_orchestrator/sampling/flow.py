@@ -16,12 +16,12 @@ from vitrine_orchestrator.sampling.schedule import Schedule
 
 
 def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
-    """The schedule of `steps` steps, or of its last part, which `strength` sets.
+    """The schedule of `steps` steps, or of its last part, whose length depends on `strength`.
 
-    tokens: picture tokens of the job, needed where the shift depends on the size.
-    strength: more than 0, at most 1. Below 1 the first steps are left out, and the job starts from a mixture
+    tokens: picture tokens of the job; required when the shift depends on the picture's size.
+    strength: more than 0, at most 1. Below 1 the first steps are omitted, and the job starts from a mixture
         of its own clean state and noise (image to image).
-    Raises UnsupportedScheduler for a value out of its range.
+    Raises UnsupportedScheduler for a value out of range.
     """
     if not 0 < strength <= 1:
         raise UnsupportedScheduler(f"strength must be more than 0 and at most 1, got {strength}")
@@ -29,10 +29,10 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
     skipped = int(max(steps - min(steps * strength, steps), 0))
     if skipped == steps:
         raise UnsupportedScheduler(f"strength {strength} leaves none of {steps} steps")
-    sigma, onward = sigma[skipped:-1], sigma[skipped + 1 :]
+    sigma, sigma_next = sigma[skipped:-1], sigma[skipped + 1 :]
     zeros, ones = np.zeros_like(sigma), np.ones_like(sigma)
     x0 = MEANINGS["flow"].clean(1 - sigma, sigma)
-    table = np.stack([ones, *x0, ones * np.inf, zeros, ones, onward - sigma, zeros], axis=1)
+    table = np.stack([ones, *x0, ones * np.inf, zeros, ones, sigma_next - sigma, zeros], axis=1)
     timesteps = (sigma * config.num_train_timesteps).astype(np.float32)
     clean = 1.0 - float(sigma[0]) if strength < 1 else 0.0
     return Schedule(timesteps, float(sigma[0]) if strength < 1 else 1.0, table, clean)
@@ -53,7 +53,7 @@ def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndar
 
 
 def shift_of(config: FlowConfig, tokens: int | None) -> float:
-    """μ of a picture of that many tokens: a straight line through the two sizes of the config."""
+    """μ of a picture of that many tokens, linear between the two sizes of the config."""
     if tokens is None or tokens < 1:
         raise UnsupportedScheduler(f"use_dynamic_shifting needs the picture's tokens, got {tokens}")
     ends = (config.base_image_seq_len, config.max_image_seq_len, config.base_shift, config.max_shift)
@@ -72,7 +72,7 @@ _SHIFTS: dict[str, Callable[[float, np.ndarray], np.ndarray]] = {
 
 
 def _stretched(sigma: np.ndarray, last: float) -> np.ndarray:
-    """The same curve, its last value moved to `last`."""
+    """The curve rescaled so that its last value is `last`."""
     if sigma[-1] == 1:
         raise UnsupportedScheduler(f"shift_terminal {last} cannot be reached in {len(sigma)} steps")
     return 1 - (1 - sigma) * (1 - last) / (1 - sigma[-1])

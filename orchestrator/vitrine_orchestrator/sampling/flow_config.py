@@ -37,7 +37,7 @@ _BY_SIZE = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len"
 
 
 def read_flow_config(config: Mapping[str, object]) -> FlowConfig:
-    """The settings of the file; UnsupportedScheduler names one that is unknown or not computed here."""
+    """The settings of the file; UnsupportedScheduler names a setting that is unknown or not supported."""
     known = {field.name: field.default for field in fields(FlowConfig)}
     if unknown := config.keys() - known.keys() - _ONLY.keys() - IDLE:
         raise UnsupportedScheduler(f"unknown scheduler settings {sorted(unknown)}")

@@ -1,7 +1,7 @@
-"""What a network's output says of a noisy state, one row for each prediction type.
+"""The meaning of a network's output: one row for each prediction type.
 
-A noisy state is x = signal · x0 + noise · ε, and o is the network's output. `clean` and `noise` of a row give
-the two coefficients (of x, of o) whose sum is x0 or ε.
+A noisy state is x = signal · x0 + noise · ε, and o is the network's output. `clean` and `noise` of a row
+return two coefficients, of x and of o. The sum of the two products is x0 for `clean` and ε for `noise`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 
 Pair = tuple[np.ndarray, np.ndarray]
 Coefficients = Callable[[np.ndarray, np.ndarray], Pair]
-"""Takes signal and noise, each (S,) float64, and gives the coefficients of x and of o, each (S,)."""
+"""From signal and noise, each (S,) float64, to the coefficients of x and of o, each (S,)."""
 
 
 class Meaning(NamedTuple):
-    """How x0 and ε follow from x and o."""
+    """How to compute x0 and ε from x and o."""
 
     clean: Coefficients
     noise: Coefficients

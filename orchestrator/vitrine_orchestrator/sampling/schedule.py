@@ -17,29 +17,29 @@ INPUT_SCALE, X0_SAMPLE, X0_OUTPUT, CLIP, NEXT_X0, NEXT_SAMPLE, NEXT_OUTPUT, NEXT
 
 @dataclass(frozen=True)
 class Schedule:
-    """One job's way from noise to a clean state."""
+    """The timesteps and coefficients of one job, from noise to a clean state."""
 
-    timesteps: np.ndarray  # (S,) float32, what the network is given
+    timesteps: np.ndarray  # (S,) float32, the network's input
     initial_scale: float  # the first state is noise times this,
     table: np.ndarray  # (S, 8) float64, columns named above; INPUT_SCALE · x is what the network sees
     initial_clean: float = 0.0  # plus this times the clean state that the job starts from, where it has one
 
     @property
     def steps(self) -> int:
-        """How many network calls it takes."""
+        """The number of network calls."""
         return len(self.timesteps)
 
 
 def advance(
     rows: np.ndarray, states: np.ndarray, output: np.ndarray, noise: np.ndarray | float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every row one step on: (next states, estimates of the clean states), of the dtype of `states`.
+    """One step of every row: (next states, estimates of the clean states), of the dtype of `states`.
 
-    rows (R, 8) float64, one line of each job's table; states, output and noise (R, *state).
+    rows: (R, 8) float64, one row of each job's table; states, output and noise: (R, *state).
     """
     c = rows.T.reshape(rows.shape[1], len(rows), *(1,) * (states.ndim - 1))
-    with np.errstate(over="ignore", invalid="ignore"):  # a row's inf or NaN is the caller's to find
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller checks for inf and NaN
         clean = np.clip(c[X0_SAMPLE] * states + c[X0_OUTPUT] * output, -c[CLIP], c[CLIP])
-        onward = c[NEXT_X0] * clean + c[NEXT_SAMPLE] * states + c[NEXT_OUTPUT] * output
-        onward += c[NEXT_NOISE] * noise
-        return onward.astype(states.dtype), clean.astype(states.dtype)
+        following = c[NEXT_X0] * clean + c[NEXT_SAMPLE] * states + c[NEXT_OUTPUT] * output
+        following += c[NEXT_NOISE] * noise
+        return following.astype(states.dtype), clean.astype(states.dtype)

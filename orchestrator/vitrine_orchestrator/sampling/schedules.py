@@ -29,7 +29,7 @@ _MAKERS: dict[str, Callable[[SchedulerConfig, int], Schedule]] = {
 
 
 class _Offer(NamedTuple):
-    """The schedulers that a checkpoint's own kind can be sampled with, and what reads and makes each."""
+    """The schedulers that can sample a checkpoint; functions that read its config and make schedules."""
 
     kinds: tuple[str, ...]
     read: Callable[[Mapping[str, object], str], Any]
@@ -37,16 +37,16 @@ class _Offer(NamedTuple):
 
 
 class Schedules:
-    """The schedules of one checkpoint, each made once."""
+    """The schedules of one checkpoint, each computed once."""
 
-    KEPT = 1024  # schedules; then the oldest is made again when it is asked for
+    MAX_KEPT = 1024  # schedules; then the oldest is forgotten
 
     def __init__(self, config: Mapping[str, object]) -> None:
-        """`config` is scheduler_config.json; raises UnsupportedScheduler for what is not computed here."""
+        """`config` is scheduler_config.json; raises UnsupportedScheduler for what is not supported."""
         self.own = checkpoint_kind(config)
         self._offer = _OFFERS[self.own]
         self._configs = {kind: self._offer.read(config, kind) for kind in self._offer.kinds}
-        self._made: dict[tuple[str, int, int | None, float], Schedule] = {}
+        self._kept: dict[tuple[str, int, int | None, float], Schedule] = {}
 
     def get(self, name: str, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
         """The schedule of scheduler `name` in `steps` steps.
@@ -60,12 +60,12 @@ class Schedules:
                 f"scheduler must be one of {('checkpoint', *self._configs)}, got {name!r}"
             )
         key = (kind, steps, tokens, strength)
-        if key not in self._made:
-            made = self._offer.make(self._configs[kind], kind, steps, tokens, strength)
-            while len(self._made) >= self.KEPT:
-                del self._made[next(iter(self._made))]
-            self._made[key] = made
-        return self._made[key]
+        if key not in self._kept:
+            schedule = self._offer.make(self._configs[kind], kind, steps, tokens, strength)
+            while len(self._kept) >= self.MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = schedule
+        return self._kept[key]
 
 
 def make_schedule(config: SchedulerConfig, kind: str, steps: int) -> Schedule:

@@ -39,19 +39,19 @@ __all__ = [
 NETWORK_FILE = "model.onnx"  # in a version folder of a network stage
 
 STAGES: tuple[Stage, ...] = (*try_on.ROWS, *shared.ROWS)
-"""In the order in which they are loaded: a stage that calls others comes after them."""
+"""In loading order: a stage that calls other stages comes after them."""
 
 SIZES: dict[str, Size] = {**try_on.SIZES}
-"""The sizes that vary, by the name that a row's tensors give them."""
+"""The sizes that vary, by their names in the rows' tensors."""
 
 
 def stage(name: str) -> Stage:
-    """The row of that name (KeyError when there is none)."""
+    """The row of that name; KeyError when there is none."""
     return _BY_NAME[name]
 
 
 def networks() -> tuple[Stage, ...]:
-    """The stages that are one exported graph each."""
+    """The stages that are exported graphs."""
     return tuple(row for row in STAGES if isinstance(row.runs, Network))
 
 

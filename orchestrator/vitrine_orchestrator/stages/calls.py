@@ -1,4 +1,4 @@
-"""Calling stages: one protocol, answered by Triton, by ONNX Runtime in this process, or by a fake."""
+"""Calls stages: one protocol, implemented by Triton, by ONNX Runtime in this process, and by a fake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitrine.errors import Unavailable, VitrineError
 
 from vitrine_orchestrator.manifest import versions
 from vitrine_orchestrator.stages import NETWORK_FILE, stage
-from vitrine_orchestrator.stages.finite_check import check_sound
+from vitrine_orchestrator.stages.finite_check import check_finite
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -24,7 +24,7 @@ class Stages(Protocol):
     """Runs a stage by its name in the stage table."""
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """The stage's outputs, host arrays of our own; a network's arrays have the batch dimension first.
+        """The stage's outputs, host arrays that the caller owns; a network's have the batch dimension first.
 
         Raises a VitrineError: the stage's own, Busy, Unavailable, or StageFailed with the stage's name.
         """
@@ -32,12 +32,12 @@ class Stages(Protocol):
 
 
 class OnnxStages:
-    """The network stages of a model repository, opened when first called, in this process."""
+    """Runs the network stages of a model repository in this process; each is opened at its first call."""
 
     def __init__(
         self, repository: Path, threads: int = 0, version_of: Callable[[str], int] | None = None
     ) -> None:
-        """`threads` of one call, 0: one for each core; `version_of` a stage, None: the highest there is."""
+        """`threads` of one call; 0: one for each core. `version_of` a stage; None: the highest version."""
         self.repository, self.threads, self.version_of = repository, threads, version_of
         self._sessions: dict[str, object] = {}
 
@@ -73,26 +73,26 @@ Answer = Callable[[Arrays], Mapping[str, np.ndarray]]
 
 
 class FakeStages:
-    """Stages answered by functions of the inputs; `calls` keeps what was asked, in order."""
+    """Stages whose outputs are functions of the inputs; `calls` records all calls in order."""
 
     def __init__(self, **answers: Answer | VitrineError) -> None:
         self.answers = answers
         self.calls: list[tuple[str, Arrays]] = []
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """The function's answer, or its error raised."""
+        """The outputs of the stage's function; raises the error when it is one."""
         self.calls.append((name, inputs))
         answer = self.answers[name]
         if isinstance(answer, VitrineError):
             raise answer
-        await asyncio.sleep(0)  # others run in between, as with a real stage
+        await asyncio.sleep(0)  # let other tasks run, as a real stage does
         return dict(answer(inputs))
 
 
 class Timed:
-    """Stages that add up how long each took, and answer finite numbers only.
+    """Stages that sum the seconds of each stage, and raise StageFailed for outputs that are not finite.
 
-    `seconds` also holds what `measured` blocks took.
+    `seconds` also holds the seconds of `measured` blocks.
     """
 
     def __init__(self, stages: Stages) -> None:
@@ -100,15 +100,15 @@ class Timed:
         self.seconds: dict[str, float] = defaultdict(float)
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Run the stage; a failure's time counts too. StageFailed where it gives NaN or infinity."""
+        """Run the stage and count its time, even when it fails. StageFailed for NaN or infinity."""
         with self.measured(name):
             outputs = await self.stages(name, inputs)
-            check_sound(name, outputs)
+            check_finite(name, outputs)
             return outputs
 
     @contextmanager
     def measured(self, name: str) -> Iterator[None]:
-        """Count the block's time as `name`."""
+        """Add the block's seconds to `name`."""
         start = time.perf_counter()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Whether a network's numbers are numbers: float16 overflows to infinity, and infinity becomes NaN."""
+"""Checks that a network's outputs are finite: float16 overflows to infinity, which leads to NaN."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from vitrine.errors import StageFailed
 
 
-def check_sound(stage: str, outputs: Mapping[str, np.ndarray]) -> None:
+def check_finite(stage: str, outputs: Mapping[str, np.ndarray]) -> None:
     """Raise StageFailed, naming the stage and the output, where a float output holds NaN or infinity."""
     for name, array in outputs.items():
         if array.dtype.kind == "f" and not _is_finite(array):
@@ -20,6 +20,6 @@ def check_sound(stage: str, outputs: Mapping[str, np.ndarray]) -> None:
 
 def _is_finite(array: np.ndarray) -> bool:
     with np.errstate(all="ignore"):
-        if np.isfinite(array.sum()):  # a third of the time: NaN and infinity survive every sum
+        if np.isfinite(array.sum()):  # takes a third of the time: NaN and infinity remain in a sum
             return True
     return bool(np.isfinite(array).all())

@@ -6,7 +6,7 @@ from vitrine_orchestrator.stages.table import Service, Stage, Tensor, optional
 
 REPORT = Tensor("report", "STRING", (1,))
 ENCODING = Tensor("encoding", "STRING", (1,))
-"""How pictures and tensors are answered: as bytes, or as base64 for callers that read JSON."""
+"""How pictures and tensors are encoded: as bytes, or as base64 for callers that use JSON."""
 SAMPLING = (
     Tensor("seed", "UINT64", (1,)),
     Tensor("steps", "INT32", (1,)),

@@ -1,4 +1,4 @@
-"""What a row of the stage table says. See `vitrine_orchestrator.stages`."""
+"""The types of the stage table's rows. See `vitrine_orchestrator.stages`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Dim = int | str
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input or output; `dims` are without the batch."""
+    """One input or output; `dims` are without the batch dimension."""
 
     name: str
     dtype: Literal["FP32", "INT32", "INT64", "UINT8", "UINT64", "BOOL", "STRING"]
@@ -25,7 +25,7 @@ class Tensor:
 class Size:
     """A size that depends on the checkpoint or the request.
 
-    `least` to `most` is what an engine is built for, `doll` the paper-doll checkpoint's, `full` IDM-VTON's.
+    Engines are built for `least` to `most`. `doll` is the paper-doll checkpoint's size, `full` IDM-VTON's.
     """
 
     least: int
@@ -47,9 +47,9 @@ class Network:
 
 @dataclass(frozen=True)
 class Service:
-    """The stage is a Python model of ours; its tensors have no batch dimension."""
+    """The stage is a Python model; its tensors have no batch dimension."""
 
-    in_flight: int  # requests answered at the same time
+    in_flight: int  # requests served concurrently
     decoupled: bool = False  # many responses for one request
 
 
@@ -58,25 +58,25 @@ class Queue:
     """How requests wait before the stage runs them."""
 
     size: int = 128  # more waiting requests than this are refused as busy
-    timeout_us: int = 60_000_000  # waited longer: refused as busy
-    delay_us: int = 500  # how long a network waits for others to share its call
+    timeout_us: int = 60_000_000  # a request that waits longer is refused as busy
+    delay_us: int = 500  # how long a network waits for more requests to batch
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One model: what it takes and gives, what runs it, how requests wait for it."""
+    """One model: inputs, outputs, what runs it, and the queue of its requests."""
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     runs: Network | Service
     queue: Queue = Queue()
-    of_checkpoint: bool = True  # whether what it answers depends on the checkpoint
+    of_checkpoint: bool = True  # whether its outputs depend on the checkpoint
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
 
     @property
     def backend(self) -> Literal["onnxruntime", "python"]:
-        """Triton's name of what runs it."""
+        """The name of its Triton backend."""
         return "python" if isinstance(self.runs, Service) else "onnxruntime"
 
     @property
@@ -86,12 +86,12 @@ class Stage:
 
     @property
     def tolerance(self) -> float:
-        """The largest difference that the export of a network may make; 0 for a Python model."""
+        """The largest difference between exported and torch network; 0 for a Python model."""
         return self.runs.tolerance if isinstance(self.runs, Network) else 0.0
 
     @property
     def in_flight(self) -> int:
-        """Requests that a Python model answers at the same time; 0 for a network."""
+        """Requests that a Python model serves concurrently; 0 for a network."""
         return self.runs.in_flight if isinstance(self.runs, Service) else 0
 
     @property
@@ -101,7 +101,7 @@ class Stage:
 
     @property
     def needs_manifest(self) -> bool:
-        """Models of ours read the checkpoint's manifest from their version folder."""
+        """Whether its version folder must hold the checkpoint's manifest."""
         return self.backend == "python" and self.of_checkpoint
 
 

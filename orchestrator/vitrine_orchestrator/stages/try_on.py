@@ -65,8 +65,8 @@ LATENTS = Tensor("latents", "FP32", (4, "latent_height", "latent_width"))
 PIXELS = Tensor("pixels", "FP32", (3, "height", "width"))
 TOKENS = Tensor("input_ids", "INT64", (77,))
 
-AT_WORK, WAITING = 16, 32
-"""Try-ons under way and waiting: what is accepted is answered while its caller still wants it."""
+MAX_ACTIVE, MAX_QUEUED = 16, 32
+"""Try-ons running and waiting. With higher limits, accepted requests would time out before their answer."""
 
 ROWS: tuple[Stage, ...] = (
     Stage(
@@ -180,16 +180,16 @@ ROWS: tuple[Stage, ...] = (
         "try_on",
         TRY_ON_INPUTS,
         TRY_ON_OUTPUTS,
-        queue=Queue(size=WAITING),
-        runs=Service(in_flight=AT_WORK),
+        queue=Queue(size=MAX_QUEUED),
+        runs=Service(in_flight=MAX_ACTIVE),
         on_gpu=False,
     ),
     Stage(
         "try_on_stream",
         (*TRY_ON_INPUTS, Tensor("previews", "BOOL", (1,), optional=True)),
         (Tensor("event", "STRING", (1,)), *TRY_ON_OUTPUTS),
-        queue=Queue(size=WAITING),
-        runs=Service(in_flight=AT_WORK, decoupled=True),
+        queue=Queue(size=MAX_QUEUED),
+        runs=Service(in_flight=MAX_ACTIVE, decoupled=True),
         on_gpu=False,
     ),
 )

@@ -1,1 +1,1 @@
-"""The IDM-VTON family: its part of the denoiser, its facts and its request."""
+"""The IDM-VTON family: requests, pipelines, facts of its checkpoints, and its program for the batcher."""

@@ -1,7 +1,7 @@
-"""Answers of the prepare models, kept by the process that asks: what is known costs no call of another model.
+"""Cached answers of the prepare models, in the memory of the process that calls them.
 
-A call carries its arrays through shared memory twice, a millisecond on each of the three ways that every
-try-on goes.
+A hit saves the call of another model, which copies its arrays through shared memory twice: about one
+millisecond for each of the three prepare models of a try-on.
 """
 
 from __future__ import annotations
@@ -23,95 +23,102 @@ from vitrine_orchestrator.pipeline.request_context import read_aside, read_repor
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Arrays, Stages
 from vitrine_orchestrator.try_on.cache_rows import Kind
-from vitrine_orchestrator.try_on.prepared_items import Item, content_array, recipe_of, without_content
+from vitrine_orchestrator.try_on.prepared_items import (
+    PreparedItem,
+    content_array,
+    recipe_digest,
+    without_content,
+)
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, encoded, text, word
 
-PART = "answers"  # what statistics call the answers kept
+PART = "answers"  # the name of these cached answers in statistics
 
 
-class Asked(NamedTuple):
-    """A prepare model: what it prepares, and the inputs that are the thing itself."""
+class PrepareModel(NamedTuple):
+    """A prepare model: what it prepares, and which of its inputs are the content."""
 
-    what: str  # as its report calls it
-    kind: Kind  # whose ids it takes
-    content: tuple[str, ...]
+    what: str  # its name in the report's sources: person, garment or text
+    kind: Kind  # the kind of its ids; "content" where it takes none
+    content: tuple[str, ...]  # inputs whose digest is the content digest
 
 
-CHOICES = ("mask", "person_index", "person_point")  # inputs that shape an answer, but are no picture of it
+CHOICES = ("mask", "person_index", "person_point")  # inputs that shape an answer but are not its content
 MODELS = {
-    "prepare_person": Asked("person", "person", ("person", "person_raw", "crop")),
-    "prepare_garment": Asked("garment", "garment", ("garment", "garment_raw")),
-    "prepare_text": Asked("text", "content", ("description",)),
+    "prepare_person": PrepareModel("person", "person", ("person", "person_raw", "crop")),
+    "prepare_garment": PrepareModel("garment", "garment", ("garment", "garment_raw")),
+    "prepare_text": PrepareModel("text", "content", ("description",)),
 }
 
 
 def open_answers(settings: CacheSettings) -> Cache | None:
-    """Memory for answers; None where it is off, or where nobody would learn of an invalidation elsewhere."""
+    """Memory for answers; None where it is off, or where no invalidations by other processes would arrive."""
     if settings.memory == "off" or settings.folder is None:
         return None
     cache = open_cache(replace(settings, disk_bytes=0), part=PART)
     return cache if cache.shared.folder else None
 
 
-Found = Callable[[str], None]
-"""Is told what was known: person, garment or text."""
+OnHit = Callable[[str], None]
+"""Called for each hit with what was cached: person, garment or text."""
 
 
-class KnownAnswers:
-    """Stages whose prepare models are asked only for what they have not answered here before.
+class CachedAnswers:
+    """Stages that call a prepare model only when its answer is not cached here.
 
-    Answers are kept under the id, else under the content, and are void when the prepare models' own values
-    are: after an invalidation, another picture under the id, or when any process makes the value anew.
+    Answers are kept by id, else by content. They become invalid together with the prepare models' own values:
+    after an invalidation, after another picture under the id, or when any process computes the value again.
     """
 
-    def __init__(self, stages: Stages, cache: Cache, pipeline_digest: str, found: Found) -> None:
-        """`cache` is of `open_answers`; pipeline_digest: of the models' release."""
+    def __init__(self, stages: Stages, cache: Cache, pipeline_digest: str, on_hit: OnHit) -> None:
+        """`cache` comes from `open_answers`; `pipeline_digest` is that of the models' release."""
         assert cache.memory is not None, "answers are kept in memory"
-        self.stages, self.cache, self.found = stages, cache, found
+        self.stages, self.cache, self.on_hit = stages, cache, on_hit
         self._pipeline_digest = pipeline_digest
         self._memory: Memory = cache.memory
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """The stage's outputs; a known answer says that it came from memory."""
-        asked = MODELS.get(name)
-        item = await self._item(name, asked, inputs) if asked else None
-        if asked is None or item is None:
+        """The stage's outputs; the report of a cached answer has the source "memory"."""
+        model = MODELS.get(name)
+        item = await self._item(name, model, inputs) if model else None
+        if model is None or item is None:
             return await self.stages(name, inputs)
         if self.cache.memo.follower:
             await self.cache.memo.follower.started()
-        got = await self._memory.get(item.key)
-        if got.value is not None and item.is_of(arrays := decode(got.value)):
+        cached = await self._memory.get(item.key)
+        if cached.value is not None and item.matches(arrays := decode(cached.value)):
             for event in ("total_requests", "l1_hits"):
                 self.cache.memo.counters.add(event)
-            self.found(asked.what)
-            return _answer(name, arrays) | {"report": report_array({}, {asked.what: "memory"})}
+            self.on_hit(model.what)
+            return _answer(name, arrays) | {"report": report_array({}, {model.what: "memory"})}
         answer = await self.stages(name, inputs)
-        if got.lease is not None:
-            await self._keep(name, asked, item, answer, got.lease)
+        if cached.lease is not None:
+            await self._keep(name, model, item, answer, cached.lease)
         return answer
 
-    async def _item(self, name: str, asked: Asked, inputs: Inputs) -> Item | None:
-        """What is asked for; None for a request that names nothing, which the model itself refuses."""
-        known = None if asked.kind == "content" else text(inputs, f"{asked.kind}_id", MAX_NAME)
-        given = {part: inputs[part] for part in asked.content if part in inputs}
+    async def _item(self, name: str, model: PrepareModel, inputs: Inputs) -> PreparedItem | None:
+        """The item requested; None for a request without id and content, which the model itself refuses."""
+        id_ = None if model.kind == "content" else text(inputs, f"{model.kind}_id", MAX_NAME)
+        content_inputs = {part: inputs[part] for part in model.content if part in inputs}
         content = None
-        if given.keys() - {"crop"}:
-            content = await read_aside(lambda: _digest(given), given)
-        if known is None and content is None:
+        if content_inputs.keys() - {"crop"}:
+            content = await read_aside(lambda: _digest(content_inputs), content_inputs)
+        if id_ is None and content is None:
             return None
-        person = asked.what == "person"
-        category = word(inputs, "category", CATEGORIES, "upper_body") if person else asked.what
+        person = model.what == "person"
+        category = word(inputs, "category", CATEGORIES, "upper_body") if person else model.what
         chosen = {part: inputs[part] for part in CHOICES if part in inputs}
-        recipe = recipe_of(name, self._pipeline_digest, *([_digest(chosen)] if chosen else []))
-        return Item(category, recipe, content, asked.kind, known)
+        recipe = recipe_digest(name, self._pipeline_digest, *([_digest(chosen)] if chosen else []))
+        return PreparedItem(category, recipe, content, model.kind, id_)
 
-    async def _keep(self, name: str, asked: Asked, item: Item, answer: Arrays, lease: Lease) -> None:
-        """Keep an answer, unless it was made just now and others under its id became void with that."""
-        if item.key.may_change and read_report(answer)["sources"][asked.what] == "fresh":
+    async def _keep(
+        self, name: str, model: PrepareModel, item: PreparedItem, answer: Arrays, lease: Lease
+    ) -> None:
+        """Keep an answer, unless it is fresh under an id: computing it invalidated the id's other answers."""
+        if item.key.may_change and read_report(answer)["sources"][model.what] == "fresh":
             return
-        kept = {n: np.frombuffer(a[0], np.uint8) if _is_text(name, n) else a for n, a in answer.items()}
-        del kept["report"]
-        value = await asyncio.to_thread(encode, kept | content_array(item.content or ""))
+        arrays = {n: np.frombuffer(a[0], np.uint8) if _is_text(name, n) else a for n, a in answer.items()}
+        del arrays["report"]
+        value = await asyncio.to_thread(encode, arrays | content_array(item.content or ""))
         await self._memory.put(item.key, value, lease)
 
 
@@ -124,16 +131,16 @@ def _is_text(model: str, output: str) -> bool:
     return next(one.dtype for one in stage(model).outputs if one.name == output) == "STRING"
 
 
-def _digest(given: Inputs) -> str:
-    """Hexadecimal SHA-256 of arrays by name, as they were sent."""
+def _digest(arrays: Inputs) -> str:
+    """Hexadecimal SHA-256 of the inputs, as they were sent, in the order of their names."""
     hashed = hashlib.sha256()
-    for name in sorted(given):
-        array = given[name]
+    for name in sorted(arrays):
+        array = arrays[name]
         hashed.update(f"{name} {array.dtype} {array.shape} ".encode())
         if array.dtype != np.object_:
             hashed.update(np.ascontiguousarray(array).data)
             continue
-        for value in encoded(given, name):
+        for value in encoded(arrays, name):
             hashed.update(f"{len(value)} ".encode())
             hashed.update(value)
     return hashed.hexdigest()

@@ -11,7 +11,7 @@ from vitrine_orchestrator.try_on.facts import TryOnFacts, read_facts
 
 @dataclass(frozen=True)
 class TryOnContext(Context):
-    """What a try-on's pipeline works with; Unavailable where the manifest is another family's."""
+    """The request context of try-on pipelines; Unavailable when the manifest is of another family."""
 
     @cached_property
     def facts(self) -> TryOnFacts:

@@ -1,4 +1,4 @@
-"""Reads a denoise request: what a job needs, checked before it takes a place in the queue."""
+"""Reads a denoise request and checks it before the job enters the queue."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from vitrine.errors import BadRequest
 
-from vitrine_orchestrator.batching.inputs import (
-    MAX_GUIDANCE,
-    MAX_STEPS,
-    given,
-    read_name,
-    read_scalar,
-    read_tensor,
-)
 from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.stages import SIZES
 from vitrine_orchestrator.try_on.facts import FAMILY
+from vitrine_orchestrator.wire.fields import (
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    identifier,
+    required,
+    scalar,
+    tensor,
+)
 
-_PAIRS = {  # a graph's input: its [unconditional, conditional] halves
+_PAIRS = {  # an input of the conditioning graph: its [unconditional, conditional] halves
     "prompt_embeds": ("negative_prompt_embeds", "prompt_embeds"),
     "pooled_prompt_embeds": ("negative_pooled_prompt_embeds", "pooled_prompt_embeds"),
     "image_tokens": ("negative_image_tokens", "image_tokens"),
@@ -32,7 +32,7 @@ _PAIRS = {  # a graph's input: its [unconditional, conditional] halves
 
 @dataclass(frozen=True)
 class JobShapes:
-    """The sizes that a checkpoint fixes, and the latent size that its graphs do where they fix one."""
+    """The sizes that the checkpoint fixes, and the latent size where the exported graphs fix it."""
 
     context_width: int
     pooled_width: int
@@ -61,32 +61,32 @@ class JobShapes:
         }
 
 
-LATENT_MULTIPLE = 4  # the UNet halves the latents twice
+LATENT_MULTIPLE = 4  # other sides are refused: the UNet halves the latents twice
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """One job, checked. Arrays are float32 without a row axis."""
+    """One checked job. Arrays are float32 without a row axis."""
 
-    inputs: Arrays  # the conditioning graph's, one row
+    inputs: Arrays  # one row of the conditioning graph's inputs
     garment_latents: np.ndarray  # (4, h, w)
     garment_prompt: np.ndarray  # (77, C)
-    garment_key: str | None  # the caller's name of the garment: same name, same latents
+    garment_key: str | None  # the caller's key of the garment; equal keys promise equal latents
     seed: int
     guidance: float
     scheduler: str
     schedule: Schedule
-    job: str | None = None  # the caller's name of the job, to watch or cancel it
-    clean: None = None  # a try-on starts from noise alone
+    job: str | None = None  # the caller's name of the job, to poll or cancel it
+    clean: None = None  # a try-on starts from noise only
 
     @property
     def family(self) -> str:
-        """IDM-VTON's."""
+        """The name of the IDM-VTON family."""
         return FAMILY
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the latents."""
+        """The latents' shape, (4, h, w)."""
         return self.garment_latents.shape
 
     @property
@@ -99,9 +99,9 @@ class JobRequest:
 def read_request(arrays: Arrays, shapes: JobShapes, schedules: Schedules) -> JobRequest:
     """The job that the request's arrays describe; BadRequest names the input, the rule and the value."""
     size = _latent_size(arrays, shapes)
-    tensors = {name: read_tensor(arrays, name, shape) for name, shape in shapes.of(size).items()}
-    steps = int(read_scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
-    scheduler = read_name(arrays, "scheduler") or "checkpoint"
+    tensors = {name: tensor(arrays, name, shape) for name, shape in shapes.of(size).items()}
+    steps = int(scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
+    scheduler = identifier(arrays, "scheduler") or "checkpoint"
     try:
         schedule = schedules.get(scheduler, steps)
     except UnsupportedScheduler as error:
@@ -110,12 +110,12 @@ def read_request(arrays: Arrays, shapes: JobShapes, schedules: Schedules) -> Job
         inputs=_conditioning(tensors, size, shapes.factor),
         garment_latents=tensors["garment_latents"],
         garment_prompt=tensors["garment_prompt_embeds"],
-        garment_key=read_name(arrays, "garment_key"),
-        seed=int(read_scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
-        guidance=float(read_scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
+        garment_key=identifier(arrays, "garment_key"),
+        seed=int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        guidance=float(scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
         scheduler=scheduler,
         schedule=schedule,
-        job=read_name(arrays, "job"),
+        job=identifier(arrays, "job"),
     )
 
 
@@ -131,7 +131,7 @@ def _conditioning(
 
 
 def _latent_size(arrays: Arrays, shapes: JobShapes) -> tuple[int, int]:
-    mask = given(arrays, "mask_latent")
+    mask = required(arrays, "mask_latent")
     most = max(SIZES["latent_height"].most, SIZES["latent_width"].most)
     if mask.ndim != 3 or mask.shape[0] != 1:
         raise BadRequest(f"mask_latent must have shape (1, height, width), got {mask.shape}")

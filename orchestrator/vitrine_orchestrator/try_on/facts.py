@@ -1,4 +1,4 @@
-"""What the IDM-VTON family is called, and what its manifests say."""
+"""The name of the IDM-VTON family, and the facts in its manifests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TryOnFacts:
 
 
 def read_facts(manifest: Manifest) -> TryOnFacts:
-    """The facts of a try-on's manifest; Unavailable for another family's, or for other names of facts."""
+    """The facts of a try-on's manifest; Unavailable for another family or for missing or unknown facts."""
     if manifest.family != FAMILY:
         raise Unavailable(f"the manifest must be of family {FAMILY}, got {manifest.family!r}")
     names = {field.name for field in fields(TryOnFacts)}

@@ -1,4 +1,4 @@
-"""Garment keys and values by garment, timestep and size: least recently used first out, bounded in bytes."""
+"""Garment keys and values by garment, timestep and size: an LRU cache within a limit of bytes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from vitrine_orchestrator.engine.rows import DeviceRow
 
 
 class GarmentKey(NamedTuple):
-    """All that a garment row depends on."""
+    """Everything that a garment row depends on."""
 
-    garment: str  # the garment and its prompt
+    garment: str  # the name of the garment and its prompt
     timestep: float
     size: tuple[int, int]
 
 
 class GarmentCache:
-    """Rows on the engine's device. One thread uses it; `bytes` and the counts may be read by any."""
+    """Rows on the engine's device. One thread uses it; any thread may read `bytes` and the counts."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -41,7 +41,7 @@ class GarmentCache:
         return row
 
     def put(self, key: GarmentKey, row: DeviceRow) -> None:
-        """Keep the row, letting the least recently used go; one larger than the bound is not kept."""
+        """Keep the row and evict the least recently used ones; a row larger than `max_bytes` is not kept."""
         self._drop(key)
         if row.nbytes > self.max_bytes:
             return

@@ -1,4 +1,4 @@
-"""Garment keys and values for the rows of a step: computed once for all jobs that wear the garment."""
+"""Garment keys and values for the rows of a step: computed once for all jobs with the same garment."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ Rows = dict[GarmentKey, DeviceRow]
 
 
 @dataclass
-class Worn:
-    """What the program holds of a job: its request, and what is computed once for it."""
+class HeldState:
+    """What the program keeps for a job from joining to leaving."""
 
     request: JobRequest
-    garment: str  # the garment and its prompt, as the cache knows them
+    garment: str  # the name of the garment and its prompt in the cache
     conditioning: DeviceRow | None = None
 
 
-def worn(job: Job) -> Worn:
-    """What a job that has joined holds."""
-    assert isinstance(job.held, Worn)
+def held_state(job: Job) -> HeldState:
+    """The state of a job that has joined."""
+    assert isinstance(job.held, HeldState)
     return job.held
 
 
-class Garments:
-    """Rows from the cache; missing ones in calls of at most `rows_per_call`, filled up with timesteps ahead.
+class GarmentRows:
+    """Rows from the cache; missing rows are computed in calls of at most `rows_per_call` rows.
 
-    Filling up makes a garment's timesteps cost few calls, and the bound keeps running jobs from waiting long.
+    A call that is not full also computes later timesteps, so a garment's timesteps cost few calls. The limit
+    bounds how long running jobs wait for a call.
     """
 
     def __init__(self, engine: Engine, cache: GarmentCache, rows_per_call: int) -> None:
@@ -49,11 +50,11 @@ class Garments:
         self.computed = 0  # rows, since the start
 
     def rows(self, jobs: Sequence[Job]) -> Rows:
-        """The rows of the jobs' coming steps; a job whose row could not be computed is failed."""
+        """The rows of the jobs' next steps; a job whose row could not be computed gets an error."""
         wanted = {_key(job, job.step): job for job in jobs}
         rows: Rows = {key: row for key in wanted if (row := self.cache.get(key)) is not None}
         missing = {key: job for key, job in wanted.items() if key not in rows}
-        self.cache.hits += len(jobs) - len(wanted)  # jobs that share a row of this very step
+        self.cache.hits += len(jobs) - len(wanted)  # jobs that share a row of this step
         if missing:
             work = [*missing.items(), *self._ahead(jobs, missing)]
             for start in range(0, len(work), self._rows_per_call):
@@ -61,9 +62,9 @@ class Garments:
         return rows
 
     def _compute(self, work: Sequence[tuple[GarmentKey, Job]], jobs: Sequence[Job], rows: Rows) -> None:
-        requests = [worn(job).request for _, job in work]
+        requests = [held_state(job).request for _, job in work]
         try:
-            made = self._engine.garment(
+            computed = self._engine.garment(
                 np.stack([request.garment_latents for request in requests]),
                 np.array([key.timestep for key, _ in work], np.float32),
                 np.stack([request.garment_prompt for request in requests]),
@@ -75,18 +76,18 @@ class Garments:
                 if _key(job, job.step) in failed:
                     job.error = StageFailed("denoise", "the garment could not be computed")
             return
-        self.computed += len(made)
-        for (key, _), row in zip(work, made, strict=True):
+        self.computed += len(computed)
+        for (key, _), row in zip(work, computed, strict=True):
             rows[key] = row
             self._row_bytes[key.size] = row.nbytes
             self.cache.put(key, row)
 
     def _ahead(self, jobs: Sequence[Job], missing: dict[GarmentKey, Job]) -> list[tuple[GarmentKey, Job]]:
-        """Later timesteps of the garments being computed: as many as fill the last call and fit the cache."""
+        """Later timesteps of the missing garments: as many as fill the last call and fit into the cache."""
         spare = -len(missing) % self._rows_per_call
         key = next(iter(missing))
         if row_bytes := self._row_bytes.get(key.size):
-            share = self.cache.max_bytes // row_bytes // len({worn(job).garment for job in jobs})
+            share = self.cache.max_bytes // row_bytes // len({held_state(job).garment for job in jobs})
             spare = min(spare, max(share - 1, 0) * len(missing))
         chosen: dict[GarmentKey, Job] = {}
         for key, job in _later(list(missing.values())):
@@ -98,7 +99,7 @@ class Garments:
 
 
 def _later(jobs: Sequence[Job]) -> Iterator[tuple[GarmentKey, Job]]:
-    """The jobs' coming rows, the nearest steps first."""
+    """The rows of the jobs' steps after the next one, the nearest steps first."""
     for ahead in range(1, max(job.steps - job.step for job in jobs)):
         for job in jobs:
             if job.step + ahead < job.steps:
@@ -106,25 +107,25 @@ def _later(jobs: Sequence[Job]) -> Iterator[tuple[GarmentKey, Job]]:
 
 
 def _key(job: Job, step: int) -> GarmentKey:
-    its = worn(job)
-    return GarmentKey(its.garment, float(its.request.schedule.timesteps[step]), its.request.size)
+    state = held_state(job)
+    return GarmentKey(state.garment, float(state.request.schedule.timesteps[step]), state.request.size)
 
 
-def coming_key(job: Job) -> GarmentKey:
-    """The row of the job's coming step."""
+def next_key(job: Job) -> GarmentKey:
+    """The key of the row of the job's next step."""
     return _key(job, job.step)
 
 
 class GarmentNames:
-    """What the cache calls a garment: the caller's key and the prompt's digest.
+    """The names of garments in the cache: the caller's key and the digest of the prompt.
 
-    Without a key, the digest of the latents stands for it. A key is the caller's promise of the same latents
-    each time (to the last bits, which batching may change); where it is broken, the digest is added, so that
-    no job gets another garment's features.
+    Without a key, the digest of the latents takes its place. With a key, the caller promises equal latents
+    each time, except for rounding that depends on the batch. When latents differ more, their digest is added
+    to the name, so that no job gets another garment's rows.
     """
 
-    KEPT = 1024
-    CLOSE = 1e-2  # of latents that have a standard deviation near 1
+    MAX_KEPT = 1024  # names; then the least recently used is forgotten
+    MAX_DIFFERENCE = 1e-2  # latents that differ more are another garment; their deviation is near 1
 
     def __init__(self) -> None:
         self._latents: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -137,9 +138,13 @@ class GarmentNames:
         name = f"key {request.garment_key} prompt {prompt} size {latents.shape}"
         known = self._latents.setdefault(name, latents)
         self._latents.move_to_end(name)
-        if len(self._latents) > self.KEPT:
+        if len(self._latents) > self.MAX_KEPT:
             self._latents.popitem(last=False)
-        return name if np.abs(known - latents).max() < self.CLOSE else f"{name} latents {_digest(latents)}"
+        return (
+            name
+            if np.abs(known - latents).max() < self.MAX_DIFFERENCE
+            else f"{name} latents {_digest(latents)}"
+        )
 
 
 def _digest(array: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""What the try-on's program counts, for the metrics port; each figure reads a TryOnProgram."""
+"""The metrics of the try-on's program; each figure reads a TryOnProgram."""
 
 from __future__ import annotations
 

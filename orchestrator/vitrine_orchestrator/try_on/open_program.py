@@ -18,7 +18,7 @@ def open_program(
 ) -> TryOnProgram:
     """The program of a version folder.
 
-    Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not computed here.
+    Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not implemented.
     """
     engine, facts = load_engine(folder, provider, device_id, settings.denoise_threads), read_facts(manifest)
     shapes = JobShapes(

@@ -1,4 +1,4 @@
-"""`try_on`: person, garments and options to the finished picture."""
+"""The pipeline `try_on`: from person, garments and options to the finished picture."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.try_on_request import Garment, TryOnRequest, read_request
 from vitrine_orchestrator.wire.fields import Inputs
 
-Watch = Callable[[str, int], Coroutine[Any, Any, None]]
-"""Follows a denoising job: (its name, which garment from 0)."""
+FollowJob = Callable[[str, int], Coroutine[Any, Any, None]]
+"""Reports the progress of a denoising job. Takes the job's name and the garment's index, from 0."""
 
-LAST_WORD_S = 1.0  # how long the picture waits for a watcher to tell of the last step
+LAST_EVENT_TIMEOUT_S = 1.0  # after the last step, wait at most this long for its progress event to be sent
 
 PER_PERSON = tuple(tensor.name for tensor in PERSON_CONDITIONING)
 PER_GARMENT = (*(tensor.name for tensor in GARMENT_CONDITIONING), "garment_key")
@@ -36,15 +36,15 @@ PER_TEXT = tuple(tensor.name for tensor in TEXT_CONDITIONING)
 
 
 @dataclass(eq=False)
-class Story:
-    """What happened on the way: seconds by stage, sources, and what denoising said of itself."""
+class RunLog:
+    """What the report of a try-on is made of: seconds by stage, sources, and facts from `denoise`."""
 
     stages: Timed
     sources: dict[str, Source] = field(default_factory=dict)
     denoise: dict[str, object] = field(default_factory=dict)
 
-    def heard(self, outputs: Arrays) -> None:
-        """Take over the report of a prepare model; of several garments the last one's source stands."""
+    def add_report(self, outputs: Arrays) -> None:
+        """Add the report of a prepare model. With several garments, the last one's source is kept."""
         report = read_report(outputs)
         self.sources |= report["sources"]
         for name, seconds in report["timings"].items():
@@ -52,37 +52,37 @@ class Story:
 
 
 @dataclass(frozen=True, eq=False)
-class Outline:
-    """What is painted anew for one garment, and how it is blended in."""
+class GarmentMask:
+    """Which pixels are repainted for one garment, and how they are blended in."""
 
-    mask: np.ndarray  # (height, width) 0/255 of the checkpoint
+    mask: np.ndarray  # (height, width) 0/255, at the checkpoint's size
     seam: Seam | None  # None: nothing is pasted back
-    whole: tuple[np.ndarray, Seam] | None  # both at the original's size, where the result is pasted there
+    original: tuple[np.ndarray, Seam] | None  # mask and seam at the original's size; None: not pasted there
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What the network made of one garment, at the checkpoint's size."""
+    """What the network painted for one garment, at the checkpoint's size."""
 
-    made: Picture  # (height, width, 3), not pasted
-    outline: Outline
+    painted: Picture  # (height, width, 3), the network's whole picture, not yet pasted
+    area: GarmentMask
 
 
 @dataclass(frozen=True, eq=False)
-class Dressed:
+class Composite:
     """The person in the garments so far, at the checkpoint's size."""
 
-    picture: Picture  # (height, width, 3): what the next garment is put on
+    picture: Picture  # (height, width, 3): the next garment is put on this picture
     layers: tuple[Layer, ...]  # in the order in which they were put on
 
     @property
     def mask(self) -> np.ndarray:
-        """Of all garments."""
-        return np.maximum.reduce([layer.outline.mask for layer in self.layers])
+        """The union of all garments' masks, (height, width) 0/255."""
+        return np.maximum.reduce([layer.area.mask for layer in self.layers])
 
 
-async def no_watch(job: str, garment: int) -> None:
-    """Nobody follows the job."""
+async def follow_nothing(job: str, garment: int) -> None:
+    """Report no progress."""
 
 
 async def try_on(context: TryOnContext, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -90,43 +90,43 @@ async def try_on(context: TryOnContext, inputs: Inputs) -> dict[str, np.ndarray]
     stages = Timed(context.stages)
     with stages.measured("total"), stages.measured("decode"):
         request = await read_aside(lambda: read_request(context, inputs), inputs)
-    return await run(context, request, Story(stages))
+    return await run(context, request, RunLog(stages))
 
 
 async def run(
-    context: TryOnContext, request: TryOnRequest, story: Story, watch: Watch = no_watch
+    context: TryOnContext, request: TryOnRequest, log: RunLog, follow: FollowJob = follow_nothing
 ) -> dict[str, np.ndarray]:
     """Dress the person in every garment, one after the other, and finish the picture."""
-    stages = story.stages
+    stages = log.stages
     with stages.measured("total"):
-        given = _fitted(context, request)
-        dressed: Dressed | None = None
+        fit = _fitted(context, request)
+        composite: Composite | None = None
         for index, garment in enumerate(request.garments):
-            worn = dressed.picture if dressed else (given.picture if given else None)
-            own = await asyncio.to_thread(_own_mask, context, request, garment, given)
-            person = await _prepared(context, request, garment, worn, story, dressed is None, given, own)
-            latents, outline = await asyncio.gather(
-                _denoised(request, index, person, story, watch),
-                asyncio.to_thread(_outline, request, given, person["mask"], own),
+            current = composite.picture if composite else (fit.picture if fit else None)
+            own = await asyncio.to_thread(_own_mask, context, request, garment, fit)
+            prepared = await _prepared(context, request, garment, current, log, composite is None, fit, own)
+            latents, area = await asyncio.gather(
+                _denoised(request, index, prepared, log, follow),
+                asyncio.to_thread(_garment_mask, request, fit, prepared["mask"], own),
             )
             pixels = (await stages("vae_decoder", {"latents": latents[None]}))["pixels"][0]
-            dressed = _dressed(person["image"], Layer(as_picture(pixels), outline), dressed)
-        assert dressed is not None, "a request has a garment"
+            composite = _composited(prepared["image"], Layer(as_picture(pixels), area), composite)
+        assert composite is not None, "a request has a garment"
         with stages.measured("encode"):
-            image, mask = await _encoded(request, given, dressed)
-    restored = given.original if given and request.paste_back else dressed.picture
-    wired = b64encode if request.as_text else bytes
+            image, mask = await _encoded(request, fit, composite)
+    answered = fit.original if fit and request.paste_back else composite.picture
+    to_wire = b64encode if request.as_text else bytes
     return {
-        "image": text_array(wired(image)),
-        "mask": text_array(wired(mask)),
+        "image": text_array(to_wire(image)),
+        "mask": text_array(to_wire(mask)),
         "seed": np.array([request.seed], np.uint64),
         "report": report_array(
             stages.rounded(),
-            story.sources,
-            **story.denoise,
+            log.sources,
+            **log.denoise,
             seed=request.seed,
             steps=request.steps,
-            size=[restored.shape[1], restored.shape[0]],
+            size=[answered.shape[1], answered.shape[0]],
             mask=_masks_by(request),
             **context.origin,
         ),
@@ -134,17 +134,17 @@ async def run(
 
 
 def _masks_by(request: TryOnRequest) -> str | list[str]:
-    """Whose the masks are: one word where all are of the same, else one for each garment."""
+    """Whether masks were found or are the caller's: one word if all are alike, else one for each garment."""
     by = ["found" if garment.mask is None else "caller's" for garment in request.garments]
     return by[0] if len(set(by)) == 1 else by
 
 
 def _own_mask(
-    context: TryOnContext, request: TryOnRequest, garment: Garment, given: Fitted | None
+    context: TryOnContext, request: TryOnRequest, garment: Garment, fit: Fitted | None
 ) -> OwnMask | None:
     if garment.mask is None:
         return None
-    return own_mask(garment.mask, given, context.facts.width, context.facts.height, request.crop)
+    return own_mask(garment.mask, fit, context.facts.width, context.facts.height, request.crop)
 
 
 def _fitted(context: TryOnContext, request: TryOnRequest) -> Fitted | None:
@@ -157,38 +157,41 @@ async def _prepared(
     context: TryOnContext,
     request: TryOnRequest,
     garment: Garment,
-    worn: Picture | None,
-    story: Story,
+    current: Picture | None,
+    log: RunLog,
     first: bool,
-    given: Fitted | None,
+    fit: Fitted | None,
     own: OwnMask | None,
 ) -> dict[str, np.ndarray]:
-    """Person, garment and text at the same time: all that one denoising job needs, and image and mask."""
+    """The inputs of one denoising job, with `image` and `mask`; prepares person, garment, text concurrently.
+
+    current: the person in the garments so far; None where only the person's id was sent.
+    """
     person: dict[str, np.ndarray] = {"category": text_array(garment.category), "crop": text_array("squash")}
-    if worn is not None:
-        person["person_raw"] = worn
+    if current is not None:
+        person["person_raw"] = current
     if own is not None:
         person["mask"] = text_array(encode(own.fitted, "png"))
-    person |= _which_person(request, given)
+    person |= _which_person(request, fit)
     if first and request.person_id:
         person["person_id"] = text_array(request.person_id)
     answers = await asyncio.gather(
-        story.stages("prepare_person", person),
-        story.stages("prepare_garment", _garment_inputs(garment)),
-        story.stages("prepare_text", {"description": text_array(garment.description)}),
+        log.stages("prepare_person", person),
+        log.stages("prepare_garment", _garment_inputs(garment)),
+        log.stages("prepare_text", {"description": text_array(garment.description)}),
     )
     for answer in answers:
-        story.heard(answer)
+        log.add_report(answer)
     return {name: array for answer in answers for name, array in answer.items() if name != "report"}
 
 
-def _which_person(request: TryOnRequest, given: Fitted | None) -> dict[str, np.ndarray]:
-    """The caller's choice among several people, a point in pixels of the checkpoint's size."""
+def _which_person(request: TryOnRequest, fit: Fitted | None) -> dict[str, np.ndarray]:
+    """The inputs for the caller's choice among several people; a point is in the checkpoint's pixels."""
     if request.person_index is not None:
         return {"person_index": np.array([request.person_index], np.int32)}
     if request.person_point is None:
         return {}
-    point = request.person_point if given is None else given.point(*request.person_point)
+    point = request.person_point if fit is None else fit.point(*request.person_point)
     return {"person_point": np.array(point, np.int32)}
 
 
@@ -204,14 +207,14 @@ def _garment_inputs(garment: Garment) -> dict[str, np.ndarray]:
 
 
 async def _denoised(
-    request: TryOnRequest, index: int, prepared: Mapping[str, np.ndarray], story: Story, watch: Watch
+    request: TryOnRequest, index: int, prepared: Mapping[str, np.ndarray], log: RunLog, follow: FollowJob
 ) -> np.ndarray:
-    """The latents (4, h, w) of one job; a cancelled caller takes the job along."""
+    """The latents (4, h, w) of one job; the job is cancelled when the caller cancels the request."""
     job = uuid.uuid4().hex
     wanted = (*PER_PERSON, *PER_GARMENT, *PER_TEXT)
-    watching = asyncio.create_task(watch(job, index))
+    following = asyncio.create_task(follow(job, index))
     try:
-        answer = await story.stages(
+        answer = await log.stages(
             "denoise",
             {
                 **{name: prepared[name] for name in wanted},
@@ -222,62 +225,64 @@ async def _denoised(
                 "job": text_array(job),
             },
         )
-        await asyncio.wait([watching], timeout=LAST_WORD_S)
+        await asyncio.wait([following], timeout=LAST_EVENT_TIMEOUT_S)
     except asyncio.CancelledError:
-        await asyncio.shield(_give_up(story, job))
+        await asyncio.shield(_cancel(log, job))
         raise
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)  # who watches cannot fail the job
-    told = read_report(answer)
-    story.denoise = {name: told[name] for name in ("scheduler", "rows_per_call") if name in told}
-    story.stages.seconds["queue"] += told.get("timings", {}).get("queue", 0.0)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)  # an error in reporting cannot fail the job
+    report = read_report(answer)
+    log.denoise = {name: report[name] for name in ("scheduler", "rows_per_call") if name in report}
+    log.stages.seconds["queue"] += report.get("timings", {}).get("queue", 0.0)
     return answer["latents"]
 
 
-async def _give_up(story: Story, job: str) -> None:
-    """Let the job leave before its next step; one that has ended meanwhile needs nothing."""
+async def _cancel(log: RunLog, job: str) -> None:
+    """Cancel the job before its next step; does nothing when the job has already ended."""
     try:
-        await story.stages("denoise", {"job": text_array(job), "cancel": np.array([True])})
+        await log.stages("denoise", {"job": text_array(job), "cancel": np.array([True])})
     except VitrineError:
         return
 
 
-def _outline(request: TryOnRequest, given: Fitted | None, mask: np.ndarray, own: OwnMask | None) -> Outline:
-    """All of the finishing that needs no picture, done while there is none."""
+def _garment_mask(
+    request: TryOnRequest, fit: Fitted | None, mask: np.ndarray, own: OwnMask | None
+) -> GarmentMask:
+    """The mask and its seams: the part of pasting back that can be computed while the job is denoised."""
     if not request.paste_back:
-        return Outline(mask, None, None)
-    whole = None if given is None else (own.original if own else given.restore_mask(mask))
-    return Outline(mask, seam_of(mask), None if whole is None else (whole, seam_of(whole)))
+        return GarmentMask(mask, None, None)
+    restored = None if fit is None else (own.original if own else fit.restore_mask(mask))
+    return GarmentMask(mask, seam_of(mask), None if restored is None else (restored, seam_of(restored)))
 
 
-def _dressed(worn: Picture, layer: Layer, before: Dressed | None) -> Dressed:
-    """One garment more: outside its mask the person stays as they were, if so asked."""
-    seam = layer.outline.seam
-    picture = layer.made if seam is None else pasted(layer.made, worn, seam)
-    return Dressed(picture, (*(before.layers if before else ()), layer))
+def _composited(person: Picture, layer: Layer, before: Composite | None) -> Composite:
+    """The composite with one garment more; with paste-back, only pixels inside its mask change."""
+    seam = layer.area.seam
+    picture = layer.painted if seam is None else pasted(layer.painted, person, seam)
+    return Composite(picture, (*(before.layers if before else ()), layer))
 
 
-async def _encoded(request: TryOnRequest, given: Fitted | None, dressed: Dressed) -> tuple[bytes, bytes]:
-    """The encoded picture and its mask, at the same time."""
-    picture, mask = dressed.picture, dressed.mask
-    if given is not None and request.paste_back:
-        picture, mask = await asyncio.to_thread(_restored, given, dressed)
-    image, outline = await asyncio.gather(
+async def _encoded(request: TryOnRequest, fit: Fitted | None, composite: Composite) -> tuple[bytes, bytes]:
+    """The encoded picture and its encoded mask."""
+    picture, mask = composite.picture, composite.mask
+    if fit is not None and request.paste_back:
+        picture, mask = await asyncio.to_thread(_restored, fit, composite)
+    image, encoded_mask = await asyncio.gather(
         asyncio.to_thread(encode, picture, request.format), asyncio.to_thread(encode, mask, "png")
     )
-    return image, outline
+    return image, encoded_mask
 
 
-def _restored(given: Fitted, dressed: Dressed) -> tuple[Picture, np.ndarray]:
+def _restored(fit: Fitted, composite: Composite) -> tuple[Picture, np.ndarray]:
     """The picture and its mask at the original's size.
 
-    The original gets each layer by itself, so that every rim is blended once, with the original's own pixels.
+    Each layer is pasted into the original separately, so every rim is blended once, with original pixels.
     """
-    picture, masks = given.original, []
-    for layer in dressed.layers:
-        assert layer.outline.whole is not None, "it is pasted into the original"
-        mask, seam = layer.outline.whole
-        picture = pasted(given.restore(layer.made), picture, seam)
+    picture, masks = fit.original, []
+    for layer in composite.layers:
+        assert layer.area.original is not None, "it is pasted into the original"
+        mask, seam = layer.area.original
+        picture = pasted(fit.restore(layer.painted), picture, seam)
         masks.append(mask)
     return picture, np.maximum.reduce(masks)

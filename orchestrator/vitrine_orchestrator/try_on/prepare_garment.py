@@ -1,4 +1,4 @@
-"""`prepare_garment`: from a garment's picture to its latents and image tokens."""
+"""The pipeline `prepare_garment`: from a garment's picture to its latents and image tokens."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.try_on.prepared_items import (
-    Item,
+    PreparedItem,
     content_array,
+    get_or_prepare,
     imported_picture,
-    recalled,
-    recipe_of,
+    recipe_digest,
 )
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text
 
@@ -39,21 +39,21 @@ async def prepare_garment(context: TryOnContext, inputs: Inputs) -> dict[str, np
         picture = await read_aside(lambda: _fitted_picture(context, inputs), inputs)
     if picture is None and garment_id is None:
         raise BadRequest("garment, garment_raw or garment_id must be given")
-    item = Item(
+    item = PreparedItem(
         "garment",
-        recipe_of("prepare_garment", context.manifest.pipeline_digest),
+        recipe_digest("prepare_garment", context.manifest.pipeline_digest),
         picture_digest(picture) if picture is not None else None,
         "garment",
         garment_id,
     )
 
-    async def make() -> dict[str, np.ndarray]:
-        seen = picture
-        if seen is None:
-            seen = _fitted(context, await imported_picture(context.memo, item))
-        return await garment_arrays(stages, context.facts, seen) | content_array(picture_digest(seen))
+    async def prepare() -> dict[str, np.ndarray]:
+        shown = picture
+        if shown is None:
+            shown = _fitted(context, await imported_picture(context.memo, item))
+        return await garment_arrays(stages, context.facts, shown) | content_array(picture_digest(shown))
 
-    arrays, source = await recalled(context.memo, item, make)
+    arrays, source = await get_or_prepare(context.memo, item, prepare)
     return {
         **arrays,
         "garment_key": text_array(item.key.digest),
@@ -71,14 +71,14 @@ def _fitted(context: TryOnContext, picture: Picture) -> Picture:
 
 
 async def garment_arrays(stages: Timed, facts: TryOnFacts, picture: Picture) -> dict[str, np.ndarray]:
-    """The garment's conditioning: outputs of `prepare_garment`, key and report apart.
+    """The garment's conditioning: the outputs of `prepare_garment` except key and report.
 
     picture is (height, width, 3) uint8 RGB of the checkpoint's size.
     """
-    seen = np.stack([pixel_values(picture, facts.image_size), no_picture(facts.image_size)])
+    clip_pixels = np.stack([pixel_values(picture, facts.image_size), no_picture(facts.image_size)])
     latents, tokens = await asyncio.gather(
         stages("vae_encoder", {"pixels": pixels(picture)[None]}),
-        stages("image_encoder", {"pixel_values": seen}),
+        stages("image_encoder", {"pixel_values": clip_pixels}),
     )
     image_tokens, negative = tokens["image_tokens"]
     return {

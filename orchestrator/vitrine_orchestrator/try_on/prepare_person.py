@@ -1,4 +1,4 @@
-"""`prepare_person`: from a person's picture and a category to the mask and the denoiser's conditioning."""
+"""The pipeline `prepare_person`: from a person's picture and a category to mask and conditioning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitrine.errors import BadRequest, NotFound
 
 from vitrine_orchestrator.images.fitting import FITS, Fit, fitted
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
-from vitrine_orchestrator.person.choice import LARGEST, Choice, chosen, only_theirs
+from vitrine_orchestrator.person.choice import LARGEST, Choice, chosen, without_others
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
 from vitrine_orchestrator.person.mask import inpainting_mask, nothing_to_dress
 from vitrine_orchestrator.person.own_mask import own_mask
@@ -28,52 +28,54 @@ from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.try_on.prepared_items import (
-    Item,
+    PreparedItem,
     content_array,
+    get_or_prepare,
     imported_picture,
-    recalled,
-    recipe_of,
+    recipe_digest,
 )
 from vitrine_orchestrator.try_on.try_on_request import check_point, index_of, point_of
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text, word
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A checked request; picture and mask are of the checkpoint's size."""
+class PersonRequest:
+    """A checked request. Picture and mask are at the checkpoint's size."""
 
     category: Category
-    how: Fit
+    crop: Fit
     person_id: str | None
-    picture: Picture | None  # None: known by its id only
+    picture: Picture | None  # None: the request has only the id
     choice: Choice
-    mask: np.ndarray | None  # the caller's own
+    mask: np.ndarray | None  # the caller's mask, (height, width) 0/255
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """What makes the answer another than the usual one, for its key; nothing for the usual."""
+        """The caller's mask and choice of person, for the cache key; empty when there are none."""
         if self.mask is None and not self.choice.is_made:
             return ()
-        drawn = "" if self.mask is None else hashlib.sha256(self.mask.tobytes()).hexdigest()
-        return drawn, repr(self.choice.index), repr(self.choice.point)
+        mask_digest = "" if self.mask is None else hashlib.sha256(self.mask.tobytes()).hexdigest()
+        return mask_digest, repr(self.choice.index), repr(self.choice.point)
 
 
-WIDTH, HEIGHT = densepose.WIDTH, densepose.HEIGHT  # of the picture that the person networks see
+WIDTH, HEIGHT = densepose.WIDTH, densepose.HEIGHT  # pixels of the person networks' input picture
 
 
 async def prepare_person(context: TryOnContext, inputs: Inputs) -> dict[str, np.ndarray]:
     """The outputs of the model `prepare_person` for its inputs; BadRequest says what is wrong with them."""
     stages = Timed(context.stages)
     with stages.measured("decode"):
-        asked = await read_aside(lambda: _read(context, inputs), inputs)
-    item = _item(context, asked, asked.choices)
+        request = await read_aside(lambda: _read(context, inputs), inputs)
+    item = _item(context, request, request.choices)
 
-    async def make() -> dict[str, np.ndarray]:
-        seen = asked.picture if asked.picture is not None else await _known_picture(context, asked)
-        made = await person_arrays(stages, context.facts, seen, asked.category, asked.choice, asked.mask)
-        return made | content_array(picture_digest(seen))
+    async def prepare() -> dict[str, np.ndarray]:
+        picture = request.picture if request.picture is not None else await _known_picture(context, request)
+        arrays = await person_arrays(
+            stages, context.facts, picture, request.category, request.choice, request.mask
+        )
+        return arrays | content_array(picture_digest(picture))
 
-    arrays, source = await recalled(context.memo, item, make)
+    arrays, source = await get_or_prepare(context.memo, item, prepare)
     return {
         **arrays,
         "person_key": text_array(item.key.digest),
@@ -81,10 +83,10 @@ async def prepare_person(context: TryOnContext, inputs: Inputs) -> dict[str, np.
     }
 
 
-def _read(context: TryOnContext, inputs: Inputs) -> Asked:
-    """The request, its pictures at the checkpoint's size; BadRequest says what is wrong with it."""
+def _read(context: TryOnContext, inputs: Inputs) -> PersonRequest:
+    """The request, with pictures at the checkpoint's size; BadRequest says what is wrong with it."""
     width, height = context.facts.width, context.facts.height
-    how = word(inputs, "crop", FITS, "fit")
+    crop = word(inputs, "crop", FITS, "fit")
     person_id = text(inputs, "person_id", MAX_NAME)
     picture = one_picture(inputs, "person", context.limits)
     if picture is None and person_id is None:
@@ -93,45 +95,45 @@ def _read(context: TryOnContext, inputs: Inputs) -> Asked:
     if picture is not None:
         if point is not None:
             check_point(point, picture)
-        place = fitted(picture, width, height, how)
+        place = fitted(picture, width, height, crop)
         point = point and place.point(*point)
-    drawn = one_picture(inputs, "mask", context.limits)
-    return Asked(
+    mask = one_picture(inputs, "mask", context.limits)
+    return PersonRequest(
         category=word(inputs, "category", CATEGORIES, "upper_body"),
-        how=how,
+        crop=crop,
         person_id=person_id,
         picture=None if place is None else place.picture,
         choice=Choice(index_of(inputs), point and ((point[0] + 0.5) / width, (point[1] + 0.5) / height)),
-        mask=None if drawn is None else own_mask(drawn, place, width, height, how).fitted,
+        mask=None if mask is None else own_mask(mask, place, width, height, crop).fitted,
     )
 
 
-def _item(context: TryOnContext, asked: Asked, choices: tuple[str, ...]) -> Item:
-    return Item(
-        asked.category,
-        recipe_of("prepare_person", context.manifest.pipeline_digest, *choices),
-        None if asked.picture is None else picture_digest(asked.picture),
+def _item(context: TryOnContext, request: PersonRequest, choices: tuple[str, ...]) -> PreparedItem:
+    return PreparedItem(
+        request.category,
+        recipe_digest("prepare_person", context.manifest.pipeline_digest, *choices),
+        None if request.picture is None else picture_digest(request.picture),
         "person",
-        asked.person_id,
+        request.person_id,
     )
 
 
-async def _known_picture(context: TryOnContext, asked: Asked) -> Picture:
-    """The picture behind an id alone, (height, width, 3) of the checkpoint; NotFound for an unknown id.
+async def _known_picture(context: TryOnContext, request: PersonRequest) -> Picture:
+    """The picture kept under an id, (height, width, 3) at the checkpoint's size; NotFound for an unknown id.
 
-    With a mask or a choice of person it is the one that was prepared without them.
+    With a mask or a choice of person, it is the picture that was prepared under the id without them.
     """
-    item = _item(context, asked, ())
+    item = _item(context, request, ())
 
     async def imported() -> dict[str, np.ndarray]:
         picture = await imported_picture(context.memo, item)
-        return {"image": fitted(picture, context.facts.width, context.facts.height, asked.how).picture}
+        return {"image": fitted(picture, context.facts.width, context.facts.height, request.crop).picture}
 
-    if not asked.choices:
+    if not request.choices:
         return (await imported())["image"]
 
     async def missing() -> dict[str, np.ndarray]:
-        raise NotFound(f"person_id {asked.person_id!r} is not known: send its picture once with the id")
+        raise NotFound(f"person_id {request.person_id!r} is not known: send its picture once with the id")
 
     try:
         return (await context.memo.get_or_compute(item.key, missing, able=False))[0]["image"]
@@ -147,10 +149,10 @@ async def person_arrays(
     choice: Choice = LARGEST,
     own: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Everything a try-on needs of a person: the outputs of `prepare_person`, key and report apart.
+    """The person's conditioning: the outputs of `prepare_person` except key and report.
 
-    picture is (height, width, 3) uint8 RGB of the checkpoint's size, as is the caller's `own` mask (height,
-    width) 0/255, which makes the parsing networks unneeded.
+    picture: (height, width, 3) uint8 RGB at the checkpoint's size.
+    own: the caller's mask, (height, width) 0/255; with it, the parsing networks are not called.
     """
     seen = np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
     people, labels, parts = await asyncio.gather(
@@ -160,13 +162,13 @@ async def person_arrays(
     keypoints = people[number]
     with stages.measured("mask"):
         if labels is not None:
-            labels = await asyncio.to_thread(only_theirs, labels, people, number)
+            labels = await asyncio.to_thread(without_others, labels, people, number)
         mask = (
             own
             if labels is None
             else await asyncio.to_thread(_mask, labels, keypoints, category, picture.shape)
         )
-        assert mask is not None, "it is the caller's or was found"
+        assert mask is not None, "it is the caller's or was computed"
         body = densepose.pose_picture(parts, picture.shape[1], picture.shape[0])
         pixels = np.stack([prepare.masked_pixels(picture, mask), prepare.pixels(body)])
     latents = (await stages("vae_encoder", {"pixels": pixels}))["mean"]
@@ -181,10 +183,10 @@ async def person_arrays(
 
 
 async def _people(stages: Timed, seen: Picture, choice: Choice) -> list[np.ndarray]:
-    """Everybody in the picture, the largest first; BadRequest, with advice, when there is nobody.
+    """The joints of all people in the picture, the largest first; BadRequest with advice when there are none.
 
-    People in a wide picture are small at the checkpoint's size. So where one is chosen, or none is found, the
-    part between the white bars above and below is looked at by itself, at its largest.
+    People in a wide picture are small at the checkpoint's size. So when the caller chose a person, or none is
+    found, the network gets only the part between the white bars above and below, as large as possible.
     """
     top, bottom = pose.between_bars(seen)
     if bottom - top == HEIGHT:
@@ -205,7 +207,9 @@ async def _people_in(stages: Timed, seen: Picture) -> list[np.ndarray]:
     maps = await stages("pose", {"image": pose.network_input(seen)[None]})
     width, height = seen.shape[1], seen.shape[0]
     with stages.measured("keypoints"):
-        return await asyncio.to_thread(pose.everybody, maps["pafs"][0], maps["heatmaps"][0], width, height)
+        return await asyncio.to_thread(
+            pose.all_keypoints, maps["pafs"][0], maps["heatmaps"][0], width, height
+        )
 
 
 async def _labels(stages: Timed, seen: Picture, needed: bool) -> np.ndarray | None:

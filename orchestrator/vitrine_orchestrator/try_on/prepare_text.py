@@ -1,4 +1,4 @@
-"""`prepare_text`: from a garment's description to the five text embeddings."""
+"""The pipeline `prepare_text`: from a garment's description to the five text embeddings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from vitrine_orchestrator.pipeline.request_context import report_array, text_arr
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.facts import TryOnFacts
-from vitrine_orchestrator.try_on.prepared_items import Item, content_array, recalled, recipe_of
+from vitrine_orchestrator.try_on.prepared_items import (
+    PreparedItem,
+    content_array,
+    get_or_prepare,
+    recipe_digest,
+)
 from vitrine_orchestrator.try_on.tokens import Tokens
 from vitrine_orchestrator.wire.fields import Inputs, text
 
@@ -39,13 +44,13 @@ async def prepare_text(
     if description is None:
         raise BadRequest("description must be given: say what the garment is, such as 'a red shirt'")
     content = digest_of(description)
-    item = Item("text", recipe_of("prepare_text", context.manifest.pipeline_digest), content)
+    item = PreparedItem("text", recipe_digest("prepare_text", context.manifest.pipeline_digest), content)
 
-    async def make() -> dict[str, np.ndarray]:
-        made = await text_arrays(stages, context.facts, tokenizers, description)
-        return made | content_array(content)
+    async def prepare() -> dict[str, np.ndarray]:
+        arrays = await text_arrays(stages, context.facts, tokenizers, description)
+        return arrays | content_array(content)
 
-    arrays, source = await recalled(context.memo, item, make)
+    arrays, source = await get_or_prepare(context.memo, item, prepare)
     return {
         **arrays,
         "text_key": text_array(item.key.digest),
@@ -56,9 +61,9 @@ async def prepare_text(
 async def text_arrays(
     stages: Timed, facts: TryOnFacts, tokenizers: Tokenizers, description: str
 ) -> dict[str, np.ndarray]:
-    """The five embeddings of a description: outputs of `prepare_text`, key and report apart.
+    """The five embeddings of a description: the outputs of `prepare_text` except key and report.
 
-    As SDXL does: both encoders' hidden states side by side, pooled by the second.
+    As in SDXL, both encoders' hidden states are concatenated; the pooled embedding is the second encoder's.
     """
     prompts = (
         facts.person_prompt.format(description),

@@ -1,4 +1,8 @@
-"""Memory of prepared people, garments and texts: by content, or by the caller's id and then its content."""
+"""Prepared people, garments and texts in the cache.
+
+The key is the caller's id where there is one, else the digest of the content. Under an id, the kept digest
+is compared with that of the content that was sent.
+"""
 
 from __future__ import annotations
 
@@ -17,77 +21,79 @@ from vitrine_orchestrator.try_on.cache_rows import Kind
 
 logger = logging.getLogger(__name__)
 
-SIBLINGS: dict[Kind, tuple[str, ...]] = {"person": CATEGORIES}  # what one id may be prepared as
-TRIES = 3  # others may be sending other pictures under the same id at the same time
-CONTENT = "content_digest"  # an array kept with the others: what they were made of
+CATEGORIES_OF_ID: dict[Kind, tuple[str, ...]] = {"person": CATEGORIES}  # one id may be prepared as each
+MAX_TRIES = 3  # then the answer is computed without the cache: other requests keep changing the id's picture
+CONTENT = "content_digest"  # the kept array that holds the digest of the input
 
 
 @dataclass(frozen=True)
-class Item:
-    """What is asked for: of which category, made how, from what."""
+class PreparedItem:
+    """One prepared thing in the cache: its category, how it is computed, and from which input."""
 
     category: str  # a row of cache_rows.ROWS
-    recipe: str  # digest of all that shapes the result, its content apart
-    content: str | None = None  # digest of the input; None: only known by its id
+    recipe: str  # digest of everything but the input that shapes the result: see recipe_digest
+    content: str | None = None  # digest of the input; None: the request has only the id
     kind: Kind = "content"
-    id: str | None = None  # the caller's name of it
+    id: str | None = None  # the caller's id
 
-    def is_of(self, arrays: Arrays) -> bool:
-        """Whether kept arrays are of the content that is asked for; of an id alone, whatever it has."""
+    def matches(self, arrays: Arrays) -> bool:
+        """Whether kept arrays were computed from this item's input; always True for an id alone."""
         return self.content is None or arrays[CONTENT].tobytes().hex() == self.content
 
     @property
     def key(self) -> Key:
-        """By its id, whose content is compared; else by its content."""
+        """The cache key: by id where there is one, else by content."""
         if self.id is not None:
             return Key(self.category, owner(self.kind, self.id), self.recipe)
         assert self.content is not None
         return Key(self.category, owner("content", self.content), self.recipe)
 
 
-async def recalled(
-    memo: Memo, item: Item, make: Callable[[], Awaitable[Arrays]]
+async def get_or_prepare(
+    memo: Memo, item: PreparedItem, prepare: Callable[[], Awaitable[Arrays]]
 ) -> tuple[dict[str, np.ndarray], Source]:
-    """The item's arrays, from the memo or from `make`, which says what they are of (see `content_array`).
+    """The item's arrays, from the memo or from `prepare`, and where they came from.
 
-    A new picture under a known id makes everything of that id be forgotten first, in all its categories; what
-    is answered is always of the picture that was sent. Errors of `make` pass: NotFound for an id that nothing
-    is known of.
+    The arrays of `prepare` include `content_array`. When the picture under an id has changed, everything kept
+    under the id is forgotten first, in all categories, so the answer always belongs to the picture that was
+    sent. Errors of `prepare` pass through: NotFound for an unknown id.
     """
-    made: Arrays | None = None
+    prepared: Arrays | None = None
 
-    async def make_once() -> Arrays:
-        nonlocal made
-        made = made or await make()
-        return made
+    async def prepare_once() -> Arrays:
+        nonlocal prepared
+        prepared = prepared or await prepare()
+        return prepared
 
-    for _ in range(TRIES):
-        found, source = await memo.get_or_compute(item.key, make_once, able=item.content is not None)
-        if item.is_of(found) and not (source == "fresh" and await _has_another(memo, item)):
+    for _ in range(MAX_TRIES):
+        found, source = await memo.get_or_compute(item.key, prepare_once, able=item.content is not None)
+        if item.matches(found) and not (source == "fresh" and await _has_other_content(memo, item)):
             return without_content(found), source
         try:
             await memo.forget(item.key.owner)
         except Unavailable:
             logger.exception("a new picture of a known %s is used, but cannot be remembered", item.kind)
             break
-    return without_content(await make_once()), "fresh"
+    return without_content(await prepare_once()), "fresh"
 
 
-async def _has_another(memo: Memo, item: Item) -> bool:
-    """Whether the id still has something of another picture in another category."""
+async def _has_other_content(memo: Memo, item: PreparedItem) -> bool:
+    """Whether another category still keeps arrays of another picture under this id."""
     if item.id is None or item.content is None:
         return False
-    others = [replace(item, category=one) for one in SIBLINGS.get(item.kind, ()) if one != item.category]
+    others = [
+        replace(item, category=one) for one in CATEGORIES_OF_ID.get(item.kind, ()) if one != item.category
+    ]
     for other in others:
         kept = await memo.peek(other.key)
-        if kept is not None and not item.is_of(kept):
+        if kept is not None and not item.matches(kept):
             return True
     return False
 
 
-async def imported_picture(memo: Memo, item: Item) -> Picture:
-    """(h, w, 3): what `vitrine cache import` took over under the item's id; NotFound if there is nothing."""
-    assert item.id is not None, "what has no id comes with its content"
+async def imported_picture(memo: Memo, item: PreparedItem) -> Picture:
+    """The picture (h, w, 3) that `vitrine cache import` kept under the id; NotFound if there is none."""
+    assert item.id is not None, "an item without an id has content"
 
     async def missing() -> Arrays:
         raise NotFound(f"{item.kind}_id {item.id!r} is not known: send its picture once with the id")
@@ -98,18 +104,19 @@ async def imported_picture(memo: Memo, item: Item) -> Picture:
 
 
 def content_array(digest: str) -> dict[str, np.ndarray]:
-    """What is kept beside arrays: the digest of what they were made of."""
+    """The array that is kept with prepared arrays: the digest of their input."""
     return {CONTENT: np.frombuffer(bytes.fromhex(digest), np.uint8)}
 
 
-def recipe_of(model: str, pipeline_digest: str, *choices: str) -> str:
-    """Digest of all that shapes a prepare model's answers, what it is asked apart; see Manifest.
+def recipe_digest(model: str, pipeline_digest: str, *choices: str) -> str:
+    """Digest of everything but the request's input that shapes a prepare model's answer.
 
-    choices: what else the caller chose, such as a mask; nothing for the usual way.
+    pipeline_digest: see Manifest.
+    choices: the caller's other choices, such as the digest of a mask; empty when there are none.
     """
     return digest_of(model, pipeline_digest, *choices)
 
 
 def without_content(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Kept arrays as they were made."""
+    """Kept arrays without the digest of their input."""
     return {name: array for name, array in arrays.items() if name != CONTENT}

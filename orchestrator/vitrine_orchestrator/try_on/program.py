@@ -13,14 +13,21 @@ from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.try_on.denoise_request import JobRequest, JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.protocol import Engine
 from vitrine_orchestrator.try_on.garment_cache import GarmentCache
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments, Rows, Worn, coming_key, worn
+from vitrine_orchestrator.try_on.garment_rows import (
+    GarmentNames,
+    GarmentRows,
+    HeldState,
+    Rows,
+    held_state,
+    next_key,
+)
 
-GARMENT_ROWS = 8  # timesteps of garments computed in one call, the longest that other jobs wait for it
-GARMENT_BYTES = 512 * 2**20  # of garment keys and values kept
+GARMENT_ROWS = 8  # most garment rows in one call; running jobs wait for the whole call
+GARMENT_BYTES = 512 * 2**20  # of garment keys and values in the cache; then the least recently used go
 
 
 class TryOnProgram:
-    """Jobs of equal latent sizes share calls, and jobs of one garment share its rows. See Program."""
+    """A Program: jobs of equal latent sizes share calls, and jobs with the same garment share its rows."""
 
     most = 0
     shares = "garment"
@@ -35,14 +42,14 @@ class TryOnProgram:
     ) -> None:
         self._engine, self._shapes, self._schedules = engine, shapes, schedules
         self.cache = GarmentCache(garment_bytes)
-        self._garments, self._names = Garments(engine, self.cache, garment_rows), GarmentNames()
-        self._rows: Rows = {}  # of the coming step
-        self._members: list[Job] = []  # whose conditioning `_batch` holds
+        self._garments, self._names = GarmentRows(engine, self.cache, garment_rows), GarmentNames()
+        self._rows: Rows = {}  # of the next step
+        self._members: list[Job] = []  # the jobs whose conditioning is stacked in `_batch`
         self._batch: Any = None
 
     @property
     def lanes(self) -> int:
-        """The engine's."""
+        """The lanes of the engine."""
         return self._engine.lanes
 
     @property
@@ -62,37 +69,38 @@ class TryOnProgram:
         """Name the jobs' garments and compute their conditioning in one call."""
         for job in jobs:
             assert isinstance(job.request, JobRequest)
-            job.held = Worn(job.request, self._names.name(job.request))
-        rows = [worn(job).request.inputs for job in jobs]
+            job.held = HeldState(job.request, self._names.name(job.request))
+        rows = [held_state(job).request.inputs for job in jobs]
         inputs = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         for job, conditioning in zip(jobs, self._engine.conditioning(inputs), strict=True):
-            worn(job).conditioning = conditioning
+            held_state(job).conditioning = conditioning
 
     def share(self, jobs: Sequence[Job]) -> None:
-        """Have the garment rows of the coming step; a job whose row could not be computed is failed."""
+        """Get the garment rows of the next step; a job whose row could not be computed gets an error."""
         self._rows = self._garments.rows(jobs)
 
     def predict(self, jobs: Sequence[Job]) -> np.ndarray:
-        """The engine's answer; the conditioning is stacked again only when the jobs are others."""
+        """The engine's prediction; the conditioning is stacked again only when the jobs have changed."""
         try:
             if self._members != jobs:
                 self._stack(jobs)
             latents, timesteps = network_inputs(jobs)
-            garments = [self._rows[coming_key(job)] for job in jobs]
+            garments = [self._rows[next_key(job)] for job in jobs]
             return self._engine.predict(self._batch, latents, timesteps, garments)
         except Exception:
             self._members, self._batch = [], None
             raise
 
     def leave(self, job: Job) -> None:
-        """Forget the garment's rows where they may have spoilt the job."""
+        """Forget the garment's rows when the job's numbers were not finite: the rows may be the cause."""
         if job in self._members:
             self._members, self._batch = [], None
         if job.spoilt:
-            self.cache.forget(worn(job).garment)
+            self.cache.forget(held_state(job).garment)
 
     def _stack(self, jobs: Sequence[Job]) -> None:
-        held = [worn(job) for job in jobs]
-        guidance = np.array([its.request.guidance for its in held], np.float32)
-        self._batch = self._engine.batch([its.conditioning for its in held if its.conditioning], guidance)
+        states = [held_state(job) for job in jobs]
+        guidance = np.array([state.request.guidance for state in states], np.float32)
+        conditioning = [state.conditioning for state in states if state.conditioning]
+        self._batch = self._engine.batch(conditioning, guidance)
         self._members = list(jobs)

@@ -1,4 +1,4 @@
-"""`try_on_stream`: the same as `try_on`, with progress and previews on the way."""
+"""The pipeline `try_on_stream`: the same as `try_on`, with progress events and previews."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, text_array
 from vitrine_orchestrator.stages.calls import Arrays, Stages, Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
-from vitrine_orchestrator.try_on.pipeline import Story, run
+from vitrine_orchestrator.try_on.pipeline import RunLog, run
 from vitrine_orchestrator.try_on.try_on_request import TryOnRequest, read_request
 from vitrine_orchestrator.wire.fields import Inputs
 
@@ -23,17 +23,17 @@ Send = Callable[[dict[str, np.ndarray]], None]
 
 
 async def try_on_stream(context: TryOnContext, inputs: Inputs, send: Send) -> dict[str, np.ndarray]:
-    """Sends progress events while it works; returns the last response: `try_on`'s outputs and its event."""
+    """Send progress events during the work; return the last response: `try_on`'s outputs and its event."""
     stages = Timed(context.stages)
     with stages.measured("total"), stages.measured("decode"):
         request = await read_aside(lambda: read_request(context, inputs), inputs)
-    follower = Follower(context.stages, request, send)
-    outputs = await run(context, request, Story(stages), follower)
+    follow = ProgressSender(context.stages, request, send)
+    outputs = await run(context, request, RunLog(stages), follow)
     return {"event": _event("result"), **outputs}
 
 
-class Follower:
-    """Turns the progress of denoising jobs into events: step of steps, seconds so far, seconds left."""
+class ProgressSender:
+    """Sends the progress of denoising jobs as events: step, steps, seconds elapsed, seconds left."""
 
     def __init__(
         self, stages: Stages, request: TryOnRequest, send: Send, clock: Callable[[], float] = time.monotonic
@@ -42,20 +42,22 @@ class Follower:
         self.start = clock()
 
     async def __call__(self, job: str, garment: int) -> None:
-        """Follow one job to its last step; a slow preview skips steps and delays no denoising."""
-        self._tell(garment, 0, None, {})
+        """Send events until the job's last step. A slow preview skips steps; it does not delay denoising."""
+        self._send_event(garment, 0, None, {})
         step, state = 0, "waiting"
         while state in ("waiting", "running"):
-            asked = {"job": text_array(job), "after_step": np.array([step], np.int32)}
-            seen = await self.stages("denoise", asked)
-            report = read_report(seen)
+            poll = {"job": text_array(job), "after_step": np.array([step], np.int32)}
+            answer = await self.stages("denoise", poll)
+            report = read_report(answer)
             state = report["state"]
             if report["step"] > step:
                 step = report["step"]
-                self._tell(garment, step, report["left_s"], await self._preview(step, seen))
+                self._send_event(garment, step, report["left_s"], await self._preview(step, answer))
 
-    def _tell(self, garment: int, step: int, left_s: float | None, preview: dict[str, np.ndarray]) -> None:
-        """One event; steps count over all garments, and the time left grows by the garments to come."""
+    def _send_event(
+        self, garment: int, step: int, left_s: float | None, preview: dict[str, np.ndarray]
+    ) -> None:
+        """Send one event. Steps count over all garments; the time left includes the garments to come."""
         steps, done = self.request.steps, garment * self.request.steps + step
         elapsed_s = self.clock() - self.start
         if left_s is not None and step:
@@ -70,11 +72,11 @@ class Follower:
         )
         self.send({"event": event, **preview})
 
-    async def _preview(self, step: int, seen: Arrays) -> dict[str, np.ndarray]:
-        """What the picture looks like so far; the last step's is the result itself."""
-        if not self.request.previews or "latents" not in seen or step == self.request.steps:
+    async def _preview(self, step: int, progress: Arrays) -> dict[str, np.ndarray]:
+        """The output `image`: the picture so far. Empty after the last step, whose picture is the result."""
+        if not self.request.previews or "latents" not in progress or step == self.request.steps:
             return {}
-        pixels = (await self.stages("vae_decoder", {"latents": seen["latents"][None]}))["pixels"][0]
+        pixels = (await self.stages("vae_decoder", {"latents": progress["latents"][None]}))["pixels"][0]
         preview = await asyncio.to_thread(encode, as_picture(pixels), "jpeg")
         return {"image": text_array(b64encode(preview) if self.request.as_text else preview)}
 

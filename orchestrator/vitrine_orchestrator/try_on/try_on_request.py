@@ -1,4 +1,4 @@
-"""Reads a try-on request: every limit of it is checked here, before any work is done."""
+"""Reads a try-on request and checks all its limits before any work is done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from vitrine_orchestrator.pictures import SAVING, Format, Picture, checked, deco
 from vitrine_orchestrator.pipeline.request_context import one_picture
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.wire.fields import (
+    MAX_GUIDANCE,
     MAX_NAME,
+    MAX_STEPS,
     Inputs,
     as_text,
     flag,
@@ -26,14 +28,12 @@ from vitrine_orchestrator.wire.fields import (
     word,
 )
 
-MAX_STEPS = 100
-MAX_GUIDANCE = 20.0
-MAX_GARMENTS = 4  # of one outfit
+MAX_GARMENTS = 4  # in one request
 MAX_SEED = 2**64 - 1
-MAX_PEOPLE = 32  # that a person_index counts
+MAX_PEOPLE = 32  # person_index is less than this
 SCHEDULERS = ("checkpoint", "ddpm", "ddim", "euler")
 Value = TypeVar("Value", str, bytes)
-DESCRIPTIONS: dict[Category, str] = {  # where the caller gives none
+DESCRIPTIONS: dict[Category, str] = {  # used when the caller gives no description
     "upper_body": "a shirt",
     "lower_body": "trousers",
     "dresses": "a dress",
@@ -49,12 +49,12 @@ class Garment:
     encoded: bytes | None = None
     raw: Picture | None = None
     id: str | None = None
-    mask: Picture | None = None  # the caller's own, of any size
+    mask: Picture | None = None  # the caller's mask, of any size
 
 
 @dataclass(frozen=True, eq=False)
 class TryOnRequest:
-    """A checked request; the person's picture is decoded, the garments' are not."""
+    """A checked request. The person's picture is decoded; the garments' pictures are not."""
 
     person: Picture | None
     person_id: str | None
@@ -69,7 +69,7 @@ class TryOnRequest:
     previews: bool = False
     person_index: int | None = None
     person_point: tuple[int, int] | None = None  # x, y in the sent picture's pixels
-    as_text: bool = False  # whether pictures are answered as base64 text
+    as_text: bool = False  # whether the answer's pictures are base64 text
 
 
 def read_request(context: TryOnContext, inputs: Inputs) -> TryOnRequest:
@@ -99,7 +99,7 @@ def read_request(context: TryOnContext, inputs: Inputs) -> TryOnRequest:
 
 
 def index_of(inputs: Inputs) -> int | None:
-    """Which person the caller means by number; BadRequest where a point says it too."""
+    """The number of the person that the caller chose; BadRequest when a point is given too."""
     if "person_index" not in inputs:
         return None
     if "person_point" in inputs:
@@ -108,7 +108,7 @@ def index_of(inputs: Inputs) -> int | None:
 
 
 def point_of(inputs: Inputs) -> tuple[int, int] | None:
-    """x, y in pixels of the person's picture that the caller means."""
+    """The point of the person that the caller chose: x, y in pixels of the sent picture."""
     if "person_point" not in inputs:
         return None
     if inputs["person_point"].size != 2:
@@ -127,11 +127,11 @@ def check_point(point: tuple[int, int], picture: Picture) -> None:
 
 
 def _garments(context: TryOnContext, inputs: Inputs) -> tuple[Garment, ...]:
-    given, ids = pictures(inputs, "garment"), texts(inputs, "garment_id", MAX_NAME)
+    sent, ids = pictures(inputs, "garment"), texts(inputs, "garment_id", MAX_NAME)
     raw = inputs.get("garment_raw")
-    if given and raw is not None:
+    if sent and raw is not None:
         raise BadRequest("garment and garment_raw must not both be given")
-    count = len(given) or (1 if raw is not None else len(ids))
+    count = len(sent) or (1 if raw is not None else len(ids))
     if count == 0:
         raise BadRequest("garment, garment_raw or garment_id must be given")
     if count > MAX_GARMENTS:
@@ -144,7 +144,7 @@ def _garments(context: TryOnContext, inputs: Inputs) -> tuple[Garment, ...]:
         Garment(
             category=_category(categories[index]),
             description=descriptions[index] or DESCRIPTIONS[_category(categories[index])],
-            encoded=_within(given[index], context) if given else None,
+            encoded=_within(sent[index], context) if sent else None,
             raw=None if raw is None else checked(raw, "garment_raw", context.limits),
             id=names[index] or None,
             mask=decode(masks[index], "mask", context.limits) if masks[index] else None,
@@ -167,7 +167,7 @@ def _within(picture: bytes, context: TryOnContext) -> bytes:
 
 
 def _one_each(name: str, values: Sequence[Value], count: int, default: Value) -> Sequence[Value]:
-    """One value for each garment: those given, or the default for all."""
+    """One value for each garment: the given values, or the default for all."""
     if values and len(values) != count:
         raise BadRequest(f"{name} must be one for each of {count} garments, got {len(values)}")
     return values or [default] * count

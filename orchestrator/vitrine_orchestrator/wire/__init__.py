@@ -1,1 +1,1 @@
-"""Between tensors and words: reading the small inputs of requests."""
+"""The wire format: reads the tensors of a request as texts, words, numbers and arrays."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from vitrine.errors import Busy, Cancelled, StageFailed
 from vitrine_orchestrator.batching.batcher import Batcher
-from vitrine_orchestrator.batching.group_scheduler import Rotation
+from vitrine_orchestrator.batching.group_scheduler import GroupScheduler
 from vitrine_orchestrator.batching.metrics import Counters
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
 from vitrine_orchestrator.try_on.facts import FAMILY
@@ -14,7 +14,7 @@ from vitrine_orchestrator.try_on.garment_rows import GarmentNames
 
 
 class Bench:
-    """A rotation over a fake engine, stepped by hand."""
+    """A scheduler over a fake engine, stepped by hand."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Bench:
         self.engine, self.clock, self.counters = engine or FakeEngine(), clock, Counters()
         program = jobs.program(self.engine, garment_bytes=garment_bytes, garment_rows=garment_rows)
         self.cache = program.cache
-        self.rotation = Rotation(
+        self.scheduler = GroupScheduler(
             {FAMILY: program},
             lambda program: Batcher(program, self.counters, clock, call_rows),
             max_rows,
@@ -38,14 +38,14 @@ class Bench:
         )
 
     def add(self, *jobs):
-        self.rotation.waiting.extend(jobs)
+        self.scheduler.waiting.extend(jobs)
 
     def step(self, times=1):
-        return [job for _ in range(times) for job in self.rotation.step(self.clock())]
+        return [job for _ in range(times) for job in self.scheduler.step(self.clock())]
 
     def finish(self):
         left = []
-        while self.rotation.waiting or self.rotation.running:
+        while self.scheduler.waiting or self.scheduler.running:
             left += self.step()
         return left
 
@@ -93,7 +93,7 @@ def test_no_more_rows_than_allowed_share_a_call(bench, jobs):
     crowd = [jobs.job(seed=i, steps=2 + i) for i in range(5)]
     bench.add(*crowd)
     bench.step()
-    assert list(bench.rotation.waiting) == crowd[4:]
+    assert list(bench.scheduler.waiting) == crowd[4:]
     bench.finish()
     assert max(bench.counters.calls) == 4
     assert all(job.state == "done" for job in crowd)

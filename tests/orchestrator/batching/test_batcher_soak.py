@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from vitrine.errors import Cancelled, StageFailed
 from vitrine_orchestrator.batching.batcher import Batcher
-from vitrine_orchestrator.batching.group_scheduler import Rotation
+from vitrine_orchestrator.batching.group_scheduler import GroupScheduler
 from vitrine_orchestrator.batching.metrics import Counters
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
 from vitrine_orchestrator.try_on.facts import FAMILY
@@ -44,23 +44,23 @@ def test_every_job_gets_its_own_answer_exactly_once(seed, jobs, clock):
         garment_rows=dice.choice([1, 3, 8]),
     )
     cache, counters = program.cache, Counters()
-    rotation = Rotation(
+    scheduler = GroupScheduler(
         {FAMILY: program}, lambda program: Batcher(program, counters, clock), max_rows=4, max_running=7
     )
     added, left = [], []
     while len(left) < 120:
         if len(added) < 120 and dice.random() < 0.6:
             added.append(random_job(jobs, dice, len(added), clock()))
-            rotation.waiting.append(added[-1])
+            scheduler.waiting.append(added[-1])
         if added and dice.random() < 0.05:
             dice.choice(added).cancelled = True
-        left += rotation.step(clock())
+        left += scheduler.step(clock())
         clock.now += 1
-        assert rotation.running <= 7
+        assert scheduler.running <= 7
         assert cache.bytes <= cache.max_bytes
     assert sorted(map(id, left)) == sorted(map(id, added))
-    assert not rotation.running
-    assert not rotation.waiting
+    assert not scheduler.running
+    assert not scheduler.waiting
     assert max(counters.calls) > 1
     check_outcomes(jobs, added, faults)
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest, Busy, Cancelled, NotFound, StageFailed, Unavailable
-from vitrine_orchestrator.batching.denoise_model import Front
+from vitrine_orchestrator.batching.denoise_model import DenoiseModel
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.settings import BadSettings
@@ -66,7 +66,7 @@ def run(service, request, **kwargs):
 
 def watch(service, name, after_step):
     answer = Future()
-    service.watch(name, after_step, answer.set_result)
+    service.poll(name, after_step, answer.set_result)
     return answer
 
 
@@ -207,13 +207,13 @@ def test_a_watch_may_come_before_its_job(serve, jobs):
     early = watch(service, "mine", 3)
     run(service, jobs.request(name="mine"))
     assert early.result(WAIT_S).state == "done"
-    impatient = serve(watch_patience_s=0.01)
+    impatient = serve(poll_timeout_s=0.01)
     assert isinstance(watch(impatient, "nobody", 0).result(WAIT_S), NotFound)
 
 
 def test_a_watch_that_waited_long_gets_the_progress_so_far(serve, jobs, gate):
     """A long poll ends with an answer even when no step did."""
-    service = serve(FakeEngine(before=gate), watch_patience_s=0.0)
+    service = serve(FakeEngine(before=gate), poll_timeout_s=0.0)
     run(service, jobs.request(name="mine"))
     answer = watch(service, "mine", 99)
     gate.open(1)
@@ -232,7 +232,7 @@ def test_closing_finishes_what_is_in_flight(serve, jobs):
 
 
 def front(service, jobs):
-    return Front(service)
+    return DenoiseModel(service)
 
 
 def ask(front, arrays, **kwargs):

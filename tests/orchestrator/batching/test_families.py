@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest, StageFailed
-from vitrine_orchestrator.batching.denoise_model import Front
+from vitrine_orchestrator.batching.denoise_model import DenoiseModel
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
@@ -39,7 +39,7 @@ def serve(jobs):
 
     def start(engine=None, waves=None, **limits):
         programs = {TRY_ON: jobs.program(engine or FakeEngine()), wave.FAMILY: waves or wave.WaveProgram()}
-        started.append(Front(DenoiseService(programs, DenoiseSettings(**limits))))
+        started.append(DenoiseModel(DenoiseService(programs, DenoiseSettings(**limits))))
         return started[-1]
 
     yield start

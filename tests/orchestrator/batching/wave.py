@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from vitrine_orchestrator.batching.inputs import MAX_STEPS, read_name, read_scalar, read_tensor
 from vitrine_orchestrator.batching.job import network_inputs
 from vitrine_orchestrator.sampling.noise import initial_noise
 from vitrine_orchestrator.sampling.schedule import Schedule, advance
 from vitrine_orchestrator.sampling.schedules import Schedules
+from vitrine_orchestrator.wire.fields import MAX_STEPS, identifier, scalar, tensor
 
 FAMILY = "wave"
 SCHEDULES = Schedules({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0})
@@ -50,15 +50,15 @@ class WaveProgram:
 
     def read(self, arrays):
         """Inputs goal, seed, steps and, for a start from a clean state, clean and strength."""
-        goal = read_tensor(arrays, "goal", arrays["goal"].shape)
+        goal = tensor(arrays, "goal", arrays["goal"].shape)
         strength = float(arrays.get("strength", [1.0])[0])
-        steps = int(read_scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
+        steps = int(scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
         return WaveRequest(
             goal,
-            int(read_scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+            int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
             SCHEDULES.get("checkpoint", steps, strength=strength),
-            read_name(arrays, "job"),
-            read_tensor(arrays, "clean", goal.shape) if "clean" in arrays else None,
+            identifier(arrays, "job"),
+            tensor(arrays, "clean", goal.shape) if "clean" in arrays else None,
         )
 
     def group(self, job):

@@ -55,6 +55,7 @@ def test_a_tensor_that_is_not_finite_is_refused(jobs, value):
         ("scheduler", np.array([b"plms"], object), "scheduler must be one of .*, got 'plms'"),
         ("garment_key", np.array([b"x" * 201], object), "garment_key must have at most 200 .*, got 201"),
         ("job", np.array([b"a", b"b"], object), "job must have 1 element, got 2"),
+        ("job", np.array([b"\xff"], object), "job must be UTF-8, got b'.xff'"),
     ],
 )
 def test_a_value_out_of_range_is_refused(jobs, name, value, message):

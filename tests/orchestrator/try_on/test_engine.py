@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 from vitrine.errors import Unavailable
-from vitrine_orchestrator.cores.turn_lock import NoTurns
+from vitrine_orchestrator.cores.turn_lock import NoTurnLock
 from vitrine_orchestrator.engine.onnx_device import cpu, cuda
 from vitrine_orchestrator.try_on.engine import load_engine
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
@@ -276,7 +276,7 @@ def test_a_lane_that_fails_fails_the_call_when_all_have_ended():
             slow.set()
             raise RuntimeError("one row too few")
 
-    engine = SplitEngine(FakeEngine(), FakeEngine(before=before), 2, NoTurns())
+    engine = SplitEngine(FakeEngine(), FakeEngine(before=before), 2, NoTurnLock())
     conditioning, garment, latents = inputs()
     with pytest.raises(RuntimeError, match="one row too few"):
         run(engine, conditioning, garment, latents, np.full(ROWS, 2.0, np.float32))
@@ -286,7 +286,7 @@ def test_a_lane_that_fails_fails_the_call_when_all_have_ended():
 def test_few_rows_are_computed_by_all_cores_together():
     """Fewer rows than lanes make one call of the engine that uses every core."""
     whole, single = FakeEngine(), FakeEngine()
-    engine = SplitEngine(whole, single, 2, NoTurns())
+    engine = SplitEngine(whole, single, 2, NoTurnLock())
     for rows in (1, 5):
         conditioning, garment, latents = inputs(rows=rows)
         run(engine, conditioning, garment, latents, np.full(rows, 2.0, np.float32))

@@ -5,7 +5,7 @@ import pytest
 from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
 from vitrine_orchestrator.try_on.garment_cache import GarmentCache, GarmentKey
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, Garments, Worn
+from vitrine_orchestrator.try_on.garment_rows import GarmentNames, GarmentRows, HeldState
 
 
 def key(garment, timestep=0.0, size=(8, 4)):
@@ -74,14 +74,14 @@ def test_hits_and_misses_are_counted():
 
 def started(jobs, **asked):
     job = jobs.job(**asked)
-    job.held = Worn(job.request, GarmentNames().name(job.request))
+    job.held = HeldState(job.request, GarmentNames().name(job.request))
     return job
 
 
 def test_a_call_is_filled_up_with_later_timesteps(jobs):
     """The first step of a job computes the timesteps of the next ones too, in one call of the set size."""
     engine = FakeEngine()
-    garments = Garments(engine, GarmentCache(10**6), rows_per_call=3)
+    garments = GarmentRows(engine, GarmentCache(10**6), rows_per_call=3)
     job = started(jobs, steps=7)
     for job.step in range(7):
         garments.rows([job])
@@ -92,7 +92,7 @@ def test_no_call_is_larger_than_set(jobs):
     """Five garments at once take two calls of at most three rows."""
     sizes = []
     engine = FakeEngine(before=lambda call, rows: sizes.append(rows))
-    garments = Garments(engine, GarmentCache(10**6), rows_per_call=3)
+    garments = GarmentRows(engine, GarmentCache(10**6), rows_per_call=3)
     garments.rows([started(jobs, garment=i, steps=5) for i in range(5)])
     assert sizes == [3, 3]
 
@@ -100,7 +100,7 @@ def test_no_call_is_larger_than_set(jobs):
 def test_nothing_is_computed_ahead_that_the_cache_cannot_hold(jobs):
     """Without room each step computes its own row and no other."""
     engine = FakeEngine(row_bytes=100)
-    garments = Garments(engine, GarmentCache(0), rows_per_call=4)
+    garments = GarmentRows(engine, GarmentCache(0), rows_per_call=4)
     job = started(jobs, steps=6)
     garments.rows([job])
     first = engine.rows["garment"]
@@ -112,7 +112,7 @@ def test_nothing_is_computed_ahead_that_the_cache_cannot_hold(jobs):
 def test_timesteps_of_two_schedules_are_shared_where_they_meet(jobs):
     """A row belongs to garment, timestep and size, not to a schedule."""
     engine = FakeEngine()
-    garments = Garments(engine, GarmentCache(10**6), rows_per_call=8)
+    garments = GarmentRows(engine, GarmentCache(10**6), rows_per_call=8)
     garments.rows([started(jobs, steps=4, scheduler="ddpm")])
     garments.rows([started(jobs, steps=4, scheduler="euler")])
     assert engine.rows["garment"] == 4

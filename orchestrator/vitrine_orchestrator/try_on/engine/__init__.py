@@ -1,4 +1,4 @@
-"""What computes a denoising step: one protocol, ONNX Runtime and torch behind it, and a fake for tests."""
+"""Engines that compute a denoising step: the protocol, ONNX Runtime, torch, and a fake for tests."""
 
 from vitrine_orchestrator.try_on.engine.load import load_engine
 from vitrine_orchestrator.try_on.engine.protocol import Engine

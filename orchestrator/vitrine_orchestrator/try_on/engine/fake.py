@@ -1,6 +1,6 @@
-"""An engine without a network: every row's answer is a function of its own inputs, easy to check.
+"""An engine without a network: every row's prediction is a simple function of the row's inputs.
 
-For tests of the batcher and of everything above it, ours and our users'.
+It serves tests of the batcher and of everything that calls it, in this repository and outside it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def prediction(
     conditioning: np.ndarray,
     garment: np.ndarray,
 ) -> np.ndarray:
-    """(R, 4, h, w) in [-1, 1]: what the fake network says of each row."""
+    """(R, 4, h, w) in [-1, 1]: the fake network's prediction for each row."""
     mark = (np.sin(timesteps) + conditioning + np.maximum(guidance, 1) * garment)[:, None, None, None]
     return np.tanh(0.5 * latents + mark).astype(np.float32)
 
@@ -51,13 +51,13 @@ def _nothing(call: str, rows: int) -> None:
 
 @dataclass
 class FakeEngine:
-    """Answers with the functions above; `before` sees each call first and may raise or wait."""
+    """An Engine of the functions above. `before` is called first in each call and may raise or wait."""
 
     latent_size: tuple[int, int] | None = None
     lanes: int = 1
-    row_bytes: int = 1000  # claimed size of a garment row
+    row_bytes: int = 1000  # the `nbytes` of a garment row
     before: Callable[[str, int], None] = _nothing  # "conditioning", "garment", "batch" or "predict"; rows
-    after: Callable[[np.ndarray], np.ndarray] = lambda output: output  # may spoil rows
+    after: Callable[[np.ndarray], np.ndarray] = lambda output: output  # may change the prediction
     rows: Counter[str] = field(default_factory=Counter)  # computed, by call
     calls: Counter[str] = field(default_factory=Counter)
 

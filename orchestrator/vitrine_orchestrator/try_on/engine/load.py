@@ -1,4 +1,4 @@
-"""Opens the engine that a version folder holds."""
+"""Opens the engine of a version folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.cores.row_split import cores
-from vitrine_orchestrator.cores.turn_lock import open_turns
+from vitrine_orchestrator.cores.turn_lock import open_turn_lock
 from vitrine_orchestrator.engine.onnx_device import cpu, cuda
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.try_on.engine.protocol import Engine
@@ -31,7 +31,7 @@ def load_engine(folder: Path, provider: str = "cpu", device_id: int = 0, threads
             return OnnxEngine(folder, cuda(device_id, provider == "tensorrt"))
         lanes = threads or cores()
         whole = OnnxEngine(folder, cpu(lanes))
-        return SplitEngine(whole, OnnxEngine(folder, cpu(1)), lanes, open_turns()) if lanes > 1 else whole
+        return SplitEngine(whole, OnnxEngine(folder, cpu(1)), lanes, open_turn_lock()) if lanes > 1 else whole
     if (folder / "unet.pt2").exists():
         return TorchEngine(folder, "cpu" if provider == "cpu" else f"cuda:{device_id}", threads)
     raise Unavailable("denoise has neither unet.onnx nor unet.pt2: run make export")

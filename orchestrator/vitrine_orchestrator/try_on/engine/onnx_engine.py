@@ -1,4 +1,4 @@
-"""The engine on ONNX Runtime: garment.onnx, conditioning.onnx, unet.onnx and, if present, unet_cond.onnx."""
+"""An engine on ONNX Runtime: garment.onnx, conditioning.onnx, unet.onnx and, if present, unet_cond.onnx."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HALVED = {"added", "text_kv", "image_kv"}  # have the [unconditional, condition
 
 @dataclass
 class OnnxBatch:
-    """The bound inputs of jobs that run together; they stay bound from step to step."""
+    """The bound inputs of the jobs of one call; they stay bound from step to step."""
 
     session: onnxruntime.InferenceSession
     binding: onnxruntime.IOBinding
@@ -27,7 +27,7 @@ class OnnxBatch:
 
 
 class OnnxEngine:
-    """Rows computed by ONNX Runtime; conditioning and garment rows stay on its device."""
+    """An Engine on ONNX Runtime; conditioning and garment rows stay on its device."""
 
     lanes = 1
 
@@ -59,7 +59,7 @@ class OnnxEngine:
         return self._device.split(self._device.run(self._garment, feeds))
 
     def batch(self, conditioning: Sequence[DeviceRow], guidance: np.ndarray) -> OnnxBatch:
-        """Stack and bind the conditioning; rows without guidance run unet_cond.onnx when all are such."""
+        """Stack and bind the conditioning. When no row has guidance, unet_cond.onnx replaces unet.onnx."""
         plain = self._unguided is not None and bool((guidance <= 1).all())
         session = self._unguided if plain and self._unguided is not None else self._unet
         binding = session.io_binding()

@@ -1,6 +1,6 @@
-"""What the batcher asks of an engine.
+"""The protocol of the engines that the try-on's program calls.
 
-The three graphs behind it (R rows, every row its own job, C the context width, P the pooled width):
+An engine runs three graphs (R rows, one for each job; C the context width, P the pooled width):
     garment       garment_latents (R, 4, h, w), timestep (R,), garment_prompt_embeds (R, 77, C)
                   → garment_kv_0 … garment_kv_{J-1}, each (R, N_j, S_j): keys and values by attention level
     conditioning  the arrays of `CONDITIONING_INPUTS` → base, added, text_kv, image_kv
@@ -30,26 +30,26 @@ CONDITIONING_INPUTS = (
 
 
 class Engine(Protocol):
-    """Computes rows; any error out of it fails the jobs of that call. Used by one thread at a time."""
+    """Computes rows. One thread at a time uses it; any error that it raises fails the jobs of that call."""
 
     @property
     def latent_size(self) -> tuple[int, int] | None:
-        """Latent (height, width) that the graphs are fixed to; None when they take any."""
+        """The only latent (height, width) that the graphs accept; None when they accept any."""
 
     @property
     def lanes(self) -> int:
-        """Rows that are computed side by side: calls of a multiple leave nothing idle. 1: any call does."""
+        """Rows that are computed concurrently. Calls of a multiple of it leave no lane idle."""
 
     def conditioning(self, inputs: Arrays) -> list[DeviceRow]:
-        """What a job computes once, for R jobs: `CONDITIONING_INPUTS` with R rows → R rows."""
+        """The conditioning of R jobs, computed once a job: `CONDITIONING_INPUTS` with R rows → R rows."""
 
     def garment(self, latents: np.ndarray, timesteps: np.ndarray, prompts: np.ndarray) -> list[DeviceRow]:
         """Garment keys and values for (R, 4, h, w), (R,), (R, 77, C) → R rows."""
 
     def batch(self, conditioning: Sequence[DeviceRow], guidance: np.ndarray) -> Any:
-        """The fixed inputs of `predict` for jobs that run together; guidance (R,), at most 1 means none."""
+        """The inputs of `predict` that stay equal from step to step. guidance: (R,); at most 1 means none."""
 
     def predict(
         self, batch: Any, latents: np.ndarray, timesteps: np.ndarray, garments: Sequence[DeviceRow]
     ) -> np.ndarray:
-        """One step of the rows of `batch`: latents (R, 4, h, w), timesteps (R,) → (R, 4, h, w) float32."""
+        """The prediction of one step: latents (R, 4, h, w), timesteps (R,) → (R, 4, h, w) float32."""

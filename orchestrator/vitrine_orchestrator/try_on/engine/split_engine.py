@@ -1,4 +1,4 @@
-"""The engine on several cores: each computes rows of its own (see lanes)."""
+"""An engine on several cores: each core computes its own rows (see cores/row_split.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vitrine_orchestrator.cores.row_split import Lanes
-from vitrine_orchestrator.cores.turn_lock import NoTurns, Turns
+from vitrine_orchestrator.cores.turn_lock import NoTurnLock, TurnLock
 from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
 from vitrine_orchestrator.try_on.engine.protocol import Engine
 
@@ -18,22 +18,22 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class SplitBatch:
-    """The fixed inputs of the rows, part by part; the parts lie in the rows' order."""
+    """The fixed inputs of each share of the rows, in the order of the rows."""
 
     engine: Engine
     parts: tuple[tuple[slice, Any], ...]
 
 
 class SplitEngine:
-    """Gives each of `lanes` threads its share of a call's rows.
+    """An Engine in which each of `lanes` threads computes its share of a call's rows.
 
-    With fewer rows than lanes, `whole` computes them together, on all cores.
+    With fewer rows than lanes, `whole` computes all rows in one call on all cores.
     """
 
-    def __init__(self, whole: Engine, single: Engine, lanes: int, turns: Turns | NoTurns) -> None:
-        """`single` takes calls from several threads at once; both take each other's rows.
+    def __init__(self, whole: Engine, single: Engine, lanes: int, turns: TurnLock | NoTurnLock) -> None:
+        """`single` accepts concurrent calls; each of both engines accepts the other's rows.
 
-        turns: of the networks that share the cores; each step takes one.
+        turns: the lock that each step holds, so that networks on the same cores run one after the other.
         """
         self._whole, self._single, self._lanes, self._turns = whole, single, Lanes(lanes), turns
 
@@ -80,11 +80,11 @@ class SplitEngine:
             return batch.engine.predict(fixed, latents[rows], timesteps[rows], garments[rows])
 
         with self._turns.taken():
-            return np.concatenate(self._lanes.at_once(share, batch.parts))
+            return np.concatenate(self._lanes.run_all(share, batch.parts))
 
     def _shared(self, rows: int, share: Callable[[Engine, slice], Result]) -> list[Result]:
         engine, shares = self._shares(rows)
-        return self._lanes.at_once(lambda part: share(engine, part), shares)
+        return self._lanes.run_all(lambda part: share(engine, part), shares)
 
     def _shares(self, rows: int) -> tuple[Engine, list[slice]]:
         return self._whole if rows < self.lanes else self._single, self._lanes.shares(rows)

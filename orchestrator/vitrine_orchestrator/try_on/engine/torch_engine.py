@@ -1,9 +1,9 @@
-"""The engine on torch: programs of torch.export, or packages of AOTInductor, so that no model code is needed.
+"""An engine on torch. It runs programs of torch.export or packages of AOTInductor, so it needs no model code.
 
 The folder holds garment.pt2, conditioning.pt2, unet.pt2 and, where present, unet_cond.pt2 (`vitrine-export
 torch` writes them), with the inputs of the ONNX graphs in their order; about.json says for which latent size.
-Host arrays are float32, rows stay in the dtype that the programs give them in. torch is imported when an
-engine is made, not before.
+Host arrays are float32; rows keep the dtype of the programs' outputs. torch is imported when the first engine
+is created.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class TorchBatch:
 
 
 class TorchEngine:
-    """Rows computed by torch; conditioning and garment rows stay on its device."""
+    """An Engine on torch; conditioning and garment rows stay on its device."""
 
     lanes = 1
 
     def __init__(self, programs: Path | Mapping[str, Graph], device: str = "cpu", threads: int = 0) -> None:
         """Open the programs of a folder on `device` ("cpu", "cuda:0"); threads 0: torch's own choice.
 
-        Callables on that device, by the names of `PROGRAMS`, serve as well as a folder.
+        Instead of a folder, `programs` may be callables on that device by the names of `PROGRAMS`.
         """
         import torch
 
@@ -69,7 +69,7 @@ class TorchEngine:
         return self._split(self._garment, latents, timesteps, prompts)
 
     def batch(self, conditioning: Sequence[DeviceRow], guidance: np.ndarray) -> TorchBatch:
-        """Stack the conditioning; rows without guidance run unet_cond when all are such."""
+        """Stack the conditioning. When no row has guidance, unet_cond runs instead of unet."""
         parts = [self._torch.stack(part) for part in zip(*(row.parts for row in conditioning), strict=True)]
         if self._unguided is not None and bool((guidance <= 1).all()):
             base, *halved = parts
@@ -108,16 +108,16 @@ def open_programs(folder: Path, device: str) -> dict[str, Graph]:
 
 
 def _latent_size(folder: Path) -> tuple[int, int] | None:
-    """The one latent (height, width) that the programs were made for, where that is told."""
+    """The latent (height, width) that the programs were exported for; None when about.json is missing."""
     about = folder / ABOUT
     if not about.exists():
         return None
-    told = json.loads(about.read_text())
-    return told["latent_height"], told["latent_width"]
+    sizes = json.loads(about.read_text())
+    return sizes["latent_height"], sizes["latent_width"]
 
 
 def open_program(path: Path, device: str) -> Graph:
-    """One program on `device`, whichever it was exported on; a compiled one runs on its own kind alone."""
+    """One program, moved to `device`; a compiled one runs only on the kind of device of its compilation."""
     import torch
     from torch._inductor import aoti_load_package
     from torch.export.passes import move_to_device_pass
