@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+from vitrine_export.job_inputs import LATENT_FACTOR, PROMPT_TOKENS
 from vitrine_export.nets.build import build_garment, build_tryon
-from vitrine_export.nets.released import GARMENT, LATENT_FACTOR, PROMPT_TOKENS, TRYON
+from vitrine_export.nets.released import GARMENT, TRYON
 from vitrine_export.nets.tryon_unet import Conditioning
 from vitrine_export.nets.widths import TIME_IDS, widths
 from vitrine_export.sizes import SIZE_STEP

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from vitrine_orchestrator.stages import SIZES, Dim, Stage
@@ -11,17 +12,16 @@ from vitrine_orchestrator.stages import SIZES, Dim, Stage
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.exporting.network import BATCH, Inside, Network, Size
 from vitrine_export.exporting.order import TOKENS_OF
+from vitrine_export.job_inputs import JobInputs, Widths, draw_job_inputs
 from vitrine_export.nets import GarmentNet, TryonNet
 from vitrine_export.nets.graphs import ConditioningGraph, GarmentGraph, UnetCondGraph, UnetGraph
-from vitrine_export.nets.widths import Widths, widths
+from vitrine_export.nets.widths import widths
 
 FOLDER = "denoise/1"
 EXACT = frozenset({"timestep", "guidance", "time_ids"})
 """Numbers in the thousands that sines are taken of, and a factor: float32 in a float16 graph too."""
 
 TOLERANCE = 1e-3
-PROMPT_TOKENS = 77
-HALVES = 2  # [uncond, cond]
 
 
 def stage_networks(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
@@ -59,29 +59,16 @@ class _Samples:
         self.conditioning_module: nn.Module | None = None
 
     def garment(self, rows: int, size: Size) -> dict[str, Tensor]:
-        draw = _draw(rows)
-        return self._there(
-            {
-                "garment_latents": draw(rows, self.sizes.latents, *_sides(size)),
-                "timestep": torch.linspace(958, 1, rows),
-                "garment_prompt_embeds": draw(rows, PROMPT_TOKENS, self.sizes.context),
-            }
-        )
+        drawn = self._drawn(rows, size)
+        return {
+            "garment_latents": self._there(drawn.garment_latents),
+            "timestep": torch.linspace(958, 1, rows).to(self.device),
+            "garment_prompt_embeds": self._there(drawn.garment_prompt),
+        }
 
     def conditioning(self, rows: int, size: Size) -> dict[str, Tensor]:
-        draw, sides, sizes = _draw(rows), _sides(size), self.sizes
-        height, width = (8 * side for side in sides)
-        return self._there(
-            {
-                "mask_latent": (draw(rows, 1, *sides) > 0).float(),
-                "masked_latents": draw(rows, sizes.latents, *sides),
-                "pose_latents": draw(rows, sizes.latents, *sides),
-                "prompt_embeds": draw(rows, HALVES, PROMPT_TOKENS, sizes.context),
-                "pooled_prompt_embeds": draw(rows, HALVES, sizes.pooled),
-                "image_tokens": draw(rows, HALVES, sizes.image_tokens, sizes.context),
-                "time_ids": torch.tensor([[height, width, 0, 0, height, width]]).float().expand(rows, -1),
-            }
-        )
+        drawn = self._drawn(rows, size).conditioning
+        return {name: self._there(array) for name, array in drawn.items()}
 
     @torch.no_grad()
     def unet(self, rows: int, size: Size) -> dict[str, Tensor]:
@@ -91,13 +78,9 @@ class _Samples:
         base, *by_half = self.conditioning_module(*self.conditioning(rows, size).values())
         levels = self.garment_module(*garment.values())
         return {
-            **self._there(
-                {
-                    "latents": _draw(rows)(rows, self.sizes.latents, *_sides(size)),
-                    "timestep": garment["timestep"],
-                    "guidance": torch.linspace(2, 7.5, rows),
-                }
-            ),
+            "latents": self._there(self._drawn(rows, size).latents),
+            "timestep": garment["timestep"],
+            "guidance": torch.linspace(2, 7.5, rows).to(self.device),
             "base": base,
             **dict(zip(("added", "text_kv", "image_kv"), by_half, strict=True)),
             **{f"garment_kv_{level}": kv for level, kv in enumerate(levels)},
@@ -108,9 +91,11 @@ class _Samples:
         del whole["guidance"]
         return whole | {name: whole[name][:, 1:].contiguous() for name in ("added", "text_kv", "image_kv")}
 
-    def _there(self, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
-        """On the nets' device; drawn on the CPU, so that they are the same everywhere."""
-        return {name: tensor.to(self.device) for name, tensor in drawn.items()}
+    def _drawn(self, rows: int, size: Size) -> JobInputs:
+        return draw_job_inputs(rows, _sides(size), self.sizes, seed=rows)
+
+    def _there(self, drawn: np.ndarray) -> Tensor:
+        return torch.from_numpy(drawn).to(self.device)
 
 
 OUTPUTS: Mapping[str, tuple[str, ...]] = {
@@ -154,9 +139,3 @@ def _sides(size: Size) -> tuple[int, int]:
     if isinstance(size, tuple):
         return size
     return getattr(SIZES["latent_height"], size), getattr(SIZES["latent_width"], size)
-
-
-def _draw(seed: int) -> Callable[..., Tensor]:
-    """Normal numbers of a shape."""
-    generator = torch.Generator().manual_seed(seed)
-    return lambda *shape: torch.randn(*shape, generator=generator)

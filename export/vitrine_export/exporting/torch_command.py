@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from vitrine_export.exporting.denoise import graphs_of
     from vitrine_export.exporting.stage_files import Done
     from vitrine_export.exporting.torch_file import Set, write_all
-    from vitrine_export.nets.released import LATENT_FACTOR
+    from vitrine_export.job_inputs import LATENT_FACTOR
 
     device, dtype = device_of(args.device), DTYPES[args.dtype]
     checkpoint.verify(("unet", "unet_encoder"))

@@ -47,6 +47,3 @@ SCHEDULER: Final[dict[str, Any]] = {
     "steps_offset": 1,
     "rescale_betas_zero_snr": True,
 }
-
-PROMPT_TOKENS: Final = 77
-LATENT_FACTOR: Final = 8  # pixels a latent

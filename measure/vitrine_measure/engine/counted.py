@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from vitrine_export.device import DTYPES
 from vitrine_export.exporting.denoise import graphs_of
+from vitrine_export.job_inputs import LATENT_FACTOR
 from vitrine_export.nets import build_garment, build_tryon
-from vitrine_export.nets.released import LATENT_FACTOR
 
 from vitrine_measure.engine.subject import GUIDANCE
 from vitrine_measure.flops import TERA, Configs, Line

@@ -11,9 +11,10 @@ import torch
 from vitrine.errors import BadRequest
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.checkpoint.folder import Settings
+from vitrine_export.job_inputs import LATENT_FACTOR, draw_job_inputs
 from vitrine_export.nets import GarmentNet, TryonNet, build_garment, build_tryon
 from vitrine_export.nets.random_weights import filled
-from vitrine_export.nets.released import LATENT_FACTOR, PROMPT_TOKENS, SCHEDULER
+from vitrine_export.nets.released import SCHEDULER
 from vitrine_export.nets.widths import widths
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.noise import initial_noise
@@ -23,7 +24,6 @@ from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_measure.flops import RELEASED, Configs
 
 GUIDANCE = 2.0  # the released demo's
-HALVES = 2
 GARMENT_SEED = 10**6  # no job's
 
 
@@ -97,31 +97,17 @@ class Jobs:
 
 def jobs(pair: Pair, rows: int, size: tuple[int, int]) -> Jobs:
     """Job 0, 1, …, the same whatever runs beside it; `size` is the picture's (width, height) in pixels."""
-    made = [_job(pair, row, size) for row in range(rows)]
-    sizes, latents = widths(pair.tryon), _latents(size)
-    draw = np.random.default_rng(GARMENT_SEED).standard_normal
-    garment = draw((1, sizes.latents, *latents), np.float32)
-    prompt = draw((1, PROMPT_TOKENS, sizes.context), np.float32)
+    sizes, sides = widths(pair.tryon), _latents(size)
+    drawn = [draw_job_inputs(1, sides, sizes, seed=row) for row in range(rows)]
+    garment = draw_job_inputs(1, sides, sizes, seed=GARMENT_SEED)
     return Jobs(
-        conditioning={name: np.stack([job[name] for job in made]) for name in made[0]},
-        noise=np.concatenate([initial_noise(row, (1, sizes.latents, *latents)) for row in range(rows)]),
-        garment_latents=garment.repeat(rows, 0),
-        garment_prompt=prompt.repeat(rows, 0),
+        conditioning={
+            name: np.concatenate([job.conditioning[name] for job in drawn]) for name in garment.conditioning
+        },
+        noise=np.concatenate([initial_noise(row, (1, sizes.latents, *sides)) for row in range(rows)]),
+        garment_latents=garment.garment_latents.repeat(rows, 0),
+        garment_prompt=garment.garment_prompt.repeat(rows, 0),
     )
-
-
-def _job(pair: Pair, seed: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    (width, height), latents, sizes = size, _latents(size), widths(pair.tryon)
-    draw = np.random.default_rng(seed).standard_normal
-    return {
-        "mask_latent": (draw((1, *latents)) > 0).astype(np.float32),
-        "masked_latents": draw((sizes.latents, *latents), np.float32),
-        "pose_latents": draw((sizes.latents, *latents), np.float32),
-        "prompt_embeds": draw((HALVES, PROMPT_TOKENS, sizes.context), np.float32),
-        "pooled_prompt_embeds": draw((HALVES, sizes.pooled), np.float32),
-        "image_tokens": draw((HALVES, sizes.image_tokens, sizes.context), np.float32),
-        "time_ids": np.array([height, width, 0, 0, height, width], np.float32),
-    }
 
 
 def _latents(size: tuple[int, int]) -> tuple[int, int]:

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 from vitrine_export.exporting.denoise import graphs_of
+from vitrine_export.job_inputs import HALVES
 from vitrine_export.nets.pipeline import guided
 from vitrine_export.nets.step_forms import Job, Predict, Queries, plain
 from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, Schedule, advance
 from vitrine_orchestrator.try_on.engine.torch_engine import TorchEngine
 
 from vitrine_measure.engine.cuda_graphs import CudaGraphs, Graph
-from vitrine_measure.engine.subject import GUIDANCE, HALVES, Jobs, Pair
+from vitrine_measure.engine.subject import GUIDANCE, Jobs, Pair
 
 
 class Run(Protocol):
