@@ -1,4 +1,4 @@
-"""The denoise engine's graphs as networks: names, axes and samples beside the modules of nets/graphs.py."""
+"""The denoise engine's graphs as networks: names, axes and samples for the modules of nets/graphs.py."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vitrine_export.nets.widths import widths
 
 FOLDER = "denoise/1"
 EXACT = frozenset({"timestep", "guidance", "time_ids"})
-"""Numbers in the thousands that sines are taken of, and a factor: float32 in a float16 graph too."""
+"""Inputs that stay float32 in a float16 graph: arguments of sines in the thousands, and a factor."""
 
 TOLERANCE = 1e-3
 
 
 def stage_networks(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
-    """garment, conditioning, unet and unet_cond. The nets are loaded once for all of them."""
+    """Return garment, conditioning, unet and unet_cond, which share one copy of the nets."""
     return graphs_of(checkpoint.tryon(dtype), checkpoint.garment(dtype), dtype, cond=True)
 
 
@@ -36,22 +36,22 @@ def graphs_of(
     cond: bool,
     kept: torch.dtype = torch.float32,
 ) -> list[Network]:
-    """The graphs of a pair of nets whose weights are `dtype`; samples lie on their device.
+    """Return the graphs of a pair of nets with weights of `dtype`; samples are on the device of the nets.
 
-    `kept` is what garment and conditioning rows are handed on in. Everything else at the border is float32.
+    Outputs of garment and conditioning have dtype `kept`; all other inputs and outputs are float32.
     """
     samples = _Samples(widths(tryon), next(tryon.parameters()).device)
-    made_garment = _network("garment", GarmentGraph(garment, tryon), samples.garment, dtype, kept)
-    made_conditioning = _network("conditioning", ConditioningGraph(tryon), samples.conditioning, dtype, kept)
-    samples.garment_module, samples.conditioning_module = made_garment.module, made_conditioning.module
-    made = [made_garment, made_conditioning, _network("unet", UnetGraph(tryon), samples.unet, dtype)]
+    garments = _network("garment", GarmentGraph(garment, tryon), samples.garment, dtype, kept)
+    conditioning = _network("conditioning", ConditioningGraph(tryon), samples.conditioning, dtype, kept)
+    samples.garment_module, samples.conditioning_module = garments.module, conditioning.module
+    networks = [garments, conditioning, _network("unet", UnetGraph(tryon), samples.unet, dtype)]
     if cond:
-        made.append(_network("unet_cond", UnetCondGraph(tryon), samples.unet_cond, dtype))
-    return made
+        networks.append(_network("unet_cond", UnetCondGraph(tryon), samples.unet_cond, dtype))
+    return networks
 
 
 class _Samples:
-    """Inputs of each graph by name; those of a step are what the other two graphs give."""
+    """Sample inputs of each graph by name; those of a step include the outputs of the other two graphs."""
 
     def __init__(self, sizes: Widths, device: torch.device) -> None:
         self.sizes, self.device = sizes, device
@@ -61,14 +61,14 @@ class _Samples:
     def garment(self, rows: int, size: Size) -> dict[str, Tensor]:
         drawn = self._drawn(rows, size)
         return {
-            "garment_latents": self._there(drawn.garment_latents),
+            "garment_latents": self._on_device(drawn.garment_latents),
             "timestep": torch.linspace(958, 1, rows).to(self.device),
-            "garment_prompt_embeds": self._there(drawn.garment_prompt),
+            "garment_prompt_embeds": self._on_device(drawn.garment_prompt),
         }
 
     def conditioning(self, rows: int, size: Size) -> dict[str, Tensor]:
         drawn = self._drawn(rows, size).conditioning
-        return {name: self._there(array) for name, array in drawn.items()}
+        return {name: self._on_device(array) for name, array in drawn.items()}
 
     @torch.no_grad()
     def unet(self, rows: int, size: Size) -> dict[str, Tensor]:
@@ -78,7 +78,7 @@ class _Samples:
         base, *by_half = self.conditioning_module(*self.conditioning(rows, size).values())
         levels = self.garment_module(*garment.values())
         return {
-            "latents": self._there(self._drawn(rows, size).latents),
+            "latents": self._on_device(self._drawn(rows, size).latents),
             "timestep": garment["timestep"],
             "guidance": torch.linspace(2, 7.5, rows).to(self.device),
             "base": base,
@@ -94,7 +94,7 @@ class _Samples:
     def _drawn(self, rows: int, size: Size) -> JobInputs:
         return draw_job_inputs(rows, _sides(size), self.sizes, seed=rows)
 
-    def _there(self, drawn: np.ndarray) -> Tensor:
+    def _on_device(self, drawn: np.ndarray) -> Tensor:
         return torch.from_numpy(drawn).to(self.device)
 
 
@@ -103,7 +103,7 @@ OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "unet": ("prediction",),
     "unet_cond": ("prediction",),
 }
-"""Of `garment`: garment_kv_0 and on, one for each attention level."""
+"""Outputs by graph. The graph `garment` has garment_kv_0, garment_kv_1 …, one per attention level."""
 
 
 def _network(
@@ -111,13 +111,13 @@ def _network(
     module: nn.Module,
     sample: Callable[[int, Size], dict[str, Tensor]],
     dtype: torch.dtype,
-    gives: torch.dtype = torch.float32,
+    output_dtype: torch.dtype = torch.float32,
 ) -> Network:
     shown = sample(2, "doll")
     outputs = OUTPUTS.get(name) or tuple(f"garment_kv_{j}" for j in range(module.tryon.levels))
     return Network(
         file=f"{FOLDER}/{name}.onnx",
-        module=Inside(module, dtype, [key not in EXACT for key in shown], gives).eval(),
+        module=Inside(module, dtype, [key not in EXACT for key in shown], output_dtype).eval(),
         inputs=tuple((key, _dims(key, tensor)) for key, tensor in shown.items()),
         outputs=outputs,
         tolerance=TOLERANCE,
@@ -126,7 +126,7 @@ def _network(
 
 
 def _dims(name: str, tensor: Tensor) -> tuple[Dim, ...]:
-    """Rows vary, and latent sides, and with them the garment's tokens."""
+    """Return the dims of a tensor: rows, latent sides and the number of garment tokens vary."""
     sides = _sides("doll")
     if tensor.shape[2:] == sides:
         return (BATCH, tensor.shape[1], "latent_height", "latent_width")

@@ -1,4 +1,4 @@
-"""The sizes of a pair of nets that no request changes."""
+"""Reads the widths of a pair of nets."""
 
 from vitrine_export.job_inputs import Widths
 from vitrine_export.nets.tryon_unet import TryonNet
