@@ -1,4 +1,4 @@
-"""The floor: the engine alone in a loop, everything prepared, and the decoder after it."""
+"""The floor of the bench: only the engine and the decoder, in a loop with prepared inputs."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from vitrine_orchestrator.try_on.engine import load_engine
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.try_on.facts import read_facts
 
-TRIES = 3  # the best of, where calls are chosen
+TRIES = 3  # the best of so many measurements chooses the sizes of calls
 ROWS = (1, 2, 3, 4, 6, 8)
 DECODED = (1, 2, 4)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How the processor is shared out: as it is served, or all rows in one call on so many threads."""
+    """How cores are used: as in serving, or all rows in one call on a number of threads."""
 
-    threads: int | None = None  # of one call, 0: one for each core; None: as served, rows shared out to lanes
+    threads: int | None = (
+        None  # of one call, 0: one per core; None: as in serving, with rows split over lanes
+    )
     spinning: bool = False
 
     @property
-    def told(self) -> str:
-        """In words."""
+    def description(self) -> str:
+        """The setting in words."""
         if self.threads is None:
             return "a lane for each core"
         threads = f"one call on {self.threads or 'all'} thread{'s' * (self.threads != 1)}"
@@ -60,7 +62,7 @@ class Floor:
         self._lane = _decoder(repository, 1, spinning=False) if served else self._decoder
 
     def steps(self, rows: int, steps: int) -> float:
-        """Seconds of `steps` denoising calls of so many rows."""
+        """Return the seconds of `steps` denoising calls of `rows` rows."""
         drawn = self._drawn(rows)
         latents, times = drawn.latents, np.linspace(950, 1, steps, dtype=np.float32)
         conditioning = self.engine.conditioning(drawn.conditioning)
@@ -74,7 +76,7 @@ class Floor:
         )
 
     def decode(self, rows: int) -> float:
-        """Seconds to decode the latents of `rows` jobs, split over the cores as the server does."""
+        """Return the seconds to decode `rows` latents, split over the cores as the server does."""
         latents = self._drawn(rows).latents
 
         def share(part: slice) -> object:
@@ -86,13 +88,13 @@ class Floor:
 
     @cached_property
     def best(self) -> tuple[int, int]:
-        """Rows of a denoising and of a decoding call that take the least time a row."""
+        """The rows of a denoising and of a decoding call with the least time per row."""
         denoise = {rows: min(self.steps(rows, 3) / rows for _ in range(TRIES)) for rows in ROWS}
         decode = {rows: min(self.decode(rows) / rows for _ in range(TRIES)) for rows in DECODED}
         return min(denoise, key=denoise.__getitem__), min(decode, key=decode.__getitem__)
 
     def rate(self, steps: int, seconds: float) -> float:
-        """Pictures a second at the best sizes of both calls, over about so many seconds."""
+        """Return the throughput in pictures per second with the best calls, over about `seconds`."""
         rows, decoded = self.best
         spent, pictures = 0.0, 0
         while spent < seconds:
@@ -101,7 +103,7 @@ class Floor:
         return pictures / spent
 
     def one(self, steps: int) -> float:
-        """Seconds of one picture alone."""
+        """Return the seconds of one picture."""
         return self.steps(1, steps) + self.decode(1)
 
     def _drawn(self, rows: int) -> JobInputs:
