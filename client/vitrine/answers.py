@@ -1,4 +1,4 @@
-"""What the server answers, read into frozen results: pure, and shared by the sync and the async client."""
+"""Reads the server's responses into frozen results: pure functions, shared by both clients."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vitrine.pictures import Picture, decode_picture
 
 @dataclass(frozen=True)
 class TryOn:
-    """A finished try-on, and how it came about."""
+    """A finished try-on, with the server's report on how it was computed."""
 
     image: Image.Image  # the person in the garment, RGB
-    mask: Image.Image  # what was painted anew: mode L, 255 inside, the person picture's size
+    mask: Image.Image  # the repainted region: mode L, 255 inside, the size of the person picture
     seed: int  # gives the same picture again
     timings: Mapping[str, float]  # seconds by stage
     sources: Mapping[str, str]  # person, garment, text: "fresh", "memory", "disk" or "store"
-    report: Mapping[str, Any]  # all that the server reports, steps and pipeline_digest among it
+    report: Mapping[str, Any]  # the whole report of the server, such as steps and pipeline_digest
     encoded: bytes  # the picture as the server encoded it
 
 
@@ -52,10 +52,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class CacheStatistics:
-    """What a server's caches did since its models' start, all its processes together, and what they hold.
+    """Counters of a server's caches since its models were loaded, summed over its processes.
 
-    A rate is a share of all requests. `numbers` has every figure by name: the fields here, other events
-    (docs/cache.md), and for each part of the memory and the disk its `{part}_entries` and `{part}_bytes`.
+    A rate is a share of all requests. `numbers` maps names to figures: the fields of this class, other events
+    (docs/cache.md), and `{part}_entries` and `{part}_bytes` for each part of the memory and of the disk.
     """
 
     total_requests: int
@@ -72,7 +72,7 @@ class CacheStatistics:
 
 @dataclass(frozen=True)
 class Fitting:
-    """One garment of `try_on_many`: a result, or the error that this garment met."""
+    """The outcome of one garment of `try_on_many`: a result or an error."""
 
     index: int  # place in `garments`
     garment: Picture
@@ -80,14 +80,17 @@ class Fitting:
     error: VitrineError | None = None
 
     def get(self) -> TryOn:
-        """The result; raises the garment's error where there is none."""
+        """Return the result; raise the garment's error if there is none."""
         if self.result is None:
             raise self.error or VitrineError("no result")
         return self.result
 
 
 def read_result(outputs: Tensors) -> TryOn:
-    """The outputs of `try_on`, and the last response of `try_on_stream`."""
+    """Read the outputs of `try_on`, or the last response of `try_on_stream`.
+
+    Raises VitrineError for outputs that are missing or damaged.
+    """
     report = read_report(outputs)
     encoded = _bytes(outputs, "image")
     return TryOn(
@@ -102,7 +105,7 @@ def read_result(outputs: Tensors) -> TryOn:
 
 
 def read_event(outputs: Tensors) -> Progress | TryOn:
-    """One response of `try_on_stream`."""
+    """Read one response of `try_on_stream`; raises VitrineError for an event that cannot be read."""
     event = _json(outputs, "event")
     if event.get("kind") == "result":
         return read_result(outputs)
@@ -121,7 +124,7 @@ def read_event(outputs: Tensors) -> Progress | TryOn:
 
 
 def read_prepared(outputs: Tensors) -> Prepared:
-    """The outputs of `prepare_person`, `prepare_garment` or `prepare_text`."""
+    """Read the outputs of `prepare_person`, `prepare_garment` or `prepare_text`."""
     report = read_report(outputs)
     keys = [name for name in outputs if name.endswith("_key")]
     if len(keys) != 1:
@@ -138,7 +141,7 @@ def read_prepared(outputs: Tensors) -> Prepared:
 
 
 def read_pipeline_digest(outputs: Tensors) -> str:
-    """The digest of all that the server makes pictures with, from any report that tells it."""
+    """Read the digest of everything that shapes the server's pictures from a report that has it."""
     digest = read_report(outputs).get("pipeline_digest")
     if not isinstance(digest, str) or not digest:
         raise VitrineError(
@@ -148,7 +151,7 @@ def read_pipeline_digest(outputs: Tensors) -> str:
 
 
 def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
-    """The answer of `cache_control` to the action "stats"."""
+    """Read the response of `cache_control` to the action "stats"."""
     numbers = _json(outputs, "answer")
     named = [field.name for field in fields(CacheStatistics) if field.name != "numbers"]
     if missing := [name for name in named if name not in numbers]:
@@ -157,7 +160,7 @@ def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
 
 
 def read_report(outputs: Tensors) -> dict[str, Any]:
-    """The output `report`: a JSON object."""
+    """Read the output `report`, a JSON object."""
     return _json(outputs, "report")
 
 

@@ -1,4 +1,4 @@
-"""The asynchronous client: Vitrine's methods, awaited."""
+"""The asynchronous client: the methods of Vitrine as coroutines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 class AsyncVitrine:
-    """As Vitrine, for one event loop; cancelling a task cancels its request."""
+    """Vitrine for one event loop. Cancelling a task cancels its request."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class AsyncVitrine:
         )
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._transport.close()
 
     async def __aenter__(self) -> AsyncVitrine:

@@ -1,6 +1,6 @@
 """HTTP with binary tensors for asyncio, by tritonclient on aiohttp.
 
-Apart from the sync transport, since aiohttp takes as long to import as all the rest.
+A module of its own, because importing aiohttp takes as long as importing the rest of the client.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vitrine.wire import infer_inputs, read_error, request_headers, timed_out, u
 
 
 class AsyncHttpTransport:
-    """An AsyncTransport over a pool of connections, opened at the first call in the loop that makes it."""
+    """An AsyncTransport over a connection pool, which the first call opens in its event loop."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -32,28 +32,28 @@ class AsyncHttpTransport:
     async def infer(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> dict[str, np.ndarray]:
-        """See AsyncTransport. A cancellation ends the wait here; Triton's HTTP server works on."""
-        asked = self._client().infer(
+        """See AsyncTransport. A cancellation ends the wait, but Triton's HTTP server finishes the request."""
+        call = self._client().infer(
             model,
             infer_inputs(inputs, InferInput),
             model_version=version,
             headers=request_headers(self._endpoint.headers),
         )
-        return read_tensors(await self._within(timeout_s, asked))
+        return read_tensors(await self._within(timeout_s, call))
 
     async def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> AsyncGenerator[dict[str, np.ndarray], None]:
         """Triton streams tensors over gRPC only."""
         raise needs_grpc()
-        yield {}  # makes this an async generator, as AsyncTransport has it
+        yield {}  # makes this function an async generator, as AsyncTransport declares it
 
     async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See AsyncTransport."""
         headers = request_headers(self._endpoint.headers)
         index = await self._within(timeout_s, self._client().get_model_repository_index(headers=headers))
-        asked = self._client().get_inference_statistics(headers=headers)
-        return read_models(index, (await self._within(timeout_s, asked))["model_stats"])
+        call = self._client().get_inference_statistics(headers=headers)
+        return read_models(index, (await self._within(timeout_s, call))["model_stats"])
 
     async def close(self) -> None:
         """See AsyncTransport."""
@@ -67,11 +67,11 @@ class AsyncHttpTransport:
             )
         return self._opened
 
-    async def _within(self, timeout_s: float, asked: Any) -> Any:
-        """What `asked`, an awaitable of tritonclient's, answers; our errors for its."""
+    async def _within(self, timeout_s: float, call: Any) -> Any:
+        """Await a call of tritonclient for at most `timeout_s`; raises its errors as VitrineErrors."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await asked
+                return await call
         except TimeoutError as error:
             raise timed_out(timeout_s) from error
         except InferenceServerException as error:

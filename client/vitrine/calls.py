@@ -1,7 +1,7 @@
-"""The calls that a client can make: one row for each, walked by the synchronous and the asynchronous client.
+"""The calls that a client can make: a table with one row per call, used by both clients.
 
-To add a call: a function that writes its inputs, one that reads its answer, a row here, and a method in each
-client that names the row.
+To add a call, write a function for its inputs, a function that reads its response, a row here, and a method
+in each client that names the row.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from vitrine.inputs import (
 Answer = TypeVar("Answer")
 
 DIGEST_INPUTS: Tensors = MappingProxyType(prepare_text_inputs(description="a garment"))
-"""The smallest request whose report has the pipeline's digest; all but the first come from the cache."""
+"""The smallest request whose report has the pipeline's digest. After the first one, the cache answers it."""
 
 
 @dataclass(frozen=True)
 class ModelCall(Generic[Answer]):
-    """One model of the server: how its inputs are written, and how its outputs are read.
+    """One model of the server, with the functions that write its inputs and read its outputs.
 
-    `write` takes keyword arguments and raises BadRequest for what cannot be sent; `read` raises VitrineError
-    for an answer that cannot be read.
+    `write` takes keyword arguments and raises BadRequest for options that cannot be sent. `read` raises
+    VitrineError for a response that cannot be read.
     """
 
     model: str

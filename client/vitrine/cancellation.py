@@ -1,4 +1,4 @@
-"""A caller's way to give a synchronous request up from another thread."""
+"""Cancels a synchronous request from another thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Cancellation:
-    """Given to a call, and cancelled from any other thread; async callers cancel their task instead."""
+    """Cancels the calls that it is passed to, from any thread. Async callers cancel their task instead."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,7 +21,7 @@ class Cancellation:
         return self._happened.is_set()
 
     def cancel(self) -> None:
-        """Give up every call that holds this; they raise Cancelled."""
+        """Stop every call that this object was passed to; each raises Cancelled."""
         with self._lock:
             self._happened.set()
             calls, self._calls = self._calls, []
@@ -29,12 +29,12 @@ class Cancellation:
             stop()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, and wake at a cancellation; whether there was one."""
+        """Sleep for `seconds` or until a cancellation; return whether there was one."""
         return self._happened.wait(seconds)
 
     @contextmanager
     def stops(self, stop: Callable[[], object]) -> Iterator[None]:
-        """Within the block a cancellation calls `stop`, at once if it has already happened."""
+        """Call `stop` at a cancellation during the block, or immediately if there was one before."""
         with self._lock:
             happened = self._happened.is_set()
             if not happened:

@@ -1,6 +1,6 @@
-"""How a connection to a server is opened: message sizes, and when a proxy is used.
+"""Options of the connection to a server: message sizes, and when a proxy is used.
 
-gRPC takes a proxy from the environment by itself. A server on this machine is always called directly.
+gRPC reads a proxy from the environment. A server on this machine is always called without one.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-MAX_MESSAGE_BYTES = 256 * 2**20  # a raw picture of 40 megapixels is 120 MB; gRPC's own limit is 4 MB
+MAX_MESSAGE_BYTES = (
+    256 * 2**20
+)  # larger messages are refused. A raw picture of 40 megapixels has 120 MB; the default is 4 MB
 
 _HERE = ("localhost", "127.0.0.1", "::1")
-# The variables that gRPC reads, first one wins; it reads no capital letters.
+# The variables that gRPC reads; the first one that is set counts. gRPC does not read upper-case names.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _EXCEPTIONS = ("no_grpc_proxy", "no_proxy")
 
 
 def channel_options(address: str) -> list[tuple[str, int]]:
-    """The options of a gRPC channel to "host:port": large messages, and no proxy to this machine."""
+    """Return the options of a gRPC channel to "host:port": large messages, and no proxy to this machine."""
     sizes = [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -28,7 +30,7 @@ def channel_options(address: str) -> list[tuple[str, int]]:
 
 
 def is_here(address: str) -> bool:
-    """Whether "host:port" is an address of this machine that never leaves it."""
+    """Return whether "host:port" is a loopback address of this machine."""
     host = _host(address)
     if host in ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"):
         return True
@@ -43,7 +45,7 @@ def is_here(address: str) -> bool:
 
 
 def grpc_proxy(address: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Which proxy gRPC uses to reach "host:port", as a phrase without its password; None for none."""
+    """Return a phrase, without password, for the proxy that gRPC uses to reach "host:port", or None."""
     if is_here(address):
         return None
     name = next((name for name in _PROXIES if environment.get(name)), None)
@@ -53,14 +55,14 @@ def grpc_proxy(address: str, environment: Mapping[str, str] = os.environ) -> str
 
 
 def directly_here(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a program that speaks to this machine: no proxy is used for that."""
-    made = dict(environment)
+    """Return the environment for a program that calls servers on this machine without a proxy."""
+    changed = dict(environment)
     for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
         before = [environment[name]] if environment.get(name) else []
         if name == "no_grpc_proxy" and not before:
-            continue  # without it gRPC reads no_proxy
-        made[name] = ",".join([*before, *_HERE])
-    return made
+            continue  # if it is not set, gRPC reads no_proxy
+        changed[name] = ",".join([*before, *_HERE])
+    return changed
 
 
 def _host(address: str) -> str:
@@ -68,7 +70,7 @@ def _host(address: str) -> str:
 
 
 def _is_exception(host: str, environment: Mapping[str, str]) -> bool:
-    """Whether gRPC calls the host directly: an entry is the end of its name, or a network of its address."""
+    """Whether gRPC uses no proxy for the host. An entry is a suffix of its name or a network."""
     listed = next((environment[name] for name in _EXCEPTIONS if environment.get(name)), "")
     return any(_covers(entry.strip().lower(), host) for entry in listed.split(",") if entry.strip())
 

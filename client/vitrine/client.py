@@ -28,11 +28,11 @@ Answer = TypeVar("Answer")
 
 
 class Vitrine:
-    """A client of one Vitrine server; safe to share between threads.
+    """A client of one Vitrine server. Threads can share it.
 
-    `timeout_s` bounds every call, retries included; each method takes one of its own.
-    `release` pins try-ons, prepare_* and pipeline_digest to one release; None: the newest at each call.
-    Errors are VitrineErrors.
+    `timeout_s` limits every call including its retries; each method can set its own limit.
+    `release` pins try-ons, prepare_* and pipeline_digest to one release; None uses the newest at each call.
+    All methods raise VitrineErrors.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Vitrine:
         release: int | None = None,
         transport: Transport | None = None,
     ) -> None:
-        """`url` is host:port or a URL (grpc, grpcs, http, https); `transport` takes its place in tests."""
+        """`url` is host:port or a URL (grpc, grpcs, http, https); `transport` replaces it in tests."""
         self._transport = transport or connect(read_endpoint(url, protocol=protocol, headers=headers))
         self._timeout_s, self._retry = timeout_s, retry or Retry()
         self._release = read_release(release)
@@ -58,7 +58,7 @@ class Vitrine:
         cancellation: Cancellation | None = None,
         **options: Unpack[TryOnOptions],
     ) -> TryOn:
-        """The person in the garment, or in all garments together when `garment` is a list."""
+        """Put the person into the garment, or into all garments together when `garment` is a list."""
         return self._call(calls.TRY_ON, timeout_s, cancellation=cancellation, **options)
 
     def try_on_many(
@@ -69,10 +69,10 @@ class Vitrine:
         timeout_s: float | None = None,
         **options: Unpack[TryOnOptions],
     ) -> Generator[Fitting, None, None]:
-        """The person in each garment, as they are done; an error costs its own garment only.
+        """Put the person into each garment; yield each Fitting when it is done. An error affects one garment.
 
-        `category`, `description` and `seed` may be lists, one for each garment. `timeout_s` is for each.
-        Closing the iterator cancels what is not done.
+        `category`, `description` and `seed` may be lists with one value per garment. `timeout_s` limits each
+        try-on. At most `at_once` run concurrently. Closing the iterator cancels the unfinished ones.
         """
         if at_once < 1:
             raise BadRequest(f"at_once must be at least 1, got {at_once}")
@@ -81,7 +81,7 @@ class Vitrine:
     def try_on_stream(
         self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[TryOnOptions]
     ) -> Generator[Progress | TryOn, None, None]:
-        """Progress as it is made, then the TryOn; closing the iterator cancels the request. Needs gRPC."""
+        """Yield Progress after steps, then the TryOn. Closing the iterator cancels the request. gRPC only."""
         inputs = calls.TRY_ON_STREAM.write(previews=previews, **options)
         return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
 
@@ -97,7 +97,7 @@ class Vitrine:
         crop: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
-        """Prepare a person for a category, so that later try-ons find them in the cache."""
+        """Compute what try-ons need of a person for a category, and cache it on the server."""
         return self._call(
             calls.PREPARE_PERSON,
             timeout_s,
@@ -117,19 +117,19 @@ class Vitrine:
         garment_id: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
-        """Prepare a garment, so that later try-ons find it in the cache."""
+        """Compute what try-ons need of a garment, and cache it on the server."""
         return self._call(calls.PREPARE_GARMENT, timeout_s, garment=garment, garment_id=garment_id)
 
     def prepare_text(self, *, description: str, timeout_s: float | None = None) -> Prepared:
-        """Prepare a garment's description, so that later try-ons find it in the cache."""
+        """Compute the embeddings of a garment's description, and cache them on the server."""
         return self._call(calls.PREPARE_TEXT, timeout_s, description=description)
 
     def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
-        """What changes whenever the server would make another picture of the same request."""
+        """Return a digest that changes whenever the same request would give another picture."""
         return self._call(calls.PIPELINE_DIGEST, timeout_s)
 
     def cache_statistics(self, *, timeout_s: float | None = None) -> CacheStatistics:
-        """What the caches did and hold; other processes are a second behind."""
+        """Return the counters and contents of the caches; other processes are up to a second behind."""
         return self._call(calls.CACHE_STATISTICS, timeout_s)
 
     def clear_cache(
@@ -140,9 +140,9 @@ class Vitrine:
         everything: bool = False,
         timeout_s: float | None = None,
     ) -> None:
-        """Forget one person (all categories), one garment, or everything.
+        """Remove one person (all categories), one garment, or everything from the caches.
 
-        Once this returns, nothing of it is served by this server, nor by any other from the object store.
+        After this returns, no server on the same object store serves the removed data.
         """
         named: dict[str, Any] = {
             "person_id": person_id,
@@ -152,7 +152,7 @@ class Vitrine:
         self._call(calls.CLEAR_CACHE, timeout_s, **named)
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
-        """What the server has loaded: versions, readiness, statistics."""
+        """Return the status of every loaded model: versions, readiness, statistics."""
         return self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
 
     def infer(
@@ -164,7 +164,7 @@ class Vitrine:
         timeout_s: float | None = None,
         cancellation: Cancellation | None = None,
     ) -> dict[str, np.ndarray]:
-        """Call any model by its tensors; without `version` a pipeline is called in the pinned release."""
+        """Call any model with tensors. Without `version`, a pipeline is called in the pinned release."""
         cancellation = cancellation or Cancellation()
         version = version_of(model, version, self._release)
         return self._with_retries(
@@ -176,7 +176,7 @@ class Vitrine:
         )
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._transport.close()
 
     def __enter__(self) -> Vitrine:

@@ -1,9 +1,9 @@
-"""The `vitrine` command: finds its subcommands, runs one, and turns errors into one line and an exit code.
+"""The `vitrine` command: finds the subcommands, runs one, and reports an error as one line and an exit code.
 
 A subcommand is a module with HELP (one line), EXAMPLES (text below its help; optional),
-add_arguments(parser) and run(args) -> exit code. Other packages add theirs by the entry-point group
-"vitrine.commands"; the entry point's name is the subcommand's. `run` raises VitrineError for what fails (exit
-code 1) and argparse.ArgumentTypeError for arguments that do not go together (exit code 2).
+add_arguments(parser) and run(args) -> exit code. Other packages add subcommands with the entry-point group
+"vitrine.commands"; the entry point has the subcommand's name. `run` raises VitrineError for a failure (exit
+code 1) and argparse.ArgumentTypeError for arguments that exclude each other (exit code 2).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OWN = {
     "results": "vitrine.commands.results",
 }
 GROUP = "vitrine.commands"
-INTERRUPTED = 130  # what shells give for a program ended by Ctrl-C
+INTERRUPTED = 130  # the exit code that shells report for a program that Ctrl-C ended
 
 _DESCRIPTION = "Virtual try-on pictures from a Vitrine server."
 _EXAMPLES = """\
@@ -37,21 +37,21 @@ examples:
 
 
 class Command(Protocol):
-    """What a subcommand's module offers."""
+    """The interface of a subcommand's module."""
 
     HELP: str
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Describe its arguments."""
+        """Add the subcommand's arguments."""
         ...
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do it; the exit code."""
+        """Run the subcommand and return its exit code."""
         ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; its exit code."""
+    """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     modules = find_commands()
     chosen = next((word for word in words if not word.startswith("-")), None)
@@ -75,12 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def find_commands() -> dict[str, str]:
-    """Module by subcommand: the client's own and those that installed packages add."""
+    """Map subcommands to modules: those of the client and those of installed packages."""
     return OWN | {entry.name: entry.value for entry in entry_points(group=GROUP)}
 
 
 def build_parser(modules: Mapping[str, str]) -> argparse.ArgumentParser:
-    """The parser of these subcommands; only their modules are imported."""
+    """Return a parser of these subcommands; imports their modules only."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         "vitrine", description=_DESCRIPTION, epilog=_EXAMPLES, formatter_class=form
@@ -104,15 +104,15 @@ def build_parser(modules: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 class NotInstalled:
-    """Stands for a subcommand whose packages are missing, so that the others work."""
+    """Replaces a subcommand whose packages are missing, so that the others still work."""
 
     def __init__(self, name: str, error: ImportError) -> None:
         self.HELP = f"(not installed: {one_line(error)})"
         self._name, self._error = name, error
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """None are known."""
+        """Add no arguments: they are unknown."""
 
     def run(self, args: argparse.Namespace) -> int:
-        """Say what is missing."""
+        """Report the missing package."""
         raise Unavailable(f"{one_line(self._error)}; pip install 'vitrine[server]' brings it")

@@ -3,14 +3,14 @@
 VitrineError      → INTERNAL      ours, unless a subclass says otherwise
 ├── BadRequest    → INVALID_ARG   the caller's: fix the request
 ├── NotFound      → NOT_FOUND     the caller's: no such model, person or garment
-├── Busy          → UNAVAILABLE   the caller's: again, later
-├── Cancelled     → CANCELLED     nobody's: the caller went away
+├── Busy          → UNAVAILABLE   the caller's: try again later
+├── Cancelled     → CANCELLED     no fault: the caller went away
 ├── StageFailed   → INTERNAL      ours; names the stage
-├── Unavailable   → UNAVAILABLE   the server or a stage of it is not there
+├── Unavailable   → UNAVAILABLE   the server or one of its stages is not running
 └── TimedOut      → UNAVAILABLE   no answer within the caller's time
 
-Triton has fewer codes than this tree has classes, and a stream carries none at all, so the text begins
-with the class's word: "busy: 64 jobs wait, which is the limit".
+Triton has fewer codes than this tree has classes, and a stream carries no code, so the text begins with
+the word of the class: "busy: 64 jobs wait, which is the limit".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class VitrineError(Exception):
-    """Something went wrong; the message says what, the class says who can mend it."""
+    """A failure. The message describes it; the class shows whether the caller or the operator can fix it."""
 
     code: ClassVar[str] = "INTERNAL"  # the name of a constant of triton_python_backend_utils.TritonError
     word: ClassVar[str] = "internal"  # begins the text on the wire
@@ -40,21 +40,21 @@ class NotFound(VitrineError):
 
 
 class Busy(VitrineError):
-    """The server has as much work as it takes; the same request can succeed later."""
+    """The server's queue is full; the same request can succeed later."""
 
     code = "UNAVAILABLE"
     word = "busy"
 
 
 class Cancelled(VitrineError):
-    """The caller gave the request up before its end."""
+    """The caller cancelled the request."""
 
     code = "CANCELLED"
     word = "cancelled"
 
 
 class Unavailable(VitrineError):
-    """The server, or a model that the request needs, is not there."""
+    """The server, or a model that the request needs, is not running."""
 
     code = "UNAVAILABLE"
     word = "unavailable"
@@ -85,14 +85,17 @@ _BY_WORD: dict[str, type[VitrineError]] = {
     for kind in (VitrineError, BadRequest, NotFound, Busy, Cancelled, Unavailable, TimedOut, StageFailed)
 }
 
-# Triton's own sentences (server core and Python backend, 2.51) whose code alone would mislead.
+# Messages of Triton (server core and Python backend, 2.51) that arrive with a misleading code.
 _TRITON_SAYS: tuple[tuple[str, type[VitrineError]], ...] = (
     ("Exceeds maximum queue size", Busy),
     ("the shared memory pool", Busy),  # "Failed to increase the shared memory pool size": /dev/shm is full
-    ("Request timeout expired", Busy),  # the queue policy's timeout: it waited and never ran
+    ("Request timeout expired", Busy),  # the timeout of the queue policy: the request never ran
     ("has no available versions", Unavailable),
     ("Request for unknown model", NotFound),
-    ("is not healthy", Unavailable),  # "Stub process … is not healthy": its instance is dead until reloaded
+    (
+        "is not healthy",
+        Unavailable,
+    ),  # "Stub process … is not healthy": the instance does not answer until it is reloaded
 )
 
 _BY_CODE: dict[str, type[VitrineError]] = {
@@ -105,14 +108,14 @@ _BY_CODE: dict[str, type[VitrineError]] = {
 
 
 def to_wire(error: VitrineError) -> tuple[str, str]:
-    """The code (name of a TritonError constant) and the text that tell the other side of `error`."""
+    """Return the code (name of a TritonError constant) and the text that carry `error` to the caller."""
     return error.code, f"{error.word}: {error}"
 
 
 def from_wire(code: str | None, text: str) -> VitrineError:
-    """The error that `to_wire` put on the wire; Triton's own errors by their sentence or their code.
+    """Return the error that `to_wire` wrote. Triton's own errors are read from their message or code.
 
-    `code` is None where the protocol carries none (a stream's error message).
+    `code` is None if the protocol carries none, as for errors of a stream.
     """
     word, colon, message = text.partition(": ")
     if colon and (kind := _BY_WORD.get(word)):
@@ -127,5 +130,5 @@ def from_wire(code: str | None, text: str) -> VitrineError:
 
 
 def one_line(error: Exception) -> str:
-    """The error's message without its line breaks."""
+    """Return the error's message without line breaks."""
     return " ".join(str(error).split())

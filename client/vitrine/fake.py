@@ -1,4 +1,4 @@
-"""A server that is not there: transports that answer from plain code, for users' tests and for ours.
+"""Transports that answer without a server, for tests of applications and of this project.
 
 vitrine = Vitrine(transport=FakeTransport())
 """
@@ -19,7 +19,7 @@ from vitrine.errors import BadRequest, Cancelled, NotFound, VitrineError
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus
 
-FAKE_DIGEST = "fake" * 16  # the pipeline's digest in every report
+FAKE_DIGEST = "fake" * 16  # the pipeline digest in every report
 DEFAULT_STEPS = 30
 RELEASE = "1"  # the only version of every model
 
@@ -35,10 +35,9 @@ class Call:
 
 
 class FakeTransport:
-    """Answers try-ons with the garment laid on the person's middle; the seed tints it.
+    """Answers a try-on with the person's picture and the garment pasted on its middle, tinted by the seed.
 
-    `failures` are raised by the first requests, one each, before anything is answered.
-    `calls` are all requests.
+    The first requests raise `failures`, one each. `calls` lists all requests.
     """
 
     def __init__(self, *, failures: Sequence[VitrineError] = ()) -> None:
@@ -94,7 +93,7 @@ class FakeTransport:
 
 
 class AsyncFakeTransport:
-    """A FakeTransport, awaited; `fake` is where its calls and failures are."""
+    """FakeTransport for asyncio; `fake` holds the calls and failures."""
 
     def __init__(self, fake: FakeTransport | None = None) -> None:
         self.fake = fake or FakeTransport()
@@ -152,7 +151,7 @@ def _try_on(inputs: Tensors) -> dict[str, np.ndarray]:
 
 
 def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
-    """Lay the garments on the person's middle; where that is."""
+    """Paste the garments on the person's middle; return the place."""
     w, h = person.size
     box = (w // 4, h // 4, max(w * 3 // 4, w // 4 + 1), max(h * 3 // 4, h // 4 + 1))
     size = (box[2] - box[0], box[3] - box[1])
@@ -176,7 +175,7 @@ def _events(inputs: Tensors) -> Generator[dict[str, np.ndarray], None, None]:
 
 
 def _prepare(kind: str, source: str) -> Callable[[Tensors], dict[str, np.ndarray]]:
-    """The answer of prepare_<kind>: a key from its first input, and no tensors."""
+    """Return a function that answers prepare_<kind>: a key from its first input, and no tensors."""
 
     def answer(inputs: Tensors) -> dict[str, np.ndarray]:
         if source != "description":
@@ -191,7 +190,7 @@ def _prepare(kind: str, source: str) -> Callable[[Tensors], dict[str, np.ndarray
 
 
 def _cache_control(inputs: Tensors) -> dict[str, np.ndarray]:
-    """A cache that has seen nothing."""
+    """Answer as an empty cache does."""
     counted = ("total_requests", "l1_hits", "l2_hits", "l3_hits", "misses", "evictions")
     numbers = dict.fromkeys(counted, 0) | dict.fromkeys(("l1_hit_rate", "l2_hit_rate", "l3_hit_rate"), 0.0)
     cleared = {"cleared": "everything"}
@@ -208,7 +207,7 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
 
 
 def _picture(inputs: Tensors, name: str) -> Image.Image:
-    """The first picture of an input; a small white one where the caller gave an id only."""
+    """Return the first picture of an input; a small white one if the caller sent an id only."""
     if name not in inputs:
         return Image.new("RGB", (48, 64), "white")
     return _open(inputs[name][0], name)

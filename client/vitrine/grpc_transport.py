@@ -1,4 +1,4 @@
-"""gRPC, by tritonclient."""
+"""gRPC transports, with tritonclient."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vitrine.statuses import ModelStatus, read_models
 from vitrine.transport import Endpoint
 from vitrine.wire import infer_inputs, read_error, request_headers, timed_out
 
-GRACE_S = 2.0  # gRPC keeps its own deadline; this much later we no longer believe that it does
+GRACE_S = 2.0  # if gRPC has not ended a call this long after its deadline, the call is given up here
 
 _Answer = tuple[InferResult | None, InferenceServerException | None]
 
@@ -43,7 +43,7 @@ class GrpcTransport:
         version: str = "",
         cancellation: Cancellation | None = None,
     ) -> dict[str, np.ndarray]:
-        """See Transport. Leaving early (Ctrl-C among the ways) cancels the request on the server."""
+        """See Transport. An exception in the caller, such as Ctrl-C, cancels the request on the server."""
         answer: Future[_Answer] = Future()
         call = self._client.async_infer(
             model,
@@ -89,14 +89,14 @@ class GrpcTransport:
 
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See Transport."""
-        asked = {
+        options = {
             "as_json": True,
             "client_timeout": timeout_s,
             "headers": request_headers(self._endpoint.headers),
         }
         try:
-            index = self._client.get_model_repository_index(**asked)
-            statistics = self._client.get_inference_statistics(**asked)
+            index = self._client.get_model_repository_index(**options)
+            statistics = self._client.get_inference_statistics(**options)
         except InferenceServerException as error:
             raise read_error(error, timeout_s, self._via) from error
         return read_models(index.get("models", []), statistics.get("model_stats", []))
@@ -114,7 +114,7 @@ class GrpcTransport:
 
 
 class AsyncGrpcTransport:
-    """An AsyncTransport over one gRPC channel, opened at the first call in the loop that makes it."""
+    """An AsyncTransport over one gRPC channel, which the first call opens in its event loop."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self._via = endpoint, grpc_proxy(endpoint.address)
@@ -162,14 +162,14 @@ class AsyncGrpcTransport:
 
     async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See AsyncTransport."""
-        asked = {
+        options = {
             "as_json": True,
             "client_timeout": timeout_s,
             "headers": request_headers(self._endpoint.headers),
         }
         try:
-            index = await self._client().get_model_repository_index(**asked)
-            statistics = await self._client().get_inference_statistics(**asked)
+            index = await self._client().get_model_repository_index(**options)
+            statistics = await self._client().get_inference_statistics(**options)
         except InferenceServerException as error:
             raise read_error(error, timeout_s, self._via) from error
         return read_models(index.get("models", []), statistics.get("model_stats", []))
@@ -192,7 +192,7 @@ class AsyncGrpcTransport:
 def _until_final(
     answers: queue.Queue[_Answer], timeout_s: float, via: str | None
 ) -> Generator[dict[str, np.ndarray], None, None]:
-    """The stream's answers up to the one that Triton marks as the last."""
+    """Yield the responses of a stream up to the one that Triton marks as final."""
     while True:
         try:
             result, error = answers.get(timeout=timeout_s + GRACE_S)

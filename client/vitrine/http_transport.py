@@ -1,6 +1,6 @@
-"""HTTP with binary tensors, by tritonclient.
+"""HTTP transport with binary tensors, with tritonclient.
 
-The sync transport takes tritonclient's request and response bodies but Python's own connection:
+The sync transport uses tritonclient's request and response bodies but Python's own connection, because
 tritonclient's connection belongs to one thread and has one time limit for all its requests.
 """
 
@@ -28,7 +28,7 @@ _HEADER_LENGTH = "Inference-Header-Content-Length"  # of Triton's binary tensor 
 
 
 class HttpTransport:
-    """A Transport with a connection for each request: it is small beside a try-on, and safe in any thread."""
+    """A Transport with one connection per request: cheap compared with a try-on, and thread-safe."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -42,7 +42,7 @@ class HttpTransport:
         version: str = "",
         cancellation: Cancellation | None = None,
     ) -> dict[str, np.ndarray]:
-        """See Transport. A cancellation ends the wait here; Triton's HTTP server works on."""
+        """See Transport. A cancellation ends the wait here, but Triton's HTTP server finishes the request."""
         body, header_length = InferenceServerClient.generate_request_body(infer_inputs(inputs, InferInput))
         headers = {} if header_length is None else {_HEADER_LENGTH: str(header_length)}
         path = f"/v2/models/{model}/versions/{version}/infer" if version else f"/v2/models/{model}/infer"
@@ -73,7 +73,7 @@ class HttpTransport:
         timeout_s: float,
         cancellation: Cancellation | None,
     ) -> tuple[bytes, str | None]:
-        """The body of the answer and its header length."""
+        """Return the body of the response and the length of its JSON header."""
         cancellation = cancellation or Cancellation()
         kind = http.client.HTTPSConnection if self._endpoint.tls else http.client.HTTPConnection
         connection = kind(self._endpoint.address, timeout=timeout_s)
@@ -104,7 +104,7 @@ def _exchange(
     headers: dict[str, str],
     timeout_s: float,
 ) -> tuple[bytes, str | None]:
-    """Send a request and read its answer, all within timeout_s."""
+    """Send a request and read its response within `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     connection.request(method, path, body, headers)
     connection.sock.settimeout(max(deadline - time.monotonic(), 1e-3))
@@ -118,21 +118,21 @@ def _exchange(
 def _refusal(status: int, content: bytes) -> InferenceServerException:
     try:
         text = json.loads(content)["error"]
-    except (ValueError, KeyError, TypeError):  # a proxy's page, not Triton's JSON
+    except (ValueError, KeyError, TypeError):  # a page of a proxy, not Triton's JSON
         text = f"status {status}: {content[:200].decode(errors='replace')}"
     return InferenceServerException(str(text), str(status))
 
 
 def read_tensors(result: InferResult) -> dict[str, np.ndarray]:
-    """The outputs of an answer."""
+    """Return the outputs of a response."""
     return {one["name"]: result.as_numpy(one["name"]) for one in result.get_response().get("outputs", [])}
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
-    with suppress(OSError, AttributeError):  # it may have ended by itself
+    with suppress(OSError, AttributeError):  # the connection may have ended already
         connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def needs_grpc() -> VitrineError:
-    """What a caller is told who streams over HTTP."""
+    """Return the error for a stream over HTTP."""
     return BadRequest("streaming needs gRPC: connect to the server's gRPC port (8001 by default)")

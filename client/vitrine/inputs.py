@@ -1,4 +1,4 @@
-"""What a caller says, turned into named tensors: pure, and shared by the sync and the async client."""
+"""Turns options into named tensors. Pure functions, shared by the sync and the async client."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Tensors: TypeAlias = Mapping[str, np.ndarray]
 
 
 class TryOnOptions(TypedDict, total=False):
-    """How a try-on is made; everything left out is the server's default."""
+    """The options of a try-on; an omitted option has the server's default."""
 
-    person: Picture | None  # the person's picture; this or person_id
-    person_id: str | None  # a person that the server's object store knows
+    person: Picture | None  # the person's picture; required without person_id
+    person_id: str | None  # a person whose data are in the server's object store
     person_index: int | None  # of several people in the picture: 0 is the largest, 1 the next
-    person_point: Sequence[int] | None  # or the one at this x, y in pixels of the upright picture
-    mask: Picture | Sequence[Picture | None] | None  # your own, one for each garment: white is painted
+    person_point: Sequence[int] | None  # or the person at this x, y in pixels of the upright picture
+    mask: Picture | Sequence[Picture | None] | None  # the caller's mask, one per garment: white is repainted
     garment: Picture | Sequence[Picture] | None  # one garment, or several for a full outfit
     garment_id: str | Sequence[str] | None
     category: str | Sequence[str] | None  # "upper_body", "lower_body" or "dresses", one for each garment
     description: str | Sequence[str] | None  # such as "short sleeve shirt", one for each garment
     steps: int | None  # denoising steps, 1 to 100
-    seed: int | None  # 0 to 2**64-1; left out: random, and reported
-    guidance: float | None  # 0 to 20; at most 1: no guidance
+    seed: int | None  # 0 to 2**64-1; random and reported if omitted
+    guidance: float | None  # 0 to 20; 1 or less turns guidance off
     paste_back: bool | None  # keep the pixels outside the mask exactly as they were
     crop: str | None  # "fit", "crop" or "squash": how a picture of another shape is fitted
     format: str | None  # "png", "jpeg" or "webp"
@@ -57,7 +57,7 @@ def try_on_inputs(
     format: str | None = None,
     scheduler: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """The inputs of the models `try_on` and `try_on_stream`; see TryOnOptions."""
+    """Return the inputs of the models `try_on` and `try_on_stream`; see TryOnOptions."""
     inputs = _person(person, person_id) | _garments(garment, garment_id)
     count = max(len(inputs[name]) for name in ("garment", "garment_id") if name in inputs)
     inputs |= _which_person(person_index, person_point) | _masks(mask, count)
@@ -80,7 +80,7 @@ def prepare_person_inputs(
     category: str = "upper_body",
     crop: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """The inputs of the model `prepare_person`."""
+    """Return the inputs of the model `prepare_person`."""
     inputs = _person(person, person_id) | _which_person(person_index, person_point) | _masks(mask, 1)
     return inputs | _texts("category", category, 1) | _texts("crop", crop)
 
@@ -88,7 +88,7 @@ def prepare_person_inputs(
 def prepare_garment_inputs(
     *, garment: Picture | None = None, garment_id: str | None = None
 ) -> dict[str, np.ndarray]:
-    """The inputs of the model `prepare_garment`: one garment."""
+    """Return the inputs of the model `prepare_garment`, for one garment."""
     inputs = _garments(garment, garment_id)
     if any(len(tensor) != 1 for tensor in inputs.values()):
         raise BadRequest("prepare_garment takes one garment; call it once for each")
@@ -96,25 +96,25 @@ def prepare_garment_inputs(
 
 
 def prepare_text_inputs(*, description: str) -> dict[str, np.ndarray]:
-    """The inputs of the model `prepare_text`."""
+    """Return the inputs of the model `prepare_text`."""
     return _texts("description", description, 1)
 
 
 def cache_inputs(
     action: str, *, person_id: str | None = None, garment_id: str | None = None, everything: bool = False
 ) -> dict[str, np.ndarray]:
-    """The inputs of the model `cache_control`; whether they go together is the server's to say."""
+    """Return the inputs of the model `cache_control`; the server checks their combination."""
     inputs = _texts("action", action) | _texts("person_id", person_id) | _texts("garment_id", garment_id)
     return inputs | ({"everything": np.array([True])} if everything else {})
 
 
 def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The options of each try-on of `try_on_many`: lists among PER_GARMENT are dealt out one by one."""
+    """Return the options of each try-on of `try_on_many`: try-on i gets item i of a list in PER_GARMENT."""
     if "garment" in options or "garment_id" in options:
         raise BadRequest("try_on_many takes its garments in `garments`")
     each: list[dict[str, Any]] = [dict(options, garment=garment) for garment in garments]
     if options.get("person") is not None:
-        person = encode_picture(options["person"], "person")  # once, not for each garment
+        person = encode_picture(options["person"], "person")  # encoded once for all garments
         each = [dict(one, person=person) for one in each]
     for name in PER_GARMENT:
         values = options.get(name)
@@ -135,7 +135,7 @@ def _person(person: Picture | None, person_id: str | None) -> dict[str, np.ndarr
 
 
 def _which_person(index: int | None, point: Sequence[int] | None) -> dict[str, np.ndarray]:
-    """The choice among several people; whether there is such a one is the server's to say."""
+    """Return the inputs that choose one of several people; the server checks that the person exists."""
     if index is not None and point is not None:
         raise BadRequest("person_index and person_point must not both be given")
     if point is None:
@@ -147,7 +147,7 @@ def _which_person(index: int | None, point: Sequence[int] | None) -> dict[str, n
 
 
 def _masks(mask: Picture | Sequence[Picture | None] | None, count: int) -> dict[str, np.ndarray]:
-    """One mask for each garment; None among several leaves that garment's mask to the server."""
+    """Return one mask per garment; None lets the server compute that garment's mask."""
     if mask is None:
         return {}
     masks = mask if isinstance(mask, list | tuple) else [mask]
@@ -173,7 +173,7 @@ def _garments(
 
 
 def _texts(name: str, value: str | Sequence[str] | None, count: int | None = None) -> dict[str, np.ndarray]:
-    """A BYTES tensor of one text, or of `count` texts; nothing for None."""
+    """Return a BYTES tensor of one text, or of `count` texts; no tensor for None."""
     if value is None:
         return {}
     texts = [value] if isinstance(value, str) else list(value)
@@ -183,7 +183,7 @@ def _texts(name: str, value: str | Sequence[str] | None, count: int | None = Non
 
 
 def _number(name: str, value: float | None, dtype: type[np.number]) -> dict[str, np.ndarray]:
-    """A tensor of one number; whether its value is allowed is the server's to say."""
+    """Return a tensor of one number; the server checks its range."""
     if value is None:
         return {}
     whole = np.issubdtype(dtype, np.integer)
@@ -206,5 +206,5 @@ def _utf8(name: str, text: str) -> bytes:
 
 
 def _bytes(values: Iterable[bytes]) -> np.ndarray:
-    """A BYTES tensor (n,): object dtype, since numpy's own bytes dtype drops trailing zeros."""
+    """Return a BYTES tensor (n,) of dtype object, because numpy's bytes dtype drops trailing zeros."""
     return np.array(list(values), dtype=np.object_)

@@ -1,4 +1,4 @@
-"""Keys of finished pictures, and the paths that they are kept under."""
+"""Keys of finished pictures, and their paths in the store."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from vitrine.errors import BadRequest
 from vitrine.inputs import Tensors
 
 Versions = Mapping[str, str | Sequence[str]]
-"""For "person_id" and "garment_id": what changes whenever the picture behind the id does."""
+"""By "person_id" and "garment_id": a version that changes whenever the picture of the id changes."""
 
-_DOMAIN = "vitrine result key 1"  # another number here: all keys are new
-_IDS = {"person_id": "person", "garment_id": "garment"}  # an id, and the picture that makes it unneeded
+_DOMAIN = "vitrine result key 1"  # another number changes every key
+_IDS = {"person_id": "person", "garment_id": "garment"}  # an id, and the picture that replaces it
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
-_LONGEST = 200  # bytes of an encoded id; S3 takes 1024 for a whole path
+_LONGEST = 200  # bytes of an encoded id; longer ids are hashed, because S3 limits a whole path to 1024
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def old_result_key(user_id: str, full_body_image: str, clothing_ids: Iterable[str]) -> str:
-    """The key of results stored by the service before this one, byte for byte as its TypeScript made it.
+    """Return the key of results that the previous service (in TypeScript) stored, byte for byte.
 
     sha256(userId + ":" + md5(fullBodyImage)[:8] + ":" + clothingIds.sort().join(",")), all in hexadecimal.
-    Only for finding old results: steps, seed and category are not in it, and ids with "," or ":" collide.
+    Use it only to find old results: it lacks steps, seed and category, and ids with "," or ":" collide.
     """
     model_hash = hashlib.md5(_javascript_utf8(full_body_image), usedforsecurity=False).hexdigest()[:8]
     garments = ",".join(sorted(clothing_ids, key=_code_units))
@@ -33,12 +33,12 @@ def old_result_key(user_id: str, full_body_image: str, clothing_ids: Iterable[st
 
 
 def result_key(inputs: Tensors, *, pipeline_digest: str, versions: Versions | None = None) -> str:
-    """The key of a request's picture: 64 hexadecimal digits over everything that can change it.
+    """Return the key of a request's picture: 64 hexadecimal digits of everything that can change it.
 
-    `inputs` are those of `try_on_inputs`: pictures count by their bytes, and an id that comes without its
-    picture needs its version. Everything is hashed with its length, so that no two requests look alike;
-    texts are taken as they are, without normalising case or Unicode forms. Without a seed the key stands
-    for any picture of the request.
+    `inputs` come from `try_on_inputs`. Pictures count by their bytes; an id without its picture needs its
+    version. Every part is hashed with its length, so that two different requests never hash the same bytes.
+    Texts are not normalised (case, Unicode forms). Without a seed, the key is that of any picture of the
+    request.
     """
     hashed = hashlib.sha256()
     _add(hashed, _DOMAIN.encode(), pipeline_digest.encode("utf-8", "surrogatepass"))
@@ -52,17 +52,17 @@ def result_key(inputs: Tensors, *, pipeline_digest: str, versions: Versions | No
 
 
 def result_path(user: str, key: str, ending: str = ".png") -> str:
-    """Where a result is kept: vto/{user}/{key}.png, the old service's layout, safe for any user id."""
+    """Return the path of a result: vto/{user}/{key}.png, the old service's layout, safe for any user id."""
     if not _KEY.fullmatch(key):
         raise BadRequest(f"key must be 64 hexadecimal digits, got {key[:80]!r}")
     return f"vto/{path_segment(user)}/{key}{ending}"
 
 
 def path_segment(identity: str) -> str:
-    """An id as one segment of a path; different ids give different segments.
+    """Return an id as one segment of a path; different ids give different segments.
 
-    Letters, digits, "-" and "_" stay; every other byte of its UTF-8 becomes %XX, so "..", "/" and NUL are
-    harmless. Ids that would be longer than 200 bytes become "~" and their SHA-256, the empty id "~".
+    Letters, digits, "-" and "_" stay. Every other byte of its UTF-8 becomes %XX, so "..", "/" and NUL are
+    harmless. An id of more than 200 encoded bytes becomes "~" and its SHA-256; the empty id becomes "~".
     """
     if not isinstance(identity, str):
         raise BadRequest(f"an id must be text, got {type(identity).__name__}")
@@ -74,13 +74,13 @@ def path_segment(identity: str) -> str:
 
 
 def _versions_of(inputs: Tensors, versions: Versions) -> dict[str, list[str]]:
-    """The versions of ids that stand for pictures: one for each id, and none for anything else."""
+    """Return the versions of the ids that come without a picture: exactly one per id."""
     if unknown := versions.keys() - _IDS.keys():
         raise BadRequest(f"versions are of {', '.join(_IDS)}, got {sorted(unknown)}")
     found = {}
     for name, picture in _IDS.items():
-        given = versions.get(name, ())
-        version = [given] if isinstance(given, str) else list(given)
+        value = versions.get(name, ())
+        version = [value] if isinstance(value, str) else list(value)
         needed = len(inputs[name]) if name in inputs and picture not in inputs else 0
         if needed and len(version) != needed:
             raise BadRequest(
@@ -93,17 +93,17 @@ def _versions_of(inputs: Tensors, versions: Versions) -> dict[str, list[str]]:
 
 
 def _add(hashed: hashlib._Hash, *parts: bytes) -> None:
-    """Add a list: its length, then each part with its length."""
+    """Hash a list: its length, then each part with its length."""
     hashed.update(len(parts).to_bytes(8, "big"))
     for part in parts:
         hashed.update(len(part).to_bytes(8, "big") + part)
 
 
 def _code_units(text: str) -> bytes:
-    """Sorts as JavaScript's default sort does: by UTF-16 code units, so that 😀 comes before U+FFFD."""
+    """Sort key of JavaScript's default sort: UTF-16 code units, so that 😀 comes before U+FFFD."""
     return text.encode("utf-16-be", "surrogatepass")
 
 
 def _javascript_utf8(text: str) -> bytes:
-    """Node's UTF-8: surrogates that make a pair are one character, lone ones become U+FFFD each."""
+    """Encode as Node does: a surrogate pair is one character, a lone surrogate becomes U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

@@ -1,7 +1,7 @@
-"""Under which licences the networks and libraries are that a served picture passes through. Not legal advice.
+"""The licences of the networks and libraries that compute a served picture. Not legal advice.
 
-`vitrine models --licences` prints this table, and docs/licences.md holds it; a test keeps it complete. What a
-server really runs depends on the checkpoint that was exported: read the row of that checkpoint.
+`vitrine models --licences` prints this table, and docs/licences.md contains it; a test checks that it is
+complete. A server runs the exported checkpoint: read the row of that checkpoint.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Commercial = Literal["yes", "no", "as stated", "unclear"]
-"""Whether pictures may be sold. "as stated" by the authors, a doubt is named; "unclear": nobody says."""
+"""May pictures be sold? "as stated": by the authors, with a doubt in the note; "unclear": not stated."""
 
 
 @dataclass(frozen=True)
 class Licence:
-    """The licence of one work; `stages` are the models of the repository that run on it."""
+    """The licence of one work; `stages` are the models of the repository that use it."""
 
     work: str
     licence: str
@@ -87,7 +87,7 @@ CHECKPOINTS = (
         note="never loaded here: photographs without a mask and flat-lay garments do not need it",
     ),
 )
-"""Weights that people export; only the first is shipped."""
+"""Weights that can be exported; only the first checkpoint is shipped."""
 
 LIBRARIES = tuple(
     Licence(work, licence, "yes", "its distribution on PyPI", note=note)
@@ -109,7 +109,7 @@ LIBRARIES = tuple(
         ("tritonclient", "BSD-3-Clause", ""),
     )
 )
-"""What an installed server or exporter imports; tools for development are left out."""
+"""The libraries that an installed server or exporter imports, without development tools."""
 
 SERVERS = (
     Licence("NVIDIA Triton (embedded)", "BSD-3-Clause", "yes", "the nvidia-pytriton wheel, Apache-2.0"),
@@ -126,7 +126,7 @@ LICENCES = (*CHECKPOINTS, *SERVERS, *LIBRARIES)
 
 
 def rows() -> Iterator[tuple[str, str, str, str, str]]:
-    """work, licence, commercial use, source, and a note with the stages: the table as text."""
+    """Yield the rows of the table: work, licence, commercial use, source, and a note with the stages."""
     yield ("work", "licence", "commercial", "source", "stages and notes")
     for one in LICENCES:
         about = "; ".join(part for part in (", ".join(one.stages), one.note) if part)

@@ -1,4 +1,4 @@
-"""Lists a bucket by the keys as they are. obstore fails a whole listing at one key that it cannot name."""
+"""Lists a bucket with keys of any form. One key that obstore cannot name would fail its whole listing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vitrine.s3 import Place
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-TIMEOUT_S = 10.0  # to connect, and for each page
+TIMEOUT_S = 10.0  # for the connection, and for each page of the list
 
 
-class Row(NamedTuple):
-    """One object; its key without the store's prefix."""
+class ListedObject(NamedTuple):
+    """One object of a bucket; its key lacks the store's prefix."""
 
     key: str
     size: int  # bytes
@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 def place_of_store(store: S3Store) -> Place:
-    """Where an opened store is."""
+    """Return the place of an opened store."""
     config: Any = store.config
     return Place(
         config["bucket"],
@@ -33,8 +33,8 @@ def place_of_store(store: S3Store) -> Place:
     )
 
 
-def every_row(store: S3Store, folder: str = "") -> Iterator[Row]:
-    """Every object whose key begins with `folder` and "/", odd keys too, in the order of their keys.
+def list_objects(store: S3Store, folder: str = "") -> Iterator[ListedObject]:
+    """Yield every object whose key begins with `folder` and "/", including odd keys, in order of keys.
 
     Raises botocore's errors.
     """
@@ -44,7 +44,7 @@ def every_row(store: S3Store, folder: str = "") -> Iterator[Row]:
     pages = _client(store, place).get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=under)
     for page in pages:
         for one in page.get("Contents", ()):
-            yield Row(one["Key"].removeprefix(root), one["Size"], one["LastModified"])
+            yield ListedObject(one["Key"].removeprefix(root), one["Size"], one["LastModified"])
 
 
 def _client(store: S3Store, place: Place) -> Any:
@@ -53,14 +53,14 @@ def _client(store: S3Store, place: Place) -> Any:
 
     provider: Any = store.credential_provider
     config: Any = store.config
-    given = provider() if provider else config
+    credentials = provider() if provider else config
     return boto3.client(
         "s3",
         endpoint_url=place.endpoint,
         region_name=place.region,
-        aws_access_key_id=given["access_key_id"],
-        aws_secret_access_key=given["secret_access_key"],
-        aws_session_token=given.get("token"),
+        aws_access_key_id=credentials["access_key_id"],
+        aws_secret_access_key=credentials["secret_access_key"],
+        aws_session_token=credentials.get("token"),
         config=Config(
             connect_timeout=TIMEOUT_S,
             read_timeout=TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""Pictures of every Pillow mode and numpy dtype as 8-bit sRGB: the client and the server read them alike."""
+"""Converts pictures of every Pillow mode and numpy dtype to 8-bit sRGB, for the client and the server."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from vitrine.profiles import lab_to_srgb, profile_of, to_srgb
 
 SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 PLAIN: dict[str, str] = {"1": "L", "L": "L", "RGB": "RGB", "CMYK": "CMYK", "YCbCr": "RGB", "HSV": "RGB"}
-"""Modes without transparency, and the mode in which a profile applies to them; all others become RGB."""
+"""Modes without transparency, and the mode in which their profile applies; every other mode becomes RGB."""
 WITH_ALPHA: dict[str, str] = {"LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA"}
 LAYOUTS: dict[int, str] = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
 
 def standard(image: Image.Image, name: str, depth: int | None = None) -> Image.Image:
-    """The image in 8 bits and sRGB: mode L, RGB or RGBA.
+    """Return the image in 8-bit sRGB: mode L, RGB or RGBA.
 
-    `depth` is the bits of a grey PNG's samples, where known: its transparent colour counts in them. Raises
-    BadRequest for numbers that are no brightness; `name` is the input's, for the message.
+    `depth` is the number of bits of a grey PNG's samples, if known: its transparent colour has that depth.
+    Raises BadRequest for values that are no brightness; the message names the input `name`.
     """
     alpha = _alpha(image, depth)
     icc = profile_of(image)
@@ -36,10 +36,10 @@ def standard(image: Image.Image, name: str, depth: int | None = None) -> Image.I
 
 
 def from_array(array: np.ndarray, name: str) -> Image.Image:
-    """An array of a picture as an 8-bit image: (h, w) or (h, w, 1) grey, (h, w, 2) with alpha, 3 RGB, 4 RGBA.
+    """Return an array as an 8-bit image: (h, w) or (h, w, 1) grey, (h, w, 2) with alpha, 3 RGB, 4 RGBA.
 
-    Taken are uint8 (0 to 255), uint16 (0 to 65535), bool, and floats of 0 to 1 or, where one is larger, of 0
-    to 255. Raises BadRequest for another dtype, shape or range.
+    Allowed are uint8 (0 to 255), uint16 (0 to 65535), bool, and floats of 0 to 1, or of 0 to 255 if one is
+    larger than 1. Raises BadRequest for another dtype, shape or range.
     """
     shape = array.shape[:2] + (array.shape[2:] or (1,))
     if array.ndim not in (2, 3) or not array.size or shape[2] not in LAYOUTS:
@@ -62,7 +62,7 @@ def _advice(array: np.ndarray) -> str:
 
 
 def _eight(array: np.ndarray, name: str) -> np.ndarray:
-    """The array's brightness in uint8."""
+    """Return the array's brightness in uint8."""
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
@@ -77,7 +77,7 @@ def _eight(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _from_sixteen(values: np.ndarray) -> np.ndarray:
-    """0 to 65535 as 0 to 255, rounded."""
+    """Scale 0 to 65535 to 0 to 255, rounded."""
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
@@ -89,7 +89,7 @@ def _from_floats(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _opaque(image: Image.Image, name: str) -> Image.Image:
-    """The image without its transparency: L, RGB or CMYK."""
+    """Return the image without its transparency: mode L, RGB or CMYK."""
     if image.mode in SIXTEEN_BITS:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
@@ -108,16 +108,16 @@ def _opaque(image: Image.Image, name: str) -> Image.Image:
         return bands[0] if len(bands) == 1 else Image.merge("RGB", bands)
     if image.mode == "P":
         image = image.convert("RGBA")  # keeps the colours of transparent entries
-    wanted = PLAIN.get(image.mode, "RGB")
-    if image.mode == wanted:
+    mode = PLAIN.get(image.mode, "RGB")
+    if image.mode == mode:
         return image
     plain = image.copy()
     plain.info.pop("transparency", None)
-    return plain.convert(wanted)
+    return plain.convert(mode)
 
 
 def _alpha(image: Image.Image, depth: int | None) -> Image.Image | None:
-    """The transparency (mode L, 255 is opaque); None where there is none."""
+    """Return the transparency (mode L, 255 is opaque), or None."""
     if image.mode in WITH_ALPHA:
         return image.convert(WITH_ALPHA[image.mode]).getchannel("A")
     if image.mode == "P" and image.has_transparency_data:
@@ -136,9 +136,9 @@ def _alpha(image: Image.Image, depth: int | None) -> Image.Image | None:
 
 
 def _step(grey: np.ndarray, key: int, depth: int | None) -> int:
-    """What one level of a grey PNG's samples is in 8 bits: Pillow scales its pixels, not its transparent key.
+    """Return one level of a grey PNG's samples in 8 bits: Pillow scales the pixels, not the transparent key.
 
-    Without `depth` it is the coarsest step that all pixels are multiples of and the key lies within.
+    Without `depth` it is the largest step that divides all pixels and keeps the key in range.
     """
     steps = {2: 85, 4: 17}
     if depth is not None:

@@ -1,4 +1,4 @@
-"""Pictures as callers have them, turned into encoded bytes for the wire."""
+"""Encodes the pictures of callers for the wire, and decodes the server's."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vitrine.profiles import UNREADABLE_EXIF
 Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 """A path, encoded bytes (PNG, JPEG, WebP, HEIC, AVIF), a PIL image, or an array such as HWC uint8 RGB.
 
-Of PIL images every mode is taken, and their colour profile counts; see `vitrine.modes.from_array` for arrays.
+PIL images may have any mode, and their colour profile is applied; see `vitrine.modes.from_array` for arrays.
 """
 
 
 def encode_picture(picture: Picture, name: str) -> bytes:
-    """The bytes of an encoded picture: files and bytes as they are, the rest as lossless PNG.
+    """Return the bytes of an encoded picture: files and bytes unchanged, the rest as lossless PNG.
 
-    `name` says in errors which picture is meant. The limits on bytes and pixels are the server's.
+    Errors name the picture `name`. The server checks the limits on bytes and pixels. Raises BadRequest.
     """
     if isinstance(picture, Image.Image):
         return _png(standard(_upright(picture, name), name))
@@ -45,14 +45,14 @@ def encode_picture(picture: Picture, name: str) -> bytes:
 
 
 def encode_pictures(pictures: Picture | Sequence[Picture], name: str) -> list[bytes]:
-    """One picture or a list of them, each encoded."""
+    """Encode one picture or a list of pictures."""
     if isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes | bytearray | memoryview):
         return [encode_picture(picture, f"{name}[{i}]") for i, picture in enumerate(pictures)]
     return [encode_picture(pictures, name)]
 
 
 def decode_picture(encoded: bytes, name: str) -> Image.Image:
-    """A picture that the server sent; `name` is the output's."""
+    """Decode a picture of the server; `name` is the name of the output, for errors."""
     try:
         image = Image.open(io.BytesIO(encoded))
         image.load()
@@ -62,7 +62,7 @@ def decode_picture(encoded: bytes, name: str) -> Image.Image:
 
 
 def _upright(image: Image.Image, name: str) -> Image.Image:
-    """The image turned as its EXIF data ask; damaged EXIF data turn nothing."""
+    """Rotate the image as its EXIF orientation says; damaged EXIF data are ignored."""
     try:
         image.load()
     except (OSError, ValueError, SyntaxError, RuntimeError) as error:
@@ -74,10 +74,10 @@ def _upright(image: Image.Image, name: str) -> Image.Image:
 
 
 def _png(image: Image.Image) -> bytes:
-    """A PNG of an sRGB image, without the notes and the profile of the picture that it was."""
+    """Return a PNG of an sRGB image, without the metadata and profile of the original picture."""
     file = io.BytesIO()
     image.info = {}
-    image.save(file, "PNG", compress_level=1)  # lossless; the fastest level, for the wire only
+    image.save(file, "PNG", compress_level=1)  # the fastest level: the file is only sent
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""ICC profiles of pictures: finding them, writing the few that files only name, and converting to sRGB."""
+"""Finds ICC profiles of pictures, writes those that files only name, and converts pictures to sRGB."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-MAX_PROFILE_BYTES = 8_000_000  # printer profiles with look-up tables have up to some 4 MB
+MAX_PROFILE_BYTES = (
+    8_000_000  # larger profiles are ignored. Printer profiles with look-up tables have up to about 4 MB
+)
 SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # a profile's colour space, and Pillow's mode for it
-INVISIBLE = 1  # byte values: a profile that moves no colour by more is sRGB itself
+INVISIBLE = 1  # byte values: a profile that changes no colour by more counts as sRGB
 
 # EXIF names Adobe RGB without a profile: its colour space 2, or the interoperability index R03.
 EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 1
@@ -19,21 +21,21 @@ UNREADABLE_EXIF = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyEr
 
 
 class Space(NamedTuple):
-    """A colour space by numbers: x, y of red, green, blue; white is D65."""
+    """A colour space: the chromaticities x, y of red, green and blue; white is D65."""
 
     red: tuple[float, float]
     green: tuple[float, float]
     blue: tuple[float, float]
-    gamma: float | None = None  # None: sRGB's own curve
+    gamma: float | None = None  # None: the curve of sRGB
 
 
 ADOBE_RGB = Space((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), gamma=563 / 256)
 PRIMARIES = {
     9: Space((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
     12: Space((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
-}  # ITU-T H.273's numbers: BT.2020 and Display P3. 1 is sRGB's, and the rest is rare
+}  # colour primaries of ITU-T H.273: BT.2020 and Display P3. 1 is sRGB; others are rare
 CURVES: dict[int, float | None] = {1: None, 4: 2.2, 6: None, 13: None, 14: None, 15: None}
-"""H.273's transfer numbers that are read. Video's curve (1, 6, 14, 15) is shown as sRGB's, as browsers do."""
+"""Transfer codes of H.273 that are read. Video curves (1, 6, 14, 15) count as sRGB, as in browsers."""
 
 WHITE_D65 = np.array([0.3127 / 0.3290, 1.0, 0.3583 / 0.3290])
 WHITE_D50 = np.array([0.9642, 1.0, 0.8249])
@@ -41,7 +43,7 @@ BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.03
 
 
 def profile_of(image: Image.Image) -> bytes | None:
-    """The ICC profile that a picture's numbers are meant in; None for sRGB, which is also the default."""
+    """Return the ICC profile of a picture; None for sRGB, which is also the default."""
     if icc := image.info.get("icc_profile"):
         return icc if isinstance(icc, bytes) and len(icc) <= MAX_PROFILE_BYTES else None
     if coded := image.info.get("nclx_profile"):
@@ -50,19 +52,19 @@ def profile_of(image: Image.Image) -> bytes | None:
 
 
 def coded_profile(primaries: int, transfer: int) -> bytes | None:
-    """The profile of a pair of H.273's numbers; None for sRGB's, and for those that are not read (HDR)."""
+    """Return the profile of a pair of H.273 codes; None for sRGB and for codes that are not read (HDR)."""
     if primaries not in PRIMARIES or transfer not in CURVES:
         return None
     return written(PRIMARIES[primaries]._replace(gamma=CURVES[transfer]))
 
 
 def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """An image of mode L, RGB or CMYK in sRGB: RGB, or the image itself where nothing changes.
+    """Convert an image of mode L, RGB or CMYK to sRGB: RGB, or the same image if nothing changes.
 
-    A profile that is broken, or of another colour space than the image's, is ignored.
+    A damaged profile, or one of another colour space than the image, is ignored.
     """
     space = SPACES.get(icc[16:20]) if icc else None
-    if space == "RGB" and image.mode == "L":  # grey, saved with the profile of the picture that it was
+    if space == "RGB" and image.mode == "L":  # a grey picture saved with the profile of its colour original
         image = image.convert("RGB")
     if icc is None or space is None or space != image.mode:
         return image
@@ -77,7 +79,7 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def lab_to_srgb(image: Image.Image) -> Image.Image:
-    """An image of Pillow's mode LAB as RGB."""
+    """Convert an image of Pillow's mode LAB to RGB."""
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
     assert converted is not None, "it is not converted in place"
@@ -85,16 +87,16 @@ def lab_to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, space: str) -> bool:
-    """Whether a transform leaves a sample of all colours as they are: exact pixels are worth keeping."""
+    """Whether a transform leaves a sample of all colours unchanged; then the exact pixels are kept."""
     if space == "CMYK":
         return False
     levels = np.linspace(0, 255, 9).round().astype(np.uint8)
     sample = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
     if space == "L":
         sample = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, -1)
-    given = Image.fromarray(sample if space == "RGB" else sample[..., 0])
-    made = np.asarray(ImageCms.applyTransform(given, transform))
-    return bool(np.abs(made.astype(int) - sample).max() <= INVISIBLE)
+    colours = Image.fromarray(sample if space == "RGB" else sample[..., 0])
+    converted = np.asarray(ImageCms.applyTransform(colours, transform))
+    return bool(np.abs(converted.astype(int) - sample).max() <= INVISIBLE)
 
 
 def _says_adobe_rgb(image: Image.Image) -> bool:
@@ -110,7 +112,7 @@ def _says_adobe_rgb(image: Image.Image) -> bool:
 
 
 def written(space: Space) -> bytes:
-    """The ICC version 4 profile of a colour space: its three colours under D50 and its curve."""
+    """Return the ICC version 4 profile of a colour space: its primaries under D50 and its curve."""
     curve = _curve(space.gamma)
     colours = _colorants(space).T
     tags = {b"wtpt": _xyz(WHITE_D50), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
@@ -126,7 +128,7 @@ def written(space: Space) -> bytes:
 
 
 def _colorants(space: Space) -> np.ndarray:
-    """XYZ of red, green and blue as columns (3, 3), adapted from D65 to D50."""
+    """Return XYZ of red, green and blue as columns (3, 3), adapted from D65 to D50."""
     rows = [(x / y, 1.0, (1 - x - y) / y) for x, y in (space.red, space.green, space.blue)]
     matrix = np.array(rows).T
     matrix = matrix * np.linalg.solve(matrix, WHITE_D65)
@@ -145,5 +147,5 @@ def _xyz(colour: np.ndarray) -> bytes:
 
 
 def _fixed(*numbers: float) -> bytes:
-    """ICC's s15Fixed16 numbers."""
+    """Encode numbers as ICC s15Fixed16."""
     return b"".join(struct.pack(">i", round(float(number) * 65536)) for number in numbers)

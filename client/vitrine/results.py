@@ -1,11 +1,10 @@
-"""Finished pictures are made once: looked up by the request's key, else made and stored.
+"""Computes each picture once: it is looked up by the key of its request, else computed and stored.
 
     results = Results(vitrine, Shelf(open_store("s3://pictures")))
     kept = results.try_on(user="ada", person=me, garment=coat, seed=7)
     kept.image.save("me-in-coat.png")
 
-The store is never in the way: what it cannot do is told in `kept.trouble`, and the picture is there
-all the same.
+A fault of the store never costs the picture: it is reported in `kept.trouble`.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from vitrine.pictures import decode_picture
 from vitrine.shelf import Found, Shelf
 
 DIGEST_TTL_S = (
-    60.0  # how long a server's pipeline digest is believed: after a deployment old keys live on this long
+    60.0  # after it, the pipeline digest is requested again; old keys stay in use as long after a deployment
 )
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A finished picture, found in the store or just made."""
+    """A finished picture, found in the store or just computed."""
 
     key: str
     path: str  # in the store
@@ -44,17 +43,17 @@ class Kept:
     encoded: bytes  # PNG
     found: bool  # whether it came from the store
     story: Mapping[str, Any]  # seed, parameters, versions, timings, pipeline_digest
-    result: TryOn | None  # the server's whole answer, when just made
-    trouble: VitrineError | None = None  # what the store could not do
+    result: TryOn | None  # the server's whole response, if just computed
+    trouble: VitrineError | None = None  # the failure of the store, if any
 
 
 class Results:
-    """Try-ons through a store of results."""
+    """Try-ons whose results are looked up and kept in a store."""
 
     def __init__(
         self, vitrine: Vitrine, shelf: Shelf, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.shelf, self._vitrine, self._digest = shelf, vitrine, DigestMemory(clock)
+        self.shelf, self._vitrine, self._digest = shelf, vitrine, DigestCache(clock)
 
     def try_on(
         self,
@@ -64,9 +63,10 @@ class Results:
         timeout_s: float | None = None,
         **options: Unpack[TryOnOptions],
     ) -> Kept:
-        """The stored picture of this very request, or a new one, stored.
+        """Return the stored picture of an equal request, or compute and store a new one.
 
-        `versions` are needed for ids that stand for pictures; see result_key. `timeout_s` is the server's.
+        `versions` are required for ids without a picture; see result_key. `timeout_s` limits the server's
+        work only.
         """
         inputs = png_inputs(options)
         digest = self._digest.known() or self._digest.learn(
@@ -77,17 +77,17 @@ class Results:
         if found is not None:
             return kept_from_store(user, key, found)
         result = TRY_ON.read(self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
-        key = result_key(inputs, pipeline_digest=self._digest.made_by(result, digest), versions=versions)
+        key = result_key(inputs, pipeline_digest=self._digest.of_result(result, digest), versions=versions)
         return put_away(self.shelf, user, key, inputs, result, trouble)
 
 
 class AsyncResults:
-    """As Results, for one event loop; the store is used in threads."""
+    """Results for one event loop; threads call the store."""
 
     def __init__(
         self, vitrine: AsyncVitrine, shelf: Shelf, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.shelf, self._vitrine, self._digest = shelf, vitrine, DigestMemory(clock)
+        self.shelf, self._vitrine, self._digest = shelf, vitrine, DigestCache(clock)
 
     async def try_on(
         self,
@@ -107,40 +107,40 @@ class AsyncResults:
         if found is not None:
             return kept_from_store(user, key, found)
         result = TRY_ON.read(await self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
-        key = result_key(inputs, pipeline_digest=self._digest.made_by(result, digest), versions=versions)
+        key = result_key(inputs, pipeline_digest=self._digest.of_result(result, digest), versions=versions)
         return await asyncio.to_thread(put_away, self.shelf, user, key, inputs, result, trouble)
 
 
-class DigestMemory:
-    """The server's pipeline digest, believed for a while and corrected by every answer."""
+class DigestCache:
+    """Keeps the server's pipeline digest for DIGEST_TTL_S; every response updates it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._digest, self._until = "", float("-inf")
 
     def known(self) -> str | None:
-        """The digest, None when it is time to ask."""
+        """Return the digest, or None when it must be requested again."""
         return self._digest if self._clock() < self._until else None
 
     def learn(self, digest: str) -> str:
-        """Take a digest that the server has just told."""
+        """Keep a digest that the server has just reported, and return it."""
         self._digest, self._until = digest, self._clock() + DIGEST_TTL_S
         return digest
 
-    def made_by(self, result: TryOn, asked: str) -> str:
-        """The digest of the pipeline that made `result`: another than asked during a deployment."""
-        return self.learn(str(result.report.get("pipeline_digest", asked)))
+    def of_result(self, result: TryOn, before: str) -> str:
+        """Return the digest of the pipeline of `result`; it differs from `before` during a deployment."""
+        return self.learn(str(result.report.get("pipeline_digest", before)))
 
 
 def png_inputs(options: TryOnOptions) -> dict[str, np.ndarray]:
-    """The request's tensors; results are kept as PNG, so that none is encoded twice."""
+    """Return the request's tensors, with PNG as format: the store keeps the server's bytes."""
     if options.get("format") not in (None, "png"):
         raise BadRequest(f"format must be png for kept results, got {options['format']!r}")
     return try_on_inputs(**options)
 
 
 def look_up(shelf: Shelf, user: str, key: str) -> tuple[Found | None, VitrineError | None]:
-    """What the store has, or what is wrong with it; an impossible user is still the caller's error."""
+    """Return the stored picture and the failure of the store, either may be None; BadRequest is raised."""
     try:
         found = shelf.find(user=user, key=key)
         if found is not None:
@@ -153,7 +153,7 @@ def look_up(shelf: Shelf, user: str, key: str) -> tuple[Found | None, VitrineErr
 
 
 def kept_from_store(user: str, key: str, found: Found) -> Kept:
-    """What a caller gets for a stored picture."""
+    """Return a stored picture as the caller's result."""
     path = result_path(user, key)
     return Kept(key, path, decode_picture(found.encoded, path), found.encoded, True, found.story, None)
 
@@ -161,7 +161,7 @@ def kept_from_store(user: str, key: str, found: Found) -> Kept:
 def put_away(
     shelf: Shelf, user: str, key: str, inputs: Tensors, result: TryOn, trouble: VitrineError | None
 ) -> Kept:
-    """Store a new picture; what a caller gets for it, whether that worked or not."""
+    """Store a new picture and return the caller's result, even if storing fails."""
     story = story_of(inputs, result)
     try:
         shelf.keep(user=user, key=key, encoded=result.encoded, story=story)
@@ -171,7 +171,7 @@ def put_away(
 
 
 def story_of(inputs: Tensors, result: TryOn) -> dict[str, Any]:
-    """What is told of a stored picture: parameters, seed, versions, timings, pipeline digest."""
+    """Return the metadata of a stored picture: parameters, seed, versions, timings, pipeline digest."""
     parameters = {
         name: [one.decode() if isinstance(one, bytes) else one for one in tensor.tolist()]
         for name, tensor in inputs.items()

@@ -1,4 +1,4 @@
-"""When another try can help, and how long to wait before it."""
+"""Decides whether to try a call again, and how long to wait before."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vitrine.errors import Busy, Unavailable, VitrineError
 
 @dataclass(frozen=True)
 class Retry:
-    """Tries again on Busy and Unavailable, with doubled and jittered pauses, inside the caller's time."""
+    """Tries again on Busy and Unavailable with exponential backoff and jitter, within the caller's time."""
 
-    tries: int = 4  # in all; 1: never again
+    tries: int = 4  # in all; 1 turns retries off
     first_s: float = 0.25
     longest_s: float = 4.0
 
@@ -24,9 +24,9 @@ class Retry:
         left_s: float,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> float | None:
-        """Seconds to wait after the `tried`th try failed with `error`; None: give up.
+        """Return the backoff in seconds after try number `tried` failed with `error`; None to give up.
 
-        The upper half of each pause is random, so that callers who failed together do not return together.
+        The upper half of each pause is random, so that callers that failed together do not retry together.
         """
         if not isinstance(error, Busy | Unavailable) or tried >= self.tries:
             return None

@@ -1,7 +1,7 @@
-"""Where a bucket is and how it is opened: one way for finished pictures and for the server's cache.
+"""Opens a bucket, for finished pictures and for the server's cache alike.
 
-Addresses, regions and credentials that are not given are found as boto3 finds them. obstore's own reading of
-the environment is not used: it ignores profiles, and refuses plain http for addresses that it finds there.
+An omitted address, region or credential is found as boto3 finds it. obstore's own search of the environment
+is not used: it ignores profiles, and refuses plain http for addresses that it finds there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
 IGNORE_VARIABLE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
-LOOK_S = 2.0  # so long a bucket is asked for its region, to explain an error
+LOOK_S = 2.0  # time limit of the request for a bucket's region, which explains an error
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
@@ -35,7 +35,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Place:
-    """Where objects are. endpoint, region or keys None: found as boto3 finds them."""
+    """The address of objects. An endpoint, region or keys of None are found as boto3 finds them."""
 
     bucket: str
     prefix: str = ""
@@ -46,13 +46,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Patience:
-    """Bounds of one request: to connect, to be over, and to be tried again."""
+    """Time limits of one request: for the connection, for its end, and for its retries."""
 
     connect_s: float = 1.0
     request_s: float = 5.0  # one part of 4 MB at 1 MB/s
     retries: int = 2
     retry_s: float = 10.0
-    credentials: timedelta = timedelta(minutes=5)  # boto3 renews its own 10 to 15 minutes before they die
+    credentials: timedelta = timedelta(minutes=5)  # boto3 renews its own 10 to 15 minutes before they expire
 
 
 def place_of(
@@ -61,8 +61,10 @@ def place_of(
     region: str | None = None,
     keys: tuple[str, str] | None = None,
 ) -> Place:
-    """The place of s3://bucket or s3://bucket/prefix. The prefix is read literally: "%20", "#" and "?" are
-    themselves, as the AWS command line reads them. BadRequest for what cannot be one."""
+    """Return the place of s3://bucket or s3://bucket/prefix; BadRequest for another form.
+
+    The prefix is read literally: "%20", "#" and "?" keep no special meaning, as in the AWS command line.
+    """
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not _BUCKET.fullmatch(bucket):
@@ -74,7 +76,7 @@ def place_of(
 
 
 def odd_key(key: str) -> str | None:
-    """Why obstore cannot name the object of this key; None where it can."""
+    """Return why obstore cannot name the object of this key; None if it can."""
     segments = key.split("/")
     if "" in segments:
         return "a part of its path is empty"
@@ -84,7 +86,7 @@ def odd_key(key: str) -> str | None:
 
 
 def checked_endpoint(endpoint: str, name: str = "the store's endpoint") -> str:
-    """The address without its last slash; BadRequest, naming the form, for what is none."""
+    """Return the address without its last slash; BadRequest, with the required form, for another form."""
     try:
         read = urlsplit(endpoint)
         port = read.port
@@ -100,7 +102,7 @@ def checked_endpoint(endpoint: str, name: str = "the store's endpoint") -> str:
         and not any(mark in endpoint for mark in "?# \t\r\n")
     )
     if not sound:
-        shown = re.sub(r"[^/@]*@", "…@", endpoint)  # no password in a message
+        shown = re.sub(r"[^/@]*@", "…@", endpoint)  # keeps the password out of the message
         raise BadRequest(
             f"{name} must be http://host:port or https://host:port (a path may follow), got {shown!r}"
         )
@@ -108,7 +110,7 @@ def checked_endpoint(endpoint: str, name: str = "the store's endpoint") -> str:
 
 
 def environment_endpoint(environment: Mapping[str, str]) -> str | None:
-    """The address in boto3's variables, None where there is none. BadRequest for a bad one."""
+    """Return the address in boto3's variables, or None; BadRequest for a malformed one."""
     if environment.get(IGNORE_VARIABLE, "").lower() == "true":
         return None
     name = next((name for name in ENDPOINT_VARIABLES if environment.get(name)), None)
@@ -116,7 +118,7 @@ def environment_endpoint(environment: Mapping[str, str]) -> str | None:
 
 
 def open_bucket(place: Place, patience: Patience) -> S3Store:
-    """The store at `place`. Raises BadRequest (its address) or Unavailable (no credentials, no obstore)."""
+    """Open the store at `place`. Raises BadRequest (address) or Unavailable (no credentials, no obstore)."""
     try:
         from obstore.store import S3Store
 
@@ -129,9 +131,9 @@ def open_bucket(place: Place, patience: Patience) -> S3Store:
         prefix=place.prefix or None,
         config={
             "region": place.region or DEFAULT_REGION,
-            "aws_endpoint_url_s3": place.endpoint,  # stands above all that obstore reads by itself
+            "aws_endpoint_url_s3": place.endpoint,  # has precedence over what obstore reads by itself
             "virtual_hosted_style_request": False,
-            "checksum_algorithm": "SHA256",  # an upload that was damaged on its way is refused there
+            "checksum_algorithm": "SHA256",  # the store refuses an upload that was damaged on its way
         },
         credential_provider=provider,
         client_options={
@@ -148,7 +150,7 @@ def open_bucket(place: Place, patience: Patience) -> S3Store:
 
 
 def completed(place: Place) -> Place:
-    """The place with its endpoint and region, as boto3 finds what is not given."""
+    """Return the place with its endpoint and region; boto3's search completes what is None."""
     if place.endpoint and place.region:
         return replace(place, endpoint=checked_endpoint(place.endpoint))
     import boto3
@@ -160,17 +162,20 @@ def completed(place: Place) -> Place:
 
 
 def _completed(place: Place, patience: Patience) -> tuple[Place, Callable[[], Any]]:
-    """The place, and the credentials as obstore asks for them."""
+    """Return the completed place, and obstore's callback for credentials."""
     place = completed(place)
     if place.keys is None:
         return place, _boto3_credentials(patience.credentials)
     access_key_id, secret = place.keys
     fixed = {"access_key_id": access_key_id, "secret_access_key": secret, "token": None, "expires_at": None}
-    return place, lambda: fixed  # not as settings: obstore would add the environment's session token
+    return (
+        place,
+        lambda: fixed,
+    )  # a callback, because with settings obstore would add the environment's session token
 
 
 def _configured_endpoint(session: Any) -> str | None:
-    """What the environment or the profile names, as botocore's own search goes."""
+    """Return the endpoint of the environment or the profile, in the order of botocore's search."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None
     if endpoint := environment_endpoint(os.environ):
@@ -189,8 +194,8 @@ def _amazon(region: str) -> str:
 
 
 def _boto3_credentials(ttl: timedelta) -> Callable[[], Any]:
-    """boto3's own search for credentials, as obstore wants it."""
-    from obstore.auth.boto3 import Boto3CredentialProvider  # 0.5 s: boto3
+    """Return boto3's search for credentials as obstore's callback."""
+    from obstore.auth.boto3 import Boto3CredentialProvider  # imports boto3, which takes 0.5 s
 
     try:
         return Boto3CredentialProvider(ttl=ttl)
@@ -199,7 +204,7 @@ def _boto3_credentials(ttl: timedelta) -> Callable[[], Any]:
 
 
 def region_of(place: Place) -> str | None:
-    """The region that the bucket says it is in; None where it does not say. Takes at most LOOK_S."""
+    """Return the region that the bucket reports, or None. Takes at most LOOK_S."""
     return _region_of(place)
 
 
@@ -218,7 +223,7 @@ def _region_of(place: Place) -> str | None:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Shows a redirect's own headers."""
+    """Returns a redirect as a response, for its headers."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow none."""
+        """Follow no redirect."""

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows, each with a caption, so that a person can judge many at a glance."""
+"""Contact sheets: pictures in rows, each with a caption."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Cell:
 
 
 def contact_sheet(rows: Sequence[Sequence[Cell]], *, cell: tuple[int, int] = CELL) -> Image.Image:
-    """The rows below each other; every picture is fitted into `cell` (width, height), its shape kept."""
+    """Draw the rows below each other; every picture is fitted undistorted into `cell` (width, height)."""
     width, height = cell
     columns = max((len(row) for row in rows), default=0)
     step = (width + _GAP, height + _CAPTION + _GAP)
@@ -47,14 +47,14 @@ def wardrobe_sheet(
     *,
     cell: tuple[int, int] = CELL,
 ) -> Image.Image:
-    """A table: garments along the top, people down the side, results[person][garment] where they meet."""
+    """Draw a table: a column per garment, a row per person, and results[person][garment] in its cells."""
     rows = [[Cell(), *garments]]
     rows += [[person, *row] for person, row in zip(people, results, strict=True)]
     return contact_sheet(rows, cell=cell)
 
 
 def _fitted(image: Image.Image, cell: tuple[int, int]) -> Image.Image:
-    """The picture in RGB, see-through parts on white, as large as the cell allows."""
+    """Return the picture in RGB on white, as large as the cell allows."""
     image = ImageOps.exif_transpose(image)
     scale = min(cell[0] / image.width, cell[1] / image.height)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
@@ -66,7 +66,7 @@ def _fitted(image: Image.Image, cell: tuple[int, int]) -> Image.Image:
 def _shortened(
     caption: str, width: int, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> str:
-    """The caption's first line, as much of it as fits."""
+    """Return the first line of the caption, cut to the width."""
     line = caption.partition("\n")[0]
     short = line
     while short and draw.textlength(short if short == line else short + "…", font) > width:

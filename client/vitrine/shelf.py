@@ -1,6 +1,6 @@
-"""Finished pictures in an object store, under the old service's layout.
+"""Keeps finished pictures in an object store, in the old service's layout.
 
-vto/{user}/{key}.png      the picture; its story (JSON) is the object's metadata, so both are written at once
+vto/{user}/{key}.png      the picture; its story (JSON) is the object's metadata, so one write stores both
 vto/{user}/{key}.hidden   an empty mark: the picture is left out of lists
 """
 
@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vitrine.errors import NotFound, Unavailable, VitrineError
 from vitrine.keys import path_segment, result_path
-from vitrine.listing import every_row, place_of_store
+from vitrine.listing import list_objects, place_of_store
 from vitrine.s3 import odd_key, region_of
-from vitrine.store_errors import Trouble, is_ours_to_translate, reason_of, trouble_of
+from vitrine.store_errors import FailureKind, failure_kind, is_translatable, reason_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, S3Store
 
 logger = logging.getLogger(__name__)
 
-MAX_STORY_BYTES = 1900  # S3 takes 2 KB of metadata, names included
-_STORY = "vitrine"  # the metadata's name: x-amz-meta-vitrine
+MAX_STORY_BYTES = 1900  # longer stories are shortened: S3 limits metadata to 2 KB, names included
+_STORY = "vitrine"  # the name of the metadata: x-amz-meta-vitrine
 _PICTURE, _HIDDEN = ".png", ".hidden"
 
 
@@ -37,7 +37,7 @@ class Found:
     """A picture from the store."""
 
     encoded: bytes  # PNG
-    story: Mapping[str, Any]  # how it was made; empty for results of the old service
+    story: Mapping[str, Any]  # how it was computed; empty for results of the old service
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,18 @@ class Entry:
 
 
 class Shelf:
-    """Keeps finished pictures; what the store cannot do raises Unavailable, and waits for seconds at most."""
+    """Keeps finished pictures. A failure of the store raises Unavailable after a few seconds at most."""
 
     def __init__(self, store: ObjectStore) -> None:
-        """`store` is obstore's, such as `vitrine.stores.open_store` gives."""
+        """`store` is a store of obstore, for example from `vitrine.stores.open_store`."""
         self._store = store
         self._hidden_said = False
 
     def find(self, *, user: str, key: str) -> Found | None:
-        """The picture of a key, None where there is none; a damaged one raises Unavailable."""
+        """Return the picture of a key, or None; a damaged one raises Unavailable."""
         path = result_path(user, key)
         try:
-            with self._told("read", path):
+            with self._translated("read", path):
                 answer = self._store.get(path)
                 encoded, attributes = bytes(answer.bytes()), answer.attributes
         except NotFound:
@@ -73,17 +73,17 @@ class Shelf:
         return Found(encoded, MappingProxyType(story))
 
     def keep(self, *, user: str, key: str, encoded: bytes, story: Mapping[str, Any]) -> None:
-        """Store a picture and its story, both or neither; a long description is kept as its digest."""
+        """Store a picture with its story, both or neither; a long description is replaced by its digest."""
         path = result_path(user, key)
         attributes = {
             "Content-Type": "image/png",
             _STORY: _write_story({**story, "sha256": _digest(encoded)}),
         }
-        with self._told("write", path):
+        with self._translated("write", path):
             self._store.put(path, encoded, attributes=attributes, use_multipart=False)
 
     def entries(self, *, user: str, hidden: bool = False) -> list[Entry]:
-        """A user's pictures, the newest first; with `hidden` those too that are hidden."""
+        """Return a user's pictures, the newest first; `hidden` includes hidden ones."""
         objects = {meta["path"].rpartition("/")[2]: meta for meta in self._objects(user)}
         found = [
             Entry(
@@ -99,11 +99,11 @@ class Shelf:
         return [entry for entry in found if hidden or not entry.hidden]
 
     def hide(self, *, user: str, key: str, hidden: bool = True) -> None:
-        """Leave a picture out of lists, or take it back in; `find` finds it either way."""
+        """Hide a picture from lists, or show it again; `find` returns it in both cases."""
         picture, mark = result_path(user, key), result_path(user, key, _HIDDEN)
-        with self._told("write", mark):
+        with self._translated("write", mark):
             try:
-                with self._told("read", picture):
+                with self._translated("read", picture):
                     self._store.head(picture)
             except NotFound:
                 raise NotFound(f"no result {key} of this user") from None
@@ -113,28 +113,28 @@ class Shelf:
                 self._delete([mark])
 
     def purge(self, *, user: str, key: str | None = None) -> int:
-        """Delete one picture, or all that is kept for a user; how many pictures are gone."""
+        """Delete one picture or all pictures of a user; return the number of deleted pictures."""
         paths = [meta["path"] for meta in self._objects(user)]
         if key is not None:
             paths = [path for path in paths if path.startswith(result_path(user, key, "."))]
-        with self._told("delete", f"vto/{path_segment(user)}"):
+        with self._translated("delete", f"vto/{path_segment(user)}"):
             self._delete(paths)
         return sum(path.endswith(_PICTURE) for path in paths)
 
     def _objects(self, user: str) -> list[Mapping[str, Any]]:
-        """All objects of a user, and of no other whose id begins like theirs."""
+        """Return all objects of a user, and none of a user whose id has the same prefix."""
         folder = f"vto/{path_segment(user)}/"
-        with self._told("list", folder):
+        with self._translated("list", folder):
             return [meta for meta in self._listed(folder) if meta["path"].startswith(folder)]
 
     def _listed(self, folder: str) -> list[Mapping[str, Any]]:
-        """Objects below a folder. A key that obstore cannot name is no result of ours, and passed over."""
+        """Return the objects below a folder. A key that obstore cannot name is no result, and is skipped."""
         from obstore.exceptions import InvalidPathError
 
         try:
             return [dict(meta) for chunk in self._store.list(folder) for meta in chunk]
         except InvalidPathError:
-            rows = every_row(cast("S3Store", self._store), folder)
+            rows = list_objects(cast("S3Store", self._store), folder)
             return [
                 {"path": row.key, "size": row.size, "last_modified": row.modified}
                 for row in rows
@@ -142,19 +142,19 @@ class Shelf:
             ]
 
     @contextmanager
-    def _told(self, verb: str, path: str) -> Iterator[None]:
-        """The store's errors as ours: NotFound, else Unavailable with the object and the reason."""
+    def _translated(self, verb: str, path: str) -> Iterator[None]:
+        """Raise the store's errors as NotFound, or as Unavailable with the object and the reason."""
         try:
             yield
         except VitrineError:
             raise
         except BaseException as error:
-            if not is_ours_to_translate(error):
+            if not is_translatable(error):
                 raise
-            trouble = trouble_of(error)
-            if verb == "read" and trouble is Trouble.HIDDEN:
+            kind = failure_kind(error)
+            if verb == "read" and kind is FailureKind.HIDDEN:
                 self._say_hidden()
-            if trouble is Trouble.MISSING or (verb == "read" and trouble is Trouble.HIDDEN):
+            if kind is FailureKind.MISSING or (verb == "read" and kind is FailureKind.HIDDEN):
                 raise NotFound(f"{path} is not in the result store") from error
             reason = reason_of(error, lambda: region_of(place_of_store(cast("S3Store", self._store))))
             raise Unavailable(f"the result store cannot {verb} {path}: {reason}") from error
@@ -168,18 +168,18 @@ class Shelf:
             )
 
     def _delete(self, paths: list[str]) -> None:
-        with suppress(FileNotFoundError):  # gone meanwhile: that is what was asked
+        with suppress(FileNotFoundError):  # another process has deleted it
             if paths:
                 self._store.delete(paths)
 
 
 def _write_story(story: Mapping[str, Any]) -> str:
-    """JSON in ASCII, within S3's limit: the longest texts among the parameters become digests."""
+    """Return ASCII JSON within S3's limit: the longest texts among the parameters become digests."""
     parameters = dict(story.get("parameters", {}))
     while len(text := json.dumps({**story, "parameters": parameters})) > MAX_STORY_BYTES:
         sizes = {name: len(json.dumps(value)) for name, value in parameters.items()}
         longest = max(sizes, key=sizes.__getitem__, default=None)
-        if longest is None or sizes[longest] < 80:  # a digest would be no shorter
+        if longest is None or sizes[longest] < 80:  # a digest would not be shorter
             raise Unavailable(f"a result's story must have at most {MAX_STORY_BYTES} bytes, got {len(text)}")
         parameters[longest] = "sha256:" + _digest(json.dumps(parameters[longest]).encode())
     return text

@@ -1,4 +1,4 @@
-"""What the server has loaded, from Triton's repository index and statistics."""
+"""Reads the status of models from Triton's repository index and statistics."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """One version of one model, and what it has done since it was loaded."""
+    """One version of one model, with its statistics since it was loaded."""
 
     name: str
-    version: str  # empty where the model has none loaded
+    version: str  # empty if no version is loaded
     state: str  # Triton's: READY, LOADING, UNLOADING, UNAVAILABLE
-    reason: str  # why it is not ready; empty where it is
+    reason: str  # why it is not ready; empty if it is ready
     requests: int = 0  # answered
     failures: int = 0
-    executions: int = 0  # calls of the model: fewer than inferences where requests were batched
+    executions: int = 0  # calls of the model; fewer than inferences if requests were batched
     inferences: int = 0  # rows
     mean_ms: float = 0.0  # of an answered request, queue included
     queue_ms: float = 0.0  # mean time in Triton's queue
@@ -27,14 +27,14 @@ class ModelStatus:
 
     @property
     def ready(self) -> bool:
-        """Whether requests are answered."""
+        """Whether the model answers requests."""
         return self.state == "READY"
 
 
 def read_models(index: Sequence[Json], statistics: Sequence[Json]) -> tuple[ModelStatus, ...]:
-    """One status for each version in Triton's repository index, with its statistics where there are any.
+    """Return one status per version in Triton's repository index, with its statistics if there are any.
 
-    Numbers may be texts: that is how protobuf writes 64-bit numbers in JSON.
+    Numbers may be strings, because protobuf writes 64-bit numbers so in JSON.
     """
     by_version = {(one.get("name", ""), str(one.get("version", ""))): one for one in statistics}
     return tuple(

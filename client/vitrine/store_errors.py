@@ -1,4 +1,4 @@
-"""What obstore raises, as kinds of this package; panics of its Rust code too, which are no Exception."""
+"""Classifies the errors of obstore, including panics of its Rust code, which are not Exceptions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ WRONG_REGION = "Received redirect without LOCATION"
 _REFUSALS = ("403 Forbidden", "401 Unauthorized", "ExpiredToken")
 
 
-class Trouble(Enum):
-    """What a failed call means to its caller."""
+class FailureKind(Enum):
+    """What a failed call of the store means to its caller."""
 
     MISSING = "there is no such object"
     HIDDEN = "access denied: missing or forbidden, which a store says alike without s3:ListBucket"
@@ -22,29 +22,29 @@ class Trouble(Enum):
     FAILED = "the store did not do it"
 
 
-def is_ours_to_translate(error: BaseException) -> bool:
-    """Whether `error` is a failure of the call, and no cancellation or end of the process."""
+def is_translatable(error: BaseException) -> bool:
+    """Return whether `error` is a failure of the call, not a cancellation or the end of the process."""
     return isinstance(error, Exception) or type(error).__name__ in PANICS
 
 
-def trouble_of(error: BaseException) -> Trouble:
-    """What an error of obstore means."""
+def failure_kind(error: BaseException) -> FailureKind:
+    """Return the kind of an error of obstore."""
     from obstore import exceptions as obstore
 
     text = str(error)
     if isinstance(error, FileNotFoundError | obstore.NotFoundError):
-        return Trouble.FAILED if "NoSuchBucket" in text else Trouble.MISSING
+        return FailureKind.FAILED if "NoSuchBucket" in text else FailureKind.MISSING
     if isinstance(error, obstore.PreconditionError):
-        return Trouble.CHANGED
+        return FailureKind.CHANGED
     if isinstance(error, obstore.PermissionDeniedError):
-        return Trouble.HIDDEN if _is_about_the_object(text) else Trouble.REFUSED
+        return FailureKind.HIDDEN if _is_about_the_object(text) else FailureKind.REFUSED
     if isinstance(error, obstore.UnauthenticatedError) or any(word in text for word in _REFUSALS):
-        return Trouble.REFUSED
-    return Trouble.FAILED
+        return FailureKind.REFUSED
+    return FailureKind.FAILED
 
 
 def reason_of(error: BaseException, region: Callable[[], str | None] = lambda: None) -> str:
-    """One line for people; `region` is asked for the bucket's own where the store says it is elsewhere."""
+    """Return one line of explanation; `region` returns the bucket's region if the store names another."""
     if isinstance(error, VitrineError):
         return one_line(error)
     if type(error).__name__ in PANICS:
@@ -59,7 +59,7 @@ def reason_of(error: BaseException, region: Callable[[], str | None] = lambda: N
 
 
 def _is_about_the_object(text: str) -> bool:
-    """Whether 403 speaks of access to an object, not of a key or a signature; HEAD has no code to read."""
+    """Whether a 403 is about access to an object, not about a key or signature; HEAD has no code to read."""
     return "<Code>" not in text or "<Code>AccessDenied</Code>" in text
 
 

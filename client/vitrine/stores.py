@@ -1,4 +1,4 @@
-"""Object stores of finished pictures by their address."""
+"""Opens object stores of finished pictures by their address."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def open_store(
     secret_access_key: str | None = None,
     region: str | None = None,
 ) -> ObjectStore:
-    """The object store at s3://bucket or s3://bucket/prefix; `endpoint` for S3-compatible ones.
+    """Open the object store at s3://bucket or s3://bucket/prefix; `endpoint` is for S3-compatible stores.
 
-    What is not given comes as boto3 finds it (environment, profile, role); credentials are read again every
-    5 minutes. The prefix is read literally. An endpoint that is no address makes a store whose every call
-    raises Unavailable with the reason, so that `Results` still gives the picture.
+    An omitted region or credential is found as boto3 finds it (environment, profile, role); credentials are
+    read again every 5 minutes. The prefix is read literally. With a malformed endpoint, every call of the
+    store raises Unavailable with the reason, so that `Results` still returns the picture.
     """
     keys = None if access_key_id is None else (access_key_id, secret_access_key or "")
     place = place_of(url, None, region, keys)
@@ -36,7 +36,7 @@ def open_store(
 
 
 class NoStore:
-    """Stands for a store that cannot be reached: every call of it raises Unavailable."""
+    """Replaces a store that cannot be opened: every call raises Unavailable."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason

@@ -1,4 +1,4 @@
-"""The seam between the client and the wire: two protocols, and the way from an address to a transport."""
+"""The interface between the client and the wire: two protocols, and functions that open a transport."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROTOCOLS = ("grpc", "http")
 
 
 class Transport(Protocol):
-    """Carries tensors to a Triton server and back; raises nothing but VitrineErrors. Thread-safe."""
+    """Carries tensors to a Triton server and back; raises VitrineErrors only. Thread-safe."""
 
     def infer(
         self,
@@ -29,51 +29,51 @@ class Transport(Protocol):
         version: str = "",
         cancellation: Cancellation | None = None,
     ) -> dict[str, np.ndarray]:
-        """One request, one answer."""
+        """Send one request and return its one response."""
         ...
 
     def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> Generator[dict[str, np.ndarray], None, None]:
-        """One request, many answers; closing the iterator cancels the request on the server."""
+        """Send one request and yield its responses; closing the iterator cancels it on the server."""
         ...
 
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
-        """What is loaded."""
+        """Return the status of every model."""
         ...
 
     def close(self) -> None:
-        """Give the connections back; no call may follow."""
+        """Close the connections; no call may follow."""
         ...
 
 
 class AsyncTransport(Protocol):
-    """As Transport, for one event loop; cancelling the task cancels the request."""
+    """Transport for one event loop; cancelling the task cancels the request."""
 
     async def infer(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> dict[str, np.ndarray]:
-        """One request, one answer."""
+        """Send one request and return its one response."""
         ...
 
     def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> AsyncGenerator[dict[str, np.ndarray], None]:
-        """One request, many answers; closing the iterator cancels the request on the server."""
+        """Send one request and yield its responses; closing the iterator cancels it on the server."""
         ...
 
     async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
-        """What is loaded."""
+        """Return the status of every model."""
         ...
 
     async def close(self) -> None:
-        """Give the connections back; no call may follow."""
+        """Close the connections; no call may follow."""
         ...
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server listens, and how it is spoken to."""
+    """The address, protocol and headers of a server."""
 
     address: str  # host:port
     protocol: str  # one of PROTOCOLS
@@ -86,7 +86,7 @@ def read_endpoint(
 ) -> Endpoint:
     """Read "host:port", "grpc://host:port" or "http://host:port" ("grpcs", "https" with TLS).
 
-    Without a scheme `protocol` decides, and gRPC where that is not given either.
+    Without a scheme, `protocol` decides; without both, gRPC. Raises BadRequest for another form.
     """
     scheme, found, address = url.partition("://")
     if not found:
@@ -104,7 +104,7 @@ def read_endpoint(
 
 
 def connect(endpoint: Endpoint) -> Transport:
-    """A transport to the server; opens no connection before the first call."""
+    """Return a transport to the server; the first call opens the connection."""
     if endpoint.protocol == "grpc":
         from vitrine.grpc_transport import GrpcTransport
 
@@ -115,7 +115,7 @@ def connect(endpoint: Endpoint) -> Transport:
 
 
 def connect_async(endpoint: Endpoint) -> AsyncTransport:
-    """As connect, for asyncio."""
+    """Return a transport for asyncio; the first call opens the connection."""
     if endpoint.protocol == "grpc":
         from vitrine.grpc_transport import AsyncGrpcTransport
 

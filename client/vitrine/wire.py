@@ -1,4 +1,4 @@
-"""What gRPC and HTTP share: tensors in tritonclient's form, and errors in ours."""
+"""What gRPC and HTTP share: tensors for tritonclient, and its errors as VitrineErrors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from vitrine.errors import TimedOut, Unavailable, VitrineError, from_wire
 from vitrine.inputs import Tensors
 
-# Statuses as tritonclient tells them → names of TritonError constants. Triton's own mapping:
+# Statuses as tritonclient reports them → names of TritonError constants. Triton's own mapping:
 # server/src/grpc/grpc_utils.cc and server/src/http_server.cc.
 _GRPC_CODES = {
     "StatusCode.INVALID_ARGUMENT": "INVALID_ARG",
@@ -32,7 +32,7 @@ _HTTP_CODES = {
     "501": "UNSUPPORTED",
     "503": "UNAVAILABLE",
 }
-_NOBODY = re.compile(  # gRPC's words for a connection that it could not make
+_UNREACHABLE = re.compile(  # gRPC's messages for a connection that it could not open
     r"failed to connect to all addresses.*ipv[46]:(?P<address>\S+): (?P<reason>.*)", re.DOTALL
 )
 _DEADLINES = ("StatusCode.DEADLINE_EXCEEDED", "504")
@@ -42,7 +42,7 @@ class InferInput(Protocol):
     """tritonclient's InferInput; gRPC and HTTP have one each."""
 
     def set_data_from_numpy(self, input_tensor: np.ndarray) -> Any:
-        """Take the values."""
+        """Set the values."""
         ...
 
 
@@ -50,21 +50,21 @@ Input = TypeVar("Input", bound=InferInput)
 
 
 def infer_inputs(inputs: Tensors, kind: Callable[[str, list[int], str], Input]) -> list[Input]:
-    """The tensors as `kind`, tritonclient's InferInput of one protocol."""
-    made = []
+    """Return the tensors as `kind`, tritonclient's InferInput of one protocol."""
+    written = []
     for name, tensor in inputs.items():
         one = kind(name, list(tensor.shape), np_to_triton_dtype(tensor.dtype))
         one.set_data_from_numpy(tensor)
-        made.append(one)
-    return made
+        written.append(one)
+    return written
 
 
 def read_error(error: InferenceServerException, timeout_s: float, via: str | None = None) -> VitrineError:
-    """The error that a server answered with, or the way to it; `via` is a phrase for the proxy in between."""
+    """Return the error of the server or of the connection; `via` is a phrase for a proxy."""
     status, text = str(error.status() or ""), str(error.message() or "no message")
     if status in _DEADLINES:
         return timed_out(timeout_s, via)
-    if found := _NOBODY.search(text):
+    if found := _UNREACHABLE.search(text):
         return unreachable(found["address"], found["reason"], via)
     read = from_wire(_GRPC_CODES.get(status) or _HTTP_CODES.get(status), text)
     if via and type(read) is Unavailable and not text.startswith(f"{Unavailable.word}: "):
@@ -73,12 +73,12 @@ def read_error(error: InferenceServerException, timeout_s: float, via: str | Non
 
 
 def timed_out(timeout_s: float, via: str | None = None) -> TimedOut:
-    """No answer in time."""
+    """Return the error for a response that did not come in time."""
     return TimedOut(f"no answer within {timeout_s:g} s{_by_way_of(via)}")
 
 
 def unreachable(address: str, reason: object, via: str | None = None) -> Unavailable:
-    """No connection, or one that broke."""
+    """Return the error for a connection that could not be opened or broke."""
     said = reason or type(reason).__name__
     return Unavailable(f"no server answers at {address} (is it started?): {said}{_by_way_of(via)}")
 
@@ -92,5 +92,5 @@ def _by_way_of(via: str | None) -> str:
 
 
 def request_headers(headers: Mapping[str, str]) -> dict[str, str] | None:
-    """A copy for one request (tritonclient writes into it); None for none."""
+    """Return a copy for one request, because tritonclient writes into it; None for no headers."""
     return dict(headers) or None

@@ -1,1 +1,1 @@
-"""Vitrine's torch side: models, checkpoints, training on paper dolls, export."""
+"""The part of Vitrine that uses torch: networks, checkpoints, training on paper dolls, export."""

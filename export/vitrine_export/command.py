@@ -1,7 +1,7 @@
 """The `vitrine-export` command: a table of subcommands, each a module with add_arguments(parser), run(args).
 
-A module may also have HELP (one line) and EXAMPLES (text below its help). Only the module of the subcommand
-in use is imported: torch takes seconds.
+A module may also have HELP (one line) and EXAMPLES (text below its help). Only the module of the chosen
+subcommand is imported, because importing torch takes seconds.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "make, check, export and serve a checkpoint with random weights",
     ),
 }
-"""Subcommand → its module and one line of help."""
+"""The module and one line of help by subcommand."""
 
-INTERRUPTED = 130  # what shells give for a program ended by Ctrl-C
+INTERRUPTED = 130  # the exit code that shells report for a program that Ctrl-C ended
 
 EXAMPLES = """\
 examples:
@@ -80,7 +80,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; its exit code."""
+    """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = words[0] if words and words[0] in COMMANDS else None
     try:
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:
-    """The parser of all subcommands, with options for `chosen` alone; ImportError where that is missing."""
+    """Return the parser of all subcommands, with options of `chosen` only. Raises its ImportError."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         "vitrine-export",

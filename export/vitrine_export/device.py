@@ -1,4 +1,4 @@
-"""What a command computes on and in: devices and precisions by the names that its options have."""
+"""Devices and precisions by their names in the options of commands."""
 
 import torch
 from vitrine.errors import BadRequest, Unavailable
@@ -8,7 +8,7 @@ KINDS = ("cpu", "cuda")
 
 
 def device_of(name: str) -> torch.device:
-    """The device "cpu", "cuda" (the first) or "cuda:N".
+    """Return the device "cpu", "cuda" (the first) or "cuda:N".
 
     Raises BadRequest for another name, Unavailable for a GPU that torch does not see.
     """

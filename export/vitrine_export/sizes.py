@@ -1,13 +1,13 @@
-"""The size of a picture as options have it."""
+"""Parses the size of a picture in options."""
 
 import argparse
 import re
 
-SIZE_STEP = 32  # pixels: the VAE's 8 times the UNets' two halvings
+SIZE_STEP = 32  # pixels: 8 of the VAE times two halvings in the UNets
 
 
 def picture_size(text: str) -> tuple[int, int]:
-    """`WxH` as (width, height) in pixels, positive multiples of 32; ArgumentTypeError otherwise."""
+    """Parse `WxH` as (width, height) in pixels; ArgumentTypeError unless positive multiples of 32."""
     found = re.fullmatch(r"(\d+)x(\d+)", text)
     sides = tuple(map(int, found.groups())) if found else ()
     if not sides or any(side < SIZE_STEP or side % SIZE_STEP for side in sides):

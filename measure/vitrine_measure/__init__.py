@@ -1,1 +1,1 @@
-"""What is measured: speed, load, scores, counted work, and the demo."""
+"""Measures speed, behaviour under load, scores and counted work; also contains the demo."""

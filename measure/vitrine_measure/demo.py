@@ -1,6 +1,6 @@
-"""`make demo`: dolls try garments on through a real Triton, and the contact sheet of it.
+"""`make demo`: dolls try garments on through a real Triton server, and a contact sheet shows the results.
 
-Run as `python -m vitrine_measure.demo`; it starts the embedded Triton, is a client of it, and stops it again.
+Run as `python -m vitrine_measure.demo`; it starts the embedded Triton, calls it, and stops it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_world import dolls
 
 WORLD = 2026
-"""The seed of the demo's dolls; none was trained on."""
+"""The seed of the demo's dolls, which are not in the training data."""
 
 GARMENT_SAMPLES: tuple[tuple[int, dolls.Category], ...] = (
     (1, "upper_body"),
@@ -32,7 +32,7 @@ PEOPLE = 3
 
 
 def main() -> int:
-    """Run the demo; 0 when the contact sheet is written."""
+    """Run the demo; return 0 when the contact sheet is written."""
     parser = argparse.ArgumentParser(prog="python -m vitrine_measure.demo", description=__doc__)
     parser.add_argument(
         "--repository", type=Path, default=Path("model_repository"), help="exported repository"
@@ -80,7 +80,7 @@ def _row(
     steps: int,
     bar: tqdm,
 ) -> list[Cell]:
-    """One person in every garment; raises the first error."""
+    """Put one person into every garment; raises the first error."""
     cells = [Cell()] * len(garments)
     fittings = vitrine.try_on_many(
         person=person,

@@ -1,6 +1,6 @@
-"""`vitrine-export flops`: what denoising a picture costs at the released size, and what each saving saves.
+"""`vitrine-export flops`: the work to denoise a picture at the released size, and the effect of each saving.
 
-Counted on meta tensors (no weights, no arithmetic): matrix products and convolutions, 2 FLOP a multiply-add.
+Counted on meta tensors, without weights: matrix products and convolutions, 2 FLOP per multiply-add.
 """
 
 import argparse
@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+from vitrine_export.job_inputs import LATENT_FACTOR, PROMPT_TOKENS
 from vitrine_export.nets.build import build_garment, build_tryon
-from vitrine_export.nets.released import GARMENT, LATENT_FACTOR, PROMPT_TOKENS, TRYON
+from vitrine_export.nets.released import GARMENT, TRYON
 from vitrine_export.nets.tryon_unet import Conditioning
 from vitrine_export.nets.widths import TIME_IDS, widths
 from vitrine_export.sizes import SIZE_STEP
@@ -47,7 +48,7 @@ class Parts:
 
 
 Configs = tuple[Mapping[str, Any], Mapping[str, Any]]
-"""What TryonNet and GarmentNet are built from: unet/config.json and unet_encoder/config.json."""
+"""The configs of TryonNet and GarmentNet: unet/config.json and unet_encoder/config.json."""
 
 RELEASED: Configs = (TRYON, GARMENT)
 
@@ -66,7 +67,7 @@ def count_parts(width: int, height: int, guidance: float, configs: Configs = REL
 
 
 class _Picture:
-    """The nets and one picture's inputs; only for use where "meta" is the default device."""
+    """The nets and one picture's inputs; requires "meta" as default device."""
 
     def __init__(self, size: tuple[int, int], halves: int, configs: Configs) -> None:
         self.tryon, self.garment = build_tryon(configs[0]), build_garment(configs[1])
@@ -74,7 +75,7 @@ class _Picture:
         self.channels = self.tryon.unet.config.in_channels
 
     def parts(self) -> Parts:
-        """Rows cost the same, so the halves of the joint form are one row counted twice."""
+        """Count the parts; the halves of the joint form cost the same, so one row is counted twice."""
         prompt, latents, timestep = self._text(1), self._latents(self.widths.latents), torch.empty(1)
         garment, features = _count(lambda: self.garment(latents, timestep, prompt))
         garment_kv_flop, garment_kv = _count(lambda: self.tryon.garment_kv(features))
@@ -112,7 +113,7 @@ class _Picture:
 
 
 def table(width: int, height: int, steps: int, guidance: float, configs: Configs = RELEASED) -> list[Line]:
-    """The released computation of one picture, then each exact saving on top of those before it.
+    """Return the work of the released computation, then with each exact saving added in turn.
 
     Raises ValueError for steps below 1 and sizes that `count_parts` refuses.
     """
@@ -136,7 +137,7 @@ def table(width: int, height: int, steps: int, guidance: float, configs: Configs
 
 @dataclass(frozen=True)
 class Family:
-    """Where a family's table is counted, and its released size and guidance."""
+    """A family's counting function, and its released size and guidance."""
 
     module: str
     width: int
@@ -153,7 +154,7 @@ FAMILIES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options."""
     parser.add_argument("--family", choices=FAMILIES, default="idm-vton", help="default idm-vton")
     parser.add_argument("--width", type=int, help="pixels (default: the family's)")
     parser.add_argument("--height", type=int, help="pixels (default: the family's)")
@@ -166,7 +167,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table; the exit status is 0."""
+    """Print the table and return 0."""
     family = FAMILIES[args.family]
     width, height = args.width or family.width, args.height or family.height
     guidance = family.guidance if args.guidance is None else args.guidance
@@ -188,7 +189,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _count(call: Callable[[], Result]) -> tuple[float, Result]:
-    """FLOP of a call, and its result."""
+    """Return the FLOP of a call, and its result."""
     with FlopCounterMode(display=False) as counter:
         result = call()
     return float(counter.get_total_flops()), result

@@ -1,4 +1,4 @@
-"""What a picture of FASHN VTON costs, and what each exact saving takes off. Counted on meta tensors."""
+"""The work of a picture of FASHN VTON, and the effect of each exact saving, counted on meta tensors."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from vitrine_measure.flops import Line
 
 
 @dataclass(frozen=True)
-class Row:
+class RowFlops:
     """FLOP of one row (one branch of one job) of one step."""
 
     plain: float  # everything computed in every step
-    step: float  # with the job's tokens and the modulations given, the last block trimmed
+    step: float  # with precomputed tokens and modulations, and a trimmed last block
     modulations: float  # of one (time, category)
-    fixed: float  # of the job's tokens: once for each branch
+    fixed: float  # of the job's tokens, once per branch
 
 
-def count_row(width: int, height: int) -> Row:
+def count_row(width: int, height: int) -> RowFlops:
     """Count one row for a canvas of width × height px. Raises ValueError unless both are multiples of 12."""
     try:
         config = FashnConfig(width=width, height=height)
@@ -36,7 +36,7 @@ def count_row(width: int, height: int) -> Row:
         times, category = torch.empty(1), torch.zeros(1, dtype=torch.int64)
         pictures = (person, pose, person, pose)
         fixed, mods = net.fixed_tokens(*pictures), net.modulations(times, category)
-        return Row(
+        return RowFlops(
             plain=_count(lambda: net(person, times, *pictures, category)),
             step=_count(lambda: net.step(person, *fixed, mods)),
             modulations=_count(lambda: net.modulations(times, category)),
@@ -45,7 +45,7 @@ def count_row(width: int, height: int) -> Row:
 
 
 def table(width: int, height: int, steps: int, guidance: float) -> list[Line]:
-    """The released computation of a picture, then each exact saving on top of those before it.
+    """Return the work of the released computation, then with each exact saving added in turn.
 
     Without guidance (1 or less) a step has one row. Raises ValueError for steps below 1 and unfit sizes.
     """

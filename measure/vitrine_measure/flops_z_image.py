@@ -13,12 +13,12 @@ from vitrine_export.nets.z_image.rows import MULTIPLE
 from vitrine_measure.flops import Line
 
 RELEASED = ZImageConfig()
-PIXELS = 16  # of a picture token, a side
+PIXELS = 16  # per side of a picture token
 
 
 @dataclass(frozen=True)
 class AdFlops:
-    """FLOP of one step and of a picture, 2 a multiply-add."""
+    """FLOP of one step and of a picture, 2 per multiply-add."""
 
     step: float
     picture: float
@@ -48,7 +48,7 @@ def count_z_image(
 
 
 def table(width: int, height: int, steps: int, guidance: float, words: int = 64) -> list[Line]:
-    """One step and a whole picture with a caption of `words` tokens; raises as `count_z_image`."""
+    """Return the work of one step and of a picture with `words` caption tokens; raises as `count_z_image`."""
     counted = count_z_image(width, height, steps, guidance, words)
     return [
         Line("step", counted.step, f"one step, a caption of {words} tokens"),
@@ -57,7 +57,7 @@ def table(width: int, height: int, steps: int, guidance: float, words: int = 64)
 
 
 def _inputs(config: ZImageConfig, picture: int, words: int) -> tuple[Tensor, ...]:
-    """One row of ZImageNet's, filled to the native multiples."""
+    """Return the inputs of one row of ZImageNet, padded to the native multiples."""
     return (
         *_tokens(picture + -picture % MULTIPLE, config.patch_width),
         *_tokens(words + -words % MULTIPLE, config.cap_feat_dim),
@@ -66,6 +66,6 @@ def _inputs(config: ZImageConfig, picture: int, words: int) -> tuple[Tensor, ...
 
 
 def _tokens(count: int, width: int) -> tuple[Tensor, ...]:
-    """Tokens, their positions, where pads stand and which are there."""
+    """Return tokens, their positions, the mask of pad tokens and the mask of valid tokens."""
     flags = torch.empty(1, count, dtype=torch.bool)
     return torch.empty(1, count, width), torch.empty(1, count, 3, dtype=torch.int64), flags, flags

@@ -173,7 +173,7 @@ def test_a_device_that_is_not_there_is_told(tiny_checkpoint, tmp_path, capsys, d
 @pytest.mark.skipif(shutil.which("g++") is None, reason="AOTInductor needs g++")
 def test_a_compiled_program_is_that_of_torch(networks, tmp_path, job):
     """AOTInductor, on the smallest of the graphs."""
-    ordered = torch_file.Set([networks["conditioning"]], SIZE, compiled=True)
+    ordered = torch_file.ProgramSet([networks["conditioning"]], SIZE, compiled=True)
     torch_file.write_all(ordered, tmp_path, lambda name, proof: None)
     run = open_program(tmp_path / "conditioning.pt2", "cpu")
     inputs = [torch.from_numpy(array) for array in job.conditioning.values()]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from vitrine_export.command import main
 from vitrine_measure.engine import command, subject, variants
-from vitrine_measure.engine.counted import held
+from vitrine_measure.engine.counted import device_bytes
 from vitrine_measure.engine.cuda_graphs import CudaGraphs
 from vitrine_measure.engine.report import Row, _difference
 from vitrine_measure.engine.variants import FORMS, LADDER, WAYS, Form, Variant
@@ -186,7 +186,7 @@ def test_without_a_gpu_the_work_and_the_command_are_told(tiny_checkpoint, monkey
 
 def test_bytes_of_half_precision_are_half(unet_configs):
     """Of the weights, of a job's conditioning and of a garment's rows."""
-    whole, half = (held(unet_configs, dtype, (64, 64)) for dtype in (torch.float32, torch.bfloat16))
+    whole, half = (device_bytes(unet_configs, dtype, (64, 64)) for dtype in (torch.float32, torch.bfloat16))
     assert whole.weights == 2 * half.weights
     assert whole.conditioning == 2 * half.conditioning
     assert whole.garment == 2 * half.garment == 16 * (2 * 16) * 4 * 4  # tokens · [K, V] · blocks · bytes

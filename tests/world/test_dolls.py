@@ -21,7 +21,7 @@ from vitrine_world.dolls import (
     sample,
     wear,
 )
-from vitrine_world.dolls.palette import GARMENT_COLOURS, PAPER, PATTERN_COLOURS, apart
+from vitrine_world.dolls.palette import GARMENT_COLOURS, PAPER, PATTERN_COLOURS, colour_distance
 
 SEED = 20
 DATA = Path(__file__).parents[1] / "data"
@@ -98,7 +98,7 @@ def test_the_asked_garment_differs_clearly_in_colour():
     """Nobody needs to guess whether the garment was changed."""
     for made in samples(60):
         new = GARMENT_COLOURS[made.garment.colour]
-        assert all(apart(new, GARMENT_COLOURS[old.colour]) > 80.0 for old in made.person.worn)
+        assert all(colour_distance(new, GARMENT_COLOURS[old.colour]) > 80.0 for old in made.person.worn)
 
 
 def test_wearing_keeps_everything_else():

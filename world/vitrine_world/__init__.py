@@ -1,1 +1,1 @@
-"""The drawn worlds: code that draws pictures and knows every right answer. numpy and Pillow alone."""
+"""The drawn worlds: code that draws pictures with the exact answer of every stage, in numpy and Pillow."""

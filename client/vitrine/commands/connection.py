@@ -1,4 +1,4 @@
-"""The arguments that every subcommand with a server has."""
+"""The arguments of every subcommand that calls a server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def open_client(args: argparse.Namespace) -> Vitrine:
-    """The client that the arguments describe, pinned to `args.release` where the command has --release."""
+    """Return the client of these arguments, pinned to `args.release` if the command has --release."""
     return Vitrine(
         args.url,
         protocol=args.protocol,
@@ -43,7 +43,7 @@ def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise argparse.ArgumentTypeError(f"a header must be NAME: VALUE, got {text!r}")
-    return name.strip().lower(), value.strip()  # gRPC takes lower-case names only
+    return name.strip().lower(), value.strip()  # gRPC refuses upper-case names
 
 
 def _positive(text: str) -> float:

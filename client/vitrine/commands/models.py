@@ -1,4 +1,4 @@
-"""`vitrine models`: what the server has loaded, and what it has done."""
+"""`vitrine models`: the loaded models and their statistics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLUMNS = ("model", "version", "state", "requests", "failed", "rows/call", "mea
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments."""
     parser.add_argument(
         "--licences",
         action="store_true",
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the models; 1 when one of them is not ready."""
+    """Print the models; return 1 when one of them is not ready."""
     if args.licences:
         return _print_licences(args.json)
     with open_client(args) as vitrine:
@@ -54,7 +54,7 @@ def _print_licences(as_json: bool) -> int:
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:
-    """Lines as text, columns aligned: the first three to the left, figures to the right."""
+    """Format lines as a table: the first three columns align left, figures align right."""
     widths = [max(len(row[column]) for row in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(

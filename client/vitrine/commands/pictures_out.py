@@ -1,4 +1,4 @@
-"""How `vitrine try-on` writes its pictures."""
+"""Writes the pictures of `vitrine try-on`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ROW = 6  # pictures in a row of a sheet
 
 
 def save(content: bytes, path: Path) -> None:
-    """Write a file whole or not at all, with its folder."""
+    """Write a whole file or none; create its folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            os.chmod(name, 0o666 & ~_umask())  # mkstemp's file is for its owner only
+            os.chmod(name, 0o666 & ~_umask())  # mkstemp creates a file that only its owner can read
             os.replace(name, path)
         except BaseException:
             os.unlink(name)
@@ -37,14 +37,14 @@ def save(content: bytes, path: Path) -> None:
 
 
 def save_image(image: Image.Image, path: Path) -> None:
-    """Write a picture in the format that the path's ending names."""
+    """Write a picture in the format of the path's extension."""
     file = io.BytesIO()
     image.save(file, FORMATS[path.suffix.lower()])
     save(file.getvalue(), path)
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:
-    """The files' names without ending; a number is added where two would be the same."""
+    """Return the files' names without extension; a number is added to repeated names."""
     taken: dict[str, None] = {}  # in the order of the paths
     for path in paths:
         stem, count = path.stem, 1
@@ -55,7 +55,7 @@ def unique_stems(paths: Sequence[Path]) -> list[str]:
 
 
 def fitting_sheet(person: Path, fittings: Sequence[Fitting]) -> Image.Image:
-    """Garments above, the person in each of them below; as many blocks as the garments need."""
+    """Draw a contact sheet: a row of garments, and the results below them, in blocks of `_ROW` columns."""
     me = Cell(decode_picture(encode_picture(person, "person"), "person"), "person")
     captions = unique_stems([Path(str(fitting.garment)) for fitting in fittings])
     rows: list[list[Cell]] = []
@@ -71,7 +71,7 @@ def _garment(fitting: Fitting, caption: str) -> Cell:
     path = Path(str(fitting.garment))
     try:
         return Cell(decode_picture(encode_picture(path, "garment"), "garment"), caption)
-    except VitrineError:  # told with the fitting's own error
+    except VitrineError:  # the error of the fitting reports it
         return Cell(None, caption)
 
 

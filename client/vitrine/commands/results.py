@@ -1,4 +1,4 @@
-"""`vitrine results`: what is kept in the store of finished pictures."""
+"""`vitrine results`: the finished pictures in an object store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Credentials are found as boto3 finds them; --endpoint is for S3-compatible store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments."""
     parser.add_argument("--store", required=True, metavar="URL", help="s3://bucket or s3://bucket/prefix")
     parser.add_argument("--endpoint", metavar="URL", help="of an S3-compatible store")
     parser.add_argument("--region")
@@ -44,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked."""
+    """Run the chosen action and return the exit code."""
     return args.act(open_shelf(args), args)
 
 
 def open_shelf(args: argparse.Namespace) -> Shelf:
-    """The shelf that the arguments describe."""
+    """Return the shelf of these arguments."""
     return Shelf(open_store(args.store, endpoint=args.endpoint, region=args.region))
 
 
@@ -71,8 +71,8 @@ def _action(
 def _list(shelf: Shelf, args: argparse.Namespace) -> int:
     entries = shelf.entries(user=args.user, hidden=args.all)
     if args.json:
-        told = [asdict(entry) | {"modified": entry.modified.isoformat()} for entry in entries]
-        print(json.dumps(told, indent=2))
+        listed = [asdict(entry) | {"modified": entry.modified.isoformat()} for entry in entries]
+        print(json.dumps(listed, indent=2))
         return 0
     rows = [
         (entry.key, f"{entry.modified:%Y-%m-%d %H:%M}", "hidden" if entry.hidden else "", str(entry.size))

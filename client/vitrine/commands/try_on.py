@@ -45,7 +45,7 @@ WORN_AS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments."""
     parser.add_argument("person", type=Path, metavar="PERSON", help="a picture of one person")
     parser.add_argument("garments", type=Path, nargs="+", metavar="GARMENT", help="a picture of a garment")
     parser.add_argument(
@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the pictures; 1 when one of them failed, with a line for each failure."""
+    """Compute the pictures; return 1 and print a line for each failure if one failed."""
     check(args)
     started = time.monotonic()
     with open_client(args) as vitrine:
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuse arguments that do not go together, before any request."""
+    """Refuse arguments that exclude each other, before any request."""
     count = len(args.garments)
     if args.sheet and args.outfit:
         raise argparse.ArgumentTypeError("--sheet and --outfit exclude each other: an outfit is one picture")
@@ -121,16 +121,16 @@ def check(args: argparse.Namespace) -> None:
             f"OUT must be a folder for {count} garments, and {args.out} is a file"
         )
     for name in ("category", "description", "mask"):
-        given = len(getattr(args, name) or ())
+        count_given = len(getattr(args, name) or ())
         allowed = {0, count} if args.outfit else {0, 1, count}
-        if given not in allowed:
+        if count_given not in allowed:
             raise argparse.ArgumentTypeError(
-                f"--{name} must be given for each of {count} garments, got {given}"
+                f"--{name} must be given for each of {count} garments, got {count_given}"
             )
 
 
 def _fittings(vitrine: Vitrine, args: argparse.Namespace) -> Iterator[Fitting]:
-    """Every result as it is done, with a progress bar on a terminal."""
+    """Yield each result when it is done, with a progress bar on a terminal."""
     options = _options(args)
     if args.outfit:
         yield _one(vitrine, args, 0, options | {"garment": args.garments})
@@ -155,7 +155,7 @@ def _one(vitrine: Vitrine, args: argparse.Namespace, index: int, options: TryOnO
 
 
 def _streamed(vitrine: Vitrine, args: argparse.Namespace, options: TryOnOptions) -> TryOn:
-    """The result of a stream, its steps shown on a bar."""
+    """Return the result of a stream, with a progress bar of its steps."""
     with (
         closing(vitrine.try_on_stream(**options)) as events,
         tqdm(unit="step", disable=_quiet(args)) as bar,
@@ -169,7 +169,7 @@ def _streamed(vitrine: Vitrine, args: argparse.Namespace, options: TryOnOptions)
 
 
 def _options(args: argparse.Namespace) -> TryOnOptions:
-    """What the command line says, in the client's words."""
+    """Return the command line as options of the client."""
     out_format = FORMATS.get(args.out.suffix.lower(), "png")
     options: TryOnOptions = {
         "person": args.person,
@@ -189,7 +189,7 @@ def _options(args: argparse.Namespace) -> TryOnOptions:
 
 
 def _spread(values: list[Value] | None) -> Value | list[Value] | None:
-    """One value stands for every garment; several are one each."""
+    """One value applies to every garment; several are one per garment."""
     return values[0] if values and len(values) == 1 else values
 
 
@@ -199,18 +199,18 @@ def _quiet(args: argparse.Namespace) -> bool | None:
 
 
 def _written(fittings: list[Fitting], args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Write the pictures; what --json tells of each."""
+    """Write the pictures and return what --json prints of each."""
     paths = _paths(args)
     for fitting, path in zip(fittings, paths, strict=True):
         if fitting.result is not None and not args.sheet:
             save(fitting.result.encoded, path)
     if args.sheet and any(fitting.result for fitting in fittings):
         save_image(fitting_sheet(args.person, fittings), args.out)
-    return [_told(fitting, path) for fitting, path in zip(fittings, paths, strict=True)]
+    return [_as_json(fitting, path) for fitting, path in zip(fittings, paths, strict=True)]
 
 
 def _paths(args: argparse.Namespace) -> list[Path]:
-    """Where each picture goes; all to one file for a sheet."""
+    """Return the path of each picture; a sheet has one path for all."""
     if args.outfit or len(args.garments) == 1:
         return [args.out]
     if args.sheet:
@@ -218,7 +218,7 @@ def _paths(args: argparse.Namespace) -> list[Path]:
     return [args.out / f"{name}.png" for name in unique_stems(args.garments)]
 
 
-def _told(fitting: Fitting, path: Path) -> dict[str, Any]:
+def _as_json(fitting: Fitting, path: Path) -> dict[str, Any]:
     result, error = fitting.result, fitting.error
     return {
         "garment": str(fitting.garment),

@@ -1,1 +1,1 @@
-"""What a checkpoint folder holds, lacks and needs: from file headers alone."""
+"""Checks a checkpoint folder: contents, missing files and needed resources, from file headers only."""

@@ -1,4 +1,4 @@
-"""`vitrine-export check`: what a checkpoint holds, lacks and needs, before minutes go into exporting it."""
+"""`vitrine-export check`: reports what a checkpoint contains, lacks and needs before a long export."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GIB = 2**30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="the folder to look at")
     parser.add_argument("--unet", type=Path, help="folder whose unet/ replaces the checkpoint's (DressCode)")
     parser.add_argument("--out", type=Path, default=Path("model_repository"), help="where it will go")
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 0 where the checkpoint can be exported, else 1."""
+    """Print the report; return 0 if the checkpoint can be exported, else 1."""
     report = check(args.checkpoint, args.unet, args.out)
     if args.json:
         more = {"ok": not report.problems}
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def lines(report: Report) -> Iterator[str]:
-    """The report as a person reads it."""
+    """Yield the lines of the report as text."""
     yield f"{report.folder}: {report.kind.name}" + (" layout" if report.kind.name == TRY_ON else "")
     yield from map(_part, report.parts)
     yield from (f"unused: {file}" for file in report.unused)

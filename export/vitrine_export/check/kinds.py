@@ -1,4 +1,4 @@
-"""What kind of model a folder holds: rows of clues from its configs. No torch."""
+"""Recognises the kind of model in a folder from its configs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRY_ON = "IDM-VTON"
 
 @dataclass(frozen=True)
 class Clues:
-    """What tells kinds of folders from each other; None where a folder does not say."""
+    """Config values that distinguish kinds of models; None if a folder lacks the value."""
 
     pipeline: str | None = None  # model_index.json
     transformer: str | None = None  # class in transformer/config.json
@@ -24,7 +24,7 @@ class Clues:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of model, and why it is not a checkpoint of this project; "" for the one that is."""
+    """A kind of model, with the reason why it cannot be exported; "" for the kind that can."""
 
     name: str
     why: str = ""
@@ -85,11 +85,11 @@ ROWS: tuple[tuple[Clues, Kind], ...] = (
         ),
     ),
 )
-"""A row fits where every clue that it gives is the folder's; the first that fits counts."""
+"""A row matches a folder that has every clue of the row; the first match counts."""
 
 
 def kind_of(folder: Path, unet: Path) -> Kind:
-    """The kind of model in a folder; `unet` is where its unet/ lies."""
+    """Return the kind of model in a folder; `unet` is the path of its unet/."""
     clues = _clues(folder, unet)
     for wanted, kind in ROWS:
         if all(value is None or getattr(clues, name) == value for name, value in vars(wanted).items()):
@@ -118,7 +118,7 @@ def _number(value: Any) -> int | None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """A config, or nothing where it cannot be read: the check reports that elsewhere."""
+    """Return a config, or {} if it cannot be read, which the check reports elsewhere."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What exporting and serving a checkpoint take, and what the machine has. Linux. No torch."""
+"""The resources that an export and a server need, and those of the machine. Linux only. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BYTES = {"fp32": 4, "fp16": 2}
-PROGRAMS_BYTES = 2 * 2**30  # torch, the exporter, one stage's activations; or Triton's processes
+PROGRAMS_BYTES = 2 * 2**30  # torch, the exporter and one stage's activations; or Triton's processes
 EXPORT_SHARE = 1.2
-"""Peak of an export over the weights loaded together: 12.2 GiB for 10.4 GiB at the released size in fp16."""
+"""Peak memory of an export per byte of loaded weights: 12.2 GiB for 10.4 GiB at released size in fp16."""
 
-SERVED_SHARE = 1.3  # weights in onnxruntime with their rearranged copies
-PIXEL_BYTES = 4096  # a decoder's activations at a time, for each pixel of the picture
+SERVED_SHARE = 1.3  # memory of onnxruntime per byte of weights, with its rearranged copies
+PIXEL_BYTES = 4096  # activations of the decoder per pixel of the picture
 DISK, EXPORT = "disk for the exported networks", "memory to export"
 EXPORTING = (DISK, EXPORT)
-"""What an export needs; the rest is for serving, on this machine or another."""
+"""The needs of an export. The others are needs of serving, on this machine or another."""
 
-LATENT_PIXELS = 64  # pixels of a picture for one place of the latents
+LATENT_PIXELS = 64  # pixels of a picture per latent pixel
 MATRICES = 20
-"""Attention matrices (places by places, float32) that a CPU server was seen to keep, in all models."""
+"""Attention matrices (latent pixels squared, float32) that a CPU server keeps in all models, as measured."""
 
 UNETS = ("unet", "unet_encoder")
 
 
 @dataclass(frozen=True)
 class Need:
-    """One thing that is needed, in bytes; `available` is None where the machine has none of it."""
+    """One needed resource in bytes; `available` is None if the machine lacks it."""
 
     what: str
     precision: str
@@ -37,12 +37,12 @@ class Need:
 
     @property
     def enough(self) -> bool:
-        """Whether the machine has it."""
+        """Whether the machine has enough of it."""
         return self.available is not None and self.needed <= self.available
 
 
 def needs(parameters: Mapping[str, int], pixels: int, out: Path) -> list[Need]:
-    """What each precision takes; `parameters` by part, `pixels` of a picture, `out` the repository."""
+    """Return the needs of each precision, from parameters by part, a picture's pixels and the repository."""
     memory, disk, gpu = free_memory(), free_disk(out), gpu_memory()
     together = sum(parameters.get(part, 0) for part in UNETS)
     all_of_them = sum(parameters.values())
@@ -60,12 +60,12 @@ def needs(parameters: Mapping[str, int], pixels: int, out: Path) -> list[Need]:
 
 
 def _kept_on_the_cpu(pixels: int) -> int:
-    """What onnxruntime keeps of a try-on's activations: 16 GB at 768×1024, measured with small networks."""
+    """Bytes of activations that onnxruntime keeps: 16 GB at 768×1024, measured with small networks."""
     return pixels * PIXEL_BYTES + MATRICES * BYTES["fp32"] * (pixels // LATENT_PIXELS) ** 2
 
 
 def free_memory(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes that a new process may take, within a container's limit; None where the system does not say."""
+    """Return the bytes that a new process may take within the container's limit; None if unknown."""
     try:
         lines = (proc / "meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -79,13 +79,13 @@ def free_memory(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup"
 
 
 def free_disk(place: Path) -> int:
-    """Bytes free where `place` lies or will lie."""
+    """Return the free bytes of the disk of `place`, which need not exist yet."""
     there = next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
     return shutil.disk_usage(there).free
 
 
 def gpu_memory() -> int | None:
-    """Bytes of the first NVIDIA GPU; None where there is none."""
+    """Return the memory of the first NVIDIA GPU in bytes, or None."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None

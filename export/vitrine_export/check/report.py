@@ -1,4 +1,4 @@
-"""The check of a checkpoint: every part looked at, every fault collected, nothing loaded."""
+"""Checks every part of a checkpoint and collects every problem, without loading weights."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ PRECISIONS |= {torch.float8_e4m3fn: "fp8", torch.float8_e5m2: "fp8"}
 
 @dataclass(frozen=True)
 class Part:
-    """One network as it lies there."""
+    """One network of the checkpoint, as its files describe it."""
 
     name: str
     files: tuple[str, ...]
     size_bytes: int
     parameters: int
-    precision: str  # of its floating weights: fp32, or fp32+fp16 where they are mixed
+    precision: str  # of its floating-point weights: fp32, or fp32+fp16 if they are mixed
 
 
 @dataclass
 class Report:
-    """What was found. The checkpoint can be exported where there are no problems."""
+    """The result of a check. A checkpoint without problems can be exported."""
 
     folder: str
     kind: Kind
     parts: list[Part] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)  # each names a file and what to do
-    unused: list[str] = field(default_factory=list)  # weight files that nothing reads
+    problems: list[str] = field(default_factory=list)  # each names a file and the remedy
+    unused: list[str] = field(default_factory=list)  # weight files that no network reads
     needs: list[Need] = field(default_factory=list)
     next: str = ""
 
 
 def check(folder: Path, unet: Path | None, out: Path) -> Report:
-    """Look at a checkpoint folder; `unet` replaces its unet/, `out` is where it will be exported to.
+    """Check a checkpoint folder; `unet` replaces its unet/, `out` is the target of the export.
 
-    A folder that is not there, and a hub's cache folder instead of its snapshot, are problems too.
+    A missing folder is a problem too, and so is a hub's cache folder in place of its snapshot.
     """
     try:
         for given in filter(None, (folder, unet)):
@@ -107,7 +107,7 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
 
 
 def _note(report: Report, look: Callable[[], object]) -> None:
-    """Keep the fault that a look finds, and go on."""
+    """Run one check and collect its fault."""
     try:
         look()
     except BadCheckpoint as fault:
@@ -116,7 +116,7 @@ def _note(report: Report, look: Callable[[], object]) -> None:
 
 
 def _network(report: Report, checkpoint: Checkpoint, name: str, used: set[Path]) -> None:
-    """The part of a network, from the headers of the files that float32 is read from."""
+    """Add a network, from the headers of the files that are read for float32."""
     config, files, part = checkpoint.sources(name, half=False)
     used.update(files)
     report.parts.append(_part(name, files, part))
@@ -150,7 +150,7 @@ def _tokenizer(checkpoint: Checkpoint, part: str) -> None:
 
 
 def _file(checkpoint: Checkpoint, recipe: Recipe) -> None:
-    """A person network that comes as a file: its inputs and outputs."""
+    """Check the inputs and outputs of a person network that is an ONNX or TorchScript file."""
     source = source_of(checkpoint, recipe)
     ensure_real(source, f"{source.parent.name}/{source.name}")
     if source.suffix == ".onnx":
@@ -158,7 +158,7 @@ def _file(checkpoint: Checkpoint, recipe: Recipe) -> None:
 
 
 def _unused(report: Report, checkpoint: Checkpoint, used: set[Path]) -> Iterable[str]:
-    """Weight files in the folders of the networks that nothing reads; digests count them."""
+    """Return unread weight files in the folders of the networks; digests include them."""
     parts = {part.name for part in report.parts} - {"pose"}
     for name, path in files_that_count(checkpoint.folder, checkpoint.unet):
         if name.partition("/")[0] in parts and may_hold_weights(path.name) and path not in used:
@@ -174,7 +174,7 @@ def _pixels(report: Report, checkpoint: Checkpoint) -> int:
 
 
 def _next(report: Report, unet: Path | None, out: Path) -> str:
-    """The command to run now: in fp16 where the machine has not enough for fp32."""
+    """Return the next command to run: in fp16 if the machine lacks the memory for fp32."""
     other = f" --unet {unet}" if unet else ""
     if report.problems:
         return f"mend what is listed, then: vitrine-export check --checkpoint {report.folder}{other}"

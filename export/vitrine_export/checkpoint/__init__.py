@@ -1,4 +1,4 @@
-"""A checkpoint folder in the released layout: opened, checked, loaded one network at a time."""
+"""Opens and checks a checkpoint folder in the released layout, and loads its networks one at a time."""
 
 from vitrine_export.checkpoint.folder import Checkpoint, Settings, open_checkpoint
 

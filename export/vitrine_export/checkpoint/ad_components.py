@@ -1,4 +1,4 @@
-"""The networks of the advertising families: how each is built, and what its keys are called."""
+"""The networks of the advertising families: how each is built, and the names of its keys."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from vitrine_export.nets.z_image import ZImageConfig, ZImageNet
 log = logging.getLogger(__name__)
 
 Made = tuple[Component, Config]
-"""A network's component, and its config with the known gaps filled."""
+"""A network's component, and its config completed with known defaults."""
 
 
 def component_of(family: str, part: str, config: Config) -> Made:
-    """Raises BadCheckpoint for a config beyond the released architecture."""
+    """Return the component of a part; raises BadCheckpoint for a config of another architecture."""
     return _COMPONENTS[family, part](config)
 
 
 def filled(part: str, config: Config, gaps: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with its known gaps filled by the released model's values, and a line that says so."""
+    """Complete the config with the released model's values, and report the completed settings."""
     missing = {key: value for key, value in gaps.items() if key not in config}
     if missing:
         values = ", ".join(f"{key} = {value!r}" for key, value in sorted(missing.items()))
@@ -91,4 +91,4 @@ _COMPONENTS: dict[tuple[str, str], Callable[[Config], Made]] = {
     ("flux", "text_encoder_2"): _t5,
     ("flux", "vae"): _vae,
 }
-"""By family and folder."""
+"""Components by family and folder."""

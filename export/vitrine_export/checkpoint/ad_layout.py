@@ -1,4 +1,4 @@
-"""The parts of the advertising families' checkpoints, in the layout that diffusers writes. No torch."""
+"""The parts of advertising checkpoints, in the layout of diffusers. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of checkpoint: model_index.json's class names, and the folder of every network."""
+    """One kind of checkpoint: its class names in model_index.json, and the folder of every network."""
 
     name: str
     pipelines: tuple[str, ...]
@@ -35,9 +35,9 @@ FAMILIES: Final = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What a config.json may hold: settings that are read, that must have a value, that change nothing.
+    """The allowed settings of a config.json: those that are read, have a fixed value, or change nothing.
 
-    `gaps` are settings that published files are known to leave out, with what the released model has.
+    `gaps` are settings that published files are known to omit, with the released model's values.
     """
 
     read: tuple[str, ...]
@@ -77,7 +77,7 @@ TRANSFORMERS: Final = {
         gaps={"guidance_embeds": False, "axes_dims_rope": [16, 56, 56]},
     ),
 }
-"""By family: transformer/config.json."""
+"""The settings of transformer/config.json by family."""
 
 VAE_GAPS: Final = {"scaling_factor": 0.3611, "shift_factor": 0.1159}
-"""What the 16-channel VAE of both families has, where its config.json is silent."""
+"""The values of both families' 16-channel VAE for a config.json that omits them."""

@@ -1,4 +1,4 @@
-"""One checkpoint folder of an advertising family, in the layout that diffusers writes."""
+"""A checkpoint folder of an advertising family, in the layout of diffusers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SCHEDULER = "scheduler/scheduler_config.json"
 
 @dataclass(frozen=True)
 class AdCheckpoint:
-    """Z-Image or FLUX.1. Networks are loaded when asked for and not kept.
+    """A checkpoint of Z-Image or FLUX.1. Each call loads a network and does not keep it.
 
-    Everything raises BadCheckpoint, naming the file, where the folder does not hold what it should.
+    All methods raise BadCheckpoint, which names the file, for missing or wrong contents.
     """
 
     folder: Path
     family: Family
 
     def load(self, part: str, dtype: torch.dtype | None = None) -> nn.Module:
-        """The network of a folder; `dtype` is float32 unless given."""
+        """Load the network of a folder; `dtype` defaults to float32."""
         import torch
 
         from vitrine_export.checkpoint.components import fill
@@ -39,17 +39,17 @@ class AdCheckpoint:
         return fill(component, net, places, part, dtype or torch.float32)
 
     def verify(self) -> None:
-        """Check config, files, keys and shapes of every network, reading headers only."""
+        """Check config, files, keys and shapes of every network; reads file headers only."""
         for part in self.family.networks:
             self._opened(part, half=False)
 
     def config(self, part: str) -> dict[str, Any]:
-        """The config.json of a network."""
+        """Return the config.json of a network."""
         return layout.read_json(self.folder / part / "config.json", f"{part}/config.json")
 
     @property
     def scheduler(self) -> dict[str, Any]:
-        """scheduler/scheduler_config.json as it is."""
+        """Return scheduler/scheduler_config.json unchanged."""
         return layout.read_json(self.folder / SCHEDULER, SCHEDULER)
 
     def _opened(self, part: str, half: bool) -> tuple[Any, nn.Module, dict]:
@@ -62,7 +62,7 @@ class AdCheckpoint:
 
 
 def open_ads(folder: Path) -> AdCheckpoint:
-    """The checkpoint in `folder`. Raises BadCheckpoint for another family, or where a part is missing."""
+    """Open the checkpoint in `folder`. Raises BadCheckpoint for another family or a missing part."""
     if not folder.is_dir():
         raise BadCheckpoint(f"there is no folder {folder}")
     pipeline = layout.read_json(folder / INDEX, INDEX).get("_class_name")

@@ -1,7 +1,7 @@
-"""The networks of a checkpoint: built empty from their config, filled from their files one tensor at a time.
+"""Builds the networks of a checkpoint empty from their config, then loads their files tensor by tensor.
 
-A network is built on the meta device, compared with the headers of its files, and only then given its tensors
-(`assign=True`): at no time is there a second copy of the weights in memory.
+A network is built on the meta device and compared with the headers of its files. After that its tensors are
+assigned (`assign=True`), so that memory never holds a second copy of the weights.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from vitrine_export.person_nets import BodyPose
 Config = Mapping[str, Any]
 State = Mapping[str, Tensor]
 
-PROJECTION = "encoder_hid_proj."  # the image projection's names in unet/
-SHOWN = 3  # names of keys in an error
+PROJECTION = "encoder_hid_proj."  # prefix of the image projection's keys in unet/
+SHOWN = 3  # names of keys in an error; further ones are counted
 
 
 @dataclass(frozen=True)
 class Component:
-    """One network: how it is built from config.json and the headers of its files, what its keys are called.
+    """One network: how it is built from config.json and the headers of its files, and the names of its keys.
 
-    `name_of` turns a file's key into the network's, or into None for a key that is known and not needed.
-    `inside` is the attribute whose state dict has the released names. `rules` are config values without which
-    the network is not of this architecture.
+    `name_of` maps a file's key to the network's key, or to None for a known key that is not needed.
+    `inside` is the attribute whose state dict has the released names. `rules` are config values that the
+    architecture requires.
     """
 
     build: Callable[[Config, State], nn.Module]
@@ -52,9 +52,9 @@ class Component:
 
 
 def empty(component: Component, config: Config, files: tuple[Path, ...], part: str) -> tuple[nn.Module, dict]:
-    """The network on the meta device, and {network's key: (file, file's key)}.
+    """Return the network on the meta device, and {network's key: (file, file's key)}.
 
-    Raises BadCheckpoint naming what is missing, unknown or misshapen.
+    Raises BadCheckpoint with the missing, unknown or misshapen keys.
     """
     for key, wanted in (component.rules or {}).items():
         if config.get(key) != wanted:
@@ -78,7 +78,7 @@ def empty(component: Component, config: Config, files: tuple[Path, ...], part: s
 
 
 def fill(component: Component, net: nn.Module, places: dict, part: str, dtype: torch.dtype) -> nn.Module:
-    """Give the network its tensors, floating ones as `dtype`, and return it ready to run."""
+    """Assign the network's tensors, floating-point ones as `dtype`, and return it in eval mode."""
     target = _target(component, net).requires_grad_(False)
     by_file: dict[Path, dict[str, str]] = {}
     for name, (file, key) in places.items():
@@ -112,9 +112,9 @@ def _compare(expected: State, found: State, label: str) -> None:
         "misshapen": shapes,
         "of whole numbers": whole,
     }
-    told = [f"{len(names)} keys {kind} ({_some(names)})" for kind, names in problems.items() if names]
-    if told:
-        raise BadCheckpoint(f"{label} does not fit its config.json: {'; '.join(told)}")
+    faults = [f"{len(names)} keys {kind} ({_some(names)})" for kind, names in problems.items() if names]
+    if faults:
+        raise BadCheckpoint(f"{label} does not fit its config.json: {'; '.join(faults)}")
 
 
 def _some(names: list[str]) -> str:
@@ -122,7 +122,7 @@ def _some(names: list[str]) -> str:
 
 
 def _restore_buffers(net: nn.Module) -> None:
-    """Positions are counted, not stored: the one kind of buffer that no file holds."""
+    """Compute the position buffers, the only ones that no file contains."""
     for module in net.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
             if buffer.device.type == "meta":
@@ -131,7 +131,7 @@ def _restore_buffers(net: nn.Module) -> None:
 
 
 def _tryon(config: Config, state: State) -> nn.Module:
-    """TryonNet, its image projection sized by the weights: config.json does not tell them."""
+    """Build TryonNet; the weights give the sizes of its image projection, which config.json lacks."""
     given = config.get("image_projection") or {}
     if any(key.startswith(PROJECTION) for key in state):
         given = ProjectionShape.from_state(state, PROJECTION, given.get("dim_head")).to_config()
@@ -150,7 +150,7 @@ def _vae(config: Config, state: State) -> nn.Module:
 _VAE_KEYS = frozenset(inspect.signature(AutoencoderKL.__init__).parameters) - {"self"}
 
 _OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-"""Names of the VAE's attention in files written before diffusers 0.15."""
+"""The VAE's attention keys in files from before diffusers 0.15, and today's."""
 
 
 def _vae_name(key: str) -> str:
@@ -168,7 +168,7 @@ def _text_name(key: str) -> str | None:
 
 
 def _garment_name(key: str) -> str | None:
-    return None if key.startswith("add_embedding.") else key  # a full SDXL UNet's leftovers
+    return None if key.startswith("add_embedding.") else key  # leftovers of a full SDXL UNet
 
 
 def _projection_name(key: str) -> str | None:
@@ -177,7 +177,7 @@ def _projection_name(key: str) -> str | None:
 
 COMPONENTS: dict[str, Component] = {
     "unet": Component(_tryon, str, inside="unet", rules={"in_channels": 13, "out_channels": 4}),
-    "image_projection": Component(_projection, _projection_name),  # lies in unet/
+    "image_projection": Component(_projection, _projection_name),  # its weights are in unet/
     "unet_encoder": Component(
         lambda config, state: build_garment(config), _garment_name, inside="unet", rules={"in_channels": 4}
     ),

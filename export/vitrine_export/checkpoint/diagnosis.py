@@ -1,4 +1,4 @@
-"""Finds files that are not what their name says: pointers, web pages, empty files. No torch."""
+"""Detects files with wrong contents: pointers, web pages, empty files. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from vitrine_export.errors import BadCheckpoint
 
 FIRST_BYTES = 1024
-"""Enough for the whole of a pointer and for the beginning of a page."""
+"""Bytes read of a file: enough for a whole pointer and for the beginning of a page."""
 
 PRETENDERS: tuple[tuple[tuple[bytes, ...], str], ...] = (
     (
@@ -31,11 +31,11 @@ PRETENDERS: tuple[tuple[tuple[bytes, ...], str], ...] = (
         'is a server\'s "not found" instead of the file; fetch it again',
     ),
 )
-"""The first bytes in small letters, and what such a file is and needs."""
+"""The first bytes of a file in lower case, and a description of such a file with its remedy."""
 
 
-def pretence(path: Path) -> str | None:
-    """What is wrong with a file that is empty or something else in its place; None where nothing is seen."""
+def wrong_content(path: Path) -> str | None:
+    """Return what is wrong with an empty or substituted file; None if nothing is detected."""
     size = path.stat().st_size
     if not size:
         return "is empty (0 bytes); fetch it again"
@@ -48,7 +48,7 @@ def pretence(path: Path) -> str | None:
 
 
 def ensure_present(path: Path, label: str) -> None:
-    """Raise BadCheckpoint where there is no file, or a link to one that is not there."""
+    """Raise BadCheckpoint for a missing file, or for a link to a missing file."""
     if path.is_file():
         return
     if path.is_symlink():
@@ -62,6 +62,6 @@ def ensure_present(path: Path, label: str) -> None:
 
 
 def ensure_real(path: Path, label: str) -> None:
-    """Raise BadCheckpoint where a file is empty, a pointer, or a page that was saved in its place."""
-    if wrong := pretence(path):
+    """Raise BadCheckpoint for a file that is empty, a pointer, or a web page."""
+    if wrong := wrong_content(path):
         raise BadCheckpoint(f"{label} {wrong}")

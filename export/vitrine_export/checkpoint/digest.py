@@ -1,4 +1,4 @@
-"""Digests of files and of whole checkpoints. No torch: a run that finds nothing to do must be quick."""
+"""Digests of files and of whole checkpoints. Imports no torch, so that an export without changes is quick."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 SHOWN_FROM_BYTES = 256 * 2**20
-"""Less than this is read without a progress bar."""
+"""Larger amounts show a progress bar while they are read."""
 
 _CHUNK_BYTES = 2**20
 
 
 def digest_of(files: Iterable[tuple[str, Path]]) -> str:
-    """sha256 over (name, NUL, file's sha256, newline) of each file in the order given, in hex."""
+    """Return the sha256, in hex, over (name, NUL, file's sha256, newline) of each file in order."""
     named = list(files)
     total = sum(path.stat().st_size for _, path in named)
     whole = hashlib.sha256()
@@ -26,7 +26,7 @@ def digest_of(files: Iterable[tuple[str, Path]]) -> str:
 
 
 def file_digest(path: Path, bar: tqdm | None = None) -> str:
-    """sha256 of a file's bytes, in hex."""
+    """Return the sha256 of a file's bytes, in hex."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""One checkpoint folder: what it says about itself, and its networks one at a time."""
+"""A checkpoint folder: its configs and settings, and its networks loaded one at a time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need i
     from vitrine_export.person_nets import BodyPose
 
 PART_OF = {"image_projection": "unet", "pose": "openpose/ckpts"}
-"""The folder of a network that has not its own name's."""
+"""The folders of networks whose folder has another name."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What vitrine.json may set: the picture's size in px, and what requests leave out."""
+    """The settings of vitrine.json: the picture's size in px, and defaults of requests."""
 
     width: int = 768
     height: int = 1024
@@ -37,68 +37,68 @@ class Settings:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder in the released layout. Networks are loaded when asked for and not kept.
+    """A checkpoint in the released layout. Each call loads a network and does not keep it.
 
     `unet` is the folder of TryonNet's weights: folder/unet, or the one that replaces it.
-    Everything raises BadCheckpoint, naming the file, where the folder does not hold what it should.
+    All methods raise BadCheckpoint, which names the file, for missing or wrong contents.
     """
 
     folder: Path
     unet: Path
 
     def tryon(self, dtype: torch.dtype | None = None) -> TryonNet:
-        """TryonNet of unet/; here and below `dtype` is float32 unless given."""
+        """Load TryonNet from unet/. `dtype` defaults to float32 here and below."""
         return self._load("unet", dtype)
 
     def image_projection(self, dtype: torch.dtype | None = None) -> ImageProjection:
-        """The resampler of unet/ alone."""
+        """Load only the image projection from unet/."""
         return self._load("image_projection", dtype)
 
     def garment(self, dtype: torch.dtype | None = None) -> GarmentNet:
-        """GarmentNet of unet_encoder/."""
+        """Load GarmentNet from unet_encoder/."""
         return self._load("unet_encoder", dtype)
 
     def vae(self, dtype: torch.dtype | None = None) -> AutoencoderKL:
-        """The VAE."""
+        """Load the VAE."""
         return self._load("vae", dtype)
 
     def text_encoder(self, dtype: torch.dtype | None = None) -> CLIPTextModel:
-        """CLIP-L, or what stands for it."""
+        """Load CLIP-L, or the small checkpoint's encoder in its place."""
         return self._load("text_encoder", dtype)
 
     def text_encoder_2(self, dtype: torch.dtype | None = None) -> CLIPTextModelWithProjection:
-        """OpenCLIP bigG, or what stands for it."""
+        """Load OpenCLIP bigG, or the small checkpoint's encoder in its place."""
         return self._load("text_encoder_2", dtype)
 
     def image_encoder(self, dtype: torch.dtype | None = None) -> CLIPVisionModelWithProjection:
-        """CLIP ViT-H, or what stands for it."""
+        """Load CLIP ViT-H, or the small checkpoint's encoder in its place."""
         return self._load("image_encoder", dtype)
 
     def pose(self, dtype: torch.dtype | None = None) -> BodyPose:
-        """OpenPose's body network."""
+        """Load OpenPose's body network."""
         return self._load("pose", dtype)
 
     def parsing(self, stage: str) -> Path:
-        """The ONNX file of `parsing_atr` or `parsing_lip`."""
+        """Return the ONNX file of `parsing_atr` or `parsing_lip`."""
         return layout.parsing_file(self.folder, stage)
 
     def densepose(self, stage: str = "densepose") -> Path:
-        """The DensePose network's ONNX or TorchScript file."""
+        """Return the DensePose network's ONNX or TorchScript file."""
         return layout.densepose_file(self.folder)
 
     def config(self, part: str) -> dict[str, Any]:
-        """The config.json of a part."""
+        """Return the config.json of a part."""
         return layout.read_json(self._part(part) / "config.json", f"{part}/config.json")
 
     @cached_property
     def scheduler(self) -> dict[str, Any]:
-        """scheduler/scheduler_config.json as it is."""
+        """Return scheduler/scheduler_config.json unchanged."""
         name = "scheduler/scheduler_config.json"
         return layout.read_json(self.folder / name, name)
 
     @cached_property
     def settings(self) -> Settings:
-        """vitrine.json, or the released model's values where it is absent or silent."""
+        """Return the settings of vitrine.json, with the released model's values for what it omits."""
         path, default = self.folder / layout.SETTINGS_FILE, Settings()
         if not path.is_file():
             return default
@@ -112,11 +112,11 @@ class Checkpoint:
         )
 
     def digest(self) -> str:
-        """sha256 over the names and bytes of every file that can change a result."""
+        """Return the sha256 over the names and bytes of every file that can change a result."""
         return digest_of(layout.files_that_count(self.folder, self.unet))
 
     def verify(self, names: Iterable[str]) -> None:
-        """Check config, files, keys and shapes of the networks named, reading headers only."""
+        """Check config, files, keys and shapes of the named networks; reads file headers only."""
         from vitrine_export.checkpoint.components import COMPONENTS, empty
 
         for name in names:
@@ -135,7 +135,7 @@ class Checkpoint:
         return fill(component, net, places, part, dtype or torch.float32)
 
     def sources(self, name: str, half: bool) -> tuple[dict[str, Any], tuple[Path, ...], str]:
-        """A network's config, weight files (`half`: those for float16) and the name of their folder."""
+        """Return a network's config, its weight files (`half`: for float16) and the name of their folder."""
         part = PART_OF.get(name, name)
         if name == "pose":
             return {}, (layout.pose_file(self.folder),), part
@@ -155,9 +155,9 @@ def _side(size: dict[str, Any], name: str, default: int) -> int:
 
 
 def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
-    """The checkpoint in `folder`; `unet` (a folder with or of a unet/) replaces its unet/.
+    """Open the checkpoint in `folder`; `unet` (a unet/ folder or its parent) replaces its unet/.
 
-    Raises BadCheckpoint where a part is missing, or where the parts do not belong together.
+    Raises BadCheckpoint for a missing part, and for parts of different models.
     """
     for given in (folder, unet):
         if given is not None:
@@ -175,20 +175,20 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
 
 
 def ensure_folder(folder: Path) -> None:
-    """Raise BadCheckpoint where there is no such folder."""
+    """Raise BadCheckpoint for a missing folder."""
     if not folder.is_dir():
         raise BadCheckpoint(f"there is no folder {folder}")
 
 
 def chosen_unet(folder: Path, unet: Path | None) -> Path:
-    """Where TryonNet's weights lie: in folder/unet, or in the folder that replaces it or its unet/."""
+    """Return the folder of TryonNet's weights: folder/unet, or the replacement or its unet/."""
     if unet is None:
         return folder / "unet"
     return unet / "unet" if (unet / "unet").is_dir() else unet
 
 
 def refuse_hub_cache(folder: Path) -> None:
-    """Raise BadCheckpoint for a hub's cache folder (models--OWNER--NAME), naming its newest snapshot."""
+    """Raise BadCheckpoint for a hub's cache folder (models--OWNER--NAME); names its newest snapshot."""
     snapshots = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]
     if snapshots:
         newest = max(snapshots, key=lambda path: path.stat().st_mtime)
@@ -198,7 +198,7 @@ def refuse_hub_cache(folder: Path) -> None:
 
 
 def check_widths(checkpoint: Checkpoint) -> None:
-    """Text encoders of another model would only fail deep inside the UNet: tell it here."""
+    """Raise BadCheckpoint for text encoders of another model, which would fail deep inside the UNet."""
     texts: list[Any] = [
         checkpoint.config(part).get("hidden_size") for part in ("text_encoder", "text_encoder_2")
     ]

@@ -1,4 +1,4 @@
-"""Where things lie in a checkpoint folder: the layout of yisol/IDM-VTON on Hugging Face. No torch."""
+"""The layout of a checkpoint folder, that of yisol/IDM-VTON on Hugging Face. Imports no torch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ TRY_ON_PARTS = (
     "vae",
     "scheduler",
 )
-"""Without these there is no try-on: a checkpoint that lacks one is refused when it is opened."""
+"""The required parts of a try-on: a checkpoint that lacks one is refused when it is opened."""
 
 PERSON_PARTS = ("densepose", "humanparsing", "openpose")
-"""The person networks: asked for when one of them is."""
+"""The folders of the person networks: each is required only when its network is read."""
 
 SETTINGS_FILE = "vitrine.json"
-"""Optional: the picture size and the defaults of requests."""
+"""Optional file with the picture size and the defaults of requests."""
 
 PARSING_FILES = {name: f"humanparsing/{name}.onnx" for name in ("parsing_atr", "parsing_lip")}
 POSE_FILES = ("body_pose_model.safetensors", "body_pose_model.pth")  # in openpose/ckpts
@@ -35,9 +35,9 @@ DENSEPOSE_SUFFIXES = (".onnx", ".pt", ".ts", ".torchscript")
 
 
 def read_json(path: Path, label: str) -> dict[str, Any]:
-    """The JSON object in a file, in UTF-8 or UTF-16, with or without a byte order mark.
+    """Read a JSON object from a file in UTF-8 or UTF-16, with or without a byte order mark.
 
-    Raises BadCheckpoint with `label`, which names the file, where it is missing or something else.
+    Raises BadCheckpoint with `label`, which names the file, if it is missing or no JSON object.
     """
     ensure_present(path, label)
     try:
@@ -51,7 +51,7 @@ def read_json(path: Path, label: str) -> dict[str, Any]:
 
 
 def pose_file(folder: Path) -> Path:
-    """The body network's weights. Raises BadCheckpoint where there are none."""
+    """Return the file of the body network's weights. Raises BadCheckpoint if there is none."""
     inside = folder / "openpose" / "ckpts"
     for name in POSE_FILES:
         if (inside / name).is_file():
@@ -63,14 +63,14 @@ def pose_file(folder: Path) -> Path:
 
 
 def parsing_file(folder: Path, stage: str) -> Path:
-    """The ONNX file of `parsing_atr` or `parsing_lip`. Raises BadCheckpoint where it is missing."""
+    """Return the ONNX file of `parsing_atr` or `parsing_lip`. Raises BadCheckpoint if it is missing."""
     path = folder / PARSING_FILES[stage]
     ensure_present(path, PARSING_FILES[stage])
     return path
 
 
 def densepose_file(folder: Path) -> Path:
-    """The DensePose network, ONNX before TorchScript. Raises BadCheckpoint where there is neither."""
+    """Return the DensePose network, ONNX before TorchScript. Raises BadCheckpoint without either."""
     found = sorted((folder / "densepose").glob("*"))
     for suffix in DENSEPOSE_SUFFIXES:
         for path in found:
@@ -86,9 +86,9 @@ def densepose_file(folder: Path) -> Path:
 
 
 def files_that_count(folder: Path, unet: Path) -> Iterator[tuple[str, Path]]:
-    """Every file that can change a result, by its name in the layout, in order; `unet` stands for unet/.
+    """Yield every file that can change a result, with its name in the layout; `unet` replaces unet/.
 
-    Links are followed, to folders too. Files and folders whose name begins with a dot do not count.
+    Links are followed, to folders too. Names that begin with a dot do not count.
     """
     roots = {part: folder / part for part in (*TRY_ON_PARTS, *PERSON_PARTS)} | {"unet": unet}
     for part in sorted(roots):
@@ -100,7 +100,7 @@ def files_that_count(folder: Path, unet: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _files_below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """The files in a folder and below; a link that leads back to a folder `above` ends there."""
+    """Yield the files in a folder and below; a link back to a folder in `above` is not followed."""
     real = folder.resolve()
     if not folder.is_dir() or real in above:
         return

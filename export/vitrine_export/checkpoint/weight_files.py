@@ -1,7 +1,7 @@
-"""Which files hold a network's weights: one file, or the shards that an index names. No torch.
+"""Finds the files of a network's weights: one file, or the shards that an index names. Imports no torch.
 
-As in diffusers, a file without a variant goes before one with a variant (`model.bin` before
-`model.fp16.safetensors`), and safetensors go before a pickle of the same variant.
+As in diffusers, a file without a variant is preferred to one with a variant (`model.bin` before
+`model.fp16.safetensors`), and safetensors are preferred to a pickle of the same variant.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from vitrine_export.checkpoint.layout import read_json
 from vitrine_export.errors import BadCheckpoint
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
-"""What diffusers and transformers call their weight files."""
+"""The names of weight files in diffusers and transformers."""
 
 EXTENSIONS = ("safetensors", "bin")
 VARIANTS = ("", "fp32", "ema", "fp16", "bf16", "fp8", "non_ema")
-"""Between stem and extension, in the order in which they are taken; "" is the file without one."""
+"""Words between stem and extension, in order of preference; "" is a file without one."""
 
 UNFINISHED = (".incomplete", ".part", ".crdownload", ".aria2")
-"""How programs that fetch files mark those that are not whole yet."""
+"""Extensions of files that a download has not finished."""
 
 _SHARD = re.compile(r"(?P<whole>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.(?P<extension>safetensors|bin)")
 
 
 def weight_files(folder: Path, half: bool) -> tuple[Path, ...]:
-    """The files with a network's weights; `half` takes those marked fp16 before all others.
+    """Return the files of a network's weights; `half` prefers files marked fp16.
 
-    Raises BadCheckpoint where there is none, or where a shard or the index of shards is missing.
+    Raises BadCheckpoint if there are none, or if a shard or the index of shards is missing.
     """
     order = ("fp16", *(variant for variant in VARIANTS if variant != "fp16")) if half else VARIANTS
     for variant in order:
@@ -41,7 +41,7 @@ def weight_files(folder: Path, half: bool) -> tuple[Path, ...]:
 
 
 def _of_variant(folder: Path, stem: str, variant: str, extension: str) -> tuple[Path, ...]:
-    """The one file, or the shards of an index, under either of an index's names; else nothing."""
+    """Return the single file, or the shards of an index with either of its names; else ()."""
     single, *indices = names_of(stem, variant, extension)
     if _is_there(folder / single):
         ensure_present(folder / single, f"{folder.name}/{single}")
@@ -57,14 +57,14 @@ def _is_there(path: Path) -> bool:
 
 
 def names_of(stem: str, variant: str, extension: str) -> tuple[str, ...]:
-    """The single file's name, then the two names that an index may have."""
+    """Return the single file's name, then the two possible names of an index."""
     mark = f".{variant}" if variant else ""
     one = f"{stem}{mark}.{extension}"
     return tuple(dict.fromkeys((one, f"{stem}.{extension}.index{mark}.json", f"{one}.index.json")))
 
 
 def _shards(folder: Path, index: str) -> tuple[Path, ...]:
-    """The files that an index names, all of them there."""
+    """Return the files that an index names; BadCheckpoint if one is missing."""
     label = f"{folder.name}/{index}"
     weight_map = read_json(folder / index, label).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
@@ -86,7 +86,7 @@ def _shards(folder: Path, index: str) -> tuple[Path, ...]:
 
 
 def _what_instead(folder: Path) -> str:
-    """Why a folder has no weights that can be read, and what to do, from the names in it."""
+    """Explain, from the names in a folder, why it has no readable weights and what to do."""
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     for name in names:
         if shard := _SHARD.fullmatch(name):
@@ -109,5 +109,5 @@ def _index_name(shard: re.Match[str]) -> str:
 
 
 def may_hold_weights(name: str) -> bool:
-    """Whether a file of this name may be weights, of whatever program."""
+    """Return whether a file of this name may contain weights of any program."""
     return name.endswith((".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".msgpack", ".h5"))

@@ -1,7 +1,7 @@
-"""Weight files: what they hold without reading it, and their tensors mapped from disk.
+"""Reads weight files: their headers without the data, and their tensors mapped from disk.
 
-A file is safetensors or what torch.save wrote (`.bin`, `.pth`); of the latter only plain tensors are taken
-(`weights_only=True`): pickled code is refused, never run.
+A file is safetensors or written by torch.save (`.bin`, `.pth`). Of the latter only plain tensors are read
+(`weights_only=True`): pickled code is refused and never run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vitrine_export.checkpoint.diagnosis import ensure_real
 from vitrine_export.errors import BadCheckpoint
 
 CHUNK_BYTES = 64 * 2**20
-"""How much of a file is mapped at a time while its tensors are cast: the pages of a cast tensor go back."""
+"""Bytes of a file that are mapped at a time while tensors are cast; pages of cast tensors are released."""
 
 _DTYPES = {
     "F64": torch.float64,
@@ -51,13 +51,13 @@ QUANTISED: tuple[tuple[re.Pattern[str], str], ...] = (
         "packed integers (GPTQ, AWQ, SVDQuant)",
     ),
 )
-"""Names of tensors without which the weights beside them mean something else, and who writes them."""
+"""Names of tensors that scale the weights next to them, and the program that writes them."""
 
 
 def headers(path: Path, label: str) -> dict[str, Tensor]:
-    """Every tensor of a file by name, on the meta device: shape and dtype without the data.
+    """Return every tensor of a file by name on the meta device: shape and dtype without the data.
 
-    Raises BadCheckpoint where the file is damaged, something else, or holds quantised weights.
+    Raises BadCheckpoint for a damaged file, another kind of file, and quantised weights.
     """
     found = _headers(path, label)
     _refuse_quantised(found, label)
@@ -85,7 +85,7 @@ def _meta(kind: str, shape: list[int], name: str, label: str) -> Tensor:
 
 
 def _refuse_quantised(found: dict[str, Tensor], label: str) -> None:
-    """Scales apply to the weights next to them: without them every value would be wrong."""
+    """Raise BadCheckpoint for weights with scales: without their scales every value would be wrong."""
     for pattern, writer in QUANTISED:
         for name in found:
             if pattern.search(name):
@@ -96,9 +96,9 @@ def _refuse_quantised(found: dict[str, Tensor], label: str) -> None:
 
 
 def tensors(path: Path, label: str, names: Sequence[str], dtype: torch.dtype) -> Iterator[dict[str, Tensor]]:
-    """The named tensors in chunks of about CHUNK_BYTES, floating ones as `dtype`.
+    """Yield the named tensors in chunks of about CHUNK_BYTES, floating-point ones as `dtype`.
 
-    A tensor that has that dtype already stays mapped: it takes memory only when it is used.
+    A tensor that already has `dtype` stays mapped and takes memory only when it is used.
     """
     whole = headers(path, label)
     for chunk in _chunks(names, whole):
@@ -137,7 +137,7 @@ def _opened(path: Path, label: str) -> safe_open:
 
 
 def _pickled(path: Path, label: str) -> dict[str, Tensor]:
-    """The state dict that torch.save wrote, mapped where its format allows (torch ≥ 1.6)."""
+    """Return the state dict of torch.save, mapped if its format allows it (torch ≥ 1.6)."""
     ensure_real(path, label)
     found = _unpickled(path, label)
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
@@ -148,10 +148,10 @@ def _pickled(path: Path, label: str) -> dict[str, Tensor]:
 
 
 def _unpickled(path: Path, label: str) -> object:
-    """What torch.load gives for plain tensors; BadCheckpoint for pickled code, which is never run."""
+    """Load plain tensors with torch.load; BadCheckpoint for pickled code, which is never run."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles of another protocol, which are refused anyway
+            warnings.simplefilter("ignore")  # about pickles of other protocols, which are refused
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         if wanted := re.search(r"GLOBAL (\S+)", str(error)):

@@ -1,1 +1,1 @@
-"""From a checkpoint to a model repository: torch → ONNX → TensorRT, every file checked against torch."""
+"""Exports a checkpoint to a model repository: torch → ONNX → TensorRT, every file compared with torch."""

@@ -1,4 +1,4 @@
-"""The graphs of the advertising families: each network with plain tensors in and one tensor out."""
+"""The graphs of the advertising families: each network with tensors as inputs and one tensor as output."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from vitrine_export.nets.z_image import ZImageNet
 
 
 class ZImageGraph(nn.Module):
-    """ZImageNet with the slots of adapters as its last inputs."""
+    """ZImageNet with the LoRA slots as its last inputs."""
 
     def __init__(self, net: ZImageNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Rows, time, then lora_down, lora_up and lora_slot."""
+        """Inputs: rows, time, then lora_down, lora_up and lora_slot."""
         *rows, down, up, slots = inputs
         return self.net(*rows, lora=of_rows(down, up, slots))
 
 
 class FluxGraph(nn.Module):
-    """FluxNet with the slots of adapters as its last inputs, guidance before them where it has one."""
+    """FluxNet with the LoRA slots as its last inputs, after guidance if the net has it."""
 
     def __init__(self, net: FluxNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Rows, time, guidance where the net has it, then lora_down, lora_up and lora_slot."""
+        """Inputs: rows, time, guidance if the net has it, then lora_down, lora_up and lora_slot."""
         *rows, down, up, slots = inputs
         lora: RowLora = of_rows(down, up, slots)
         return self.net(*rows, lora=lora)
 
 
 class LatentEncoder(nn.Module):
-    """Pixels (B, 3, H, W) in [-1, 1] → the posterior's mode, (B, 16, H/8, W/8), as the transformer counts."""
+    """Pixels (B, 3, H, W) in [-1, 1] → scaled and shifted mode (B, 16, H/8, W/8) of the posterior."""
 
     def __init__(self, vae: AutoencoderKL) -> None:
         super().__init__()

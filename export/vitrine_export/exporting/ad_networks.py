@@ -1,6 +1,6 @@
-"""What becomes the ONNX files of an advertising checkpoint: names, axes and samples of their inputs.
+"""The networks behind the ONNX files of an advertising checkpoint: names, axes and samples of their inputs.
 
-A table says once what each input is; samples and axes follow from it.
+One table describes each input; samples and axes are derived from it.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ SAMPLES: Mapping[str, tuple[int, int]] = {
     "latent_width": (12, 4),
     SLOTS: (3, 2),
 }
-"""By the name of an axis: its length in the sample that is traced, and in the one that is checked too."""
+"""The length of each named axis in the traced sample, and in a second sample that is checked."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input without its batch axis: `kind` says what numbers it holds."""
+    """One input without its batch axis; `kind` selects the numbers of its samples."""
 
     name: str
     kind: str
     dims: Dims
-    shared: bool = False  # by all rows: it has no batch axis
+    shared: bool = False  # all rows share it: it has no batch axis
 
 
 def network_of(name: str, module: nn.Module, inputs: tuple[Input, ...], output: str, most: int) -> Network:
-    """The network `name`; `most` is what whole numbers among its inputs stay below."""
+    """Return the network `name`; `most` is the exclusive limit of its integer inputs."""
 
     def sample(rows: int, size: Size) -> tuple[Tensor, ...]:
         which, draw = (0 if size == "doll" else 1), torch.Generator().manual_seed(rows)
@@ -83,7 +83,7 @@ _KINDS: dict[str, Callable[[list[int], int, torch.Generator], Tensor]] = {
 
 
 def z_image_inputs(net: ZImageNet, rank: int) -> tuple[Input, ...]:
-    """Of ZImageGraph, in its order."""
+    """Return the inputs of ZImageGraph, in its order."""
     pictures, captions = "picture_tokens", "caption_tokens"
     return (
         Input("patches", "normal", (pictures, net.config.patch_width)),
@@ -100,7 +100,7 @@ def z_image_inputs(net: ZImageNet, rank: int) -> tuple[Input, ...]:
 
 
 def flux_inputs(net: FluxNet, rank: int) -> tuple[Input, ...]:
-    """Of FluxGraph, in its order."""
+    """Return the inputs of FluxGraph, in its order."""
     guidance = (Input("guidance", "share", ()),) if net.config.guidance_embeds else ()
     return (
         Input("patches", "normal", ("picture_tokens", net.config.in_channels)),
@@ -124,7 +124,7 @@ def _lora_inputs(net: ZImageNet | FluxNet, rank: int) -> tuple[Input, ...]:
 
 
 def ad_networks(checkpoint: AdCheckpoint, rank: int = LORA_RANK) -> Iterator[tuple[str, Network]]:
-    """Every network of the checkpoint by name, in float32, one loaded at a time; `rank` of a LoRA slot."""
+    """Yield every network of the checkpoint with its name, in float32; `rank` is that of a LoRA slot."""
     for part in checkpoint.family.networks:
         yield from _MAKERS[checkpoint.family.name, part](part, checkpoint, rank)
 
@@ -170,4 +170,4 @@ _MAKERS: dict[tuple[str, str], Callable[[str, AdCheckpoint, int], Iterator[tuple
     ("flux", "text_encoder_2"): _text,
     ("flux", "vae"): _vae,
 }
-"""By family and folder."""
+"""Networks by family and folder."""

@@ -1,7 +1,7 @@
-"""The person networks that come as files: their graphs under the stage table's tensor names.
+"""Adopts person networks that are ONNX files: renames their tensors as in the stage table.
 
-Weights and nodes stay as they are. A graph that was exported for one picture is tried with a batch; where it
-does not bear one, it becomes the body of a loop over the batch (`Scan`), which any graph bears.
+Weights and nodes do not change. A graph that was exported for one picture is tried with a batch. If it fails,
+it becomes the body of a loop over the batch (`Scan`), which works for every graph.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from vitrine_export.exporting.onnx_file import Proof, difference, drafts, explai
 from vitrine_export.exporting.onnx_source import read_onnx
 
 PICKED: Mapping[str, int] = {"parsing_atr": 1, "parsing_lip": 1, "densepose": 0}
-"""Which output of a stage's file is read: SCHP's second one holds the labels, the first the edges."""
+"""The index of the output that is read: SCHP's second output has the labels, the first the edges."""
 
-SCAN_SINCE = 9  # opset
+SCAN_SINCE = 9  # the first opset with this form of Scan
 
 Reference = Callable[[np.ndarray], np.ndarray]
-"""One picture with a batch of 1 → the stage's output for it."""
+"""Maps one picture, with a batch axis of 1, to the stage's output."""
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """How a file was taken over."""
+    """The result of an adoption."""
 
     proof: Proof
-    looped: bool  # its graph takes one picture at a time
+    looped: bool  # its graph loops over the batch, one picture at a time
 
 
 def adopt(row: Stage, source: Path, repository: Path, reference: Reference | None = None) -> Adopted:
-    """Write a stage's ONNX file from `source`, an ONNX file, or nothing.
+    """Write a stage's ONNX file from the ONNX file `source`, or write nothing.
 
-    `reference` tells what is right; the file itself, run on one picture at a time, unless given.
-    Raises BadCheckpoint where `source` is no ONNX or has not the stage's inputs and outputs, ExportFailed
-    where the new file gives another result, alone or in a batch.
+    `reference` computes the right outputs; it defaults to `source`, run on one picture at a time.
+    Raises BadCheckpoint if `source` is no ONNX file or lacks the stage's inputs and outputs, and ExportFailed
+    if the new file gives another result, for one picture or for a batch.
     """
     started = time.perf_counter()
     target = repository / row.name / "1" / NETWORK_FILE
@@ -63,12 +63,12 @@ def adopt(row: Stage, source: Path, repository: Path, reference: Reference | Non
 
 
 def check_file(stage: str, source: Path) -> None:
-    """Raise BadCheckpoint where a file is no ONNX or has not the inputs and outputs of a stage."""
+    """Raise BadCheckpoint if a file is no ONNX file or lacks the inputs and outputs of a stage."""
     _checked(read_onnx(source, weights=False), stage_row(stage), source)
 
 
 def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wanted: np.ndarray) -> float:
-    """Keep the model if it gives `wanted`, for a batch and for one picture; the largest difference."""
+    """Write the model if it gives `wanted` for a batch and for one picture; return the largest difference."""
     with drafts(target) as draft:
         onnx.save(model, draft)
         with explained(row.name, "onnxruntime cannot run it under the stage's names"):
@@ -86,7 +86,7 @@ def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wa
 
 
 def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
-    """The model, once its inputs and outputs are what the stage's row asks for."""
+    """Return the model; raises BadCheckpoint unless its inputs and outputs match the stage's row."""
     label, graph = f"{source.parent.name}/{source.name}", model.graph
     _tidy(graph)
     if len(graph.input) != 1:
@@ -97,7 +97,7 @@ def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
         )
     pairs = ((graph.input[0], row.inputs[0]), (graph.output[PICKED[row.name]], row.outputs[0]))
     for value, tensor in pairs:
-        dims = [d.dim_value for d in value.type.tensor_type.shape.dim][1:]  # 0: varies
+        dims = [d.dim_value for d in value.type.tensor_type.shape.dim][1:]  # 0 if it varies
         if any(have and want != -1 and have != want for have, want in zip(dims, tensor.dims, strict=False)):
             raise BadCheckpoint(f"{label}: {value.name} must be {list(tensor.dims)} for a picture, is {dims}")
         kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
@@ -107,7 +107,7 @@ def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
 
 
 def _tidy(graph: GraphProto) -> None:
-    """Drop weights from the inputs (files before IR 4 list them) and notes with the exporter's paths."""
+    """Remove weights from the inputs (files before IR 4 list them) and notes with the exporter's paths."""
     stored = {tensor.name for tensor in graph.initializer}
     for value in [value for value in graph.input if value.name in stored]:
         graph.input.remove(value)
@@ -116,7 +116,7 @@ def _tidy(graph: GraphProto) -> None:
 
 
 def _pictures(row: Stage) -> np.ndarray:
-    """Two different inputs of the stage, stacked."""
+    """Return two different inputs of the stage, stacked."""
     draw, tensor = np.random.default_rng(0), row.inputs[0]
     shape = (2, *(int(dim) for dim in tensor.dims))
     if tensor.dtype == "UINT8":
@@ -131,13 +131,13 @@ def _itself(model: ModelProto, row: Stage) -> Reference:
 
 
 def _batched(model: ModelProto, row: Stage) -> ModelProto:
-    """A copy under the stage's names, its axis 0 free."""
+    """Return a copy with the stage's names and a free axis 0."""
     made = ModelProto()
     made.CopyFrom(model)
     graph = made.graph
     picked = graph.output[PICKED[row.name]]
     _rename(graph, {graph.input[0].name: row.inputs[0].name, picked.name: row.outputs[0].name})
-    del graph.value_info[:]  # they say batch 1
+    del graph.value_info[:]  # these shapes have a batch of 1
     for other in [value for value in graph.output if value.name != row.outputs[0].name]:
         graph.output.remove(other)
     for value in (graph.input[0], graph.output[0]):
@@ -147,7 +147,7 @@ def _batched(model: ModelProto, row: Stage) -> ModelProto:
 
 
 def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
-    """Give tensors new names wherever they occur; a tensor that has a new name already makes room."""
+    """Rename tensors everywhere; a tensor that already has one of the new names is renamed first."""
     taken = {new: f"{new}__before" for new in names.values() if new not in names}
     mapping = {**taken, **names}
     for node in graph.node:
@@ -161,7 +161,7 @@ def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
 
 
 def _looped(model: ModelProto, row: Stage) -> ModelProto:
-    """The model run on each row of a batch in turn, under the stage's names."""
+    """Return a model that runs `model` on each row of a batch in turn, with the stage's names."""
     opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     if opset < SCAN_SINCE:
         raise ExportFailed(f"{row.name}: its graph takes one picture, and opset {opset} has no loop for it")
@@ -183,7 +183,7 @@ def _looped(model: ModelProto, row: Stage) -> ModelProto:
 
 
 def _body(inside: GraphProto, row: Stage) -> tuple[GraphProto, list[onnx.TensorProto]]:
-    """The graph of one picture without its batch axis, and the constants it adds."""
+    """Return the graph of one picture without its batch axis, and the constants that it adds."""
     source, picked = inside.input[0], inside.output[PICKED[row.name]]
     shape, first, picture, answer = "loop_shape", "loop_first", "loop_picture", "loop_answer"
     dims = list(row.inputs[0].dims)

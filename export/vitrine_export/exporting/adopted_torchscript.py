@@ -1,4 +1,4 @@
-"""A TorchScript file as ONNX: for a DensePose network that comes as one."""
+"""Converts the TorchScript file of a DensePose network to ONNX."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from vitrine_export.exporting.onnx_file import explained
 
 
 def adopt_script(row: Stage, source: Path, repository: Path) -> Adopted:
-    """Write a stage's ONNX file from a TorchScript file, or nothing.
+    """Write a stage's ONNX file from a TorchScript file, or write nothing.
 
-    Raises BadCheckpoint where `source` is no TorchScript, ExportFailed where it does not convert or where the
-    ONNX file gives another result.
+    Raises BadCheckpoint if `source` is no TorchScript file, and ExportFailed if it cannot be converted or if
+    the ONNX file gives another result.
     """
     net = _read(source)
     path = repository / row.name / "1" / ".converted.onnx"
@@ -36,7 +36,7 @@ def adopt_script(row: Stage, source: Path, repository: Path) -> Adopted:
 def _read(source: Path) -> torch.jit.ScriptModule:
     ensure_real(source, f"densepose/{source.name}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript itself is deprecated; the files are there
+        warnings.simplefilter("ignore")  # torch warns that TorchScript is deprecated, but such files exist
         try:
             return torch.jit.load(source, map_location="cpu").eval()
         except (RuntimeError, ValueError) as error:
@@ -44,7 +44,7 @@ def _read(source: Path) -> torch.jit.ScriptModule:
 
 
 def _convert(net: torch.jit.ScriptModule, row: Stage, path: Path) -> None:
-    """By the older exporter: the newer one traces Python, which a TorchScript file has not."""
+    """Convert with the older exporter: the newer one traces Python code, which a TorchScript file lacks."""
     image, answer = row.inputs[0].name, row.outputs[0].name
     sample = torch.zeros((1, *row.inputs[0].dims), dtype=torch.uint8)
     with warnings.catch_warnings():

@@ -16,14 +16,14 @@ MOST_RANK = 256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="a folder in diffusers' layout")
     parser.add_argument("--out", type=Path, required=True, help="folder of the files: NAME/1/model.onnx")
     parser.add_argument("--lora-rank", type=_rank, default=LORA_RANK, help="of a slot (default 16)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write every file; BadCheckpoint and ExportFailed end the command."""
+    """Write every file and return 0. Raises BadCheckpoint and ExportFailed."""
     for name, network in ad_networks(open_ads(args.checkpoint), args.lora_rank):
         proof = write(name, network, args.out)
         size = proof.size_bytes / 1e6

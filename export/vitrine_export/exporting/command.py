@@ -1,4 +1,4 @@
-"""`vitrine-export onnx`: a checkpoint as the ONNX files of a model repository."""
+"""`vitrine-export onnx`: exports a checkpoint as the ONNX files of a model repository."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE_BYTES = 2 * 2**30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="folder in the layout of yisol/IDM-VTON"
     )
@@ -57,13 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def default_jobs(checkpoint: Checkpoint) -> int:
-    """Two processes for two cores; one where two would hold a large checkpoint twice."""
+    """Return 2 processes for two cores, but 1 for a large checkpoint: each process holds a copy."""
     size = sum(path.stat().st_size for _, path in files_that_count(checkpoint.folder, checkpoint.unet))
     return 1 if size > LARGE_BYTES else min(2, os.cpu_count() or 1)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export what has changed; 0 when everything stands, 1 (ExportFailed) when a stage failed."""
+    """Export what has changed and return 0; raises ExportFailed when a stage failed."""
     checkpoint = open_checkpoint(args.checkpoint, args.unet)
     work = work_of(Order(checkpoint, args.out, tuple(args.stages), dict(args.precision), args.unet_cond))
     for stage in work.foreign:
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if not work.stale:
         print(f"{args.out}: nothing to do, all {len(work.record.files)} files are as they should be")
         return 0
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint is a folder: nothing is fetched
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint is a local folder: nothing is downloaded
     from vitrine_export.exporting.run_export import carry_out  # torch takes seconds to import
 
     carry_out(work, args.jobs or default_jobs(checkpoint))
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _precision(text: str) -> tuple[str, str]:
-    """`STAGE=fp16` as a pair."""
+    """Parse `STAGE=fp16` as a pair."""
     stage, _, value = text.partition("=")
     if stage not in WITH_PRECISION:
         raise argparse.ArgumentTypeError(f"{text}: the stage must be one of {', '.join(WITH_PRECISION)}")

@@ -1,9 +1,10 @@
-"""The denoise engine's graphs as networks: names, axes and samples beside the modules of nets/graphs.py."""
+"""The denoise engine's graphs as networks: names, axes and samples for the modules of nets/graphs.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from vitrine_orchestrator.stages import SIZES, Dim, Stage
@@ -11,21 +12,20 @@ from vitrine_orchestrator.stages import SIZES, Dim, Stage
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.exporting.network import BATCH, Inside, Network, Size
 from vitrine_export.exporting.order import TOKENS_OF
+from vitrine_export.job_inputs import JobInputs, Widths, draw_job_inputs
 from vitrine_export.nets import GarmentNet, TryonNet
 from vitrine_export.nets.graphs import ConditioningGraph, GarmentGraph, UnetCondGraph, UnetGraph
-from vitrine_export.nets.widths import Widths, widths
+from vitrine_export.nets.widths import widths
 
 FOLDER = "denoise/1"
 EXACT = frozenset({"timestep", "guidance", "time_ids"})
-"""Numbers in the thousands that sines are taken of, and a factor: float32 in a float16 graph too."""
+"""Inputs that stay float32 in a float16 graph: arguments of sines in the thousands, and a factor."""
 
 TOLERANCE = 1e-3
-PROMPT_TOKENS = 77
-HALVES = 2  # [uncond, cond]
 
 
 def stage_networks(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
-    """garment, conditioning, unet and unet_cond. The nets are loaded once for all of them."""
+    """Return garment, conditioning, unet and unet_cond, which share one copy of the nets."""
     return graphs_of(checkpoint.tryon(dtype), checkpoint.garment(dtype), dtype, cond=True)
 
 
@@ -36,22 +36,22 @@ def graphs_of(
     cond: bool,
     kept: torch.dtype = torch.float32,
 ) -> list[Network]:
-    """The graphs of a pair of nets whose weights are `dtype`; samples lie on their device.
+    """Return the graphs of a pair of nets with weights of `dtype`; samples are on the device of the nets.
 
-    `kept` is what garment and conditioning rows are handed on in. Everything else at the border is float32.
+    Outputs of garment and conditioning have dtype `kept`; all other inputs and outputs are float32.
     """
     samples = _Samples(widths(tryon), next(tryon.parameters()).device)
-    made_garment = _network("garment", GarmentGraph(garment, tryon), samples.garment, dtype, kept)
-    made_conditioning = _network("conditioning", ConditioningGraph(tryon), samples.conditioning, dtype, kept)
-    samples.garment_module, samples.conditioning_module = made_garment.module, made_conditioning.module
-    made = [made_garment, made_conditioning, _network("unet", UnetGraph(tryon), samples.unet, dtype)]
+    garments = _network("garment", GarmentGraph(garment, tryon), samples.garment, dtype, kept)
+    conditioning = _network("conditioning", ConditioningGraph(tryon), samples.conditioning, dtype, kept)
+    samples.garment_module, samples.conditioning_module = garments.module, conditioning.module
+    networks = [garments, conditioning, _network("unet", UnetGraph(tryon), samples.unet, dtype)]
     if cond:
-        made.append(_network("unet_cond", UnetCondGraph(tryon), samples.unet_cond, dtype))
-    return made
+        networks.append(_network("unet_cond", UnetCondGraph(tryon), samples.unet_cond, dtype))
+    return networks
 
 
 class _Samples:
-    """Inputs of each graph by name; those of a step are what the other two graphs give."""
+    """Sample inputs of each graph by name; those of a step include the outputs of the other two graphs."""
 
     def __init__(self, sizes: Widths, device: torch.device) -> None:
         self.sizes, self.device = sizes, device
@@ -59,29 +59,16 @@ class _Samples:
         self.conditioning_module: nn.Module | None = None
 
     def garment(self, rows: int, size: Size) -> dict[str, Tensor]:
-        draw = _draw(rows)
-        return self._there(
-            {
-                "garment_latents": draw(rows, self.sizes.latents, *_sides(size)),
-                "timestep": torch.linspace(958, 1, rows),
-                "garment_prompt_embeds": draw(rows, PROMPT_TOKENS, self.sizes.context),
-            }
-        )
+        drawn = self._drawn(rows, size)
+        return {
+            "garment_latents": self._on_device(drawn.garment_latents),
+            "timestep": torch.linspace(958, 1, rows).to(self.device),
+            "garment_prompt_embeds": self._on_device(drawn.garment_prompt),
+        }
 
     def conditioning(self, rows: int, size: Size) -> dict[str, Tensor]:
-        draw, sides, sizes = _draw(rows), _sides(size), self.sizes
-        height, width = (8 * side for side in sides)
-        return self._there(
-            {
-                "mask_latent": (draw(rows, 1, *sides) > 0).float(),
-                "masked_latents": draw(rows, sizes.latents, *sides),
-                "pose_latents": draw(rows, sizes.latents, *sides),
-                "prompt_embeds": draw(rows, HALVES, PROMPT_TOKENS, sizes.context),
-                "pooled_prompt_embeds": draw(rows, HALVES, sizes.pooled),
-                "image_tokens": draw(rows, HALVES, sizes.image_tokens, sizes.context),
-                "time_ids": torch.tensor([[height, width, 0, 0, height, width]]).float().expand(rows, -1),
-            }
-        )
+        drawn = self._drawn(rows, size).conditioning
+        return {name: self._on_device(array) for name, array in drawn.items()}
 
     @torch.no_grad()
     def unet(self, rows: int, size: Size) -> dict[str, Tensor]:
@@ -91,13 +78,9 @@ class _Samples:
         base, *by_half = self.conditioning_module(*self.conditioning(rows, size).values())
         levels = self.garment_module(*garment.values())
         return {
-            **self._there(
-                {
-                    "latents": _draw(rows)(rows, self.sizes.latents, *_sides(size)),
-                    "timestep": garment["timestep"],
-                    "guidance": torch.linspace(2, 7.5, rows),
-                }
-            ),
+            "latents": self._on_device(self._drawn(rows, size).latents),
+            "timestep": garment["timestep"],
+            "guidance": torch.linspace(2, 7.5, rows).to(self.device),
             "base": base,
             **dict(zip(("added", "text_kv", "image_kv"), by_half, strict=True)),
             **{f"garment_kv_{level}": kv for level, kv in enumerate(levels)},
@@ -108,9 +91,11 @@ class _Samples:
         del whole["guidance"]
         return whole | {name: whole[name][:, 1:].contiguous() for name in ("added", "text_kv", "image_kv")}
 
-    def _there(self, drawn: dict[str, Tensor]) -> dict[str, Tensor]:
-        """On the nets' device; drawn on the CPU, so that they are the same everywhere."""
-        return {name: tensor.to(self.device) for name, tensor in drawn.items()}
+    def _drawn(self, rows: int, size: Size) -> JobInputs:
+        return draw_job_inputs(rows, _sides(size), self.sizes, seed=rows)
+
+    def _on_device(self, drawn: np.ndarray) -> Tensor:
+        return torch.from_numpy(drawn).to(self.device)
 
 
 OUTPUTS: Mapping[str, tuple[str, ...]] = {
@@ -118,7 +103,7 @@ OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "unet": ("prediction",),
     "unet_cond": ("prediction",),
 }
-"""Of `garment`: garment_kv_0 and on, one for each attention level."""
+"""Outputs by graph. The graph `garment` has garment_kv_0, garment_kv_1 …, one per attention level."""
 
 
 def _network(
@@ -126,13 +111,13 @@ def _network(
     module: nn.Module,
     sample: Callable[[int, Size], dict[str, Tensor]],
     dtype: torch.dtype,
-    gives: torch.dtype = torch.float32,
+    output_dtype: torch.dtype = torch.float32,
 ) -> Network:
     shown = sample(2, "doll")
     outputs = OUTPUTS.get(name) or tuple(f"garment_kv_{j}" for j in range(module.tryon.levels))
     return Network(
         file=f"{FOLDER}/{name}.onnx",
-        module=Inside(module, dtype, [key not in EXACT for key in shown], gives).eval(),
+        module=Inside(module, dtype, [key not in EXACT for key in shown], output_dtype).eval(),
         inputs=tuple((key, _dims(key, tensor)) for key, tensor in shown.items()),
         outputs=outputs,
         tolerance=TOLERANCE,
@@ -141,7 +126,7 @@ def _network(
 
 
 def _dims(name: str, tensor: Tensor) -> tuple[Dim, ...]:
-    """Rows vary, and latent sides, and with them the garment's tokens."""
+    """Return the dims of a tensor: rows, latent sides and the number of garment tokens vary."""
     sides = _sides("doll")
     if tensor.shape[2:] == sides:
         return (BATCH, tensor.shape[1], "latent_height", "latent_width")
@@ -154,9 +139,3 @@ def _sides(size: Size) -> tuple[int, int]:
     if isinstance(size, tuple):
         return size
     return getattr(SIZES["latent_height"], size), getattr(SIZES["latent_width"], size)
-
-
-def _draw(seed: int) -> Callable[..., Tensor]:
-    """Normal numbers of a shape."""
-    generator = torch.Generator().manual_seed(seed)
-    return lambda *shape: torch.randn(*shape, generator=generator)

@@ -1,4 +1,4 @@
-"""FASHN VTON's graphs as networks: names, axes and samples next to the modules of nets/fashn/graphs.py."""
+"""FASHN VTON's graphs as networks: names, axes and samples for the modules of nets/fashn/graphs.py."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FOLDER = "denoise_fashn/1"
 TOLERANCE = 1e-3
 PICTURES = ("person", "person_pose", "garment", "garment_pose")
 EXACT = frozenset({"times", "category"})
-"""Inputs that stay as they are in a half-precision graph: sines are taken of 1000 times the time."""
+"""Inputs that stay unchanged in a half-precision graph, because of sines of 1000 times the time."""
 
 
 def graphs_of(net: FashnNet, dtype: torch.dtype = torch.float32) -> list[Network]:
-    """The graphs of a net with weights of `dtype`; inputs and outputs are float32, the category int64."""
+    """Return the graphs of a net with weights of `dtype`; tensors are float32, categories int64."""
     samples = _Samples(net)
     return [
         _network(
@@ -31,7 +31,7 @@ def graphs_of(net: FashnNet, dtype: torch.dtype = torch.float32) -> list[Network
 
 
 class _Samples:
-    """Inputs of each graph by name; those of a step are what the other two graphs give."""
+    """Sample inputs of each graph by name; those of a step include the outputs of the other two graphs."""
 
     def __init__(self, net: FashnNet) -> None:
         self.net = net
@@ -68,7 +68,7 @@ def _network(
     outputs: tuple[str, ...],
     dtype: torch.dtype,
 ) -> Network:
-    """Rows vary; the canvas does not."""
+    """Return a graph as a network; the number of rows varies, the canvas does not."""
     shown = sample(2)
 
     def rows_of(rows: int, _: Size) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""What becomes one ONNX file: a torch module, its tensors by name, and samples to trace and check it with."""
+"""The source of one ONNX file: a torch module, its tensors by name, and samples to trace and check it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, Dim, Stage
 
 Size = Literal["doll", "least"] | tuple[int, int]
-"""Which column of `SIZES` a sample takes its sizes from; for denoise also latent (height, width)."""
+"""The column of `SIZES` with the sizes of a sample; for denoise also latent (height, width)."""
 
 BATCH = "batch"  # the name of axis 0
 
 TRACED: tuple[int, Size] = (2, "doll")
 CHECKED: tuple[tuple[int, Size], ...] = (TRACED, (1, "least"))
-"""Rows and size of the sample that is traced, and of those that a file is checked on."""
+"""Rows and size of the samples that a file is checked on; the first one is also traced."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """`module(*inputs)` gives `outputs`; `inputs` are (name, dims), batch first, a name for what varies."""
+    """`module(*inputs)` returns `outputs`; `inputs` are (name, dims), batch first, str if it varies."""
 
-    file: str  # in the model repository
+    file: str  # path in the model repository
     module: nn.Module
     inputs: tuple[tuple[str, tuple[Dim, ...]], ...]
     outputs: tuple[str, ...]
@@ -33,33 +33,37 @@ class Network:
 
     @property
     def axes(self) -> tuple[dict[int, str], ...]:
-        """The names of the axes that vary, by input."""
+        """Return the names of the varying axes, by input."""
         return tuple(
             {axis: dim for axis, dim in enumerate(dims) if isinstance(dim, str)} for _, dims in self.inputs
         )
 
 
 class Inside(nn.Module):
-    """Computes in `dtype`: casts the inputs that `cast` marks, and gives every output as `gives`."""
+    """Computes in `dtype`: casts the inputs that `cast` marks, and every output to `out_dtype`."""
 
     def __init__(
-        self, module: nn.Module, dtype: torch.dtype, cast: Sequence[bool], gives: torch.dtype = torch.float32
+        self,
+        module: nn.Module,
+        dtype: torch.dtype,
+        cast: Sequence[bool],
+        out_dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.module, self.dtype, self.cast, self.gives = module, dtype, tuple(cast), gives
+        self.module, self.dtype, self.cast, self.out_dtype = module, dtype, tuple(cast), out_dtype
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Tensors in the order of the wrapped module's parameters."""
+        """Inputs: tensors in the order of the wrapped module's parameters."""
         inside = [t.to(self.dtype) if cast else t for t, cast in zip(inputs, self.cast, strict=True)]
         made = self.module(*inside)
         outputs = made if isinstance(made, tuple) else (made,)
-        return tuple(t.to(self.gives) if t.is_floating_point() else t for t in outputs)
+        return tuple(t.to(self.out_dtype) if t.is_floating_point() else t for t in outputs)
 
 
 def stage_network(
     row: Stage, module: nn.Module, dtype: torch.dtype, fixed: dict[str, int] | None = None, words: int = 0
 ) -> Network:
-    """The network of a stage's row; `fixed` sizes do not vary, `words` is the size of the vocabulary."""
+    """Return the network of a stage's row; `fixed` sizes do not vary, `words` is the vocabulary's size."""
     sizes = fixed or {}
 
     def sample(rows: int, size: Size) -> tuple[Tensor, ...]:
@@ -89,7 +93,7 @@ def _length(dim: Dim, sizes: Mapping[str, int], size: Size) -> int:
 
 
 def _random(dtype: str, shape: tuple[int, ...], words: int, draw: torch.Generator) -> Tensor:
-    """Normal numbers, token ids or bytes."""
+    """Draw normal numbers, token ids or bytes."""
     if dtype == "FP32":
         return torch.randn(shape, generator=draw)
     if dtype == "INT64":

@@ -1,4 +1,4 @@
-"""One network's ONNX file: written to a draft folder, compared with torch, and only then put in its place."""
+"""Writes one network's ONNX file to a draft folder, compares it with torch, and then moves it into place."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.network import CHECKED, TRACED, Network
 
 EXTERNAL_FROM_BYTES = 2**31 - 2**24
-"""protobuf ends at 2 GiB (16 MiB are left for the graph): more weights lie in FILE.data beside the graph."""
+"""More bytes of weights go to FILE.data: protobuf is limited to 2 GiB, of which the graph gets 16 MiB."""
 
 HALF_TOLERANCE = 2e-2
-"""float16 has 11 bits, so two orders of summing differ by more than a stage's own tolerance."""
+"""Allowed difference in float16: with 11 bits, the order of a sum matters more than a stage's tolerance."""
 
 Arrays = Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How far a file is from torch, and what it cost."""
+    """The difference of a file from torch, and the cost of its export."""
 
     worst: float
     allowed: float
@@ -42,10 +42,10 @@ class Proof:
 
 
 def write(stage: str, network: Network, repository: Path) -> Proof:
-    """Write the ONNX file of a network, or nothing.
+    """Write the ONNX file of a network, or write nothing.
 
-    Raises ExportFailed where it cannot be exported, does not run, or is further from torch than its stage
-    allows on one of the samples; no file is left then, nor one of an earlier run.
+    Raises ExportFailed if the export or a run fails, or if a sample differs from torch by more than the stage
+    allows. Then no file is left, not even one of an earlier export.
     """
     started = time.perf_counter()
     target = repository / network.file
@@ -58,7 +58,7 @@ def write(stage: str, network: Network, repository: Path) -> Proof:
             given = list(run_onnx(draft, network))
         worst = max(difference(*pair) for pair in zip(given, wanted, strict=True))
         allowed = max(network.tolerance, HALF_TOLERANCE if network.module.dtype == torch.float16 else 0.0)
-        if not worst <= allowed:  # not a number is no pass
+        if not worst <= allowed:  # so that NaN fails
             raise ExportFailed(f"{stage}: ONNX is {worst:.1e} from torch, allowed {allowed:.0e}")
     size = sum(path.stat().st_size for path in files_of(target))
     return Proof(worst, allowed, size, time.perf_counter() - started)
@@ -66,33 +66,33 @@ def write(stage: str, network: Network, repository: Path) -> Proof:
 
 @contextmanager
 def drafts(target: Path) -> Iterator[Path]:
-    """A path in a draft folder: what lies there at the end is moved to `target`'s folder, unless it fails."""
+    """Yield a path in a draft folder; its files move to the folder of `target` unless the block fails."""
     folder = target.parent / f".draft-{target.stem}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         yield folder / target.name
-        for path in sorted(folder.iterdir(), reverse=True):  # weights before the graph that names them
+        for path in sorted(folder.iterdir(), reverse=True):  # weights move before their graph
             path.replace(target.parent / path.name)
     finally:
         shutil.rmtree(folder)
 
 
 def files_of(path: Path) -> list[Path]:
-    """An ONNX file and its weights, as far as they exist."""
+    """Return an ONNX file and its file of weights, those that exist."""
     return [found for found in (path, path.with_name(f"{path.name}.data")) if found.is_file()]
 
 
 def remove(path: Path) -> None:
-    """Remove an ONNX file and its weights."""
+    """Remove an ONNX file and its file of weights."""
     for found in files_of(path):
         found.unlink()
 
 
 def difference(given: Arrays, wanted: Arrays) -> float:
-    """The largest absolute difference, as a share of the largest value where that is over 1.
+    """Return the largest absolute difference, divided by the largest value if that is over 1.
 
-    Of whole numbers (labels): the share of places that differ. Infinite where names or shapes differ.
+    For integers (labels): the share of elements that differ. Infinite if names or shapes differ.
     """
     if [a.shape for a in given] != [a.shape for a in wanted]:
         return float("inf")
@@ -107,19 +107,19 @@ def _difference(given: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def session(model: Path | bytes) -> onnxruntime.InferenceSession:
-    """A file, or the bytes of one that is whole, opened on the CPU.
+    """Open a file, or the bytes of a file with its weights, on the CPU.
 
-    Where the weights lie beside it, without the optimiser: that keeps a float32 copy of every float16 weight.
+    With separate weights the optimiser is off: it would keep a float32 copy of every float16 weight.
     """
     options = onnxruntime.SessionOptions()
     if isinstance(model, Path) and len(files_of(model)) > 1:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4  # its errors are raised, not printed as well
+    options.log_severity_level = 4  # errors are raised, so they need not be printed
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def run_onnx(path: Path, network: Network) -> Iterator[Arrays]:
-    """What the file gives on each sample that is checked."""
+    """Yield the file's outputs for each sample of CHECKED."""
     opened = session(path)
     for which in CHECKED:
         arrays = (tensor.numpy() for tensor in network.sample(*which))
@@ -133,13 +133,13 @@ def _run_torch(network: Network, inputs: tuple[Tensor, ...]) -> Arrays:
 
 
 def export(network: Network, path: Path) -> None:
-    """Write a network as ONNX, unproved, with its weights in a file of their own where they are many.
+    """Write a network as ONNX without a comparison; from EXTERNAL_FROM_BYTES on, weights get their own file.
 
-    The exporter's own optimiser is left out: it tries every rule of its patterns at every node, for a quarter
-    of the time, and finds what onnxruntime and TensorRT find again when they load the file.
+    The exporter's own optimiser is off: it takes a quarter of the time, and onnxruntime and TensorRT find
+    the same patterns when they load the file.
     """
     with warnings.catch_warnings(), quiet("torch.onnx._internal.exporter"), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's own, about itself
+        warnings.simplefilter("ignore")  # the exporter warns about its own code
         program = torch.onnx.export(
             network.module,
             network.sample(*TRACED),
@@ -167,18 +167,18 @@ TIDY = ir.passes.Sequential(
     common.OutputFixPass(),
     common.NameFixPass(),
 )
-"""What torch's exporter does after translating, without its rules of patterns."""
+"""The passes of torch's exporter after translation, without its pattern rules."""
 
 
 def without_traces(program: torch.onnx.ONNXProgram) -> None:
-    """Drop each node's notes: stack traces with the paths of the machine that exported it."""
+    """Remove each node's metadata, which has stack traces with paths of the exporting machine."""
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
 
 
 @contextmanager
 def quiet(logger: str) -> Iterator[None]:
-    """Only errors of a logger and those below it."""
+    """Silence a logger and its children, except errors."""
     found = logging.getLogger(logger)
     before = found.level
     found.setLevel(logging.ERROR)
@@ -190,7 +190,7 @@ def quiet(logger: str) -> Iterator[None]:
 
 @contextmanager
 def explained(stage: str, what: str) -> Iterator[None]:
-    """Exporter and runtime raise what they like: make it the stage's failure."""
+    """Raise any exception of the exporter or the runtime as ExportFailed of the stage."""
     try:
         yield
     except Exception as error:

@@ -1,7 +1,7 @@
-"""An ONNX file of a checkpoint, its weights included wherever they lie: also behind links.
+"""Reads an ONNX file of a checkpoint with all its weights, also those behind links.
 
 onnx and onnxruntime do not read weights of a second file through a link, and onnxruntime does not start a
-graph whose shapes are stored so. Hence the weights are put into the graph here.
+graph whose shapes are stored so. Therefore the weights are copied into the graph.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from vitrine_export.errors import BadCheckpoint
 
 
 def read_onnx(path: Path, weights: bool = True) -> ModelProto:
-    """The model with all its weights inside; without `weights` those in other files are only looked for.
+    """Return the model with all its weights; `weights=False` only checks that files with weights exist.
 
-    Raises BadCheckpoint where it is no ONNX file, or where a file with its weights is missing or cut short.
+    Raises BadCheckpoint if it is no ONNX file, or if a file with its weights is missing or truncated.
     """
     label = f"{path.parent.name}/{path.name}"
     ensure_present(path, label)
     ensure_real(path, label)
     try:
         model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's own, whatever the bytes make of it
+    except Exception as error:  # protobuf raises various errors for wrong bytes
         raise _cut_short(path, label) from error
     if not model.graph.node:
         raise _cut_short(path, label)
@@ -45,7 +45,7 @@ def _cut_short(path: Path, label: str) -> BadCheckpoint:
 
 
 def _tensors(model: ModelProto) -> Iterator[TensorProto]:
-    """Every stored tensor: of the graph, of graphs inside nodes, of functions."""
+    """Yield every stored tensor of the graph, of graphs inside nodes, and of functions."""
     yield from _of_graph(model.graph)
     for function in model.functions:
         for node in function.node:
@@ -68,7 +68,7 @@ def _of_attributes(attributes: Iterator[AttributeProto]) -> Iterator[TensorProto
 
 
 def _source_of(tensor: TensorProto, path: Path, label: str) -> tuple[Path, str]:
-    """The file next to `path` that holds a tensor's bytes, and its name for errors."""
+    """Return the file next to `path` with a tensor's bytes, and its name for errors."""
     given = {entry.key: entry.value for entry in tensor.external_data}
     place = PurePosixPath(given.get("location", "").replace("\\", "/"))
     if not place.parts or place.is_absolute() or ".." in place.parts:
@@ -82,7 +82,7 @@ def _source_of(tensor: TensorProto, path: Path, label: str) -> tuple[Path, str]:
 
 
 def _take_in(tensor: TensorProto, source: Path, name: str) -> None:
-    """Put a tensor's bytes, which lie in the file `source`, into the graph."""
+    """Copy a tensor's bytes from the file `source` into the graph."""
     given = {entry.key: entry.value for entry in tensor.external_data}
     length = int(given.get("length", -1))
     with source.open("rb") as file:

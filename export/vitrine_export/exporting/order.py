@@ -1,4 +1,4 @@
-"""What an export is asked for, and what of it is still to do. No torch."""
+"""The order of an export, and the stages that it still has to write. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from vitrine_export.exporting.record import Record, read_record
 from vitrine_export.exporting.version import exporter_version
 
 TOKENS_OF = "tokens_of_"
-"""The axis `tokens_of_16` is as long as the latents have pixels, divided by 16."""
+"""The length of the axis `tokens_of_16` is the number of latent pixels divided by 16."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to export, and how."""
+    """The options of an export."""
 
     checkpoint: Checkpoint
     repository: Path
     stages: tuple[str, ...] = STAGE_NAMES
-    precision: Mapping[str, Precision] | None = None  # of a stage; fp32 unless given
-    cond: bool = False  # denoise without guidance too
+    precision: Mapping[str, Precision] | None = None  # by stage; the default is fp32
+    cond: bool = False  # also export denoising without guidance
 
     def precision_of(self, stage: str) -> Precision:
-        """How the stage computes inside; its tensors are float32 in any case."""
+        """Return the precision inside a stage; its inputs and outputs are always float32."""
         return (self.precision or {}).get(stage, "fp32")
 
     def files_of(self, stage: str) -> tuple[str, ...]:
-        """The files that the stage must have in the end (weights beside a graph not counted)."""
+        """Return the files that the stage must have after the export, without separate files of weights."""
         return recipe(stage).paths(optional=self.cond)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to do: the record of what stands, and the stages that are not as they should be."""
+    """The work of an export: the record of valid files, and the stages to export."""
 
     order: Order
     record: Record
@@ -44,7 +44,7 @@ class Work:
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """Stages with files in the repository that are of another checkpoint or exporter and stay so."""
+        """Stages whose files are of another checkpoint or exporter and are not exported now."""
         known = {*self.stale, *self.record.precision}
         return tuple(
             stage
@@ -55,7 +55,7 @@ class Work:
 
 
 def work_of(order: Order) -> Work:
-    """Compare the repository with the order. Reads and digests files; imports no torch."""
+    """Compare the repository with the order by digests of its files."""
     record = read_record(order.repository, order.checkpoint.digest(), exporter_version())
     stale = tuple(
         stage

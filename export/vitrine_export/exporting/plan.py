@@ -1,7 +1,7 @@
-"""TensorRT engines from the ONNX files of a model repository.
+"""Builds TensorRT engines from the ONNX files of a model repository.
 
-Written against the Python API of TensorRT 11 (networks are always strongly typed there: precision is what the
-ONNX graph says). It has been run with a stand-in for the package only: no GPU was at hand.
+Written for the Python API of TensorRT 11, in which networks are always strongly typed: the ONNX graph sets
+the precision. It has been run with a substitute for the package only, without a GPU.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Range:
-    """The shapes of one input: least, the one to be fastest at, most."""
+    """The shapes of one input: smallest, optimal, largest."""
 
     least: Shape
     best: Shape
@@ -39,7 +39,7 @@ class Range:
 
 
 def tensorrt() -> ModuleType:
-    """The package, or Unavailable where it is missing or older than this code."""
+    """Import TensorRT; Unavailable if it is missing or too old."""
     try:
         found = importlib.import_module("tensorrt")
     except ImportError as error:
@@ -52,7 +52,7 @@ def tensorrt() -> ModuleType:
 
 
 def gpu_name() -> str:
-    """The first GPU's name with underscores, as NVIDIA_H200; Unavailable where there is none."""
+    """Return the first GPU's name with underscores, such as NVIDIA_H200; Unavailable without a GPU."""
     tool = shutil.which("nvidia-smi")
     asked = tool and subprocess.run(
         [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False
@@ -63,7 +63,7 @@ def gpu_name() -> str:
 
 
 def onnx_files(repository: Path, stages: tuple[str, ...] = STAGE_NAMES) -> list[tuple[str, Path]]:
-    """The stages' ONNX files that are there, with the stage's name."""
+    """Return the existing ONNX files of the stages, with the stage's name."""
     return [
         (row.stage, repository / path)
         for row in RECIPES
@@ -73,13 +73,13 @@ def onnx_files(repository: Path, stages: tuple[str, ...] = STAGE_NAMES) -> list[
 
 
 def engine_path(source: Path, repository: Path, out: Path, gpu: str, version: str) -> Path:
-    """Where an engine goes: beside its graph (or as deep under `out`), named by GPU and TensorRT version."""
+    """Return an engine's path, next to its graph or in the same place below `out`; names GPU and version."""
     inside = source.relative_to(repository)
     return out / inside.with_name(f"{inside.stem}.{gpu}.trt{version}.plan")
 
 
 def ranges(name: str, source: Path) -> dict[str, Range]:
-    """The shapes of each input of a stage's graph, from its axis names and the stage table's sizes."""
+    """Return the shapes of each input of a stage's graph, from its axis names and the stage table's sizes."""
     most_rows = recipe(name).engine_rows or stage(name).max_batch
     graph = onnx.load(source, load_external_data=False).graph
     found = {}
@@ -94,7 +94,7 @@ def ranges(name: str, source: Path) -> dict[str, Range]:
 
 
 def _length(dim: str | int, column: str, rows: int) -> int:
-    """How long an axis is: a number, the batch, a row of SIZES, or the tokens of the latents."""
+    """Return the length of an axis: a number, the batch, a row of SIZES, or the tokens of the latents."""
     if isinstance(dim, int):
         return dim
     if dim == BATCH:
@@ -108,7 +108,7 @@ def _length(dim: str | int, column: str, rows: int) -> int:
 
 
 def build(trt: ModuleType, source: Path, shapes: dict[str, Range], target: Path) -> None:
-    """Build one engine file, or nothing. Raises ExportFailed with TensorRT's own words."""
+    """Write one engine file, or write nothing. Raises ExportFailed with TensorRT's message."""
     builder = trt.Builder(trt.Logger(trt.Logger.WARNING))
     network = builder.create_network()
     parser = trt.OnnxParser(network, trt.Logger(trt.Logger.WARNING))

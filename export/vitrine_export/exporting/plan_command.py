@@ -1,4 +1,4 @@
-"""`vitrine-export plan`: TensorRT engines from the ONNX files of a model repository."""
+"""`vitrine-export plan`: builds TensorRT engines from the ONNX files of a model repository."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ left alone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("--repository", type=Path, required=True, help="what vitrine-export onnx wrote")
     parser.add_argument("--out", type=Path, help="folder for the engines (default: beside their graphs)")
     parser.add_argument(
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build what is missing; 0 when every engine stands. Unavailable without TensorRT or a GPU."""
+    """Build the missing engines and return 0. Raises Unavailable without TensorRT or a GPU."""
     trt, gpu = plan.tensorrt(), plan.gpu_name()
     files = plan.onnx_files(args.repository, tuple(args.stages))
     if not files:

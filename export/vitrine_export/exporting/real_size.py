@@ -1,7 +1,7 @@
 """`vitrine-export real-size`: the fp16 export of both UNets at the released size, with random weights.
 
-Shows what the export of a real checkpoint takes on this machine without having one. Each part runs in a
-process of its own, so that its peak memory is its own and nothing of it is left for the next.
+Shows the time and memory that the export of a real checkpoint takes on this machine, without the checkpoint.
+Each part runs in its own process, so that its peak memory is measured alone and released for the next part.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GRAPHS = ("garment", "conditioning", "unet")
 
 @dataclass(frozen=True)
 class Figures:
-    """What one part of the trial took, and for the run in onnxruntime how far it is from torch."""
+    """The cost of one part of the trial; for the run in onnxruntime also the difference from torch."""
 
     graph: str
     part: str  # export, torch or onnxruntime
@@ -50,7 +50,7 @@ class Figures:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the files; an old trial is replaced"
     )
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try each graph and print a line of figures for each part; ExportFailed where a part did not survive."""
+    """Export and run each graph; print a line of figures per part. ExportFailed if a part's process dies."""
     if args.part:
         print(json.dumps(asdict(PARTS[args.part](args.graphs[0], args.out))))
         return 0
@@ -71,14 +71,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def line(figures: Figures) -> str:
-    """The figures in one line."""
-    told = [f"{figures.graph:12} {figures.part:11} {figures.seconds:7.1f} s"]
-    told.append(f"peak {figures.peak_bytes / 2**30:5.2f} GiB")
+    """Format the figures as one line."""
+    parts = [f"{figures.graph:12} {figures.part:11} {figures.seconds:7.1f} s"]
+    parts.append(f"peak {figures.peak_bytes / 2**30:5.2f} GiB")
     if figures.file_bytes:
-        told.append(f"file {figures.file_bytes / 2**30:5.2f} GiB")
+        parts.append(f"file {figures.file_bytes / 2**30:5.2f} GiB")
     if figures.part == "onnxruntime":
-        told.append(f"{figures.worst:.1e} from torch")
-    return " · ".join(told)
+        parts.append(f"{figures.worst:.1e} from torch")
+    return " · ".join(parts)
 
 
 def _in_a_process(graph: str, part: str, out: Path) -> Figures:
@@ -104,7 +104,7 @@ def export_part(graph: str, out: Path) -> Figures:
 
 @torch.no_grad()
 def torch_part(graph: str, out: Path) -> Figures:
-    """Run the sample in torch and keep what went in and came out."""
+    """Run the sample in torch and save its inputs and outputs."""
     network = _network(graph)
     inputs = network.sample(*TRACED)
     started = time.perf_counter()
@@ -133,7 +133,7 @@ PARTS = {"export": export_part, "torch": torch_part, "onnxruntime": onnx_part}
 
 
 def _network(graph: str) -> Network:
-    """A graph of a pair of random nets of the released size, the same in every process."""
+    """Return a graph of random nets of the released size; every process draws the same weights."""
     with torch.device("meta"):
         tryon, garment = build_tryon(TRYON).half(), build_garment(GARMENT).half()
     tryon, garment = filled(tryon, seed=0), filled(garment, seed=1)
@@ -143,5 +143,5 @@ def _network(graph: str) -> Network:
 
 
 def _peak() -> int:
-    """This process's largest resident size so far, in bytes (Linux counts in KiB)."""
+    """Return this process's peak resident size in bytes (Linux reports KiB)."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,7 +1,7 @@
-"""How the files of each stage are made from a checkpoint: one row for each stage. No torch.
+"""How the files of each stage are exported from a checkpoint: one row per stage. Imports no torch.
 
-To add a stage: write its row in the orchestrator's stage table, a function that makes its network, and one
-recipe here. All else (order of work, precision, checks, records, TensorRT engines) follows from the row.
+To add a stage, write its row in the orchestrator's stage table, a function that returns its network, and one
+recipe here. Order of work, precision, checks, records and TensorRT engines are derived from the row.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from vitrine_orchestrator.stages import NETWORK_FILE
 Precision = Literal["fp32", "fp16"]
 
 UNET_COND = "unet_cond.onnx"
-"""The graph of a step without guidance: written only on request, since it holds the weights once more."""
+"""The graph of a step without guidance, written on request only: it contains a second copy of the weights."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The files of one stage, and the functions that make them.
+    """The files of one stage, and the functions that write them.
 
-    Functions are given as "module:function" below `vitrine_export.exporting`, and imported when they run:
-    torch takes seconds to import. `make(order, recipe, files)` writes the files and returns a list of `Done`.
+    Functions are named "module:function" below `vitrine_export.exporting` and imported when they run, because
+    importing torch takes seconds. `make(order, recipe, files)` writes the files and returns a list of `Done`.
     """
 
     stage: str
@@ -31,39 +31,39 @@ class Recipe:
     files: tuple[str, ...] = (NETWORK_FILE,)
     """Names in the stage's version folder."""
     optional: tuple[str, ...] = ()
-    """Further names, written on request."""
+    """Names of further files, written on request only."""
     networks: str = ""
     """For `traced`: (stage row, checkpoint, dtype) → the `Network` of each file."""
     source: str = ""
-    """For `adopted`: the method of `Checkpoint` that finds the stage's file, by the stage's name."""
+    """For `adopted`: the method of `Checkpoint` that returns the stage's file by the stage's name."""
     needs: tuple[str, ...] = ()
     """Networks of the checkpoint whose headers are checked before any work is done."""
     engine_rows: int | None = None
-    """Rows that a TensorRT engine takes at most; without it the stage's `max_batch`."""
+    """The most rows of a TensorRT engine; None means the stage's `max_batch`."""
 
     @property
     def has_precision(self) -> bool:
-        """Whether the caller can choose what the stage computes in: not where its file is taken as it is."""
+        """Whether the precision of the stage can be chosen; it cannot for an adopted file."""
         return bool(self.networks)
 
     @property
     def is_quick(self) -> bool:
-        """Whether it takes no time worth a process of its own: no network is traced or compared."""
+        """Whether the recipe is too quick for a process of its own: it traces and compares no network."""
         return not self.networks and not self.source
 
     def paths(self, optional: bool = False) -> tuple[str, ...]:
-        """The files' paths in a model repository."""
+        """Return the files' paths in a model repository."""
         names = self.files + (self.optional if optional else ())
         return tuple(f"{self.stage}/1/{name}" for name in names)
 
 
 def traced(stage: str, networks: str, *needs: str) -> Recipe:
-    """A stage with one network of the checkpoint, exported through torch."""
+    """Return the recipe of a stage that is exported through torch."""
     return Recipe(stage, make="stage_files:traced", networks=networks, needs=needs)
 
 
 def adopted(stage: str, source: str) -> Recipe:
-    """A stage whose ONNX or TorchScript file comes with the checkpoint."""
+    """Return the recipe of a stage whose ONNX or TorchScript file is part of the checkpoint."""
     return Recipe(stage, make="stage_files:adopted", source=source)
 
 
@@ -88,18 +88,18 @@ RECIPES = (
         engine_rows=8,
     ),
 )
-"""In the order of work."""
+"""Recipes in the order of work."""
 
 STAGE_NAMES = tuple(recipe.stage for recipe in RECIPES)
 _BY_NAME = {recipe.stage: recipe for recipe in RECIPES}
 
 
 def recipe(stage: str) -> Recipe:
-    """The recipe of a stage; KeyError where it has none."""
+    """Return the recipe of a stage; KeyError if there is none."""
     return _BY_NAME[stage]
 
 
 def function(name: str) -> Any:
-    """The function that a recipe names, imported."""
+    """Import the function that a recipe names."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(f"vitrine_export.exporting.{module}"), attribute)

@@ -1,6 +1,6 @@
-"""manifest.json: what an export says of itself, and by which a later one sees that nothing has changed.
+"""manifest.json: describes an export, so that a later export can detect that nothing has changed.
 
-One content, beside every model of ours (`vitrine_orchestrator.manifest` reads it). No torch.
+Every Python model has the same manifest in its folder; `vitrine_orchestrator.manifest` reads it. No torch.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ PROMPTS = {
     "garment_prompt": "a photo of {}",
     "negative_prompt": "monochrome, lowres, bad anatomy, worst quality, low quality",
 }
-"""The released demo's prompts; {} is the caller's description."""
+"""The prompts of the released demo; {} is the caller's description."""
 
 RELEASED_IMAGE_TOKENS = 16
 
 
 @dataclass
 class Record:
-    """What a repository holds: of which checkpoint and exporter, and each stage's precision and files."""
+    """The contents of a repository: checkpoint and exporter, and each stage's precision and files."""
 
     digest: str
     exporter: str
     precision: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)  # path in the repository → sha256
-    tokens: dict[str, Any] = field(default_factory=dict)  # ids of the tokenizers
+    tokens: dict[str, Any] = field(default_factory=dict)  # special ids of the tokenizers
 
     def holds(self, stage: str, precision: str, expected: Iterable[str], repository: Path) -> bool:
-        """Whether the stage's files are there as they were written, at that precision."""
+        """Return whether the stage's files exist unchanged, with that precision."""
         names = {*self.files_of(stage), *expected}
         return self.precision.get(stage) == precision and all(
             name in self.files
@@ -49,17 +49,17 @@ class Record:
         )
 
     def files_of(self, stage: str) -> list[str]:
-        """The paths recorded for a stage."""
+        """Return the recorded paths of a stage."""
         return [name for name in self.files if name.startswith(f"{stage}/")]
 
     def forget(self, stage: str) -> None:
-        """Nothing is known of the stage any more."""
+        """Remove the stage from the record."""
         self.precision.pop(stage, None)
         for name in self.files_of(stage):
             del self.files[name]
 
     def add(self, stage: str, precision: str, paths: Iterable[Path], repository: Path) -> None:
-        """The stage now has exactly these files."""
+        """Record exactly these files for the stage."""
         self.forget(stage)
         self.precision[stage] = precision
         for path in paths:
@@ -67,12 +67,12 @@ class Record:
 
 
 def manifest_paths(repository: Path) -> list[Path]:
-    """Where the manifest lies: in version 1 of every model that is code of ours."""
+    """Return the manifest's paths: in version 1 of every model that is Python code."""
     return [repository / row.name / "1" / FILE for row in STAGES if row.backend == "python"]
 
 
 def read_record(repository: Path, digest: str, exporter: str) -> Record:
-    """What the repository's manifest says; empty where it is of another checkpoint or exporter."""
+    """Read the repository's record; it is empty for another checkpoint or exporter."""
     try:
         given = json.loads(manifest_paths(repository)[0].read_text())
         same = (given["format"], given["digest"], given["exporter"]) == (FORMAT, digest, exporter)
@@ -81,12 +81,12 @@ def read_record(repository: Path, digest: str, exporter: str) -> Record:
         ):
             return Record(digest, exporter, given["precision"], given["files"], given["tokens"])
     except (OSError, ValueError, KeyError):
-        pass  # none yet, or an older form of it: everything is exported again
+        pass  # without a readable manifest everything is exported again
     return Record(digest, exporter)
 
 
 def write_manifest(repository: Path, checkpoint: Checkpoint, record: Record) -> None:
-    """Write the manifest beside every model of ours, each at once."""
+    """Write the manifest into the folder of every Python model, each with one rename."""
     text = json.dumps(manifest(checkpoint, record), indent=2, sort_keys=True) + "\n"
     for path in manifest_paths(repository):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def write_manifest(repository: Path, checkpoint: Checkpoint, record: Record) -> 
 
 
 def manifest(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
-    """The manifest's content."""
+    """Return the contents of the manifest."""
     return {
         "format": FORMAT,
         "family": FAMILY,
@@ -110,7 +110,7 @@ def manifest(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
 
 
 def facts(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
-    """What the try-on's models work with: the fields of TryOnFacts."""
+    """Return the fields of TryOnFacts, which the try-on's models read."""
     settings, unet, vae = checkpoint.settings, checkpoint.config("unet"), checkpoint.config("vae")
     projection: Mapping[str, Any] = unet.get("image_projection") or {}
     return {

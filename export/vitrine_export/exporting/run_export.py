@@ -1,4 +1,4 @@
-"""Does the work of an export: file after file, several at a time, each told as it is done."""
+"""Runs an export: writes several files concurrently and reports each when it is done."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ from vitrine_export.exporting.stage_files import Done, export_files, source_of
 
 @dataclass(frozen=True)
 class Task:
-    """Files of one stage that are made together."""
+    """Files of one stage that one call writes."""
 
     stage: str
     files: tuple[str, ...]
 
 
 def carry_out(work: Work, jobs: int) -> None:
-    """Export every stale stage; the manifest tells of each as soon as it is done: a stop loses little.
+    """Export every stale stage. The manifest records each when it is done: an interruption loses little.
 
-    `jobs` files are made at a time, each in a process; with 1 all are made in this one, and the nets of a
-    stage are loaded once. A stage that fails leaves no file and does not stop the others. Raises
-    BadCheckpoint before anything is written where a network does not fit, ExportFailed at the end where a
-    stage failed.
+    `jobs` processes write files concurrently; with 1, this process writes all and loads the nets of a stage
+    once. A failed stage leaves no file and does not stop the others. Raises BadCheckpoint, before anything is
+    written, if a network does not fit its config, and ExportFailed at the end if a stage failed.
     """
     _check(work.order.checkpoint, work.stale)
     for stage in work.stale:
@@ -44,7 +43,7 @@ def carry_out(work: Work, jobs: int) -> None:
 
 
 def _check(checkpoint: Checkpoint, stages: tuple[str, ...]) -> None:
-    """Refuse a checkpoint before minutes go into the stages that it does have right."""
+    """Raise BadCheckpoint for a wrong network before minutes are spent on correct ones."""
     rows = [recipe(stage) for stage in stages]
     checkpoint.verify(dict.fromkeys(name for row in rows for name in row.needs))
     for row in rows:
@@ -53,7 +52,7 @@ def _check(checkpoint: Checkpoint, stages: tuple[str, ...]) -> None:
 
 
 class _Run:
-    """What is under way: how many tasks each stage still waits for, and what went wrong."""
+    """The state of an export: the number of unfinished tasks per stage, and the failures."""
 
     def __init__(self, work: Work) -> None:
         self.order, self.record, self.stale = work.order, work.record, work.stale
@@ -61,7 +60,7 @@ class _Run:
         self.failures: dict[str, str] = {}
 
     def finish(self, jobs: int) -> list[str]:
-        """Do everything; the failures, one sentence for each stage that failed."""
+        """Run all tasks; return one sentence per failed stage."""
         tasks = self._tasks(split=jobs > 1)
         self.awaited.update(task.stage for task in tasks)
         with tqdm(total=len(self.stale), unit="stage", desc="export") as bar:
@@ -70,9 +69,9 @@ class _Run:
         return list(self.failures.values())
 
     def _tasks(self, split: bool) -> list[Task]:
-        """A task for each stage; with `split` one for each graph, the largest first, to end them together.
+        """Return a task per stage; `split` gives a task per graph, the largest first, to end them together.
 
-        What needs no network comes first: a mistake there ends the export before minutes are spent.
+        Tasks without a network come first: their errors end the export before minutes are spent.
         """
         whole = [Task(stage, self.order.files_of(stage)) for stage in self.stale]
         quick = [task for task in whole if recipe(task.stage).is_quick]
@@ -82,7 +81,7 @@ class _Run:
         return quick + graphs
 
     def _take(self, stage: str, end: Future[list[Done]], bar: tqdm) -> None:
-        """Note the end of one task; with the last of a stage keep the stage or remove it."""
+        """Record the end of one task; after the last task of a stage, record or remove the stage."""
         self.awaited[stage] -= 1
         try:
             for done in end.result():
@@ -98,7 +97,7 @@ class _Run:
         order = self.order
         paths = [path for file in files for path in files_of(order.repository / file)]
         if stage in self.failures:
-            for path in paths:  # half of a set of graphs is none
+            for path in paths:  # an incomplete set of graphs is useless
                 remove(path)
         else:
             self.record.add(stage, order.precision_of(stage), paths, order.repository)
@@ -107,23 +106,23 @@ class _Run:
 
 
 def _ends(order: Order, tasks: list[Task], jobs: int) -> Iterator[tuple[str, Future[list[Done]]]]:
-    """Each task's stage and end, in the order in which they end."""
+    """Yield each task's stage and future, in the order of their ends."""
     here = [task for task in tasks if jobs == 1 or recipe(task.stage).is_quick]
     yield from ((task.stage, _here(order, task)) for task in here)
-    apart = [task for task in tasks if task not in here]
-    if not apart:
+    others = [task for task in tasks if task not in here]
+    if not others:
         return
-    afresh = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
-    executor = ProcessPoolExecutor(jobs, mp_context=afresh)
+    spawn = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    executor = ProcessPoolExecutor(jobs, mp_context=spawn)
     try:
-        stages = {executor.submit(export_files, order, task.stage, task.files): task.stage for task in apart}
+        stages = {executor.submit(export_files, order, task.stage, task.files): task.stage for task in others}
         yield from ((stages[end], end) for end in as_completed(stages))
     finally:
         executor.shutdown(cancel_futures=True)
 
 
 def _here(order: Order, task: Task) -> Future[list[Done]]:
-    """The task done in this process."""
+    """Run the task in this process and return its future."""
     end: Future[list[Done]] = Future()
     try:
         end.set_result(export_files(order, task.stage, task.files))

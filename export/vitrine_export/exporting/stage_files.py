@@ -1,4 +1,4 @@
-"""The files of one stage: made from the checkpoint, each proved. What a worker process runs."""
+"""Exports the files of one stage and compares each with torch. Worker processes call it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from vitrine_export.exporting.recipes import Recipe, function, recipe
 
 @dataclass(frozen=True)
 class Done:
-    """One file: its path in the repository, how far it is from what it was made of, and a note for people."""
+    """One written file: its path in the repository, its difference from its source, and a note for people."""
 
     file: str
-    proof: Proof | None = None  # None: nothing is computed by it
+    proof: Proof | None = None  # None for a file that computes nothing
     judge: str = "torch"
     note: str = ""
     tokens: dict[str, Any] = field(default_factory=dict)
@@ -39,13 +39,13 @@ class Done:
 
 
 def export_files(order: Order, stage: str, files: tuple[str, ...]) -> list[Done]:
-    """Write these files of a stage by its recipe. Raises ExportFailed at the first failure, BadCheckpoint."""
+    """Write these files of a stage by its recipe. Raises BadCheckpoint or ExportFailed, at the first."""
     row = recipe(stage)
     return function(row.make)(order, row, files)
 
 
 def traced(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
-    """Export the networks of a stage through torch, each compared with it."""
+    """Export the networks of a stage through torch, and compare each with torch."""
     dtype = DTYPES[order.precision_of(recipe.stage)]
     networks = function(recipe.networks)(stage_row(recipe.stage), order.checkpoint, dtype)
     return [
@@ -56,7 +56,7 @@ def traced(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
 
 
 def adopted(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
-    """Take the stage's file from the checkpoint, once it is shown to keep the stage's contract."""
+    """Adopt the stage's file of the checkpoint after a check of its inputs and outputs."""
     source, row = source_of(order.checkpoint, recipe), stage_row(recipe.stage)
     taken: Adopted = (adopt if source.suffix == ".onnx" else adopt_script)(row, source, order.repository)
     note = " · one picture at a time, looped" if taken.looped else ""
@@ -64,5 +64,5 @@ def adopted(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
 
 
 def source_of(checkpoint: Checkpoint, recipe: Recipe) -> Path:
-    """The checkpoint's own file of an adopted stage. Raises BadCheckpoint where there is none."""
+    """Return the checkpoint's file of an adopted stage. Raises BadCheckpoint if there is none."""
     return getattr(checkpoint, recipe.source)(recipe.stage)

@@ -1,4 +1,4 @@
-"""Both tokenizers as tokenizer.json, the one form that the orchestrator reads."""
+"""Writes both tokenizers as tokenizer.json, the only form that the orchestrator reads."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import Done
 
 PARTS = ("tokenizer", "tokenizer_2")
-"""Folders of the checkpoint; the file of each is named after it."""
+"""Folders of the checkpoint; each file has the name of its folder."""
 
 LENGTH = 77
 REQUIRED = ("vocab.json", "merges.txt")
 
 
 def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
-    """Write both files; with the first come the ids of padding (one for each tokenizer), start and end.
+    """Write both files; the first `Done` has the ids of padding (one per tokenizer), start and end.
 
-    Raises BadCheckpoint where a tokenizer cannot be read or has words that its text encoder has not.
+    Raises BadCheckpoint for an unreadable tokenizer, and for one with words that its text encoder lacks.
     """
     found = [_open(order.checkpoint, part) for part in PARTS]
     for tokenizer, file in zip(found, files, strict=True):
@@ -46,7 +46,7 @@ def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
         ensure_real(path, f"{part}/{name}")
     try:
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / part, local_files_only=True)
-    except Exception as error:  # transformers raises what the file's reader raised
+    except Exception as error:  # transformers passes on any error of the file's reader
         raise BadCheckpoint(f"{part}/ cannot be read as a CLIP tokenizer: {error}") from error
     encoder = part.replace("tokenizer", "text_encoder")
     known = checkpoint.config(encoder).get("vocab_size")

@@ -1,4 +1,4 @@
-"""`vitrine-export torch`: the denoise engine's programs for torch, in place of its ONNX files."""
+"""`vitrine-export torch`: exports the denoise engine as torch programs, in place of its ONNX files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ that stay on the device. Not run on CUDA yet."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="folder in the layout of yisol/IDM-VTON"
     )
@@ -47,25 +47,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the set: 0. Raises BadCheckpoint, ExportFailed, BadRequest or Unavailable for a device."""
+    """Write all programs; return 0. Raises BadCheckpoint, ExportFailed, BadRequest or Unavailable."""
     checkpoint = open_checkpoint(args.checkpoint, args.unet)
     from vitrine_export.device import DTYPES, device_of  # torch takes seconds to import
     from vitrine_export.exporting.denoise import graphs_of
     from vitrine_export.exporting.stage_files import Done
-    from vitrine_export.exporting.torch_file import Set, write_all
-    from vitrine_export.nets.released import LATENT_FACTOR
+    from vitrine_export.exporting.torch_file import ProgramSet, write_all
+    from vitrine_export.job_inputs import LATENT_FACTOR
 
     device, dtype = device_of(args.device), DTYPES[args.dtype]
     checkpoint.verify(("unet", "unet_encoder"))
     pair = checkpoint.tryon(dtype).to(device), checkpoint.garment(dtype).to(device)
     networks = graphs_of(*pair, dtype, args.unet_cond, kept=dtype)
     width, height = args.size or (checkpoint.settings.width, checkpoint.settings.height)
-    ordered = Set(networks, (height // LATENT_FACTOR, width // LATENT_FACTOR), args.compile)
+    ordered = ProgramSet(networks, (height // LATENT_FACTOR, width // LATENT_FACTOR), args.compile)
     with tqdm(total=len(networks), unit="program", desc="export") as bar:
 
-        def told(name: str, proof: Proof) -> None:
+        def report(name: str, proof: Proof) -> None:
             bar.write(str(Done(name, proof)))
             bar.update()
 
-        write_all(ordered, args.out, told)
+        write_all(ordered, args.out, report)
     return 0

@@ -1,4 +1,4 @@
-"""The denoise engine's graphs as torch programs: a whole set is written and proved, then put in its place."""
+"""Writes the denoise engine's graphs as torch programs: compared with torch, then moved into place."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from vitrine_export.exporting.network import Network
 from vitrine_export.exporting.onnx_file import HALF_TOLERANCE, Proof, difference, drafts, explained, quiet
 
 TOLERANCES = {torch.float32: 1e-4, torch.float16: HALF_TOLERANCE, torch.bfloat16: 5e-2}
-"""As a share of the largest value. bfloat16 has three bits less than float16; programs that are not compiled
-do what eager torch does, to the bit."""
+"""Allowed differences as a share of the largest value. bfloat16 has three bits less than float16. Programs
+that are not compiled equal eager torch to the bit."""
 
 ROWS = (2, 1)
-"""Rows of the sample that is traced, which is also checked, and of another one that is."""
+"""Rows of the two samples that are checked; the first one is also traced."""
 
 NAMES = (*PROGRAMS, UNGUIDED)
 
 
 @dataclass(frozen=True)
-class Set:
-    """What is written together: the networks, the one latent (height, width) they are for, and how."""
+class ProgramSet:
+    """The programs that are written together: networks, their one latent (height, width), and options."""
 
     networks: Sequence[Network]
     latent_size: tuple[int, int]
     compiled: bool = False
 
 
-def write_all(ordered: Set, folder: Path, told: Callable[[str, Proof], None]) -> None:
-    """Write NAME.pt2 of every network into `folder`, all or none; `told` hears of each when it is proved.
+def write_all(ordered: ProgramSet, folder: Path, report: Callable[[str, Proof], None]) -> None:
+    """Write NAME.pt2 of every network into `folder`, all or none; calls `report` after each comparison.
 
-    Raises ExportFailed where one cannot be exported, does not run, or is further from eager torch than
-    `TOLERANCES` on a sample; an earlier set in the folder stays as it was then, and goes otherwise.
+    Raises ExportFailed if a network cannot be exported, does not run, or differs from eager torch by more
+    than `TOLERANCES` on a sample. Then earlier programs in the folder stay; otherwise they are replaced.
     """
     made = {f"{Path(network.file).stem}.pt2": network for network in ordered.networks}
     with drafts(folder / "denoise.pt2") as draft:
         for name, network in made.items():
-            told(name, _write(network, draft.with_name(name), ordered))
+            report(name, _write(network, draft.with_name(name), ordered))
         height, width = ordered.latent_size
         draft.with_name(ABOUT).write_text(json.dumps({"latent_height": height, "latent_width": width}) + "\n")
     for name in NAMES:
@@ -57,7 +57,7 @@ def write_all(ordered: Set, folder: Path, told: Callable[[str, Proof], None]) ->
             (folder / f"{name}.pt2").unlink(missing_ok=True)
 
 
-def _write(network: Network, path: Path, ordered: Set) -> Proof:
+def _write(network: Network, path: Path, ordered: ProgramSet) -> Proof:
     started = time.perf_counter()
     device = str(next(network.module.parameters()).device)
     samples = [network.sample(rows, ordered.latent_size) for rows in ROWS]
@@ -69,25 +69,25 @@ def _write(network: Network, path: Path, ordered: Set) -> Proof:
         opened = open_program(path, device)
         worst = max(difference(_run(opened, inputs), _run(network.module, inputs)) for inputs in samples)
     allowed = TOLERANCES[network.module.dtype]
-    if not worst <= allowed:  # not a number is no pass
+    if not worst <= allowed:  # so that NaN fails
         raise ExportFailed(f"{path.stem}: the program is {worst:.1e} from torch, allowed {allowed:.0e}")
     return Proof(worst, allowed, path.stat().st_size, time.perf_counter() - started)
 
 
 def exported(network: Network, sample: tuple[Tensor, ...]) -> ExportedProgram:
-    """The network as a program for any number of rows of the sample's size, with the weights it reads."""
+    """Export the network for any number of rows of the sample's size, with the weights that it reads."""
     rows = tuple({0: Dim.DYNAMIC} for _ in sample)
     with warnings.catch_warnings(), quiet("torch"), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's own, about itself
+        warnings.simplefilter("ignore")  # the exporter warns about its own code
         program = torch.export.export(network.module, sample, dynamic_shapes={"inputs": rows})
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # paths of the machine that exported it
+        node.meta.pop("stack_trace", None)  # it contains paths of the exporting machine
     _drop_unread(program)
     return program
 
 
 def _drop_unread(program: ExportedProgram) -> None:
-    """Leave out parameters that the graph does not read: the pair of nets is shared by all graphs."""
+    """Remove parameters that the graph does not read, because all graphs share the pair of nets."""
     places = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     unread = [
         spec
@@ -103,7 +103,7 @@ def _drop_unread(program: ExportedProgram) -> None:
 
 
 def compile_into(program: ExportedProgram, path: Path) -> None:
-    """Compile a program with AOTInductor for the device and the kind of machine that this is."""
+    """Compile a program with AOTInductor for the program's device on this kind of machine."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         aoti_compile_and_package(program, package_path=str(path))

@@ -1,4 +1,4 @@
-"""What, beside the checkpoint and the options, decides what an export gives. No torch."""
+"""The exporter's version, on which an export depends besides checkpoint and options. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 SOURCES = ("checkpoint", "exporting", "nets", "person_nets")
-"""The folders of this package that an exported file depends on."""
+"""The folders of this package that can change an exported file."""
 
 
 def exporter_version() -> str:
-    """`VERSION+SOURCES.torchVERSION`: changes with the release, with our sources and with torch."""
+    """Return `VERSION+SOURCES.torchVERSION`, which changes with the release, our sources and torch."""
     package = Path(__file__).parent.parent
     found = hashlib.sha256()
     for folder in SOURCES:

@@ -1,4 +1,4 @@
-"""The stages' networks: what each row of the stage table computes, beside the models that compute it."""
+"""The networks of the stages: modules that give the models the inputs and outputs of the stage table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vitrine_export.exporting.network import Network, stage_network
 from vitrine_export.nets import ImageProjection
 
 FIRST_CLIP_END = 2
-"""An eos_token_id of 2 in a config is a slip of old transformers: the end is the highest id of the row."""
+"""An eos_token_id of 2 in a config is an error of old transformers: the end is the highest id of the row."""
 
 
 class TextEncoder(nn.Module):
@@ -105,7 +105,7 @@ def text_encoder_2(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> li
 
 
 def image_encoder(row: Stage, checkpoint: Checkpoint, dtype: torch.dtype) -> list[Network]:
-    """Of one size: CLIP's positions are learnt for it."""
+    """Return the image encoder for the one input size that CLIP's learned positions allow."""
     model = checkpoint.image_encoder(dtype)
     side = model.config.image_size
     module = ImageEncoder(model, checkpoint.image_projection(dtype))

@@ -1,4 +1,4 @@
-"""LoRA files of the advertising families: read, checked, and put into a slot of fixed rank."""
+"""Reads and checks LoRA files of the advertising families, and puts them into slots of fixed rank."""
 
 from vitrine_export.lora.file import Adapter, read_adapter
 from vitrine_export.lora.slot import Slots, slot_of

@@ -1,4 +1,4 @@
-"""A LoRA file as an adapter of a net: all of it fits, or it is refused with the keys that do not."""
+"""Reads a LoRA file as an adapter of a net; a file with keys that do not fit the net is refused."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vitrine_export.errors import BadCheckpoint
 from vitrine_export.lora.names import Role, linears_of, parted, underscored
 from vitrine_export.nets.dit.lora_rows import Sites, SlottedLinear
 
-SHOWN = 3  # keys named in an error
+SHOWN = 3  # keys named in an error; further ones are counted
 SUFFIX = ".safetensors"
 HEADER = "lora_adapter_metadata"  # where diffusers writes the settings of PEFT
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One linear's term: up (out, rank) · down (rank, in), alpha / rank part of `up`; float32."""
+    """The term of one linear: up (out, rank) · down (rank, in), float32; `up` includes alpha / rank."""
 
     down: Tensor
     up: Tensor
@@ -31,20 +31,20 @@ class Pair:
 
 @dataclass(frozen=True)
 class Adapter:
-    """The terms by the net's names of linears."""
+    """The terms of an adapter, by the net's names of linears."""
 
     pairs: Mapping[str, Pair]
 
     @property
     def rank(self) -> int:
-        """The largest of its terms' ranks."""
+        """The largest rank of the terms."""
         return max(len(pair.down) for pair in self.pairs.values())
 
 
 def read_adapter(path: Path, sites: Sites) -> Adapter:
-    """The adapter of a safetensors file for a net with these linears.
+    """Read the adapter of a safetensors file for a net with these linears.
 
-    Raises BadCheckpoint for another kind of file, a damaged one, and one of which only a part fits the net.
+    Raises BadCheckpoint for another kind of file, a damaged file, and one that fits the net only in part.
     """
     if path.suffix != SUFFIX:
         raise BadCheckpoint(f"{path.name}: a LoRA must be a {SUFFIX} file; pickles are not read")
@@ -60,9 +60,9 @@ def read_adapter(path: Path, sites: Sites) -> Adapter:
 def adapter_of(
     state: Mapping[str, Tensor], sites: Sites, label: str, written: float | None = None
 ) -> Adapter:
-    """As `read_adapter`, from tensors by key; `label` names the file in errors.
+    """Read an adapter as `read_adapter` does, from tensors by key; `label` names the file in errors.
 
-    `written` is the alpha of linears that have none of their own; without it, alpha is the rank.
+    `written` is the alpha of linears without an own alpha; without both, alpha is the rank.
     """
     groups, unknown = _grouped(state, sites)
     if unknown:
@@ -85,9 +85,9 @@ def adapter_of(
 
 
 def written_alpha(metadata: Mapping[str, str], label: str) -> float | None:
-    """The alpha in the settings that diffusers writes into a file's header; None where it has none.
+    """Return the alpha in the settings that diffusers writes into a file's header, or None.
 
-    Raises BadCheckpoint for settings that are not computed here: alphas by linear, other scales, DoRA.
+    Raises BadCheckpoint for unsupported settings: alphas by linear, other scales, DoRA.
     """
     try:
         settings = json.loads(metadata.get(HEADER, "{}"))
@@ -101,7 +101,7 @@ def written_alpha(metadata: Mapping[str, str], label: str) -> float | None:
 
 
 def _grouped(state: Mapping[str, Tensor], sites: Sites) -> tuple[dict[str, dict[Role, Tensor]], list[str]]:
-    """Tensors by name and role, and the keys that fit nothing."""
+    """Return tensors by name and role, and the keys that fit no linear."""
     spelt = underscored(sites.linears)
     groups: dict[str, dict[Role, Tensor]] = {}
     unknown: list[str] = []
@@ -118,7 +118,7 @@ def _grouped(state: Mapping[str, Tensor], sites: Sites) -> tuple[dict[str, dict[
 def _pairs(
     name: str, roles: Mapping[Role, Tensor], linears: Mapping[str, SlottedLinear], scale: float, label: str
 ) -> dict[str, Pair]:
-    """The terms of one name: several where the file holds several linears as one."""
+    """Return the terms of one name: several if the file joins several linears."""
     down, up = roles["down"], roles["up"]
     inputs = next(iter(linears.values())).in_features
     outputs = [linear.out_features for linear in linears.values()]

@@ -1,6 +1,6 @@
-"""What LoRA files call the linears of a net: PEFT, kohya, ComfyUI, and query, keys and values as one.
+"""Maps keys of LoRA files to the linears of a net: PEFT, kohya, ComfyUI, and joined query, keys and values.
 
-A key is a linear's name and a role. Names are brought to the net's own by tables of patterns.
+A key consists of a linear's name and a role. Tables of patterns map names to the net's own.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ ROLES: Final[tuple[tuple[str, Role], ...]] = (
     (".lora.up.weight", "up"),
     (".alpha", "alpha"),
 )
-"""How a key ends, and what its tensor is."""
+"""The suffixes of keys, and the roles of their tensors."""
 
 PREFIXES: Final = ("base_model.model.", "transformer.", "diffusion_model.", "lora_unet_", "lora_transformer_")
-"""What may stand before a linear's name."""
+"""Prefixes that a file may put before a linear's name."""
 
 SPELLINGS: Final[tuple[tuple[str, str], ...]] = (
     (r"\.attention\.out$", ".attention.to_out.0"),
@@ -43,7 +43,7 @@ SPELLINGS: Final[tuple[tuple[str, str], ...]] = (
     (r"^single_blocks\.(\d+)\.linear2$", r"single_transformer_blocks.\1.proj_out"),
     (r"^single_blocks\.(\d+)\.modulation\.lin$", r"single_transformer_blocks.\1.norm.linear"),
 )
-"""Other names of one linear, and the net's."""
+"""Other names of one linear, and the net's name."""
 
 FUSED: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"\.attention\.(?:to_)?qkv$", (".attention.to_q", ".attention.to_k", ".attention.to_v")),
@@ -63,11 +63,11 @@ FUSED: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
 )
-"""Linears that a file holds as one, by their outputs in this order."""
+"""Linears that a file joins into one, in the order of their outputs."""
 
 
 def parted(key: str) -> tuple[str, Role] | None:
-    """A key's name, without prefixes, and its role; None for a key of another form."""
+    """Return a key's name, without prefixes, and its role; None for a key of another form."""
     for ending, role in ROLES:
         if key.endswith(ending):
             name = key.removesuffix(ending)
@@ -78,7 +78,7 @@ def parted(key: str) -> tuple[str, Role] | None:
 
 
 def underscored(names: Iterable[str]) -> Mapping[str, str]:
-    """Kohya's spelling of each name → the name: dots are underscores there, so that only a table can tell."""
+    """Map kohya's spelling of each name to the name; kohya writes dots as underscores, which is ambiguous."""
     found: dict[str, str] = {}
     for name in (*names, *_other_names(names)):
         found[name.replace(".", "_")] = name
@@ -86,7 +86,7 @@ def underscored(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def linears_of(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """The net's linears that a file's name stands for, by their outputs in order; empty where unknown."""
+    """Return the net's linears for a name in a file, in the order of their outputs; () if unknown."""
     for pattern, parts in FUSED:
         if re.search(pattern, name):
             found = tuple(re.sub(pattern, part, name) for part in parts)
@@ -97,7 +97,7 @@ def linears_of(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def _other_names(names: Iterable[str]) -> Iterable[str]:
-    """Every other name that a file may use: of Z-Image's attention, of the blocks in FLUX's first code."""
+    """Yield every other name that a file may use: of Z-Image's attention and FLUX's first code."""
     for name in names:
         if match := re.match(r"^(.*\.attention)\.to_q$", name):
             yield from (

@@ -1,4 +1,4 @@
-"""Slots of fixed rank: what a row's adapters become as inputs of the graph."""
+"""Slots of fixed rank: the adapters of rows as inputs of the graph."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from vitrine_export.nets.dit.lora_rows import Sites
 
 @dataclass(frozen=True)
 class Slots:
-    """The graph's `lora_down` (slots, rank, inputs) and `lora_up` (slots, rank, outputs); slot 0 is zeros."""
+    """The graph's `lora_down` (slots, rank, inputs) and `lora_up` (slots, rank, outputs); slot 0 is zero."""
 
     down: Tensor
     up: Tensor
 
     @staticmethod
     def of(sites: Sites, rank: int, rows: Sequence[Sequence[tuple[Adapter, float]]]) -> Slots:
-        """Slot 0 of zeros, then one slot for each list of adapters with their strengths."""
-        made = [slot_of(sites, rank, adapters) for adapters in ((), *rows)]
-        return Slots(torch.stack([down for down, _ in made]), torch.stack([up for _, up in made]))
+        """Return slot 0 of zeros, then one slot per list of adapters with strengths."""
+        slots = [slot_of(sites, rank, adapters) for adapters in ((), *rows)]
+        return Slots(torch.stack([down for down, _ in slots]), torch.stack([up for _, up in slots]))
 
 
 def slot_of(sites: Sites, rank: int, adapters: Sequence[tuple[Adapter, float]]) -> tuple[Tensor, Tensor]:
-    """One slot: down (rank, inputs), up (rank, outputs); several adapters are joined along the rank.
+    """Return one slot: down (rank, inputs), up (rank, outputs); adapters are concatenated along the rank.
 
-    Raises BadCheckpoint where their ranks together are more than the slot's.
+    Raises BadCheckpoint if the sum of their ranks exceeds the slot's rank.
     """
     needed = sum(adapter.rank for adapter, _ in adapters)
     if needed > rank:

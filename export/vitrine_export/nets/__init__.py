@@ -1,4 +1,4 @@
-"""The two UNets of the released try-on model, on stock diffusers modules and with the released key names."""
+"""The two UNets of the released try-on model, built of diffusers modules, with the released key names."""
 
 from vitrine_export.nets.build import (
     build_garment,

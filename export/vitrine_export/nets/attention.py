@@ -1,4 +1,4 @@
-"""The attentions of both UNets: as the released code computes them (`Joint`), and for less (`Cached`).
+"""The attentions of both UNets: as the released code computes them (`Joint`), and faster (`Cached`).
 
 Tokens are (R, N, C). Keys and values of the garment come from TryonNet's own attn1.to_k and attn1.to_v.
 """
@@ -16,7 +16,7 @@ from vitrine_export.nets.unet_steps import Site
 
 
 class ImageAttention(nn.Module):
-    """Keys and values of the image tokens: the `attn2.processor` of the released state dict."""
+    """Projects image tokens to keys and values: the `attn2.processor` of the released state dict."""
 
     def __init__(self, context_width: int, channels: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class ImageAttention(nn.Module):
 
 @dataclass
 class Capturing:
-    """GarmentNet's attentions: stock, and every self-attention's input is kept in `features`."""
+    """GarmentNet's attentions, unchanged; `features` collects the input of every self-attention."""
 
     prompt: Tensor  # (R, 77, context)
     features: list[Tensor] = field(default_factory=list)
@@ -41,14 +41,14 @@ class Capturing:
 
 @dataclass(frozen=True)
 class Joint:
-    """TryonNet's attentions over [person; garment features], every projection computed on the spot.
+    """TryonNet's attentions over [person; garment features]; every step computes every projection.
 
-    `queries="all"` computes the garment half's outputs too and drops them, as the released code does.
+    `queries="all"` also computes the outputs of garment tokens and drops them, as the released code does.
     """
 
     text: Tensor  # (R, 77, context)
     image_tokens: Tensor  # (R, 16, context)
-    features: Sequence[Tensor]  # by site: (R, N, C), zeros where there is no garment
+    features: Sequence[Tensor]  # by site: (R, N, C), zeros in rows without garment
     queries: Literal["all", "person"] = "person"
 
     def self_attention(self, site: Site, tokens: Tensor) -> Tensor:
@@ -67,11 +67,11 @@ class Joint:
 
 @dataclass(frozen=True)
 class Cached:
-    """TryonNet's attentions with every key and value that does not depend on the latents given.
+    """TryonNet's attentions with precomputed keys and values, except those that depend on the latents.
 
-    Rows of one job lie side by side: (R · halves), halves = [uncond, cond] or [cond] alone. Only cond attends
+    The halves of a job are adjacent rows: (R · halves), halves = [uncond, cond] or [cond]. Only cond attends
     to the garment. For uncond the released code has zero features: N keys with logit 0 and value 0, which
-    `mix_beside_zeros` adds in closed form.
+    `mix_with_zeros` adds in closed form.
     """
 
     garment_kv: Sequence[Tensor]  # by level: (R, N, sum of 2·C over the level's sites)
@@ -89,7 +89,7 @@ class Cached:
             return output_of(attention, self._with_garment(projected, garment, site.heads))
         uncond, cond = zip(*(part.unflatten(0, (-1, halves)).unbind(1) for part in projected), strict=True)
         query, keys, values = uncond
-        alone = mix_beside_zeros(query, keys, values, site.heads)
+        alone = mix_with_zeros(query, keys, values, site.heads)
         mixed = [alone, self._with_garment(cond, garment, site.heads)]
         return output_of(attention, torch.stack(mixed, dim=1).flatten(0, 1))
 
@@ -109,30 +109,30 @@ class Cached:
 
 
 def attend(attention: Attention, tokens: Tensor, context: Tensor) -> Tensor:
-    """A whole stock attention: tokens (R, N, C) over context (R, M, D)."""
+    """Run an unchanged attention module: tokens (R, N, C) over context (R, M, D)."""
     query, keys, values = attention.to_q(tokens), attention.to_k(context), attention.to_v(context)
     return output_of(attention, mix(query, keys, values, attention.heads))
 
 
 def output_of(attention: Attention, mixed: Tensor) -> Tensor:
-    """Output projection (and dropout, nought in released configs)."""
+    """Apply the output projection (and dropout, 0 in released configs)."""
     return attention.to_out[1](attention.to_out[0](mixed))
 
 
 def mix(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
-    """softmax(q·kᵀ/√d)·v by heads: query (R, N, C), keys and values (R, M, C) → (R, N, C)."""
+    """Compute softmax(q·kᵀ/√d)·v by heads: query (R, N, C), keys and values (R, M, C) → (R, N, C)."""
     query, keys, values = (by_head(part, heads) for part in (query, keys, values))
     return F.scaled_dot_product_attention(query, keys, values).transpose(1, 2).flatten(2)
 
 
-def mix_beside_zeros(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
-    """`mix` as if M zero tokens followed the M given ones, without computing them.
+def mix_with_zeros(query: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
+    """Compute `mix` as if M zero tokens followed the M keys, without these tokens.
 
-    Bias-free projections make them M keys of logit 0 and value 0: `mix` times sigmoid(lse − ln M). One zero
-    key with logit ln M weighs as much as all M, so fused kernels, which keep lse to themselves, can do it.
+    Projections without bias give M keys of logit 0 and value 0: `mix` times sigmoid(lse − ln M). One zero key
+    with logit ln M has the same weight as all M, which works with fused kernels that do not return lse.
     """
     query, keys, values = (by_head(part, heads) for part in (query, keys, values))
-    ones = torch.ones_like(keys[:1, :1, :, 0])  # (1, 1, M): a tensor, so that M may vary in a graph
+    ones = torch.ones_like(keys[:1, :1, :, 0])  # (1, 1, M): a tensor, so that M can vary in a graph
     bias = torch.cat([torch.zeros_like(ones), ones.sum(-1, keepdim=True).log()], dim=-1).unsqueeze(2)
     keys, values = F.pad(keys, (0, 0, 0, 1)), F.pad(values, (0, 0, 0, 1))
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=bias).transpose(1, 2).flatten(2)

@@ -1,4 +1,4 @@
-"""From config dicts and released state dicts to nets, and back."""
+"""Builds nets from config dicts and released state dicts, and the reverse."""
 
 import inspect
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from vitrine_export.nets.image_projection import ProjectionShape
 from vitrine_export.nets.tryon_unet import TryonNet
 
 PROJECTION = "encoder_hid_proj."
-PROJECTION_KEY = "image_projection"  # our one key in unet/config.json: what the weights do not show
+PROJECTION_KEY = "image_projection"  # our one key in unet/config.json: sizes that the weights lack
 
-# config key → the values that the released code's computation covers
+# config key → the values that the released code supports
 KNOWN: Final[dict[str, tuple[object, ...]]] = {
     "mid_block_type": ("UNetMidBlock2DCrossAttn",),
     "center_input_sample": (False,),
@@ -33,9 +33,9 @@ BLOCKS = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2
 
 
 def build_tryon(config: Mapping[str, object], state: Mapping[str, Tensor] | None = None) -> TryonNet:
-    """TryonNet of a unet/config.json, with the released weights `state` or random ones.
+    """Build TryonNet from a unet/config.json, with the released weights `state` or random ones.
 
-    Raises ValueError for a config beyond the released architecture or a state that does not fit it.
+    Raises ValueError for a config of another architecture or a state that does not fit it.
     """
     unet = _unet({**config, "encoder_hid_dim": None, "encoder_hid_dim_type": None})
     net = TryonNet(unet, _projection(config, state))
@@ -45,9 +45,9 @@ def build_tryon(config: Mapping[str, object], state: Mapping[str, Tensor] | None
 
 
 def build_garment(config: Mapping[str, object], state: Mapping[str, Tensor] | None = None) -> GarmentNet:
-    """GarmentNet of a unet_encoder/config.json, with the released weights `state` or random ones.
+    """Build GarmentNet from a unet_encoder/config.json, with the released weights `state` or random ones.
 
-    It takes no added conditions: the released code trains and runs it without them.
+    It has no added conditions, because the released code trains and runs it without them.
     """
     ignored = {"addition_embed_type": None, "encoder_hid_dim": None, "encoder_hid_dim_type": None}
     net = GarmentNet(_unet({**config, **ignored}))
@@ -57,9 +57,9 @@ def build_garment(config: Mapping[str, object], state: Mapping[str, Tensor] | No
 
 
 def load_released_state_dict(net: TryonNet | GarmentNet, state: Mapping[str, Tensor]) -> None:
-    """Load weights under the released names. Leftovers of a full SDXL UNet in a GarmentNet's are let be.
+    """Load weights with the released names. GarmentNet's leftovers of a full SDXL UNet are ignored.
 
-    Raises ValueError naming the missing, unknown or misshapen keys.
+    Raises ValueError with the missing, unknown or misshapen keys.
     """
     expected = net.unet.state_dict()
     spare = {key for key in state if isinstance(net, GarmentNet) and key.startswith("add_embedding.")}
@@ -77,12 +77,12 @@ def load_released_state_dict(net: TryonNet | GarmentNet, state: Mapping[str, Ten
 
 
 def released_state_dict(net: TryonNet | GarmentNet) -> dict[str, Tensor]:
-    """The weights under the released names, as unet/diffusion_pytorch_model.safetensors holds them."""
+    """Return the weights with the released names, as in unet/diffusion_pytorch_model.safetensors."""
     return {key: tensor.detach().contiguous() for key, tensor in net.unet.state_dict().items()}
 
 
 def released_config(net: TryonNet | GarmentNet) -> dict[str, object]:
-    """The net's config.json in the released layout."""
+    """Return the net's config.json in the released layout."""
     config = {key: value for key, value in net.unet.config.items() if not key.startswith("_")}
     config["_class_name"] = "UNet2DConditionModel"
     if isinstance(net, TryonNet):
@@ -112,5 +112,5 @@ def _refuse_unknown(config: Mapping[str, Any]) -> None:
 def _projection(config: Mapping[str, Any], state: Mapping[str, Tensor] | None) -> ProjectionShape:
     if state is None:
         return ProjectionShape.from_config(config)
-    given = config.get(PROJECTION_KEY) or {}
-    return ProjectionShape.from_state(state, PROJECTION, given.get("dim_head"))
+    projection = config.get(PROJECTION_KEY) or {}
+    return ProjectionShape.from_state(state, PROJECTION, projection.get("dim_head"))

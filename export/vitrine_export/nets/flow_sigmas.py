@@ -1,6 +1,6 @@
-"""The σ tables of flow matching, as far as parity needs them: Euler's method on the velocity dx/dσ.
+"""The σ tables of flow matching that parity needs, for Euler's method on the velocity dx/dσ.
 
-The σ are those of diffusers 0.42's FlowMatchEulerDiscreteScheduler, given the grid of its pipelines.
+The σ equal those of FlowMatchEulerDiscreteScheduler in diffusers 0.42, with the grid of its pipelines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class FlowConfig:
     """The settings that change a σ; the defaults are those of diffusers."""
 
     num_train_timesteps: int = 1000
-    shift: float = 1.0  # the same for every size; used without use_dynamic_shifting
+    shift: float = 1.0  # for every size; used without use_dynamic_shifting
     use_dynamic_shifting: bool = False
     base_shift: float = 0.5  # μ at base_image_seq_len tokens
     max_shift: float = 1.15  # μ at max_image_seq_len tokens
@@ -41,7 +41,7 @@ _ONLY: dict[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """One job's way from noise to a clean state."""
+    """The steps of one job from noise to a clean state."""
 
     timesteps: np.ndarray  # (S,) float32
     sigmas: np.ndarray  # (S + 1,) float32, the last is 0
@@ -50,7 +50,7 @@ class Schedule:
 
 
 def read_flow_config(config: Mapping[str, Any]) -> FlowConfig:
-    """The settings of scheduler_config.json; BadCheckpoint names one that is not computed here."""
+    """Read scheduler_config.json; BadCheckpoint names an unsupported setting."""
     for name, allowed in _ONLY.items():
         if (value := config.get(name)) not in allowed:
             raise BadCheckpoint(f"scheduler: {name} must be {allowed[0]!r}, got {value!r}")
@@ -59,10 +59,10 @@ def read_flow_config(config: Mapping[str, Any]) -> FlowConfig:
 
 
 def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
-    """The schedule of `steps` steps, or of its last part, which `strength` (more than 0, at most 1) sets.
+    """Return the schedule of `steps` steps, or its last part of size `strength` (above 0, at most 1).
 
-    `tokens` of the picture are needed where the shift depends on the size. Raises BadCheckpoint for a value
-    out of its range.
+    `tokens` of the picture are required if the shift depends on the size. Raises BadCheckpoint for a value
+    out of range.
     """
     if not 0 < strength <= 1:
         raise BadCheckpoint(f"strength must be more than 0 and at most 1, got {strength}")
@@ -77,9 +77,9 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
 
 
 def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndarray:
-    """(steps,) float32, falling from 1: the share of noise in the state before each step.
+    """Return σ (steps,) float32, falling from 1: the share of noise in the state before each step.
 
-    Computed in float32 as diffusers does, so that timesteps are the same to the bit.
+    Computed in float32 as in diffusers, so that timesteps are equal to the bit.
     """
     if not 1 <= steps <= config.num_train_timesteps:
         raise BadCheckpoint(f"steps must be 1 to {config.num_train_timesteps}, got {steps}")
@@ -91,7 +91,7 @@ def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndar
 
 
 def shift_of(config: FlowConfig, tokens: int | None) -> float:
-    """μ of a picture of that many tokens: a straight line through the two sizes of the config."""
+    """Return μ for a number of picture tokens: linear through the two sizes of the config."""
     if tokens is None or tokens < 1:
         raise BadCheckpoint(f"use_dynamic_shifting needs the picture's tokens, got {tokens}")
     slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)

@@ -1,4 +1,4 @@
-"""GarmentNet: a UNet that is run on the clean garment latents for its self-attention inputs alone."""
+"""GarmentNet: a UNet over clean garment latents, of which only the self-attention inputs are used."""
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -9,17 +9,17 @@ from vitrine_export.nets.unet_steps import Site, steps_of, tokens_of, transform,
 
 
 class GarmentNet(nn.Module):
-    """Captures norm1(h) of every transformer block: one tensor (R, N, C) a block, in execution order."""
+    """Captures norm1(h) of every transformer block: one tensor (R, N, C) per block, in execution order."""
 
     def __init__(self, unet: UNet2DConditionModel) -> None:
         super().__init__()
         self.unet = unet
         steps = steps_of(unet)
         last = max(index for index, step in enumerate(steps) if step.sites)
-        self.steps = steps[:last]  # before the last attention; nothing after its last norm1 is needed
+        self.steps = steps[:last]  # up to the last attention; what follows its last norm1 is not needed
         self.last = steps[last]
         upsampler = tuple(step for step in steps[last + 1 : last + 2] if step.kind == "up")
-        self.released_steps = steps[: last + 1] + upsampler  # all but the up block without attention
+        self.released_steps = steps[: last + 1] + upsampler  # all except the up block without attention
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -27,13 +27,13 @@ class GarmentNet(nn.Module):
         return tuple(site for step in (*self.steps, self.last) for site in step.sites)
 
     def forward(self, latents: Tensor, timesteps: Tensor, prompt: Tensor) -> list[Tensor]:
-        """Features of clean scaled latents (R, 4, h, w) at timesteps (R,) under prompt (R, 77, context)."""
+        """Compute features of scaled latents (R, 4, h, w) at timesteps (R,) under prompt (R, 77, context)."""
         capturing = Capturing(prompt)
         hidden = traverse(self.steps, *self._start(latents, timesteps), capturing)
         return self._finish(hidden, capturing)
 
     def released(self, latents: Tensor, timesteps: Tensor, prompt: Tensor) -> list[Tensor]:
-        """`forward` at the released code's price: it also runs the upsampler, whose output is not used."""
+        """Run `forward` with the released code's work: also the upsampler, whose output is not used."""
         capturing = Capturing(prompt)
         traverse(self.released_steps, *self._start(latents, timesteps), capturing)
         return capturing.features
@@ -44,7 +44,7 @@ class GarmentNet(nn.Module):
         return unet.conv_in(latents), embedding
 
     def _finish(self, hidden: Tensor, capturing: Capturing) -> list[Tensor]:
-        """The last transformer, up to the input of its last block's self-attention."""
+        """Run the last transformer up to the input of its last block's self-attention."""
         tokens = tokens_of(self.last.module, hidden)
         for site in self.last.sites[:-1]:
             tokens = transform(site, tokens, capturing)
@@ -53,5 +53,5 @@ class GarmentNet(nn.Module):
 
 
 def doubled(features: list[Tensor]) -> list[Tensor]:
-    """Features for guidance as the released code hands them over: [zeros, features] along the rows."""
+    """Return features for guidance as the released code does: [zeros, features] along the rows."""
     return [torch.cat([torch.zeros_like(feature), feature]) for feature in features]

@@ -1,7 +1,7 @@
-"""The graphs of the denoise engine, next to the nets that they wrap: named tensors in, named tensors out.
+"""The graphs of the denoise engine, which wrap the nets with named tensors as inputs and outputs.
 
-R rows, every row its own job: its own timestep, guidance and garment. "halves" is 2 for [uncond, cond] under
-guidance and 1 for cond alone.
+Each of R rows is a job with its own timestep, guidance and garment. "halves" is 2 for [uncond, cond] with
+guidance and 1 for cond only.
 """
 
 import torch
@@ -27,7 +27,7 @@ class GarmentGraph(nn.Module):
 
 
 class ConditioningGraph(nn.Module):
-    """What a job computes once: conv_in's fixed part, the added embedding, text and image keys and values."""
+    """Computes a job's fixed part of conv_in, its added embedding, and its text and image keys and values."""
 
     def __init__(self, tryon: TryonNet) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class ConditioningGraph(nn.Module):
         → base (R, C0, h, w), added (R, halves, E), text_kv (R, halves, 77, T), image_kv (R, halves, 16, T).
         """
         fixed = torch.cat([mask_latent, masked_latents, pose_latents], dim=1)
-        made = self.tryon.conditioning(fixed, prompt_embeds, image_tokens, pooled_prompt_embeds, time_ids)
-        return made.base, made.added, made.text_kv, made.image_kv
+        computed = self.tryon.conditioning(fixed, prompt_embeds, image_tokens, pooled_prompt_embeds, time_ids)
+        return computed.base, computed.added, computed.text_kv, computed.image_kv
 
 
 class UnetGraph(nn.Module):
@@ -77,7 +77,7 @@ class UnetGraph(nn.Module):
 
 
 class UnetCondGraph(nn.Module):
-    """One denoising step without guidance: `UnetGraph` on cond alone, at half the price."""
+    """One denoising step without guidance: `UnetGraph` on cond only, with half the work."""
 
     def __init__(self, tryon: TryonNet) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """The resampler that turns an image encoder's hidden states into image tokens (IP-Adapter-Plus).
 
-Module names follow the released state dict (`encoder_hid_proj.layers.{i}.0.to_kv` …): it loads as it is.
+Module names follow the released state dict (`encoder_hid_proj.layers.{i}.0.to_kv` …), which loads unchanged.
 """
 
 from collections.abc import Mapping
@@ -30,29 +30,29 @@ class ProjectionShape:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """From unet/config.json: its key `image_projection`, and the released sizes where that is silent."""
-        given = dict(config.get("image_projection") or {})
-        embedding_dim = int(given.get("embedding_dim") or config["encoder_hid_dim"])
-        dim = int(given.get("dim", embedding_dim))
+        """Read `image_projection` of unet/config.json, with the released sizes for what it omits."""
+        sizes = dict(config.get("image_projection") or {})
+        embedding_dim = int(sizes.get("embedding_dim") or config["encoder_hid_dim"])
+        dim = int(sizes.get("dim", embedding_dim))
         head_width = int(
-            given.get("dim_head", RELEASED_HEAD_WIDTH if dim % RELEASED_HEAD_WIDTH == 0 else dim)
+            sizes.get("dim_head", RELEASED_HEAD_WIDTH if dim % RELEASED_HEAD_WIDTH == 0 else dim)
         )
         return cls(
             dim=dim,
-            depth=int(given.get("depth", RELEASED_DEPTH)),
+            depth=int(sizes.get("depth", RELEASED_DEPTH)),
             head_width=head_width,
-            heads=int(given.get("heads", dim // head_width)),
-            queries=int(given.get("num_queries", RELEASED_QUERIES)),
+            heads=int(sizes.get("heads", dim // head_width)),
+            queries=int(sizes.get("num_queries", RELEASED_QUERIES)),
             embedding_dim=embedding_dim,
-            output_dim=int(given.get("output_dim") or config["cross_attention_dim"]),
-            widening=int(given.get("ff_mult", 4)),
+            output_dim=int(sizes.get("output_dim") or config["cross_attention_dim"]),
+            widening=int(sizes.get("ff_mult", 4)),
         )
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], prefix: str, head_width: int | None = None) -> Self:
-        """From the weights under `prefix`. They do not hold the head width: 64 unless given.
+        """Read the sizes from the weights with `prefix`. The head width, which they lack, defaults to 64.
 
-        Raises ValueError where the inner width is not a multiple of the head width.
+        Raises ValueError if the inner width is not a multiple of the head width.
         """
         inner, dim = state[f"{prefix}layers.0.0.to_q.weight"].shape
         head_width = head_width or RELEASED_HEAD_WIDTH
@@ -74,7 +74,7 @@ class ProjectionShape:
         )
 
     def to_config(self) -> dict[str, int]:
-        """The value of unet/config.json's `image_projection`."""
+        """Return the value of `image_projection` in unet/config.json."""
         return {
             "dim": self.dim,
             "depth": self.depth,
@@ -108,7 +108,7 @@ class PerceiverAttention(nn.Module):
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in (self.to_q(latents), keys, values)
         )
-        scale = query.shape[-1] ** -0.25  # on both sides: halves the range in fp16
+        scale = query.shape[-1] ** -0.25  # on query and keys, which halves the range in fp16
         weight = ((query * scale) @ (keys * scale).transpose(-1, -2)).float().softmax(dim=-1)
         return self.to_out((weight.to(values.dtype) @ values).transpose(1, 2).flatten(2))
 

@@ -1,7 +1,7 @@
-"""The released try-on pipeline in torch: from pictures and embeddings to the repainted picture.
+"""The released try-on pipeline in torch, from pictures and embeddings to the repainted picture.
 
-The order in which random numbers are drawn, rows are stacked and channels are joined is the released code's.
-Serving does not use it: it is what the engine's graphs and schedulers are checked against.
+Random numbers, rows and channels have the order of the released code. Serving does not use this pipeline: it
+is the reference of the engine's graphs and schedulers.
 """
 
 import inspect
@@ -36,16 +36,16 @@ class Nets:
 
     @property
     def factor(self) -> int:
-        """Pixels a latent, on each side."""
+        """Pixels per latent pixel, on each side."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What B rows are made of; a picture or embedding of one row serves them all."""
+    """The inputs of B rows; a picture or embedding with one row applies to all."""
 
     image: PipelineImageInput  # the person: PIL, or floats in [0, 1] or [-1, 1]
-    mask: PipelineImageInput  # 1 or white where to repaint
+    mask: PipelineImageInput  # 1 or white: repainted
     pose: Tensor  # (B, 3, H, W) in [-1, 1]
     garment: Tensor  # (B, 3, H, W) in [-1, 1]
     clip_pixels: Tensor  # (B, 3, S, S), the garment as the image encoder sees it
@@ -63,7 +63,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Choices:
-    """How a run goes. Guidance of 1 or less is none."""
+    """The options of a run. Guidance of 1 or less is off."""
 
     steps: int = 30
     guidance: float = 2.0
@@ -82,8 +82,8 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A run's result and what led to it: image (B, H, W, 3) float32 in [0, 1]."""
+class PipelineResult:
+    """A run's image (B, H, W, 3) float32 in [0, 1], and its intermediate results."""
 
     image: np.ndarray
     job: Job
@@ -98,10 +98,10 @@ def run(
     choices: Choices,
     generator: Generator | None = None,
     noise: Tensor | None = None,
-) -> Outcome:
-    """Repaint `inputs.image`. `generator` draws all noise but the pose posterior's: the global one does.
+) -> PipelineResult:
+    """Repaint `inputs.image`. `generator` draws all noise except the pose posterior's, which is global.
 
-    noise: (B, 4, h, w) of variance 1 to start from; None: the generator draws it.
+    `noise` (B, 4, h, w) of variance 1 is the start; the generator draws it if it is None.
     """
     height, width = inputs.size
     scheduler.set_timesteps(choices.steps)
@@ -115,7 +115,7 @@ def run(
     )
     decoded = nets.vae.decode(latents / nets.vae.config.scaling_factor, return_dict=False)[0]
     image = VaeImageProcessor(vae_scale_factor=nets.factor).postprocess(decoded, output_type="np")
-    return Outcome(image, job, steps)
+    return PipelineResult(image, job, steps)
 
 
 def denoise(
@@ -126,7 +126,7 @@ def denoise(
     guidance: float,
     generator: Generator | None,
 ) -> tuple[Tensor, list[StepRecord]]:
-    """Every step from pure noise (B, 4, h, w) to the final latents."""
+    """Run every step from noise (B, 4, h, w); return the final latents and the steps."""
     records: list[StepRecord] = []
     for timestep in scheduler.timesteps:
         scaled = scheduler.scale_model_input(latents, timestep)
@@ -139,7 +139,7 @@ def denoise(
 
 
 def guided(prediction: Tensor, halves: int, guidance: float) -> Tensor:
-    """u + g·(c − u) of [uncond, cond] stacked along the rows; cond alone is itself."""
+    """Return u + g·(c − u) of [uncond, cond] stacked along the rows; cond only is returned unchanged."""
     if halves == 1:
         return prediction
     uncond, cond = prediction.chunk(2)
@@ -147,7 +147,7 @@ def guided(prediction: Tensor, halves: int, guidance: float) -> Tensor:
 
 
 def prepare(nets: Nets, inputs: Inputs, choices: Choices, generator: Generator | None) -> Job:
-    """What the steps share. Draws the posteriors of masked image, pose and garment, in that order."""
+    """Compute what the steps share; draws the posteriors of masked image, pose and garment in this order."""
     height, width = inputs.size
     rows, normalised = len(inputs.prompt), _is_normalised(inputs.image)
     processor = VaeImageProcessor(vae_scale_factor=nets.factor, do_normalize=not normalised)
@@ -188,7 +188,7 @@ def image_tokens(nets: Nets, clip_pixels: Tensor, guides: bool) -> Tensor:
 
 
 def repeated(tensor: Tensor, rows: int, dim: int = 0) -> Tensor:
-    """The tensor with its rows along `dim` repeated to `rows`; ValueError where they do not fill them."""
+    """Repeat the tensor along `dim` to `rows` rows; ValueError if `rows` is no multiple of its rows."""
     if rows % tensor.shape[dim]:
         raise ValueError(f"{tensor.shape[dim]} rows do not fill a batch of {rows}")
     return torch.cat([tensor] * (rows // tensor.shape[dim]), dim=dim)
@@ -199,7 +199,7 @@ def _halves(uncond: Tensor, cond: Tensor, guides: bool) -> Tensor:
 
 
 def _is_normalised(image: PipelineImageInput) -> bool:
-    """Whether an image is in [-1, 1] already, by the released code's rule: it holds a negative value."""
+    """Whether an image is in [-1, 1], by the released code's rule: it has a negative value."""
     return isinstance(image, Tensor | np.ndarray) and bool((image < 0).any())
 
 
@@ -210,7 +210,7 @@ def _mask_processor(nets: Nets) -> VaeImageProcessor:
 
 
 def _step_options(scheduler: SchedulerMixin, generator: Generator | None) -> dict[str, object]:
-    """Deterministic DDIM, and the run's own generator for schedulers that draw noise."""
+    """Return eta 0 for DDIM, and the run's generator for schedulers that draw noise."""
     known = inspect.signature(scheduler.step).parameters
     options = {"eta": 0.0, "generator": generator}
     return {name: value for name, value in options.items() if name in known}

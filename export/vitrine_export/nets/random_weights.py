@@ -1,4 +1,4 @@
-"""Random weights that keep the sizes of activations, for trials of nets whose weights are not at hand."""
+"""Random weights that keep the scale of activations, for trials of nets without their weights."""
 
 from typing import TypeVar
 
@@ -9,9 +9,9 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def filled(net: Net, seed: int, device: torch.device | str = "cpu") -> Net:
-    """Give a net on the meta device values on `device`: 1/√fan_in deviation, biases 0, norms 1; in place.
+    """Fill a net of the meta device in place on `device`: deviation 1/√fan_in, biases 0, norms 1.
 
-    The same seed gives the same values on the same kind of device. Nothing passes through the host.
+    A seed always gives the same values on the same kind of device. No values pass through the host.
     """
     draw = torch.Generator(device).manual_seed(seed)
     net = net.to_empty(device=device).requires_grad_(False).eval()

@@ -1,7 +1,7 @@
-"""The configs of the released try-on model at its real size, as far as a computation depends on them.
+"""The configs of the released try-on model at its real size: the settings that change a computation.
 
 Source: unet/config.json, unet_encoder/config.json and scheduler/scheduler_config.json of the Hugging Face
-repository yisol/IDM-VTON. Everything they leave out is diffusers' default.
+repository yisol/IDM-VTON. Omitted settings have the defaults of diffusers.
 """
 
 from typing import Any, Final
@@ -47,6 +47,3 @@ SCHEDULER: Final[dict[str, Any]] = {
     "steps_offset": 1,
     "rescale_betas_zero_snr": True,
 }
-
-PROMPT_TOKENS: Final = 77
-LATENT_FACTOR: Final = 8  # pixels a latent

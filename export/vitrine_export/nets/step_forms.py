@@ -1,4 +1,4 @@
-"""The two ways to compute a job's predictions: step by step as released, and with everything fixed kept."""
+"""The two ways to compute a job's predictions: as released, and with precomputed conditioning."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 
 
 Features = Callable[[Tensor, Tensor, Tensor], list[Tensor]]
-"""GarmentNet's: latents (B, 4, h, w), timesteps (B,), prompt (B, 77, C) → features by block."""
+"""Features of GarmentNet: latents (B, 4, h, w), timesteps (B,), prompt (B, 77, C) → features by block."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the steps of B rows share; halves are [uncond, cond] under guidance, cond alone without."""
+    """What the steps of B rows share; halves are [uncond, cond] with guidance, [cond] without."""
 
     fixed: Tensor  # (B, 9, h, w): mask, masked latents, pose latents
     garment: Tensor  # (B, 4, h, w)
@@ -34,18 +34,18 @@ class Job:
 
     @property
     def halves(self) -> int:
-        """2 under guidance, 1 without."""
+        """2 with guidance, 1 without."""
         return len(self.text)
 
     def sample(self, latents: Tensor) -> Tensor:
-        """The UNet's input (halves · B, 13, h, w) for latents (B, 4, h, w)."""
+        """Return the UNet's input (halves · B, 13, h, w) for latents (B, 4, h, w)."""
         return torch.cat([torch.cat([latents, self.fixed], dim=1)] * self.halves)
 
 
 def plain(tryon: TryonNet, garment: Features, job: Job, queries: Queries = "all") -> Predict:
-    """The released computation: every step computes everything, for the garment's tokens too.
+    """Return the released computation: every step computes everything, including the garment's tokens.
 
-    `garment` is a GarmentNet or a method of it; with queries of "person" the garment's are left out.
+    `garment` is a GarmentNet or a method of it; queries="person" omits the queries of garment tokens.
     """
     text, tokens, pooled = (part.flatten(0, 1) for part in (job.text, job.image_tokens, job.pooled))
     time_ids = job.time_ids.repeat(job.halves, 1)
@@ -60,7 +60,7 @@ def plain(tryon: TryonNet, garment: Features, job: Job, queries: Queries = "all"
 
 
 def fast(tryon: TryonNet, garment: GarmentNet, job: Job) -> Predict:
-    """The same predictions from a job's conditioning, computed here, and the garment's keys and values."""
+    """Return the same predictions from a job's conditioning, computed here, and garment keys and values."""
     text, tokens, pooled = (part.transpose(0, 1) for part in (job.text, job.image_tokens, job.pooled))
     conditioning = tryon.conditioning(job.fixed, text, tokens, pooled, job.time_ids)
 

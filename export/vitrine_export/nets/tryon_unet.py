@@ -16,7 +16,7 @@ from vitrine_export.nets.unet_steps import Site, steps_of, traverse
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What a job computes once. Halves are [uncond, cond], or [cond] alone where there is no guidance."""
+    """What a job computes once. Halves are [uncond, cond], or [cond] without guidance."""
 
     base: Tensor  # (R, C0, h, w): conv_in of mask, masked latents and pose latents, with its bias
     added: Tensor  # (R, halves, E): add_embedding's output
@@ -45,7 +45,7 @@ class TryonNet(nn.Module):
 
     @property
     def levels(self) -> int:
-        """How many distinct token counts the attentions have."""
+        """The number of distinct token counts of the attentions."""
         return 1 + max(site.level for site in self.sites)
 
     def image_tokens(self, hidden_states: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class TryonNet(nn.Module):
         features: list[Tensor],
         queries: Literal["all", "person"] = "person",
     ) -> Tensor:
-        """Prediction (R, 4, h, w) for sample (R, 13, h, w), each row at its own of timesteps (R,).
+        """Predict (R, 4, h, w) for sample (R, 13, h, w); timesteps (R,) give each row its own.
 
         text (R, 77, context), image_tokens (R, 16, context), pooled (R, P), time_ids (R, 6); features as
         GarmentNet gives them: zeros in a row without garment. `queries="all"` is the released computation.
@@ -75,7 +75,7 @@ class TryonNet(nn.Module):
     def conditioning(
         self, fixed: Tensor, text: Tensor, image_tokens: Tensor, pooled: Tensor, time_ids: Tensor
     ) -> Conditioning:
-        """Everything of a job that no step changes.
+        """Compute everything of a job that no step changes.
 
         fixed (R, 9, h, w) = mask, masked latents, pose latents; text (R, halves, 77, context), image_tokens
         (R, halves, 16, context), pooled (R, halves, P), time_ids (R, 6), the same in both halves.
@@ -91,7 +91,7 @@ class TryonNet(nn.Module):
         )
 
     def garment_kv(self, features: list[Tensor]) -> list[Tensor]:
-        """Garment features as keys and values, by level: (R, N, S), [K, V] of each block in order."""
+        """Return garment features as keys and values, by level: (R, N, S), [K, V] of each block in order."""
         levels: list[list[Tensor]] = [[] for _ in range(self.levels)]
         for site, feature in zip(self.sites, features, strict=True):
             levels[site.level] += [site.block.attn1.to_k(feature), site.block.attn1.to_v(feature)]
@@ -100,7 +100,7 @@ class TryonNet(nn.Module):
     def predict(
         self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, garment_kv: Sequence[Tensor]
     ) -> Tensor:
-        """What `forward` gives, for less: (R, halves, 4, h, w) for latents (R, 4, h, w) at timesteps (R,)."""
+        """Predict as `forward`, faster: (R, halves, 4, h, w) for latents (R, 4, h, w) at timesteps (R,)."""
         conv, halves = self.unet.conv_in, conditioning.added.shape[1]
         hidden = conditioning.base + F.conv2d(
             latents, conv.weight[:, : latents.shape[1]], padding=conv.padding
@@ -114,7 +114,7 @@ class TryonNet(nn.Module):
         return self._finish(traverse(self.steps, hidden, embedding, attending)).unflatten(0, (-1, halves))
 
     def added_embedding(self, pooled: Tensor, time_ids: Tensor) -> Tensor:
-        """What pooled text (R, P) and time_ids (R, 6) add to the time embedding: (R, E)."""
+        """Return what pooled text (R, P) and time_ids (R, 6) add to the time embedding: (R, E)."""
         times = self.unet.add_time_proj(time_ids.flatten()).unflatten(0, time_ids.shape).flatten(1)
         return self.unet.add_embedding(torch.cat([pooled, times.to(pooled.dtype)], dim=-1))
 
@@ -137,6 +137,6 @@ class TryonNet(nn.Module):
 
 
 def _slices(channels: list[int]) -> list[slice]:
-    """The slice of each block's [K, V] in the packed last axis."""
+    """Return the slice of each block's [K, V] in the packed last axis."""
     ends = [2 * sum(channels[: index + 1]) for index in range(len(channels))]
     return [slice(end - 2 * width, end) for end, width in zip(ends, channels, strict=True)]

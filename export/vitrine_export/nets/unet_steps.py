@@ -1,4 +1,4 @@
-"""A UNet as a flat list of steps: a forward pass is one loop that can start, stop and be read anywhere.
+"""A UNet as a flat list of steps, so that a forward pass is one loop that can start and stop anywhere.
 
 The steps call the modules of a stock diffusers `UNet2DConditionModel`; only the attention inside its
 transformer blocks is ours (`attention.py`).
@@ -20,7 +20,7 @@ Kind = Literal["resnet", "attention", "down", "up"]
 
 @dataclass(frozen=True)
 class Site:
-    """One transformer block: the `index`-th to run, on the token count of `level` (0 is the finest)."""
+    """A transformer block: `index` is its place in execution order, `level` its size (0: the finest)."""
 
     index: int
     level: int
@@ -28,7 +28,7 @@ class Site:
 
     @property
     def channels(self) -> int:
-        """Width of the keys (and of the values) of this block's attentions."""
+        """Width of the keys and of the values of this block's attentions."""
         return self.block.attn1.to_k.out_features
 
     @property
@@ -49,19 +49,19 @@ class Step:
 
 
 class Attending(Protocol):
-    """The two attentions of a transformer block: normalised tokens (R, N, C) in, tokens out."""
+    """The two attentions of a transformer block: normalised tokens (R, N, C) → tokens."""
 
     def self_attention(self, site: Site, tokens: Tensor) -> Tensor: ...
     def cross_attention(self, site: Site, tokens: Tensor) -> Tensor: ...
 
 
 def steps_of(unet: UNet2DConditionModel) -> tuple[Step, ...]:
-    """Every step between conv_in and conv_norm_out, in execution order."""
+    """Return every step between conv_in and conv_norm_out, in execution order."""
     return _Planner().plan(unet)
 
 
 class _Planner:
-    """Numbers the sites while it lists the steps."""
+    """Lists the steps and numbers the sites."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -103,7 +103,7 @@ class _Planner:
             self._add("resnet", resnet)
 
     def _numbered(self) -> tuple[Step, ...]:
-        """The steps with depths replaced by levels: only depths that hold attention count."""
+        """Return the steps with depths replaced by levels: only depths with attention count."""
         level_of = {depth: level for level, depth in enumerate(sorted(set(self.depths)))}
         return tuple(
             Step(
@@ -137,7 +137,7 @@ def traverse(steps: Sequence[Step], hidden: Tensor, embedding: Tensor, attending
 
 
 def _up(module: nn.Module, hidden: Tensor, skip: Tensor) -> Tensor:
-    """Double the size, or meet the skip's where an odd size was halved on the way down."""
+    """Upsample to twice the size, or to the size of the skip after an odd size was halved."""
     height, width = skip.shape[-2:]
     doubles = height == 2 * hidden.shape[-2] and width == 2 * hidden.shape[-1]
     size = {"scale_factor": 2.0} if doubles else {"size": (height, width)}
@@ -152,7 +152,7 @@ def _attention(step: Step, hidden: Tensor, attending: Attending) -> Tensor:
 
 
 def transform(site: Site, tokens: Tensor, attending: Attending) -> Tensor:
-    """One transformer block on tokens (R, N, C)."""
+    """Run one transformer block on tokens (R, N, C)."""
     block = site.block
     tokens = tokens + attending.self_attention(site, block.norm1(tokens))
     tokens = tokens + attending.cross_attention(site, block.norm2(tokens))
@@ -160,7 +160,7 @@ def transform(site: Site, tokens: Tensor, attending: Attending) -> Tensor:
 
 
 def tokens_of(transformer: Transformer2DModel, hidden: Tensor) -> Tensor:
-    """The tokens (R, h·w, C) that the transformer's first block sees for a picture (R, C, h, w)."""
+    """Return the tokens (R, h·w, C) of the transformer's first block for a picture (R, C, h, w)."""
     hidden = transformer.norm(hidden)
     if transformer.use_linear_projection:
         return transformer.proj_in(hidden.flatten(2).transpose(1, 2))
@@ -168,7 +168,7 @@ def tokens_of(transformer: Transformer2DModel, hidden: Tensor) -> Tensor:
 
 
 def picture_of(transformer: Transformer2DModel, tokens: Tensor, residual: Tensor) -> Tensor:
-    """The transformer's output (R, C, h, w): its last tokens (R, h·w, C) projected, plus its input."""
+    """Return the transformer's output (R, C, h, w): its last tokens (R, h·w, C) projected, plus its input."""
     if transformer.use_linear_projection:
         return transformer.proj_out(tokens).transpose(1, 2).reshape(residual.shape) + residual
     return transformer.proj_out(tokens.transpose(1, 2).unflatten(2, residual.shape[-2:])) + residual

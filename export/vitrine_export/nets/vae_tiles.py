@@ -1,8 +1,8 @@
-"""Large pictures through the VAE in overlapping tiles, so that memory is bounded by the tile.
+"""Runs the VAE on overlapping tiles of large pictures, so that the tile limits the memory.
 
-Neighbouring tiles are blended with straight ramps over their overlap. At most `tile` latents a side, a
-picture is one tile, and nothing changes; past that, the result is close to the whole's and not equal to it,
-since the VAE's norms and attention see one tile only.
+Neighbouring tiles are blended with linear ramps over their overlap. A picture of at most `tile` latents per
+side is one tile, and nothing changes. For larger ones the result differs slightly from the whole picture's,
+because the VAE's norms and attention see one tile only.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-FACTOR = 8  # pixels of a latent, a side
-TILE = 128  # latents a side: 1024 pixels
+FACTOR = 8  # pixels per latent pixel, per side
+TILE = 128  # latent pixels per side, 1024 pixels; larger pictures are split
 OVERLAP = 32  # latents that neighbouring tiles share at least
 
 Call = Callable[[Tensor], Tensor]
@@ -30,7 +30,7 @@ def encode(encoder: Call, pixels: Tensor, tile: int = TILE, overlap: int = OVERL
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where the tiles of a side begin: evenly spread, each pair sharing `overlap` or more.
+    """Return the starts of the tiles along a side: evenly spread, overlapping by `overlap` or more.
 
     Raises ValueError unless 0 < overlap < tile.
     """
@@ -42,31 +42,31 @@ def starts(length: int, tile: int, overlap: int) -> list[int]:
     return [round(index * (length - tile) / (count - 1)) for index in range(count)]
 
 
-def _blended(call: Call, given: Tensor, tile: int, overlap: int, out: int, into: int) -> Tensor:
-    """`out` and `into`: how many places of the output and of the input a latent is, a side."""
-    height, width = (side // into for side in given.shape[-2:])
+def _blended(call: Call, whole_input: Tensor, tile: int, overlap: int, out: int, into: int) -> Tensor:
+    """`out` and `into` are the numbers of output and input pixels per latent pixel, per side."""
+    height, width = (side // into for side in whole_input.shape[-2:])
     if height <= tile and width <= tile:
-        return call(given)
+        return call(whole_input)
     rows, columns = starts(height, tile, overlap), starts(width, tile, overlap)
     total: Tensor | None = None
     weights = torch.zeros(height * out, width * out)
     for top in rows:
         for left in columns:
             tall, wide = min(tile, height), min(tile, width)
-            part = given[..., top * into : (top + tall) * into, left * into : (left + wide) * into]
-            made = call(part)
+            part = whole_input[..., top * into : (top + tall) * into, left * into : (left + wide) * into]
+            tile_output = call(part)
             ramp = _ramp(top, tall, height, overlap, out)[:, None] * _ramp(left, wide, width, overlap, out)
             if total is None:
-                total = made.new_zeros(*made.shape[:2], height * out, width * out)
+                total = tile_output.new_zeros(*tile_output.shape[:2], height * out, width * out)
             place = slice(top * out, (top + tall) * out), slice(left * out, (left + wide) * out)
-            total[..., place[0], place[1]] += made * ramp
+            total[..., place[0], place[1]] += tile_output * ramp
             weights[place] += ramp
     assert total is not None
     return total / weights
 
 
 def _ramp(start: int, length: int, whole: int, overlap: int, out: int) -> Tensor:
-    """A tile's weight along one side: rising over the overlap where it has a neighbour before, and so on."""
+    """Return a tile's weight along one side: a ramp over the overlap at each end with a neighbour."""
     ramp = torch.ones(length * out)
     rise = (torch.arange(overlap * out) + 0.5) / (overlap * out)
     if start > 0:

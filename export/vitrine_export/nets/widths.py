@@ -1,24 +1,13 @@
-"""The sizes of a pair of nets that no request changes."""
+"""Reads the widths of a pair of nets."""
 
-from dataclasses import dataclass
-
+from vitrine_export.job_inputs import Widths
 from vitrine_export.nets.tryon_unet import TryonNet
 
 TIME_IDS = 6
 
 
-@dataclass(frozen=True)
-class Widths:
-    """What the inputs of a pair's graphs are made with."""
-
-    latents: int
-    context: int
-    pooled: int
-    image_tokens: int
-
-
 def widths(tryon: TryonNet) -> Widths:
-    """Those of `tryon` and the GarmentNet that goes with it."""
+    """The widths of `tryon`, which its GarmentNet shares."""
     config = tryon.unet.config
     time_width = TIME_IDS * config.addition_time_embed_dim
     return Widths(

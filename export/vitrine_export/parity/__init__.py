@@ -1,4 +1,4 @@
-"""`vitrine-export parity`: our computation against arrays of the released code, number against number."""
+"""`vitrine-export parity`: compares our computation with arrays of the released code."""
 
 from vitrine_export.parity.command import add_arguments, run
 

@@ -36,29 +36,29 @@ GATES: Final[dict[Kind, float]] = {
     "latents": 3e-3,
     "image": 2e-4,  # of pixels in [0, 1]
     "exact": 0.0,
-    "pixels": 16.0,  # of a mask: "a few", where OpenCV or Pillow is another version
+    "pixels": 16.0,  # pixels of a mask that may differ with other versions of OpenCV or Pillow
     "velocity": 2e-4,  # of a pixel-space network, about 3 at most
     "activation": 2e-4,  # as a share of the array's largest value
     "states": 4e-4,
-    "bytes": 0.005,  # the share of a picture's bytes that are 1 off; none may be further off
+    "bytes": 0.005,  # the share of a picture's bytes that differ by 1; none may differ by more
     "times": 1e-6,
     "sinusoids": 1.5e-4,  # the product 1000 t f is float32 in the released code
     "tensor": 1e-6,
     "shares": 1e-5,  # joints as shares of width and height
     "points": 1e-3,  # in px
-    "resized": 1.0,  # bytes, where OpenCV or Pillow is another version
+    "resized": 1.0,  # byte values, with other versions of OpenCV or Pillow
     "shown": float("inf"),
     "embeds": 1e-4,
     "tables": 1e-6,  # sigmas and timesteps
     "ad latents": 2e-3,
     "ad pixels": 2e-3,  # of pixels in about [-1, 1]
 }
-"""The largest difference that is still right: those of the reference arrays' own notes."""
+"""The largest allowed differences, from the notes of the reference arrays."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """The largest difference of one quantity of one case; `form` is how ours was computed."""
+    """The largest difference of one quantity of one case; `form` names our way to compute it."""
 
     case: str
     form: str
@@ -68,25 +68,25 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether the difference is within its gate; not a number is not."""
+        """Whether the difference is within its gate; NaN is not."""
         return self.difference <= GATES[self.kind]
 
 
 def compared(case: str, form: str, quantity: str, kind: Kind, ours: ArrayLike, theirs: ArrayLike) -> Check:
-    """The largest absolute difference; infinite where the shapes differ."""
+    """Return the largest absolute difference; infinite if the shapes differ."""
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     difference = float(np.abs(ours - theirs).max(initial=0)) if ours.shape == theirs.shape else float("inf")
     return Check(case, form, quantity, kind, difference)
 
 
 def counted(case: str, quantity: str, ours: np.ndarray, theirs: np.ndarray) -> Check:
-    """The number of pixels that differ; infinite where the shapes differ."""
+    """Return the number of different pixels; infinite if the shapes differ."""
     difference = float((ours != theirs).sum()) if ours.shape == theirs.shape else float("inf")
     return Check(case, "numpy", quantity, "pixels", difference)
 
 
 def worst_of(checks: Iterable[Check]) -> list[Check]:
-    """One check for each (case, form, quantity): the worst."""
+    """Return the worst check of each (case, form, quantity)."""
     worst: dict[tuple[str, str, str], Check] = {}
     for check in checks:
         key = check.case, check.form, check.quantity
@@ -96,7 +96,7 @@ def worst_of(checks: Iterable[Check]) -> list[Check]:
 
 
 def as_text(checks: Sequence[Check]) -> str:
-    """A table, a line a check."""
+    """Format the checks as a table with a line per check."""
     names = ("case", "form", "quantity")
     case, form, quantity = (max(len(getattr(check, name)) for check in checks) for name in names)
     return "\n".join(
@@ -108,7 +108,7 @@ def as_text(checks: Sequence[Check]) -> str:
 
 
 def as_json(checks: Sequence[Check]) -> str:
-    """One object: `ok`, and `checks` with their gates."""
+    """Format the checks as one JSON object: `ok`, and `checks` with their gates."""
     rows = [
         {**asdict(check), "gate": None if check.kind == "shown" else GATES[check.kind], "ok": check.ok}
         for check in checks

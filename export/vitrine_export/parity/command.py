@@ -1,4 +1,4 @@
-"""The command: every case of a folder, its largest differences, and whether they are within the gates."""
+"""The command: prints the largest differences of every case of a folder, and whether they pass."""
 
 import argparse
 import sys
@@ -17,13 +17,13 @@ from vitrine_export.parity.steps import check_steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options."""
     parser.add_argument("folder", type=Path, help="reference arrays: meta.json, weights and .npz cases")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every check; the exit status is 1 where one is past its gate, 2 where nothing can be checked."""
+    """Print every check; return 1 if one exceeds its gate, 2 if nothing can be checked."""
     try:
         checks = worst_of(check_any(args.folder))
     except BadCheckpoint as error:
@@ -39,12 +39,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_any(path: Path) -> Iterator[Check]:
-    """The checks of a folder of either family of arrays."""
+    """Yield the checks of a folder of any family."""
     yield from check_ads(path) if is_ad_folder(path) else check_folder(Folder(path))
 
 
 def check_folder(folder: Folder) -> Iterator[Check]:
-    """The checks of every kind of case, by the family that meta.json describes."""
+    """Yield the checks of every kind of case of the family in meta.json."""
     if fashn.recognised(folder):
         opened = fashn.FashnFolder(folder)
         for check in fashn.KINDS:

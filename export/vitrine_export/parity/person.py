@@ -1,4 +1,4 @@
-"""Masks and human parsing: the released preprocessing's arrays against ours."""
+"""Compares masks and human parsing with the arrays of the released preprocessing."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from vitrine_orchestrator.person.mask import ARM_WIDTH, Rule, inpainting_mask
 from vitrine_export.parity.check import Check, compared, counted
 from vitrine_export.parity.folder import Arrays, Folder, arrays
 
-KEYPOINTS_SIZE = (384, 512)  # the stored keypoints are pixels of width × height
+KEYPOINTS_SIZE = (384, 512)  # (width, height) that the stored keypoints refer to
 SIZES = {"mask": (384, 512), "mask1024": (768, 1024)}
 
 
 def check_masks(folder: Folder) -> Iterator[Check]:
-    """Every mask of masks.npz: `PERSON_RULE_CATEGORY_mask` from `PERSON_parse` and `PERSON_kp`."""
+    """Check every mask of masks.npz: `PERSON_RULE_CATEGORY_mask` from `PERSON_parse` and `PERSON_kp`."""
     if not (file := folder.file("masks.npz")):
         return
     stored = arrays(file)
@@ -41,7 +41,7 @@ def _check_mask(
 
 
 def check_parsing(folder: Folder) -> Iterator[Check]:
-    """Network inputs and the merged label map of every picture of schp.npz."""
+    """Check network inputs and the merged label map of every picture of schp.npz."""
     if not (file := folder.file("schp.npz")):
         return
     stored = arrays(file)

@@ -1,4 +1,4 @@
-"""Whole runs: the released pipeline's inputs through ours, step against step."""
+"""Compares whole runs with the released pipeline, step by step, from its inputs."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,13 @@ from PIL import Image
 from torch import Tensor
 
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.nets.pipeline import Choices, Inputs, Nets, Outcome, run
+from vitrine_export.nets.pipeline import Choices, Inputs, Nets, PipelineResult, run
 from vitrine_export.nets.step_forms import FORMS, Form, Job
 from vitrine_export.parity.check import Check, Kind, compared
 from vitrine_export.parity.folder import Arrays, Config, Folder, tensor
 
 Quantities = dict[str, tuple[str, Kind, ArrayLike]]
-"""By the name of the stored array: what it is, its gate, and our array."""
+"""By the name of the stored array: the quantity, its kind and our array."""
 
 SCHEDULERS = {"ddim": DDIMScheduler, "euler": EulerDiscreteScheduler, "ddpm": DDPMScheduler}
 IMAGES = ("image", "init_image", "human", "human_img", "person")
@@ -25,7 +25,7 @@ MASKS = ("mask", "mask_image", "mask_img")
 
 
 def check_pipes(folder: Folder) -> Iterator[Check]:
-    """Every quantity of every `NAME_pipe_*.npz`."""
+    """Check every quantity of every `NAME_pipe_*.npz`."""
     for name, case, arrays in folder.cases("pipe"):
         nets, described = folder.nets(name), folder.described(case)
         inputs = _inputs(folder, case, arrays)
@@ -39,15 +39,15 @@ def check_pipes(folder: Folder) -> Iterator[Check]:
 
 def _run(
     nets: Nets, scheduler: SchedulerMixin, inputs: Inputs, described: Config, form: Form, arrays: Arrays
-) -> Outcome:
-    """One run in our hands, from the case's seeds."""
+) -> PipelineResult:
+    """Run a case with our code, from its seeds."""
     choices = Choices(
         steps=int(described.get("steps", len(arrays["timesteps"]))),
         guidance=float(described.get("guidance", len(arrays["step0_noise_pred"]) // len(inputs.prompt))),
         form=form,
         posterior="mode" if described.get("deterministic") else "sample",
     )
-    torch.manual_seed(int(described.get("global_seed", 0)))  # the pose posterior's
+    torch.manual_seed(int(described.get("global_seed", 0)))  # the pose posterior draws from it
     generator = torch.Generator().manual_seed(int(described.get("seed", 0)))
     return run(
         nets, scheduler, inputs, choices, generator, given_noise(scheduler, choices, described, arrays)
@@ -57,9 +57,9 @@ def _run(
 def given_noise(
     scheduler: SchedulerMixin, choices: Choices, described: Config, arrays: Arrays
 ) -> Tensor | None:
-    """The noise (B, 4, h, w) that the case was given to start from; None where its seed drew it.
+    """Return the initial noise (B, 4, h, w) of the case; None if its seed draws the noise.
 
-    A case without the array itself has it in its first step's input, scaled by its scheduler.
+    A case without this array has it in the input of its first step, scaled by its scheduler.
     """
     if not (described.get("init_latents_given") or np.any(arrays.get("init_latents_given", False))):
         return None
@@ -71,8 +71,8 @@ def given_noise(
     return tensor(arrays["step0_unet_in"][:rows, :channels]) / scale
 
 
-def _check_start(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iterator[Check]:
-    """What the steps start from."""
+def _check_start(case: str, form: str, outcome: PipelineResult, arrays: Arrays) -> Iterator[Check]:
+    """Check the inputs of the first step."""
     job = outcome.job
     timesteps = [step.timestep for step in outcome.steps]
     yield compared(case, form, "timesteps", "exact", timesteps, arrays["timesteps"])
@@ -88,7 +88,7 @@ def _check_start(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iter
             yield compared(case, form, quantity, kind, value, arrays[key])
 
 
-def _check_steps(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iterator[Check]:
+def _check_steps(case: str, form: str, outcome: PipelineResult, arrays: Arrays) -> Iterator[Check]:
     for index, step in enumerate(outcome.steps):
         stored = {key.removeprefix(f"step{index}_"): value for key, value in arrays.items()}
         ours: Quantities = {
@@ -105,7 +105,7 @@ def _check_steps(case: str, form: str, outcome: Outcome, arrays: Arrays) -> Iter
 
 @torch.no_grad()
 def _check_predictions(case: str, form: Form, nets: Nets, job: Job, arrays: Arrays) -> Iterator[Check]:
-    """Each step's prediction on the released latents: free of what earlier steps have summed up."""
+    """Check each step's prediction on the released latents, so that errors do not accumulate."""
     predict, rows = FORMS[form](nets.tryon, nets.garment, job), len(job.garment)
     for index, timestep in enumerate(arrays["timesteps"]):
         if (sample := arrays.get(f"step{index}_unet_in")) is not None:
@@ -117,11 +117,11 @@ def _check_predictions(case: str, form: Form, nets: Nets, job: Job, arrays: Arra
 
 
 def _scheduler(folder: Folder, case: str, described: Config) -> SchedulerMixin:
-    """The case's scheduler, from meta.json or else from the case's name; DDPM if neither names one."""
-    config, told = dict(folder.meta["scheduler"]), described.get("scheduler", case)
-    if not isinstance(told, str):
-        config, told = {**config, **told}, told.get("_class_name", case)
-    kind = next((kind for kind in SCHEDULERS if kind in told.lower()), "ddpm")
+    """Return the case's scheduler, from meta.json or the case's name; DDPM if neither names one."""
+    config, named = dict(folder.meta["scheduler"]), described.get("scheduler", case)
+    if not isinstance(named, str):
+        config, named = {**config, **named}, named.get("_class_name", case)
+    kind = next((kind for kind in SCHEDULERS if kind in named.lower()), "ddpm")
     return SCHEDULERS[kind].from_config(config)
 
 
@@ -146,7 +146,7 @@ def _inputs(folder: Folder, case: str, arrays: Arrays) -> Inputs:
 def _picture(
     folder: Folder, case: str, name: str, arrays: Arrays, keys: tuple[str, ...], channels: int
 ) -> Image.Image | Tensor | np.ndarray:
-    """A case's picture: its PNG, else an array of one of `keys`, else the one array of a picture's shape.
+    """Return a case's picture: its PNG, else the array of a key in `keys`, else the one of a picture's shape.
 
     An array with the channels last is diffusers' numpy form; uint8 is 0 to 255.
     """

@@ -1,4 +1,4 @@
-"""Single UNet steps: the released inputs through our nets, in both forms."""
+"""Compares single UNet steps with the released ones, in both forms of our nets."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,12 @@ from vitrine_export.nets.step_forms import FORMS, Job
 from vitrine_export.parity.check import Check, compared
 from vitrine_export.parity.folder import Arrays, Folder, tensor
 
-GUIDED = "noise_pred_cfg"  # followed by the guidance scale
+GUIDED = "noise_pred_cfg"  # key prefix; the guidance scale follows
 
 
 @torch.no_grad()
 def check_steps(folder: Folder) -> Iterator[Check]:
-    """Every quantity of every `NAME_unetstep_*.npz`."""
+    """Check every quantity of every `NAME_unetstep_*.npz`."""
     for name, case, arrays in folder.cases("unetstep"):
         tryon, garment = folder.pair(name)
         timesteps = torch.as_tensor(arrays["timestep"]).expand(len(arrays["latents"]))
@@ -32,7 +32,7 @@ def check_steps(folder: Folder) -> Iterator[Check]:
 def _check_inputs(
     case: str, arrays: Arrays, job: Job, garment: GarmentNet, timesteps: Tensor
 ) -> Iterator[Check]:
-    """What the prediction is made of: the order of channels and halves, tokens and features."""
+    """Check the inputs of the prediction: order of channels and halves, tokens and features."""
     if "unet_input" in arrays:
         sample = job.sample(tensor(arrays["latents"]))
         yield compared(case, "both", "unet input", "exact", sample, arrays["unet_input"])
@@ -56,7 +56,7 @@ def _check_guided(case: str, form: str, arrays: Arrays, job: Job, prediction: Te
 
 
 def _job(tryon: TryonNet, arrays: Arrays) -> Job:
-    """The job of a step; without guidance its arrays have one half."""
+    """Return the job of a step; without guidance its arrays have one half."""
     halves = len(arrays["noise_pred"]) // len(arrays["latents"])
     hidden = _halves(arrays, halves, "clip_hidden_uncond", "clip_hidden")
     fixed = [arrays[name] for name in ("mask", "masked_latents", "pose_latents")]

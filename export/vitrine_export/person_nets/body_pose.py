@@ -3,7 +3,7 @@
 Cao et al., "OpenPose: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields" (2018): a VGG-19
 front of factor 8, then stages of two branches, each refining 38 part affinity maps (L1) and 19 heatmaps (L2).
 Parameter names are those of `body_pose_model.pth` (the Caffe layers' own: `conv1_1.weight`,
-`Mconv1_stage2_L1.weight`, …), so a released file loads as it is.
+`Mconv1_stage2_L1.weight`, …), so that a released file loads unchanged.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class BodyPose(nn.Module):
         branch: tuple[int, int] = (128, 512),
         later: int = 128,
     ) -> None:
-        """`widths`: of the front; `branch`: stage 1's 3×3 and 1×1 convolutions; `later`: the other stages."""
+        """Widths of the front, of stage 1's 3×3 and 1×1 layers (`branch`), and of other stages (`later`)."""
         super().__init__()
         self.stages, channels = stages, 3
         for name in FRONT:
@@ -73,7 +73,7 @@ class BodyPose(nn.Module):
 
     @classmethod
     def from_state(cls, state: Mapping[str, torch.Tensor]) -> Self:
-        """The network that `state` (names as released) was saved from. Raises KeyError on a missing layer."""
+        """Build the network of the weights `state` (released names). Raises KeyError for a missing layer."""
         widths = {name: state[f"{name}.weight"].shape[0] for name in FRONT if name != "pool"}
         stages = max([1, *(int(found[1]) for key in state if (found := re.search(r"_stage(\d+)_", key)))])
         branch = (state["conv5_1_CPM_L1.weight"].shape[0], state["conv5_4_CPM_L1.weight"].shape[0])
@@ -86,11 +86,11 @@ class BodyPose(nn.Module):
         self.add_module(name, nn.Conv2d(before, after, kernel, padding=kernel // 2))
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The last stage's (R, 38, H/8, W/8) part affinities and (R, 19, H/8, W/8) heatmaps."""
+        """Return the last stage's (R, 38, H/8, W/8) part affinities and (R, 19, H/8, W/8) heatmaps."""
         return self.every_stage(image)[-1]
 
     def every_stage(self, image: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Each stage's answers, for supervision at every stage."""
+        """Return the outputs of each stage, for supervision at every stage."""
         front = image
         for name in FRONT:
             front = nn.functional.max_pool2d(front, 2) if name == "pool" else self._step(name, front)

@@ -1,6 +1,6 @@
 """The small checkpoint's segmenters: one encoder-decoder in place of SCHP and of DensePose.
 
-They keep the released files' contracts (inputs, outputs, sizes), so the code around them is the same.
+They have the inputs, outputs and sizes of the released files, so that other code does not change.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 WIDTHS = (32, 48, 64, 64, 64)
 FOLD = 2
-"""So many pixels a side of the half-size picture are one cell of the finest scale, as channels (Shi et al.,
+"""Pixels per side of the half-size picture in one cell of the finest scale, as channels (Shi et al.,
 "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel CNN", 2016)."""
 
 
@@ -23,7 +23,7 @@ def _layer(before: int, after: int, stride: int = 1) -> nn.Sequential:
 class Segmenter(nn.Module):
     """(R, 3, H, W) → logits (R, labels, ⌈H/2⌉, ⌈W/2⌉): five scales down, added on the way up.
 
-    Answers lie ends on ends over the picture: the first and last are those of its first and last pixel.
+    The first and the last logits of an axis belong to the first and the last pixel.
     """
 
     def __init__(self, labels: int) -> None:
@@ -53,7 +53,7 @@ class Segmenter(nn.Module):
 
 
 class Parsing(nn.Module):
-    """SCHP's contract: normalised BGR (R, 3, S, S) → (edges, logits); output 1 is read."""
+    """The interface of SCHP: normalised BGR (R, 3, S, S) → (edges, logits); output 1 is read."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Parsing(nn.Module):
 
 
 class DensePose(nn.Module):
-    """DensePose's contract: RGB picture (R, 512, 384, 3) uint8 → part labels (R, 512, 384) uint8, 0 to 24."""
+    """DensePose's interface: RGB picture (R, 512, 384, 3) uint8 → labels (R, 512, 384) uint8, 0 to 24."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Releases: an exported repository is added to the served one as a further version."""
+"""Releases: adds an exported repository to the served one as a new version."""

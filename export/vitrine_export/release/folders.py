@@ -1,7 +1,7 @@
-"""Versions of a model repository as folders: what a release adds, which it shares, what no release needs.
+"""The versions of a model repository as folders: those a release adds or shares, and those no longer needed.
 
-A release is a version of `try_on`. Its manifest says which version of every other stage it calls; a stage
-with the same files in both releases is not copied, and not loaded twice.
+A release is a version of `try_on`. Its manifest names the version of every other stage that it calls. A stage
+with equal files in two releases is neither copied nor loaded twice.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.errors import ReleaseFailed
 
 MODELS = tuple(row for row in STAGES if row.of_checkpoint)
-"""In loading order: a model comes after the models that it calls."""
+"""Models in loading order: a model comes after the models that it calls."""
 
 PIPELINE = "try_on"
 CODE = "model.py"
-SAYS_WHENCE = ("digest", "exporter", "files", "precision", "stages")
-"""What a manifest says of the export alone; the rest is what the models work with."""
+EXPORT_FIELDS = ("digest", "exporter", "files", "precision", "stages")
+"""Fields of a manifest that describe the export; models read the other fields."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A version of the pipelines: the models that have a folder of it, and those shared with another."""
+    """A version of the pipelines: the models with a folder of it, and those shared with another release."""
 
     version: int
-    models: tuple[str, ...]  # in the order in which they are to be loaded
+    models: tuple[str, ...]  # in loading order
     shared: dict[str, int] = field(default_factory=dict)
 
 
 def releases(repository: Path) -> dict[int, Manifest]:
-    """The releases in a repository, by version."""
+    """Return the releases in a repository, by version."""
     return {
         version: read_manifest(repository / PIPELINE / str(version))
         for version in versions(repository, PIPELINE)
@@ -46,7 +46,7 @@ def releases(repository: Path) -> dict[int, Manifest]:
 
 
 def planned(source: Path, target: Path) -> Release:
-    """What `source`, an exported repository, becomes in `target`; ReleaseFailed when it is there already."""
+    """Return the release that the exported repository `source` becomes in `target`; or ReleaseFailed."""
     present = releases(target)
     if not present:
         raise ReleaseFailed(f"{target} holds no release: run make export")
@@ -83,7 +83,7 @@ def add(release: Release, source: Path, target: Path) -> None:
 
 
 def withdraw(version: int, repository: Path) -> dict[str, list[int]]:
-    """Remove a release's folders, and all that no other release needs: the removed versions by model."""
+    """Remove a release's folders that no other release needs; return the removed versions by model."""
     left = releases(repository)
     if version not in left:
         raise ReleaseFailed(f"{repository} has no release {version}, only {', '.join(map(str, left))}")
@@ -100,7 +100,7 @@ def withdraw(version: int, repository: Path) -> dict[str, list[int]]:
 
 
 def _check_files(source: Path) -> None:
-    """Raise ReleaseFailed where a file of an export is missing, or is not the one that its manifest names."""
+    """Raise ReleaseFailed for a file of an export that is missing or differs from the manifest's digest."""
     for name, digest in read_manifest(source / PIPELINE / "1").files.items():
         path = source / name
         if not path.is_file():
@@ -113,22 +113,22 @@ def _check_files(source: Path) -> None:
 
 
 def _proof(row: Stage) -> str:
-    """The file without which a version is none."""
+    """Return the file that every complete version has."""
     return FILE if row.needs_manifest else NETWORK_FILE
 
 
 def _content(folder: Path) -> Iterator[Path]:
-    """An export's own files in a version folder."""
+    """Yield an export's own files in a version folder."""
     return (path for path in sorted(folder.iterdir()) if path.is_file() and path.name != CODE)
 
 
 def _can_be_shared(name: str) -> bool:
-    """Networks and the denoiser can; the other models of ours are thin, and caches are keyed by them."""
+    """Whether releases can share a model: a network or the denoiser. Caches are keyed by other models."""
     return name == "denoise" or stage(name).backend == "onnxruntime"
 
 
 def _same(new: Path, old: Path) -> bool:
-    """Whether two version folders of a model hold the same files, and manifests that say the same."""
+    """Whether two version folders of a model have equal files and equal manifests."""
     if not old.is_dir():
         return False
     files = [{path.name: path for path in _content(folder) if path.name != FILE} for folder in (new, old)]
@@ -140,11 +140,11 @@ def _same(new: Path, old: Path) -> bool:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    return {key: value for key, value in read_manifest_json(folder).items() if key not in SAYS_WHENCE}
+    return {key: value for key, value in read_manifest_json(folder).items() if key not in EXPORT_FIELDS}
 
 
 def _manifest(release: Release, folder: Path) -> dict[str, Any]:
-    """The manifest as exported, with the versions that this release calls."""
+    """Return the exported manifest with the versions that this release calls."""
     given = read_manifest_json(folder)
     files = {}
     for path, digest in given["files"].items():

@@ -1,4 +1,4 @@
-"""Telling a running Triton that version folders have come or gone."""
+"""Loads and unloads versions in a running Triton after their folders were added or removed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vitrine.channels import channel_options
 
 from vitrine_export.errors import ReleaseFailed
 
-LOAD_S = 900.0  # one model, TensorRT engines built at its first load not counted
-LEAVE_S = 120.0  # requests in flight finish before their version is gone
+LOAD_S = 900.0  # time limit to load one model, without the first build of TensorRT engines
+LEAVE_S = 120.0  # time limit to unload a version, whose requests in flight finish first
 POLL_S = 0.1
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
-    """The options that name a server."""
+    """Add the options of the server."""
     parser.add_argument(
         "--url", metavar="HOST:PORT", help="gRPC address of the server of that repository: load there as well"
     )
@@ -27,8 +27,8 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(url: str, headers: Mapping[str, str], models: Iterable[str], tell: Callable[[str], None]) -> None:
-    """Load models one after the other; ReleaseFailed names the first that cannot be, and why."""
+def load(url: str, headers: Mapping[str, str], models: Iterable[str], report: Callable[[str], None]) -> None:
+    """Load models one after the other; ReleaseFailed names the first that fails, and the reason."""
     with triton.InferenceServerClient(url, channel_args=channel_options(url)) as client:
         for name in models:
             try:
@@ -36,15 +36,15 @@ def load(url: str, headers: Mapping[str, str], models: Iterable[str], tell: Call
             except InferenceServerException as error:
                 reason = " ".join(str(error.message()).split())[:300]
                 raise ReleaseFailed(f"{name} could not be loaded: {reason}") from error
-            tell(f"loaded {name}")
+            report(f"loaded {name}")
 
 
 def leave(
-    url: str, headers: Mapping[str, str], gone: Mapping[str, list[int]], tell: Callable[[str], None]
+    url: str, headers: Mapping[str, str], gone: Mapping[str, list[int]], report: Callable[[str], None]
 ) -> None:
-    """Have the server drop versions whose folders are gone, each after its last request; callers first."""
+    """Unload versions whose folders are removed, each after its last request; callers first."""
     for name, versions in gone.items():
-        load(url, headers, [name], tell)
+        load(url, headers, [name], report)
         give_up = time.monotonic() + LEAVE_S
         while _served(url, headers, name) & set(versions):
             if time.monotonic() > give_up:
@@ -53,7 +53,7 @@ def leave(
 
 
 def _served(url: str, headers: Mapping[str, str], name: str) -> set[int]:
-    """The versions of a model that are loaded, or still answer."""
+    """Return the versions of a model that are loaded or still answer requests."""
     with triton.InferenceServerClient(url, channel_args=channel_options(url)) as client:
         index = client.get_model_repository_index(headers=dict(headers))
     return {

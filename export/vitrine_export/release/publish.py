@@ -1,4 +1,4 @@
-"""`vitrine-export publish`: add a new release next to the one that is served."""
+"""`vitrine-export publish`: adds a new release next to the served one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ table: the pipelines, which call the others, come last: a release that fails nev
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="an exported repository")
     parser.add_argument("--into", type=Path, required=True, metavar="REPOSITORY", help="the served one")
     add_server(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the release's folders, and load them where a server is named; 0 when it is served."""
+    """Write the release's folders, load them if a server is named, and return 0."""
     release = planned(args.source, args.into)
     add(release, args.source, args.into)
     print(f"release {release.version}: new {', '.join(release.models)}")

@@ -1,4 +1,4 @@
-"""`vitrine-export withdraw`: take a release away: the newest to roll back, an old one to free its memory."""
+"""`vitrine-export withdraw`: removes a release: the newest to roll back, or an old one to free its memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Requests in flight finish. Without --url only the folders go, and a server keeps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the command's options."""
     parser.add_argument("version", type=int, metavar="VERSION", help="the release")
     parser.add_argument(
         "--into", type=Path, required=True, metavar="REPOSITORY", help="the served repository"
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Remove the folders, and unload them where a server is named; 0 when they are gone."""
+    """Remove the folders, unload them if a server is named, and return 0."""
     gone = withdraw(args.version, args.into)
     removed = (f"{name}/{version}" for name, versions in gone.items() for version in versions)
     print(f"removed: {', '.join(removed)}")

@@ -1,8 +1,8 @@
-"""`python -m vitrine_measure.cache.bench`: what each tier takes for the conditioning of one try-on.
+"""`python -m vitrine_measure.cache.bench`: the time of each tier for the conditioning of one try-on.
 
-The set is the old service's: 11 objects, 25.2 MB (a person in one category, a garment, its text). With
---repository also what a warm try-on spends outside its networks, on a real server. Prints a table and writes
-build/bench-cache.json; exit code 1 if a limit is not met.
+The data are those of the old service: 11 objects, 25.2 MB (a person in one category, a garment, its text).
+With --repository, it also measures what a warm try-on spends outside its networks on a real server. Prints a
+table and writes build/bench-cache.json; the exit code is 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FILES = 22_000  # 50 GB of values of 2.3 MB
 
 
 async def local_rows(values: Values, folder: Path) -> list[Row]:
-    """Memory, and disk by the page cache."""
+    """Measure memory, and disk through the page cache."""
     rows = []
     for what, limit, settings in (
         ("L1: 11 arrays from memory", 1.0, CacheSettings()),
@@ -60,7 +60,7 @@ async def local_rows(values: Values, folder: Path) -> list[Row]:
 
 
 async def hot_set_row() -> Row:
-    """The share of hits of 60 hot garments while every other lookup is for a garment seen once."""
+    """Measure the hit rate of 60 hot garments while every other lookup is for a garment seen once."""
     dice, hits, asked = random.Random(4), 0, 0
     memory = Memory(OwnGenerations(), CacheCounters())
     hot = [Key("garment", owner("garment", f"hot {n}"), "set") for n in range(60)]
@@ -76,7 +76,7 @@ async def hot_set_row() -> Row:
 
 
 def start_row(folder: Path, files: int) -> Row:
-    """Opening a folder of many files: sweep and count."""
+    """Measure the time to open a folder of many files: sweep and count."""
     disk = Disk(folder)
     header = seal(Key("text", "content:", ""), bytes(LEASE_BYTES), disk.clock(), b"")
     for n in range(files):
@@ -93,7 +93,7 @@ def start_row(folder: Path, files: int) -> Row:
 
 
 async def measure(files: int) -> list[Row]:
-    """Every row."""
+    """Measure every row."""
     values = one_set()
     with tempfile.TemporaryDirectory() as scratch, simulated_store() as endpoint:
         rows = await local_rows(values, Path(scratch) / "disk")
@@ -104,7 +104,7 @@ async def measure(files: int) -> list[Row]:
 
 
 def table(rows: list[Row]) -> str:
-    """One line for each row."""
+    """Format the rows, one line each."""
     lines = [f"{'':44} {'best':>9} {'median':>9} {'worst':>9}  {'limit':>10}"]
     for row in rows:
         limit = "" if row.limit is None else f"{'>=' if row.at_least else '<='} {row.limit:g}"
@@ -115,7 +115,7 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """Measure, print, write."""
+    """Measure, print and write the rows."""
     parser = argparse.ArgumentParser("vitrine_measure.cache.bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("build/bench-cache.json"), help="JSON of the table")
     parser.add_argument(
@@ -132,8 +132,8 @@ def main() -> int:
     print(table(rows))
     machine = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    told = {"machine": machine, "rows": [asdict(row) | {"met": row.met} for row in rows]}
-    args.out.write_text(json.dumps(told, indent=2) + "\n")
+    report = {"machine": machine, "rows": [asdict(row) | {"met": row.met} for row in rows]}
+    args.out.write_text(json.dumps(report, indent=2) + "\n")
     return 0 if all(row.met for row in rows) else 1
 
 

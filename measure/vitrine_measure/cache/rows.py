@@ -1,4 +1,4 @@
-"""What the cache's benchmarks have in common: the set, how it is read, and a line of the table."""
+"""Shared parts of the cache benchmarks: the data, how they are read, and a line of the table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vitrine_orchestrator.cache.key import Key, owner
 from vitrine_orchestrator.cache.open_cache import Cache
 
 ROUNDS, WARM_UP = 15, 3
-PAUSE_S = 0.5  # before each round: try-ons come in bursts too, and busy machines favour who has rested
+PAUSE_S = 0.5  # pause before each round, as between bursts of try-ons; the scheduler favours idle processes
 
 Arrays = dict[str, np.ndarray]
 Values = dict[Key, Arrays]
@@ -21,11 +21,11 @@ Values = dict[Key, Arrays]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; limit None: told, not judged."""
+    """One line of the table; a limit of None is reported without a verdict."""
 
     what: str
     unit: str
-    best: float  # on a busy machine the least disturbed
+    best: float  # the least disturbed time on a busy machine
     median: float
     worst: float
     limit: float | None = None
@@ -33,14 +33,14 @@ class Row:
 
     @property
     def met(self) -> bool:
-        """Whether the median keeps the limit."""
+        """Whether the median is within the limit."""
         if self.limit is None:
             return True
         return self.median >= self.limit if self.at_least else self.median <= self.limit
 
 
 def one_set() -> Values:
-    """The 11 arrays of one try-on by the three keys they belong to; noise, so that nothing compresses."""
+    """Return the 11 arrays of one try-on by their three keys; noise, which does not compress."""
     noise = np.random.default_rng(11)
 
     def picture() -> np.ndarray:
@@ -71,12 +71,12 @@ def one_set() -> Values:
 
 
 def row_of(what: str, taken_ms: list[float], limit: float | None = None) -> Row:
-    """Best, median and worst of some times."""
+    """Return best, median and worst of the times."""
     return Row(what, "ms", min(taken_ms), statistics.median(taken_ms), max(taken_ms), limit)
 
 
 async def timed_ms(work: Callable[[], Awaitable[None]]) -> float:
-    """Milliseconds that `work` takes, after a rest."""
+    """Return the milliseconds that `work` takes after a pause."""
     await asyncio.sleep(PAUSE_S)
     began = time.perf_counter()
     await work()
@@ -84,7 +84,7 @@ async def timed_ms(work: Callable[[], Awaitable[None]]) -> float:
 
 
 def reader(cache: Cache, values: Values) -> Callable[[], Awaitable[None]]:
-    """Reads the whole set through the memo as the pipelines do, all keys at once."""
+    """Return a function that reads all keys concurrently through the memo, as the pipelines do."""
 
     def made(arrays: Arrays) -> Callable[[], Awaitable[Arrays]]:
         async def compute() -> Arrays:

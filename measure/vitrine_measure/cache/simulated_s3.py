@@ -1,7 +1,7 @@
-"""A small S3 of our own on loopback, in memory: with the pace of a real one for benchmarks, or with faults.
+"""Simulates an S3 server on loopback, in memory: with the speed of a real one for benchmarks, or with faults.
 
-It knows what the cache uses (get with Range and If-Match, put, multipart put, delete, list) and checks no
-signature. `pace` imitates a store: time to the first byte and bytes a second of one connection.
+It supports what the cache uses (get with Range and If-Match, put, multipart put, delete, list) and checks no
+signature. `pace` imitates a store: seconds to the first byte, and bytes per second of one connection.
 
 `python -m vitrine_measure.cache.simulated_s3 FIRST_BYTE_S BYTES_PER_S` prints its address and serves.
 """
@@ -24,7 +24,7 @@ _REASONS = {200: "OK", 204: "No Content", 206: "Partial Content"}
 
 @dataclass(frozen=True)
 class Pace:
-    """How a store answers: seconds to the first byte, and bytes a second for each connection."""
+    """The speed of a store: seconds to the first byte, and bytes per second of each connection."""
 
     first_byte_s: float = 0.0
     bytes_per_s: float = float("inf")
@@ -51,7 +51,7 @@ class Response:
 
 
 class CutOff(Exception):
-    """Raised by a fault: the connection is closed without more."""
+    """Raised by a fault: the connection is closed without a response."""
 
 
 # May change the response, wait, write to the connection itself, or raise CutOff.
@@ -112,7 +112,7 @@ class SimulatedS3:
         await writer.drain()
 
     def answer(self, request: Request) -> Response:
-        """What is sent after the first byte's time, unless a fault changes it. Reads and writes at once."""
+        """Return the response, sent after the time to the first byte unless a fault changes it."""
         if request.method == "GET" and "list-type" in request.query:
             return self._list(request.query.get("prefix", ""), request.query.get("start-after", ""))
         if request.method == "POST":
@@ -140,7 +140,7 @@ class SimulatedS3:
         return Response(206, body[start : last + 1], headers)
 
     def _tag(self, path: str, body: bytes) -> str:
-        """The tag of an object, made once: MD5 of 10 MB takes as long as sending them."""
+        """Return the tag of an object, cached because MD5 of 10 MB takes as long as sending them."""
         known, tag = self._tags.get(path, (None, ""))
         if known is not body:
             tag = etag(body)
@@ -179,19 +179,19 @@ class SimulatedS3:
 
 
 def head(response: Response) -> bytes:
-    """The status line and headers as they are sent."""
+    """Return the status line and headers."""
     fields = {"Content-Length": str(len(response.body))} | response.headers
     lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Error')}"]
     return "\r\n".join([*lines, *(f"{name}: {text}" for name, text in fields.items()), "", ""]).encode()
 
 
 def error(status: int, code: str) -> Response:
-    """An error as S3 words it."""
+    """Return an error in the format of S3."""
     return Response(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
 
 
 def etag(body: bytes) -> str:
-    """The tag of a content."""
+    """Return the tag of a body."""
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
@@ -201,7 +201,7 @@ def _xml(name: str, inner: str) -> Response:
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Request | None:
-    """The next request of a connection, None at its end."""
+    """Read the next request of a connection; None at its end."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:

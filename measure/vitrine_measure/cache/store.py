@@ -1,6 +1,6 @@
-"""The object store beside boto3, on a simulated S3: 15 ms to the first byte, 90 MB/s a connection.
+"""Compares the object store with boto3 on a simulated S3: 15 ms to the first byte, 90 MB/s per connection.
 
-boto3 with 11 threads reads the same bytes as 11 objects in turn with the cache, so both see the same machine.
+boto3 reads the same bytes as 11 objects in 11 threads. Both alternate, so that they see the same machine.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ FIRST_BYTE_S, BYTES_PER_S = 0.015, 90e6
 
 
 async def store_rows(values: Values, endpoint: str) -> list[Row]:
-    """The object store by the cache and by boto3, in turn; and the loop's delay while three sets are read."""
+    """Measure the cache and boto3 alternately, and the event loop's delay while three sets are read."""
     settings = CacheSettings(
         "off", store="s3://bench/cache", endpoint=endpoint, region="us-east-1", keys=KEYS
     )
     first = open_cache(settings)
     await reader(first, values)()
-    await first.close()  # uploads are finished
+    await first.close()  # waits for the uploads
     cache = open_cache(settings)
     read, read_old = reader(cache, values), await boto3_reader(values, endpoint)
     ours, theirs = [], []
@@ -61,7 +61,7 @@ async def _three(settings: CacheSettings, values: Values) -> None:
 
 
 async def boto3_reader(values: Values, endpoint: str) -> Callable[[], Awaitable[None]]:
-    """Stores every array as one object, as the old layout has it, and reads them in 11 threads."""
+    """Store every array as one object, as in the old layout; return a function that reads them."""
     objects = S3Objects(Place("bench", "old", endpoint, "us-east-1", KEYS))
     names = []
     for key, arrays in values.items():
@@ -89,7 +89,7 @@ async def boto3_reader(values: Values, endpoint: str) -> Callable[[], Awaitable[
 
 
 async def loop_delays_ms(work: Callable[[], Awaitable[None]]) -> list[float]:
-    """How late the loop woke a sleeper of 1 ms while `work` was under way."""
+    """Return how many milliseconds late the loop woke from sleeps of 1 ms during `work`."""
     delays: list[float] = []
 
     async def sleep() -> None:
@@ -106,7 +106,7 @@ async def loop_delays_ms(work: Callable[[], Awaitable[None]]) -> list[float]:
 
 @contextmanager
 def simulated_store() -> Iterator[str]:
-    """The endpoint of a simulated store in a process of its own."""
+    """Yield the endpoint of a simulated store in its own process."""
     command = [
         sys.executable,
         "-m",

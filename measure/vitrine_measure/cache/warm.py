@@ -1,4 +1,4 @@
-"""What a try-on spends outside denoising and decoding when all it needs is in memory, on a real server."""
+"""Measures, on a real server, what a try-on with warm caches spends outside denoising and decoding."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NETWORKS = ("denoise", "vae_decoder")
 
 
 def outside(result: TryOn) -> float:
-    """The share of a try-on's time that is neither denoising nor decoding."""
+    """Return the share of a try-on's time outside denoising and decoding."""
     return 1 - sum(result.timings[name] for name in NETWORKS) / result.timings["total"]
 
 
 def warm_rows(repository: Path, picture: bytes) -> list[Row]:
-    """By ids, which is what a wardrobe sends, and by pictures, whose decoding and digests come on top."""
+    """Measure requests by ids, and by pictures, which must also be decoded and digested."""
     with (
         EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as server,
         Vitrine(server.grpc, timeout_s=300) as ask,
@@ -41,7 +41,7 @@ def warm_rows(repository: Path, picture: bytes) -> list[Row]:
 
 
 def _shares(try_on: Callable[[int], TryOn]) -> tuple[float, float, float]:
-    """Best, median and worst, of try-ons that found everything in memory."""
+    """Return best, median and worst of try-ons that found everything in memory."""
     results = [try_on(number) for number in range(WARM_UP + ROUNDS)][WARM_UP:]
     assert all(set(result.sources.values()) == {"memory"} for result in results), "everything is warm"
     shares = [outside(result) for result in results]

@@ -1,1 +1,1 @@
-"""The denoise engine at real size: exact savings, compilation and CUDA graphs against plain computation."""
+"""Compares the denoise engine at real size (savings, compilation, CUDA graphs) with plain computation."""

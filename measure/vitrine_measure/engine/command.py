@@ -1,4 +1,4 @@
-"""`vitrine-export engine-speed`: the torch engine at real size against plain computation, in one run."""
+"""`vitrine-export engine-speed`: compares the torch engine at real size with plain computation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OUT_OF_MEMORY = "out of memory"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("--device", help="cpu or cuda:N (default: cuda:0; without a GPU nothing is run)")
     parser.add_argument(
         "--dtype", nargs="+", choices=DTYPES, default=["bf16", "fp16"], help="default: bf16 fp16"
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print, save: 0, or 1 when a variant failed. Raises BadRequest, Unavailable, BadCheckpoint."""
+    """Measure, print, save; return 1 if a variant failed. Raises BadRequest, Unavailable, BadCheckpoint."""
     source = Source(open_checkpoint(args.checkpoint) if args.checkpoint else None)
     width, height = size = args.size or source.size
     lines = table(width, height, args.steps, GUIDANCE, source.configs)
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     device = device_of(args.device or "cuda:0")
     variants = _runnable(args.variants, device)
     flop = {line.name: line.flop for line in lines}
-    plan = Plan(source, size, args.steps, args.runs, variants, args.concurrent, flop)
+    plan = Measurement(source, size, args.steps, args.runs, variants, args.concurrent, flop)
     options = {"size": size, "steps": args.steps, "guidance": GUIDANCE, "random": source.checkpoint is None}
     report = Report(options, device)
     with tqdm(total=len(args.dtype) * len(args.concurrent) * len(variants), unit="variant") as bar:
@@ -98,16 +98,16 @@ def run(args: argparse.Namespace) -> int:
     return int(any(found.ended not in ("", OUT_OF_MEMORY) for found in report.rows))
 
 
-def _runnable(asked: list[Variant], device: torch.device) -> tuple[Variant, ...]:
-    """plain and the requested variants. On the CPU the default list leaves out CUDA graphs."""
-    if device.type != "cuda" and asked != list(LADDER) and any("graphs" in one.ways for one in asked):
+def _runnable(chosen: list[Variant], device: torch.device) -> tuple[Variant, ...]:
+    """Return plain and the requested variants; on the CPU the default list omits CUDA graphs."""
+    if device.type != "cuda" and chosen != list(LADDER) and any("graphs" in one.ways for one in chosen):
         raise BadRequest("+graphs needs a CUDA device")
-    there = (one for one in asked if device.type == "cuda" or "graphs" not in one.ways)
+    there = (one for one in chosen if device.type == "cuda" or "graphs" not in one.ways)
     return tuple(dict.fromkeys([PLAIN, *there]))
 
 
 def _words(args: argparse.Namespace, size: tuple[int, int]) -> str:
-    """The command line that repeats this measurement."""
+    """Return the command line that repeats this measurement."""
     words = ["vitrine-export", "engine-speed", "--device", "cuda:0", "--dtype", *args.dtype]
     words += ["--size", f"{size[0]}x{size[1]}", "--steps", str(args.steps)]
     words += ["--concurrent", *map(str, args.concurrent)]
@@ -125,8 +125,8 @@ def _count(text: str) -> int:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is run in every dtype."""
+class Measurement:
+    """The measurement of every dtype."""
 
     source: Source
     size: tuple[int, int]
@@ -134,11 +134,11 @@ class Plan:
     runs: int
     variants: tuple[Variant, ...]
     concurrent: list[int]
-    flop: dict[str, float]  # of a picture, by the line of a form
+    flop: dict[str, float]  # per picture, by the line of a form
 
 
-def measured(plan: Plan, dtype: str, report: Report) -> Iterator[Row]:
-    """A row for each number of jobs and variant, as soon as it is there."""
+def measured(plan: Measurement, dtype: str, report: Report) -> Iterator[Row]:
+    """Yield a row for each number of jobs and variant when it is measured."""
     pair, schedule = plan.source.pair(DTYPES[dtype], report.device), plan.source.schedule(plan.steps)
     report.rates[dtype] = rate = matmul_rate(DTYPES[dtype], report.device)
     reference: np.ndarray | None = None
@@ -150,7 +150,7 @@ def measured(plan: Plan, dtype: str, report: Report) -> Iterator[Row]:
                 found = timed(one, pair, given, schedule, plan.runs)
             except torch.OutOfMemoryError:
                 yield Row(*name, flop / TERA, ended=OUT_OF_MEMORY)
-            except RuntimeError as error:  # a compiler is missing, a capture is refused
+            except RuntimeError as error:  # for example, a missing compiler or a failed capture
                 yield Row(*name, flop / TERA, ended=one_line(error)[:80])
             else:
                 reference = found.latents if one == PLAIN else reference

@@ -1,4 +1,4 @@
-"""CUDA graphs: a call's kernels captured once for each set of shapes, and launched again as one."""
+"""CUDA graphs: captures a call's kernels once per set of shapes, and launches them together."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 Outputs = TypeVar("Outputs")
 Graph = Callable[..., Tensor | tuple[Tensor, ...]]
 
-WARM_UP = 3  # calls before a capture: libraries choose and allocate in the first ones
+WARM_UP = 3  # calls before a capture, in which libraries choose kernels and allocate
 
 
 def capture(call: Callable[[], Outputs]) -> tuple[Callable[[], object], Outputs]:
-    """Capture `call` on the current device: what launches it again, and the outputs that it writes into."""
+    """Capture `call` on the current device; return a function that launches it, and its output tensors."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -37,14 +37,14 @@ class _Captured:
 
 
 class CudaGraphs:
-    """A graph with fixed memory for each batch size. A call's outputs are overwritten by the next one."""
+    """A graph with fixed memory per batch size. The next call overwrites the outputs of a call."""
 
     def __init__(self, graph: Graph, capture: Callable = capture) -> None:
         self._graph, self._capture = graph, capture
         self._captured: dict[tuple[torch.Size, ...], _Captured] = {}
 
     def __call__(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What the graph gives for these inputs."""
+        """Run the graph on these inputs and return its outputs."""
         key = tuple(tensor.shape for tensor in inputs)
         if key not in self._captured:
             fixed = tuple(tensor.clone() for tensor in inputs)

@@ -1,4 +1,4 @@
-"""Seconds, bytes and the chip's own rate. On the CPU the same code runs, without a peak."""
+"""Measures seconds, bytes and the device's rate of matrix products. The CPU has no peak of bytes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_measure.engine.subject import Jobs, Pair
 from vitrine_measure.engine.variants import Variant, picture
 
-WARM_STEPS = 2  # of a run before those that count: compiles, captures and chooses
+WARM_STEPS = 2  # unmeasured steps, which compile, capture and choose kernels
 MATMULS = 20
 SIDES = {"cuda": 8192, "cpu": 256}
-"""Of the square matrices that the chip's rate is measured on."""
+"""Sides of the square matrices that measure the device's rate."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """The runs of one variant: seconds of each, most bytes on the device (None on the CPU), the latents."""
+    """The runs of one variant: seconds of each, peak bytes on the device (None on the CPU), latents."""
 
     seconds: tuple[float, ...]
     peak_bytes: int | None
@@ -31,11 +31,11 @@ class Timed:
 
 
 def timed(variant: Variant, pair: Pair, jobs: Jobs, schedule: Schedule, runs: int) -> Timed:
-    """Run a variant `runs` times after a warm-up. RuntimeError, torch.OutOfMemoryError: as it raises them."""
+    """Run a variant `runs` times after a warm-up; passes on its RuntimeError and torch.OutOfMemoryError."""
     release(pair.device)
     on_gpu = pair.device.type == "cuda"
     if on_gpu:
-        torch.cuda.set_device(pair.device)  # that of captures
+        torch.cuda.set_device(pair.device)  # captures use the current device
         torch.cuda.reset_peak_memory_stats(pair.device)
     run = variant.run(pair, jobs, schedule)
     picture(run, jobs, schedule, min(WARM_STEPS, schedule.steps))
@@ -48,7 +48,7 @@ def timed(variant: Variant, pair: Pair, jobs: Jobs, schedule: Schedule, runs: in
 
 
 def matmul_rate(dtype: torch.dtype, device: torch.device) -> float:
-    """FLOP a second of large square matrix products, 2 FLOP a multiply-add: the median of `MATMULS`."""
+    """Return FLOP per second of large matrix products, 2 FLOP per multiply-add: the median of `MATMULS`."""
     side = SIDES[device.type]
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     clocked(lambda: a @ b, device)
@@ -56,7 +56,7 @@ def matmul_rate(dtype: torch.dtype, device: torch.device) -> float:
 
 
 def clocked(work: Callable[[], np.ndarray], device: torch.device) -> tuple[float, np.ndarray]:
-    """Seconds until the device has done the work, and its result."""
+    """Return the seconds until the device has finished the work, and the result."""
     _settle(device)
     start = time.perf_counter()
     result = work()
@@ -65,7 +65,7 @@ def clocked(work: Callable[[], np.ndarray], device: torch.device) -> tuple[float
 
 
 def release(device: torch.device) -> None:
-    """Forget what earlier variants compiled and held."""
+    """Release what earlier variants compiled and allocated."""
     torch._dynamo.reset()
     gc.collect()
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""What was found: a row for each variant, dtype and number of jobs; a table and a JSON file."""
+"""The report of a measurement: a row per variant, dtype and number of jobs, as table and JSON file."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ HEADER = (
     "peak GiB",
     "from plain",
 )
-TEXTS = (0, 2)  # columns that are words
+TEXTS = (0, 2)  # columns with text
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant. `ended` says why it has no figures; `difference` is a share of plain's largest latent."""
+    """One variant. `ended` is why it has no figures; `difference` is a share of plain's largest latent."""
 
     dtype: str
     at_once: int
@@ -40,20 +40,20 @@ class Row:
     tflop: float  # counted, of one picture
     seconds: tuple[float, ...] = ()  # of each run, all pictures
     peak_bytes: int | None = None
-    share: float | None = None  # of the measured rate of matrix products
+    share: float | None = None  # share of the measured rate of matrix products
     difference: float | None = None
     ended: str = ""
 
     @property
     def picture_s(self) -> float | None:
-        """Seconds a picture: the median of the runs."""
+        """Seconds per picture: the median of the runs."""
         return median(self.seconds) / self.at_once if self.seconds else None
 
 
 def row(
     name: tuple[str, int, str], flop: float, timed: Timed, rate: float, reference: np.ndarray | None
 ) -> Row:
-    """The figures of a variant (dtype, jobs in flight, name); `reference`: plain's results for some jobs."""
+    """Return the figures of a variant (dtype, jobs, name); `reference` has plain's results of some jobs."""
     finite = bool(np.isfinite(timed.latents).all())
     return Row(
         *name,
@@ -67,7 +67,7 @@ def row(
 
 
 def _difference(latents: np.ndarray, reference: np.ndarray) -> float | None:
-    """Over the jobs that both have: jobs are numbered, and do not depend on how many there are."""
+    """Compare the jobs that both have: a job of a number does not depend on the number of jobs."""
     jobs = min(len(latents), len(reference))
     largest = float(np.abs(reference[:jobs]).max())
     return float(np.abs(latents[:jobs] - reference[:jobs]).max()) / largest
@@ -75,7 +75,7 @@ def _difference(latents: np.ndarray, reference: np.ndarray) -> float | None:
 
 @dataclass
 class Report:
-    """Everything that one run found."""
+    """The results of one run."""
 
     options: dict[str, object]
     device: torch.device
@@ -84,16 +84,16 @@ class Report:
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def table(self) -> str:
-        """A line for each row, below the chip's rates."""
+        """Format a line per row, below the device's rates."""
         lines = [HEADER, *(self._cells(row) for row in self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
         rates = [f"matrix products: {rate / TERA:.3g} TFLOP/s in {name}" for name, rate in self.rates.items()]
         return "\n".join([*rates, *(_line(cells, widths) for cells in lines)])
 
     def save(self, path: Path) -> None:
-        """All of it as JSON."""
+        """Write everything as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        told = {
+        content = {
             "options": self.options,
             "started": self.started,
             "machine": machine() | gpu(self.device),
@@ -101,7 +101,7 @@ class Report:
             "matmul_flop_per_s": self.rates,
             "rows": [asdict(row) | {"picture_s": row.picture_s} for row in self.rows],
         }
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        path.write_text(json.dumps(content, indent=1) + "\n")
 
     def _cells(self, row: Row) -> tuple[str, ...]:
         took, plain = row.picture_s, self._plain_s(row)
@@ -119,13 +119,13 @@ class Report:
         )
 
     def _plain_s(self, row: Row) -> float | None:
-        """Seconds of the plain variant for a picture, in the same dtype with as many jobs in flight."""
+        """Return seconds per picture of the plain variant, with the same dtype and number of jobs."""
         same = (r for r in self.rows if (r.dtype, r.at_once, r.variant) == (row.dtype, row.at_once, "plain"))
         return next((r.picture_s for r in same), None)
 
 
 def gpu(device: torch.device) -> dict[str, object]:
-    """The GPU by name, with its memory; nothing for the CPU."""
+    """Return the GPU's name and memory; {} for the CPU."""
     if device.type != "cuda":
         return {}
     found = torch.cuda.get_device_properties(device)

@@ -1,4 +1,4 @@
-"""What is timed: a pair of nets on the device, and jobs for them. Random ones need no memory of the host."""
+"""The subject of the measurement: a pair of nets on the device, and jobs. Random nets need no host memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 from vitrine.errors import BadRequest
 from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.checkpoint.folder import Settings
+from vitrine_export.job_inputs import LATENT_FACTOR, draw_job_inputs
 from vitrine_export.nets import GarmentNet, TryonNet, build_garment, build_tryon
 from vitrine_export.nets.random_weights import filled
-from vitrine_export.nets.released import LATENT_FACTOR, PROMPT_TOKENS, SCHEDULER
+from vitrine_export.nets.released import SCHEDULER
 from vitrine_export.nets.widths import widths
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.noise import initial_noise
@@ -22,9 +23,8 @@ from vitrine_orchestrator.sampling.schedules import Schedules
 
 from vitrine_measure.flops import RELEASED, Configs
 
-GUIDANCE = 2.0  # the released demo's
-HALVES = 2
-GARMENT_SEED = 10**6  # no job's
+GUIDANCE = 2.0  # of the released demo
+GARMENT_SEED = 10**6  # differs from the seed of every job
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the nets come from: a checkpoint, or random weights at the released size."""
+    """The source of the nets: a checkpoint, or random weights at the released size."""
 
     checkpoint: Checkpoint | None = None
 
@@ -57,7 +57,7 @@ class Source:
         return settings.width, settings.height
 
     def pair(self, dtype: torch.dtype, device: torch.device) -> Pair:
-        """The nets, ready to run."""
+        """Return the nets on `device`, ready to run."""
         if self.checkpoint is not None:
             tryon, garment = (
                 self.checkpoint.tryon(dtype).to(device),
@@ -69,7 +69,7 @@ class Source:
         return Pair(filled(empty[0], 0, device), filled(empty[1], 1, device), dtype, device)
 
     def schedule(self, steps: int) -> Schedule:
-        """Euler: the first step of the released DDPM divides by 0.02, and differences grow by as much.
+        """Return an Euler schedule; the first step of the released DDPM would divide differences by 0.02.
 
         Raises BadRequest for more steps than there are timesteps.
         """
@@ -82,12 +82,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Jobs:
-    """Host arrays in float32 of R jobs: each a person of its own, all in one garment."""
+    """Host arrays in float32 of R jobs: different persons in the same garment."""
 
-    conditioning: Mapping[str, np.ndarray]  # CONDITIONING_INPUTS, R rows
+    conditioning: Mapping[str, np.ndarray]  # by input name, R rows
     noise: np.ndarray  # (R, 4, h, w)
-    garment_latents: np.ndarray  # (R, 4, h, w), the rows alike
-    garment_prompt: np.ndarray  # (R, 77, C), the rows alike
+    garment_latents: np.ndarray  # (R, 4, h, w), equal rows
+    garment_prompt: np.ndarray  # (R, 77, C), equal rows
 
     @property
     def rows(self) -> int:
@@ -96,32 +96,18 @@ class Jobs:
 
 
 def jobs(pair: Pair, rows: int, size: tuple[int, int]) -> Jobs:
-    """Job 0, 1, …, the same whatever runs beside it; `size` is the picture's (width, height) in pixels."""
-    made = [_job(pair, row, size) for row in range(rows)]
-    sizes, latents = widths(pair.tryon), _latents(size)
-    draw = np.random.default_rng(GARMENT_SEED).standard_normal
-    garment = draw((1, sizes.latents, *latents), np.float32)
-    prompt = draw((1, PROMPT_TOKENS, sizes.context), np.float32)
+    """Return jobs 0, 1, …; a job does not depend on `rows`. `size` is the picture's (width, height) in px."""
+    sizes, sides = widths(pair.tryon), _latents(size)
+    drawn = [draw_job_inputs(1, sides, sizes, seed=row) for row in range(rows)]
+    garment = draw_job_inputs(1, sides, sizes, seed=GARMENT_SEED)
     return Jobs(
-        conditioning={name: np.stack([job[name] for job in made]) for name in made[0]},
-        noise=np.concatenate([initial_noise(row, (1, sizes.latents, *latents)) for row in range(rows)]),
-        garment_latents=garment.repeat(rows, 0),
-        garment_prompt=prompt.repeat(rows, 0),
+        conditioning={
+            name: np.concatenate([job.conditioning[name] for job in drawn]) for name in garment.conditioning
+        },
+        noise=np.concatenate([initial_noise(row, (1, sizes.latents, *sides)) for row in range(rows)]),
+        garment_latents=garment.garment_latents.repeat(rows, 0),
+        garment_prompt=garment.garment_prompt.repeat(rows, 0),
     )
-
-
-def _job(pair: Pair, seed: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    (width, height), latents, sizes = size, _latents(size), widths(pair.tryon)
-    draw = np.random.default_rng(seed).standard_normal
-    return {
-        "mask_latent": (draw((1, *latents)) > 0).astype(np.float32),
-        "masked_latents": draw((sizes.latents, *latents), np.float32),
-        "pose_latents": draw((sizes.latents, *latents), np.float32),
-        "prompt_embeds": draw((HALVES, PROMPT_TOKENS, sizes.context), np.float32),
-        "pooled_prompt_embeds": draw((HALVES, sizes.pooled), np.float32),
-        "image_tokens": draw((HALVES, sizes.image_tokens, sizes.context), np.float32),
-        "time_ids": np.array([height, width, 0, 0, height, width], np.float32),
-    }
 
 
 def _latents(size: tuple[int, int]) -> tuple[int, int]:

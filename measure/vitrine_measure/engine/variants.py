@@ -1,4 +1,4 @@
-"""The ways to compute the same pictures: rows of a table, each on top of those before it."""
+"""The ways to compute the same pictures, as rows of a table."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ import numpy as np
 import torch
 from torch import Tensor
 from vitrine_export.exporting.denoise import graphs_of
+from vitrine_export.job_inputs import HALVES
 from vitrine_export.nets.pipeline import guided
 from vitrine_export.nets.step_forms import Job, Predict, Queries, plain
 from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, Schedule, advance
 from vitrine_orchestrator.try_on.engine.torch_engine import TorchEngine
 
 from vitrine_measure.engine.cuda_graphs import CudaGraphs, Graph
-from vitrine_measure.engine.subject import GUIDANCE, HALVES, Jobs, Pair
+from vitrine_measure.engine.subject import GUIDANCE, Jobs, Pair
 
 
 class Run(Protocol):
-    """The steps of R jobs that run together; arrays are the host's, as in serving."""
+    """The steps of R jobs in one batch; arrays are on the host, as in serving."""
 
     def begin(self) -> None:
-        """What the jobs compute once."""
+        """Compute what the jobs need once."""
 
     def step(self, index: int, latents: np.ndarray, timesteps: np.ndarray) -> np.ndarray:
-        """Guided predictions (R, 4, h, w) float32 of step `index`, for latents alike at timesteps (R,)."""
+        """Return guided predictions of step `index`, float32, for latents (R, 4, h, w) at timesteps (R,)."""
 
 
-Wrap = Callable[[Any], Any]  # a callable of tensors, made faster
+Wrap = Callable[[Any], Any]  # returns a faster callable of tensors
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a run is made of; `wrap` makes a graph that runs in every step faster."""
+class RunInputs:
+    """The inputs of a run; `wrap` accelerates a graph that runs in every step."""
 
     pair: Pair
     jobs: Jobs
@@ -44,12 +45,12 @@ class Given:
 
 
 class Released:
-    """The released computation, in rows: every step computes everything.
+    """The released computation by rows: every step computes everything.
 
-    A compiler leaves out the end of GarmentNet, whose output is unused; the counted work still includes it.
+    A compiler omits the end of GarmentNet, whose output is unused; the counted work still includes it.
     """
 
-    def __init__(self, given: Given, whole_garment: bool, queries: Queries) -> None:
+    def __init__(self, given: RunInputs, whole_garment: bool, queries: Queries) -> None:
         pair = given.pair
         features = pair.garment.released if whole_garment else pair.garment
         self._pair = pair
@@ -57,7 +58,7 @@ class Released:
             self._predict: Predict = given.wrap(plain(pair.tryon, features, self._job(given.jobs), queries))
 
     def begin(self) -> None:
-        """Nothing is kept."""
+        """Compute nothing ahead."""
 
     @torch.inference_mode()
     def step(self, index: int, latents: np.ndarray, timesteps: np.ndarray) -> np.ndarray:
@@ -81,9 +82,9 @@ class Released:
 
 
 class Engine:
-    """The torch engine as it serves; of its programs, those of `every_step` run in every step."""
+    """The torch engine as in serving; its programs in `every_step` run in every step."""
 
-    def __init__(self, given: Given, every_step: tuple[str, ...]) -> None:
+    def __init__(self, given: RunInputs, every_step: tuple[str, ...]) -> None:
         pair, self._jobs, self._every_step = given.pair, given.jobs, every_step
         networks = graphs_of(pair.tryon, pair.garment, pair.dtype, cond=False, kept=pair.dtype)
         names = ("garment", "conditioning", "unet")
@@ -96,7 +97,7 @@ class Engine:
         self._batch: Any = None
 
     def begin(self) -> None:
-        """The jobs' conditioning."""
+        """Compute the jobs' conditioning."""
         rows = self._engine.conditioning(self._jobs.conditioning)
         self._batch = self._engine.batch(rows, np.full(self._jobs.rows, GUIDANCE, np.float32))
 
@@ -111,7 +112,7 @@ class Engine:
         return self._engine.predict(self._batch, latents, timesteps, garments)
 
     def _garment(self, timestep: float) -> Any:
-        """One row: all jobs wear the same."""
+        """Return one row, because all jobs have the same garment."""
         jobs = self._jobs
         at = np.full(1, timestep, np.float32)
         return self._engine.garment(jobs.garment_latents[:1], at, jobs.garment_prompt[:1])[0]
@@ -119,10 +120,10 @@ class Engine:
 
 @dataclass(frozen=True)
 class Form:
-    """How much is computed; `line` is its row in `vitrine-export flops`."""
+    """The amount of computation; `line` is its row in `vitrine-export flops`."""
 
     line: str
-    make: Callable[[Given], Run]
+    make: Callable[[RunInputs], Run]
 
 
 FORMS: dict[str, Form] = {
@@ -138,28 +139,28 @@ WAYS: dict[str, Wrap] = {
     "compile": lambda graph: torch.compile(graph, dynamic=False),
     "graphs": CudaGraphs,
 }
-"""What makes a graph faster without changing what is computed; applied in the order named."""
+"""Accelerations of a graph that do not change the computation; applied in the order of the name."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A form and the ways that it is run in, named as in `cached+compile+graphs`."""
+    """A form with its accelerations, named as in `cached+compile+graphs`."""
 
     name: str
 
     @property
     def form(self) -> Form:
-        """How much is computed."""
+        """The amount of computation."""
         return FORMS[self.name.partition("+")[0]]
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """How it is run."""
+        """The accelerations."""
         return tuple(self.name.split("+")[1:])
 
     def run(self, pair: Pair, jobs: Jobs, schedule: Schedule) -> Run:
-        """Everything ready for `begin`; kept garment rows are computed here."""
-        return self.form.make(Given(pair, jobs, schedule, self._wrap))
+        """Return a run that is ready for `begin`; computes the kept garment rows."""
+        return self.form.make(RunInputs(pair, jobs, schedule, self._wrap))
 
     def _wrap(self, graph: Graph) -> Graph:
         for way in self.ways:
@@ -172,7 +173,7 @@ LADDER = tuple(Variant(name) for name in (*FORMS, "plain+compile", "cached+compi
 
 
 def variant(text: str) -> Variant:
-    """A variant by name; ArgumentTypeError for a form or a way that there is not."""
+    """Return a variant by name; ArgumentTypeError for an unknown form or acceleration."""
     form, *ways = text.split("+")
     if form not in FORMS or not set(ways) <= set(WAYS) or len(set(ways)) < len(ways):
         raise argparse.ArgumentTypeError(
@@ -182,7 +183,7 @@ def variant(text: str) -> Variant:
 
 
 def picture(run: Run, jobs: Jobs, schedule: Schedule, steps: int) -> np.ndarray:
-    """The first `steps` steps of all jobs, from noise: latents (R, 4, h, w), scheduled on the host."""
+    """Run the first `steps` steps of all jobs from noise; return latents (R, 4, h, w)."""
     run.begin()
     latents = jobs.noise * np.float32(schedule.initial_scale)
     for index in range(steps):

@@ -1,1 +1,1 @@
-"""Open-loop load on a running server: arrivals, mixes of people and garments, faulty clients, leak checks."""
+"""Puts open-loop load on a running server: arrivals, mixes of requests, faulty clients, leak checks."""

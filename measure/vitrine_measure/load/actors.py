@@ -1,4 +1,4 @@
-"""Clients of all kinds: those who wait for their picture, and those who leave, dawdle, or talk nonsense."""
+"""Clients of all kinds: some wait for their picture, others cancel, are slow, or send invalid data."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from vitrine_measure.load.malformed import malformed, noise
 from vitrine_measure.load.wire import Wire
 from vitrine_measure.load.world import Mix
 
-ONCE = Retry(tries=1)  # a load counts refusals: it does not try again
+ONCE = Retry(tries=1)  # no retries, because a load counts refusals
 TIMEOUT_S = 120.0
 SLOW_BYTES_PER_S = 60_000  # an uplink of 0.5 Mbit/s: a picture takes a second
-LEAVES_WITHIN_S = 1.0  # of sending
+LEAVES_WITHIN_S = 1.0  # time after sending within which a client leaves
 HTTP, GRPC = "http", "grpc"
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What clients share: where the server is, and what they ask for."""
+    """What clients share: the addresses of the server, and the mix of requests."""
 
     addresses: dict[str, str]  # by protocol, host:port
-    clients: dict[str, AsyncVitrine]  # by protocol; for those who behave
+    clients: dict[str, AsyncVitrine]  # by protocol; for clients without faults
     mix: Mix
     dice: random.Random
     photographs: tuple[bytes, ...]  # of people, encoded, 4 to 12 MB each
 
 
 async def whole(ground: Ground, protocol: str) -> None:
-    """Waits for its picture."""
+    """Wait for the picture."""
     await ground.clients[protocol].infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S)
 
 
 async def photographs_by_curl(ground: Ground, protocol: str) -> None:
-    """Sends a large photograph as a person with curl."""
+    """Send a large photograph of a person with curl."""
     inputs = dict(ground.mix.inputs(), person=np.array([ground.dice.choice(ground.photographs)], object))
     await photographs.send(ground.addresses[protocol], "try_on", inputs, "seed", TIMEOUT_S)
 
 
 async def slow(ground: Ground, protocol: str) -> None:
-    """Sends and receives at a telephone's pace."""
+    """Send and receive at the speed of a mobile connection."""
     async with Wire(ground.addresses[protocol], SLOW_BYTES_PER_S) as wire, _client(wire, protocol) as client:
         await client.infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S)
 
 
 async def gives_up(ground: Ground, protocol: str) -> None:
-    """Cancels its request, as a closed page does."""
+    """Cancel the request, as a closed page does."""
     asked = asyncio.create_task(whole(ground, protocol))
     await asyncio.wait([asked], timeout=ground.dice.uniform(0, LEAVES_WITHIN_S))
     if not asked.cancel():
@@ -65,7 +65,7 @@ async def gives_up(ground: Ground, protocol: str) -> None:
 
 
 async def vanishes(ground: Ground, protocol: str) -> None:
-    """Is gone in the middle: its connection is reset without a word."""
+    """Reset the connection during the request."""
     async with Wire(ground.addresses[protocol]) as wire, _client(wire, protocol) as client:
         asked = asyncio.create_task(client.infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S))
         await asyncio.wait([asked], timeout=ground.dice.uniform(0, LEAVES_WITHIN_S))
@@ -74,7 +74,7 @@ async def vanishes(ground: Ground, protocol: str) -> None:
 
 
 async def streams(ground: Ground, protocol: str) -> None:
-    """Follows a stream; one in two leaves it at some event."""
+    """Read a stream; every second client cancels it at some event."""
     stays = ground.dice.choice((1, 2, 10**6, 10**6))
     inputs = ground.mix.options()
     async with aclosing(ground.clients[protocol].try_on_stream(**inputs, timeout_s=TIMEOUT_S)) as events:
@@ -85,13 +85,13 @@ async def streams(ground: Ground, protocol: str) -> None:
 
 
 async def errs(ground: Ground, protocol: str) -> None:
-    """Sends tensors that make no sense."""
+    """Send random tensors."""
     model, inputs = malformed(ground.dice)
     await ground.clients[protocol].infer(model, inputs, timeout_s=TIMEOUT_S)
 
 
 async def babbles(ground: Ground, protocol: str) -> None:
-    """Sends bytes that are no request, waits a little, and goes."""
+    """Send bytes that are no request, wait briefly, and disconnect."""
     host, _, port = ground.addresses[protocol].rpartition(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.write(noise(ground.dice))
@@ -103,7 +103,7 @@ async def babbles(ground: Ground, protocol: str) -> None:
 
 @dataclass(frozen=True)
 class Actor:
-    """One kind of client: how often it comes, and how its requests may end."""
+    """One kind of client: its share of the load, and the allowed outcomes of its requests."""
 
     name: str
     act: Callable[[Ground, str], Awaitable[None]]
@@ -112,7 +112,7 @@ class Actor:
     ends: frozenset[str]
 
     async def __call__(self, ground: Ground) -> None:
-        """Come, and go."""
+        """Run one client."""
         await self.act(ground, self.protocol)
 
 
@@ -135,7 +135,7 @@ ACTORS = (
     Actor("noise, gRPC", babbles, GRPC, 0.7, SERVED),
     Actor("noise, HTTP", babbles, HTTP, 0.7, SERVED),
 )
-"""`ends` are the outcomes that are no fault of the server's."""
+"""The kinds of clients; `ends` are the outcomes that are not faults of the server."""
 
 
 def _client(wire: Wire, protocol: str) -> AsyncVitrine:

@@ -1,4 +1,4 @@
-"""When requests are sent: in an open loop the times do not depend on how fast answers come."""
+"""Arrival times of requests. In an open loop they do not depend on the speed of responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def poisson(rate: float, seconds: float, draw: np.random.Generator) -> list[float]:
-    """Times in [0, seconds) of independent arrivals, `rate` a second in the mean."""
+    """Return times in [0, seconds) of independent arrivals, on average `rate` per second."""
     gaps = draw.exponential(1 / rate, size=int(rate * seconds * 1.5) + 50)
     times = np.cumsum(gaps)
     while times[-1] < seconds:
@@ -15,18 +15,18 @@ def poisson(rate: float, seconds: float, draw: np.random.Generator) -> list[floa
 
 
 def bursts(size: int, every_s: float, seconds: float) -> list[float]:
-    """Times in [0, seconds): `size` at once, every `every_s` seconds, the first after `every_s`."""
+    """Return times in [0, seconds): `size` arrivals together every `every_s` seconds, first at `every_s`."""
     starts = np.arange(every_s, seconds, every_s)
     return np.repeat(starts, size).tolist()
 
 
 class Zipf:
-    """Draws 0 … count − 1, the k-th as likely as 1 / (k + 1)^exponent: few are popular, many are rare."""
+    """Draws 0 … count − 1, the k-th with probability proportional to 1 / (k + 1)^exponent."""
 
     def __init__(self, count: int, exponent: float, draw: np.random.Generator) -> None:
         weights = 1 / np.arange(1, count + 1) ** exponent
         self._shares, self._draw = weights / weights.sum(), draw
 
     def __call__(self) -> int:
-        """One draw."""
+        """Draw one number."""
         return int(self._draw.choice(len(self._shares), p=self._shares))

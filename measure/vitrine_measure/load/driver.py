@@ -1,4 +1,4 @@
-"""Sends requests at given times, or so many at a time, and keeps what became of each."""
+"""Sends requests at given times, or with a fixed concurrency, and records their outcomes."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from vitrine.errors import VitrineError
 DONE = "done"
 
 Send = Callable[[int], Awaitable[object]]
-"""Sends request number 0, 1, …; a VitrineError is an outcome, anything else ends the load."""
+"""Sends request number 0, 1, …; a VitrineError is an outcome, any other exception ends the load."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One request; times in seconds from the load's start."""
+    """The outcome of one request; times in seconds since the start of the load."""
 
-    due_s: float  # when it was to be sent
+    due_s: float  # scheduled time
     ended_s: float
     word: str  # DONE, or the error's word
 
     @property
     def seconds(self) -> float:
-        """From when it was due to its answer: a driver that falls behind does not flatter the server."""
+        """Seconds from the scheduled time to the end, so that a late driver does not help the server."""
         return self.ended_s - self.due_s
 
 
 async def offer(due: Sequence[float], send: Send, tick: Callable[[], object] = lambda: None) -> list[Outcome]:
-    """Send request i at `due[i]` seconds from now, whatever the others do; `tick` is called at each answer.
+    """Send request i at `due[i]` seconds from now, independent of the others; call `tick` at each response.
 
-    Returns when every request has its answer, in the order of `due`.
+    Returns the outcomes in the order of `due` after the last response.
     """
     start = time.perf_counter()
 
@@ -47,7 +47,7 @@ async def offer(due: Sequence[float], send: Send, tick: Callable[[], object] = l
 async def closed(
     count: int, at_once: int, send: Send, tick: Callable[[], object] = lambda: None
 ) -> list[Outcome]:
-    """Send `count` requests with `at_once` under way: each answer lets the next one go."""
+    """Send `count` requests with `at_once` in flight; each response starts the next request."""
     start, numbers = time.perf_counter(), iter(range(count))
 
     async def worker() -> list[Outcome]:
@@ -67,18 +67,18 @@ async def _outcome(index: int, at: float, start: float, send: Send, tick: Callab
 
 
 def words(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many ended how."""
+    """Count the outcomes by word."""
     found = [one.word for one in outcomes]
     return {word: found.count(word) for word in sorted(set(found))}
 
 
 def seconds_of(outcomes: Sequence[Outcome], word: str = DONE) -> np.ndarray:
-    """Latencies of the requests that ended so."""
+    """Return the latencies of the requests with this outcome, in seconds."""
     return np.array([one.seconds for one in outcomes if one.word == word])
 
 
 def rate_of(outcomes: Sequence[Outcome]) -> float:
-    """Finished requests a second, from the first due time to the last answer."""
+    """Return the throughput in requests per second, from the first scheduled time to the last response."""
     done = [one for one in outcomes if one.word == DONE]
     if not done:
         return 0.0
@@ -86,9 +86,9 @@ def rate_of(outcomes: Sequence[Outcome]) -> float:
 
 
 def full_rate(outcomes: Sequence[Outcome], at_once: int) -> float:
-    """Finished requests a second of `closed`, while it had `at_once` under way; NaN if that was too short.
+    """Return requests per second of `closed` while `at_once` were in flight; NaN if that was too short.
 
-    Left out are the beginning, in which none can be finished, and the end, in which ever fewer are under way.
+    The beginning, before the first response, and the end, with fewer requests in flight, do not count.
     """
     ends = sorted(one.ended_s for one in outcomes if one.word == DONE)
     last_sent = max(one.due_s for one in outcomes)

@@ -1,4 +1,4 @@
-"""Requests that no sane client sends: random tensors for a random model, and bytes that are no request."""
+"""Malformed requests: random tensors for a random model, and bytes that are no request."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from vitrine_orchestrator.stages import STAGES, Stage, Tensor, numpy_dtype
 
 TEXTS = (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff" * 9, b"x" * 300, b"\xff\xfe", b"nan")
 SIDES = (0, 1, 1, 2, 3, 8, 9)
-ABSENT, ODD_RANK = 0.3, 0.2  # how often an input is left out, or has an axis too many
-LARGEST = 100_000  # elements: nonsense need not be heavy
+ABSENT, ODD_RANK = 0.3, 0.2  # probability of an omitted input, and of an additional axis
+LARGEST = 100_000  # most elements of a tensor
 
 ASKED = tuple(row for row in STAGES if not row.decoupled)
 
 
 def malformed(dice: random.Random) -> tuple[str, Tensors]:
-    """A model's name and tensors for it: mostly of the right type, seldom of the right shape or content."""
+    """Return a model's name and tensors, mostly of the right type, rarely of the right shape or content."""
     row = dice.choice(ASKED)
     given = [tensor for tensor in row.inputs if dice.random() > ABSENT]
     return row.name, {tensor.name: _values(dice, _shape(dice, row, tensor), tensor) for tensor in given}
 
 
 def noise(dice: random.Random) -> bytes:
-    """Bytes for a port that are no request, or the first half of one."""
+    """Return bytes that are no request, or the first half of a request."""
     head = b"POST /v2/models/try_on/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n"
     start = dice.choice((b"", head, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /v2/models/"))
     return start + dice.randbytes(dice.randrange(1, 40_000))

@@ -1,4 +1,4 @@
-"""What operators do to a server under load: models are loaded again, releases come and go."""
+"""Operates a server under load: reloads models, publishes and withdraws releases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vitrine_export.release import folders
 from vitrine_export.release.loading import leave, load
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
-CHANGED = "vae_decoder"  # what is new in a release
+CHANGED = "vae_decoder"  # the model that changes in a release
 DEEDS = (
     ("load again", "vae_decoder"),
     ("publish", ""),
@@ -31,13 +31,13 @@ DEEDS = (
 
 
 class Operator:
-    """Does one thing after the other to a server whose repository is ours to change.
+    """Performs operations, one after the other, on a server whose repository may be changed.
 
-    `done` counts what was done, `failed` has a sentence for what could not be.
+    `done` counts the operations, `failed` has a sentence for each failed one.
     """
 
     def __init__(self, server: EmbeddedTriton, folder: Path) -> None:
-        """`folder` is an empty one for the releases to publish."""
+        """`folder` is an empty folder for releases to publish."""
         self._server, self._repository = server, server.repository
         self._source = folder / "next"
         self._numbers, self._release = count(1), 0
@@ -46,7 +46,7 @@ class Operator:
         shutil.copytree(self._repository, self._source)
 
     async def work(self, every_s: float, over: asyncio.Event) -> None:
-        """One deed every so many seconds until `over` is set; leaves one release behind."""
+        """Perform an operation every `every_s` seconds until `over` is set; one release remains."""
         for what, model in cycle(DEEDS):
             try:
                 await asyncio.wait_for(over.wait(), every_s)
@@ -83,11 +83,11 @@ class Operator:
 
 
 def _quiet(_: str) -> None:
-    """Shows nothing."""
+    """Discard a message."""
 
 
 def _change(source: Path, text: str) -> None:
-    """Make an exported repository another one that paints the same pictures."""
+    """Change an exported repository so that its digests differ but its pictures do not."""
     path = source / CHANGED / "1" / "model.onnx"
     model = onnx.load(path, load_external_data=False)
     model.doc_string = text

@@ -1,4 +1,4 @@
-"""Photographs of the size that telephones take, sent by curl with the content type that it chooses itself."""
+"""Photographs of the size of phone pictures, sent by curl with its default content type."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OK = "200"
 
 
 def photographs(picture: bytes) -> tuple[bytes, ...]:
-    """An encoded picture as large photographs, with a camera's noise."""
+    """Return an encoded picture as large photographs with camera noise."""
     return tuple(_photograph(picture, *sheet) for sheet in SHEETS)
 
 
@@ -41,14 +41,14 @@ def _photograph(picture: bytes, width: int, height: int, noise: int, kind: str, 
 
 
 def find_curl() -> str:
-    """The program; Unavailable says that it is missing."""
+    """Return the path of curl; Unavailable if it is missing."""
     if found := shutil.which("curl"):
         return found
     raise Unavailable("curl is not installed: it sends the large photographs of this load")
 
 
 async def send(address: str, model: str, inputs: Tensors, output: str, timeout_s: float) -> None:
-    """Ask a model over HTTP for one output as JSON; raises the error that the server answered with."""
+    """Call a model over HTTP with JSON output for one tensor; raises the server's error."""
     body, length = triton.InferenceServerClient.generate_request_body(
         infer_inputs(inputs, triton.InferInput),
         outputs=[triton.InferRequestedOutput(output, binary_data=False)],
@@ -63,7 +63,7 @@ async def send(address: str, model: str, inputs: Tensors, output: str, timeout_s
 
 
 async def _curl(url: str, options: Sequence[str], body: bytes) -> tuple[str, str]:
-    """The status and the text of curl's answer to a POST."""
+    """POST with curl; return the status and the text."""
     shown = ["--silent", "--show-error", "--noproxy", "*", "--write-out", "\n%{http_code}"]
     process = await asyncio.create_subprocess_exec(
         *(find_curl(), *shown, *options, "--data-binary", "@-", url),

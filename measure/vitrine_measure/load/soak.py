@@ -1,4 +1,4 @@
-"""Mixed load for a long time, and what the server holds before and after: nothing may leak."""
+"""Puts mixed load on a server for a long time, and compares its resources before and after."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ from vitrine_measure.load.photographs import photographs
 from vitrine_measure.load.watch import Allowance, Reading, leaks, read
 from vitrine_measure.load.world import Mix, World
 
-SETTLE_S = 60.0  # the longest wait for the last requests to end
-REST_S = 3.0  # for closed connections to be let go
+SETTLE_S = 60.0  # longest wait for the end of the last requests
+REST_S = 3.0  # wait for the release of closed connections
 EVERY_S = 5.0  # between two readings under load
-CROWD = 128  # requests at once, before the first reading: thread pools and buffers reach their full size
+CROWD = 128  # concurrent requests before the first reading, so that thread pools and buffers are full
 
 ALLOWED = Allowance(memory_share=0.05, threads=8, files=4)
-"""Bounded pools start a thread when they first need one more (of some 800 here), and descriptors come and go
-by a few with Triton's own polling; a leak grows with the requests, of which there are hundreds."""
+"""Bounded pools start threads on demand (about 800 here), and Triton's polling changes the number of
+descriptors by a few. A leak grows with the requests, of which there are hundreds."""
 
 ALLOWED_OPERATED = replace(ALLOWED, files=120)
 """A process that Triton starts under load inherits the connections that are open at that moment."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a server is tried."""
+class SoakPlan:
+    """The options of a soak."""
 
     seconds: float
-    rate: float  # clients a second
+    rate: float  # clients per second
     steps: int = 20
     warm_up_s: float = 30.0
     seed: int = 0
-    operate_every_s: float = 10.0  # between two deeds of an operator
+    operate_every_s: float = 10.0  # seconds between two operations
 
 
 @dataclass
 class Soaked:
-    """What happened."""
+    """The result of a soak."""
 
     before: Reading
     after: Reading
     ends: Counter[tuple[str, str]]  # (kind of client, outcome)
-    proof: dict[str, int]  # outcomes of as many requests at once as `try_on` takes, afterwards
+    proof: dict[str, int]  # outcomes, after the load, of as many concurrent requests as `try_on` accepts
     times: list[tuple[float, Reading]] = field(default_factory=list)  # seconds, reading
-    done: Counter[str] = field(default_factory=Counter)  # an operator's deeds
-    failed: list[str] = field(default_factory=list)  # those that could not be done
-    told: list[str] = field(default_factory=list)  # the supervisor's sentences: nobody killed anything
+    done: Counter[str] = field(default_factory=Counter)  # operations by name
+    failed: list[str] = field(default_factory=list)  # sentences on failed operations
+    supervised: list[str] = field(default_factory=list)  # messages of the supervisor; none is expected
 
     def faults(self, allowed: Allowance = ALLOWED) -> list[str]:
-        """A sentence for everything that should not be; none when all is well."""
+        """Return a sentence per fault."""
         known = {actor.name: actor.ends for actor in ACTORS}
         found = [
             f"{count} clients of the kind {kind!r} ended with {word!r}"
@@ -73,18 +73,18 @@ class Soaked:
         if lost := sum(count for word, count in self.proof.items() if word != DONE):
             found.append(f"afterwards {lost} of {sum(self.proof.values())} requests at once had no picture")
         found += [f"operator: {text}" for text in self.failed]
-        found += [f"supervisor: {text}" for text in self.told]
+        found += [f"supervisor: {text}" for text in self.supervised]
         return found + leaks(self.before, self.after, allowed)
 
 
 async def soak(
     server: EmbeddedTriton,
     world: World,
-    plan: Plan,
+    plan: SoakPlan,
     tick: Callable[[], object] = lambda: None,
     operator: Operator | None = None,
 ) -> Soaked:
-    """Try the server, with an operator at work or without; `tick` is called for each client that is done."""
+    """Put load on the server, with or without an operator; call `tick` after each client."""
     addresses = {GRPC: server.grpc, HTTP: server.http}
     clients = {name: AsyncVitrine(at, protocol=name, retry=ONCE) for name, at in addresses.items()}
     ground = Ground(
@@ -114,7 +114,7 @@ async def soak(
 
 @asynccontextmanager
 async def _operated(operator: Operator | None, every_s: float) -> AsyncIterator[None]:
-    """The operator works for as long as the `async with` block lasts, and ends what was begun."""
+    """Run the operator during the block; its last operation is finished."""
     over = asyncio.Event()
     working = asyncio.create_task(operator.work(every_s, over)) if operator else None
     try:
@@ -126,7 +126,7 @@ async def _operated(operator: Operator | None, every_s: float) -> AsyncIterator[
 
 
 async def at_once(ground: Ground, count: int) -> dict[str, int]:
-    """Outcomes of so many short requests at the same time."""
+    """Return the outcomes of `count` concurrent short requests."""
 
     async def send(index: int) -> None:
         inputs = dict(ground.mix.inputs(), steps=np.array([1], np.int32))
@@ -138,14 +138,14 @@ async def at_once(ground: Ground, count: int) -> dict[str, int]:
 async def mixed(
     ground: Ground, seconds: float, rate: float, tick: Callable[[], object], actors: Sequence[Actor] = ACTORS
 ) -> Counter[tuple[str, str]]:
-    """Clients of all kinds, `rate` a second; how those of each kind ended."""
+    """Run clients of all kinds, `rate` per second; count the outcomes by kind."""
     due = poisson(rate, seconds, np.random.default_rng(ground.dice.randrange(2**32)))
     chosen = ground.dice.choices(actors, [actor.weight for actor in actors], k=len(due))
 
     async def send(index: int) -> None:
         try:
             await chosen[index](ground)
-        except (OSError, EOFError) as error:  # a raw connection that the server closed first
+        except (OSError, EOFError) as error:  # the server has closed a raw connection
             raise VitrineError(f"connection: {error}") from error
 
     outcomes = await offer(due, send, tick)
@@ -153,7 +153,7 @@ async def mixed(
 
 
 async def settled(server: EmbeddedTriton) -> Reading:
-    """The server once nothing is in flight any more, or as it is after SETTLE_S."""
+    """Read the server when nothing is in flight, or after SETTLE_S."""
     give_up = time.monotonic() + SETTLE_S
     await asyncio.sleep(REST_S)
     while (now := await asyncio.to_thread(read, server)).requests and time.monotonic() < give_up:

@@ -1,4 +1,4 @@
-"""`vitrine-export soak`: mixed load, faulty clients and an operator at work on a server of its own."""
+"""`vitrine-export soak`: mixed load, faulty clients and operations on its own server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vitrine_orchestrator.embedded.watching import watched
 
 from vitrine_measure.load.operator import Operator
 from vitrine_measure.load.photographs import find_curl
-from vitrine_measure.load.soak import ALLOWED_OPERATED, Plan, Soaked, soak
+from vitrine_measure.load.soak import ALLOWED_OPERATED, Soaked, SoakPlan, soak
 from vitrine_measure.load.world import draw_world
 
 HELP = "try a server with faulty clients and a busy operator; report what leaked, died or was lost"
@@ -38,7 +38,7 @@ MIB = 2**20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="what to serve")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--seconds", type=float, default=1800.0, help="of load (default 1800)")
@@ -61,10 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Soak and report: 0 when all is well, 1 with a sentence for each fault."""
+    """Run and report; return 0 without faults, or print a sentence per fault and return 1."""
     find_curl()
     seconds = args.seconds if args.minutes is None else 60 * args.minutes
-    plan = Plan(seconds, args.rate, args.steps, args.warm_up, args.seed, args.operate_every)
+    plan = SoakPlan(seconds, args.rate, args.steps, args.warm_up, args.seed, args.operate_every)
     with TemporaryDirectory(prefix="vitrine-soak-") as folder:
         soaked = served_and_soaked(args, plan, Path(folder))
     print(table(soaked))
@@ -74,25 +74,25 @@ def run(args: argparse.Namespace) -> int:
     return int(bool(faults))
 
 
-def served_and_soaked(args: argparse.Namespace, plan: Plan, folder: Path) -> Soaked:
-    """Serve a copy of the repository under a supervisor, as `vitrine serve` does, and try it."""
+def served_and_soaked(args: argparse.Namespace, plan: SoakPlan, folder: Path) -> Soaked:
+    """Serve a copy of the repository under a supervisor, as `vitrine serve` does, and soak it."""
     repository = folder / "model_repository"
     shutil.copytree(args.repository, repository)
     options = [f"--trace-config={value}" for value in args.trace_config]
     bar = tqdm(total=round((plan.seconds + plan.warm_up_s) * plan.rate), unit="client", desc="soak")
-    told: list[str] = []
+    supervised: list[str] = []
     with (
         EmbeddedTriton(repository, ports=Ports(0, 0, 0), log=args.log, options=options) as server,
-        watched(server, told.append),
+        watched(server, supervised.append),
         bar,
     ):
         operator = Operator(server, folder)
         soaked = asyncio.run(soak(server, draw_world(PEOPLE, GARMENTS), plan, bar.update, operator))
-    return replace(soaked, told=told)
+    return replace(soaked, supervised=supervised)
 
 
 def table(soaked: Soaked) -> str:
-    """How each kind of client ended, and the two readings."""
+    """Format the outcomes of each kind of client, and the two readings."""
     lines = [f"{'client':18} {'ended':14} {'count':>6}"]
     lines += [f"{kind:18} {word:14} {count:6}" for (kind, word), count in sorted(soaked.ends.items())]
     lines.append(f"{'held':18} {'before':>14} {'after':>14}")
@@ -102,5 +102,5 @@ def table(soaked: Soaked) -> str:
             name, before, after = "memory, MiB", round(before / MIB), round(after / MIB)
         lines.append(f"{name:18} {before:14} {after:14}")
     lines += [f"operator: {deed:22} {count:6}" for deed, count in sorted(soaked.done.items())]
-    lines.append(f"{'deaths, restarts':32} {len(soaked.told):6}")
+    lines.append(f"{'deaths, restarts':32} {len(soaked.supervised):6}")
     return "\n".join(lines)

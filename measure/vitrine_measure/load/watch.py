@@ -1,4 +1,4 @@
-"""What a server on this machine holds: memory, threads, files, shared memory, requests; and its metrics."""
+"""Reads a local server's memory, threads, files, shared memory, requests in flight, and metrics."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 KIB, MIB = 2**10, 2**20
 
 
-class Watched(Protocol):
-    """EmbeddedTriton, as far as it is watched."""
+class ServerProcess(Protocol):
+    """The part of EmbeddedTriton that is read here."""
 
     metrics: str
     shared_prefix: str
 
     @property
     def pid(self) -> int:
-        """The server's process."""
+        """The pid of the server."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """All processes of a server together."""
+    """Sums over all processes of a server."""
 
     memory_bytes: int  # proportional: memory shared between them counts once
     threads: int
@@ -39,15 +39,15 @@ class Reading:
 
 @dataclass(frozen=True)
 class Allowance:
-    """How far a later reading may be from an earlier one."""
+    """The allowed differences between two readings."""
 
     memory_share: float = 0.05
     threads: int = 0
     files: int = 0
 
 
-def read(server: Watched) -> Reading:
-    """The server as it is now."""
+def read(server: ServerProcess) -> Reading:
+    """Read the server now."""
     held = [one for pid in (server.pid, *stubs(server.pid)) for one in _held(Path(f"/proc/{pid}"))]
     return Reading(
         memory_bytes=sum(memory for memory, _, _ in held),
@@ -59,7 +59,7 @@ def read(server: Watched) -> Reading:
 
 
 def leaks(before: Reading, after: Reading, allowed: Allowance) -> list[str]:
-    """A sentence for everything that is more than before; none when nothing leaked."""
+    """Return a sentence for each resource that has grown by more than allowed."""
     grown = after.memory_bytes / before.memory_bytes - 1
     found = []
     if after.requests:
@@ -76,26 +76,28 @@ def leaks(before: Reading, after: Reading, allowed: Allowance) -> list[str]:
 
 
 def scrape(address: str) -> dict[str, float]:
-    """The metrics at host:port: name with labels → value."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is a server on this machine
+    """Read the metrics at host:port: name with labels → value."""
+    direct = urllib.request.build_opener(
+        urllib.request.ProxyHandler({})
+    )  # no proxy, because the server is on this machine
     with direct.open(f"http://{address}/metrics", timeout=30) as response:
         lines = response.read().decode().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] != "#"}
 
 
 def total(metrics: Mapping[str, float], name: str) -> float:
-    """The sum of a metric over all its labels."""
+    """Return the sum of a metric over its labels."""
     return sum(value for key, value in metrics.items() if key.partition("{")[0] == name)
 
 
 def in_flight(metrics: Mapping[str, float]) -> int:
-    """Requests that our models hold."""
+    """Return the number of requests in flight in our models."""
     held = ("vitrine_in_flight", "vitrine_denoise_waiting", "vitrine_denoise_running")
     return int(sum(total(metrics, name) for name in held))
 
 
 def _held(folder: Path) -> Iterator[tuple[int, int, int]]:
-    """Memory in bytes, threads and open files of a process; nothing for one that ended meanwhile."""
+    """Yield memory in bytes, threads and open files of a process; nothing if it has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
         lines = (folder / "smaps_rollup").read_text().splitlines()
         memory = next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * KIB

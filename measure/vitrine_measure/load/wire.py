@@ -1,4 +1,4 @@
-"""A way to a server that is slow, or ends in the middle: a loopback proxy that spoils connections."""
+"""A loopback proxy that slows or resets connections to a server."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Self
 from vitrine_orchestrator.embedded.ports import LOOPBACK
 
 CHUNK = 4096
-NO_GOODBYE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: closing sends a reset, as a vanished client's host
+NO_GOODBYE = struct.pack(
+    "ii", 1, 0
+)  # SO_LINGER of 0 s: closing sends a reset, as the host of a killed client does
 
 
 class Wire:
-    """Passes bytes between clients and `target` ("127.0.0.1:8001") for as long as the `async with` block.
+    """Passes bytes between clients and `target` ("127.0.0.1:8001") during the `async with` block.
 
     `bytes_per_s` slows each direction of each connection; `cut` resets every connection at once.
     """
@@ -29,7 +31,7 @@ class Wire:
 
     @property
     def address(self) -> str:
-        """Where clients connect."""
+        """The address for clients."""
         return f"{LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
@@ -44,7 +46,7 @@ class Wire:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:
-        """Reset every connection, as when a client's machine is gone."""
+        """Reset every connection."""
         for writer in self._writers:
             with suppress(OSError):
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_GOODBYE)

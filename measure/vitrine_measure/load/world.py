@@ -1,4 +1,4 @@
-"""The people and garments that a load wears, as encoded pictures."""
+"""The people and garments of a load, as encoded pictures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vitrine_world import dolls
 from vitrine_measure.load.arrivals import Zipf
 
 WORLD = 4242
-"""The seed of the dolls; none was trained on."""
+"""The seed of the dolls, which are not in the training data."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """A garment's picture (PNG) and what is said of it."""
+    """A garment's picture (PNG) and description."""
 
     picture: bytes
     description: str
@@ -37,24 +37,24 @@ class World:
     seeds: Iterator[int]
 
     def options(self, person: int, garment: int, steps: int) -> TryOnOptions:
-        """One request in the client's words."""
-        worn = self.garments[garment]
+        """Return one request as options of the client."""
+        product = self.garments[garment]
         return {
             "person": self.people[person],
-            "garment": worn.picture,
+            "garment": product.picture,
             "category": self.category,
-            "description": worn.description,
+            "description": product.description,
             "steps": steps,
             "seed": next(self.seeds),
         }
 
     def inputs(self, person: int, garment: int, steps: int) -> Tensors:
-        """One request as tensors, for callers that do not decode the answer."""
+        """Return one request as tensors, for callers that do not decode the response."""
         return try_on_inputs(**self.options(person, garment, steps))
 
 
 def draw_world(people: int, garments: int, first: int = 0, category: Category = "upper_body") -> World:
-    """The dolls from number `first` on; other numbers are other dolls."""
+    """Draw the dolls from number `first` on; each number is a different doll."""
     samples = [dolls.sample(WORLD, first + index, category) for index in range(max(people, garments))]
     return World(
         people=tuple(png(dolls.draw_person(made.person)) for made in samples[:people]),
@@ -68,7 +68,7 @@ def draw_world(people: int, garments: int, first: int = 0, category: Category = 
 
 
 class Mix:
-    """Requests of a world in which some people and some garments are far more popular than others."""
+    """Requests with a Zipf distribution of people and of garments."""
 
     def __init__(self, world: World, steps: int, seed: int = 0, exponent: float = 1.1) -> None:
         draw = np.random.default_rng(seed)
@@ -77,16 +77,16 @@ class Mix:
         self._garment = Zipf(len(world.garments), exponent, draw)
 
     def options(self) -> TryOnOptions:
-        """The next request in the client's words."""
+        """Return the next request as options of the client."""
         return self.world.options(self._person(), self._garment(), self.steps)
 
     def inputs(self) -> Tensors:
-        """The next request as tensors."""
+        """Return the next request as tensors."""
         return try_on_inputs(**self.options())
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A picture (H, W, 3) uint8 RGB, encoded."""
+    """Encode a picture (H, W, 3) uint8 RGB as PNG."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

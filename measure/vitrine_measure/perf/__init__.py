@@ -1,1 +1,1 @@
-"""Load by NVIDIA's perf_analyzer: the program found, its input drawn, its measures read into a table."""
+"""Load with NVIDIA's perf_analyzer: finds the program, draws its input, reads its results."""

@@ -1,4 +1,4 @@
-"""`vitrine-export perf`: perf_analyzer against `try_on` over HTTP and gRPC, and against `try_on_stream`."""
+"""`vitrine-export perf`: runs perf_analyzer on `try_on` over HTTP and gRPC, and on `try_on_stream`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """The name in the table."""
         return f"{self.model} {self.protocol}"
 
 
@@ -46,7 +46,7 @@ RUNS = (Run("try_on", "http"), Run("try_on", "grpc"), Run("try_on_stream", "grpc
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("--http", metavar="HOST:PORT", help="a running server's HTTP address")
     parser.add_argument("--grpc", metavar="HOST:PORT", help="its gRPC address")
     parser.add_argument(
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run every row and print the table: 0. Unavailable, PerfFailed where a part of it cannot be had."""
+    """Run every row, print the table and return 0. Raises Unavailable and PerfFailed."""
     if (args.http is None) != (args.grpc is None):
         raise argparse.ArgumentTypeError("--http and --grpc must be given together")
     tool = find_tool(args.tool)
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _addresses(args: argparse.Namespace) -> Iterator[dict[str, str]]:
-    """Addresses by protocol: the given server's, or those of one that lives as long as the block."""
+    """Yield addresses by protocol: the given server's, or those of a server that runs during the block."""
     if args.grpc is not None:
         yield {"http": args.http, "grpc": args.grpc}
         return

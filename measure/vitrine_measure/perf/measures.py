@@ -1,4 +1,4 @@
-"""What perf_analyzer measured, read from its profile export."""
+"""Reads the results of perf_analyzer from its profile export."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Measure:
 
     name: str
     at_once: int
-    last: np.ndarray  # (requests,) until the last response: the picture
-    first: np.ndarray  # (requests,) until the first response: of a stream, its first event
+    last: np.ndarray  # (requests,) until the last response, the picture
+    first: np.ndarray  # (requests,) until the first response, for a stream its first event
     wall: float  # from the first request to the last response
     streamed: bool
 
     def row(self) -> tuple[str, ...]:
-        """The run as a line of the table under COLUMNS."""
+        """Return the run as a line of the table with COLUMNS."""
         p50, p90, most = np.percentile(self.last, [50, 90, 100])
         figures = [f"{len(self.last) / self.wall:.3f}", *(f"{value:.3f}" for value in (p50, p90, most))]
         first = f"{np.median(self.first):.3f}" if self.streamed else "-"
@@ -34,8 +34,10 @@ class Measure:
 
 
 def read_profile(path: Path, name: str, at_once: int, streamed: bool) -> Measure:
-    """Read a --profile-export-file of one experiment; PerfFailed when a request went without response."""
-    requests = json.loads(path.read_text(encoding="latin-1"))["experiments"][0]["requests"]  # holds raw PNGs
+    """Read a --profile-export-file of one experiment; PerfFailed if a request has no response."""
+    requests = json.loads(path.read_text(encoding="latin-1"))["experiments"][0][
+        "requests"
+    ]  # it contains raw PNGs
     if not requests:
         raise PerfFailed(f"{name}: perf_analyzer measured no request")
     if unanswered := sum(not request["response_timestamps"] for request in requests):
@@ -48,7 +50,7 @@ def read_profile(path: Path, name: str, at_once: int, streamed: bool) -> Measure
 
 
 def table(measures: Sequence[Measure]) -> str:
-    """The measures as text, a line each."""
+    """Format the measures as text, a line each."""
     rows = [COLUMNS, *(measure.row() for measure in measures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     return "\n".join(

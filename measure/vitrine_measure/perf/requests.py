@@ -13,14 +13,14 @@ from PIL import Image
 from vitrine_world import dolls
 
 WORLD = 4242
-"""The seed of the dolls; none was trained on."""
+"""The seed of the dolls, which are not in the training data."""
 
 
 def write_requests(path: Path, count: int, people: int, steps: int) -> None:
     """Write an --input-data file of `count` requests of `try_on`, `people` different ones in turn.
 
-    Every request has a seed of its own, so that no cache of results can answer it; people and garments come
-    again, as they do for a shop, so that the caches of prepared ones are seen at work.
+    Every request has its own seed, so that no cache of results can answer it. People and garments repeat, as
+    in a shop, so that the caches of prepared persons and garments are used.
     """
     pairs = [_pair(index) for index in range(people)]
     rows = [
@@ -30,7 +30,7 @@ def write_requests(path: Path, count: int, people: int, steps: int) -> None:
 
 
 def bytes_value(value: bytes) -> dict[str, object]:
-    """A BYTES tensor (1,): its little-endian length of 4 bytes goes inside the base64."""
+    """Return a BYTES tensor (1,): its little-endian length of 4 bytes goes inside the base64."""
     return {"b64": base64.b64encode(struct.pack("<I", len(value)) + value).decode(), "shape": [1]}
 
 

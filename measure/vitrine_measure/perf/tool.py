@@ -11,33 +11,33 @@ from pathlib import Path
 from vitrine.channels import directly_here
 from vitrine.errors import Unavailable, VitrineError
 
-LIMIT_S = 600.0  # of one run
+LIMIT_S = 600.0  # time limit of one run
 
 
 class PerfFailed(VitrineError):
-    """perf_analyzer gave up; the message is its own."""
+    """perf_analyzer failed; the error has its message."""
 
     word = "perf failed"
 
 
 @dataclass(frozen=True)
 class Tool:
-    """The folder that docker/perf-tools.sh fills."""
+    """The folder that docker/perf-tools.sh writes."""
 
     folder: Path
 
     @property
     def program(self) -> Path:
-        """perf_analyzer itself."""
+        """The path of perf_analyzer."""
         return self.folder / "bin" / "perf_analyzer"
 
     @property
     def libraries(self) -> tuple[Path, Path]:
-        """Folders of libb64 and of CUDA's runtime, which the program links to."""
+        """The folders of libb64 and of CUDA's runtime, which the program loads."""
         return self.folder / "lib", self.folder / "nvidia" / "cuda_runtime" / "lib"
 
     def run(self, *arguments: str | Path) -> str:
-        """What the program prints; PerfFailed when it does not succeed within LIMIT_S."""
+        """Run the program and return its output; PerfFailed if it fails or exceeds LIMIT_S."""
         given = os.environ.get("LD_LIBRARY_PATH", "")
         paths = [*map(str, self.libraries), *filter(None, [given])]
         try:
@@ -59,7 +59,7 @@ class Tool:
 
 
 def find_tool(folder: Path | None = None) -> Tool:
-    """The program in `folder`, or in `perf` of the running environment; Unavailable says how to get it."""
+    """Return the program in `folder`, or in `perf` of this environment; Unavailable with instructions."""
     tool = Tool(folder or Path(sys.prefix) / "perf")
     if not tool.program.exists():
         raise Unavailable(
@@ -69,7 +69,7 @@ def find_tool(folder: Path | None = None) -> Tool:
 
 
 def _complaint(printed: str) -> str:
-    """The lines that describe the failure, or the last one."""
+    """Return the lines that describe the failure, or the last line."""
     lines = [" ".join(line.split()) for line in printed.splitlines() if line.strip()]
-    told = [line for line in lines if any(word in line.lower() for word in ("fail", "error", "unable"))]
-    return "; ".join(dict.fromkeys(told[-3:] or lines[-1:] or ["it printed nothing"]))
+    reasons = [line for line in lines if any(word in line.lower() for word in ("fail", "error", "unable"))]
+    return "; ".join(dict.fromkeys(reasons[-3:] or lines[-1:] or ["it printed nothing"]))

@@ -1,4 +1,4 @@
-"""The floor: the engine alone in a loop, everything prepared, and the decoder after it."""
+"""The floor of the bench: only the engine and the decoder, in a loop with prepared inputs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from vitrine_export.job_inputs import JobInputs, Widths, draw_job_inputs
 from vitrine_orchestrator.cores.row_split import Lanes, cores
 from vitrine_orchestrator.engine.onnx_device import cpu
 from vitrine_orchestrator.engine.rows import DeviceRow
@@ -20,23 +21,23 @@ from vitrine_orchestrator.try_on.engine import load_engine
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
 from vitrine_orchestrator.try_on.facts import read_facts
 
-HALVES = 2
-TRIES = 3  # the best of, where calls are chosen
+TRIES = 3  # the best of so many measurements chooses the sizes of calls
 ROWS = (1, 2, 3, 4, 6, 8)
 DECODED = (1, 2, 4)
-PROMPT_TOKENS = 77
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How the processor is shared out: as it is served, or all rows in one call on so many threads."""
+    """How cores are used: as in serving, or all rows in one call on a number of threads."""
 
-    threads: int | None = None  # of one call, 0: one for each core; None: as served, rows shared out to lanes
+    threads: int | None = (
+        None  # of one call, 0: one per core; None: as in serving, with rows split over lanes
+    )
     spinning: bool = False
 
     @property
-    def told(self) -> str:
-        """In words."""
+    def description(self) -> str:
+        """The setting in words."""
         if self.threads is None:
             return "a lane for each core"
         threads = f"one call on {self.threads or 'all'} thread{'s' * (self.threads != 1)}"
@@ -59,25 +60,24 @@ class Floor:
         self._decoder = _decoder(repository, setting.threads or 0, setting.spinning)
         self._lanes = Lanes(cores() if served else 1)
         self._lane = _decoder(repository, 1, spinning=False) if served else self._decoder
-        self._draw = np.random.default_rng(0)
 
     def steps(self, rows: int, steps: int) -> float:
-        """Seconds of `steps` denoising calls of so many rows."""
-        conditioning = self.engine.conditioning(self._conditioning(rows))
-        latents = self._latents(rows)
+        """Return the seconds of `steps` denoising calls of `rows` rows."""
+        drawn = self._drawn(rows)
+        latents, times = drawn.latents, np.linspace(950, 1, steps, dtype=np.float32)
+        conditioning = self.engine.conditioning(drawn.conditioning)
         garments: Sequence[DeviceRow] = self.engine.garment(
-            latents, np.full(rows, 500, np.float32), self._text(rows)
+            drawn.garment_latents, np.full(rows, 500, np.float32), drawn.garment_prompt
         )
         batch: Any = self.engine.batch(conditioning, np.full(rows, self.facts.default_guidance, np.float32))
-        times = np.linspace(950, 1, steps, dtype=np.float32)
         self.engine.predict(batch, latents, np.full(rows, times[0]), garments)
         return _seconds(
             lambda: [self.engine.predict(batch, latents, np.full(rows, at), garments) for at in times]
         )
 
     def decode(self, rows: int) -> float:
-        """Seconds to decode `count` latents in one call, split over the cores as the server does."""
-        latents = self._latents(rows)
+        """Return the seconds to decode `rows` latents, split over the cores as the server does."""
+        latents = self._drawn(rows).latents
 
         def share(part: slice) -> object:
             return session.run(None, {"latents": latents[part]})
@@ -88,13 +88,13 @@ class Floor:
 
     @cached_property
     def best(self) -> tuple[int, int]:
-        """Rows of a denoising and of a decoding call that take the least time a row."""
+        """The rows of a denoising and of a decoding call with the least time per row."""
         denoise = {rows: min(self.steps(rows, 3) / rows for _ in range(TRIES)) for rows in ROWS}
         decode = {rows: min(self.decode(rows) / rows for _ in range(TRIES)) for rows in DECODED}
         return min(denoise, key=denoise.__getitem__), min(decode, key=decode.__getitem__)
 
     def rate(self, steps: int, seconds: float) -> float:
-        """Pictures a second at the best sizes of both calls, over about so many seconds."""
+        """Return the throughput in pictures per second with the best calls, over about `seconds`."""
         rows, decoded = self.best
         spent, pictures = 0.0, 0
         while spent < seconds:
@@ -103,31 +103,14 @@ class Floor:
         return pictures / spent
 
     def one(self, steps: int) -> float:
-        """Seconds of one picture alone."""
+        """Return the seconds of one picture."""
         return self.steps(1, steps) + self.decode(1)
 
-    def _conditioning(self, rows: int) -> dict[str, np.ndarray]:
+    def _drawn(self, rows: int) -> JobInputs:
         facts = self.facts
-        size = np.array([facts.height, facts.width, 0, 0, facts.height, facts.width], np.float32)
-        return {
-            "mask_latent": (self._latents(rows, 1) > 0).astype(np.float32),
-            "masked_latents": self._latents(rows),
-            "pose_latents": self._latents(rows),
-            "prompt_embeds": self._text(rows, HALVES),
-            "pooled_prompt_embeds": self._normal(rows, HALVES, facts.pooled_width),
-            "image_tokens": self._normal(rows, HALVES, facts.image_tokens, facts.context_width),
-            "time_ids": np.tile(size, (rows, 1)),
-        }
-
-    def _latents(self, rows: int, channels: int = 4) -> np.ndarray:
-        height, width = (side // self.facts.factor for side in (self.facts.height, self.facts.width))
-        return self._normal(rows, channels, height, width)
-
-    def _text(self, *rows: int) -> np.ndarray:
-        return self._normal(*rows, PROMPT_TOKENS, self.facts.context_width)
-
-    def _normal(self, *shape: int) -> np.ndarray:
-        return self._draw.standard_normal(shape, np.float32)
+        widths = Widths(facts.channels, facts.context_width, facts.pooled_width, facts.image_tokens)
+        sides = facts.height // facts.factor, facts.width // facts.factor
+        return draw_job_inputs(rows, sides, widths, seed=0)
 
 
 def _decoder(repository: Path, threads: int, spinning: bool) -> onnxruntime.InferenceSession:

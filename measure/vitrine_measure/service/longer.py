@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vitrine_measure.load.driver import DONE
-from vitrine_measure.load.soak import Plan, soak
+from vitrine_measure.load.soak import SoakPlan, soak
 from vitrine_measure.load.watch import MIB
 from vitrine_measure.perf.measures import read_profile
 from vitrine_measure.perf.requests import write_requests
@@ -22,7 +22,7 @@ RATE = 2.0  # a second; for the soak of clients, for perf_analyzer of requests
 async def mixed(bench: Bench) -> None:
     """Two minutes of clients that wait, leave, dawdle and err; what is held before and after."""
     seconds = bench.options.of(120, 8)
-    plan = Plan(seconds, RATE, bench.options.steps, warm_up_s=bench.options.of(45, 5))
+    plan = SoakPlan(seconds, RATE, bench.options.steps, warm_up_s=bench.options.of(45, 5))
     with bench.bar((seconds + plan.warm_up_s) * RATE, "faulty clients") as bar:
         soaked = await soak(bench.server, bench.world(PEOPLE, GARMENTS), plan, bar.update)
     bench.report.memory = [(at, held.memory_bytes / MIB) for at, held in soaked.times]

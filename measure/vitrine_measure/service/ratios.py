@@ -23,7 +23,7 @@ async def engine(bench: Bench) -> None:
     rounds, steps = bench.options.count(5, 1), bench.options.count(5, 2)
     for setting in SETTINGS:
         floor = bench.floor if setting == SERVED else Floor(bench.options.repository, setting)
-        how = setting.told
+        how = setting.description
         for rows in ROWS:
             spent = median([floor.steps(rows, steps) for _ in range(rounds)])
             bench.report.add("engine", f"a row's step, {rows} rows, {how}", spent / steps / rows * 1e3, "ms")

@@ -15,11 +15,11 @@ import obstore
 from obstore import Bytes
 from obstore.exceptions import InvalidPathError
 from vitrine.errors import Unavailable
-from vitrine.listing import every_row
+from vitrine.listing import list_objects
 from vitrine.s3 import Patience as Patience
 from vitrine.s3 import Place as Place
 from vitrine.s3 import odd_key, open_bucket, region_of
-from vitrine.store_errors import Trouble, is_ours_to_translate, reason_of, trouble_of
+from vitrine.store_errors import FailureKind, failure_kind, is_translatable, reason_of
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -175,7 +175,7 @@ class S3Objects:
         """See Objects; for odd keys see `odd_key`."""
 
         def rows(store: S3Store) -> builtins.list[Listed]:
-            return [Listed(row.key, row.size) for row in every_row(store, prefix)]
+            return [Listed(row.key, row.size) for row in list_objects(store, prefix)]
 
         return await self._call(lambda store: asyncio.to_thread(rows, store))
 
@@ -203,12 +203,12 @@ class S3Objects:
 
     async def _fault(self, error: BaseException) -> BaseException:
         """The error as an ObjectsFault; a cancellation is returned unchanged."""
-        if isinstance(error, ObjectsFault) or not is_ours_to_translate(error):
+        if isinstance(error, ObjectsFault) or not is_translatable(error):
             return error
         if isinstance(error, Unavailable):  # no credentials
             return Refused(str(error))
         reason = await asyncio.to_thread(reason_of, error, lambda: region_of(self.place))
-        return _FAULTS[trouble_of(error)](reason)
+        return _FAULTS[failure_kind(error)](reason)
 
     async def _open(self) -> S3Store:
         if self._store is None:  # two concurrent calls may both open the store; the last one is kept
@@ -220,10 +220,10 @@ async def _same_store(store: S3Store) -> S3Store:
     return store
 
 
-_FAULTS: dict[Trouble, type[ObjectsFault]] = {
-    Trouble.MISSING: Missing,
-    Trouble.HIDDEN: Hidden,
-    Trouble.REFUSED: Refused,
-    Trouble.CHANGED: Changed,
-    Trouble.FAILED: ObjectsFault,
+_FAULTS: dict[FailureKind, type[ObjectsFault]] = {
+    FailureKind.MISSING: Missing,
+    FailureKind.HIDDEN: Hidden,
+    FailureKind.REFUSED: Refused,
+    FailureKind.CHANGED: Changed,
+    FailureKind.FAILED: ObjectsFault,
 }

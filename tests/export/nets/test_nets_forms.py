@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from vitrine_export.nets.attention import mix, mix_beside_zeros
+from vitrine_export.nets.attention import mix, mix_with_zeros
 from vitrine_export.nets.step_forms import FORMS
 
 TIMESTEPS = torch.tensor([958.0, 625.0, 331.0, 1.0])
@@ -37,7 +37,7 @@ def test_zero_tokens_in_closed_form_equal_zero_tokens():
     query, keys, values = (torch.randn(2, 12, 8) for _ in range(3))
     zeros = torch.zeros_like(keys)
     spelled = mix(query, torch.cat([keys, zeros], 1), torch.cat([values, zeros], 1), heads=1)
-    torch.testing.assert_close(mix_beside_zeros(query, keys, values, heads=1), spelled, **CLOSE)
+    torch.testing.assert_close(mix_with_zeros(query, keys, values, heads=1), spelled, **CLOSE)
     excess = (query @ keys.transpose(1, 2) / 8**0.5).logsumexp(-1, keepdim=True) - torch.tensor(12.0).log()
     torch.testing.assert_close(mix(query, keys, values, heads=1) * F.sigmoid(excess), spelled, **CLOSE)
 
@@ -45,7 +45,7 @@ def test_zero_tokens_in_closed_form_equal_zero_tokens():
 def test_dropping_the_zero_tokens_is_wrong(pair):
     """The unconditional half is not attention to the person alone: the zero tokens dilute it."""
     query, keys, values = (torch.randn(2, 12, 8) for _ in range(3))
-    apart = mix(query, keys, values, heads=1) - mix_beside_zeros(query, keys, values, heads=1)
+    apart = mix(query, keys, values, heads=1) - mix_with_zeros(query, keys, values, heads=1)
     assert apart.abs().max() > 0.1
 
 

@@ -121,7 +121,7 @@ def test_a_lost_request_afterwards_is_a_fault():
 def test_a_death_and_a_failed_deed_are_faults():
     """Nobody killed anything: every sentence of the supervisor or of the operator counts."""
     told = ["a process of try_on died: loading the model again"]
-    soaked = Soaked(HELD, HELD, Counter(), {DONE: 16}, told=told, failed=["publish: no"])
+    soaked = Soaked(HELD, HELD, Counter(), {DONE: 16}, supervised=told, failed=["publish: no"])
     assert soaked.faults() == ["operator: publish: no", f"supervisor: {told[0]}"]
 
 

@@ -60,12 +60,12 @@ PAPER: Colour = (226, 228, 230)
 """The background of product pictures: pale, but distinguishable from a white print."""
 
 
-def apart(one: Colour, other: Colour) -> float:
-    """Distance of two colours in RGB, 0 to 441."""
+def colour_distance(one: Colour, other: Colour) -> float:
+    """Return the distance of two colours in RGB, 0 to 441."""
     return dist(one, other)
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """The colour darkened by `factor` in 0 to 1."""
+    """Return the colour darkened by `factor` in 0 to 1."""
     red, green, blue = (round(channel * factor) for channel in colour)
     return red, green, blue

@@ -94,7 +94,7 @@ def _flat(garment: Garment) -> list[Layer]:
 
 @cache
 def _stand(category: Category) -> Frame:
-    """Where garments of a category lie: all of them together are centred and span FILL of the picture."""
+    """Return the frame of a category: its garments together are centred and span FILL of the picture."""
     colour = next(iter(GARMENT_COLOURS))
     forms = [form for form in FORMS if form.category == category]
     garments = [Garment(category, form.kind, form.sleeve, form.length, colour) for form in forms]
@@ -106,7 +106,7 @@ def _stand(category: Category) -> Frame:
 
 
 def _corners(points: Points, frame: Frame, canvas: Image) -> NDArray[np.int32]:
-    """Body units to fixed-point canvas pixels; pixel centres lie at whole numbers."""
+    """Body units to fixed-point canvas pixels; pixel centres are at integers."""
     height, width = canvas.shape[:2]
     pixels = frame.place(points) * (width, height) - 0.5
     return np.rint(pixels * (1 << _SUBPIXEL_BITS)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Endless pairs of a person and a garment, each named by a seed and an index."""
+"""Draws pairs of a person and a garment; a seed and an index identify each pair."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from vitrine_world.dolls.palette import (
     SKINS,
     WALLS,
     Colour,
-    apart,
+    colour_distance,
     shade,
 )
 from vitrine_world.dolls.person import HAIR_STYLES, Background, Person, Pose, wear
@@ -70,7 +70,7 @@ ARM_POSES = (
 
 
 def sample(seed: int, index: int, category: Category | None = None) -> Sample:
-    """The sample of that seed and index, always the same. Without `category` it may be of any category."""
+    """Draw the sample of a seed and index, always the same. Without `category` it is of any category."""
     if category is not None and category not in CATEGORIES:
         raise ValueError(f"category must be one of {CATEGORIES}, got {category!r}")
     rng = np.random.default_rng([seed, index])
@@ -94,31 +94,31 @@ def _pair(rng: np.random.Generator, low: float, high: float) -> tuple[float, flo
     return float(rng.uniform(low, high)), float(rng.uniform(low, high))
 
 
-def _garment(rng: np.random.Generator, form: Form, beside: list[Colour]) -> Garment:
+def _garment(rng: np.random.Generator, form: Form, others: list[Colour]) -> Garment:
     """A garment of that form whose colour can be distinguished from its neighbours' colours."""
     colours = [
-        name for name, rgb in GARMENT_COLOURS.items() if all(apart(rgb, other) > CLEAR for other in beside)
+        name for name, rgb in GARMENT_COLOURS.items() if all(colour_distance(rgb, o) > CLEAR for o in others)
     ]
     colour = _pick(rng, colours)
     pattern, pattern_colour = "solid", ""
     if rng.random() >= SOLID_SHARE:
         pattern = _pick(rng, [name for name in PATTERNS if name != "solid"])
         base = GARMENT_COLOURS[colour]
-        prints = [name for name, rgb in PATTERN_COLOURS.items() if apart(rgb, base) > PRINT_CLEAR]
+        prints = [name for name, rgb in PATTERN_COLOURS.items() if colour_distance(rgb, base) > PRINT_CLEAR]
         pattern_colour = _pick(rng, prints)
     return Garment(form.category, form.kind, form.sleeve, form.length, colour, pattern, pattern_colour)
 
 
-def _worn(rng: np.random.Generator, asked: Garment, skin: Colour, wall: Colour) -> tuple[Garment, ...]:
+def _worn(rng: np.random.Generator, requested: Garment, skin: Colour, wall: Colour) -> tuple[Garment, ...]:
     """The clothes that the person wears at first: separates, or a dress for a try-on of a dress."""
-    beside = [skin, wall, GARMENT_COLOURS[asked.colour]]
-    covers = [form for form in FORMS if LENGTHS.get(form.length, -1) >= LENGTHS.get(asked.length, -1)]
-    if asked.category == "dresses" and rng.random() < 0.5:
-        return (_garment(rng, _pick(rng, [form for form in covers if form.category == "dresses"]), beside),)
-    upper = _garment(rng, _pick(rng, [form for form in FORMS if form.category == "upper_body"]), beside)
-    lowers = covers if asked.category == "dresses" else FORMS
+    others = [skin, wall, GARMENT_COLOURS[requested.colour]]
+    covers = [form for form in FORMS if LENGTHS.get(form.length, -1) >= LENGTHS.get(requested.length, -1)]
+    if requested.category == "dresses" and rng.random() < 0.5:
+        return (_garment(rng, _pick(rng, [form for form in covers if form.category == "dresses"]), others),)
+    upper = _garment(rng, _pick(rng, [form for form in FORMS if form.category == "upper_body"]), others)
+    lowers = covers if requested.category == "dresses" else FORMS
     form = _pick(rng, [form for form in lowers if form.category == "lower_body"])
-    return upper, _garment(rng, form, [*beside, GARMENT_COLOURS[upper.colour]])
+    return upper, _garment(rng, form, [*others, GARMENT_COLOURS[upper.colour]])
 
 
 def _person(rng: np.random.Generator, skin: Colour, wall: Colour, worn: tuple[Garment, ...]) -> Person:
@@ -126,7 +126,7 @@ def _person(rng: np.random.Generator, skin: Colour, wall: Colour, worn: tuple[Ga
     floor = shade(wall, 0.86) if rng.random() < 0.6 else wall
     background = Background(wall, floor, float(rng.uniform(0.80, 0.90)))
     hair = _pick(rng, HAIR_STYLES)
-    hair_colour = _pick(rng, [colour for colour in HAIRS if apart(colour, skin) > HAIR_CLEAR])
+    hair_colour = _pick(rng, [colour for colour in HAIRS if colour_distance(colour, skin) > HAIR_CLEAR])
     places = {"upper_body": "upper", "lower_body": "lower", "dresses": "dress"}
     outfit = {places[garment.category]: garment for garment in worn}
     shoes = _pick(rng, SHOES)

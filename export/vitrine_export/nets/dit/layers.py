@@ -26,7 +26,7 @@ class RmsNorm(nn.Module):
 
 
 def layer_norm(tokens: Tensor) -> Tensor:
-    """LayerNorm over the channels, without weights."""
+    """Apply LayerNorm over the channels, without weights."""
     return F.layer_norm(tokens, tokens.shape[-1:], eps=1e-6)
 
 

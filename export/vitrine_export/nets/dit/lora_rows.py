@@ -1,7 +1,7 @@
-"""LoRA by row: every row of a batch names a slot, and slots are inputs of the graph.
+"""LoRA by row: every row of a batch selects a slot, and slots are inputs of the graph.
 
 All linears of a net share two tensors: `down` (slots, rank, sum of their inputs) and `up` (slots, rank, sum
-of their outputs). A slot of zeros changes nothing. The strength and alpha are part of `up`.
+of their outputs). A slot of zeros changes nothing. `up` includes strength and alpha.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RowLora:
 
 
 class SlottedLinear(nn.Linear):
-    """A linear that adds each row's own low-rank term, where rows have one."""
+    """A linear that adds the low-rank term of each row, if rows have terms."""
 
     inputs: slice = NO_PLACE
     outputs: slice = NO_PLACE
@@ -40,7 +40,7 @@ class SlottedLinear(nn.Linear):
 
 @dataclass(frozen=True)
 class Sites:
-    """The slotted linears of a net by name, and the widths of the two tensors of adapters."""
+    """The slotted linears of a net by name, and the widths of the tensors `down` and `up`."""
 
     linears: dict[str, SlottedLinear]
     inputs: int
@@ -48,7 +48,7 @@ class Sites:
 
 
 def place(net: nn.Module) -> Sites:
-    """Give every slotted linear of a net its place in the tensors, in the order of their names in the net."""
+    """Assign every slotted linear of a net its slice of the tensors, in the order of the net's modules."""
     found = {name: part for name, part in net.named_modules() if isinstance(part, SlottedLinear)}
     inputs = outputs = 0
     for linear in found.values():
@@ -59,5 +59,5 @@ def place(net: nn.Module) -> Sites:
 
 
 def of_rows(down: Tensor, up: Tensor, slots: Tensor) -> RowLora:
-    """What each row's slot (B,) int64 holds."""
+    """Select each row's adapter by its slot, (B,) int64."""
     return RowLora(torch.index_select(down, 0, slots), torch.index_select(up, 0, slots))

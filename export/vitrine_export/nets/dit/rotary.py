@@ -1,4 +1,4 @@
-"""Rotary positions on three axes, and attention over tokens of which some are not there."""
+"""Rotary positions on three axes, and masked attention."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class RotaryTable(nn.Module):
-    """cos and sin of every position of every axis, in float32: real numbers, since ONNX has no complex ones.
+    """Tables of cos and sin of every position on every axis, float32. ONNX lacks complex numbers.
 
-    The tables are made from the config and are in no state dict.
+    They are computed from the config and are in no state dict.
     """
 
     def __init__(self, theta: float, dims: Sequence[int], lengths: Sequence[int]) -> None:
@@ -39,7 +39,7 @@ def _angles(theta: float, dim: int, length: int) -> Tensor:
 
 
 def rotate(tokens: Tensor, positions: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each pair of neighbouring channels of (B, N, heads, width) by its angle, in float32."""
+    """Rotate each pair of neighbouring channels of (B, N, heads, width) by its angle, in float32."""
     cos, sin = positions
     even, odd = tokens.float().unflatten(-1, (-1, 2)).unbind(-1)
     turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
@@ -47,15 +47,15 @@ def rotate(tokens: Tensor, positions: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def bias_of(valid: Tensor, dtype: torch.dtype) -> Tensor:
-    """Tokens that are there (B, N) bool → what attention adds to their logits (B, 1, 1, N): 0 or very little.
+    """Valid tokens (B, N) bool → addend of their logits (B, 1, 1, N): 0 or a large negative number.
 
-    A finite number, so that no row of logits is without one: softmax gives exactly 0 for it.
+    The number is finite, so that softmax of a fully masked row is defined; else it gives exactly 0.
     """
     zeros = torch.zeros_like(valid, dtype=dtype)
     return zeros.masked_fill(~valid, torch.finfo(dtype).min / 2)[:, None, None, :]
 
 
 def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Attention of (B, N, heads, width) tokens among themselves → (B, N, heads · width)."""
+    """Self-attention of tokens (B, N, heads, width) → (B, N, heads · width)."""
     query, keys, values = (part.transpose(1, 2) for part in (query, keys, values))
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=bias).transpose(1, 2).flatten(2)

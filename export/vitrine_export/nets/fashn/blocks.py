@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPS = 1e-6
-"""Of layer norms and RMS norms."""
+"""The epsilon of layer norms and RMS norms."""
 
 Rope = tuple[Tensor, Tensor]
 """cos and sin (N, D/2), float32."""
@@ -22,7 +22,7 @@ def rope_table(rows: int, columns: int, axes: tuple[int, ...], theta: float) -> 
     """Rotary angles of a row-major grid of tokens: position (0, row, column), one axis after another.
 
     Each axis of a dims has frequencies theta^(-2j/a), j = 0 … a/2-1 (Su et al., RoFormer, 2021). Computed in
-    float64, given in float32.
+    float64, returned in float32.
     """
     row = torch.arange(rows, dtype=torch.float64).repeat_interleave(columns)
     column = torch.arange(columns, dtype=torch.float64).repeat(rows)
@@ -35,7 +35,7 @@ def rope_table(rows: int, columns: int, axes: tuple[int, ...], theta: float) -> 
 
 
 def rotated(x: Tensor, rope: Rope) -> Tensor:
-    """x (B, H, N, D) with each pair of dims (2j, 2j+1) turned by its angle, computed in float32."""
+    """x (B, H, N, D) with each pair of dims (2j, 2j+1) rotated by its angle, computed in float32."""
     cos, sin = rope
     even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
@@ -60,7 +60,7 @@ class Scale(nn.Module):
         self.scale = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of x's dtype and shape (…, width)."""
+        """Return x's dtype and shape (…, width)."""
         wide = x.float()
         normed = wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + EPS)
         return (normed * self.scale.float()).to(x.dtype)
@@ -92,13 +92,13 @@ class Attention(nn.Module):
         self.norm = QueryKeyNorm(width // heads)
 
     def queries_keys_values(self, x: Tensor, rope: Rope) -> tuple[Tensor, Tensor, Tensor]:
-        """Of x (B, N, d): three (B, H, N, D), queries and keys normed and rotated."""
+        """x (B, N, d) → three (B, H, N, D); queries and keys are normed and rotated."""
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return rotated(self.norm.query_norm(q), rope), rotated(self.norm.key_norm(k), rope), v
 
 
 class DoubleBlock(nn.Module):
-    """Image and garment streams with weights of their own, joined in one attention."""
+    """Image and garment streams with separate weights and a joint attention."""
 
     CHUNKS = 6  # (shift, scale, gate) for the attention and for the MLP, in each stream
 
@@ -117,7 +117,7 @@ class DoubleBlock(nn.Module):
     def forward(
         self, image: Tensor, garment: Tensor, image_mod: Tensor, garment_mod: Tensor, rope: Rope
     ) -> tuple[Tensor, Tensor]:
-        """Streams (B, N, d), modulations (B, 6d): both streams after the block."""
+        """Streams (B, N, d), modulations (B, 6d) → both streams after the block."""
         streams = (
             (garment, garment_mod, self.txt_attn, self.txt_mlp),
             (image, image_mod, self.img_attn, self.img_mlp),
@@ -129,15 +129,15 @@ class DoubleBlock(nn.Module):
         ]
         joint = attention(*(torch.cat(one, dim=2) for one in zip(*parts, strict=True)))
         cut = joint.split([garment.shape[1], image.shape[1]], dim=1)
-        made = []
+        outputs = []
         for (x, _, attn, mlp), mod, mixed in zip(streams, mods, cut, strict=True):
             x = x + mod[2] * attn.proj(mixed)
-            made.append(x + mod[5] * mlp(modulated(x, mod[3], mod[4])))
-        return made[1], made[0]
+            outputs.append(x + mod[5] * mlp(modulated(x, mod[3], mod[4])))
+        return outputs[1], outputs[0]
 
 
 class SingleBlock(nn.Module):
-    """Attention and MLP side by side over one sequence."""
+    """Attention and MLP in parallel over one sequence."""
 
     CHUNKS = 3  # shift, scale, gate
 
@@ -149,7 +149,7 @@ class SingleBlock(nn.Module):
         self.norm, self.modulation = QueryKeyNorm(width // heads), Modulation(width, self.CHUNKS)
 
     def forward(self, x: Tensor, mod: Tensor, rope: Rope) -> Tensor:
-        """x (B, N, d), mod (B, 3d): (B, N, d) after the block."""
+        """x (B, N, d), mod (B, 3d) → (B, N, d) after the block."""
         shift, scale, gate = mod[:, None].chunk(self.CHUNKS, dim=-1)
         qkv, hidden = self.linear1(modulated(x, shift, scale)).split(
             [3 * self.width, self.linear1.out_features - 3 * self.width], dim=-1
@@ -159,9 +159,9 @@ class SingleBlock(nn.Module):
         return x + gate * self.linear2(torch.cat((mixed, F.gelu(hidden, approximate="tanh")), dim=-1))
 
     def trimmed(self, x: Tensor, mod: Tensor, rope: Rope, first: int) -> Tensor:
-        """`forward` of the tokens from `first` on: (B, N - first, d). The others give keys and values only.
+        """Run `forward` for the tokens from `first` on: (B, N - first, d). Others give keys and values only.
 
-        Exact: a token's query, MLP and output are its own.
+        The result is exact, because query, MLP and output of a token do not depend on other tokens.
         """
         shift, scale, gate = mod[:, None].chunk(self.CHUNKS, dim=-1)
         normed, d = modulated(x, shift, scale), self.width

@@ -1,4 +1,4 @@
-"""The sizes of a FASHN VTON network, and how they are read from a dict or from weights."""
+"""The sizes of a FASHN VTON network, read from a dict or from weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vitrine_export.errors import BadCheckpoint
 
-# config key of the released code → the only value that this network computes
+# config key of the released code → the only supported value
 FIXED: Mapping[str, object] = {"channels_in": 3, "qkv_bias": True, "use_patch_mixer": True}
 
 
@@ -29,11 +29,11 @@ class FashnConfig:
     mlp_ratio: int = 4
     patch: int = 12
     theta: int = 10000  # base of the rotary frequencies
-    axes: tuple[int, ...] = (16, 56, 56)  # rotary dims of (unused, row, column): together a head's width
-    categories: int = 3  # without the null category, which is 0
+    axes: tuple[int, ...] = (16, 56, 56)  # rotary dims of (unused, row, column), together a head's width
+    categories: int = 3  # not counting the null category 0
 
     def __post_init__(self) -> None:
-        """Raises BadCheckpoint, naming rule and value, for sizes that cannot be built."""
+        """Raise BadCheckpoint, with rule and value, for impossible sizes."""
         if self.height % self.patch or self.width % self.patch:
             raise BadCheckpoint(
                 f"canvas must be a multiple of patch {self.patch}, got {self.width}x{self.height}"
@@ -61,28 +61,28 @@ class FashnConfig:
 
     @property
     def tokens(self) -> int:
-        """Tokens of one stream: one for each patch."""
+        """Tokens of one stream: one per patch."""
         return self.rows * self.columns
 
     @classmethod
-    def from_released(cls, given: Mapping[str, Any]) -> FashnConfig:
-        """The config of the released code's constructor arguments. Raises BadCheckpoint for unknown ones."""
-        unknown = given.keys() - _RELEASED.keys() - FIXED.keys() - {"input_shape"}
+    def from_released(cls, arguments: Mapping[str, Any]) -> FashnConfig:
+        """Read the released code's constructor arguments. Raises BadCheckpoint for unknown ones."""
+        unknown = arguments.keys() - _RELEASED.keys() - FIXED.keys() - {"input_shape"}
         if unknown:
             raise BadCheckpoint(f"unknown config keys {sorted(unknown)}")
         for key, value in FIXED.items():
-            if given.get(key, value) != value:
-                raise BadCheckpoint(f"{key} must be {value}, got {given[key]}")
-        found = {ours: given[theirs] for theirs, ours in _RELEASED.items() if theirs in given}
-        if "input_shape" in given:
-            found["height"], found["width"] = given["input_shape"]
+            if arguments.get(key, value) != value:
+                raise BadCheckpoint(f"{key} must be {value}, got {arguments[key]}")
+        found = {ours: arguments[theirs] for theirs, ours in _RELEASED.items() if theirs in arguments}
+        if "input_shape" in arguments:
+            found["height"], found["width"] = arguments["input_shape"]
         if "axes" in found:
             found["axes"] = tuple(found["axes"])
         return cls(**found)
 
     @classmethod
     def from_weights(cls, state: Mapping[str, Tensor], **known: Any) -> FashnConfig:
-        """Depths and widths as the weights show them; canvas, heads and axes do not show and are `known`."""
+        """Read depths and widths from the weights; canvas, heads and axes must be `known`."""
         patches = state["x_embedder.proj.weight"]
         return cls(
             hidden=patches.shape[0],

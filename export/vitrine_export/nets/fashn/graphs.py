@@ -1,6 +1,6 @@
-"""The three graphs that a denoiser runs FASHN VTON by: named tensors in, named tensors out.
+"""The three graphs of FASHN VTON for a denoiser, with named tensors as inputs and outputs.
 
-Every row is one branch of one job: its own time, category and pictures.
+Every row is one branch of one job with its own time, category and pictures.
 B rows, N tokens, d the hidden width, M modulation numbers.
 """
 
@@ -10,7 +10,7 @@ from vitrine_export.nets.fashn.net import FashnNet
 
 
 class FixedTokensGraph(nn.Module):
-    """What a job computes once: the tokens of its pictures."""
+    """Computes the tokens of a job's pictures, once per job."""
 
     def __init__(self, net: FashnNet) -> None:
         super().__init__()
@@ -21,13 +21,13 @@ class FixedTokensGraph(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W), (B, 1, H, W), twice, in -1…1 → image_fixed and garment_tokens, (B, N, d) each.
 
-        The unconditional branch takes pictures and poses of 0.0.
+        For the unconditional branch, pictures and poses are 0.0.
         """
         return self.net.fixed_tokens(person, person_pose, garment, garment_pose)
 
 
 class ModulationsGraph(nn.Module):
-    """What a step needs of its time and category: one row can serve every job that shares both."""
+    """Computes the modulations of a time and category; jobs with equal ones share a row."""
 
     def __init__(self, net: FashnNet) -> None:
         super().__init__()

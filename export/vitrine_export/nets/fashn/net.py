@@ -1,8 +1,7 @@
-"""The velocity network of FASHN VTON: noisy picture, person, garment and their poses to a velocity.
+"""The network of FASHN VTON: computes a velocity from noisy picture, person, garment and their poses.
 
-Plain form: `forward`. Fast form, with the same result: `fixed_tokens` once for a job,
-`modulations` once for each (time, category), then `step`, which also leaves out what the last block computes
-for garment tokens.
+The plain form is `forward`. The fast form has the same result: `fixed_tokens` once per job, `modulations`
+once per (time, category), then `step`, which also omits what the last block computes for garment tokens.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from vitrine_export.errors import BadCheckpoint
 from vitrine_export.nets.fashn.blocks import DoubleBlock, Rope, SingleBlock, modulated, rope_table
 from vitrine_export.nets.fashn.config import FashnConfig
 
-FREQUENCIES = 128  # of the time embedding: cosines, then sines
+FREQUENCIES = 128  # frequencies of the time embedding: cosines, then sines
 TIME_SCALE = 1000.0
 MAX_PERIOD = 10000.0
 CHANNELS = 3
-NULL = 0  # the category of an unconditional row
+NULL = 0  # category of an unconditional row
 
 _Mods = Iterator[Tensor]
-"""The modulations of one block after another."""
+"""Iterates over the modulations of the blocks in order."""
 
 
 def sinusoids(times: Tensor) -> Tensor:
@@ -37,7 +36,7 @@ def sinusoids(times: Tensor) -> Tensor:
 
 
 class Patches(nn.Module):
-    """Patches to tokens: a convolution whose stride is its size."""
+    """Turns patches into tokens: a convolution whose stride is its size."""
 
     def __init__(self, channels: int, width: int, patch: int) -> None:
         super().__init__()
@@ -49,7 +48,7 @@ class Patches(nn.Module):
 
 
 class TimeEmbedding(nn.Module):
-    """A time in 0…1 as a vector."""
+    """Embeds a time in 0…1 as a vector."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -63,7 +62,7 @@ class TimeEmbedding(nn.Module):
 
 
 class FinalLayer(nn.Module):
-    """Tokens to patches."""
+    """Turns tokens into patches."""
 
     def __init__(self, width: int, patch: int) -> None:
         super().__init__()
@@ -77,7 +76,7 @@ class FinalLayer(nn.Module):
 
 
 class FashnNet(nn.Module):
-    """See the module. Pictures are (B, 3, H, W) and poses (B, 1, H, W), in -1…1; times (B,) in 0…1."""
+    """The network. Pictures are (B, 3, H, W) and poses (B, 1, H, W), in -1…1; times (B,) in 0…1."""
 
     def __init__(self, config: FashnConfig) -> None:
         super().__init__()
@@ -97,7 +96,7 @@ class FashnNet(nn.Module):
 
     @classmethod
     def from_released(cls, config: FashnConfig, state: Mapping[str, Tensor]) -> FashnNet:
-        """The network with released weights. Raises BadCheckpoint naming the keys that do not fit."""
+        """Build the network with released weights. Raises BadCheckpoint with the keys that do not fit."""
         net = cls(config)
         expected = net.state_dict()
         for what, keys in (
@@ -120,7 +119,7 @@ class FashnNet(nn.Module):
         garment_pose: Tensor,
         categories: Tensor,
     ) -> Tensor:
-        """The velocity (B, 3, H, W) as the released code computes it, with nothing kept between steps."""
+        """Compute the velocity (B, 3, H, W) as the released code does, without results of earlier steps."""
         image = _tokens(self.x_embedder(torch.cat((x, person, person_pose), dim=1)))
         clothes = _tokens(self.garment_embedder(torch.cat((garment, garment_pose), dim=1)))
         mods = self._cut(self.modulations(times, categories))
@@ -133,19 +132,19 @@ class FashnNet(nn.Module):
     def fixed_tokens(
         self, person: Tensor, person_pose: Tensor, garment: Tensor, garment_pose: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Computed once for a job, (B, N, d): the person's part of the image tokens, the garment tokens."""
+        """Return the person's part of the image tokens and the garment tokens, (B, N, d), once per job."""
         part = torch.cat((person, person_pose), dim=1)
         weight, patch = self.x_embedder.proj.weight[:, CHANNELS:], self.config.patch
         fixed = F.conv2d(part, weight, self.x_embedder.proj.bias, stride=patch)
         return _tokens(fixed), _tokens(self.garment_embedder(torch.cat((garment, garment_pose), dim=1)))
 
     def modulations(self, times: Tensor, categories: Tensor) -> Tensor:
-        """Shifts, scales and gates of all blocks (B, M): they depend on time and category alone."""
+        """Return shifts, scales and gates of all blocks (B, M), which depend on time and category only."""
         vec = F.silu(self.t_embedder(times) + self.y_embedder(categories))
         return torch.cat([layer(vec) for layer in self._modulation_layers()], dim=-1)
 
     def step(self, x: Tensor, image_fixed: Tensor, garment_tokens: Tensor, modulations: Tensor) -> Tensor:
-        """The velocity from `fixed_tokens` and `modulations`: equal to `forward` up to rounding."""
+        """Compute the velocity from `fixed_tokens` and `modulations`; equals `forward` up to rounding."""
         weight, patch = self.x_embedder.proj.weight[:, :CHANNELS], self.config.patch
         image = image_fixed + _tokens(F.conv2d(x, weight, stride=patch))
         mods = self._cut(modulations)
@@ -164,11 +163,11 @@ class FashnNet(nn.Module):
         return image, clothes
 
     def _rope(self, streams: int) -> Rope:
-        """Both streams have the same positions."""
+        """Return the rotary table; all streams have the same positions."""
         return self.cos.repeat(streams, 1), self.sin.repeat(streams, 1)
 
     def _modulation_layers(self) -> list[nn.Linear]:
-        """In the order in which the blocks run; of a double block the image's first."""
+        """Return the layers in the order of the blocks; the image's first in a double block."""
         layers = [block.modulation.lin for block in self.x_patch_mixer]
         for block in self.double_blocks:
             layers += [block.img_mod.lin, block.txt_mod.lin]

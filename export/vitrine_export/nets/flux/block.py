@@ -1,4 +1,4 @@
-"""The two kinds of block: text and picture each with weights of their own, then both in one stream."""
+"""The two kinds of block: with separate weights for text and picture, and with both as one stream."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vitrine_export.nets.dit.rotary import attend, rotate
 from vitrine_export.nets.flux.config import FluxConfig
 
 EPS = 1e-6
-WIDER = 4  # the feed-forward's hidden width, in widths of the stream
+WIDER = 4  # hidden width of the feed-forward per width of the stream
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What every block is given besides tokens, text first: time (B, dim), cos and sin, attention's bias."""
+    """Inputs of every block besides tokens: time (B, dim), cos and sin, attention bias; text comes first."""
 
     time: Tensor
     positions: tuple[Tensor, Tensor]
@@ -50,7 +50,7 @@ class Hidden(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Out, over and back; `net.1` is the released net's dropout, which has no weights."""
+    """Linear, GELU, linear; `net.1` is the released net's dropout, which has no weights."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class SingleAttention(nn.Module):
 
 
 class JointAttention(SingleAttention):
-    """Attention over text and picture, each with projections of its own."""
+    """Attention over text and picture, each with its own projections."""
 
     def __init__(self, config: FluxConfig) -> None:
         super().__init__(config)
@@ -108,13 +108,13 @@ class JointAttention(SingleAttention):
 
 
 def mixed(projected: tuple[Tensor, Tensor, Tensor], frame: Frame) -> Tensor:
-    """Attention of query, keys and values, the first two turned by their positions."""
+    """Attention with query and keys rotated by their positions."""
     query, keys = (rotate(part, frame.positions) for part in projected[:2])
     return attend(query, keys, projected[2], frame.bias)
 
 
 class DoubleBlock(nn.Module):
-    """Text and picture with weights of their own; only attention sees both."""
+    """Separate weights for text and picture; only attention mixes them."""
 
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class DoubleBlock(nn.Module):
 
 
 class SingleBlock(nn.Module):
-    """Attention and feed-forward next to each other, over text and picture as one stream."""
+    """Attention and feed-forward in parallel, over text and picture as one stream."""
 
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ def _moved(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 def _onward(
     tokens: Tensor, attended: Tensor, parts: tuple[Tensor, ...], forward: FeedForward, frame: Frame
 ) -> Tensor:
-    """One stream after attention: `parts` are its gate, then the feed-forward's shift, scale and gate."""
+    """Finish a stream after attention; `parts` are its gate, and the MLP's shift, scale and gate."""
     gate, shift, scale, wide_gate = parts
     tokens = tokens + gate * attended
     return tokens + wide_gate * forward(_moved(tokens, shift, scale), frame.lora)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 THETA = 10000.0
 POSITIONS = 1024
-"""Rows and columns of picture tokens that have positions: pictures of up to 16384 pixels a side."""
+"""The most rows and columns of picture tokens: pictures of up to 16384 pixels per side."""
 
 
 @dataclass(frozen=True)
 class FluxConfig:
-    """The defaults are those of the released FLUX.1 dev, but for the guidance, which schnell lacks."""
+    """Settings; the defaults are those of the released FLUX.1 dev, except guidance, which schnell lacks."""
 
     in_channels: int = 64
     num_layers: int = 19
@@ -24,7 +24,7 @@ class FluxConfig:
     axes_dims_rope: tuple[int, ...] = (16, 56, 56)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the widths do not belong together."""
+        """Raise ValueError for widths that do not fit together."""
         if sum(self.axes_dims_rope) != self.attention_head_dim:
             raise ValueError(
                 f"axes_dims_rope must sum to attention_head_dim {self.attention_head_dim}, "

@@ -1,4 +1,4 @@
-"""The network: 19 blocks of two streams, 38 of one, in the released size."""
+"""The network; in the released size it has 19 blocks of two streams and 38 of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitrine_export.nets.dit.rotary import RotaryTable, bias_of
 from vitrine_export.nets.flux.block import DoubleBlock, Frame, SingleBlock
 from vitrine_export.nets.flux.config import POSITIONS, THETA, FluxConfig
 
-TIMES = 1000.0  # the net counts times and guidance in thousandths
+TIMES = 1000.0  # the net embeds 1000 times the time and guidance
 
 
 class Embedder(nn.Module):
@@ -22,12 +22,12 @@ class Embedder(nn.Module):
         super().__init__()
         self.linear_1, self.linear_2 = nn.Linear(inputs, dim), nn.Linear(dim, dim)
 
-    def forward(self, given: Tensor) -> Tensor:
-        return self.linear_2(F.silu(self.linear_1(given.to(self.linear_1.weight.dtype))))
+    def forward(self, values: Tensor) -> Tensor:
+        return self.linear_2(F.silu(self.linear_1(values.to(self.linear_1.weight.dtype))))
 
 
 class Conditions(nn.Module):
-    """Time, guidance where the net has it, and the pooled text, summed (B, dim)."""
+    """The sum (B, dim) of the embeddings of time, pooled text, and guidance if the net has it."""
 
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Conditions(nn.Module):
 
 
 class Last(nn.Module):
-    """The scale and shift before the last linear."""
+    """The modulation before the last linear."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Last(nn.Module):
 
 
 class FluxNet(nn.Module):
-    """Named as the released state dict; every row has its own size and time."""
+    """The transformer, with the released key names; every row has its own size and time."""
 
     def __init__(self, config: FluxConfig) -> None:
         super().__init__()
@@ -78,14 +78,14 @@ class FluxNet(nn.Module):
         patches: Tensor,  # (B, Ni, 64)
         picture_ids: Tensor,  # (B, Ni, 3) int64
         picture_valid: Tensor,  # (B, Ni) bool
-        text: Tensor,  # (B, Nt, text width): filled up with the encoder's own padding, which is attended
-        text_valid: Tensor,  # (B, Nt) bool: False is not there
+        text: Tensor,  # (B, Nt, text width): with the encoder's padding, which is attended
+        text_valid: Tensor,  # (B, Nt) bool: False is masked
         pooled: Tensor,  # (B, pooled width)
         time: Tensor,  # (B,) float32: σ, 1 is noise
-        guidance: Tensor | None = None,  # (B,) float32, where the net has it
+        guidance: Tensor | None = None,  # (B,) float32, if the net has it
         lora: RowLora | None = None,
     ) -> Tensor:
-        """The velocity dx/dσ of every patch (B, Ni, 64)."""
+        """Return the velocity dx/dσ of every patch (B, Ni, 64)."""
         embedded = self.time_text_embed(time, guidance, pooled)
         picture, words = self.x_embedder(patches), self.context_embedder(text)
         ids = torch.cat([picture_ids.new_zeros(*text.shape[:2], 3), picture_ids], dim=1)

@@ -1,4 +1,4 @@
-"""From latents of different sizes to one call's tensors, and back: what fills a row up is masked."""
+"""Packs latents of different sizes into one call's tensors, and unpacks the output. Padding is masked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATCH = 2
 
 @dataclass(frozen=True)
 class FluxRows:
-    """The inputs of FluxNet, in its order, without time and guidance."""
+    """The inputs of FluxNet in its order, without time and guidance."""
 
     patches: Tensor
     picture_ids: Tensor
@@ -25,7 +25,7 @@ class FluxRows:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All of them, in the net's order."""
+        """All tensors in the net's order."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
 

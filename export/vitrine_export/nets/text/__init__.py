@@ -1,4 +1,4 @@
-"""The text encoders of Z-Image and FLUX, as far as they are read."""
+"""The text encoders of Z-Image and FLUX, without layers whose outputs are not used."""
 
 from vitrine_export.nets.text.clip import ClipPooled
 from vitrine_export.nets.text.qwen3 import Qwen3Features

@@ -1,4 +1,4 @@
-"""CLIP-L as FLUX reads it: the last hidden state at the prompt's end, normed, without the projection."""
+"""CLIP-L for FLUX: the normed last hidden state at the prompt's end, without the projection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 FIRST_CLIP_END = 2
-"""An eos_token_id of 2 in a config is a slip of old transformers: the end is the highest id of the row."""
+"""An eos_token_id of 2 in a config is an error of old transformers: the end is the highest id of the row."""
 
 
 class ClipPooled(nn.Module):
@@ -33,6 +33,6 @@ class ClipPooled(nn.Module):
 
 
 def name_in_net(key: str) -> str | None:
-    """A file's key → the net's, or None for what is counted instead of stored, or not read."""
+    """Return the net's key for a file's key, or None for buffers that are computed and weights not used."""
     name = key.removeprefix("text_model.")
     return None if name.endswith("position_ids") or name.startswith("text_projection.") else name

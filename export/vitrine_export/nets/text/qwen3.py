@@ -1,4 +1,4 @@
-"""Qwen3 up to what Z-Image reads of it: the hidden states before the last layer."""
+"""Qwen3 for Z-Image: the hidden states before the last layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RotaryEmbedding
 class Qwen3Features(nn.Module):
     """Token ids (B, N) → features (B, N, width): 35 of 36 layers in the released size, no norm at the end.
 
-    What fills a row up on its right needs no mask: attention is causal, so tokens before it do not see it.
+    Padding on the right needs no mask: attention is causal, so earlier tokens do not depend on it.
     """
 
     def __init__(self, config: Qwen3Config) -> None:
@@ -24,7 +24,7 @@ class Qwen3Features(nn.Module):
         less._attn_implementation = "sdpa"
         model = Qwen3Model(less)
         self.embed_tokens, self.layers = model.embed_tokens, model.layers
-        with torch.device("cpu"):  # its frequencies come from the config, not from a file
+        with torch.device("cpu"):  # the frequencies are computed from the config, not loaded
             self.rotary_emb = Qwen3RotaryEmbedding(less)
 
     def forward(self, input_ids: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class Qwen3Features(nn.Module):
 
 
 def name_in_net(key: str, layers: int) -> str | None:
-    """A file's key → the net's, or None for the last of `layers` layers and for what follows it."""
+    """Return the net's key for a file's key, or None for the last of `layers` layers and what follows it."""
     name = key.removeprefix("model.")
     unread = ("norm.", "lm_head.", f"layers.{layers - 1}.")
     return None if name.startswith(unread) else name

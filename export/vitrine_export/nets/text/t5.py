@@ -1,4 +1,4 @@
-"""T5's encoder as FLUX reads it: over all tokens of the filled-up prompt, without a mask."""
+"""T5's encoder for FLUX: over all tokens of the padded prompt, without a mask."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers import T5Config
 from transformers.models.t5.modeling_t5 import T5Stack
 
 TABLES = ("shared.weight", "encoder.embed_tokens.weight")
-"""Two names of the one table of words."""
+"""The two keys of the token embedding."""
 
 
 class T5Text(nn.Module):
@@ -29,7 +29,7 @@ class T5Text(nn.Module):
 
 
 def name_in_net(key: str) -> str | None:
-    """A file's key → the net's, or None for the decoder's."""
+    """Return the net's key for a file's key, or None for keys of the decoder."""
     if key in TABLES:
         return "embed_tokens.weight"
     return key.removeprefix("encoder.") if key.startswith("encoder.") else None

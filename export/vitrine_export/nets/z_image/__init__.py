@@ -1,4 +1,4 @@
-"""The transformer of Z-Image in tensor form: any rows in one call, what is not there masked."""
+"""The transformer of Z-Image in tensor form: rows of any size in one call, with masked padding."""
 
 from vitrine_export.nets.z_image.config import ZImageConfig
 from vitrine_export.nets.z_image.net import ZImageNet

@@ -18,19 +18,19 @@ QK_EPS = 1e-5
 
 @dataclass(frozen=True)
 class Where:
-    """Where the tokens are, and which are there: cos and sin (B, N, 1, w), attention's bias (B, 1, 1, N)."""
+    """Positions of tokens, and their mask: cos and sin (B, N, 1, w), attention bias (B, 1, 1, N)."""
 
     positions: tuple[Tensor, Tensor]
     bias: Tensor
 
-    def beside(self, other: Where) -> Where:
-        """These tokens followed by others."""
+    def followed_by(self, other: Where) -> Where:
+        """Return these tokens followed by others."""
         cos, sin = (torch.cat(pair, dim=1) for pair in zip(self.positions, other.positions, strict=True))
         return Where((cos, sin), torch.cat([self.bias, other.bias], dim=-1))
 
 
 class SelfAttention(nn.Module):
-    """Every head on its own, query and key normed, then turned by their positions."""
+    """Self-attention with normed query and keys, which are then rotated by their positions."""
 
     def __init__(self, config: ZImageConfig) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """(B, N, dim) → (B, N, dim); a modulated one is scaled and gated by the time embedding."""
+    """(B, N, dim) → (B, N, dim); the time embedding scales and gates a modulated block."""
 
     def __init__(self, config: ZImageConfig, modulated: bool) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Block(nn.Module):
         return tokens + wide_gate * self.ffn_norm2(wide)
 
     def _modulation(self, time: Tensor | None) -> tuple[Tensor | float, ...]:
-        """Scale and gate of the attention, then of the feed-forward."""
+        """Return scale and gate of the attention, then of the feed-forward."""
         if time is None:
             return 1.0, 1.0, 1.0, 1.0
         scale, gate, wide_scale, wide_gate = self.adaLN_modulation(time).unsqueeze(1).chunk(4, dim=2)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PATCH = 2  # latents a side; the released model has no other
-MODULATION_WIDTH = 256  # of the time embedding, at most
+PATCH = 2  # latent pixels per side; the released model has no other size
+MODULATION_WIDTH = 256  # largest width of the time embedding
 
 
 @dataclass(frozen=True)
 class ZImageConfig:
-    """The defaults are those of the released Z-Image Turbo."""
+    """Settings; the defaults are those of the released Z-Image Turbo."""
 
     in_channels: int = 16
     dim: int = 3840
@@ -26,7 +26,7 @@ class ZImageConfig:
     axes_lens: tuple[int, ...] = (1536, 512, 512)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the widths do not belong together."""
+        """Raise ValueError for widths that do not fit together."""
         if self.dim % self.n_heads or sum(self.axes_dims) != self.dim // self.n_heads:
             raise ValueError(
                 f"axes_dims must sum to dim / n_heads = {self.dim} / {self.n_heads}, got {self.axes_dims}"
@@ -39,5 +39,5 @@ class ZImageConfig:
 
     @property
     def modulation_width(self) -> int:
-        """Of the time embedding."""
+        """The width of the time embedding."""
         return min(self.dim, MODULATION_WIDTH)

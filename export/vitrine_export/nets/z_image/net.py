@@ -1,4 +1,4 @@
-"""The network: picture tokens and caption tokens refined apart, then together in one stream."""
+"""The network: refines picture and caption tokens separately, then both in one stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vitrine_export.nets.z_image.block import Block, Where
 from vitrine_export.nets.z_image.config import ZImageConfig
 
 TIME_WIDTH = 1024
-PATCH_KEY = "2-1"  # how the released state dict names the patch: 2 latents a side, 1 frame
+PATCH_KEY = "2-1"  # the patch in released keys: 2 latent pixels per side, 1 frame
 
 
 class TimeEmbedding(nn.Module):
@@ -40,7 +40,7 @@ class Last(nn.Module):
 
 
 class ZImageNet(nn.Module):
-    """Named as the released state dict; every row has its own size, caption and time."""
+    """The transformer, with the released key names; every row has its own size, caption and time."""
 
     def __init__(self, config: ZImageConfig) -> None:
         super().__init__()
@@ -64,8 +64,8 @@ class ZImageNet(nn.Module):
         self,
         patches: Tensor,  # (B, Ni, patch width)
         picture_ids: Tensor,  # (B, Ni, 3) int64
-        picture_pad: Tensor,  # (B, Ni) bool: the learnt pad token stands here, and is attended
-        picture_valid: Tensor,  # (B, Ni) bool: False is not there
+        picture_pad: Tensor,  # (B, Ni) bool: the learned pad token, which is attended
+        picture_valid: Tensor,  # (B, Ni) bool: False is masked
         caption: Tensor,  # (B, Nc, caption width)
         caption_ids: Tensor,  # (B, Nc, 3) int64
         caption_pad: Tensor,  # (B, Nc) bool
@@ -73,7 +73,7 @@ class ZImageNet(nn.Module):
         time: Tensor,  # (B,) float32: 1 − σ, 0 is noise
         lora: RowLora | None = None,
     ) -> Tensor:
-        """The released net's output (B, Ni, patch width): the velocity with its sign turned."""
+        """Return the released net's output (B, Ni, patch width): the negative velocity."""
         time = self.t_embedder(time * self.config.t_scale).to(patches.dtype)
         picture = self.all_x_embedder[PATCH_KEY](patches)
         picture = torch.where(picture_pad.unsqueeze(-1), self.x_pad_token, picture)
@@ -84,7 +84,7 @@ class ZImageNet(nn.Module):
             picture = block(picture, here, time, lora)
         for block in self.context_refiner:
             words = block(words, there, None, lora)
-        both, everywhere = torch.cat([picture, words], dim=1), here.beside(there)
+        both, everywhere = torch.cat([picture, words], dim=1), here.followed_by(there)
         for block in self.layers:
             both = block(both, everywhere, time, lora)
         return self.all_final_layer[PATCH_KEY](both[:, : patches.shape[1]], time)

@@ -1,7 +1,7 @@
-"""From latents and captions of different sizes to one call's tensors, and back.
+"""Packs latents and captions of different sizes into one call's tensors, and unpacks the output.
 
-The net was trained with picture and caption each filled to a multiple of 32 tokens with a learnt pad token,
-which is attended. What fills a row up to the batch's longest is masked instead: it must change nothing.
+The net was trained with picture and caption each padded to a multiple of 32 tokens with a learned pad token,
+which is attended. Padding to the longest row of a batch is masked instead, because it must change nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MULTIPLE = 32
 
 @dataclass(frozen=True)
 class ZImageRows:
-    """The inputs of ZImageNet, in its order, without the time."""
+    """The inputs of ZImageNet in its order, without the time."""
 
     patches: Tensor
     picture_ids: Tensor
@@ -34,7 +34,7 @@ class ZImageRows:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All of them, in the net's order."""
+        """All tensors in the net's order."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
 
@@ -54,7 +54,7 @@ def velocities(output: Tensor, latents: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _row(latent: Tensor, caption: Tensor) -> tuple[Tensor, ...]:
-    """One row's part of every tensor, in the net's order."""
+    """Return one row's part of every tensor, in the net's order."""
     height, width = latent.shape[-2:]
     if height % PATCH or width % PATCH:
         raise ValueError(f"latents must have even sides, got {height} x {width}")
@@ -77,7 +77,7 @@ def _row(latent: Tensor, caption: Tensor) -> tuple[Tensor, ...]:
 
 
 def _filled(tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens up to the next multiple, and where the pad token stands."""
+    """Pad tokens to the next multiple; return them and the mask of pad tokens."""
     missing = -len(tokens) % MULTIPLE
     pad = torch.arange(len(tokens) + missing) >= len(tokens)
     return torch.cat([tokens, tokens.new_zeros(missing, tokens.shape[-1])]), pad

@@ -1,4 +1,4 @@
-"""Whole pictures of the advertising families against arrays of the released pipelines."""
+"""Compares whole pictures of the advertising families with arrays of the released pipelines."""
 
 from vitrine_export.parity.ads.check import check_ads
 

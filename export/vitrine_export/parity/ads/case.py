@@ -1,4 +1,4 @@
-"""One case of a folder: what meta.json asks for, and the arrays that the released pipeline gave."""
+"""One case of a folder: its options in meta.json, and the arrays of the released pipeline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT_LENGTH = 512
 
 @dataclass(frozen=True)
 class Case:
-    """`guidance` and `strength` are None where the case does not use them; sizes are in pixels."""
+    """The options of a case. `guidance` and `strength` are None if not used; sizes are in pixels."""
 
     name: str
     kind: str
@@ -34,12 +34,12 @@ class Case:
 
     @property
     def tokens(self) -> int:
-        """Picture tokens: 16 pixels a side each."""
+        """The number of picture tokens, of 16 × 16 pixels each."""
         return (self.width // 16) * (self.height // 16)
 
 
 def is_ad_folder(path: Path) -> bool:
-    """Whether meta.json has the form of the advertising families: a list of cases, each with its kind."""
+    """Return whether meta.json has the form of the advertising families: a list of cases with kinds."""
     try:
         cases = json.loads((path / "meta.json").read_text()).get("cases")
     except (OSError, ValueError, AttributeError):
@@ -48,7 +48,7 @@ def is_ad_folder(path: Path) -> bool:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Every case of meta.json. Raises BadCheckpoint naming what a case lacks."""
+    """Read every case of meta.json. Raises BadCheckpoint with the fields that a case lacks."""
     return [_case(given) for given in json.loads((path / "meta.json").read_text())["cases"]]
 
 
@@ -72,7 +72,7 @@ def _case(given: Mapping[str, Any]) -> Case:
 
 
 def read_arrays(path: Path, case: Case) -> Arrays:
-    """The arrays of CASE.npz. Raises BadCheckpoint where it is missing or damaged."""
+    """Read the arrays of CASE.npz. Raises BadCheckpoint if it is missing or damaged."""
     try:
         with np.load(path / f"{case.name}.npz") as opened:
             return {name: opened[name] for name in opened.files}

@@ -1,4 +1,4 @@
-"""The checks: every case of a folder, in torch and from ONNX files, one row at a time and all in one call."""
+"""Checks every case of a folder, in torch and with ONNX files, row by row and all rows in one call."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vitrine_export.nets.flow_sigmas import flow, read_flow_config
 from vitrine_export.nets.flux.rows import patched
 from vitrine_export.parity.ads.case import Arrays, Case, read_arrays, read_cases
 from vitrine_export.parity.ads.engines import Model, opened
-from vitrine_export.parity.ads.run import Outcome, Run
+from vitrine_export.parity.ads.run import CaseResult, Run
 from vitrine_export.parity.check import Check, compared
 
 KINDS = ("z-image", "flux")
 
 
 def check_ads(path: Path) -> Iterator[Check]:
-    """Every quantity of every case, its models opened once each."""
+    """Yield every quantity of every case; opens each model once."""
     cases = sorted(read_cases(path), key=lambda case: case.model)
     for case in cases:
         if case.kind not in KINDS:
@@ -44,14 +44,14 @@ def _check(case: Case, model: Model, arrays: Arrays) -> Iterator[Check]:
 
 
 def _check_schedule(case: Case, model: Model, arrays: Arrays) -> Iterator[Check]:
-    """The tables of all steps, as the pipeline keeps them where strength leaves some out."""
+    """Check the tables of all steps, also those that strength skips, as the pipeline keeps them."""
     schedule = flow(read_flow_config(model.checkpoint.scheduler), case.steps, case.tokens)
     for name in ("sigmas", "timesteps"):
         yield compared(case.name, "numpy", name, "tables", getattr(schedule, name), arrays[name])
 
 
 def _check_rows(
-    case: str, form: str, arrays: Arrays, outcome: Outcome, which: Sequence[int]
+    case: str, form: str, arrays: Arrays, outcome: CaseResult, which: Sequence[int]
 ) -> Iterator[Check]:
     rows = list(which)
     for row, ours in zip(rows, outcome.embeds, strict=True):

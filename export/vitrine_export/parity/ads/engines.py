@@ -1,4 +1,4 @@
-"""The two ways to compute a network: in torch, and in onnxruntime from the file that was exported."""
+"""The two engines of a network: torch, and onnxruntime with the exported file."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from vitrine_export.exporting.network import Network
 from vitrine_export.exporting.onnx_file import session, write
 
 Call = Callable[..., Tensor]
-"""A network: its inputs in order → its one output."""
+"""A network: maps its inputs, in order, to its one output."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint and its networks by name, each as a call for every engine."""
+    """A checkpoint and its networks: by engine and name, a callable."""
 
     checkpoint: AdCheckpoint
     engines: dict[str, dict[str, Call]]
-    lora: tuple[Tensor, Tensor]  # one slot of zeros: no adapter
-    guided: bool  # whether the transformer has an input for guidance
+    lora: tuple[Tensor, Tensor]  # one slot of zeros, that is no adapter
+    guided: bool  # whether the transformer has a guidance input
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Model]:
-    """The checkpoint of a folder, its networks loaded and exported. Raises BadCheckpoint and ExportFailed."""
+    """Load and export the networks of a folder. Raises BadCheckpoint and ExportFailed."""
     checkpoint = open_ads(folder)
     networks = dict(ad_networks(checkpoint))
     shapes = dict(networks["transformer"].inputs)

@@ -1,4 +1,4 @@
-"""One run of a case in our hands: prompts and noise to pixels, for any of its rows."""
+"""Runs a case with our code: from prompts and noise to pixels, for any of its rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vitrine_export.parity.ads.engines import Call, Model
 from vitrine_export.parity.ads.text import captions, filled_up, tokenizer
 
 Velocity = Callable[[list[Tensor], float], list[Tensor]]
-"""Latents of each row and σ → dx/dσ of each row."""
+"""Maps the latents of each row, and σ, to dx/dσ of each row."""
 
 CLIP_TOKENS = 77
 
 
 @dataclass
-class Outcome:
-    """What a run gave; lists have an entry a row, `steps` an entry a step."""
+class CaseResult:
+    """The results of a run: lists with one item per row, in `steps` one item per step."""
 
     schedule: Schedule
     embeds: list[Tensor]
@@ -34,7 +34,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Run:
-    """A case, the model that it names, and the engine that computes it."""
+    """A case with its model and engine."""
 
     case: Case
     model: Model
@@ -45,8 +45,8 @@ class Run:
         """The networks by name."""
         return self.model.engines[self.engine]
 
-    def rows(self, arrays: Arrays, which: Sequence[int]) -> Outcome:
-        """These rows of the case in one call a step."""
+    def rows(self, arrays: Arrays, which: Sequence[int]) -> CaseResult:
+        """Run the rows `which` of the case, with one call per step."""
         case, config = self.case, read_flow_config(self.model.checkpoint.scheduler)
         schedule = flow(config, case.steps, case.tokens, 1.0 if case.strength is None else case.strength)
         outcome, velocity = _PREPARED[case.kind](self, schedule, which)
@@ -70,15 +70,15 @@ class Run:
         return list(schedule.initial_scale * noise + schedule.initial_clean * clean)
 
     def lora(self, rows: int) -> tuple[Tensor, ...]:
-        """No adapter, for that many rows."""
+        """Return the LoRA inputs of `rows` rows without adapter."""
         return (*self.model.lora, torch.zeros(rows, dtype=torch.int64))
 
     def of_rows(self, which: Sequence[int]) -> list[str]:
-        """The prompts of the rows."""
+        """Return the prompts of the rows."""
         return [self.case.prompts[row] for row in which]
 
 
-def _z_image(run: Run, schedule: Schedule, which: Sequence[int]) -> tuple[Outcome, Velocity]:
+def _z_image(run: Run, schedule: Schedule, which: Sequence[int]) -> tuple[CaseResult, Velocity]:
     case, tokens = run.case, tokenizer(run.model.checkpoint.folder / "tokenizer")
     encoder, guided = run.nets["text_encoder"], case.guidance > 0
     words = captions(tokens, encoder, run.of_rows(which), case.text_length)
@@ -95,10 +95,10 @@ def _z_image(run: Run, schedule: Schedule, which: Sequence[int]) -> tuple[Outcom
         pairs = zip(found[: len(latents)], found[len(latents) :], strict=True)
         return [wanted + case.guidance * (wanted - unwanted) for wanted, unwanted in pairs]
 
-    return Outcome(schedule, words), velocity
+    return CaseResult(schedule, words), velocity
 
 
-def _flux(run: Run, schedule: Schedule, which: Sequence[int]) -> tuple[Outcome, Velocity]:
+def _flux(run: Run, schedule: Schedule, which: Sequence[int]) -> tuple[CaseResult, Velocity]:
     case, folder, prompts = run.case, run.model.checkpoint.folder, run.of_rows(which)
     pooled = filled_up(tokenizer(folder / "tokenizer"), run.nets["text_encoder"], prompts, CLIP_TOKENS)
     second = tokenizer(folder / "tokenizer_2"), run.nets["text_encoder_2"]
@@ -111,11 +111,11 @@ def _flux(run: Run, schedule: Schedule, which: Sequence[int]) -> tuple[Outcome, 
         output = run.nets["transformer"](*rows.tensors, time, *guidance, *run.lora(len(latents)))
         return flux.velocities(output, latents)
 
-    return Outcome(schedule, texts, pooled), velocity
+    return CaseResult(schedule, texts, pooled), velocity
 
 
-_PREPARED: dict[str, Callable[[Run, Schedule, Sequence[int]], tuple[Outcome, Velocity]]] = {
+_PREPARED: dict[str, Callable[[Run, Schedule, Sequence[int]], tuple[CaseResult, Velocity]]] = {
     "z-image": _z_image,
     "flux": _flux,
 }
-"""By the case's kind."""
+"""Functions by the case's kind."""

@@ -1,4 +1,4 @@
-"""Prompts to what the transformers read, as the released pipelines do it."""
+"""Encodes prompts for the transformers as the released pipelines do."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vitrine_export.parity.ads.engines import Call
 
 @cache
 def tokenizer(folder: Path) -> Any:
-    """The tokenizer of a folder."""
+    """Load the tokenizer of a folder."""
     return AutoTokenizer.from_pretrained(folder)
 
 
 def captions(tokens: Any, encoder: Call, prompts: list[str], length: int) -> list[Tensor]:
-    """Z-Image's: each prompt as a user's message, at most `length` tokens of it → (n, width) a prompt."""
+    """Encode for Z-Image: each prompt as a user's message of at most `length` tokens → (n, width) each."""
     texts = [
         tokens.apply_chat_template(
             [{"role": "user", "content": prompt}],
@@ -37,6 +37,6 @@ def captions(tokens: Any, encoder: Call, prompts: list[str], length: int) -> lis
 
 
 def filled_up(tokens: Any, encoder: Call, prompts: list[str], length: int) -> Tensor:
-    """FLUX's: each prompt filled up to `length` tokens → what the encoder gives for all of them."""
+    """Encode for FLUX: each prompt is padded to `length` tokens; return the encoder's output."""
     found = tokens(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
     return encoder(found.input_ids)

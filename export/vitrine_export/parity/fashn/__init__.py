@@ -1,4 +1,4 @@
-"""Reference arrays of FASHN VTON: the network, its sampler, and everything that is done to its pictures."""
+"""Checks against reference arrays of FASHN VTON: the network, its sampler, and its picture processing."""
 
 from vitrine_export.parity.fashn.folder import FashnFolder, recognised
 from vitrine_export.parity.fashn.network import check_forward, check_pipelines, check_samples
@@ -13,6 +13,6 @@ KINDS = (
     check_people,
     check_masks,
 )
-"""Checks of every kind of file that such a folder holds."""
+"""The checks of every kind of file in such a folder."""
 
 __all__ = ["KINDS", "FashnFolder", "recognised"]

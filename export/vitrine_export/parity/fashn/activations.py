@@ -1,4 +1,4 @@
-"""The arrays between the blocks of a network, by the names that the reference arrays have."""
+"""The activations between the blocks of a network, with the names of the reference arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCKS = ("x_patch_mixer", "double_blocks", "single_blocks")
 def activations(
     net: FashnNet, state: np.ndarray, times: np.ndarray, given: Conditions
 ) -> dict[str, np.ndarray]:
-    """What each block gives in one plain evaluation; of a double block `.img` and `.txt` (the garment)."""
+    """Return each block's outputs in a plain evaluation; double blocks: `.img` and `.txt` (garment)."""
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str) -> Any:
@@ -47,7 +47,7 @@ def _streams(name: str, output: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
 
 
 def _rope(net: FashnNet) -> dict[str, np.ndarray]:
-    """The rotation of each token and pair as a 2×2 matrix, (N, D/2, 2, 2): the same for both streams."""
+    """Return the rotation of each token and pair as a 2×2 matrix, (N, D/2, 2, 2), equal for both streams."""
     cos, sin = net.cos.numpy(), net.sin.numpy()
     matrix = np.stack((np.stack((cos, -sin), -1), np.stack((sin, cos), -1)), -2)
     return {"rope.img": matrix[None, None], "rope.garment": matrix[None, None]}

@@ -21,7 +21,7 @@ Velocity = Callable[[np.ndarray, np.ndarray, "Conditions"], np.ndarray]
 
 
 class Conditions:
-    """What rows are conditioned on: four pictures (B, 3 or 1, H, W) float32 and categories (B,) int64."""
+    """The conditions of rows: four pictures (B, 3 or 1, H, W) float32 and categories (B,) int64."""
 
     NAMES = ("ca_images", "person_poses", "garment_images", "garment_poses")
 
@@ -30,44 +30,44 @@ class Conditions:
 
     @classmethod
     def of(cls, given: dict[str, np.ndarray]) -> Conditions:
-        """From the arrays of a case."""
+        """Read the conditions from the arrays of a case."""
         return cls([given[name] for name in cls.NAMES], given["garment_categories"])
 
     def dropped(self, rows: np.ndarray) -> Conditions:
-        """With the given rows (B,) bool unconditional: pictures of 0.0 and the null category."""
+        """Return a copy with `rows` (B,) bool unconditional: pictures of 0.0 and the null category."""
         pictures = [np.where(rows[:, None, None, None], np.float32(0), one) for one in self.pictures]
         return Conditions(pictures, np.where(rows, NULL, self.categories))
 
     def none(self) -> Conditions:
-        """With all rows unconditional."""
+        """Return these conditions with all rows unconditional."""
         return self.dropped(np.ones(len(self.categories), bool))
 
 
 class Forms:
-    """Velocities of one network by three ways: `plain`, `fast`, `onnx`."""
+    """The velocity of one network in three forms: `plain`, `fast`, `onnx`."""
 
     def __init__(self, net: FashnNet) -> None:
         self.net = net
 
     def items(self) -> list[tuple[str, Velocity]]:
-        """Name and function of each form."""
+        """Return name and function of each form."""
         return [("plain", self.plain), ("fast", self.fast), ("onnx", self.onnx)]
 
     @torch.no_grad()
     def plain(self, state: np.ndarray, times: np.ndarray, given: Conditions) -> np.ndarray:
-        """By `FashnNet.forward`."""
+        """Compute the velocity with `FashnNet.forward`."""
         inputs = (state, times, *given.pictures, given.categories)
         return self.net(*map(torch.from_numpy, inputs)).numpy()
 
     @torch.no_grad()
     def fast(self, state: np.ndarray, times: np.ndarray, given: Conditions) -> np.ndarray:
-        """By fixed tokens, modulations and `FashnNet.step`."""
+        """Compute the velocity with fixed tokens, modulations and `FashnNet.step`."""
         fixed = self.net.fixed_tokens(*map(torch.from_numpy, given.pictures))
         mods = self.net.modulations(torch.from_numpy(times), torch.from_numpy(given.categories))
         return self.net.step(torch.from_numpy(state), *fixed, mods).numpy()
 
     def onnx(self, state: np.ndarray, times: np.ndarray, given: Conditions) -> np.ndarray:
-        """By the three exported graphs in onnxruntime."""
+        """Compute the velocity with the three exported graphs in onnxruntime."""
         fixed_tokens, modulations, step = self._sessions
         fixed, clothes = fixed_tokens.run(None, dict(zip(PICTURES, given.pictures, strict=True)))
         (mods,) = modulations.run(None, {"times": times, "category": given.categories})

@@ -1,4 +1,4 @@
-"""The network, its sampler and whole pipelines against reference arrays."""
+"""Compares the network, its sampler and whole pipelines with reference arrays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CATEGORIES = {"tops": 1, "bottoms": 2, "one-pieces": 3}
 
 
 def check_forward(folder: FashnFolder) -> Iterator[Check]:
-    """Single evaluations: rows with a condition, without one, and the arrays between the blocks."""
+    """Check single evaluations: conditional and unconditional rows, and the activations between blocks."""
     for name, case, given in folder.cases(r"forward_(?!.*bf16).*"):
         conditions, forms = Conditions.of(given), folder.forms(name)
         if "mask" in given:
@@ -41,7 +41,7 @@ def check_forward(folder: FashnFolder) -> Iterator[Check]:
 
 
 def check_samples(folder: FashnFolder) -> Iterator[Check]:
-    """Whole sampling runs and time schedules."""
+    """Check whole sampling runs and time schedules."""
     for name, case, given in folder.cases(r"sample_.*"):
         steps, guidance = int(given["num_timesteps"]), float(given["guidance_scale"])
         plan = schedule(steps, float(given["time_shift_mu"]))
@@ -61,7 +61,7 @@ def check_samples(folder: FashnFolder) -> Iterator[Check]:
 
 
 def check_pipelines(folder: FashnFolder) -> Iterator[Check]:
-    """From two photographs, given joints and label maps to the finished picture."""
+    """Check pipelines from two photographs, joints and label maps to the finished picture."""
     for name, case, given in folder.cases(r"pipeline_.*"):
         options, config = json.loads(str(given["options"])), folder.config(name)
         size = config.width, config.height
@@ -81,7 +81,7 @@ def check_pipelines(folder: FashnFolder) -> Iterator[Check]:
 def _sampled(
     velocity: Velocity, noise: np.ndarray, plan: np.ndarray, given: Conditions, guidance: float, unguided: int
 ) -> np.ndarray:
-    """All states, (steps + 1, B, 3, H, W): v = v_u + g (v_c - v_u), and v_c alone in the last steps."""
+    """Return all states (steps + 1, B, 3, H, W): v = v_u + g (v_c - v_u), and v_c in the last steps."""
     states, steps = [noise], len(plan) - 1
     for step in range(steps):
         now = np.full(len(noise), plan[step], np.float32)
@@ -96,39 +96,39 @@ def _sampled(
 def _pictures(
     case: str, form: str, last: np.ndarray, wanted: np.ndarray, padding: canvas.Padding | None = None
 ) -> Check:
-    """The share of bytes that differ; infinite where one is more than 1 apart."""
+    """Check the share of different bytes; infinite if one differs by more than 1."""
     made = np.stack([canvas.as_picture(one) for one in last])
     if padding is not None:
         made = np.stack([padding.cut(one) for one in made])
     if made.shape != wanted.shape:
         return Check(case, form, "pictures", "bytes", float("inf"))
-    apart = np.abs(made.astype(int) - wanted)
+    distance = np.abs(made.astype(int) - wanted)
     return Check(
-        case, form, "pictures", "bytes", float("inf") if apart.max() > 1 else float((apart > 0).mean())
+        case, form, "pictures", "bytes", float("inf") if distance.max() > 1 else float((distance > 0).mean())
     )
 
 
 def _prepared(
     given: Arrays, options: dict[str, object], size: canvas.Size
 ) -> tuple[dict[str, np.ndarray], canvas.Padding]:
-    """The network's four pictures of a pipeline case, and the person's padding."""
+    """Return the network's four pictures of a pipeline case, and the person's padding."""
     side, category = max(size), str(options["category"])
-    person, garment = (canvas.shrunk(given[who], side) for who in ("person", "garment"))
-    poses = {who: _pose(given, who, picture) for who, picture in (("person", person), ("garment", garment))}
+    person, garment = (canvas.shrunk(given[key], side) for key in ("person", "garment"))
+    poses = {key: _pose(given, key, picture) for key, picture in (("person", person), ("garment", garment))}
     if not options.get("segmentation_free", True):
         person = masks.greyed(person, masks.person_masks(given["person_labels"], category).grey)
     if options["garment_photo_type"] == "model":
         garment = masks.garment_only(garment, given["garment_labels"], category)
     placed, padding = canvas.on_canvas(person, size)
     found = {"ca_images": placed, "garment_images": canvas.on_canvas(garment, size)[0]}
-    for who, pose in poses.items():
-        found[f"{who}_poses"] = canvas.on_canvas(pose, size, pose=True)[0]
+    for key, pose in poses.items():
+        found[f"{key}_poses"] = canvas.on_canvas(pose, size, pose=True)[0]
     return {key: canvas.as_tensor(picture)[None] for key, picture in found.items()}, padding
 
 
-def _pose(given: Arrays, who: str, picture: np.ndarray) -> np.ndarray:
+def _pose(given: Arrays, key: str, picture: np.ndarray) -> np.ndarray:
     parts = {}
-    if f"{who}_hands" in given:
-        parts = {"hands": given[f"{who}_hands"], "face": given[f"{who}_faces"][0]}
-    pose = pose_picture.Pose(given[f"{who}_candidate"], given[f"{who}_subset"][0], **parts)
+    if f"{key}_hands" in given:
+        parts = {"hands": given[f"{key}_hands"], "face": given[f"{key}_faces"][0]}
+    pose = pose_picture.Pose(given[f"{key}_candidate"], given[f"{key}_subset"][0], **parts)
     return pose_picture.draw(pose, picture.shape[1], picture.shape[0])

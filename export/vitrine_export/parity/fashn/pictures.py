@@ -1,4 +1,4 @@
-"""Sizes, resizes, pose pictures, people and masks against reference arrays: numpy and OpenCV alone."""
+"""Compares sizes, resizes, pose pictures, people and masks with reference arrays, in numpy and OpenCV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vitrine_export.parity.folder import Arrays
 
 
 def check_sizes(folder: FashnFolder) -> Iterator[Check]:
-    """Whole numbers of both resizes, and resized pictures."""
+    """Check the sizes of both resizes, and resized pictures."""
     for _, case, given in folder.cases("sizes"):
         ours = [_size_row(int(row[0]), int(row[1])) for row in given["table"]]
         yield compared(case, "numpy", "table", "exact", ours, given["table"])
@@ -49,7 +49,7 @@ def _resized(case: str, given: Arrays, number: str, size: canvas.Size, side: int
 
 
 def check_poses(folder: FashnFolder) -> Iterator[Check]:
-    """Pose pictures of given joints."""
+    """Check pose pictures of given joints."""
     for _, case, given in folder.cases(r"pose_.*"):
         parts = {"hands": given["hands"], "face": given["faces"][0]} if "hands" in given else {}
         pose = pose_picture.Pose(given["candidate"], given["subset"][0], **parts)
@@ -59,7 +59,7 @@ def check_poses(folder: FashnFolder) -> Iterator[Check]:
 
 
 def check_people(folder: FashnFolder) -> Iterator[Check]:
-    """From a picture and the two networks' answers to the person that is taken, and the pose picture."""
+    """Check the chosen person and the pose picture, from a picture and the outputs of the two networks."""
     for _, case, given in folder.cases(r".*dwpose_chain"):
         picture = given["picture"]
         height, width = picture.shape[:2]
@@ -92,7 +92,7 @@ def _chosen(case: str, given: Arrays, pose: pose_picture.Pose, size: canvas.Size
 
 
 def check_masks(folder: FashnFolder) -> Iterator[Check]:
-    """Masks of given label maps, the person with its clothes masked, and the garment alone."""
+    """Check masks of label maps, the person with masked clothes, and the isolated garment."""
     for _, case, given in folder.cases(r"mask_.*"):
         category = str(given["category"])
         found = masks.person_masks(given["labels"], category)
