@@ -27,7 +27,7 @@ CASE = {"kind": "z-image", "model": "tiny", "width": 64, "height": 48, "steps": 
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Bytes as tokens."""
+    """A tokenizer whose tokens are bytes."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     made = Tokenizer(models.BPE({letter: n for n, letter in enumerate(letters)}, []))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

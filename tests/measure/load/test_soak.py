@@ -1,4 +1,4 @@
-"""Two minutes of clients that leave, dawdle and err, on a real Triton (`make soak`: 30 minutes)."""
+"""Two minutes of clients that cancel, stall and err, on a real Triton (`make soak` takes 30 minutes)."""
 
 import os
 from pathlib import Path
