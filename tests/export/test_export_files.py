@@ -1,4 +1,4 @@
-"""`vitrine-export onnx`: each file is proved, kept whole or not at all, and not made twice."""
+"""The command `vitrine-export onnx`: each file is compared with torch, kept whole and written once."""
 
 import json
 import time
@@ -173,7 +173,10 @@ class Undecided(nn.Module):
 
 
 def test_one_failure_does_not_stop_the_others(tiny_checkpoint, tmp_path, monkeypatch, capsys):
-    """The stages after it are exported, it is reported at the end, and only it is made by the next run."""
+    """Later stages are exported and the failure is reported at the end.
+
+    The next run exports only the failed stage.
+    """
     words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path)]
     words += ["--jobs", "1", "--stages", "parsing_atr", "parsing_lip"]
     from vitrine_export.exporting import adopted_onnx as adopt

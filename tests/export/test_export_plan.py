@@ -1,4 +1,4 @@
-"""`vitrine-export plan` without a GPU: shape ranges, names, messages, and the calls to TensorRT."""
+"""The command `vitrine-export plan` without a GPU: shape ranges, names, messages, calls to TensorRT."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""`vitrine-export parity` on a small folder of reference arrays: what it finds, passes and fails."""
+"""The command `vitrine-export parity` on a small folder: what it finds, passes and fails."""
 
 import argparse
 import json

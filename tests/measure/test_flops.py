@@ -17,7 +17,7 @@ def parts():
 
 
 def test_the_parts_are_those_measured_on_the_released_code(parts):
-    """GarmentNet 4.70 and TryonNet 13.87 TFLOP a step; 11.47 with queries for the person alone."""
+    """A step takes 4.70 TFLOP in GarmentNet and 13.87 in TryonNet, 11.47 with the person's queries."""
     assert parts.garment_released / TERA == pytest.approx(4.70, rel=0.005)
     assert parts.tryon_released / TERA == pytest.approx(13.87, rel=0.005)
     assert parts.tryon / TERA == pytest.approx(11.47, rel=0.005)
@@ -25,7 +25,7 @@ def test_the_parts_are_those_measured_on_the_released_code(parts):
 
 
 def test_each_saving_saves_and_the_sum_is_as_stated(parts, monkeypatch):
-    """557 TFLOP for 30 steps as released, at most 312 with everything exact and the garment cached."""
+    """Thirty steps take 557 TFLOP as released, at most 312 with exact savings and a cached garment."""
     monkeypatch.setattr(flops, "count_parts", lambda *size: parts)
     lines = flops.table(768, 1024, steps=30, guidance=2.0)
     figures = {line.name: line.flop / TERA for line in lines}

@@ -79,7 +79,7 @@ def pipeline() -> ZImagePipeline:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """Reference arrays: three prompts of different lengths in one call, and guidance against nothing."""
+    """Reference arrays: three prompts of different lengths in one call, guidance against an empty prompt."""
     place = tmp_path_factory.mktemp("parity")
     pipe = pipeline()
     pipe.set_progress_bar_config(disable=True)

@@ -13,7 +13,7 @@ from vitrine_export.nets import (
 
 
 def test_weights_and_config_survive_the_round_trip(flat_pair):
-    """What is saved under the released names builds the same net again, image projection sizes inferred."""
+    """Weights saved under the released names build the same net, image projection sizes inferred."""
     for net, build in ((flat_pair.tryon, build_tryon), (flat_pair.garment, build_garment)):
         saved = released_state_dict(net)
         again = released_state_dict(build(released_config(net), saved))
@@ -43,7 +43,7 @@ def test_the_projection_is_inferred_from_its_weights(flat_pair):
 
 
 def test_a_head_width_that_does_not_divide_is_refused(flat_pair):
-    """64 is assumed as in the released model; weights that cannot have it ask for the key."""
+    """Weights that a head width of 64 does not divide are refused, and the error names the key to set."""
     with pytest.raises(ValueError, match="inner width 16 is no multiple of the head width 64"):
         ProjectionShape.from_state(released_state_dict(flat_pair.tryon), "encoder_hid_proj.")
 

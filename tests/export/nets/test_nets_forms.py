@@ -43,7 +43,7 @@ def test_zero_tokens_in_closed_form_equal_zero_tokens():
 
 
 def test_dropping_the_zero_tokens_is_wrong(pair):
-    """The unconditional half is not attention to the person alone: the zero tokens dilute it."""
+    """Without the zero tokens the unconditional half differs, since they dilute attention."""
     query, keys, values = (torch.randn(2, 12, 8) for _ in range(3))
     apart = mix(query, keys, values, heads=1) - mix_beside_zeros(query, keys, values, heads=1)
     assert apart.abs().max() > 0.1
