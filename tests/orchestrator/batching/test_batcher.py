@@ -76,7 +76,7 @@ def test_a_late_job_joins_between_steps(bench, jobs):
 
 @pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "euler"])
 def test_batched_equals_single(bench, jobs, scheduler):
-    """Jobs with other seeds, steps, guidance and schedulers around it change no bit of a job's answer."""
+    """Jobs of any seed, steps, guidance and scheduler in the call change no bit of a job's result."""
     others = [jobs.job(seed=i, steps=2 + i, guidance=i, garment=i, scheduler="ddim") for i in range(1, 4)]
     job = jobs.job(steps=4, scheduler=scheduler)
     bench.add(others[0])
