@@ -181,7 +181,7 @@ def test_a_picture_is_stored_under_the_pipeline_that_made_it(make):
     try_on = make(Switches(), Shelf(store))
     asked = {"user": "ada", "person": PERSON, "garment": COAT}
     assert not try_on(**asked).found
-    assert try_on(**asked).found  # under "new", which the first answer told
+    assert try_on(**asked).found  # under "new", the digest in the first answer
 
 
 def test_what_the_digest_cannot_be_read_from_is_an_error(make):

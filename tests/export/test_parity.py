@@ -151,7 +151,7 @@ def write_array_run(path, nets):
     choices = Choices(steps=3, guidance=1.0, form="plain", posterior="mode")
     inputs, generator = inputs_of(given, given["image"], given["mask"]), torch.Generator().manual_seed(7)
     outcome = run(nets, DDIMScheduler(**META["scheduler"]), inputs, choices, generator)
-    given["somebody"] = given.pop("image")  # under no name that is known: told by its shape
+    given["somebody"] = given.pop("image")  # an unknown name: recognised by its shape
     save(path / "other_pipe_ddim_arrays.npz", given | stored(outcome))
 
 

@@ -61,7 +61,7 @@ def test_a_missing_wrist_means_the_parsed_arm():
     labels, keypoints = person("s1_tee_skirt")
     fewer = without(keypoints, Joint.LEFT_WRIST)
     mask = inpainting_mask(labels, fewer, "upper_body")
-    assert (mask[labels == Label.LEFT_ARM] > 0).mean() > 0.9  # the labels hold specks beside the arm
+    assert (mask[labels == Label.LEFT_ARM] > 0).mean() > 0.9  # the labels hold specks next to the arm
     assert np.array_equal(mask, inpainting_mask(labels, fewer, "upper_body", exact=True))
 
 

@@ -128,7 +128,7 @@ async def test_another_picture_takes_the_place_of_the_former(served):
     for number in sorted([*range(20)] * 2):  # more people than memory keeps, each asked for again
         await served.models("prepare_person", _asked(number, f"guest {number}"))
     assert await served.person(None, "alice") == (4, "memory")
-    await served.models("prepare_person", _asked(5, "alice"))  # asked by somebody else
+    await served.models("prepare_person", _asked(5, "alice"))  # a call by another process
     assert await served.person(None, "alice") == (5, "memory")
 
 

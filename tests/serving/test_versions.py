@@ -25,7 +25,7 @@ def inverted(repository):
     weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(-weights, "spread"))
     onnx.save(model, path)
-    for manifest in repository.glob("*/1/manifest.json"):  # as an export tells of its files
+    for manifest in repository.glob("*/1/manifest.json"):  # as an export records its files
         said = json.loads(manifest.read_text())
         files = said["files"] | {"vae_decoder/1/model.onnx": file_digest(path)}
         manifest.write_text(json.dumps(said | {"files": files}))

@@ -14,7 +14,7 @@ def arrays(number: float = 1.0) -> dict[str, np.ndarray]:
 
 
 class Compute:
-    """Returns arrays of its next number, counts its calls, and waits if told to."""
+    """Returns arrays of its next number, counts its calls, and waits if it is set to."""
 
     def __init__(self, error=None):
         self.made, self.error, self.let = 0, error, asyncio.Event()

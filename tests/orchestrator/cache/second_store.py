@@ -1,7 +1,7 @@
-"""MiniStack, a second S3 server that is not ours: keeps its objects in files, and compares checksums.
+"""MiniStack, a second and independent S3 server, stores objects in files and compares checksums.
 
-It lies in a folder of its own beside the environment, since it wants another botocore than boto3 does.
-Loopback only, a free port, credentials always given, and its process is ended by its id.
+It is in a folder outside the environment, since it pins another botocore than boto3. It listens on loopback,
+on a free port, with credentials given; its process is ended by its id.
 """
 
 import asyncio
