@@ -147,9 +147,9 @@ def test_serve_tells_its_addresses_and_stops_on_ctrl_c(repository):
 
 
 def stopped(process):
-    """What a process ends with that was asked to; killed, and so not 0, if it takes no notice.
+    """The exit code of a process that got a signal to end; one that does not react is killed, so not 0.
 
-    It takes none of SIGINT where whoever runs these tests ignores that, as a shell's background jobs do.
+    A process ignores SIGINT where its parent does, as in the background jobs of a shell.
     """
     try:
         return process.wait(60)
