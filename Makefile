@@ -6,8 +6,8 @@ REPOSITORY := model_repository
 # The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's),
 # and a numpy that its Python backend can read arrays of.
 TRITON_WHEELS := nvidia-pytriton==0.7.0 numpy==1.26.4
-# A second S3 server for tests. Beside the environment: it pins another botocore than boto3 needs, but runs
-# with that one; the rest of what it needs is pinned here.
+# A second S3 server for tests, in a folder outside the environment: it pins another botocore than boto3 needs,
+# but runs with boto3's. Its other dependencies are pinned here.
 SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 h11==0.16.0 \
 	wsproto==1.3.2 priority==2.0.0 jsonata-python==0.7.1 defusedxml==0.7.1
 
@@ -33,32 +33,32 @@ setup: .venv/ready ## make .venv with everything, Triton included
 export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
 	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
 
-demo: export ## a try-on of several garments on several dolls through a real Triton; prints where the picture is
+demo: export ## try several garments on several dolls through a real Triton; prints the picture's path
 	$(BIN)/python -m vitrine_measure.demo --out build/demo
 
-serve: export ## start Triton on this machine and keep it until Ctrl-C
+serve: export ## start Triton on this machine; stop it with Ctrl-C
 	$(BIN)/vitrine serve
 
 test: export ## all tests, end to end on a real Triton included
 	$(BIN)/python -m pytest
 
-perf: export ## load a server of its own with NVIDIA's perf_analyzer, and print a table
+perf: export ## start a server, load it with NVIDIA's perf_analyzer, and print a table
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf
 	$(BIN)/vitrine-export perf
 
-bench: export ## time the service beside what it replaces and its engine alone (20 minutes); writes build/bench.json
+bench: export ## time the service, compared with the old service and with its engine alone (20 minutes); writes build/bench.json
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf
 	$(BIN)/vitrine-export bench
 
-soak: export ## 30 minutes of mixed load, faulty clients and a busy operator; reports what leaked or died
+soak: export ## 30 minutes of mixed load, faulty clients and operator actions; reports what leaked or died
 	$(BIN)/vitrine-export soak
 
-bench-cache: export ## time the cache's tiers beside boto3's, and warm try-ons; writes build/bench-cache.json
+bench-cache: export ## time the cache's tiers, compared with boto3, and warm try-ons; writes build/bench-cache.json
 	$(BIN)/vitrine-export dolls --seed 5 --count 1 --out build/bench-cache
 	$(BIN)/python -m vitrine_measure.cache.bench --repository $(REPOSITORY) \
 		--picture build/bench-cache/00000/person.png
 
-soak-cache: setup ## kill processes of the cache at random, and its model-based test, for SECONDS each (600)
+soak-cache: setup ## kill cache processes at random, then run the model-based test, for SECONDS each (600)
 	CACHE_TEST_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest --timeout 0 \
 		tests/orchestrator/cache/test_soak.py tests/orchestrator/cache/test_model.py
 

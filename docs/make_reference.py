@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the code: `python docs/make_reference.py`. A test tells when that is due."""
+"""Writes docs/reference.md from the code: `python docs/make_reference.py`. A test fails for a stale page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFERENCE = Path(__file__).with_name("reference.md")
 HEAD = """\
 # Reference
 
-Written from the code by `python docs/make_reference.py`; edit nothing here. How to call the models:
+This page is written from the code by `python docs/make_reference.py`; do not edit it. How to call the models:
 [calling.md](calling.md). How to run them: [operations.md](operations.md).
 """
 
@@ -46,9 +46,9 @@ def reference() -> str:
 def _models() -> Iterator[str]:
     yield "## Models\n"
     yield (
-        "*Batch*: most rows that Triton joins in one call (without: the model batches by itself or not at "
-        "all). *Queue*: requests that may wait, then the next is refused as busy. *In flight*: requests that "
-        "the model works on at the same time.\n"
+        "*Batch*: the most rows that Triton joins in one call (–: the model batches by itself or not at "
+        "all). *Queue*: the most requests that wait; further ones are refused as busy. *In flight*: requests "
+        "that the model works on at the same time.\n"
     )
     head = ("model", "backend", "batch", "waits for others", "queue", "in flight", "profiles")
     yield _table(head, (_summary(stage) for stage in STAGES))
@@ -131,7 +131,7 @@ def error_classes() -> list[type[VitrineError]]:
 
 
 def _metrics() -> Iterator[str]:
-    yield "## Metrics\n\nOn the metrics port, beside Triton's own. All carry the label `model`.\n"
+    yield "## Metrics\n\nThese are on the metrics port, next to Triton's own. All have the label `model`.\n"
     rows = [(f.name, f.kind, ", ".join(f.labels), f.about) for f in METRIC_FAMILIES]
     rows += [(f.name, f.kind, f.label, f.about) for f in (*FIGURES, *program_figures())]
     yield _table(

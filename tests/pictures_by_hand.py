@@ -1,4 +1,4 @@
-"""Files that Pillow cannot write, chunk by chunk: PNGs of every depth, ICC profiles."""
+"""Writes files that Pillow cannot write: PNGs of every depth, chunk by chunk, and ICC profiles."""
 
 import struct
 import zlib
@@ -26,5 +26,5 @@ def png(pixels, depth, colour, *extra):
 
 
 def profile(space):
-    """The ICC profile of a space."""
+    """The ICC profile of a colour space."""
     return written(space)

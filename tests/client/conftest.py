@@ -1,6 +1,6 @@
-"""Servers on loopback: a small one that speaks Triton's gRPC and HTTP, and moto's S3.
+"""Loopback servers for the client's tests: a small one that speaks Triton's gRPC and HTTP, and moto's S3.
 
-The small one is here for what a real server cannot be asked to do on cue: to be busy, to be slow, to be left.
+The small one can be busy, slow or left on demand, which a real server cannot.
 """
 
 import json
@@ -45,7 +45,10 @@ STATISTICS = [
 
 
 class Loopback(FakeTransport):
-    """The fake behind both protocols; the model "slow" answers when nobody listens any more."""
+    """The fake client transport behind both protocols.
+
+    The model "slow" answers only after its caller has gone.
+    """
 
     def __init__(self):
         super().__init__()
@@ -125,7 +128,7 @@ class Http(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):
-        """Tests are quiet."""
+        """Log nothing."""
 
     def do_GET(self):
         self.reply(200, json.dumps({"model_stats": STATISTICS}).encode())

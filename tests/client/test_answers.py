@@ -1,4 +1,4 @@
-"""What the server answers becomes frozen results, or an error that says what is wrong with it."""
+"""The server's answers become frozen results, or an error that says what is wrong with the answer."""
 
 import dataclasses
 import json
@@ -47,14 +47,14 @@ def test_a_result_says_what_happened():
     ],
 )
 def test_a_broken_answer_is_an_error_of_ours(change, says):
-    """Nothing but VitrineErrors leaves the reader."""
+    """The reader raises nothing but VitrineErrors."""
     outputs = {name: tensor for name, tensor in (answered() | change).items() if tensor is not None}
     with pytest.raises(VitrineError, match=says):
         read_result(outputs)
 
 
 def test_a_stream_is_read_event_by_event():
-    """Progress first, with its preview where there is one; the result last."""
+    """A stream gives progress first, with its preview if there is one, and the result last."""
     event = {"kind": "progress", "step": 3, "steps": 30, "elapsed_s": 1.5, "left_s": None}
     outputs = {"event": text(json.dumps(event).encode())}
     assert read_event(outputs) == Progress(3, 30, 1.5, None)
@@ -65,7 +65,7 @@ def test_a_stream_is_read_event_by_event():
 
 
 def test_prepared_tensors_are_read_only():
-    """What is in the server's cache is handed out as it is."""
+    """Prepared tensors are views of received memory, so callers cannot write into them."""
     outputs = {"text_key": text(b"k"), "report": text(b"{}"), "pooled": np.zeros(3, np.float32)}
     prepared = read_prepared(outputs)
     assert prepared.key == "k"

@@ -1,4 +1,4 @@
-"""The rows of the client's calls."""
+"""Each row of the table of client calls is tested against the stage table and the fake."""
 
 import pytest
 from vitrine import calls
@@ -31,6 +31,6 @@ def test_a_call_writes_the_inputs_of_its_model(name):
 
 
 def test_the_fake_server_answers_every_model_that_is_called():
-    """Users test with the fake: a call without an answer there could not be tested."""
+    """The fake answers every call of the client, so that users can test each of them."""
     loaded = {model.name for model in FakeTransport().models(timeout_s=1)}
     assert {row.model for row in ROWS.values()} <= loaded

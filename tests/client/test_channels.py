@@ -1,4 +1,4 @@
-"""When a call goes through a proxy, and what its error says then."""
+"""The client chooses when a call uses a proxy, and its errors name that proxy."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ ELSEWHERE = "192.0.2.1:8001"  # of no machine
     ],
 )
 def test_addresses_of_this_machine(host):
-    """No proxy is ever used for them."""
+    """Calls to this machine never use a proxy."""
     assert is_here(f"{host}:8001")
     assert ("grpc.enable_http_proxy", 0) in channel_options(f"{host}:8001")
     assert grpc_proxy(f"{host}:8001", {"http_proxy": PROXY}) is None
@@ -32,7 +32,7 @@ def test_addresses_of_this_machine(host):
 
 @pytest.mark.parametrize("host", ["example.org", "10.0.0.1", "localhost.example.org", "[2001:db8::1]"])
 def test_addresses_of_others(host):
-    """gRPC decides by the environment."""
+    """For other machines gRPC reads the proxy from the environment."""
     assert not is_here(f"{host}:8001")
     assert "grpc.enable_http_proxy" not in dict(channel_options(f"{host}:8001"))
 
@@ -50,18 +50,18 @@ def test_addresses_of_others(host):
     ],
 )
 def test_grpc_takes_the_first_of_its_variables(environment, name):
-    """Lowercase only; what no_grpc_proxy or no_proxy lists is called directly."""
+    """Only the lowercase variables count, and hosts in no_grpc_proxy or no_proxy are called directly."""
     said = grpc_proxy("a.example.org:8001", environment)
     assert said == (name and f"the proxy http://127.0.0.1:9 that {name} names")
 
 
 def test_a_network_may_be_called_directly():
-    """An entry can be a range of addresses."""
+    """An entry of no_proxy can be a range of addresses."""
     assert grpc_proxy("10.1.2.3:8001", {"http_proxy": PROXY, "no_proxy": "10.0.0.0/8"}) is None
 
 
 def test_a_program_is_kept_from_proxies_to_this_machine():
-    """Its other exceptions stay."""
+    """This machine is added to the program's no_proxy, whose other entries stay."""
     made = directly_here({"no_proxy": "example.org", "http_proxy": PROXY})
     assert made["no_proxy"] == "example.org,localhost,127.0.0.1,::1"
     assert made["NO_PROXY"] == "localhost,127.0.0.1,::1"
@@ -69,7 +69,7 @@ def test_a_program_is_kept_from_proxies_to_this_machine():
 
 
 def test_an_error_names_the_proxy_but_no_password(monkeypatch):
-    """The proxy is not there; both clients say which one they used."""
+    """When the proxy does not answer, both clients name it without its password."""
     for name in ("grpc_proxy", "https_proxy", "no_grpc_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", PROXY)

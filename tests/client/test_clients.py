@@ -1,4 +1,4 @@
-"""Both clients over the shipped fake: the same behaviour, called and awaited."""
+"""Both clients behave alike over the shipped fake: one is called, the other awaited."""
 
 import asyncio
 import threading
@@ -72,7 +72,7 @@ def make(request):
 
 
 def test_a_try_on_is_one_sentence(make):
-    """Person, garment and seed in; picture, mask and seed out; the timeout always travels."""
+    """A call takes person, garment and seed, returns picture, mask and seed, and sends its timeout."""
     fake = FakeTransport()
     result = make(fake).try_on(person=PERSON, garment=COAT, seed=7)
     assert isinstance(result, TryOn)
@@ -86,7 +86,7 @@ def test_a_try_on_is_one_sentence(make):
     "error", [Busy("64 jobs wait"), Unavailable("no server")], ids=["busy", "unavailable"]
 )
 def test_a_passing_trouble_is_tried_again(make, error):
-    """Busy and Unavailable come before any work is done: the same request can succeed."""
+    """Busy and Unavailable are raised before any work is done, so the client retries the same request."""
     fake = FakeTransport(failures=[error] * 2)
     make(fake, retry=AT_ONCE).try_on(person=PERSON, garment=COAT)
     assert len(fake.calls) == 3
@@ -96,7 +96,7 @@ def test_a_passing_trouble_is_tried_again(make, error):
     "error", [BadRequest("no"), NotFound("no"), VitrineError("no"), TimedOut("no"), Cancelled("no")]
 )
 def test_what_will_not_pass_is_not_tried_again(make, error):
-    """A bad request stays bad, and time that ran out does not come back."""
+    """The client does not retry a bad request or one whose time ran out."""
     fake = FakeTransport(failures=[error])
     with pytest.raises(type(error)):
         make(fake, retry=AT_ONCE).try_on(person=PERSON, garment=COAT)
@@ -112,7 +112,7 @@ def test_tries_are_bounded(make):
 
 
 def test_a_retry_stays_inside_the_callers_time(make):
-    """A pause that would outlast the timeout is not taken."""
+    """The client does not start a pause that would outlast the timeout."""
     fake = FakeTransport(failures=[Busy("later")])
     with pytest.raises(Busy):
         make(fake, retry=Retry(first_s=10, longest_s=10)).try_on(person=PERSON, garment=COAT, timeout_s=0.5)
@@ -120,14 +120,14 @@ def test_a_retry_stays_inside_the_callers_time(make):
 
 
 def test_many_garments_give_a_result_each(make):
-    """Every garment is answered, in whatever order they are done."""
+    """Every garment gets a result, in any order."""
     fittings = list(make(FakeTransport()).try_on_many(person=PERSON, garments=[COAT, SHIRT], seed=[1, 2]))
     assert sorted((one.index, one.get().seed) for one in fittings) == [(0, 1), (1, 2)]
     assert all(one.garment is (COAT, SHIRT)[one.index] for one in fittings)
 
 
 def test_one_bad_garment_costs_only_itself(make):
-    """The others still get their pictures; the bad one carries its error."""
+    """A bad garment gets its own error, and the others get their pictures."""
     fittings = list(make(FakeTransport()).try_on_many(person=PERSON, garments=[COAT, b"junk", "no-file"]))
     errors = {one.index: one.error for one in fittings}
     assert errors[0] is None
@@ -147,13 +147,13 @@ def test_many_can_be_left_early(make):
 
 
 def test_at_once_is_checked(make):
-    """No room for a request is the caller's mistake."""
+    """A limit of no concurrent requests is a BadRequest."""
     with pytest.raises(BadRequest, match="at_once must be at least 1, got 0"):
         make(FakeTransport()).try_on_many(person=PERSON, garments=[COAT], at_once=0)
 
 
 def test_a_stream_shows_its_progress(make):
-    """Every step is told, with a preview when asked for, and the result comes last."""
+    """The stream yields every step, with a preview if requested, and then the result."""
     events = list(make(FakeTransport()).try_on_stream(person=PERSON, garment=COAT, steps=3, previews=True))
     assert [event.step for event in events if isinstance(event, Progress)] == [1, 2, 3]
     assert events[0].preview.size == (48, 64)
@@ -161,7 +161,7 @@ def test_a_stream_shows_its_progress(make):
 
 
 def test_closing_a_stream_cancels_it(make):
-    """The transport learns that nobody listens any more."""
+    """Closing a stream cancels the request in the transport."""
     fake = FakeTransport()
     events = make(fake).try_on_stream(person=PERSON, garment=COAT, steps=30)
     assert next(events).step == 1
@@ -170,7 +170,7 @@ def test_closing_a_stream_cancels_it(make):
 
 
 def test_a_stream_is_tried_again_only_before_its_first_event(make):
-    """Progress once shown is not shown again from the start."""
+    """The client retries a stream only while it has yielded nothing, so progress never starts again."""
     fake = FakeTransport(failures=[Busy("later")])
     assert len(list(make(fake, retry=AT_ONCE).try_on_stream(person=PERSON, garment=COAT, steps=2))) == 3
 
@@ -186,7 +186,7 @@ def test_a_stream_is_tried_again_only_before_its_first_event(make):
 
 
 def test_a_stream_without_a_result_is_an_error(make):
-    """A server that hangs up politely in the middle has still failed."""
+    """A stream that ends without a result raises an error."""
 
     class Stops(FakeTransport):
         def stream(self, model, inputs, **options):
@@ -197,7 +197,7 @@ def test_a_stream_without_a_result_is_an_error(make):
 
 
 def test_the_parts_can_be_prepared_ahead(make):
-    """A person, a garment and a text, each with its key."""
+    """A person, a garment and a text can be prepared alone, and each gets a key."""
     client = make(FakeTransport())
     assert client.prepare_person(person=PERSON, category="dresses").key == "fake-person"
     assert client.prepare_garment(garment=COAT).sources == {"garment": "fresh"}
@@ -205,19 +205,19 @@ def test_the_parts_can_be_prepared_ahead(make):
 
 
 def test_models_says_what_is_loaded(make):
-    """Names, versions and readiness."""
+    """`models` lists names, versions and readiness."""
     models = make(FakeTransport()).models()
     assert ("try_on", "1", True) in [(model.name, model.version, model.ready) for model in models]
 
 
 def test_any_model_can_be_called_by_its_tensors(make):
-    """The low-level door, with its errors."""
+    """`infer` calls any model by its tensors and raises its errors."""
     with pytest.raises(NotFound, match="nope"):
         make(FakeTransport()).infer("nope", {})
 
 
 def test_a_client_closes_its_transport():
-    """Leaving the block gives the connections back."""
+    """Leaving the block closes the connections."""
     fake = FakeTransport()
     with Vitrine(transport=fake):
         pass
@@ -225,7 +225,7 @@ def test_a_client_closes_its_transport():
 
 
 async def test_an_async_client_closes_its_transport():
-    """Leaving the block gives the connections back."""
+    """Leaving the block closes the connections."""
     fake = FakeTransport()
     async with AsyncVitrine(transport=AsyncFakeTransport(fake)):
         pass
@@ -233,7 +233,7 @@ async def test_an_async_client_closes_its_transport():
 
 
 def test_a_cancellation_gives_a_call_up():
-    """Cancelled before the call: nothing is sent. Cancelled in a pause: the pause ends at once."""
+    """A call cancelled before it starts sends nothing, and one cancelled in a pause ends immediately."""
     cancellation = Cancellation()
     fake = FakeTransport(failures=[Busy("later")])
     client = Vitrine(transport=fake, retry=Retry(first_s=50, longest_s=50))
@@ -257,5 +257,5 @@ def test_a_cancellation_gives_a_call_up():
     ],
 )
 def test_pauses_double_and_end(tried, error, left_s, pause_s):
-    """The rule for retries, without its jitter."""
+    """Retry pauses double up to a maximum (jitter is left out here)."""
     assert Retry().pause_s(tried, error, left_s, uniform=lambda low, high: high) == pause_s

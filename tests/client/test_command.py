@@ -1,4 +1,4 @@
-"""The `vitrine` command over the shipped fake: files, words, exit codes."""
+"""The `vitrine` command over the shipped fake: the files and words that it writes, and its exit codes."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from vitrine.commands.pictures_out import unique_stems
 
 @pytest.fixture
 def fake(monkeypatch):
-    """What every command line talks to."""
+    """The fake that every command line calls."""
     fake = FakeTransport()
     for module in (models, try_on):
         monkeypatch.setattr(module, "open_client", lambda args: Vitrine(transport=fake))
@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def opened(path):
-    """A picture, read whole."""
+    """A picture, loaded completely."""
     with Image.open(path) as image:
         image.load()
     return image
@@ -47,7 +47,7 @@ def run(*words):
 
 
 def test_one_garment_gives_one_picture(fake, folder, capsys):
-    """OUT is the picture, its path is printed, and the options travel."""
+    """The command writes the picture to OUT, prints its path and sends its options."""
     code = run(
         "try-on", "me.png", "coat.png", "-o", "out/look.png", "--seed", 7, "--steps", 4, "--no-paste-back"
     )
@@ -61,20 +61,20 @@ def test_one_garment_gives_one_picture(fake, folder, capsys):
 
 @pytest.mark.parametrize(("name", "kind"), [("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("a.PNG", "PNG")])
 def test_the_ending_chooses_the_format(fake, folder, name, kind):
-    """The server encodes what OUT's ending names."""
+    """The server encodes the format that OUT's ending names."""
     assert run("try-on", "me.png", "coat.png", "-o", name) == 0
     assert opened(name).format == kind
 
 
 def test_several_garments_fill_a_folder(fake, folder, capsys):
-    """One picture for each garment, named after it."""
+    """The folder gets one picture for each garment, named after the garment."""
     assert run("try-on", "me.png", "coat.png", "tee.png", "-o", "looks") == 0
     assert capsys.readouterr().out.split() == ["looks/coat.png", "looks/tee.png"]
     assert np.asarray(opened("looks/coat.png"))[32, 24, 0] < np.asarray(opened("looks/tee.png"))[32, 24, 0]
 
 
 def test_several_garments_share_a_sheet(fake, folder, capsys):
-    """With --sheet there is one file: garments above, the person in them below."""
+    """With --sheet the command writes one file: garments in the first row, the person in each below."""
     assert run("try-on", "me.png", "coat.png", "tee.png", "--sheet", "-o", "sheet.jpg") == 0
     assert capsys.readouterr().out == "sheet.jpg\n"
     width, height = opened("sheet.jpg").size
@@ -99,7 +99,7 @@ def test_streaming_makes_the_same_files(fake, folder, garments):
 
 
 def test_json_tells_scripts_what_happened(fake, folder, capsys):
-    """Files, seeds, timings and errors, and nothing else on stdout."""
+    """With --json stdout holds files, seeds, timings and errors, and nothing else."""
     (folder / "junk.png").write_bytes(b"junk")
     assert run("try-on", "me.png", "coat.png", "junk.png", "-o", "looks", "--json") == 1
     captured = capsys.readouterr()
@@ -111,7 +111,7 @@ def test_json_tells_scripts_what_happened(fake, folder, capsys):
 
 
 def test_a_mask_and_a_person_are_chosen(fake, folder):
-    """One mask for all garments, and the person at a pixel."""
+    """One mask applies to all garments, and a pixel chooses the person."""
     more = ["--mask", "me.png", "--person-point", "20", "30"]
     assert run("try-on", "me.png", "coat.png", "coat.png", "-o", "looks", *more) == 0
     for call in fake.calls:
@@ -120,7 +120,7 @@ def test_a_mask_and_a_person_are_chosen(fake, folder):
 
 
 def test_a_garment_without_a_category_is_told_how_it_was_worn(fake, folder, capsys):
-    """The picture is made, and stderr names the option that was forgotten; nobody else is bothered."""
+    """The picture is made, and stderr names the option that was not given; other callers see no note."""
     assert run("try-on", "me.png", "coat.png", "-o", "look.png") == 0
     captured = capsys.readouterr()
     assert captured.out == "look.png\n"
@@ -132,7 +132,7 @@ def test_a_garment_without_a_category_is_told_how_it_was_worn(fake, folder, caps
 
 
 def test_an_error_is_one_line(fake, folder, capsys):
-    """Class and message on stderr, exit code 1, no traceback, no file."""
+    """An error prints class and message on stderr, and ends with exit code 1 and no traceback or file."""
     fake.failures = [BadRequest("no person found:\nuse a picture of the whole body")]
     assert run("try-on", "me.png", "coat.png", "-o", "look.png") == 1
     said = "vitrine try-on: coat.png: bad request: no person found: use a picture of the whole body\n"
@@ -165,27 +165,27 @@ def test_a_place_that_cannot_be_written_is_an_error(fake, folder, capsys):
     ],
 )
 def test_wrong_usage_is_told_before_any_request(fake, folder, capsys, words, says):
-    """Exit code 2 and the rule that was broken."""
+    """Wrong usage ends with exit code 2 and names the rule, before any request."""
     assert run(*words) == 2
     assert says in capsys.readouterr().err
     assert fake.calls == []
 
 
 def test_no_command_shows_the_help(capsys):
-    """The bare command teaches by examples, and is wrong usage."""
+    """Without a subcommand the help with its examples is shown, with exit code 2."""
     assert run() == 2
     assert "vitrine try-on me.jpg coat.jpg -o me-in-coat.png" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", list(command.OWN))
 def test_every_command_explains_itself(name, capsys):
-    """--help has examples."""
+    """The help of every subcommand has examples."""
     assert run(name, "--help") == 0
     assert "examples:" in capsys.readouterr().out
 
 
 def test_models_is_a_table_or_json(fake, capsys):
-    """The table is for people, the list for scripts."""
+    """`vitrine models` prints a table, or a JSON list with --json."""
     assert run("models") == 0
     rows = [line.split()[:3] for line in capsys.readouterr().out.splitlines()[1:]]
     assert ["prepare_garment", "1", "READY"] in rows
@@ -194,7 +194,7 @@ def test_models_is_a_table_or_json(fake, capsys):
 
 
 def test_models_fails_when_one_is_not_ready(fake, capsys):
-    """Exit code 1, and the table says why."""
+    """The exit code is 1, and the table gives the reason."""
     fake.models = lambda **_: (ModelStatus("pose", "", "UNAVAILABLE", "no such file", 4, 1, 2, 6, 3.0, 1.0),)
     assert run("models") == 1
     line = capsys.readouterr().out.splitlines()[1]
@@ -202,7 +202,7 @@ def test_models_fails_when_one_is_not_ready(fake, capsys):
 
 
 def test_a_busy_server_is_an_error(fake, monkeypatch, capsys):
-    """Errors outside try-on end the same way."""
+    """Other subcommands report errors as try-on does."""
     fake.failures = [Busy("later")] * 9
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert run("models") == 1
@@ -210,7 +210,7 @@ def test_a_busy_server_is_an_error(fake, monkeypatch, capsys):
 
 
 def test_ctrl_c_is_no_traceback(fake, folder, capsys, monkeypatch):
-    """Exit code 130, as shells have it."""
+    """Ctrl-C ends the command with exit code 130, as in shells."""
 
     def interrupt(args):
         raise KeyboardInterrupt
@@ -252,13 +252,13 @@ def test_connection_arguments_reach_the_client(monkeypatch):
 
 
 def test_names_in_a_folder_do_not_collide(tmp_path):
-    """a/coat.png and b/coat.png are two garments."""
+    """Files of the same name in two folders, such as a/coat.png and b/coat.png, are two garments."""
     paths = [tmp_path / name for name in ("a/coat.png", "b/coat.png", "coat-2.png", "tee.png")]
     assert unique_stems(paths) == ["coat", "coat-2", "coat-2-2", "tee"]
 
 
 def test_importing_vitrine_is_quick_and_needs_no_torch():
-    """Under half a second of work, and neither torch nor the wire's packages before the first call."""
+    """The import takes under half a second and loads neither torch nor the packages of the wire."""
     code = (
         "import sys, time; started = time.process_time(); import vitrine, vitrine.command;"
         "print(time.process_time() - started);"

@@ -33,7 +33,7 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("with_code", [True, False], ids=["code", "no-code"])
 def test_an_error_survives_the_wire(error, with_code):
-    """Class, message and stage come back, with the status code and (as on a stream) without."""
+    """Class, message and stage arrive, with the status code and, as on a stream, without it."""
     code, text = to_wire(error)
     back = from_wire(code if with_code else None, text)
     assert type(back) is type(error)
@@ -43,7 +43,7 @@ def test_an_error_survives_the_wire(error, with_code):
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_an_error_survives_pickling(error):
-    """Errors may cross a process pool."""
+    """Errors can cross a process pool."""
     back = pickle.loads(pickle.dumps(error))
     assert (type(back), str(back)) == (type(error), str(error))
 
@@ -66,7 +66,7 @@ def test_an_error_survives_pickling(error):
     ],
 )
 def test_tritons_own_errors_get_their_class(code, text, kind):
-    """What Triton itself says is told apart by its sentence, then by its code."""
+    """Triton's own errors are classified by their sentence, then by their code."""
     error = from_wire(code, text)
     assert type(error) is kind
     assert str(error) == text

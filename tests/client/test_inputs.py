@@ -1,4 +1,4 @@
-"""What a caller says becomes named tensors, or a BadRequest that names field, rule and value."""
+"""A caller's arguments become named tensors, or a BadRequest that names field, rule and value."""
 
 import io
 
@@ -130,13 +130,13 @@ def test_an_outfit_takes_a_mask_for_each_garment():
     ],
 )
 def test_a_choice_that_cannot_be_sent_is_refused(options, says):
-    """Before anything travels."""
+    """The client refuses such a choice before it sends anything."""
     with pytest.raises(BadRequest, match=says):
         try_on_inputs(person=COLOURS, garment=COLOURS, **options)
 
 
 def test_what_is_left_out_is_not_sent():
-    """Defaults are the server's, in one place."""
+    """Options that are not given are not sent, so the server alone holds the defaults."""
     assert set(try_on_inputs(person=COLOURS, garment=COLOURS)) == {"person", "garment"}
 
 
@@ -173,13 +173,13 @@ def test_several_garments_make_one_outfit():
     ],
 )
 def test_what_cannot_be_sent_is_refused_at_once(options, says):
-    """No request is made for what no server could accept."""
+    """The client sends no request that every server would refuse."""
     with pytest.raises(BadRequest, match=says):
         try_on_inputs(**options)
 
 
 def test_an_id_may_stand_for_a_picture():
-    """The service reads the pictures of known people and garments itself."""
+    """An id can replace a picture, since the server knows the pictures of known people and garments."""
     inputs = try_on_inputs(person_id="ada", garment_id="coat-7")
     assert {name: tensor[0] for name, tensor in inputs.items()} == {
         "person_id": b"ada",
@@ -199,7 +199,7 @@ def test_many_try_ons_share_the_person_and_deal_out_lists():
 
 
 def test_the_parts_can_be_prepared_alone():
-    """prepare_* models have inputs of their own."""
+    """Each of the prepare_* models gets its own inputs."""
     assert set(prepare_person_inputs(person=COLOURS)) == {"person", "category"}
     assert set(prepare_garment_inputs(garment=COLOURS)) == {"garment"}
     assert prepare_text_inputs(description="coat")["description"][0] == b"coat"

@@ -1,4 +1,4 @@
-"""Keys of results: the old service's byte for byte, and the new one that nothing escapes."""
+"""Keys of results: the old service's keys byte for byte, and the new ones, which no id can escape."""
 
 import itertools
 import json
@@ -18,14 +18,14 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=12)  # lone surrogates to
 
 
 def test_there_are_enough_vectors():
-    """At least 200, made by Node, hard ids among them."""
+    """At least 200 vectors were made by Node, hard ids among them."""
     assert len(VECTORS) >= 200
     garments = {garment for vector in VECTORS for garment in vector["garments"]}
     assert {"", "a,b", "😀", "\ud800", "é", "e\u0301", "\uffff", "10"} <= garments
 
 
 def test_the_old_key_is_nodes():
-    """Every vector: emoji, lone surrogates, commas, colons, empty ids, both Unicode forms, numbers."""
+    """The old key equals Node's for each vector: emoji, lone surrogates, commas, empty ids, numbers."""
     wrong = [
         vector
         for vector in VECTORS
@@ -47,7 +47,7 @@ def key(versions=None, digest="p", **options):
 
 
 def test_the_same_request_has_the_same_key():
-    """Keys are stable between runs and machines: this one is pinned."""
+    """Keys do not change between runs and machines; this one is pinned."""
     assert key(seed=7) == key(seed=7)
     inputs = {"person": np.array([b"p"], object), "seed": np.array([7], np.uint64)}
     pinned = "d277a8b58c7c20b028278d32332e988b749eff01b0812f2fdf6116a16d6e3fbb"
@@ -113,7 +113,7 @@ def test_texts_never_run_into_each_other(one, other):
     ],
 )
 def test_an_id_without_a_version_is_refused(options, says):
-    """A key that cannot see a new photo would serve the old one."""
+    """An id without a version is refused, since its key could serve the picture of an old photo."""
     with pytest.raises(BadRequest, match=says):
         key(**options)
 
@@ -144,7 +144,7 @@ HARD_IDS = [
 
 
 def test_ids_do_not_collide_and_do_not_escape():
-    """Every hard id is one segment of safe characters, and no two are the same."""
+    """Every hard id becomes one segment of safe characters, and no two segments are equal."""
     segments = [path_segment(identity) for identity in HARD_IDS]
     assert len(set(segments)) == len(HARD_IDS)
     for segment in segments:
@@ -154,29 +154,29 @@ def test_ids_do_not_collide_and_do_not_escape():
 
 @given(ANY_TEXT, ANY_TEXT)
 def test_different_ids_have_different_segments(one, other):
-    """For any text at all."""
+    """Any two different texts have different segments."""
     assert (path_segment(one) == path_segment(other)) == (one == other)
 
 
 def test_no_users_folder_begins_with_anothers():
-    """Clearing user 1 must not touch user 10: a folder's path ends with a slash that no id contains."""
+    """A user's folder ends with a slash that no id contains, so clearing user 1 leaves user 10."""
     folders = [result_path(identity, "0" * 64).rpartition("/")[0] + "/" for identity in HARD_IDS]
     assert not any(b.startswith(a) for a, b in itertools.permutations(folders, 2))
 
 
 def test_ordinary_ids_keep_the_old_layout():
-    """What the old service stored is found where it is."""
+    """Objects that the old service stored are found under their old paths."""
     assert result_path("550e8400-e29b", "ab" * 32) == f"vto/550e8400-e29b/{'ab' * 32}.png"
 
 
 @pytest.mark.parametrize("wrong", ["", "../x", "AB" * 32, "ab" * 31, "ab" * 32 + "\n"])
 def test_a_key_is_64_hexadecimal_digits(wrong):
-    """Nothing else reaches a path."""
+    """A key of any other form is refused, so nothing else reaches a path."""
     with pytest.raises(BadRequest, match="key must be 64 hexadecimal digits"):
         result_path("ada", wrong)
 
 
 def test_an_id_must_be_text():
-    """A number is not silently another user."""
+    """An id that is a number is refused."""
     with pytest.raises(BadRequest, match="an id must be text, got int"):
         path_segment(7)

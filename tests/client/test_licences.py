@@ -13,13 +13,13 @@ SERVED = ("results", "server", "export")
 
 
 def test_every_network_of_the_repository_has_a_licence():
-    """A stage whose weights nobody names a licence of could be sold by mistake."""
+    """Every stage with weights is named in the table of licences."""
     named = {stage for licence in CHECKPOINTS for stage in licence.stages}
     assert {row.name for row in networks()} | {"denoise"} <= named
 
 
 def test_every_library_has_a_licence():
-    """Each dependency of client, server and exporter, and no other."""
+    """The table names each dependency of client, server and exporter, and no other."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(one for extra in SERVED for one in extras[extra])]
@@ -28,14 +28,14 @@ def test_every_library_has_a_licence():
 
 
 def test_the_page_holds_the_table():
-    """docs/licences.md has each row of the table, cell by cell."""
+    """The page docs/licences.md has each row of the table, cell by cell."""
     page = (ROOT / "docs" / "licences.md").read_text()
     for row in rows():
         assert f"| {' | '.join(row)} |" in page
 
 
 def test_the_command_prints_the_table_without_a_server(capsys):
-    """`vitrine models --licences` names every work."""
+    """The command `vitrine models --licences` names every work."""
     assert main(["models", "--licences"]) == 0
     printed = capsys.readouterr().out
     assert all(one.work in printed for one in LICENCES)

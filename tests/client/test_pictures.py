@@ -13,7 +13,7 @@ GREY = np.repeat(RAMP[..., None], 3, 2)
 
 
 def arrived(picture):
-    """What a viewer shows of the sent bytes, on white."""
+    """The pixels that a viewer shows of the sent bytes, on white."""
     image = Image.open(io.BytesIO(encode_picture(picture, "person"))).convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
     return np.asarray(Image.alpha_composite(white, image).convert("RGB")).astype(int)
@@ -23,7 +23,7 @@ def arrived(picture):
     "mode", ["L", "P", "LA", "La", "PA", "RGBA", "RGBa", "RGBX", "RGB", "CMYK", "YCbCr", "HSV", "F"]
 )
 def test_every_mode_arrives(mode):
-    """Within rounding, whatever the mode."""
+    """The pixels of every mode arrive within rounding."""
     image = Image.fromarray(RAMP)
     via = {"La": "LA", "PA": "P", "RGBa": "RGBA", "HSV": "RGB", "P": "L"}.get(mode)
     image = image.convert(via).convert(mode) if via else image.convert(mode)
@@ -32,7 +32,7 @@ def test_every_mode_arrives(mode):
 
 
 def test_lab_arrives():
-    """Pillow itself refuses to convert it."""
+    """A Lab image arrives, although Pillow itself refuses to convert it."""
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     image = ImageCms.profileToProfile(Image.fromarray(GREY), srgb, lab, outputMode="LAB")
     assert np.abs(arrived(image) - GREY).max() <= 4
@@ -54,24 +54,24 @@ def test_lab_arrives():
     ],
 )
 def test_arrays_of_every_kind_arrive(array):
-    """8 and 16 bits, floats of 0 to 1 and of 0 to 255; grey, colours, alpha."""
+    """Arrays of 8 and 16 bits and floats of 0 to 1 or 0 to 255 arrive, grey, coloured or with alpha."""
     assert np.abs(arrived(array) - GREY).max() <= 1
 
 
 def test_a_bool_array_is_black_and_white():
-    """True is white."""
+    """True becomes white."""
     assert set(np.unique(arrived(RAMP > 100))) == {0, 255}
 
 
 @pytest.mark.parametrize("values", [RAMP.astype(np.int32) * 300, RAMP.astype(np.int32) - 1])
 def test_whole_numbers_beyond_sixteen_bits_are_refused(values):
-    """They have no known scale."""
+    """Wider whole numbers are refused, since their scale is unknown."""
     with pytest.raises(BadRequest, match="person of mode I must have values of 0 to 65535"):
         encode_picture(Image.fromarray(values), "person")
 
 
 def test_the_callers_image_is_left_as_it_is():
-    """Reading takes nothing away from it."""
+    """Sending does not change the caller's image."""
     image = Image.fromarray(GREY)
     image.info["icc_profile"] = b"kept"
     encode_picture(image, "person")
@@ -79,7 +79,7 @@ def test_the_callers_image_is_left_as_it_is():
 
 
 def test_an_images_cut_file_is_a_bad_request():
-    """A PIL image is decoded only when it is sent."""
+    """A PIL image of a cut file raises BadRequest when it is sent, since it is decoded only then."""
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(file, "PNG")
     image = Image.open(io.BytesIO(file.getvalue()[:6000]))

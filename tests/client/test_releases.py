@@ -1,4 +1,4 @@
-"""A client can be pinned to a release: every pipeline it calls is that version, whatever else is loaded."""
+"""A client can be pinned to a release: every pipeline that it calls is that version."""
 
 import asyncio
 from contextlib import suppress
@@ -15,7 +15,7 @@ ASKED = {"person": PERSON, "garment": COAT, "steps": 2}
 
 
 def use_everything(client):
-    """Call every pipeline once, each in all the ways there are."""
+    """Call every pipeline once, each in every way."""
     client.try_on(**ASKED)
     list(client.try_on_many(person=PERSON, garments=[COAT, COAT]))
     list(client.try_on_stream(**ASKED))
@@ -26,7 +26,7 @@ def use_everything(client):
 
 
 async def use_everything_awaited(client):
-    """As use_everything."""
+    """The same as `use_everything`, awaited."""
     await client.try_on(**ASKED)
     _ = [one async for one in client.try_on_many(person=PERSON, garments=[COAT, COAT])]
     _ = [one async for one in client.try_on_stream(**ASKED)]
@@ -38,7 +38,7 @@ async def use_everything_awaited(client):
 
 @pytest.mark.parametrize(("release", "version"), [(1, "1"), (None, "")])
 def test_every_pipeline_is_called_in_the_pinned_release(release, version):
-    """Plain, many, streamed, prepared and the digest; without a pin the server's newest."""
+    """All calls of pipelines send the pinned release. Without a pin the server chooses its newest."""
     fake, awaited = FakeTransport(), FakeTransport()
     use_everything(Vitrine(transport=fake, release=release))
     client = AsyncVitrine(transport=AsyncFakeTransport(awaited), release=release)
@@ -59,7 +59,7 @@ def test_other_models_are_not_pinned():
 
 
 def test_a_version_in_the_call_wins():
-    """`infer` with a version asks for that one."""
+    """A version given to `infer` is the one that is called."""
     fake = FakeTransport()
     with pytest.raises(NotFound, match="version 3"):
         Vitrine(transport=fake, release=1).infer("try_on", {}, version="3")
@@ -72,13 +72,13 @@ def awaited(fake):
 
 
 def called(fake):
-    """The same by the plain client."""
+    """The same try-on by the synchronous client."""
     return Vitrine(transport=fake, release=2, retry=Retry(first_s=0.0)).try_on(**ASKED)
 
 
 @pytest.mark.parametrize("attempt", [awaited, called])
 def test_a_release_that_is_not_there_is_not_found_and_not_tried_again(attempt):
-    """The sentence names model and version; another attempt would not help."""
+    """The error names model and version, and the client does not retry."""
     fake = FakeTransport()
     with pytest.raises(NotFound, match="'try_on' version 2 is not found"):
         attempt(fake)
@@ -88,14 +88,14 @@ def test_a_release_that_is_not_there_is_not_found_and_not_tried_again(attempt):
 @pytest.mark.parametrize("release", [0, -1, "x", "1", 1.0, True])
 @pytest.mark.parametrize("kind", [Vitrine, AsyncVitrine])
 def test_a_release_is_a_whole_number_from_1(kind, release):
-    """Refused before any request, over either protocol."""
+    """Other values are refused before any request, over either protocol."""
     transport = FakeTransport() if kind is Vitrine else AsyncFakeTransport()
     with pytest.raises(BadRequest, match="release must be a whole number from 1"):
         kind(transport=transport, release=release)
 
 
 def test_the_pipelines_are_the_table_s():
-    """Whatever names the versions it calls is part of a release: the pipelines, and no network."""
+    """A release consists of the pipelines that name the versions they call, and of no network."""
     named = {row.name for row in STAGES}
     assert set(PIPELINES) <= named
     assert named - set(PIPELINES) >= {"denoise", "cache_control", "vae_decoder"}

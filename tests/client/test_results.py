@@ -1,4 +1,4 @@
-"""Finished pictures: made once, found again, never lost; on S3's own protocol (moto's server on loopback)."""
+"""Finished pictures are made once, found again and never lost. The store is moto's S3 server on loopback."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ KEYS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east
 
 @pytest.fixture(params=["sync", "async"])
 def make(request):
-    """try_on through a store, called or awaited, over a given fake and shelf."""
+    """A try-on through a store, called or awaited, over a given fake and shelf."""
 
     def results(fake, shelf, **options):
         if request.param == "sync":
@@ -44,12 +44,12 @@ def make(request):
 
 
 def tried_on(fake):
-    """How many pictures the server made."""
+    """The number of pictures that the server made."""
     return sum(call.model == "try_on" for call in fake.calls)
 
 
 class Broken:
-    """A store that can do nothing."""
+    """A store whose every operation fails."""
 
     def __getattr__(self, name):
         def fail(*args, **options):
@@ -59,7 +59,7 @@ class Broken:
 
 
 def test_a_picture_is_made_once(make, bucket):
-    """The second request finds the first one's picture and says how it was made."""
+    """The second request finds the first one's picture and how it was made."""
     name, client, shelf = bucket
     fake = FakeTransport()
     asked = {"user": "ada", "person": PERSON, "garment": COAT, "seed": 7, "description": "코트"}
@@ -79,7 +79,7 @@ def test_a_picture_is_made_once(make, bucket):
 
 
 def test_another_request_is_another_picture(make):
-    """Another garment, seed or user finds nothing."""
+    """A request with another garment, seed or user finds nothing."""
     fake, shelf = FakeTransport(), Shelf(MemoryStore())
     try_on = make(fake, shelf)
     asked = {"user": "ada", "person": PERSON, "garment": COAT, "seed": 7}
@@ -89,7 +89,7 @@ def test_another_request_is_another_picture(make):
 
 
 def test_a_broken_store_never_loses_the_picture(make):
-    """Neither lookup nor storing stands in the way; the trouble is told in one line."""
+    """A failing lookup or write costs no picture, and `trouble` reports it in one line."""
     kept = make(FakeTransport(), Shelf(Broken()))(user="ada", person=PERSON, garment=COAT)
     assert kept.image.size == (16, 20)
     assert isinstance(kept.trouble, Unavailable)
@@ -97,7 +97,7 @@ def test_a_broken_store_never_loses_the_picture(make):
 
 
 def test_a_store_that_is_not_there_costs_seconds_only(make):
-    """A refused connection is told, and the picture is there."""
+    """A refused connection is reported, and the picture is returned."""
     shelf = Shelf(open_store("s3://pictures", endpoint="http://127.0.0.1:9", **KEYS))
     kept = make(FakeTransport(), shelf)(user="ada", person=PERSON, garment=COAT)
     assert kept.result is not None
@@ -106,7 +106,7 @@ def test_a_store_that_is_not_there_costs_seconds_only(make):
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "no picture", "no story", "story is a list"])
 def test_a_damaged_object_is_made_anew(make, damage):
-    """What does not match its digest or is no picture is not handed out, and is replaced."""
+    """An object that does not match its digest or is no picture is replaced and never returned."""
     store = MemoryStore()
     shelf, fake = Shelf(store), FakeTransport()
     try_on = make(fake, shelf)
@@ -129,7 +129,7 @@ def test_a_damaged_object_is_made_anew(make, damage):
 
 
 def test_a_failed_try_on_stores_nothing(make):
-    """The server's error is the caller's, and the store stays as it was."""
+    """The caller gets the server's error, and the store does not change."""
     store = MemoryStore()
 
     class Fails(FakeTransport):
@@ -144,7 +144,7 @@ def test_a_failed_try_on_stores_nothing(make):
 
 
 def test_a_new_pipeline_makes_new_pictures(make):
-    """After a deployment old pictures are no longer found, at most DIGEST_TTL_S later."""
+    """After a deployment old pictures are not found any more, at most DIGEST_TTL_S later."""
 
     class Deployed(FakeTransport):
         digest = "one"
@@ -168,7 +168,7 @@ def test_a_new_pipeline_makes_new_pictures(make):
 
 
 def test_a_picture_is_stored_under_the_pipeline_that_made_it(make):
-    """A deployment between question and answer does not put a new picture under an old key."""
+    """A deployment during a request does not put its new picture under an old key."""
     store = MemoryStore()
 
     class Switches(FakeTransport):
@@ -181,11 +181,11 @@ def test_a_picture_is_stored_under_the_pipeline_that_made_it(make):
     try_on = make(Switches(), Shelf(store))
     asked = {"user": "ada", "person": PERSON, "garment": COAT}
     assert not try_on(**asked).found
-    assert try_on(**asked).found  # under "new", which the first answer told
+    assert try_on(**asked).found  # under "new", the digest in the first answer
 
 
 def test_what_the_digest_cannot_be_read_from_is_an_error(make):
-    """Without it a key would promise more than it holds."""
+    """A request whose pipeline digest cannot be read raises an error, since its key would be wrong."""
 
     class Old(FakeTransport):
         def infer(self, model, inputs, **options):
@@ -196,13 +196,13 @@ def test_what_the_digest_cannot_be_read_from_is_an_error(make):
 
 
 def test_only_png_is_kept(make):
-    """A stored JPEG under a .png path would be a lie."""
+    """Formats other than PNG are refused, since paths end in .png."""
     with pytest.raises(BadRequest, match="format must be png"):
         make(FakeTransport(), Shelf(MemoryStore()))(user="a", person=PERSON, garment=COAT, format="jpeg")
 
 
 def test_a_long_description_is_kept_as_its_digest(make, bucket):
-    """S3 takes 2 KB of metadata: the picture is stored all the same."""
+    """A long description is stored as a digest, since S3 takes 2 KB of metadata."""
     shelf = bucket[2]
     asked = {"user": "ada", "person": PERSON, "garment": COAT, "description": "코트 " * 5000, "seed": 3}
     kept = make(FakeTransport(), shelf)(**asked)
@@ -213,7 +213,7 @@ def test_a_long_description_is_kept_as_its_digest(make, bucket):
 
 
 def test_busy_is_still_retried_through_the_store():
-    """A store in front changes nothing about the client's own ways."""
+    """The client retries as usual when a store is used."""
     fake = FakeTransport(failures=[Busy("later")])
     kept = Results(Vitrine(transport=fake), Shelf(MemoryStore())).try_on(
         user="ada", person=PERSON, garment=COAT
@@ -222,7 +222,7 @@ def test_busy_is_still_retried_through_the_store():
 
 
 def test_the_documented_example_runs(bucket, tmp_path, monkeypatch, capsys):
-    """The block of docs/cache.md, with the fake in the server's place: made once, found the second time."""
+    """The example of docs/cache.md runs with the fake as server: made once, found the second time."""
     _, _, shelf = bucket
     (example,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Addresses of object stores: what is refused, what is read as boto3 reads it, what a prefix means."""
+"""Addresses of object stores: which are refused, how others are read, and what a prefix means."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ NO_ADDRESSES = (
 
 @pytest.mark.parametrize("endpoint", NO_ADDRESSES)
 def test_an_address_without_its_form_is_refused_in_one_sentence(endpoint):
-    """The message has the form that is expected, and no password."""
+    """The message gives the expected form and no password."""
     with pytest.raises(BadRequest, match="must be http://host:port or https://host:port") as told:
         checked_endpoint(endpoint)
     assert "word" not in str(told.value)
@@ -42,13 +42,13 @@ def test_an_address_without_its_form_is_refused_in_one_sentence(endpoint):
     ],
 )
 def test_addresses_are_taken(given, taken):
-    """With a path, a port, a last slash, or as IPv6."""
+    """Addresses with a path, a port, a last slash or an IPv6 host are accepted."""
     assert checked_endpoint(given) == taken
 
 
 @pytest.mark.parametrize("endpoint", NO_ADDRESSES)
 def test_a_picture_comes_though_the_store_has_no_address(endpoint):
-    """Results tell of the trouble, and lose no picture."""
+    """Results report the fault and return the picture."""
     shelf = Shelf(open_store("s3://b", endpoint=endpoint, **KEYS))
     kept = Results(Vitrine(transport=FakeTransport()), shelf).try_on(
         user="ada", person=PICTURE, garment=PICTURE, seed=1
@@ -58,10 +58,10 @@ def test_a_picture_comes_though_the_store_has_no_address(endpoint):
 
 
 def test_a_panic_of_the_library_is_unavailable():
-    """obstore's panics are no Exception; the shelf raises what it promises."""
+    """A panic of obstore is no Exception; the shelf raises Unavailable instead."""
 
     class PanicException(BaseException):
-        """As pyo3 names it."""
+        """A panic under the name that pyo3 gives it."""
 
     class Panics:
         def get(self, path):
@@ -81,7 +81,7 @@ def test_a_panic_of_the_library_is_unavailable():
     ],
 )
 def test_boto3s_variables_name_the_address(variables, endpoint):
-    """The service's own before the general one; none where they are to be ignored."""
+    """The variable of S3 goes before the general one, and neither counts where they are to be ignored."""
     assert environment_endpoint(variables) == endpoint
 
 
@@ -114,7 +114,7 @@ s3 =
     ],
 )
 def test_address_and_region_come_as_boto3_finds_them(monkeypatch, tmp_path, variables, endpoint, region):
-    """Environment first, then the profile's services, then the profile."""
+    """The environment goes first, then the profile's services, then the profile."""
     (tmp_path / "config").write_text(PROFILE)
     for name in (
         "AWS_ENDPOINT_URL",
@@ -131,7 +131,7 @@ def test_address_and_region_come_as_boto3_finds_them(monkeypatch, tmp_path, vari
 
 
 def test_what_is_given_stands_above_the_environment(monkeypatch, bucket):
-    """obstore reads AWS_ENDPOINT_URL_S3 by itself, and before an address that it is given."""
+    """A given address wins over AWS_ENDPOINT_URL_S3, which obstore would read first."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of somebody else")
     name, client, _ = bucket
@@ -144,19 +144,19 @@ def test_what_is_given_stands_above_the_environment(monkeypatch, bucket):
     [("s3://b", ""), ("s3://b/", ""), ("s3://b/a/", "a"), ("s3://b/pre fix%20/#x?y", "pre fix%20/#x?y")],
 )
 def test_a_prefix_is_read_literally(url, prefix):
-    """As the AWS command line reads it."""
+    """A prefix is read literally, as by the AWS command line."""
     assert place_of(url).prefix == prefix
 
 
 @pytest.mark.parametrize("url", ["s3://b//x", "s3://b/a//x", "s3://b/../x", "s3://b/./x", "s3://b/a\nb"])
 def test_a_prefix_that_no_path_can_have_is_refused(url):
-    """With the reason."""
+    """The error gives the reason."""
     with pytest.raises(BadRequest, match="must be a plain path"):
         place_of(url)
 
 
 def test_odd_keys_do_not_stop_a_list(bucket):
-    """They are no results of ours, and passed over."""
+    """A listing skips keys that cannot be results."""
     name, client, shelf = bucket
     shelf.keep(user="ada", key="0" * 64, encoded=b"picture", story={})
     for key in ("vto/ada//x.png", "vto/ada/./x.png", "vto/ada/"):

@@ -9,7 +9,7 @@ RED, BLUE = (200, 0, 0), (0, 0, 200)
 
 
 def test_rows_and_columns_are_where_they_were_put():
-    """Two rows of two: each colour is found in its own quarter."""
+    """In a sheet of two rows of two, each colour is in its own quarter."""
     red, blue = Image.new("RGB", (20, 20), RED), Image.new("RGB", (20, 20), BLUE)
     sheet = contact_sheet([[Cell(red), Cell(blue)], [Cell(blue), Cell(red)]], cell=(40, 40))
     pixels = np.asarray(sheet)
@@ -22,7 +22,7 @@ def test_rows_and_columns_are_where_they_were_put():
 
 @pytest.mark.parametrize("size", [(400, 10), (10, 400), (1, 1)])
 def test_a_picture_keeps_its_shape(size):
-    """Nothing is cut or stretched: the longer side fills the cell."""
+    """A picture is neither cut nor stretched: its longer side fills the cell."""
     sheet = contact_sheet([[Cell(Image.new("RGB", size, RED))]], cell=(50, 50))
     rows, columns = np.nonzero((np.asarray(sheet) == RED).all(-1))
     seen = (columns.max() - columns.min() + 1, rows.max() - rows.min() + 1)
@@ -32,13 +32,13 @@ def test_a_picture_keeps_its_shape(size):
 
 
 def test_see_through_pictures_lie_on_white():
-    """A cut-out garment is not black."""
+    """A transparent background becomes white, not black."""
     sheet = contact_sheet([[Cell(Image.new("RGBA", (20, 20), (9, 9, 9, 0)))]])
     assert np.asarray(sheet).min() == 255
 
 
 def test_long_captions_are_shortened():
-    """A caption stays under its picture."""
+    """A long caption is shortened to the width of its picture."""
     cell = Cell(None, "a very long caption indeed, longer than any picture is wide\nand more")
     sheet = np.asarray(contact_sheet([[cell, Cell()]], cell=(60, 60)))
     assert (sheet[:, :72] < 255).any()
@@ -46,7 +46,7 @@ def test_long_captions_are_shortened():
 
 
 def test_a_wardrobe_sheet_is_a_table():
-    """Garments along the top, people down the side, one empty corner."""
+    """Garments are in the first row, people in the first column, and one corner is empty."""
     cells = [Cell(Image.new("RGB", (10, 10), RED))] * 2
     sheet = wardrobe_sheet(cells, cells, [cells, cells], cell=(30, 30))
     assert sheet.size == contact_sheet([cells + cells[:1]] * 3, cell=(30, 30)).size
@@ -54,5 +54,5 @@ def test_a_wardrobe_sheet_is_a_table():
 
 
 def test_an_empty_sheet_is_a_blank_page():
-    """No rows is no reason to fail."""
+    """A sheet without rows is a blank page, not an error."""
     assert contact_sheet([]).size == (12, 12)

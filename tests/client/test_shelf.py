@@ -16,7 +16,7 @@ KEYS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east
 
 
 def test_a_picture_of_the_old_service_is_found(bucket):
-    """Its key computed as then, its object stored as then: without a story."""
+    """An object stored by the old service's rules is found, without a record of how it was made."""
     name, client, shelf = bucket
     key = old_result_key("550e8400", "https://example.com/me.png", ["b", "a"])
     client.put_object(Bucket=name, Key=f"vto/550e8400/{key}.png", Body=b"old picture")
@@ -68,7 +68,7 @@ def test_clearing_one_user_touches_no_other(bucket):
 
 
 def test_hidden_pictures_are_left_out_of_lists(bucket):
-    """Hidden, listed on request, still found, and brought back."""
+    """A hidden picture is listed on request only, is still found, and can be shown again."""
     shelf = bucket[2]
     first, second = filled(shelf, "ada")
     shelf.hide(user="ada", key=first)
@@ -86,7 +86,7 @@ def test_hidden_pictures_are_left_out_of_lists(bucket):
 
 
 def test_one_picture_can_be_purged(bucket):
-    """Its mark goes with it, the others stay; a second time there is nothing to do."""
+    """Its hidden mark is deleted too, other pictures stay, and a second purge does nothing."""
     name, client, shelf = bucket
     first, second = filled(shelf, "ada")
     shelf.hide(user="ada", key=first)
@@ -97,7 +97,7 @@ def test_one_picture_can_be_purged(bucket):
 
 
 def test_more_than_a_page_is_listed_and_purged(bucket, monkeypatch):
-    """S3 lists a thousand objects at a time (here four), and none of them is forgotten."""
+    """All pages of a listing are read (here four objects each; S3's have a thousand)."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "4")  # read at every request
     name, client, shelf = bucket
     keys = filled(shelf, "ada", 9)
@@ -109,13 +109,13 @@ def test_more_than_a_page_is_listed_and_purged(bucket, monkeypatch):
 
 @pytest.mark.parametrize("url", ["", "s3://", "pictures", "file:///tmp", "http://s3://x"])
 def test_a_store_has_an_s3_address(url):
-    """Anything else is refused before a connection."""
+    """Other addresses are refused before a connection."""
     with pytest.raises(BadRequest, match="must be s3://bucket"):
         open_store(url, **KEYS)
 
 
 def test_the_results_command(bucket, tmp_path, monkeypatch, capsys):
-    """List, show, hide, purge: what they print and what they leave."""
+    """The command lists, shows, hides and purges, and prints what it did."""
     shelf = bucket[2]
     monkeypatch.setattr(results_command, "open_shelf", lambda args: shelf)
     monkeypatch.chdir(tmp_path)

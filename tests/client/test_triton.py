@@ -1,4 +1,4 @@
-"""The client against a real Triton: the served models' own configs, answered from the shipped fake."""
+"""The client against a real Triton: the served models' own configs, answered by the shipped fake."""
 
 import asyncio
 import shutil
@@ -44,7 +44,7 @@ def triton(tmp_path_factory):
 
 @pytest.fixture(params=["grpc", "http"])
 def protocol(request):
-    """Each protocol in its turn."""
+    """Each protocol in turn."""
     return request.param
 
 
@@ -56,7 +56,7 @@ def vitrine(triton, protocol):
 
 
 def left(triton, model):
-    """Whether the model has noticed that nobody listens any more; waits for it."""
+    """Wait until the model has noticed that its caller is gone; returns whether it did."""
     mark = triton.repository / model / "left"
     until = time.monotonic() + 30
     while not mark.exists() and time.monotonic() < until:
@@ -67,7 +67,7 @@ def left(triton, model):
 
 
 def test_a_try_on_goes_through_triton(vitrine):
-    """Every option is an input that the model's config knows, with the type that it wants."""
+    """Every option is an input of the model's config, with the right type."""
     result = vitrine.try_on(
         person=PERSON,
         garment=[COAT, COAT],
@@ -97,7 +97,7 @@ def test_the_parts_can_be_prepared(vitrine):
     ("description", "kind"), [("busy", Busy), ("stage failed", StageFailed)], ids=["busy", "stage-failed"]
 )
 def test_a_models_errors_arrive_as_their_class(vitrine, description, kind):
-    """Triton carries code and text."""
+    """An error of a model arrives with its class, by Triton's code and text."""
     with pytest.raises(kind):
         vitrine.try_on(person=PERSON, garment=COAT, description=description)
 
@@ -114,13 +114,13 @@ def test_a_models_errors_arrive_as_their_class(vitrine, description, kind):
     ids=["no-model", "no-input", "type", "shape", "decoupled"],
 )
 def test_tritons_own_errors_arrive_as_a_class(vitrine, model, inputs, kind):
-    """What Triton refuses itself is told apart too."""
+    """An error of Triton itself arrives as one of our classes."""
     with pytest.raises(kind):
         vitrine.infer(model, inputs)
 
 
 def test_a_slow_answer_is_timed_out(triton, vitrine, protocol):
-    """Over gRPC the model notices."""
+    """A slow call raises TimedOut, and over gRPC the model notices."""
     with pytest.raises(TimedOut):
         vitrine.try_on(person=PERSON, garment=COAT, description="slow", timeout_s=3)
     if protocol == "grpc":
@@ -128,7 +128,7 @@ def test_a_slow_answer_is_timed_out(triton, vitrine, protocol):
 
 
 def test_models_are_listed_with_their_work(vitrine):
-    """All are ready, and what was asked before is counted."""
+    """All models are ready, and earlier requests are counted."""
     models = {model.name: model for model in vitrine.models()}
     assert set(models) == set(MODELS)
     assert all(model.ready and model.version == "1" for model in models.values())
@@ -137,7 +137,7 @@ def test_models_are_listed_with_their_work(vitrine):
 
 
 def test_a_stream_brings_progress_and_the_result(triton):
-    """Sync and async read the same events."""
+    """The synchronous and the asynchronous client read the same events."""
     asked = {"person": PERSON, "garment": COAT, "steps": 5, "previews": True}
 
     async def collected():
@@ -151,7 +151,7 @@ def test_a_stream_brings_progress_and_the_result(triton):
 
 
 def test_a_streams_errors_arrive_as_their_class(triton):
-    """A stream has no codes, and an error may come from the model or from Triton."""
+    """A stream has no codes, and its error may come from the model or from Triton."""
     client, failing = (
         Vitrine(triton.grpc, retry=ONCE),
         pytest.raises(StageFailed, match="pose: the network gave NaN"),
@@ -165,7 +165,7 @@ def test_a_streams_errors_arrive_as_their_class(triton):
 
 
 def test_closing_a_stream_reaches_the_model(triton):
-    """Whoever stops listening stops the work: sync by closing, async by cancelling."""
+    """Closing a synchronous stream or cancelling an asynchronous one stops the model's work."""
     asked = {"person": PERSON, "garment": COAT, "description": "slow"}
     with Vitrine(triton.grpc) as vitrine:
         events = vitrine.try_on_stream(**asked)
@@ -184,13 +184,13 @@ def test_closing_a_stream_reaches_the_model(triton):
 
 
 async def test_many_garments_at_once(triton, protocol):
-    """Eight requests in flight on one async client, each answered."""
+    """One asynchronous client gets the answers to eight concurrent requests."""
     async with AsyncVitrine(getattr(triton, protocol), protocol=protocol) as vitrine:
         many = vitrine.try_on_many(person=PERSON, garments=[COAT] * 8, at_once=8, seed=list(range(8)))
         assert sorted([fitting.get().seed async for fitting in many]) == list(range(8))
 
 
 def test_many_garments_from_threads(vitrine):
-    """The sync client is shared between threads, over both protocols."""
+    """Threads can share a synchronous client, over both protocols."""
     many = vitrine.try_on_many(person=PERSON, garments=[COAT] * 8, at_once=8, seed=list(range(8)))
     assert sorted(fitting.get().seed for fitting in many) == list(range(8))

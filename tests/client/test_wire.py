@@ -1,4 +1,4 @@
-"""Both transports, sync and async, against a server on loopback: what is sent arrives, what fails is told."""
+"""Both transports, synchronous and asynchronous, against a loopback server."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ ONCE = Retry(tries=1)
 
 
 def called(kind, url, call, **options):
-    """What `call` gets from a client of this kind; a coroutine is awaited."""
+    """The result of `call` with a client of this kind; a coroutine is awaited."""
     if kind == "sync":
         with Vitrine(url, **options) as vitrine:
             return call(vitrine)
@@ -65,7 +65,7 @@ def test_tensors_of_every_type_arrive_as_they_were_sent(served, kind):
 
 @kinds
 def test_a_try_on_goes_over_the_wire(served, kind):
-    """The sentence of the README, on both protocols."""
+    """The README's example works on both protocols."""
     url, _ = served
     result = called(kind, url, lambda vitrine: vitrine.try_on(person=PERSON, garment=COAT, seed=7))
     assert (result.seed, result.image.size) == (7, (48, 64))
@@ -97,7 +97,7 @@ def test_errors_arrive_as_their_class(served, kind, error):
 
 @kinds
 def test_a_slow_answer_is_timed_out(served, kind):
-    """The caller waits as long as they said; over gRPC the server learns that nobody waits any more."""
+    """The caller waits as long as its timeout; over gRPC the server then sees the cancellation."""
     url, loopback = served
     started = time.monotonic()
     with pytest.raises(TimedOut, match="no answer within"):
@@ -109,7 +109,7 @@ def test_a_slow_answer_is_timed_out(served, kind):
 
 @kinds
 def test_nobody_there_is_unavailable(kind, served):
-    """A refused connection is an error of ours, with the address or the reason in it."""
+    """A refused connection raises Unavailable with the address or the reason."""
     protocol = served[0].partition(":")[0]
     with pytest.raises(Unavailable, match=r"no server answers at 127.0.0.1:9 \(is it started"):
         called(kind, f"{protocol}://127.0.0.1:9", lambda vitrine: vitrine.models(), retry=ONCE, timeout_s=8)
@@ -117,7 +117,7 @@ def test_nobody_there_is_unavailable(kind, served):
 
 @kinds
 def test_models_are_read_from_index_and_statistics(served, kind):
-    """Counts and times, whether protobuf's JSON wrote them as text or not."""
+    """Counts and times are read whether protobuf's JSON has them as text or as numbers."""
     denoise, pose = called(kind, served[0], lambda vitrine: vitrine.models())
     assert (denoise.name, denoise.ready, denoise.requests) == ("denoise", False, 0)
     assert (pose.name, pose.version, pose.ready, pose.requests) == ("pose", "1", True, 4)
@@ -126,14 +126,14 @@ def test_models_are_read_from_index_and_statistics(served, kind):
 
 @kinds
 def test_headers_travel_with_every_request(served, kind):
-    """Restricted protocols and gateways want theirs."""
+    """Headers are sent with every request, as restricted protocols and gateways require."""
     url, loopback = served
     called(kind, url, lambda vitrine: vitrine.infer("echo", {"x": COAT}), headers={"vitrine-key": "k"})
     assert loopback.headers["vitrine-key"] == "k"
 
 
 def test_a_sync_call_can_be_cancelled_from_another_thread(served):
-    """The call ends at once with Cancelled; over gRPC the server is told."""
+    """The call ends immediately with Cancelled; over gRPC the server sees the cancellation."""
     url, loopback = served
     cancellation = Cancellation()
     caught = []
@@ -157,7 +157,7 @@ def test_a_sync_call_can_be_cancelled_from_another_thread(served):
 
 
 async def test_cancelling_a_task_cancels_its_request(served):
-    """asyncio's own way to give up; over gRPC the server is told."""
+    """Cancelling the asyncio task cancels the request; over gRPC the server sees it."""
     url, loopback = served
     async with AsyncVitrine(url) as vitrine:
         task = asyncio.create_task(vitrine.infer("slow", {"x": COAT}))
@@ -187,7 +187,7 @@ def events_of(kind, url, **options):
 
 @kinds
 def test_a_stream_brings_progress_and_the_result(served, kind):
-    """Over gRPC; over HTTP the error says which port to use."""
+    """A stream works over gRPC; over HTTP the error names the port to use."""
     url, _ = served
     if url.startswith("http"):
         with pytest.raises(BadRequest, match="streaming needs gRPC"):
@@ -199,7 +199,7 @@ def test_a_stream_brings_progress_and_the_result(served, kind):
 
 @kinds
 def test_a_streams_errors_arrive_as_their_class(served, kind):
-    """A stream carries no status codes: the text is enough."""
+    """A stream carries no status codes, so the class comes from the text."""
     url, loopback = served
     loopback.failures = [StageFailed("pose", "the network gave NaN")]
     if url.startswith("grpc"):
@@ -218,7 +218,7 @@ def test_a_streams_errors_arrive_as_their_class(served, kind):
     ],
 )
 def test_an_address_says_how_to_connect(url, options, endpoint):
-    """Scheme, host and port; gRPC where nothing is said."""
+    """An address gives scheme, host and port; without a scheme it is gRPC."""
     assert read_endpoint(url, **options) == endpoint
 
 
@@ -233,6 +233,6 @@ def test_an_address_says_how_to_connect(url, options, endpoint):
     ],
 )
 def test_a_wrong_address_is_refused(url, protocol, says):
-    """Before any connection."""
+    """A wrong address is refused before any connection."""
     with pytest.raises(BadRequest, match=says):
         Vitrine(url, protocol=protocol)

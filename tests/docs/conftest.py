@@ -1,4 +1,4 @@
-"""What the tests of the documents read: the pages, and the code blocks in them."""
+"""Fixtures of the tests of the documents: the pages, and the code blocks in them."""
 
 import importlib.util
 import re
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test once for each page, or for each Python block, that it asks for."""
+    """Run a test once for each page, or for each Python block, that its arguments name."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     if "page" in metafunc.fixturenames:
         metafunc.parametrize("page", pages, ids=lambda page: page.name)
@@ -42,7 +42,7 @@ def make_reference():
 
 @pytest.fixture(scope="session")
 def metric_names():
-    """Every metric of ours."""
+    """The names of all metrics of ours."""
     from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
     from vitrine_orchestrator.adapters.programs import PROGRAMS
     from vitrine_orchestrator.batching.metrics import FIGURES

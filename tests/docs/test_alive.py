@@ -1,4 +1,4 @@
-"""docker/alive.py, the containers' probe, against a stand-in for Triton."""
+"""The containers' probe docker/alive.py is run against a stand-in for Triton."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ FULL = (503, "Exceeds maximum queue size")
 
 @pytest.fixture
 def probe(root):
-    """Runs the probe against models that answer as told; every other one refuses an empty request."""
+    """Runs the probe against models that answer as given; each other model refuses an empty request."""
     told, asked = {}, []
 
     class Triton(BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ def probe(root):
             self.wfile.write(content)
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Triton)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -52,7 +52,7 @@ def probe(root):
 
 @pytest.fixture
 def server_process():
-    """A process to be ended."""
+    """A process that the probe may end."""
     process = subprocess.Popen(["sleep", "60"])
     yield process
     process.kill()
@@ -60,14 +60,14 @@ def server_process():
 
 
 def test_models_that_refuse_an_empty_request_live(probe):
-    """Each Python model is asked once, first in its queue."""
+    """The probe sends each Python model one request of the highest priority."""
     assert probe({}).returncode == 0
     assert {model for model, _, _ in probe.asked} == {row.name for row in STAGES if row.in_flight}
     assert all(body["parameters"]["priority"] == 1 for _, way, body in probe.asked if way == "infer")
 
 
 def test_a_model_whose_process_is_dead_is_named(probe):
-    """After as many tries as were asked for."""
+    """The probe names the model after the given number of tries."""
     done = probe({"denoise": UNHEALTHY}, "--tries", "3")
     assert done.returncode == 1
     assert done.stderr.startswith("denoise: ")
@@ -75,17 +75,17 @@ def test_a_model_whose_process_is_dead_is_named(probe):
 
 
 def test_a_model_with_a_full_queue_lives(probe):
-    """Overload is no reason to restart."""
+    """A full queue is overload, not a reason to restart."""
     assert probe({"try_on": FULL}).returncode == 0
 
 
 def test_a_server_with_a_dead_model_is_ended(probe, server_process):
-    """By SIGTERM, so that it finishes what it can."""
+    """The probe ends the server by SIGTERM, so that running requests can finish."""
     probe({"denoise": UNHEALTHY}, "--end", str(server_process.pid))
     assert server_process.wait(10) == -signal.SIGTERM
 
 
 def test_a_server_that_still_loads_is_left_alone(probe, server_process):
-    """A model that is not there yet makes the probe fail, and ends nothing."""
+    """The probe fails for a model that is not loaded yet, and ends nothing."""
     assert probe({"denoise": (404, "unknown model")}, "--end", str(server_process.pid)).returncode == 1
     assert server_process.poll() is None

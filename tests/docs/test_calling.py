@@ -37,26 +37,26 @@ def rows(root):
 
 @pytest.mark.parametrize("tensor", stage("try_on_stream").inputs + stage("try_on_stream").outputs, ids=str)
 def test_a_tensor_has_a_row_with_its_type(rows, tensor):
-    """Inputs and outputs of try_on_stream are those of try_on and two more."""
+    """Each input and output has a row; those of try_on_stream are try_on's and two more."""
     dtype = "BYTES" if tensor.dtype == "STRING" else tensor.dtype
     assert f"| {dtype} (" in rows[tensor.name]
 
 
 @pytest.mark.parametrize("name", SAID)
 def test_a_row_says_the_limits_of_the_code(rows, name):
-    """A limit that changes in code must change here."""
+    """Each row gives the limits of the code."""
     assert [words for words in SAID[name] if words not in rows[name]] == []
 
 
 def test_the_statuses_of_the_errors_are_those_that_the_client_reads(make_reference):
-    """HTTP and gRPC statuses in the reference lead back to a class of the same code."""
+    """The client maps each HTTP and gRPC status of the reference to a class of the same code."""
     for code, (http, grpc) in make_reference.STATUSES.items():
         for status in (http, f"StatusCode.{grpc}"):
             assert read_error(InferenceServerException("no", status), timeout_s=1.0).code == code
 
 
 def test_the_queues_of_the_operations_page_are_those_of_the_code(root):
-    """Requests in flight, waiting, and for how long."""
+    """The operations page has the code's limits on requests in flight, requests waiting and waiting time."""
     page = (root / "docs" / "operations.md").read_text()
     for name in ("try_on", "try_on_stream"):
         row = stage(name)

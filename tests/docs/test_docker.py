@@ -1,4 +1,7 @@
-"""Images, manifests and dashboards agree with the code: names, ports, profiles, users. None of it is run."""
+"""Images, manifests and dashboards agree with the code in names, ports, profiles and users.
+
+None of it is run.
+"""
 
 import json
 import os
@@ -35,12 +38,12 @@ def container():
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
 def test_a_yaml_file_is_one_mapping(path):
-    """It parses, and no key is there twice."""
+    """Each YAML file parses, and no key is there twice."""
     assert isinstance(yaml.load(path.read_text(), _Strict), dict)
 
 
 class _Strict(yaml.SafeLoader):
-    """Refuses what the usual loader takes the last of."""
+    """A YAML loader that refuses duplicate keys."""
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
@@ -56,7 +59,7 @@ def _instructions(path):
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_an_image_starts_from_a_digest(path):
-    """A tag can change under us; every first stage is pinned, later ones build on it."""
+    """Every first stage is pinned by digest, since a tag can change; later stages build on it."""
     stages = set()
     for word, rest in _instructions(path):
         if word == "FROM":
@@ -74,7 +77,7 @@ def test_an_image_runs_as_somebody_else_than_root(path):
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_an_image_copies_only_what_is_there(path, root):
-    """Sources exist and pass the .dockerignore beside the Dockerfile; nothing is fetched by ADD."""
+    """Sources exist and pass the .dockerignore next to the Dockerfile; ADD fetches nothing."""
     allowed = path.with_name(f"{path.name}.dockerignore").read_text().split()
     for word, rest in _instructions(path):
         assert word != "ADD"
@@ -87,18 +90,18 @@ def test_an_image_copies_only_what_is_there(path, root):
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_an_image_says_how_its_health_is_known(path):
-    """A probe, or that there is none."""
+    """Each image has a probe, or states that it has none."""
     assert "HEALTHCHECK" in [word for word, _ in _instructions(path)]
 
 
 def test_the_servers_image_opens_tritons_ports():
-    """The usual three."""
+    """The image exposes Triton's three usual ports."""
     (ports,) = [rest for word, rest in _instructions(DOCKER / "Dockerfile") if word == "EXPOSE"]
     assert {int(port) for port in ports.split()} == set(PORTS.values())
 
 
 def test_the_gpus_onnxruntime_is_the_version_that_the_cpu_has(root):
-    """One release of onnxruntime, whichever package holds it."""
+    """Both packages of onnxruntime have the same version."""
     text = (root / "pyproject.toml").read_text()
     assert (
         re.search(r'"onnxruntime==([\d.]+)"', text)[1] == re.search(r'"onnxruntime-gpu==([\d.]+)"', text)[1]
@@ -107,7 +110,7 @@ def test_the_gpus_onnxruntime_is_the_version_that_the_cpu_has(root):
 
 @pytest.mark.parametrize(("file", "extras"), [("Dockerfile", "server,gpu"), ("Dockerfile.export", "export")])
 def test_the_images_install_from_the_extras(file, extras):
-    """Their pins are pyproject.toml's, and the CPU's onnxruntime makes way for the GPU's."""
+    """Pins are pyproject.toml's, and the CPU's onnxruntime is removed for the GPU's."""
     text = (DOCKER / file).read_text()
     assert f"ARG EXTRAS={extras}\n" in text
     assert '".[${EXTRAS}]"' in text
@@ -115,7 +118,7 @@ def test_the_images_install_from_the_extras(file, extras):
 
 
 def _serve(tmp_path, server='printf "%s\\n" "$@"', before="true", **environment):
-    """What serve.sh would run: what a stand-in for tritonserver prints, such as its arguments."""
+    """The arguments that serve.sh passes to tritonserver, printed by a stand-in."""
     program = tmp_path / "tritonserver"
     program.write_text(f"#!/bin/sh\n{server}\n")
     python = tmp_path / "python3"
@@ -133,7 +136,7 @@ def _serve(tmp_path, server='printf "%s\\n" "$@"', before="true", **environment)
 
 
 def test_the_server_restricts_what_callers_need_not(tmp_path):
-    """Both protocols, the six kinds of call, with the key of the file."""
+    """The key of the file restricts the six kinds of administration calls on both protocols."""
     key = tmp_path / "key"
     key.write_text("secret")
     printed = _serve(tmp_path, ADMIN_KEY_FILE=str(key), PROFILE="tensorrt").stdout.splitlines()
@@ -160,14 +163,14 @@ def test_the_servers_stack_bears_the_largest_body_twice(tmp_path):
 
 
 def test_the_server_does_not_start_without_a_key(tmp_path):
-    """It says which file is missing."""
+    """The error names the missing file."""
     done = _serve(tmp_path, ADMIN_KEY_FILE=str(tmp_path / "none"))
     assert done.returncode == 1
     assert "none is missing or empty" in done.stderr
 
 
 def test_compose_opens_ports_to_this_machine_only():
-    """A gateway stands in front; the metrics are for Prometheus inside."""
+    """Ports are on loopback, for a gateway; Prometheus reads the metrics inside."""
     for service in _read("compose.yaml")["services"].values():
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:")
@@ -176,7 +179,7 @@ def test_compose_opens_ports_to_this_machine_only():
 
 
 def test_compose_gives_triton_a_gpu_shared_memory_and_a_read_only_repository():
-    """What Triton needs, and no more."""
+    """The service has a GPU, shared memory and a read-only repository, and no more."""
     triton = _read("compose.yaml")["services"]["triton"]
     (device,) = triton["deploy"]["resources"]["reservations"]["devices"]
     assert device["capabilities"] == ["gpu"]
@@ -186,7 +189,7 @@ def test_compose_gives_triton_a_gpu_shared_memory_and_a_read_only_repository():
 
 
 def test_the_default_profile_exists(container):
-    """In the image, under compose and in Kubernetes."""
+    """The default profile exists in the image, under compose and in Kubernetes."""
     compose = _read("compose.yaml")["services"]["triton"]["environment"]["PROFILE"]
     (kubernetes,) = [one["value"] for one in container["env"] if one["name"] == "PROFILE"]
     image = re.search(r"PROFILE=(\w+)", (DOCKER / "Dockerfile").read_text())[1]
@@ -194,7 +197,7 @@ def test_the_default_profile_exists(container):
 
 
 def test_the_pod_has_tritons_ports_and_the_service_leads_to_them(container):
-    """By name."""
+    """The Service names the pod's ports."""
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == PORTS
     service = _read("kubernetes/service.yaml")["spec"]
     assert {port["targetPort"]: port["port"] for port in service["ports"]} == PORTS
@@ -203,7 +206,7 @@ def test_the_pod_has_tritons_ports_and_the_service_leads_to_them(container):
 
 
 def test_the_pod_is_confined(container):
-    """Not root, nothing to write to but its volumes, no capability."""
+    """The pod is not root, writes to its volumes only and has no capability."""
     context = container["securityContext"]
     pod = _read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"]
@@ -224,12 +227,12 @@ def test_every_mount_has_its_volume_and_the_repository_is_read_only(container):
 
 
 def test_a_pod_gets_no_variables_of_services():
-    """The Service's own would look like settings."""
+    """Service variables are off, since they would look like settings."""
     assert _read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
 def test_the_probes_ask_models_that_exist(container):
-    """Of the stage table."""
+    """The probes name models of the stage table."""
     names = {row.name for row in STAGES}
     for probe in ("startupProbe", "readinessProbe"):
         path = container[probe]["httpGet"]["path"]
@@ -237,7 +240,7 @@ def test_the_probes_ask_models_that_exist(container):
 
 
 def test_replicas_follow_a_metric_that_exists(metric_names):
-    """The scaler's metric is ours, the adapter offers it, and the scaled Deployment is the one above."""
+    """The autoscaler uses a metric of ours that the adapter offers, and scales the Deployment above."""
     scaler, rules = _read("kubernetes/hpa.yaml")["spec"], _read("kubernetes/adapter-rules.yaml")
     (metric,) = [one["pods"]["metric"]["name"] for one in scaler["metrics"]]
     (rule,) = rules["rules"]["custom"]
@@ -248,7 +251,7 @@ def test_replicas_follow_a_metric_that_exists(metric_names):
 
 
 def test_prometheus_scrapes_the_metrics_port():
-    """Of the service that compose calls so."""
+    """Prometheus scrapes the port of the service by its name in compose."""
     (job,) = _read("prometheus.yaml")["scrape_configs"]
     (target,) = job["static_configs"][0]["targets"]
     name, _, port = target.partition(":")
@@ -257,7 +260,7 @@ def test_prometheus_scrapes_the_metrics_port():
 
 
 def test_the_dashboard_shows_metrics_that_exist(metric_names):
-    """Ours; Triton's begin with nv_."""
+    """Every metric of the dashboard is ours or begins with nv_, as Triton's do."""
     panels = json.loads((DOCKER / "grafana-dashboard.json").read_text())["panels"]
     shown = {
         name
@@ -271,6 +274,6 @@ def test_the_dashboard_shows_metrics_that_exist(metric_names):
 
 @pytest.mark.parametrize("path", sorted(DOCKER.glob("*.sh")), ids=lambda path: path.name)
 def test_a_script_is_a_shells(path):
-    """It parses, stops at the first failure, and can be run."""
+    """Each script parses, stops at the first failure and is executable."""
     subprocess.run(["sh", "-n", path], check=True)
     assert "\nset -eu\n" in path.read_text()

@@ -1,4 +1,4 @@
-"""The documents say what the code does: names, paths, links, examples."""
+"""The documents agree with the code in names, paths, links and examples."""
 
 import re
 
@@ -15,12 +15,12 @@ SPAN = re.compile(r"`([^`\n]+)`")
 
 
 def test_the_reference_is_what_the_code_gives(make_reference, root):
-    """Stale? Run python docs/make_reference.py."""
+    """The reference is up to date; if not, run `python docs/make_reference.py`."""
     assert (root / "docs" / "reference.md").read_text() == make_reference.reference()
 
 
 def test_every_error_class_is_in_the_reference(root):
-    """An error that a caller or an operator can meet is explained."""
+    """The reference explains every error that a caller or an operator can meet."""
     page = (root / "docs" / "reference.md").read_text()
     kinds = _error_classes(root)
     assert {"Busy", "BadSettings", "ExportFailed"} <= kinds
@@ -38,7 +38,7 @@ def _error_classes(root):
 
 
 def test_a_pages_links_lead_somewhere(page):
-    """Files exist, and so do the headings in them."""
+    """Linked files and their headings exist."""
     for link in LINK.findall(page.read_text()):
         if "://" in link:
             continue
@@ -50,13 +50,13 @@ def test_a_pages_links_lead_somewhere(page):
 
 
 def _anchors(page):
-    """The names that a Markdown page's headings get."""
+    """The anchors of a Markdown page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_paths_that_a_page_names_exist(page, root):
-    """Short ones are meant from a package's or a checkpoint's folder; commands make what lies in build/."""
+    """Paths exist from the root, a package or a checkpoint; commands make those in build/."""
     doll = root / "checkpoints" / "paper-doll"
     places = [root, root / "docs", *(root / package for package in PACKAGES), doll, *doll.iterdir()]
     for span in SPAN.findall(page.read_text()):
@@ -75,7 +75,7 @@ MADE = {
 
 
 def test_the_metrics_that_a_page_names_exist(page, metric_names):
-    """Everything that looks like one of our metrics is one."""
+    """Every name that looks like one of our metrics is one."""
     named = set(re.findall(r"\bvitrine_[a-z_]+", page.read_text()))
     assert named - metric_names <= {
         "vitrine_orchestrator",
@@ -86,7 +86,7 @@ def test_the_metrics_that_a_page_names_exist(page, metric_names):
 
 
 def test_the_commands_that_a_page_names_exist(page, root):
-    """`make X`, `vitrine X` and `vitrine-export X`."""
+    """Every `make X`, `vitrine X` and `vitrine-export X` of a page exists."""
     text = page.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.MULTILINE))
     for pattern, known in (
@@ -98,12 +98,12 @@ def test_the_commands_that_a_page_names_exist(page, root):
 
 
 def test_a_python_block_compiles(python_block):
-    """Those of calling.md also run, in tests/serving."""
+    """Each Python block compiles; those of calling.md also run, in tests/serving."""
     compile(python_block, "block", "exec")
 
 
 def test_the_readmes_example_makes_a_picture(root, tmp_path, monkeypatch):
-    """The five lines of the client, with the fake in the server's place."""
+    """The README's example makes a picture with the fake as server."""
     (example,) = re.findall(r"^```python\n(.*?)^```$", (root / "README.md").read_text(), re.M | re.S)
     monkeypatch.chdir(tmp_path)
     for name in ("me.png", "coat.png"):
@@ -116,5 +116,5 @@ def test_the_readmes_example_makes_a_picture(root, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("word", ["TODO", "TBD", "FIXME"])
 def test_nothing_is_left_open(page, word):
-    """A page says what is, or that it is not."""
+    """No page has a note of unfinished work."""
     assert word not in page.read_text()

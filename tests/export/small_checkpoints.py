@@ -1,4 +1,4 @@
-"""A checkpoint in the released layout, random and so small that it is written in a second."""
+"""Makes a random checkpoint in the released layout, small enough to be written in a second."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def write_encoders(folder: Path, words: int) -> None:
 
 
 def write_tokenizers(folder: Path) -> int:
-    """Both tokenizers, with a token for each letter; how many tokens there are."""
+    """Write both tokenizers, with a token for each letter; returns the number of tokens."""
     from vitrine_export.training.tokenizers import byte_characters
 
     letters = byte_characters()
@@ -128,7 +128,7 @@ def write_tokenizers(folder: Path) -> int:
 
 
 def write_graph(path: Path, nodes: list, weights: dict, inputs: dict, outputs: dict) -> None:
-    """An ONNX file; inputs and outputs are {name: (type, shape)}."""
+    """Write an ONNX file; inputs and outputs are {name: (type, shape)}."""
     graph = helper.make_graph(
         nodes,
         path.stem,
@@ -141,7 +141,7 @@ def write_graph(path: Path, nodes: list, weights: dict, inputs: dict, outputs: d
 
 
 def write_parsing(folder: Path, stage: str, labels: int, side: int, one_picture: bool = False) -> None:
-    """A stand-in for SCHP: edges and logits; with `one_picture` a graph that bears no batch."""
+    """A stand-in for SCHP with edges and logits; with `one_picture` the graph takes no batch."""
     draw = np.random.default_rng(labels)
     weights = {"w": draw.standard_normal((labels, 3, 8, 8), np.float32), "edge": np.float32([2.0])}
     small = (side - 8) // 8 + 1
@@ -165,7 +165,7 @@ def write_parsing(folder: Path, stage: str, labels: int, side: int, one_picture:
 
 
 def write_densepose(folder: Path) -> None:
-    """Body part: the darkest channel's value over 11."""
+    """The body part is the darkest channel's value over 11."""
     nodes = [
         helper.make_node("Cast", ["picture"], ["real"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMin", ["real", "last"], ["least"], keepdims=0),
@@ -209,7 +209,7 @@ def write_checkpoint(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory) -> Path:
-    """A whole checkpoint; not to be written to."""
+    """A whole checkpoint, which tests must not change."""
     folder = tmp_path_factory.mktemp("tiny-checkpoint")
     write_checkpoint(folder)
     return folder
@@ -233,7 +233,7 @@ def denoise_onnx(tiny_checkpoint, tmp_path_factory) -> dict:
 
 @pytest.fixture
 def own_checkpoint(tiny_checkpoint, tmp_path) -> Path:
-    """A copy of the checkpoint for a test to spoil."""
+    """A copy of the checkpoint that a test may change."""
     return Path(shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint"))
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint folder in each of the forms that people have it in."""
+"""Checkpoint folders are read in each of the forms that people have them in."""
 
 import json
 import re
@@ -15,7 +15,7 @@ NETWORKS = ("tryon", "garment", "vae", "text_encoder", "text_encoder_2", "image_
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_loads_in_either_precision(tiny_checkpoint, name, dtype):
-    """All floating values have the dtype asked for, and none is left without values."""
+    """All floating values have the requested dtype, and every parameter has values."""
     net = getattr(open_checkpoint(tiny_checkpoint), name)(dtype)
     state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     assert {tensor.dtype for tensor in state.values() if tensor.is_floating_point()} == {dtype}
@@ -23,7 +23,7 @@ def test_every_network_loads_in_either_precision(tiny_checkpoint, name, dtype):
 
 
 def test_loaded_weights_are_the_files(tiny_checkpoint):
-    """TryonNet's weights under the released names are those of unet/."""
+    """TryonNet's weights under the released names equal those of unet/."""
     net = open_checkpoint(tiny_checkpoint).tryon()
     stored = load_file(tiny_checkpoint / "unet" / "diffusion_pytorch_model.safetensors")
     assert stored.keys() == net.unet.state_dict().keys()
@@ -31,14 +31,14 @@ def test_loaded_weights_are_the_files(tiny_checkpoint):
 
 
 def test_the_image_projection_loads_without_its_unet(tiny_checkpoint):
-    """The resampler alone is the one inside TryonNet."""
+    """The resampler loaded alone equals the one inside TryonNet."""
     checkpoint = open_checkpoint(tiny_checkpoint)
     hidden = torch.randn(2, 5, 16)
     assert torch.equal(checkpoint.image_projection()(hidden), checkpoint.tryon().image_tokens(hidden))
 
 
 def test_a_text_encoder_gives_what_transformers_gives(tiny_checkpoint):
-    """Positions, which no file holds, are counted anew."""
+    """The encoder equals transformers', with the positions that no file holds computed again."""
     from transformers import CLIPTextModel
 
     ids = torch.arange(77)[None]
@@ -48,7 +48,7 @@ def test_a_text_encoder_gives_what_transformers_gives(tiny_checkpoint):
 
 
 def test_pickled_weights_load(own_checkpoint):
-    """The released unet/ is a .bin: its tensors are read, without running anything."""
+    """The released unet/ is a .bin whose tensors are read without running any code."""
     path = own_checkpoint / "unet" / "diffusion_pytorch_model.safetensors"
     state = load_file(path)
     torch.save(state, path.with_suffix(".bin"))
@@ -126,7 +126,7 @@ def test_older_names_are_understood(own_checkpoint):
 
 @pytest.mark.parametrize("inside", ["", "unet"])
 def test_another_unet_replaces_the_checkpoints(own_checkpoint, tmp_path, inside):
-    """The DressCode variant is a folder with unet/ alone; the folder or its unet/ may be named."""
+    """The DressCode variant is a folder with unet/ alone; either path may be given."""
     other = tmp_path / "dc"
     shutil.copytree(own_checkpoint / "unet", other / "unet")
     path = other / "unet" / "diffusion_pytorch_model.safetensors"
@@ -146,7 +146,7 @@ def test_settings_fall_back_to_the_released_ones(own_checkpoint):
 
 
 def test_the_digest_is_of_what_counts(own_checkpoint):
-    """It is the same elsewhere and beside a readme, and another once a weight or a setting changes."""
+    """The digest does not depend on the path or a readme, and changes with any weight or setting."""
     before = open_checkpoint(own_checkpoint).digest()
     (own_checkpoint / "README.md").write_text("about it")
     (own_checkpoint / "unet" / ".cache").write_text("of a download")

@@ -1,4 +1,4 @@
-"""Bad checkpoints: each is refused by a sentence with the file, the rule and the value."""
+"""Bad checkpoints: the error of each names the file, the rule and the value."""
 
 import json
 import os
@@ -27,13 +27,13 @@ def change_weights(folder, part, change):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    """The folder is named."""
+    """The error names the folder."""
     with pytest.raises(BadCheckpoint, match=r"there is no folder .*nowhere"):
         open_checkpoint(tmp_path / "nowhere")
 
 
 def test_missing_parts(own_checkpoint):
-    """All missing folders are named at once."""
+    """One error names all missing folders."""
     shutil.rmtree(own_checkpoint / "unet")
     shutil.rmtree(own_checkpoint / "vae")
     with pytest.raises(BadCheckpoint, match=r"has no folder unet/, vae/$"):
@@ -41,7 +41,7 @@ def test_missing_parts(own_checkpoint):
 
 
 def test_no_weights_in_a_folder(own_checkpoint):
-    """What a weight file may be called is told."""
+    """The error lists the names that a weight file may have."""
     (own_checkpoint / "vae" / WEIGHTS).unlink()
     with pytest.raises(
         BadCheckpoint, match=r"vae/ has no weights: none of diffusion_pytorch_model\.safetensors"
@@ -50,14 +50,14 @@ def test_no_weights_in_a_folder(own_checkpoint):
 
 
 def test_no_config(own_checkpoint):
-    """A network without its config is not guessed."""
+    """A network without its config is refused."""
     (own_checkpoint / "unet" / "config.json").unlink()
     with pytest.raises(BadCheckpoint, match=r"unet/config\.json is missing"):
         open_checkpoint(own_checkpoint)
 
 
 def test_a_broken_config(own_checkpoint):
-    """The file that is no JSON is named."""
+    """The error names the file that is no JSON."""
     (own_checkpoint / "unet" / "config.json").write_text("{")
     with pytest.raises(BadCheckpoint, match=r"unet/config\.json cannot be read as JSON"):
         open_checkpoint(own_checkpoint)
@@ -65,7 +65,7 @@ def test_a_broken_config(own_checkpoint):
 
 @pytest.mark.parametrize("kept", [4, 100, -1])
 def test_truncated_safetensors(own_checkpoint, kept):
-    """A download that broke off, in the header or in the data, is told from a wrong file."""
+    """A file cut in its header or its data is reported as truncated, not as a wrong file."""
     path = own_checkpoint / "unet" / WEIGHTS
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(
@@ -76,7 +76,7 @@ def test_truncated_safetensors(own_checkpoint, kept):
 
 @pytest.mark.parametrize("share", [0.3, 0.99])
 def test_a_truncated_bin(own_checkpoint, share):
-    """So is one of a .bin."""
+    """A truncated .bin file is reported as truncated."""
     path = own_checkpoint / "unet" / WEIGHTS
     binary = path.with_name("diffusion_pytorch_model.bin")
     torch.save(load_file(path), binary)
@@ -98,7 +98,7 @@ class Attack:
     "write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value, protocol=2))]
 )
 def test_pickled_code_in_a_bin(own_checkpoint, monkeypatch, tmp_path, write):
-    """Code in a weight file is named and not run."""
+    """Code in a weight file is named and never run."""
     monkeypatch.chdir(tmp_path)
     (own_checkpoint / "unet" / WEIGHTS).unlink()
     write({"weight": Attack()}, own_checkpoint / "unet" / "diffusion_pytorch_model.bin")
@@ -110,7 +110,7 @@ def test_pickled_code_in_a_bin(own_checkpoint, monkeypatch, tmp_path, write):
 
 
 def test_a_bin_of_something_else(own_checkpoint):
-    """Plain values that are no tensors are no weights."""
+    """A pickle of plain values instead of tensors is refused."""
     (own_checkpoint / "unet" / WEIGHTS).unlink()
     torch.save({"step": 3}, own_checkpoint / "unet" / "diffusion_pytorch_model.bin")
     with pytest.raises(BadCheckpoint, match="must hold a dict of tensors by name"):
@@ -118,7 +118,7 @@ def test_a_bin_of_something_else(own_checkpoint):
 
 
 def test_a_missing_shard(own_checkpoint):
-    """The index and the file that it names are told."""
+    """The error names the index and the missing shard."""
     path = own_checkpoint / "vae" / WEIGHTS
     path.rename(path.with_name("part-1.safetensors"))
     index = {"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}
@@ -144,7 +144,7 @@ def test_a_config_with_the_wrong_channels(own_checkpoint, part, channels, messag
 
 
 def test_weights_with_the_wrong_channels(own_checkpoint):
-    """Both shapes are told."""
+    """The error has both shapes."""
     change_weights(
         own_checkpoint, "unet", lambda state: state.update({"conv_in.weight": torch.zeros(8, 9, 3, 3)})
     )
@@ -156,7 +156,7 @@ def test_weights_with_the_wrong_channels(own_checkpoint):
 
 
 def test_missing_and_unknown_keys(own_checkpoint):
-    """Both kinds are counted and the first are named."""
+    """The error counts missing and unknown keys and names the first of each."""
 
     def change(state):
         del state["conv_out.weight"]
@@ -170,7 +170,7 @@ def test_missing_and_unknown_keys(own_checkpoint):
 
 
 def test_an_unet_without_image_tokens(own_checkpoint):
-    """A plain SDXL inpainting UNet has no image projection: its keys are named."""
+    """A plain SDXL inpainting UNet is refused by the keys of its missing image projection."""
 
     def change(state):
         for name in [name for name in state if "encoder_hid_proj" in name or "_ip." in name]:
@@ -182,21 +182,21 @@ def test_an_unet_without_image_tokens(own_checkpoint):
 
 
 def test_another_architecture(own_checkpoint):
-    """A config beyond what the nets compute is told with the key and the value."""
+    """A config that the nets cannot compute is refused by its key and value."""
     change_config(own_checkpoint, "unet", class_embed_type="timestep")
     with pytest.raises(BadCheckpoint, match=r"unet: .*class_embed_type must be one of .* got 'timestep'"):
         open_checkpoint(own_checkpoint).verify(["unet"])
 
 
 def test_parts_that_do_not_belong_together(own_checkpoint):
-    """Text encoders of another width are found before anything is loaded."""
+    """Text encoders of another width are refused before anything is loaded."""
     change_config(own_checkpoint, "text_encoder", hidden_size=768)
     with pytest.raises(BadCheckpoint, match=r"cross_attention_dim must be 768 \+ 8, .*, got 16"):
         open_checkpoint(own_checkpoint)
 
 
 def test_densepose_in_detectron2s_form(own_checkpoint):
-    """What the released file is, and what is needed instead."""
+    """The error says what the released file is and what is needed instead."""
     (own_checkpoint / "densepose" / "densepose.onnx").rename(own_checkpoint / "densepose" / "model.pkl")
     with pytest.raises(BadCheckpoint, match=r"needs an ONNX or TorchScript file .* has model\.pkl"):
         open_checkpoint(own_checkpoint).densepose()
@@ -204,7 +204,7 @@ def test_densepose_in_detectron2s_form(own_checkpoint):
 
 @pytest.mark.parametrize("width", [100, "768", 0])
 def test_a_picture_size_that_cannot_be(own_checkpoint, width):
-    """Sides are multiples of 8."""
+    """A picture's sides must be multiples of 8."""
     (own_checkpoint / "vitrine.json").write_text(json.dumps({"picture": {"width": width}}))
     with pytest.raises(
         BadCheckpoint, match=rf"picture\.width must be a multiple of 8 from 64 to 4096, got {width}"

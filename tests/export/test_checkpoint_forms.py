@@ -1,4 +1,4 @@
-"""Checkpoints in the forms that people have: read like plain files, or refused with file and remedy."""
+"""Checkpoints in other forms are read like plain files, or refused with file and remedy."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64
 
 
 def as_hub_cache(source: Path, root: Path) -> Path:
-    """A copy as a hub's cache keeps it: a snapshot of links to blobs whose names have no suffix."""
+    """A copy in the form of a hub's cache: a snapshot of links to blobs whose names have no suffix."""
     blobs, snapshot = root / "blobs", root / "snapshots" / "0123abcd"
     blobs.mkdir(parents=True)
     for path in filter(Path.is_file, source.rglob("*")):
@@ -37,7 +37,7 @@ def as_hub_cache(source: Path, root: Path) -> Path:
 
 
 def in_two_files(path: Path) -> Path:
-    """The ONNX file with every weight in a second one, whose path is returned."""
+    """Move every weight of the ONNX file into a second one; returns its path."""
     model = onnx.load(path)
     path.unlink()
     onnx.save(model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=0)
@@ -69,13 +69,13 @@ def test_a_hub_cache_exports_like_plain_files(tiny_checkpoint, tmp_path):
 
 
 def test_the_root_of_a_hub_cache_names_its_snapshot(tiny_checkpoint, tmp_path):
-    """The folder above the snapshots is refused with the path that is meant."""
+    """The folder above the snapshots is refused, and the error has the right path."""
     snapshot = as_hub_cache(tiny_checkpoint, tmp_path / "models--a--b")
     refused(tmp_path / "models--a--b", f"is a hub's cache.*{snapshot}$")
 
 
 def test_a_link_whose_blob_was_not_fetched_is_named(own_checkpoint):
-    """A link to a missing blob is not the same as no file."""
+    """A link to a missing blob is reported as such, not as a missing file."""
     (own_checkpoint / VAE).unlink()
     (own_checkpoint / VAE).symlink_to("../../blobs/abc")
     refused(own_checkpoint, rf"{VAE} is a link to \.\./\.\./blobs/abc, which is not there: fetch the file")
@@ -83,7 +83,7 @@ def test_a_link_whose_blob_was_not_fetched_is_named(own_checkpoint):
 
 @pytest.mark.parametrize("spoil", ["missing", "cut short", "git-lfs pointer"])
 def test_external_data_that_is_spoilt_is_named(own_checkpoint, spoil):
-    """The second file of an ONNX graph is named, not the first."""
+    """The error names the second file of an ONNX graph, not the first."""
     path = own_checkpoint / "humanparsing" / "parsing_atr.onnx"
     data = in_two_files(path)
     whole = data.read_bytes()
@@ -95,7 +95,7 @@ def test_external_data_that_is_spoilt_is_named(own_checkpoint, spoil):
 
 
 def test_external_data_outside_the_folder_is_refused(own_checkpoint):
-    """A graph must not read files from anywhere on the machine."""
+    """A graph whose weights are outside its folder is refused."""
     path = own_checkpoint / "humanparsing" / "parsing_atr.onnx"
     in_two_files(path)
     model = onnx.load(path, load_external_data=False)
@@ -109,7 +109,7 @@ def test_external_data_outside_the_folder_is_refused(own_checkpoint):
 
 @pytest.mark.parametrize("part", ["openpose/ckpts", "vae", "unet"])
 def test_the_digest_follows_linked_folders(own_checkpoint, tmp_path, part):
-    """New weights behind a link are another checkpoint."""
+    """New weights behind a link change the digest."""
     before = open_checkpoint(own_checkpoint).digest()
     shutil.move(own_checkpoint / part, tmp_path / "elsewhere")
     (own_checkpoint / part).symlink_to(tmp_path / "elsewhere")
@@ -119,7 +119,7 @@ def test_the_digest_follows_linked_folders(own_checkpoint, tmp_path, part):
 
 
 def test_links_in_a_loop_end(own_checkpoint):
-    """A link back to a folder above it adds nothing."""
+    """A link to a folder above it adds nothing."""
     before = [name for name, _ in files_that_count(own_checkpoint, own_checkpoint / "unet")]
     (own_checkpoint / "vae" / "again").symlink_to(own_checkpoint / "vae")
     (own_checkpoint / "vae" / "nowhere").symlink_to("nowhere")
@@ -148,7 +148,7 @@ def test_variants_load_where_they_are_alone(own_checkpoint, variant, extension):
 
 
 def test_a_whole_bin_goes_before_a_half_safetensors(own_checkpoint):
-    """As in diffusers: without a variant its file is not read, whatever its extension; fp16 asks for it."""
+    """As in diffusers, a variant is not read without being requested, whatever its extension."""
     torch.save(load_file(own_checkpoint / VAE), own_checkpoint / "vae" / f"{STEM}.bin")
     recast(own_checkpoint, torch.Tensor.half, f"vae/{STEM}.fp16.safetensors")
     chosen = {half: weight_files(own_checkpoint / "vae", half)[0].name for half in (False, True)}
@@ -165,13 +165,13 @@ def test_a_whole_bin_goes_before_a_half_safetensors(own_checkpoint):
     ],
 )
 def test_quantised_weights_are_refused_by_name(own_checkpoint, key, writer):
-    """Scales beside weights change their meaning: the file is named with what wrote it."""
+    """Quantised weights are refused; the error names the file and the tool that wrote it."""
     save_file(load_file(own_checkpoint / VAE) | {key: torch.ones(1)}, own_checkpoint / VAE)
     refused(own_checkpoint, rf"{VAE} holds quantised weights, {writer}.*fetch the same file in fp32")
 
 
 def test_whole_numbers_are_no_weights(own_checkpoint):
-    """An int8 tensor where a float belongs is named."""
+    """The error names an int8 tensor in place of a float."""
     recast(own_checkpoint, lambda tensor: tensor.to(torch.int8))
     refused(own_checkpoint, r"keys of whole numbers \(decoder\.conv_in\.bias torch\.int8")
 
@@ -195,7 +195,7 @@ def test_whole_numbers_are_no_weights(own_checkpoint):
     [(VAE, "vae"), ("openpose/ckpts/body_pose_model.pth", "pose"), (f"vae/{STEM}.bin", "vae")],
 )
 def test_what_is_no_weight_file_is_named_with_its_remedy(own_checkpoint, content, message, name, network):
-    """A pointer, a page or nothing in the place of a file."""
+    """A pointer, a web page or an empty file in place of weights is refused with its remedy."""
     (own_checkpoint / VAE).unlink()
     (own_checkpoint / name).write_bytes(content)
     refused(own_checkpoint, f"{name} {message}", network)
@@ -211,7 +211,7 @@ def test_a_pointer_for_a_config_is_named(own_checkpoint, name):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_configs_with_a_byte_order_mark_are_read(own_checkpoint, encoding):
-    """As editors of Windows write them, with a field that this version does not know."""
+    """Configs with a byte order mark and unknown fields are read."""
     path = own_checkpoint / "vae" / "config.json"
     config = json.loads(path.read_text()) | {"a_newer_field": {"with": "values"}}
     path.write_bytes(json.dumps(config).encode(encoding))
@@ -219,7 +219,7 @@ def test_configs_with_a_byte_order_mark_are_read(own_checkpoint, encoding):
 
 
 def test_shards_without_their_index_name_it(own_checkpoint):
-    """The index is one small file that is easily forgotten."""
+    """The error names the index that is missing."""
     (own_checkpoint / VAE).rename(own_checkpoint / "vae" / f"{STEM}.fp16-00001-of-00002.safetensors")
     refused(own_checkpoint, rf"no index of shards: fetch {STEM}\.safetensors\.index\.fp16\.json")
 
@@ -228,7 +228,7 @@ def test_shards_without_their_index_name_it(own_checkpoint):
     "index", [f"{STEM}.safetensors.index.bf16.json", f"{STEM}.bf16.safetensors.index.json"]
 )
 def test_either_name_of_an_index_is_known(own_checkpoint, index):
-    """Old and new versions of diffusers name the index of a variant differently."""
+    """Old and new versions of diffusers name the index of a variant differently; both are read."""
     shard = own_checkpoint / "vae" / f"{STEM}.bf16-00001-of-00001.safetensors"
     (own_checkpoint / VAE).rename(shard)
     places = dict.fromkeys(load_file(shard), shard.name)
@@ -238,6 +238,6 @@ def test_either_name_of_an_index_is_known(own_checkpoint, index):
 
 @pytest.mark.parametrize("name", [f"{STEM}.q4.safetensors", "vae.ckpt", f"{STEM}.safetensors.incomplete"])
 def test_files_under_other_names_are_told(own_checkpoint, name):
-    """A folder with something else is not called empty."""
+    """The error names other files of a folder instead of calling it empty."""
     (own_checkpoint / VAE).rename(own_checkpoint / "vae" / name)
     refused(own_checkpoint, rf"vae/ has .*{name}")

@@ -1,4 +1,4 @@
-"""Loading takes the memory of one copy of the weights."""
+"""Loading needs the memory of one copy of the weights."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ print(peak() - before, sum(tensor.nbytes for tensor in net.state_dict().values()
 
 @pytest.fixture(scope="module")
 def big_vae(tmp_path_factory) -> Path:
-    """A folder whose vae/ has SDXL's widths: 335 MB in float32."""
+    """A folder whose vae/ has the widths of SDXL: 335 MB in float32."""
     from diffusers import AutoencoderKL
 
     folder = tmp_path_factory.mktemp("big")
@@ -57,7 +57,7 @@ def big_vae(tmp_path_factory) -> Path:
     [("safetensors", "float32", 1.15), ("bin", "float32", 1.15), ("safetensors", "float16", 1.6)],
 )
 def test_the_peak_is_near_one_copy(big_vae, tmp_path, kind, dtype, copies):
-    """At most 15 % over the weights; when they are cast, a mapped chunk of 64 MiB of the file as well."""
+    """The peak is at most 15 % over the weights; a cast adds one mapped chunk of 64 MiB."""
     folder = tmp_path / "checkpoint"
     (folder / "vae").mkdir(parents=True)
     for name in ("config.json", f"diffusion_pytorch_model.{kind}"):

@@ -1,4 +1,4 @@
-"""The serving side's denoiser (graphs, engine, batcher, schedulers) gives what the torch pipeline gives."""
+"""The serving side's denoiser (graphs, engine, batcher, schedulers) equals the torch pipeline."""
 
 import diffusers
 import numpy as np
@@ -53,7 +53,7 @@ def nets(tiny_checkpoint):
 
 @pytest.fixture(scope="module")
 def engine(nets, tmp_path_factory):
-    """ONNX Runtime on the graphs of these nets."""
+    """ONNX Runtime sessions of the graphs of these nets."""
     folder = tmp_path_factory.mktemp("engine")
     networks = graphs_of(*nets, torch.float32, cond=True)
     for network in networks:
@@ -74,7 +74,7 @@ def request(seed, scheduler, steps, guidance):
 
 
 def served(engine, requests):
-    """The jobs after running together, the last joining one step late."""
+    """The jobs after running together, the last of which joined one step late."""
     garments = GarmentRows(engine, GarmentCache(10**8), 4)
     batcher = Batcher(engine, garments, GarmentNames(), Counters(), lambda: 0.0)
     jobs = [Job(one, str(index), 0.0) for index, one in enumerate(requests)]
@@ -114,7 +114,7 @@ def in_torch(nets, request):
 
 
 def moved(scheduler, prediction, timestep, latents, noise):
-    """diffusers' step with that noise instead of its own."""
+    """One step of diffusers with that noise instead of its own."""
     if isinstance(scheduler, diffusers.DDIMScheduler):
         return scheduler.step(prediction, timestep, latents).prev_sample
     with pytest.MonkeyPatch.context() as patch:
@@ -123,7 +123,7 @@ def moved(scheduler, prediction, timestep, latents, noise):
 
 
 def test_jobs_that_run_together_equal_the_torch_pipeline(engine, nets):
-    """Every job of a mixed batch: other seeds, garments, schedulers, steps and guidance, one joining late."""
+    """Jobs with other seeds, garments, schedulers, steps and guidance, one joining late, all equal it."""
     requests = [request(seed, *asked) for seed, asked in enumerate(ASKED)]
     for job in served(engine, requests):
         assert job.error is None
@@ -132,7 +132,7 @@ def test_jobs_that_run_together_equal_the_torch_pipeline(engine, nets):
 
 
 def test_a_job_alone_equals_itself_among_others(engine):
-    """Within 1e-5 of its size, whoever shares its calls."""
+    """A job's result changes by at most 1e-5 of its size with other jobs in its calls."""
     requests = [request(seed, "ddpm", 4, 2.0) for seed in range(4)]
     together = served(engine, requests)
     alone = served(engine, [*requests[:1], request(9, "ddim", 1, 2.0)])[0]

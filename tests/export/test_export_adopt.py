@@ -1,4 +1,4 @@
-"""Person networks that come as files are used as they are, under the stage table's names."""
+"""Person networks that come as files are used unchanged, under the stage table's names."""
 
 import numpy as np
 import onnx
@@ -22,7 +22,7 @@ def run(repository, name, pictures):
     ("name", "side", "looped"), [("parsing_atr", 512, False), ("parsing_lip", 473, True)]
 )
 def test_the_second_output_becomes_the_logits(tiny_checkpoint, tmp_path, name, side, looped):
-    """For a batch as for one picture, whether the graph bears a batch or has to be looped."""
+    """The logits equal the file's second output, for a batch too, whether or not the graph takes one."""
     source = tiny_checkpoint / "humanparsing" / f"{name}.onnx"
     assert adopt(stage(name), source, tmp_path).looped is looped
     pictures = np.random.default_rng(0).standard_normal((3, 3, side, side), np.float32)
@@ -31,7 +31,7 @@ def test_the_second_output_becomes_the_logits(tiny_checkpoint, tmp_path, name, s
 
 
 def test_names_that_are_taken_make_room(tiny_checkpoint, tmp_path):
-    """A file whose inner tensors are called like the stage's input still computes the same."""
+    """A file whose inner tensors have the name of the stage's input still computes the same."""
     source = tiny_checkpoint / "humanparsing" / "parsing_atr.onnx"
     model = onnx.load(source)
     for node in model.graph.node:
@@ -45,7 +45,7 @@ def test_names_that_are_taken_make_room(tiny_checkpoint, tmp_path):
 
 
 def test_a_file_of_another_size_is_refused(tiny_checkpoint, tmp_path):
-    """ATR's network in LIP's place is found by its input."""
+    """The network of ATR in place of LIP's is refused by its input."""
     source = tiny_checkpoint / "humanparsing" / "parsing_atr.onnx"
     with pytest.raises(
         BadCheckpoint, match=r"input\.1 must be \[3, 473, 473\] for a picture, is \[3, 512, 512\]"
@@ -54,7 +54,7 @@ def test_a_file_of_another_size_is_refused(tiny_checkpoint, tmp_path):
 
 
 def test_a_file_that_is_no_onnx_is_refused(tmp_path):
-    """A broken download is told by its name and size."""
+    """A broken download is refused by its name and size."""
     source = tmp_path / "parsing_atr.onnx"
     source.write_bytes(b"no graph " * 3)
     with pytest.raises(BadCheckpoint, match=r"parsing_atr\.onnx is no ONNX file, or cut short \(27 bytes\)"):
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_onnx_is_refused(tmp_path):
 
 
 class Darkest(nn.Module):
-    """Body part: the darkest channel's value over 11."""
+    """The body part is the darkest channel's value over 11."""
 
     def forward(self, picture):
         return (picture.amin(dim=-1) // 11).to(torch.uint8)
@@ -80,7 +80,7 @@ def test_a_torchscript_densepose_is_converted(tmp_path):
 
 
 def test_a_file_that_is_no_torchscript_is_refused(tmp_path):
-    """A pickle called .pt is not run."""
+    """A pickle named .pt is refused and never run."""
     source = tmp_path / "densepose.pt"
     torch.save({"weight": torch.zeros(1)}, source)
     with pytest.raises(BadCheckpoint, match=r"densepose\.pt is no TorchScript file"):

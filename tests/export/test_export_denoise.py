@@ -1,4 +1,4 @@
-"""The denoise engine's graphs in ONNX: rows at different steps share a batch."""
+"""The graphs of the denoise engine in ONNX: rows at different steps share a batch."""
 
 import numpy as np
 import onnx
@@ -11,7 +11,7 @@ TIMESTEPS = np.array([958, 661, 331, 1], np.float32)
 
 
 def inputs_of(network) -> dict[str, np.ndarray]:
-    """Four rows, each of its own: timestep, guidance and garment too."""
+    """Four rows, each with its own timestep, guidance and garment."""
     names = [name for name, _ in network.inputs]
     given = dict(zip(names, (t.numpy() for t in network.sample(ROWS, "least")), strict=True))
     return given | ({"timestep": TIMESTEPS} if "timestep" in given else {})
@@ -19,7 +19,7 @@ def inputs_of(network) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", ["garment", "conditioning", "unet"])
 def test_four_rows_at_four_timesteps_equal_four_single_rows(denoise_onnx, name):
-    """Within 1e-5, in ONNX and in torch."""
+    """The rows are equal within 1e-5, in ONNX and in torch."""
     network, path = denoise_onnx[name]
     inputs, opened = inputs_of(network), session(path)
 
@@ -49,7 +49,7 @@ def test_a_row_feels_its_own_timestep_only(denoise_onnx):
 
 
 def test_axes_are_named_after_the_stage_tables_sizes(denoise_onnx):
-    """What TensorRT's shape ranges and readers of the file go by."""
+    """Axis names are those of the stage table, which TensorRT's shape ranges use."""
     graph = onnx.load(denoise_onnx["unet"][1]).graph
     axes = {value.name: [d.dim_param for d in value.type.tensor_type.shape.dim] for value in graph.input}
     assert axes["latents"] == ["batch", "", "latent_height", "latent_width"]

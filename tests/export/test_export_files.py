@@ -1,4 +1,4 @@
-"""`vitrine-export onnx`: each file is proved, kept whole or not at all, and not made twice."""
+"""The command `vitrine-export onnx`: each file is compared with torch, kept whole and written once."""
 
 import json
 import time
@@ -34,7 +34,7 @@ def exported(tiny_checkpoint, tmp_path_factory):
 
 
 class Twice(nn.Module):
-    """Pixels, doubled; and `slip` more once the batch is 1."""
+    """A network that doubles its pixels, and adds `slip` once the batch is 1."""
 
     def __init__(self, slip: float = 0.0) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def stages_of(exported):
 
 
 def test_files_have_the_stage_tables_names_types_and_sizes(exported):
-    """Whatever the networks call their tensors; the batch varies in each."""
+    """Files have the stage table's names whatever the networks use, and their batch varies."""
     for row in stages_of(exported):
         graph = onnx.load(exported / row.name / "1" / "model.onnx").graph
         for value, tensor in zip([*graph.input, *graph.output], [*row.inputs, *row.outputs], strict=True):
@@ -65,7 +65,7 @@ def test_files_have_the_stage_tables_names_types_and_sizes(exported):
 
 
 def test_a_batch_gives_what_single_rows_give(exported):
-    """For every stage: three rows at once against one at a time."""
+    """Three rows in one call equal the rows alone, for every stage."""
     for row in stages_of(exported):
         opened = session(exported / row.name / "1" / "model.onnx")
         shapes = {i.name: (3, *i.shape[1:]) for i in opened.get_inputs()}
@@ -78,7 +78,7 @@ def test_a_batch_gives_what_single_rows_give(exported):
 
 
 def test_a_second_run_does_nothing(exported, tiny_checkpoint, capsys):
-    """Quickly, and without touching a file."""
+    """A second run is quick and changes no file."""
     before = {path: path.stat().st_mtime_ns for path in exported.rglob("*") if path.is_file()}
     started = time.perf_counter()
     words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(exported), "--stages", *QUICK]
@@ -89,7 +89,7 @@ def test_a_second_run_does_nothing(exported, tiny_checkpoint, capsys):
 
 
 def test_only_a_damaged_file_is_made_again(tiny_checkpoint, tmp_path):
-    """A file that is not as it was written is replaced; the others are not touched."""
+    """A changed file is replaced, and the others are not touched."""
     words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path), "--jobs", "1", "--stages"]
     assert main([*words, "parsing_atr", "densepose"]) == 0
     kept, damaged = (tmp_path / name / "1" / "model.onnx" for name in ("parsing_atr", "densepose"))
@@ -101,7 +101,7 @@ def test_only_a_damaged_file_is_made_again(tiny_checkpoint, tmp_path):
 
 
 def test_several_processes_give_the_same_files(tiny_checkpoint, exported, tmp_path):
-    """As one process does; the manifest knows them all."""
+    """Several processes write the files of one process, and the manifest lists them all."""
     stages = ("parsing_atr", "parsing_lip", "densepose")
     words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path), "--jobs", "2"]
     assert main([*words, "--stages", *stages]) == 0
@@ -112,7 +112,7 @@ def test_several_processes_give_the_same_files(tiny_checkpoint, exported, tmp_pa
 
 
 def test_every_model_of_ours_has_the_manifest(exported, tiny_checkpoint):
-    """The orchestrator reads it: sizes, digests, precision and files of what was exported."""
+    """The orchestrator reads sizes, digests, precision and files from the manifest."""
     folders = [exported / row.name / "1" for row in STAGES if row.backend == "python"]
     assert len({(folder / "manifest.json").read_bytes() for folder in folders}) == 1
     manifest = read_manifest(folders[0])
@@ -127,7 +127,7 @@ def test_every_model_of_ours_has_the_manifest(exported, tiny_checkpoint):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_token_ids_are_transformers(exported, tiny_checkpoint, number):
-    """The exported tokenizer with the manifest's padding gives what the released one gives."""
+    """The exported tokenizer with the manifest's padding gives the ids of the released one."""
     from transformers import CLIPTokenizer
 
     folder = exported / "prepare_text" / "1"
@@ -140,7 +140,7 @@ def test_token_ids_are_transformers(exported, tiny_checkpoint, number):
 
 
 def test_a_file_that_is_wrong_is_not_kept(tmp_path):
-    """The message has stage, difference and what is allowed; nothing is left, not even an older file."""
+    """The message has stage, difference and limit; no file is left, not even an older one."""
     old = tmp_path / "vae_decoder" / "1" / "model.onnx"
     old.parent.mkdir(parents=True)
     old.write_text("an older one")
@@ -150,7 +150,7 @@ def test_a_file_that_is_wrong_is_not_kept(tmp_path):
 
 
 def test_what_is_not_a_number_is_wrong(tmp_path):
-    """A float16 graph that overflows is refused, although torch overflows as well."""
+    """A float16 graph that overflows is refused, although torch overflows too."""
     with pytest.raises(ExportFailed, match="ONNX is nan from torch"):
         write("vae_decoder", network(Overflowing(), torch.float16), tmp_path)
 
@@ -161,7 +161,7 @@ class Overflowing(nn.Module):
 
 
 def test_a_network_that_does_not_export(tmp_path):
-    """The exporter's own words are passed on in one line."""
+    """The error has the exporter's own words in one line."""
     with pytest.raises(ExportFailed, match=r"^vae_decoder: torch.onnx cannot export it: .+"):
         write("vae_decoder", network(Undecided()), tmp_path)
     assert not list(tmp_path.rglob("*.onnx"))
@@ -173,7 +173,10 @@ class Undecided(nn.Module):
 
 
 def test_one_failure_does_not_stop_the_others(tiny_checkpoint, tmp_path, monkeypatch, capsys):
-    """The stages after it are exported, it is reported at the end, and only it is made by the next run."""
+    """Later stages are exported and the failure is reported at the end.
+
+    The next run exports only the failed stage.
+    """
     words = ["onnx", "--checkpoint", str(tiny_checkpoint), "--out", str(tmp_path)]
     words += ["--jobs", "1", "--stages", "parsing_atr", "parsing_lip"]
     from vitrine_export.exporting import adopted_onnx as adopt
@@ -197,7 +200,7 @@ def test_one_failure_does_not_stop_the_others(tiny_checkpoint, tmp_path, monkeyp
 
 
 def test_half_precision_keeps_float32_tensors(tmp_path):
-    """Weights and computing are float16, inputs and outputs are not."""
+    """Weights and computation are float16, inputs and outputs float32."""
     proof = write("vae_decoder", network(nn.Conv2d(4, 3, 3).half(), torch.float16), tmp_path)
     graph = onnx.load(tmp_path / "vae_decoder" / "1" / "model.onnx").graph
     assert {tensor.data_type for tensor in graph.initializer} == {onnx.TensorProto.FLOAT16}
@@ -207,7 +210,7 @@ def test_half_precision_keeps_float32_tensors(tmp_path):
 
 
 def test_large_weights_lie_beside_the_graph(tmp_path, monkeypatch):
-    """Past protobuf's limit the weights are in a file of their own, and the two work together."""
+    """Above protobuf's limit the weights are in a second file, and both files load together."""
     monkeypatch.setattr(onnx_file, "EXTERNAL_FROM_BYTES", 100)
     write("vae_decoder", network(nn.Conv2d(4, 64, 3)), tmp_path)
     graph, weights = (tmp_path / "vae_decoder" / "1" / name for name in ("model.onnx", "model.onnx.data"))
@@ -216,14 +219,14 @@ def test_large_weights_lie_beside_the_graph(tmp_path, monkeypatch):
 
 
 def test_files_tell_nothing_of_the_machine_that_made_them(exported):
-    """No node carries the exporter's notes with the paths of source files."""
+    """No node carries the paths of source files."""
     for path in exported.rglob("*.onnx"):
         assert not any(node.metadata_props for node in onnx.load(path).graph.node)
 
 
 @pytest.mark.parametrize("given", ["vae_decoder=int8", "unet=fp16", "densepose=fp16", "vae_decoder"])
 def test_a_precision_that_cannot_be(given, capsys):
-    """Refused before anything is opened."""
+    """A wrong precision is refused before any file is opened."""
     with pytest.raises(SystemExit, match="2"):
         main(["onnx", "--checkpoint", "x", "--out", "y", "--precision", given])
     assert "--precision" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`vitrine-export plan` without a GPU: shape ranges, names, messages, and the calls to TensorRT."""
+"""The command `vitrine-export plan` without a GPU: shape ranges, names, messages, calls to TensorRT."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from vitrine_export.exporting.recipes import recipe
 
 
 class FakeTensorRT:
-    """Stands for the package: notes the profile's shapes and gives engines of one byte."""
+    """A stand-in for TensorRT: it records the profile's shapes and returns engines of one byte."""
 
     __version__ = "11.4.0"
     Logger = SimpleNamespace(WARNING=2)
@@ -74,26 +74,26 @@ def gpu(monkeypatch):
 
 
 def test_ranges_come_from_the_stage_table(repository):
-    """Batch 1 to the stage's most; sizes from the least to the most, fastest at the released model's."""
+    """Batches go from 1 to the stage's most, sizes from least to most with the released size as optimum."""
     found = plan.ranges("vae_decoder", repository / "vae_decoder/1/model.onnx")
     assert found == {"latents": Range((1, 4, 8, 8), (1, 4, 128, 96), (4, 4, 192, 192))}
 
 
 def test_garment_tokens_go_with_the_latents(repository):
-    """The axis tokens_of_4 is a quarter of the latents' area."""
+    """The axis tokens_of_4 has a quarter of the latents' area."""
     found = plan.ranges("denoise", repository / "denoise/1/unet.onnx")
     assert found["garment_kv_0"] == Range((1, 16, 8), (1, 3072, 8), (recipe("denoise").engine_rows, 9216, 8))
 
 
 def test_an_axis_without_a_range_is_told(tmp_path):
-    """A graph of another exporter has axes that no table knows."""
+    """An axis that the table does not know is reported by name."""
     path = write_graph(tmp_path / "model.onnx", latents=["batch", 4, "s77", 8])
     with pytest.raises(ExportFailed, match="axis s77 has no range in the stage table"):
         plan.ranges("vae_decoder", path)
 
 
 def test_engines_carry_gpu_and_version_in_their_names(repository, gpu, tmp_path):
-    """Beside their graphs, with the profile's shapes given to TensorRT."""
+    """Engines are next to their graphs, and TensorRT got the profile's shapes."""
     assert main(["plan", "--repository", str(repository)]) == 0
     engines = sorted(path.relative_to(repository).as_posix() for path in repository.rglob("*.plan"))
     assert engines == [
@@ -104,7 +104,7 @@ def test_engines_carry_gpu_and_version_in_their_names(repository, gpu, tmp_path)
 
 
 def test_engines_can_go_elsewhere_and_are_not_built_twice(repository, gpu, tmp_path):
-    """`--out` keeps the repository's folders; an engine newer than its graph is left alone."""
+    """With `--out` the folders are the same; an engine newer than its graph is kept."""
     words = [
         "plan",
         "--repository",
@@ -129,7 +129,7 @@ def test_engines_can_go_elsewhere_and_are_not_built_twice(repository, gpu, tmp_p
     ],
 )
 def test_a_graph_that_tensorrt_refuses_leaves_no_engine(repository, trt, message):
-    """Its own words are passed on."""
+    """The error has TensorRT's own words."""
     source, target = repository / "vae_decoder/1/model.onnx", repository / "x.plan"
     with pytest.raises(ExportFailed, match=message):
         plan.build(trt, source, plan.ranges("vae_decoder", source), target)
@@ -137,7 +137,7 @@ def test_a_graph_that_tensorrt_refuses_leaves_no_engine(repository, trt, message
 
 
 def test_without_tensorrt_the_command_says_what_to_do(repository, monkeypatch, capsys):
-    """One sentence and exit code 1."""
+    """The command prints one sentence and ends with exit code 1."""
     monkeypatch.setitem(plan.importlib.sys.modules, "tensorrt", None)
     assert main(["plan", "--repository", str(repository)]) == 1
     said = capsys.readouterr().err
@@ -148,21 +148,21 @@ def test_without_tensorrt_the_command_says_what_to_do(repository, monkeypatch, c
 
 
 def test_an_older_tensorrt_is_refused(monkeypatch):
-    """Version 10 would build weakly typed networks."""
+    """TensorRT 10 is refused, since it would build weakly typed networks."""
     monkeypatch.setitem(plan.importlib.sys.modules, "tensorrt", SimpleNamespace(__version__="10.13.2"))
     with pytest.raises(Unavailable, match=r"TensorRT must be 11 or newer, got 10\.13\.2"):
         plan.tensorrt()
 
 
 def test_without_a_gpu_the_command_says_so(monkeypatch):
-    """An engine is built on the GPU that will run it."""
+    """Without a GPU the command fails, since engines are built on the GPU that runs them."""
     monkeypatch.setattr(plan.shutil, "which", lambda name: None)
     with pytest.raises(Unavailable, match="no NVIDIA GPU answers nvidia-smi"):
         plan.gpu_name()
 
 
 def test_a_repository_without_graphs(tmp_path, gpu):
-    """What to run first."""
+    """The error names the command to run first."""
     assert plan_command.run is not None
     with pytest.raises(ExportFailed, match="has no ONNX file of these stages"):
         plan_command.run(SimpleNamespace(repository=tmp_path, out=None, stages=["vae_decoder"]))

@@ -1,4 +1,4 @@
-"""`vitrine-export real-size`, its parts tried on nets of a small size."""
+"""The parts of `vitrine-export real-size`, tried on nets of a small size."""
 
 import pytest
 import torch
@@ -9,13 +9,13 @@ from vitrine_export.exporting.real_size import PARTS, Figures, line
 
 @pytest.fixture
 def small(monkeypatch, unet_configs):
-    """Nets of one attention block instead of the released ones."""
+    """Nets of one attention block, in place of the released ones."""
     for name, config in zip(("TRYON", "GARMENT"), unet_configs, strict=True):
         monkeypatch.setattr(real_size, name, config)
 
 
 def test_the_parts_of_a_graph_follow_each_other(small, tmp_path):
-    """Export, a run in torch, the same in onnxruntime: with time, memory, size and difference."""
+    """Export, a run in torch and one in onnxruntime report time, memory, size and difference."""
     figures = {name: part("conditioning", tmp_path) for name, part in PARTS.items()}
     assert figures["export"].file_bytes == (tmp_path / "conditioning.onnx").stat().st_size
     assert 0 < figures["onnxruntime"].worst < 2e-2
@@ -23,20 +23,20 @@ def test_the_parts_of_a_graph_follow_each_other(small, tmp_path):
 
 
 def test_random_weights_are_the_same_in_every_process(small):
-    """What torch computes and what onnxruntime computes is of one net."""
+    """Torch and onnxruntime compute the same net in different processes."""
     first, second = (real_size._network("unet").module.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not any(tensor.isnan().any() for tensor in first.values())
 
 
 def test_figures_are_told_in_one_line():
-    """In units that people read."""
+    """Figures are printed in readable units."""
     told = line(Figures("unet", "export", 12.34, 3 * 2**30, 6 * 2**30))
     assert told == "unet         export         12.3 s · peak  3.00 GiB · file  6.00 GiB"
 
 
 def test_a_part_that_dies_is_told(monkeypatch, tmp_path):
-    """The kernel ends what takes too much memory, without a word of its own."""
+    """A part that the kernel kills for its memory is reported."""
     monkeypatch.setattr(real_size.sys, "executable", "/bin/false")
     with pytest.raises(ExportFailed, match="unet: the part export ended with 1"):
         real_size._in_a_process("unet", "export", tmp_path)

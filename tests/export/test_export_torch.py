@@ -1,4 +1,4 @@
-"""The denoise engine's graphs as torch programs: what eager torch and the ONNX engine compute."""
+"""The graphs of the denoise engine as torch programs equal eager torch and the ONNX engine."""
 
 import shutil
 from contextlib import redirect_stdout
@@ -22,25 +22,25 @@ SIZE = (8, 12)  # of latents
 
 @pytest.fixture(scope="module")
 def networks(denoise_onnx):
-    """The graphs by name, in float32, as the ONNX exporter takes them."""
+    """The graphs by name, in float32, as the ONNX exporter reads them."""
     return {name: network for name, (network, _) in denoise_onnx.items()}
 
 
 @pytest.fixture(scope="module")
 def folder(tiny_checkpoint, tmp_path_factory):
-    """The programs that the command writes, in float32."""
+    """The folder of programs that the command writes, in float32."""
     return command(tiny_checkpoint, tmp_path_factory.mktemp("fp32"), "--unet-cond")
 
 
 @pytest.fixture(scope="module")
 def engine(folder):
-    """The torch engine on them."""
+    """The torch engine with these programs."""
     return TorchEngine(folder)
 
 
 @pytest.fixture(scope="module")
 def bf16(tiny_checkpoint, tmp_path_factory):
-    """The same in bfloat16, without unet_cond: the folder, and what was printed."""
+    """The same in bfloat16 without unet_cond: the folder and the printed text."""
     folder, said = tmp_path_factory.mktemp("bf16"), StringIO()
     (folder / "unet_cond.pt2").write_bytes(b"of another checkpoint")
     with redirect_stdout(said):
@@ -57,7 +57,7 @@ def command(checkpoint, out, *options):
 
 @pytest.fixture(scope="module")
 def job(networks):
-    """Four rows, each of its own in everything, as host arrays."""
+    """Four rows, each different in every input, as host arrays."""
 
     def arrays(name):
         network = networks[name]
@@ -79,7 +79,7 @@ def step(engine, job, rows=slice(None), guidance=GUIDANCE):
 
 @torch.no_grad()
 def eager(networks, job):
-    """The same step by the networks themselves."""
+    """The same step computed by the networks themselves."""
 
     def run(name, *inputs):
         return networks[name].module(*inputs)
@@ -93,12 +93,12 @@ def eager(networks, job):
 
 
 def test_the_engine_knows_the_size_that_its_programs_are_for(engine):
-    """Jobs of another one are refused before they run."""
+    """Jobs of another size are refused before they run."""
     assert engine.latent_size == SIZE
 
 
 def test_a_step_is_that_of_eager_torch_and_of_onnx(networks, engine, denoise_onnx, job):
-    """Within 1e-5, four rows at four timesteps."""
+    """Four rows at four timesteps are equal within 1e-5."""
     answer = step(engine, job)
     np.testing.assert_allclose(answer, eager(networks, job), atol=1e-5)
     np.testing.assert_allclose(answer, step(OnnxEngine(denoise_onnx["unet"][1].parent), job), atol=1e-5)
@@ -106,13 +106,13 @@ def test_a_step_is_that_of_eager_torch_and_of_onnx(networks, engine, denoise_onn
 
 @pytest.mark.parametrize("guidance", [GUIDANCE, np.ones(ROWS, np.float32)])
 def test_rows_at_different_timesteps_equal_single_rows(engine, job, guidance):
-    """With guidance and, by unet_cond, without."""
+    """Rows equal single rows with guidance, and without it by unet_cond."""
     singles = [step(engine, job, slice(row, row + 1), guidance) for row in range(ROWS)]
     np.testing.assert_allclose(step(engine, job, guidance=guidance), np.concatenate(singles), atol=1e-5)
 
 
 def test_bfloat16_is_near_and_its_rows_are_half_as_large(engine, bf16, job):
-    """Finite, near the float32 answer, and what stays on the device takes half the bytes."""
+    """Results are finite and near float32, and rows on the device take half the bytes."""
     engines = engine, TorchEngine(bf16[0])
     wanted, answer = (step(engine, job) for engine in engines)
     assert answer.dtype == np.float32
@@ -127,21 +127,21 @@ def test_bfloat16_is_near_and_its_rows_are_half_as_large(engine, bf16, job):
 
 
 def test_a_program_moves_to_another_device(folder, job):
-    """Also what its graph makes by itself: torch's meta device refuses tensors of another one."""
+    """Constants of the graph move too; torch's meta device refuses tensors of another one."""
     inputs = [torch.from_numpy(array).to("meta") for array in job.garment.values()]
     levels = open_program(folder / "garment.pt2", "meta")(*inputs)
     assert {level.device.type for level in levels} == {"meta"}
 
 
 def test_a_program_holds_what_it_reads_and_no_paths(folder, networks):
-    """The nets are shared by all graphs, so each would hold both of them."""
+    """A program holds the parameters that its graph reads, not those of both nets."""
     held = torch.export.load(folder / "conditioning.pt2").state_dict
     assert 0 < len(held) < len(networks["conditioning"].module.state_dict()) / 2
     assert not any(b"/vitrine_export/" in path.read_bytes() for path in folder.iterdir())
 
 
 def test_the_command_tells_what_it_wrote(bf16):
-    """A line for each program; what an earlier set had beside them is gone."""
+    """A line is printed for each program, and files of an earlier set are removed."""
     folder, said = bf16
     assert {path.name for path in folder.iterdir()} == SET
     assert [line.split()[0] for line in said.splitlines()] == ["garment.pt2", "conditioning.pt2", "unet.pt2"]
@@ -149,7 +149,7 @@ def test_the_command_tells_what_it_wrote(bf16):
 
 
 def test_a_program_that_is_far_from_torch_is_not_kept(tiny_checkpoint, folder, tmp_path, monkeypatch, capsys):
-    """Nor any other of its set; the earlier set stays."""
+    """No program of the set is kept, and the earlier set stays."""
     kept = shutil.copytree(folder, tmp_path / "kept")
     before = {path.name: path.stat().st_mtime_ns for path in kept.iterdir()}
     monkeypatch.setattr(torch_file, "difference", lambda given, wanted: 0.5)
@@ -163,7 +163,7 @@ def test_a_program_that_is_far_from_torch_is_not_kept(tiny_checkpoint, folder, t
     [("tpu", "bad request: device must be cpu or cuda:N, got tpu"), ("cuda:99", "unavailable: torch sees")],
 )
 def test_a_device_that_is_not_there_is_told(tiny_checkpoint, tmp_path, capsys, device, message):
-    """Before anything is loaded."""
+    """A missing device is reported before anything is loaded."""
     out = tmp_path / "out"
     assert main(["torch", "--checkpoint", str(tiny_checkpoint), "--out", str(out), "--device", device]) == 1
     assert message in capsys.readouterr().err
@@ -172,7 +172,7 @@ def test_a_device_that_is_not_there_is_told(tiny_checkpoint, tmp_path, capsys, d
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="AOTInductor needs g++")
 def test_a_compiled_program_is_that_of_torch(networks, tmp_path, job):
-    """AOTInductor, on the smallest of the graphs."""
+    """AOTInductor compiles the smallest of the graphs, with the same result."""
     ordered = torch_file.ProgramSet([networks["conditioning"]], SIZE, compiled=True)
     torch_file.write_all(ordered, tmp_path, lambda name, proof: None)
     run = open_program(tmp_path / "conditioning.pt2", "cpu")

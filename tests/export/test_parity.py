@@ -1,4 +1,4 @@
-"""`vitrine-export parity` on a small folder of reference arrays: what it finds, passes and fails."""
+"""The command `vitrine-export parity` on a small folder: what it finds, passes and fails."""
 
 import argparse
 import json
@@ -142,7 +142,7 @@ def write_png_run(path, nets):
 
 
 def write_array_run(path, nets):
-    """A run without guidance: DDIM, posteriors' modes, two rows, pictures as arrays."""
+    """A run without guidance: DDIM, the posteriors' modes, two rows, pictures as arrays."""
     given = arrays_of(rows=2)
     given |= {
         "image": torch.rand(2, 3, HEIGHT, WIDTH) * 2 - 1,
@@ -151,7 +151,7 @@ def write_array_run(path, nets):
     choices = Choices(steps=3, guidance=1.0, form="plain", posterior="mode")
     inputs, generator = inputs_of(given, given["image"], given["mask"]), torch.Generator().manual_seed(7)
     outcome = run(nets, DDIMScheduler(**META["scheduler"]), inputs, choices, generator)
-    given["somebody"] = given.pop("image")  # under no name that is known: told by its shape
+    given["somebody"] = given.pop("image")  # an unknown name: recognised by its shape
     save(path / "other_pipe_ddim_arrays.npz", given | stored(outcome))
 
 
@@ -167,7 +167,7 @@ def arrays_of(rows):
 
 
 def inputs_of(given, image, mask):
-    """The same as a run's inputs."""
+    """The same values as a run's inputs."""
     names = ("pose_img", "cloth", "clip_pixel_values", "prompt_embeds", "negative_prompt_embeds")
     names += (*POOLS, "text_embeds_cloth")
     return Inputs(image, mask, *(given[name] for name in names))
@@ -195,7 +195,7 @@ def save(file, made):
 
 
 def told(capsys, folder, *options):
-    """Exit status and JSON of the command."""
+    """Run the command; returns its exit status and JSON."""
     parser = argparse.ArgumentParser()
     parity.add_arguments(parser)
     status = parity.run(parser.parse_args([str(folder), "--json", *options]))
@@ -205,7 +205,7 @@ def told(capsys, folder, *options):
 
 
 def test_every_case_of_a_folder_is_compared_in_both_forms(folder, capsys):
-    """Any config name and rows, with guidance or without, from PNG or arrays: none is left out."""
+    """Cases of any config and row count, from PNG or arrays, are all compared."""
     status, answer = told(capsys, folder)
     assert (status, answer["ok"]) == (0, True)
     predictions = {(c["case"], c["form"]) for c in answer["checks"] if c["quantity"] == "noise prediction"}
@@ -226,7 +226,7 @@ def test_every_case_of_a_folder_is_compared_in_both_forms(folder, capsys):
     ],
 )
 def test_another_number_fails_in_its_place(folder, tmp_path, capsys, file, key, quantity):
-    """Rows in another order, past their gate, give exit status 1 and the quantity's name."""
+    """Rows in another order fail their gate with exit status 1 and the quantity's name."""
     copy = shutil.copytree(folder, tmp_path / "changed")
     with np.load(copy / f"{file}.npz") as known:
         changed = {name: known[name] for name in known.files}
@@ -240,7 +240,7 @@ def test_another_number_fails_in_its_place(folder, tmp_path, capsys, file, key, 
 
 
 def test_a_mask_that_differs_fails(folder, tmp_path, capsys):
-    """More than a few pixels of a mask are a failure."""
+    """A mask that differs in more than a few pixels fails."""
     for name in ("meta.json", "masks.npz"):
         shutil.copy(folder / name, tmp_path)
     with np.load(tmp_path / "masks.npz") as known:
@@ -251,7 +251,7 @@ def test_a_mask_that_differs_fails(folder, tmp_path, capsys):
 
 @pytest.mark.parametrize("meta", [None, "{", "{}"])
 def test_a_folder_without_cases_is_told_from_one_that_passes(tmp_path, capsys, meta):
-    """No meta.json, a broken one, or nothing to compare is exit status 2, with one sentence."""
+    """A missing or broken meta.json, or no case, ends with exit status 2 and one sentence."""
     if meta is not None:
         (tmp_path / "meta.json").write_text(meta)
     parser = argparse.ArgumentParser()
@@ -264,7 +264,7 @@ def test_a_folder_without_cases_is_told_from_one_that_passes(tmp_path, capsys, m
 @pytest.mark.parametrize("kind", [DDPMScheduler, DDIMScheduler, EulerDiscreteScheduler])
 @pytest.mark.parametrize("stored_array", [True, False])
 def test_start_latents_that_a_case_was_given_are_taken(kind, stored_array):
-    """From their array, else from the first step's input; a case without the word draws its own."""
+    """Start latents come from their array or the first step; without the word they are drawn."""
     scheduler, choices = kind(), Choices(steps=3, guidance=2.0, form="plain")
     noise = torch.randn(1, 4, 8, 6)
     scheduler.set_timesteps(3)

@@ -1,4 +1,4 @@
-"""`vitrine-export publish` and `withdraw`: what becomes of the folders. Serving them: tests/serving."""
+"""The commands `vitrine-export publish` and `withdraw`: what they write. Serving releases: tests/serving."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ FACTS = {
 
 
 def exported(folder, **changed):
-    """A repository as an export leaves it, with contents by stage; a manifest's facts can be changed too."""
+    """A repository like an export's, with contents by stage; facts of the manifest can be changed."""
     facts = {key: changed.pop(key, value) for key, value in FACTS.items()}
     files = {f"{name}/1/model.onnx": changed.get(name, "network") for name in NETWORKS}
     files["denoise/1/unet.onnx"] = changed.get("denoise", "network")
@@ -44,13 +44,13 @@ def served(tmp_path):
 
 
 def publish(source, served):
-    """Through the command; the release's try_on manifest."""
+    """Publish through the command; returns the try_on manifest of the release."""
     assert main(["publish", str(source), "--into", str(served)]) == 0
     return read_manifest(served / "try_on" / str(max(folders.releases(served))))
 
 
 def test_a_release_brings_what_changed_and_shares_the_rest(served, tmp_path):
-    """Its manifest says which version of each stage it calls; code is the served repository's own."""
+    """The manifest names the version of each stage; code is the served repository's own."""
     manifest = publish(exported(tmp_path / "new", vae_decoder="better"), served)
     assert manifest.version_of("vae_decoder") == manifest.version_of("prepare_person") == 2
     assert manifest.version_of("pose") == manifest.version_of("denoise") == 1
@@ -62,27 +62,27 @@ def test_a_release_brings_what_changed_and_shares_the_rest(served, tmp_path):
 
 
 def test_a_third_release_shares_with_the_second(served, tmp_path):
-    """Versions are those of the newest release, wherever its stages lie."""
+    """Shared versions are those of the newest release, whichever release brought them."""
     publish(exported(tmp_path / "two", vae_decoder="better"), served)
     third = publish(exported(tmp_path / "three", vae_decoder="better", pose="better"), served)
     assert [third.version_of(name) for name in ("vae_decoder", "pose", "denoise")] == [2, 3, 1]
 
 
 def test_a_changed_scheduler_makes_another_denoiser(served, tmp_path):
-    """Its files are the same, and it answers otherwise."""
+    """A changed scheduler makes a new denoiser version, although its files are the same."""
     manifest = publish(exported(tmp_path / "new", facts={"scheduler": {"beta_start": 0.2}}), served)
     assert manifest.version_of("denoise") == 2
     assert manifest.version_of("vae_decoder") == 1
 
 
 def test_nothing_new_is_no_release(served, tmp_path):
-    """The same export twice is refused."""
+    """Publishing the same export twice is refused."""
     with pytest.raises(ReleaseFailed, match=r"is what release 1 of .* is: nothing has changed"):
         folders.planned(exported(tmp_path / "same"), served)
 
 
 def test_an_incomplete_export_is_no_release(served, tmp_path):
-    """Every stage that is served must be there."""
+    """An export must have every stage that is served."""
     source = exported(tmp_path / "new", pose="better")
     (source / "vae_decoder" / "1" / "model.onnx").unlink()
     with pytest.raises(ReleaseFailed, match="lacks vae_decoder"):
@@ -91,7 +91,7 @@ def test_an_incomplete_export_is_no_release(served, tmp_path):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_withdrawing_leaves_what_the_other_release_needs(served, tmp_path, version):
-    """Rolling back and retiring are the same act."""
+    """Either of two releases can be withdrawn, and the other keeps its stages."""
     publish(exported(tmp_path / "new", vae_decoder="better"), served)
     gone = folders.withdraw(version, served)
     assert list(gone)[:2] == ["try_on_stream", "try_on"]
@@ -103,7 +103,7 @@ def test_withdrawing_leaves_what_the_other_release_needs(served, tmp_path, versi
 
 
 def test_the_only_release_stays(served):
-    """And an unknown one is told with those that are there."""
+    """The only release cannot be withdrawn; the error for an unknown one lists the releases."""
     with pytest.raises(ReleaseFailed, match="release 1 is the only one"):
         folders.withdraw(1, served)
     with pytest.raises(ReleaseFailed, match="has no release 7, only 1"):
@@ -118,7 +118,7 @@ def test_the_only_release_stays(served):
     ],
 )
 def test_a_source_that_is_not_as_exported_is_refused(served, tmp_path, harm, words):
-    """A file that is damaged or lost after the export is named, and nothing is added."""
+    """A file damaged or lost after the export is named, and nothing is added."""
     source = exported(tmp_path / "new", vae_decoder="better")
     harm(source / "denoise" / "1" / "unet.onnx")
     with pytest.raises(ReleaseFailed, match=words):

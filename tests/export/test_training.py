@@ -1,4 +1,4 @@
-"""Training goes on where it was stopped, reaches every network, and made the checkpoint that is shipped."""
+"""Training resumes where it was stopped, reaches every network, and made the shipped checkpoint."""
 
 import json
 from itertools import pairwise
@@ -18,11 +18,11 @@ PLAN = Plan(steps=7, batch=1, lr=0.1, warmup=2, save_every=2)
 
 
 class Stopped(Exception):
-    """The run was stopped here."""
+    """Raised where a test stops the run."""
 
 
 def regression(folder: Path, stop_at: int | None = None) -> nn.Module:
-    """Fit a line to noise that is drawn from the step alone, perhaps stopped at a step."""
+    """Fit a line to noise drawn from the step alone; the run may be stopped at a step."""
     torch.manual_seed(0)
     net = nn.Linear(3, 1)
 
@@ -37,7 +37,7 @@ def regression(folder: Path, stop_at: int | None = None) -> nn.Module:
 
 @pytest.mark.parametrize("stop_at", [1, 2, 5, 6])
 def test_a_stopped_run_ends_as_an_undisturbed_one(tmp_path, stop_at):
-    """Weights, optimiser and average are taken up at the last save, whichever step the run was stopped at."""
+    """A run stopped at any step resumes weights, optimiser and average from the last save."""
     whole = regression(tmp_path / "whole").state_dict()
     with pytest.raises(Stopped):
         regression(tmp_path / "stopped", stop_at)
@@ -48,7 +48,7 @@ def test_a_stopped_run_ends_as_an_undisturbed_one(tmp_path, stop_at):
 
 
 def test_the_learning_rate_rises_then_falls():
-    """Linearly over the warm-up, then on a cosine to 2 % of its peak."""
+    """The rate rises linearly over the warm-up, then falls on a cosine to 2 % of its peak."""
     plan = Plan(steps=100, batch=1, lr=1.0, warmup=10)
     rates = [learning_rate(plan, step) for step in range(plan.steps)]
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
@@ -58,13 +58,13 @@ def test_the_learning_rate_rises_then_falls():
 
 @pytest.fixture(scope="module")
 def small_vae():
-    """The shipped VAE: real latents for the tests below."""
+    """The shipped VAE, for real latents in the tests below."""
     return AutoencoderKL.from_pretrained(CHECKPOINT / "vae", low_cpu_mem_usage=False).eval()
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    """Where the small training set lies."""
+    """The folder of the small training set."""
     return tmp_path_factory.mktemp("latents")
 
 
@@ -85,20 +85,20 @@ def _batches(draw, first, steps):
 
 
 def test_shards_that_are_there_are_not_made_again(training_set, shards):
-    """A stopped preparation goes on; what it reads is what it wrote."""
+    """A stopped preparation continues, and reads what it wrote."""
     again = latents.prepare(None, shards)
     assert all(torch.equal(again.tensors[name], made) for name, made in training_set.tensors.items())
 
 
 def test_a_row_of_the_set_is_the_sample_encoded(training_set, small_vae):
-    """The garment's latents are those of the garment's picture, scaled."""
+    """The garment's latents are the scaled latents of the garment's picture."""
     garment = draws.signed(draw_garment(sample(recipe.SEED + 100, 3).garment))
     expected = latents.encode(small_vae, garment[None])
     assert torch.allclose(training_set.rows(torch.tensor([3]))["garment"], expected, atol=1e-2)
 
 
 def test_the_loss_reaches_every_network(training_set, tmp_path):
-    """Both UNets, both text encoders, the image encoder and the image tokens learn from one step."""
+    """One step trains both UNets, both text encoders, the image encoder and the image tokens."""
     torch.manual_seed(0)
     nets, prompts = tryon.Nets(), tryon.Prompts(tmp_path)
     for parameter in nets.parameters():  # residuals start at zero, and let no gradient through
@@ -126,7 +126,7 @@ def _first_layer(encoder: nn.Module) -> nn.Module:
 
 
 def test_both_nets_start_alike():
-    """GarmentNet sees latents as TryonNet does."""
+    """GarmentNet starts with TryonNet's weights for latents."""
     nets = tryon.Nets()
     tryon_weights, garment_weights = nets.unet.unet.state_dict(), nets.unet_encoder.unet.state_dict()
     assert torch.equal(garment_weights["conv_in.weight"], tryon_weights["conv_in.weight"][:, :4])
@@ -135,7 +135,7 @@ def test_both_nets_start_alike():
 
 
 def test_the_shipped_checkpoint_is_the_recipes():
-    """Same configs, same picture; at most 12 MB of safetensors."""
+    """The shipped checkpoint has the recipe's configs and picture, and at most 12 MB of safetensors."""
     nets = tryon.Nets()
     for folder, net in (("unet", nets.unet), ("unet_encoder", nets.unet_encoder)):
         shipped = json.loads((CHECKPOINT / folder / "config.json").read_text())

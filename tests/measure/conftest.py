@@ -1,4 +1,4 @@
-"""What is measured here is made by the exporter: its small checkpoints, as fixtures."""
+"""Fixtures: small checkpoints of the exporter."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`vitrine-export engine-speed` on the CPU, with nets of a tiny size."""
+"""The command `vitrine-export engine-speed` on the CPU, with nets of a tiny size."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ SMALL = ("--device", "cpu", "--size", "64x64", "--steps", "2", "--runs", "1")
 
 @pytest.fixture
 def measure(tiny_checkpoint, tmp_path, capsys):
-    """Runs the command on the tiny checkpoint; its exit code, the JSON's content and what it printed."""
+    """Run the command on the tiny checkpoint; returns its exit code, the JSON's content and its output."""
 
     def run(*options, checkpoint=True):
         out = tmp_path / "speed.json"
@@ -30,7 +30,7 @@ def measure(tiny_checkpoint, tmp_path, capsys):
 
 
 def exit_code(words):
-    """argparse leaves by an exception."""
+    """Run the command for an error that argparse raises as an exception."""
     try:
         return main(words)
     except SystemExit as end:
@@ -43,7 +43,7 @@ def by_name(told):
 
 
 def spoil(monkeypatch, name, step):
-    """Let a form's every step go through `step(prediction)`."""
+    """Make a form pass each prediction through `step`."""
     form = FORMS[name]
 
     def make(given):
@@ -56,7 +56,7 @@ def spoil(monkeypatch, name, step):
 
 
 def failing(monkeypatch, name, error):
-    """Let a form fail as it is made."""
+    """Make a form fail when it is built."""
 
     def make(given):
         raise error
@@ -65,7 +65,7 @@ def failing(monkeypatch, name, error):
 
 
 def test_every_saving_gives_the_plain_picture(measure):
-    """A row for each form and number of jobs, with its work and time; latents within 1e-5 of plain's."""
+    """Each form and job count has a row with work and time; latents are within 1e-5 of plain's."""
     code, told, _ = measure("--dtype", "fp32", "--concurrent", "1", "2", "--variants", *FORMS)
     assert code == 0
     assert [(row["at_once"], row["variant"]) for row in told["rows"]] == [
@@ -81,7 +81,7 @@ def test_every_saving_gives_the_plain_picture(measure):
 
 
 def test_the_json_says_where_and_how(measure):
-    """Machine, versions, options and the chip's rate."""
+    """The JSON has machine, versions, options and the chip's rate."""
     _, told, said = measure("--dtype", "fp32", "--concurrent", "1", "--variants", "exact")
     assert told["options"] == {"size": [64, 64], "steps": 2, "guidance": 2.0, "random": False}
     assert told["matmul_flop_per_s"]["fp32"] > 1e6
@@ -92,7 +92,7 @@ def test_the_json_says_where_and_how(measure):
 
 
 def test_random_weights_stay_finite_in_half_precision(measure, monkeypatch, unet_configs):
-    """In both dtypes, and the savings are near plain there too."""
+    """Results are finite in both dtypes, and the savings are near plain there too."""
     monkeypatch.setattr(subject, "RELEASED", unet_configs)
     options = ("--dtype", "bf16", "fp16", "--concurrent", "1", "--variants", "exact")
     code, told, _ = measure(*options, checkpoint=False)
@@ -103,14 +103,14 @@ def test_random_weights_stay_finite_in_half_precision(measure, monkeypatch, unet
 
 
 def test_another_picture_shows(measure, monkeypatch):
-    """A variant that computes something else cannot pass for a faster one."""
+    """A variant that computes another picture is reported."""
     spoil(monkeypatch, "exact", lambda prediction: prediction * 1.01)
     _, told, _ = measure("--dtype", "fp32", "--concurrent", "1", "--variants", "exact")
     assert by_name(told)["exact"]["difference"] > 1e-3
 
 
 def test_a_variant_that_runs_out_of_memory_costs_its_own_row(measure, monkeypatch):
-    """It is told there; the rest is measured, and the command succeeds."""
+    """The row reports it, the other rows are measured, and the command succeeds."""
     failing(monkeypatch, "closed_form", torch.OutOfMemoryError("CUDA out of memory"))
     code, told, said = measure("--dtype", "fp32", "--concurrent", "1", "--variants", "closed_form", "exact")
     rows = by_name(told)
@@ -123,7 +123,7 @@ def test_a_variant_that_runs_out_of_memory_costs_its_own_row(measure, monkeypatc
 
 @pytest.mark.parametrize("way", ["raises", "not finite"])
 def test_a_variant_that_fails_is_told(measure, monkeypatch, way):
-    """With the reason in its row, and exit code 1."""
+    """The row has the reason, and the exit code is 1."""
     if way == "raises":
         failing(monkeypatch, "exact", RuntimeError("no compiler\nfound"))
     else:
@@ -134,7 +134,7 @@ def test_a_variant_that_fails_is_told(measure, monkeypatch, way):
 
 
 def test_where_plain_has_no_memory_its_last_jobs_are_compared(measure):
-    """Job 0 is the same whatever runs beside it."""
+    """Job 0 can be compared, since it does not depend on the jobs run with it."""
     latents = np.arange(1, 9, dtype=np.float32).reshape(2, 1, 2, 2)
     assert _difference(latents, latents[:1]) == 0
     assert _difference(latents + 0.4, latents[:1]) == pytest.approx(0.1)
@@ -142,7 +142,7 @@ def test_where_plain_has_no_memory_its_last_jobs_are_compared(measure):
 
 @pytest.mark.parametrize(("name", "wrapped"), [("plain", 1), ("closed_form", 3), ("exact", 2), ("cached", 1)])
 def test_what_runs_in_every_step_is_made_faster(measure, monkeypatch, name, wrapped):
-    """And nothing else: not what a job computes once, not garments that are kept."""
+    """Only what runs in every step is compiled, not work done once a job or cached garments."""
     made = []
     monkeypatch.setitem(WAYS, "compile", lambda graph: made.append(graph) or graph)
     code, told, _ = measure("--dtype", "fp32", "--concurrent", "1", "--variants", f"{name}+compile")
@@ -152,7 +152,7 @@ def test_what_runs_in_every_step_is_made_faster(measure, monkeypatch, name, wrap
 
 
 def test_captured_graphs_are_kept_for_each_batch_size():
-    """One capture for each shape; later calls write their inputs into its memory and replay."""
+    """Each shape is captured once; later calls copy their inputs into its memory and replay."""
     captures = []
 
     def capture(call):
@@ -168,7 +168,7 @@ def test_captured_graphs_are_kept_for_each_batch_size():
 
 
 def test_without_a_gpu_the_work_and_the_command_are_told(tiny_checkpoint, monkeypatch, tmp_path, capsys):
-    """TFLOP of every form, bytes of weights and rows, what to run elsewhere; nothing is written."""
+    """The command prints the work, bytes and the command to run on a GPU, and writes nothing."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     out = tmp_path / "speed.json"
     assert (
@@ -185,7 +185,7 @@ def test_without_a_gpu_the_work_and_the_command_are_told(tiny_checkpoint, monkey
 
 
 def test_bytes_of_half_precision_are_half(unet_configs):
-    """Of the weights, of a job's conditioning and of a garment's rows."""
+    """Half precision halves the bytes of weights, conditioning and garment rows."""
     whole, half = (device_bytes(unet_configs, dtype, (64, 64)) for dtype in (torch.float32, torch.bfloat16))
     assert whole.weights == 2 * half.weights
     assert whole.conditioning == 2 * half.conditioning
@@ -193,7 +193,7 @@ def test_bytes_of_half_precision_are_half(unet_configs):
 
 
 def test_the_default_variants_fit_the_device(monkeypatch):
-    """All forms, compiled and captured; on a CPU without CUDA graphs, and plain is always first."""
+    """All forms run, compiled and captured; the CPU has no CUDA graphs, and plain is always first."""
     cpu, gpu = (command._runnable(list(LADDER), torch.device(kind)) for kind in ("cpu", "cuda"))
     assert gpu == LADDER
     assert set(gpu) - set(cpu) == {Variant("cached+compile+graphs")}
@@ -211,12 +211,12 @@ def test_the_default_variants_fit_the_device(monkeypatch):
     ],
 )
 def test_what_cannot_be_run_is_refused(tiny_checkpoint, capsys, options, code, message):
-    """With the rule and the value."""
+    """The error has the rule and the value."""
     words = ["engine-speed", *SMALL, "--checkpoint", str(tiny_checkpoint), *options]
     assert exit_code(words) == code
     assert message in capsys.readouterr().err
 
 
 def test_a_row_without_figures_is_a_row():
-    """Its seconds are none."""
+    """A row without figures has no seconds."""
     assert Row("bf16", 8, "plain", 557.0, ended="out of memory").picture_s is None

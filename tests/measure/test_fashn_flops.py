@@ -15,7 +15,7 @@ def test_the_figures_are_those_counted_on_the_released_code():
 
 
 def test_without_guidance_a_step_is_one_row():
-    """396.0 TFLOP for 30 steps."""
+    """Without guidance 30 steps take 396.0 TFLOP."""
     figures = {line.name: line.flop / TERA for line in flops_fashn.table(576, 864, 30, 1.0)}
     assert figures["exact_rows"] == pytest.approx(396.0, rel=0.01)
 

@@ -17,7 +17,7 @@ def parts():
 
 
 def test_the_parts_are_those_measured_on_the_released_code(parts):
-    """GarmentNet 4.70 and TryonNet 13.87 TFLOP a step; 11.47 with queries for the person alone."""
+    """A step takes 4.70 TFLOP in GarmentNet and 13.87 in TryonNet, 11.47 with the person's queries."""
     assert parts.garment_released / TERA == pytest.approx(4.70, rel=0.005)
     assert parts.tryon_released / TERA == pytest.approx(13.87, rel=0.005)
     assert parts.tryon / TERA == pytest.approx(11.47, rel=0.005)
@@ -25,7 +25,7 @@ def test_the_parts_are_those_measured_on_the_released_code(parts):
 
 
 def test_each_saving_saves_and_the_sum_is_as_stated(parts, monkeypatch):
-    """557 TFLOP for 30 steps as released, at most 312 with everything exact and the garment cached."""
+    """Thirty steps take 557 TFLOP as released, at most 312 with exact savings and a cached garment."""
     monkeypatch.setattr(flops, "count_parts", lambda *size: parts)
     lines = flops.table(768, 1024, steps=30, guidance=2.0)
     figures = {line.name: line.flop / TERA for line in lines}
@@ -36,7 +36,7 @@ def test_each_saving_saves_and_the_sum_is_as_stated(parts, monkeypatch):
 
 
 def test_the_json_holds_the_figures_by_name(parts, monkeypatch, capsys):
-    """Scripts read released, exact and exact_cached in TFLOP."""
+    """The JSON has released, exact and exact_cached in TFLOP."""
     monkeypatch.setattr(flops, "count_parts", lambda *size: parts)
     parser = argparse.ArgumentParser()
     flops.add_arguments(parser)
@@ -48,19 +48,19 @@ def test_the_json_holds_the_figures_by_name(parts, monkeypatch, capsys):
 
 @pytest.mark.parametrize("size", [(768, 1000), (0, 1024)])
 def test_a_size_that_cannot_be_halved_is_refused(size):
-    """Pictures are whole latents, twice halved: the message names the side and the rule."""
+    """The message names the side and the rule: latents must halve twice."""
     with pytest.raises(ValueError, match="must be a positive multiple of 32"):
         flops.count_parts(*size, guidance=2.0)
 
 
 def test_steps_start_at_one():
-    """No steps is no picture."""
+    """A picture needs at least one step."""
     with pytest.raises(ValueError, match="steps must be 1 or more, got 0"):
         flops.table(768, 1024, steps=0, guidance=2.0)
 
 
 def test_a_picture_of_z_image_costs_what_is_expected(capsys):
-    """1024 x 1024 in 8 steps: 420 to 445 TFLOP; guidance doubles it."""
+    """A picture of 1024 x 1024 in 8 steps takes 420 to 445 TFLOP; guidance doubles it."""
     parser = argparse.ArgumentParser()
     flops.add_arguments(parser)
     assert flops.run(parser.parse_args(["--family", "z-image", "--json"])) == 0
@@ -73,6 +73,6 @@ def test_a_picture_of_z_image_costs_what_is_expected(capsys):
     ("size", "said"), [((1000, 1024, 8), "width must be"), ((1024, 1024, 0), "steps must be 1")]
 )
 def test_what_z_image_cannot_draw_is_refused(size, said):
-    """The rule and the value are named."""
+    """The error names the rule and the value."""
     with pytest.raises(ValueError, match=said):
         count_z_image(*size, guidance=0.0, words=64)

@@ -1,4 +1,4 @@
-"""perf_analyzer's requests and measures, and the command around it with a stand-in for the program."""
+"""The requests and measures of perf_analyzer, and the command with a stand-in for the program."""
 
 import argparse
 import base64
@@ -54,13 +54,13 @@ def _arguments(*words):
 
 
 def test_a_bytes_value_carries_its_length_inside_the_base64():
-    """perf_analyzer sends BYTES as they are, and the server reads the length first."""
+    """The base64 begins with the length, which perf_analyzer does not add."""
     value = base64.b64decode(bytes_value(b"four")["b64"])
     assert value == struct.pack("<I", 4) + b"four"
 
 
 def test_every_request_has_a_seed_of_its_own_and_people_come_again(tmp_path):
-    """Results cannot be answered from a cache, prepared people can."""
+    """Results differ by seed, while prepared people can come from a cache."""
     write_requests(tmp_path / "in.json", count=5, people=2, steps=3)
     rows = json.loads((tmp_path / "in.json").read_text())["data"]
     assert [row["seed"]["content"] for row in rows] == [[0], [1], [2], [3], [4]]
@@ -68,7 +68,7 @@ def test_every_request_has_a_seed_of_its_own_and_people_come_again(tmp_path):
 
 
 def test_the_requests_are_inputs_of_try_on(tmp_path):
-    """Every name is in the stage table, and the person is a picture."""
+    """Every input is in the stage table, and the person is a picture."""
     write_requests(tmp_path / "in.json", count=1, people=1, steps=3)
     (row,) = json.loads((tmp_path / "in.json").read_text())["data"]
     assert set(row) <= {tensor.name for tensor in stage("try_on").inputs}
@@ -77,7 +77,7 @@ def test_the_requests_are_inputs_of_try_on(tmp_path):
 
 
 def test_a_profile_is_read_though_it_holds_raw_pictures(tmp_path):
-    """perf_analyzer writes a PNG's bytes into its JSON; the times beside them count."""
+    """Times are read although perf_analyzer writes a PNG's bytes into its JSON."""
     path = tmp_path / "profile.json"
     request = b'{"timestamp": 0, "request_inputs": {"person": "\x89PNG"}, "response_timestamps": [%d, %d]}'
     path.write_bytes(b'{"experiments": [{"requests": [' + request % (SECOND, 3 * SECOND) + b"]}]}")
@@ -87,7 +87,7 @@ def test_a_profile_is_read_though_it_holds_raw_pictures(tmp_path):
 
 @pytest.mark.parametrize("told", [[], [{"timestamp": 0, "response_timestamps": []}]])
 def test_a_profile_without_answers_is_a_failure(tmp_path, told):
-    """A run that measured nothing has no row in the table."""
+    """A profile without answers raises an error."""
     path = tmp_path / "profile.json"
     path.write_text(json.dumps({"experiments": [{"requests": told}]}))
     with pytest.raises(PerfFailed, match="try_on"):
@@ -95,7 +95,7 @@ def test_a_profile_without_answers_is_a_failure(tmp_path, told):
 
 
 def test_the_table_shows_a_streams_first_event(tmp_path):
-    """The last column is a stream's; other runs have a dash there."""
+    """The last column is for streams; other runs have a dash there."""
     path = tmp_path / "profile.json"
     path.write_text(
         json.dumps({"experiments": [{"requests": [{"timestamp": 0, "response_timestamps": [SECOND] * 2}]}]})
@@ -106,7 +106,7 @@ def test_the_table_shows_a_streams_first_event(tmp_path):
 
 
 def test_the_command_runs_every_row_against_a_running_server(folder, capsys):
-    """One line for each of try_on over HTTP, over gRPC, and try_on_stream."""
+    """There is a row each for try_on over HTTP and gRPC and for try_on_stream."""
     words = ("--http", "a:1", "--grpc", "a:2", "--requests", "3", "--people", "1", "--tool", str(folder))
     assert command.run(_arguments(*words)) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -115,19 +115,19 @@ def test_the_command_runs_every_row_against_a_running_server(folder, capsys):
 
 
 def test_one_address_alone_is_refused(folder):
-    """Each protocol has a row."""
+    """Both addresses must be given, since each protocol has a row."""
     with pytest.raises(argparse.ArgumentTypeError, match="together"):
         command.run(_arguments("--http", "a:1", "--tool", str(folder)))
 
 
 def test_a_failed_run_tells_what_the_program_said(tmp_path):
-    """The complaint is the error's message, on one line."""
+    """The error has the program's message, on one line."""
     tool = _tool(tmp_path, "#!/bin/sh\necho 'Thread [0] had error: busy'\nexit 99\n")
     with pytest.raises(PerfFailed, match=r"code 99: Thread \[0\] had error: busy"):
         tool.run()
 
 
 def test_a_missing_program_says_how_to_get_it(tmp_path):
-    """The message is the command that brings it."""
+    """The message has the command that fetches the program."""
     with pytest.raises(Unavailable, match=r"docker/perf-tools\.sh"):
         find_tool(tmp_path)

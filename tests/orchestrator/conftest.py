@@ -1,4 +1,4 @@
-"""Jobs for the fake engine, and the answer that each must get."""
+"""Jobs for the fake engine, and the result that each must get."""
 
 from types import SimpleNamespace
 
@@ -30,7 +30,7 @@ SIZE = (8, 4)
 
 @pytest.fixture(scope="session")
 def jobs():
-    """Makes requests and jobs; `expected` is the right answer of one."""
+    """Makes requests and jobs; `expected` is the right result of one."""
     return SimpleNamespace(
         arrays=job_arrays,
         request=request,
@@ -67,17 +67,17 @@ def job_arrays(seed=0, steps=4, garment=0, size=SIZE, guidance=2.0, scheduler=No
 
 
 def request(**asked):
-    """One checked request."""
+    """A checked request."""
     return read_request(job_arrays(**asked), SHAPES, SCHEDULES)
 
 
 def job(now=0.0, deadline=float("inf"), **asked):
-    """One job, not yet started."""
+    """A job that has not started."""
     return Job(request(**asked), asked.get("name") or "job", submitted=now, deadline=deadline)
 
 
 def program(engine, **kept):
-    """The try-on's program over a fake engine."""
+    """The program of the try-on over a fake engine."""
     return TryOnProgram(engine, SHAPES, SCHEDULES, **kept)
 
 
@@ -97,7 +97,7 @@ def expected(request):
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that advances when the test says so."""
 
     def __init__(self):
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""Who speaks JSON only is seen from the headers that Triton hands over."""
+"""Callers who speak JSON only are recognised by the headers that Triton forwards."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Request:
-    """A request of Triton's with parameters."""
+    """A request of Triton's with given parameters."""
 
     def __init__(self, **headers):
         self.headers = headers
@@ -29,10 +29,10 @@ class Request:
     ],
 )
 def test_pure_json_over_http_is_answered_in_text(headers, text):
-    """gRPC brings no headers, binary HTTP brings the length of its JSON."""
+    """A gRPC request has no headers, and binary HTTP has the length of its JSON."""
     assert bool(encoding_for(Request(**headers))) == text
 
 
 def test_the_container_forwards_the_same_headers():
-    """Its shell script repeats the pattern."""
+    """The container's shell script repeats the pattern."""
     assert f"'{FORWARDED}'" in (ROOT / "docker/serve.sh").read_text()

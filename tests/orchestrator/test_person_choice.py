@@ -1,4 +1,4 @@
-"""Which of several people is dressed, and which pixels are theirs."""
+"""The choice among several people, and the pixels that belong to each."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ PEOPLE = by_size([SPECK, SMALL, LARGE])
 
 
 def test_people_count_from_the_largest():
-    """Numbers do not depend on the order in which they were found."""
+    """Numbers do not depend on the order in which people were found."""
     assert [chosen(PEOPLE, Choice(index)) for index in range(3)] == [0, 1, 2]
     assert chosen(PEOPLE, Choice()) == 0
     np.testing.assert_array_equal(PEOPLE[0], LARGE)
@@ -28,7 +28,7 @@ def test_people_count_from_the_largest():
 
 @pytest.mark.parametrize(("point", "number"), [((0.7, 0.5), 0), ((0.2, 0.6), 1), ((0.21, 0.11), 2)])
 def test_a_point_takes_the_nearest_person(point, number):
-    """Inside their box or a little beside it."""
+    """A point may be inside a person's box or near it."""
     assert chosen(PEOPLE, Choice(point=point)) == number
 
 
@@ -41,13 +41,13 @@ def test_a_point_takes_the_nearest_person(point, number):
     ],
 )
 def test_nobody_there_is_a_bad_request(people, choice, said):
-    """The error counts those who were found."""
+    """The error gives the number of people found."""
     with pytest.raises(BadRequest, match=said):
         chosen(people, choice)
 
 
 def test_pixels_belong_to_the_nearest_person():
-    """The others' become background; a speck takes none, a single person has all."""
+    """Other people's pixels become background; a tiny person takes none, and a single one has all."""
     labels = np.full((100, 100), 4, np.uint8)
     assert without_others(labels, PEOPLE, 1)[60, 20] == 4
     assert without_others(labels, PEOPLE, 1)[60, 75] == 0
@@ -59,7 +59,7 @@ def test_pixels_belong_to_the_nearest_person():
     ("white", "rows"), [((0, 0), (0, 512)), ((128, 128), (128, 384)), ((200, 300), (136, 277))]
 )
 def test_white_bars_are_left_out(white, rows):
-    """As far as the network takes pictures so wide."""
+    """White bars are cut off, up to the widest picture that the network takes."""
     picture = np.zeros((512, 384, 3), np.uint8)
     picture[: white[0]] = picture[512 - white[1] :] = 255
     top, bottom = between_bars(picture)

@@ -1,4 +1,4 @@
-"""CLIP's view of a garment, against the released pipeline's and transformers' own."""
+"""The CLIP pixels of a garment, compared with the released pipeline's and transformers' own."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ KNOWN = np.load(Path(__file__).parents[1] / "data" / "person_tensors.npz")  # of
 
 
 def test_pixel_values_are_those_of_the_released_run():
-    """The same garment gives the same numbers, to the last bit (every eighth pixel is stored)."""
+    """The same garment gives the same numbers to the last bit (every eighth pixel is stored)."""
     assert np.array_equal(pixel_values(KNOWN["garment"])[:, ::8, ::8], KNOWN["clip_pixel_values"])
 
 
@@ -27,6 +27,6 @@ def test_pixel_values_equal_transformers(shape, size):
 
 
 def test_no_picture_is_zero_after_normalisation():
-    """The unconditional half sees zeros, not black."""
+    """The unconditional half gets zeros after normalisation, not black."""
     assert no_picture(32).shape == (3, 32, 32)
     assert not no_picture(32).any()

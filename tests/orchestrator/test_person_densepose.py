@@ -1,4 +1,4 @@
-"""The picture made of DensePose's answer."""
+"""The colour picture of DensePose's labels."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from vitrine_orchestrator.person.densepose import COLOURS, coloured, pose_pictur
 
 
 def test_colours_are_opencvs_parula():
-    """Part p has the colour that OpenCV's PARULA gives p·255/24; no body is black."""
+    """Part p has the colour that OpenCV's PARULA gives p·255/24; background is black."""
     levels = (np.arange(25) * 255 / 24).astype(np.uint8)
     parula = cv2.applyColorMap(levels[:, None], cv2.COLORMAP_PARULA)[:, 0, ::-1]
     assert np.array_equal(COLOURS[1:], parula[1:])
@@ -16,7 +16,7 @@ def test_colours_are_opencvs_parula():
 
 
 def test_the_pose_picture_has_the_asked_size():
-    """Parts become RGB at the checkpoint's size; far from edges the colour is the part's own."""
+    """The picture has the checkpoint's size; far from edges a part has its own colour."""
     parts = np.zeros((512, 384), np.uint8)
     parts[:, 192:] = 24
     picture = pose_picture(parts, 192, 256)
@@ -27,13 +27,13 @@ def test_the_pose_picture_has_the_asked_size():
 
 
 def test_no_body_is_a_bad_request_with_advice():
-    """An empty map is refused; the photo itself never takes its place."""
+    """An empty map is refused; the photograph is never used instead."""
     with pytest.raises(BadRequest, match="no body found in the picture: use one that shows"):
         pose_picture(np.zeros((512, 384), np.uint8), 192, 256)
 
 
 def test_an_unknown_part_is_the_stages_fault():
-    """A label above 24 names the stage and the value."""
+    """The error for a label above 24 names the stage and the value."""
     with pytest.raises(StageFailed, match="densepose: part labels must be 0 to 24, got 25"):
         pose_picture(np.full((512, 384), 25, np.uint8), 192, 256)
 

@@ -20,7 +20,7 @@ def slope(height, width):
 @settings(deadline=None, max_examples=50)
 @given(width=SIDES, height=SIDES, how=st.sampled_from(FITS))
 def test_any_shape_is_fitted_and_comes_back(width, height, how):
-    """The fitted picture has the checkpoint's size, and restoring it gives back the original, nearly."""
+    """The fitted picture has the checkpoint's size, and restoring it gives nearly the original."""
     original = slope(height, width)
     result = fitted(original, WIDTH, HEIGHT, how)
     assert result.picture.shape == (HEIGHT, WIDTH, 3)
@@ -30,7 +30,7 @@ def test_any_shape_is_fitted_and_comes_back(width, height, how):
 
 
 def test_fit_keeps_the_aspect_on_white():
-    """A wide picture lies in the middle, white above and below."""
+    """A wide picture is in the middle, with white above and below."""
     shown = fitted(np.zeros((100, 200, 3), np.uint8), WIDTH, HEIGHT, "fit")
     assert shown.placed == (0, 80, 192, 176)
     assert (shown.picture[:80] == 255).all()
@@ -50,7 +50,7 @@ def test_crop_takes_the_middle_and_pastes_into_the_original():
 
 
 def test_squash_shows_all_of_the_picture():
-    """Nothing is cut and nothing is added."""
+    """Squashing cuts nothing off and adds nothing."""
     shown = fitted(slope(100, 300), WIDTH, HEIGHT, "squash")
     assert shown.taken == (0, 0, 300, 100)
     assert shown.placed == (0, 0, WIDTH, HEIGHT)
@@ -58,7 +58,7 @@ def test_squash_shows_all_of_the_picture():
 
 @pytest.mark.parametrize("how", FITS)
 def test_a_mask_comes_back_where_the_result_does(how):
-    """The restored mask is 0/255 at the original's size and nothing beyond what was taken."""
+    """The restored mask is 0/255 at the original's size, and 0 outside the part that was taken."""
     shown = fitted(slope(300, 500), WIDTH, HEIGHT, how)
     mask = shown.restore_mask(np.full((HEIGHT, WIDTH), 255, np.uint8))
     left, top, right, bottom = shown.taken

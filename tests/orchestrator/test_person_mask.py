@@ -1,4 +1,4 @@
-"""The inpainting mask against the released rule's own answers, and where it is better than they are."""
+"""The inpainting mask equals the released rule's, except where that rule has known faults."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def without(keypoints, *joints):
 @pytest.mark.parametrize("rule", ["hd", "dc"])
 @pytest.mark.parametrize("name", PEOPLE)
 def test_the_mask_equals_the_released_one(name, rule, category, exact):
-    """With every joint in the picture each pixel is the released rule's, in both modes."""
+    """With every joint in the picture each pixel equals the released rule's, in both modes."""
     released = np.unpackbits(KNOWN[f"{name}_{rule}_{category}"]).reshape(512, 384) * 255
     assert np.array_equal(inpainting_mask(*person(name), category, rule, exact), released)
 
@@ -61,7 +61,7 @@ def test_a_missing_wrist_means_the_parsed_arm():
     labels, keypoints = person("s1_tee_skirt")
     fewer = without(keypoints, Joint.LEFT_WRIST)
     mask = inpainting_mask(labels, fewer, "upper_body")
-    assert (mask[labels == Label.LEFT_ARM] > 0).mean() > 0.9  # the labels hold specks beside the arm
+    assert (mask[labels == Label.LEFT_ARM] > 0).mean() > 0.9  # the labels hold specks next to the arm
     assert np.array_equal(mask, inpainting_mask(labels, fewer, "upper_body", exact=True))
 
 
@@ -79,7 +79,7 @@ def test_a_wrist_beyond_the_edge_is_cut_off_there():
 
 
 def test_face_hands_shoes_and_other_garments_stay():
-    """Nothing of what a shirt does not change lies inside its mask."""
+    """The mask of a shirt covers no face, hand, shoe or other garment."""
     labels, keypoints = person("s1_tee_skirt")
     mask = inpainting_mask(labels, keypoints, "upper_body")
     kept = np.isin(labels, (Label.FACE, Label.LEFT_SHOE, Label.RIGHT_SHOE, Label.SKIRT, Label.PANTS))
@@ -87,7 +87,7 @@ def test_face_hands_shoes_and_other_garments_stay():
 
 
 def test_a_smaller_label_map_is_taken():
-    """Labels at half the size give nearly the same mask, still 512×384."""
+    """Labels at half the size give nearly the same mask, at 512×384."""
     labels, keypoints = person()
     halved = inpainting_mask(np.ascontiguousarray(labels[::2, ::2]), keypoints, "upper_body")
     assert halved.shape == (512, 384)
@@ -95,7 +95,7 @@ def test_a_smaller_label_map_is_taken():
 
 
 def test_nothing_to_repaint_is_a_bad_request():
-    """A person without the garment is refused by the category's name, not answered with the same picture."""
+    """A picture without such a garment is refused, and the error names the category."""
     with pytest.raises(
         BadRequest, match=r"nothing to dress was found for lower_body: .* hips, knees and legs"
     ):
@@ -118,7 +118,7 @@ def test_an_unknown_word_is_a_bad_request(words, message):
     category=st.sampled_from(CATEGORIES),
 )
 def test_any_keypoints_give_a_mask(keypoints, missing, category):
-    """Whatever the joints, the mask is 0 or 255, in one piece without holes, and leaves the rim alone."""
+    """With any joints the mask is 0 or 255, in one piece, without holes, and away from the rim."""
     labels, _ = person()
     mask = inpainting_mask(labels, without(keypoints, *missing), category)
     assert set(np.unique(mask)) == {0, 255}

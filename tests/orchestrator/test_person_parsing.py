@@ -1,4 +1,4 @@
-"""Human parsing: network inputs and the merged label map."""
+"""Human parsing: the inputs of the networks, and the merged label map."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ EVERYWHERE = slice(None), slice(None)
 
 
 def peaked(size, channels, channel):
-    """Logits (channels, size, size) by which one channel wins everywhere."""
+    """Logits (channels, size, size) in which one channel is largest everywhere."""
     logits = np.zeros((channels, size, size), np.float32)
     logits[channel] = 1
     return logits
 
 
 def slowly_warped(logits, size, width, height):
-    """The released way, step by step: torch's interpolation, then OpenCV's warp, for each channel."""
+    """The released computation: torch's interpolation, then OpenCV's warp, for each channel."""
     square = torch.nn.functional.interpolate(
         torch.from_numpy(logits)[None], size=(size, size), mode="bilinear", align_corners=True
     )[0].numpy()
@@ -38,7 +38,7 @@ def slowly_warped(logits, size, width, height):
 
 
 def test_the_merged_map_is_the_released_one():
-    """From the released code's logits, rounded to eighths for storage, nearly all pixels are its labels."""
+    """From the released logits, rounded to eighths for storage, nearly all labels are equal."""
     logits = (KNOWN[f"{name}_eighths"].astype(np.float32) / 8 for name in ("atr", "lip"))
     labels = parsing.merged_labels(*logits, 384, 512)
     assert labels.dtype == np.uint8
@@ -48,7 +48,7 @@ def test_the_merged_map_is_the_released_one():
 @pytest.mark.parametrize(("width", "height"), [(384, 512), (300, 200), (33, 97)])
 @pytest.mark.parametrize("size", [parsing.ATR_SIZE, parsing.LIP_SIZE])
 def test_one_matrix_for_each_side_equals_interpolating_and_warping(size, width, height):
-    """The short way from logits to the picture gives the labels of the long one, for any shape of picture."""
+    """The matrices give the labels of interpolation and warp, for any shape of picture."""
     logits = np.random.default_rng(3).normal(size=(4, 30, 30)).astype(np.float32)
     reads = parsing._read_matrices(logits.shape[1:], size, width, height)
     quick = parsing._largest_channels(logits, *reads, EVERYWHERE)
@@ -57,7 +57,7 @@ def test_one_matrix_for_each_side_equals_interpolating_and_warping(size, width, 
 
 @pytest.mark.parametrize("rows", [slice(0, 30), slice(3, 9), slice(24, 30), slice(0, 0)])
 def test_pixels_that_are_left_out_are_background(rows):
-    """Only where a person or a face can be is computed: the labels are those of all pixels, one by one."""
+    """Computing only where a person or a face can be gives the labels of all pixels."""
     draw = np.random.default_rng(5)
     atr, lip = (draw.normal(size=(n, 30, 30)).astype(np.float32) for n in (18, 20))
     away = np.ones(30, bool)
@@ -78,7 +78,7 @@ def test_pixels_that_are_left_out_are_background(rows):
 
 @pytest.mark.parametrize("size", [parsing.ATR_SIZE, parsing.LIP_SIZE])
 def test_the_network_input_is_bgr_normalised_and_centred(size):
-    """A red picture is red in the third channel, by ImageNet's red; beside it lies black."""
+    """A red picture is red in the third channel, normalised as ImageNet's; the border is black."""
     red = np.zeros((512, 384, 3), np.uint8)
     red[..., 0] = 255
     image = parsing.network_input(red, size)
@@ -110,19 +110,19 @@ def shirt_with_gap(rows, columns, inside=Label.BACKGROUND):
 
 
 def test_a_small_gap_in_a_garment_is_closed():
-    """A gap below 2000 square pixels is a fault of parsing and becomes garment; arms stay arms."""
+    """A gap below 2000 square pixels becomes garment, since it is an error of parsing; arms stay arms."""
     closed = parsing._without_small_holes(shirt_with_gap(20, 20, Label.BAG))
     assert np.array_equal(closed, shirt_with_gap(0, 0))
 
 
 def test_a_large_gap_is_background():
-    """The space between arm and body is larger than 2000 square pixels, and stays what it was."""
+    """A gap above 2000 square pixels, as between arm and body, does not change."""
     labels = shirt_with_gap(80, 60)
     assert np.array_equal(parsing._without_small_holes(labels), labels)
 
 
 def test_a_gap_at_the_edge_is_no_hole():
-    """What touches the picture's edge is not enclosed, and stays."""
+    """A gap that touches the picture's edge is not enclosed and does not change."""
     labels = np.full((64, 48), Label.UPPER_CLOTHES, np.uint8)
     labels[:5, 10:15] = Label.HAIR
     assert np.array_equal(parsing._without_small_holes(labels), labels)

@@ -1,4 +1,4 @@
-"""The pose stage: its network input, and joints found again in maps drawn from known skeletons."""
+"""The pose stage: its network input, and joints found in maps drawn from known skeletons."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ STANDING = np.load(Path(__file__).parents[1] / "data" / "person_masks.npz")["s0_
 
 
 def drawn(*people, shape=(23, 18)):
-    """A perfect network's maps (38, h, w), (19, h, w) of people (18, 2) in pixels; NaN is missing."""
+    """Maps (38, h, w) and (19, h, w) of a perfect network for people (18, 2) in pixels; NaN is missing."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     heat, pafs = np.zeros((19, *shape), np.float32), np.zeros((38, *shape), np.float32)
     for person in people:
@@ -34,7 +34,7 @@ def drawn(*people, shape=(23, 18)):
 
 
 def draw_limb(paf, start, end, rows, columns):
-    """The limb's unit vector within one cell of it."""
+    """The limb's unit vector in every cell within one cell of the limb."""
     length = np.hypot(*(end - start))
     x, y = (end - start) / max(length, 1e-6)
     along = (columns - start[0]) * x + (rows - start[1]) * y
@@ -44,7 +44,7 @@ def draw_limb(paf, start, end, rows, columns):
 
 
 def found(*people, rule="largest"):
-    """Joints (18, 2) in pixels and their scores (18,), from the people's perfect maps."""
+    """The joints (18, 2) in pixels and scores (18,) that are found in the people's perfect maps."""
     joints = pose.keypoints(*drawn(*people), WIDTH, HEIGHT, rule)
     assert joints.shape == (18, 3)
     assert joints.dtype == np.float32
@@ -53,7 +53,7 @@ def found(*people, rule="largest"):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_person_is_found_within_a_pixel(rule):
-    """Every joint of a standing person comes back within 1.5 of the picture's 512 pixels."""
+    """Every joint of a standing person is found within 1.5 of the picture's 512 pixels."""
     places, scores = found(STANDING, rule=rule)
     np.testing.assert_allclose(places, STANDING, atol=1.5)
     assert (scores > 0.9).all()
@@ -61,13 +61,13 @@ def test_a_person_is_found_within_a_pixel(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_no_person_is_a_bad_request_with_advice(rule):
-    """Empty maps are refused, and the message says which picture would do."""
+    """Empty maps are refused, and the message says which picture is needed."""
     with pytest.raises(BadRequest, match="no person found in the picture: use one that shows"):
         pose.keypoints(*drawn(), WIDTH, HEIGHT, rule)
 
 
 def test_of_several_people_the_largest_is_taken():
-    """A smaller person at the side does not change the answer, whoever is found first."""
+    """A smaller person at the side does not change the answer, in any order."""
     child = STANDING * 0.4 + (250, 10)
     for people in ((STANDING, child), (child, STANDING)):
         places, _ = found(*people)
@@ -75,7 +75,7 @@ def test_of_several_people_the_largest_is_taken():
 
 
 def test_released_takes_the_person_found_first():
-    """Peaks are found from the top, so the released rule takes the child whose neck is higher."""
+    """The released rule takes the child, whose neck is higher, since peaks are found from the top."""
     child = STANDING * 0.4 + (250, 10)
     places, _ = found(STANDING, child, rule="released")
     np.testing.assert_allclose(places[Joint.NECK], child[Joint.NECK], atol=3)
@@ -92,7 +92,7 @@ def test_released_takes_the_person_found_first():
     ],
 )
 def test_missing_joints_are_zero_and_the_rest_is_found(rule, missing):
-    """Missing joints are zero in place and score, and the others come back as they are."""
+    """Missing joints have zero place and score, and the others do not change."""
     partial = STANDING.copy()
     partial[list(missing)] = np.nan
     places, scores = found(partial, rule=rule)
@@ -107,7 +107,7 @@ def test_missing_joints_are_zero_and_the_rest_is_found(rule, missing):
 
 
 def test_three_joints_are_no_person():
-    """Fewer than four joints are noise: refused like no person."""
+    """Fewer than four joints are noise, and refused like no person."""
     stub = np.full_like(STANDING, np.nan)
     arm = [Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST]
     stub[arm] = STANDING[arm]
@@ -129,7 +129,7 @@ def test_a_person_is_found_wherever_they_stand(x, y, scale):
 
 
 def test_noise_gives_an_answer_or_a_refusal():
-    """Maps of noise do not crash: they give joints inside the picture, or no person."""
+    """Maps of noise give joints inside the picture or no person, and never crash."""
     rng = np.random.default_rng(5)
     for _ in range(3):
         try:
@@ -145,7 +145,7 @@ def test_noise_gives_an_answer_or_a_refusal():
 
 
 def test_the_network_input_is_bgr_padded_to_eights():
-    """384×512 becomes 138×184 and 144 wide: BGR/256 − 0.5, the padding grey, which is 0."""
+    """A picture of 384×512 becomes 138×184, padded to 144 wide: BGR/256 − 0.5, grey (0) as padding."""
     picture = np.zeros((512, 384, 3), np.uint8)
     picture[:] = (255, 128, 0)
     image = pose.network_input(picture)
@@ -164,5 +164,5 @@ def test_the_network_input_takes_any_shape(shape):
 
 
 def test_limbs_use_every_affinity_channel_once():
-    """19 limbs, two channels each, make the 38 of the network."""
+    """The 19 limbs use two channels each, 38 in all."""
     assert sorted(limb.channel for limb in LIMBS) == list(range(0, 38, 2))

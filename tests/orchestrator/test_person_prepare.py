@@ -1,4 +1,4 @@
-"""The denoiser's tensors, against those of a released run."""
+"""The denoiser's tensors are compared with those of a released run."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ KNOWN = np.load(Path(__file__).parents[1] / "data" / "person_tensors.npz")  # of
 
 
 def test_the_latent_mask_is_the_released_one():
-    """The mask picture becomes the fifth channel of the released UNet input, exactly."""
+    """The mask becomes exactly the fifth channel of the released UNet input."""
     assert np.array_equal(prepare.mask_latent(KNOWN["mask"]), KNOWN["mask_latent"])
 
 
 def test_the_latent_mask_is_torchs_nearest():
-    """At any size that eight divides, every eighth pixel is what interpolate's default takes."""
+    """At any size that 8 divides, every eighth pixel is taken, as by interpolate's default."""
     mask = np.random.default_rng(2).choice([0, 255], (256, 192)).astype(np.uint8)
     expected = torch.nn.functional.interpolate(torch.from_numpy(mask[None, None] / np.float32(255)), (32, 24))
     assert np.array_equal(prepare.mask_latent(mask), expected[0].numpy())
@@ -26,12 +26,12 @@ def test_the_latent_mask_is_torchs_nearest():
 
 @pytest.mark.parametrize("name", ["pose", "garment"])
 def test_pixels_are_those_of_the_released_run(name):
-    """Pictures become the released tensors, to the last bit (every fourth pixel is stored)."""
+    """Pictures become the released tensors to the last bit (every fourth pixel is stored)."""
     assert np.array_equal(prepare.pixels(KNOWN[name])[:, ::4, ::4], KNOWN[f"{name}_pixels"])
 
 
 def test_masked_pixels_are_grey_inside_the_mask():
-    """0 in [-1, 1] where the mask is, the picture elsewhere."""
+    """Values are 0 of [-1, 1] inside the mask, and the picture's outside."""
     picture, mask = KNOWN["garment"], KNOWN["mask"]
     masked = prepare.masked_pixels(picture, mask)
     assert masked.dtype == np.float32
@@ -40,7 +40,7 @@ def test_masked_pixels_are_grey_inside_the_mask():
 
 
 def test_a_mask_at_another_size_stays_a_mask():
-    """Bicubic values are cut at one half: 0 or 255, about the same share of the picture."""
+    """A resized mask is 0 or 255 and covers about the same share of the picture."""
     mask = np.zeros((512, 384), np.uint8)
     mask[100:300, 80:290] = 255
     small = prepare.mask_at(mask, 192, 256)
@@ -51,11 +51,11 @@ def test_a_mask_at_another_size_stays_a_mask():
 
 @given(arrays(np.uint8, (4, 6, 3)))
 def test_a_picture_survives_the_way_to_pixels_and_back(picture):
-    """uint8 → [-1, 1] → uint8 is the identity."""
+    """Converting uint8 → [-1, 1] → uint8 is the identity."""
     assert np.array_equal(prepare.picture(prepare.pixels(picture)), picture)
 
 
 def test_pixels_out_of_range_are_clipped():
-    """A decoder that overshoots gives white and black, never a wrapped byte."""
+    """Values beyond the range become white or black and never wrap around."""
     wild = np.array([-3.0, 3.0], np.float32).reshape(1, 1, 2).repeat(3, axis=0)
     assert prepare.picture(wild)[0].tolist() == [[0, 0, 0], [255, 255, 255]]

@@ -10,7 +10,7 @@ WORDS = {"!": 0, "model": 1, "is": 2, "wearing": 3, "<start>": 4, "<end>": 5}
 
 @pytest.fixture
 def file(tmp_path):
-    """A tokenizer.json of whole words that adds start and end, as CLIP's do."""
+    """A tokenizer.json of whole words that adds start and end tokens, as CLIP's do."""
     tokenizer = Tokenizer(models.WordLevel(WORDS, unk_token="!"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -23,17 +23,17 @@ def file(tmp_path):
 
 @pytest.mark.parametrize("pad_id", [5, 0])
 def test_a_short_text_is_padded_as_its_encoder_wants(file, pad_id):
-    """Start, words, end, then the encoder's own padding up to 77."""
+    """The ids are start, words, end, then the encoder's own padding up to 77."""
     ids = Tokens(file, pad_id)("model is wearing")
     assert ids.dtype == np.int64
     assert ids.tolist() == [4, 1, 2, 3, 5] + [pad_id] * (LENGTH - 5)
 
 
 def test_a_long_text_is_cut_and_keeps_its_end(file):
-    """Of a text beyond 77 tokens the first 75 stay, between start and end."""
+    """The first 75 tokens of a long text stay, between start and end."""
     assert Tokens(file, 0)("is " * 200).tolist() == [4, *[2] * 75, 5]
 
 
 def test_no_text_is_start_and_end(file):
-    """An empty description is allowed."""
+    """An empty description gives start and end."""
     assert Tokens(file, 0)("").tolist() == [4, 5] + [0] * 75

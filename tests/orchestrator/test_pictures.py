@@ -1,4 +1,4 @@
-"""Callers' pictures: every kind that decodes, every kind that is refused, and what the refusal says."""
+"""Callers' pictures: every kind that decodes, every kind that is refused, and the messages."""
 
 import base64
 import io
@@ -28,14 +28,14 @@ def encoded(image, kind, **options):
 
 
 def png_header(width, height):
-    """A PNG that says it is so large and then breaks off."""
+    """A PNG whose header gives this size and which then breaks off."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 1 << 20) + b"IDAT" + bytes(64)
 
 
 def jpeg_header(width, height):
-    """A small JPEG whose frame header says it is so large."""
+    """A small JPEG whose frame header gives this size."""
     small = bytearray(encoded(Image.fromarray(RED_OVER_BLUE), "JPEG"))
     frame = small.index(b"\xff\xc0")
     struct.pack_into(">HH", small, frame + 5, height, width)
@@ -43,7 +43,7 @@ def jpeg_header(width, height):
 
 
 def webp_header(width, height, mode="RGB"):
-    """A small lossy or, with transparency, extended WebP whose header says it is so large."""
+    """A small lossy or, with transparency, extended WebP whose header gives this size."""
     exif = {"exif": Image.Exif().tobytes()} if mode == "RGBA" else {}
     small = bytearray(encoded(Image.fromarray(RED_OVER_BLUE).convert(mode), "WEBP", **exif))
     if small[12:16] == b"VP8X":
@@ -54,7 +54,7 @@ def webp_header(width, height, mode="RGB"):
 
 
 def lossless_webp_header(width, height):
-    """A small lossless WebP whose header says it is so large."""
+    """A small lossless WebP whose header gives this size."""
     small = bytearray(encoded(Image.fromarray(RED_OVER_BLUE), "WEBP", lossless=True))
     struct.pack_into("<I", small, 21, (width - 1) | (height - 1) << 14)
     return bytes(small)
@@ -65,7 +65,7 @@ def lossless_webp_header(width, height):
     [("PNG", {}, 0), ("JPEG", {"quality": 95, "subsampling": 0}, 6), ("WEBP", {"lossless": True}, 0)],
 )
 def test_three_formats_are_taken(kind, options, most):
-    """PNG and lossless WebP come in as they are, JPEG as near as it gets."""
+    """PNG and lossless WebP arrive exactly, JPEG nearly."""
     picture = decode(encoded(Image.fromarray(RED_OVER_BLUE), kind, **options), "person")
     assert picture.shape == RED_OVER_BLUE.shape
     assert picture.dtype == np.uint8
@@ -74,7 +74,7 @@ def test_three_formats_are_taken(kind, options, most):
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK"])
 def test_every_mode_becomes_rgb(mode):
-    """Grey, palette, transparent and CMYK pictures decode; bright stays bright, dark stays dark."""
+    """Grey, palette, transparent and CMYK pictures decode with the right brightness."""
     halves = np.full((64, 48, 3), 255, np.uint8)
     halves[32:] = 0
     kind = "JPEG" if mode == "CMYK" else "PNG"
@@ -84,7 +84,7 @@ def test_every_mode_becomes_rgb(mode):
 
 
 def test_transparency_becomes_white():
-    """What is not there is white, as on a shop's page; half there is half white."""
+    """Transparent pixels become white, half transparent ones half white."""
     image = np.zeros((64, 64, 4), np.uint8)
     image[16:32, :, 3], image[32:, :, 3] = 128, 255
     picture = decode(encoded(Image.fromarray(image), "PNG"), "garment")
@@ -94,7 +94,7 @@ def test_transparency_becomes_white():
 
 
 def test_a_transparent_palette_entry_becomes_white():
-    """Palette pictures carry transparency beside the pixels."""
+    """The transparency of a palette picture is read too."""
     image = Image.new("P", (64, 64), 1)
     image.putpalette([0, 0, 0, 10, 20, 30])
     assert (decode(encoded(image, "PNG", transparency=1), "garment") == 255).all()
@@ -110,7 +110,7 @@ def test_sixteen_bits_become_eight():
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_pictures_are_turned_upright(kind, orientation):
-    """A phone's picture, stored in any of EXIF's eight ways, comes out red over blue."""
+    """A picture stored in any of EXIF's eight orientations comes out red over blue."""
     stored = Image.fromarray(RED_OVER_BLUE)
     turns = Image.Transpose
     undone = {2: turns.FLIP_LEFT_RIGHT, 3: turns.ROTATE_180, 4: turns.FLIP_TOP_BOTTOM, 5: turns.TRANSPOSE}
@@ -125,7 +125,7 @@ def test_pictures_are_turned_upright(kind, orientation):
 
 
 def test_an_unknown_orientation_turns_nothing():
-    """EXIF says 0 in some cameras' files: the picture is taken as stored."""
+    """An orientation of 0, which some cameras write, changes nothing."""
     exif = Image.Exif()
     exif[0x0112] = 0
     assert decode(encoded(Image.fromarray(RED_OVER_BLUE), "PNG", exif=exif), "person")[10, 30, 0] == 220
@@ -133,7 +133,7 @@ def test_an_unknown_orientation_turns_nothing():
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_of_an_animation_the_first_frame_is_taken(kind):
-    """A moving picture is its first frame."""
+    """An animation is read as its first frame."""
     first, second = Image.new("RGB", (64, 64), (200, 0, 0)), Image.new("RGB", (64, 64), (0, 0, 200))
     moving = encoded(first, kind, save_all=True, append_images=[second], duration=100)
     picture = decode(moving, "person")
@@ -165,7 +165,7 @@ def test_of_an_animation_the_first_frame_is_taken(kind):
     ],
 )
 def test_what_is_not_read_is_named(bad, said):
-    """The message names the input, what it is, and what to send."""
+    """The message names the input, its kind and the kinds that are read."""
     with pytest.raises(BadRequest, match=f"person is {said}") as refusal:
         decode(bad, "person")
     assert "send PNG, JPEG, WebP, HEIC or AVIF" in str(refusal.value)
@@ -173,7 +173,7 @@ def test_what_is_not_read_is_named(bad, said):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_that_breaks_off_is_refused(kind):
-    """Half a file is damaged, not half a picture."""
+    """Half a file is refused as damaged."""
     noise = np.random.default_rng(0).integers(0, 256, (80, 60, 3), np.uint8)
     whole = encoded(Image.fromarray(noise), kind)
     with pytest.raises(BadRequest, match="garment cannot be decoded"):
@@ -185,7 +185,7 @@ def test_a_picture_that_breaks_off_is_refused(kind):
     [png_header, jpeg_header, webp_header, lossless_webp_header, lambda w, h: webp_header(w, h, "RGBA")],
 )
 def test_too_many_pixels_are_refused_before_decoding(header):
-    """The header alone is read: the message names limit and size, and no memory is taken for the pixels."""
+    """Only the header is read: the message has limit and size, and no pixels are allocated."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(BadRequest, match="at most 40000000 pixels, got 16000x16000 = 256000000"):
         decode(header(16000, 16000), "person")
@@ -200,13 +200,13 @@ def test_twenty_thousand_squared_is_refused_before_decoding():
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 400), (400, 31)])
 def test_too_small_a_picture_is_refused(size):
-    """One pixel shows no person: the message names the limit and the size."""
+    """The message has the limit and the size."""
     with pytest.raises(BadRequest, match=f"at least 32 pixels wide and high, got {size[0]}x{size[1]}"):
         decode(encoded(Image.new("RGB", size), "PNG"), "person")
 
 
 def test_too_many_bytes_are_refused():
-    """The limit on bytes is checked first, whatever they are."""
+    """The limit on bytes is checked first, whatever the bytes are."""
     with pytest.raises(BadRequest, match="person must have at most 10 bytes, got 11"):
         decode(bytes(11), "person", Limits(max_bytes=10))
 
@@ -215,7 +215,7 @@ def test_too_many_bytes_are_refused():
 @settings(deadline=None, max_examples=150)
 @given(data=st.data(), kind=st.sampled_from(["PNG", "JPEG", "WEBP", "AVIF", "HEIF"]))
 def test_damaged_bytes_give_a_picture_or_a_refusal(data, kind):
-    """Whatever bytes change, the answer is a picture or a BadRequest, never another error."""
+    """Any changed bytes give a picture or BadRequest, never another error."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "a coat"
     damaged = bytearray(encoded(Image.fromarray(RED_OVER_BLUE), kind, exif=exif))
@@ -229,7 +229,7 @@ def test_damaged_bytes_give_a_picture_or_a_refusal(data, kind):
 
 
 def test_an_array_within_the_limits_is_taken_as_it_is():
-    """Raw pictures are not copied."""
+    """A raw picture is not copied."""
     assert checked(RED_OVER_BLUE, "person_raw") is RED_OVER_BLUE
 
 
@@ -244,14 +244,14 @@ def test_an_array_within_the_limits_is_taken_as_it_is():
     ],
 )
 def test_an_array_that_is_no_picture_is_refused(raw, message):
-    """The message says what was given."""
+    """The message has the array's shape or dtype."""
     with pytest.raises(BadRequest, match=message):
         checked(raw, "person_raw")
 
 
 @pytest.mark.parametrize("kind", SAVING)
 def test_what_is_encoded_decodes(kind):
-    """Every output format comes back: PNG exactly, the others closely."""
+    """PNG decodes exactly, the other output formats closely."""
     back = decode(encode(RED_OVER_BLUE, kind), "image")
     assert np.abs(back.astype(int) - RED_OVER_BLUE).mean() < (0.1 if kind == "png" else 4)
 

@@ -1,4 +1,4 @@
-"""What real files bring: colour profiles, depths, transparent colours, long notes, missing ends, HEIC."""
+"""Features of real files: colour profiles, depths, transparent colours, long metadata, missing ends, HEIC."""
 
 import io
 import struct
@@ -41,7 +41,7 @@ def heic(image, **options):
 
 
 def by_lcms(image, icc):
-    """What the colour management library makes of the image."""
+    """The pixels that the colour management library makes of the image."""
     source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB")
     return np.asarray(ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")).astype(int)
 
@@ -52,7 +52,7 @@ LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "JPEG": {"quality": 100, "sub
 @pytest.mark.parametrize("kind", LOSSLESS)
 @pytest.mark.parametrize("space", [PRIMARIES[12], ADOBE_RGB, PRO_PHOTO], ids=["P3", "Adobe", "ProPhoto"])
 def test_a_profile_is_converted_to_srgb(kind, space):
-    """The colours are those that a viewer shows, in every format, by file and by PIL image."""
+    """Colours are those of a viewer in every format, by file and by PIL image."""
     icc = written(space)
     file = encoded(Image.fromarray(COLOURS), kind, icc_profile=icc, **LOSSLESS[kind])
     right = by_lcms(Image.open(io.BytesIO(file)), icc)
@@ -64,7 +64,7 @@ def test_a_profile_is_converted_to_srgb(kind, space):
 
 @pytest.mark.parametrize("icc", [b"no profile", b"", written(ADOBE_RGB)[:200], bytes(5000)])
 def test_a_broken_profile_is_ignored(icc):
-    """The numbers are then taken as sRGB."""
+    """The numbers are then read as sRGB."""
     file = encoded(Image.fromarray(COLOURS), "PNG", icc_profile=icc)
     np.testing.assert_array_equal(decode(file, "person"), COLOURS)
     grey_profile = bytearray(written(ADOBE_RGB))
@@ -74,14 +74,14 @@ def test_a_broken_profile_is_ignored(icc):
 
 
 def test_an_srgb_profile_changes_no_pixel():
-    """Most files carry one."""
+    """An sRGB profile, which most files carry, changes no pixel."""
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     ramp = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     np.testing.assert_array_equal(decode(encoded(Image.fromarray(ramp), "PNG", icc_profile=icc), "x"), ramp)
 
 
 def test_a_grey_picture_with_the_profile_of_colours_is_converted():
-    """Photos that were turned grey keep the profile that they had."""
+    """A grey picture may keep the colour profile of the photograph that it was."""
     grey = Image.fromarray(np.full((64, 64), 100, np.uint8))
     icc = written(PRO_PHOTO)
     got = decode(encoded(grey, "PNG", icc_profile=icc), "person")
@@ -90,14 +90,14 @@ def test_a_grey_picture_with_the_profile_of_colours_is_converted():
 
 @pytest.mark.parametrize(("primaries", "moved"), [(12, True), (1, False), (99, False)])
 def test_a_pngs_colour_code_counts(primaries, moved):
-    """cICP names Display P3 by a number; sRGB and unknown ones change nothing."""
+    """The code of cICP for Display P3 is converted; sRGB and unknown codes change nothing."""
     file = png(COLOURS, 8, 2, chunk(b"cICP", bytes([primaries, 13, 0, 1])))
     right = by_lcms(Image.fromarray(COLOURS), written(PRIMARIES[12])) if moved else COLOURS
     assert np.abs(decode(file, "person") - right.astype(int)).max() <= 2
 
 
 def test_exif_alone_can_say_adobe_rgb():
-    """Cameras write the index R03 and no profile."""
+    """EXIF's index R03 without a profile, as cameras write it, means Adobe RGB."""
     entries = struct.pack("<HHHI4s", 1, 0x8769, 4, 1, b"\x1a\0\0\0") + bytes(4)
     details = struct.pack("<HHHIIHHIII", 2, 0xA001, 3, 1, 0xFFFF, 0xA005, 4, 1, 56, 0)
     index = struct.pack("<HHHI4sI", 1, 1, 2, 4, b"R03\0", 0)
@@ -109,7 +109,7 @@ def test_exif_alone_can_say_adobe_rgb():
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
 def test_a_grey_pngs_transparent_colour_is_white(depth):
-    """Its number counts in the file's own depth; the file and its PIL image give the same."""
+    """The colour is compared in the file's own depth, by file and by PIL image."""
     top = (1 << depth) - 1
     pixels = np.zeros((64, 64), np.int64)
     pixels[32:] = top
@@ -127,7 +127,7 @@ def test_a_grey_pngs_transparent_colour_is_white(depth):
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_colour_pngs_transparent_colour_is_white(depth):
-    """At 16 bits a colour that is close to it stays."""
+    """At 16 bits only that exact colour is transparent."""
     pixels = np.full((64, 64, 3), 100)
     pixels[32:] = 101
     key = np.full(3, 100, ">u2").tobytes()
@@ -138,7 +138,7 @@ def test_a_colour_pngs_transparent_colour_is_white(depth):
 
 @pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
 def test_sixteen_bits_are_scaled_in_every_colour_type(colour, channels):
-    """Grey and colours, with and without transparency."""
+    """Grey and colour are scaled, with transparency and without."""
     pixels = np.full((64, 64, channels), 30000)
     if channels % 2 == 0:
         pixels[..., -1] = 65535
@@ -164,12 +164,12 @@ NOTE = b"<x:xmpmeta>" + b"<rdf:li>step</rdf:li>" * 80_000
     ],
 )
 def test_long_or_damaged_notes_cost_no_picture(note):
-    """The pixels are whole; what is written beside them is passed over."""
+    """Metadata that is too long or damaged is skipped, and the pixels are read."""
     np.testing.assert_array_equal(decode(png(COLOURS, 8, 2, note), "garment"), COLOURS)
 
 
 def test_a_profile_longer_than_a_megabyte_counts():
-    """Printers' profiles are that long."""
+    """A profile of more than a megabyte, as printers have, is read."""
     icc = bytearray(written(PRIMARIES[12]).ljust(1_500_000, b"\0"))
     icc[:4] = len(icc).to_bytes(4, "big")
     file = png(COLOURS, 8, 2, chunk(b"iCCP", b"long\0\0" + zlib.compress(bytes(icc))))
@@ -179,7 +179,7 @@ def test_a_profile_longer_than_a_megabyte_counts():
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("cut", [2, 40, 500])
 def test_a_jpeg_that_lacks_its_end_is_read(progressive, cut):
-    """A few rows at the bottom are missing at most."""
+    """A JPEG that lacks a few rows at the bottom is read."""
     whole = encoded(PHOTO, "JPEG", quality=95, progressive=progressive)
     got = decode(whole[:-cut], "person").astype(int)
     assert np.abs(got - decode(whole, "person"))[: 800 - 80].max() <= (8 if progressive else 0)
@@ -189,7 +189,7 @@ def test_a_jpeg_that_lacks_its_end_is_read(progressive, cut):
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.6])
 def test_a_jpeg_that_lacks_much_is_refused(progressive, share):
-    """Grey instead of legs is no picture of a person."""
+    """A JPEG that lacks many rows is refused."""
     whole = encoded(PHOTO, "JPEG", quality=95, progressive=progressive)
     with pytest.raises(BadRequest, match="bytes of JPEG are damaged or cut off"):
         decode(whole[: int(len(whole) * share)], "person")
@@ -197,7 +197,7 @@ def test_a_jpeg_that_lacks_much_is_refused(progressive, share):
 
 @pytest.mark.parametrize("orientation", [1, 6, 8])
 def test_heic_is_read_upright(orientation):
-    """A phone's own format, turned as its EXIF data say."""
+    """A HEIC file is turned as its EXIF data say."""
     image = Image.new("RGB", (96, 64), (200, 60, 50))
     image.paste((20, 40, 200), (0, 0, 48, 64))
     exif = Image.Exif()
@@ -212,7 +212,7 @@ def test_heic_is_read_upright(orientation):
     "write", [heic, lambda i, **o: encoded(i, "AVIF", quality=100, subsampling="4:4:4", **o)]
 )
 def test_heic_and_avif_keep_their_profile_and_limits(write):
-    """Display P3 is what phones write; pixels are counted before they are decoded."""
+    """Their Display P3 profile is converted, and pixels are counted before decoding."""
     icc = written(PRIMARIES[12])
     image = Image.fromarray(COLOURS)
     image.info["icc_profile"] = icc

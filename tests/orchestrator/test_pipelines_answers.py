@@ -1,4 +1,4 @@
-"""Answers kept beside try_on: the same arrays without a call, and none that the models would not give."""
+"""The answers that try_on caches equal the models' own."""
 
 import random
 
@@ -32,9 +32,9 @@ def first_of(array):
 
 
 class PrepareModels:
-    """The three models in a process of their own: with their own memory, and counting what they are asked.
+    """The three models in a process with its own memory; they count their calls.
 
-    What they make of a picture is its first number; of a description, its bytes.
+    Their result for a picture is its first number, for a description its bytes.
     """
 
     def __init__(self, settings):
@@ -62,7 +62,7 @@ class PrepareModels:
 
 
 class Served:
-    """A process that asks the models by way of what they answered before."""
+    """A process that calls the models through cached answers."""
 
     def __init__(self, settings):
         self.models, self.kept, self.found = PrepareModels(settings), open_answers(settings), []
@@ -88,7 +88,7 @@ async def served(tmp_path):
 
 
 async def test_a_known_answer_is_the_models_own(served):
-    """Bit for bit, keys included; nobody is called, and no stage took any time."""
+    """The answer is equal bit for bit, keys included; no model is called and no time is reported."""
     asked = {"description": texts("a red shirt")}
     first, again = await served.stages("prepare_text", asked), await served.stages("prepare_text", asked)
     assert served.models.calls == ["prepare_text"]
@@ -103,7 +103,7 @@ async def test_a_known_answer_is_the_models_own(served):
 
 
 async def test_each_thing_has_its_own_answer(served):
-    """Other descriptions, pictures, categories and ids are asked for anew."""
+    """Another description, picture, category or id calls the model again."""
     assert await served.person(1) == (1, "fresh")
     assert await served.person(2) == (2, "fresh")
     assert await served.person(1, category="dresses") == (1, "fresh")
@@ -115,7 +115,7 @@ async def test_each_thing_has_its_own_answer(served):
 
 
 async def test_an_id_answers_without_its_picture(served):
-    """Once its picture has been sent; from the second answer on without a call."""
+    """After its picture was sent, an id is answered, from the second answer on without a call."""
     await served.person(3, "alice")
     assert await served.person(None, "alice") == (3, "memory")
     calls = len(served.models.calls)
@@ -125,7 +125,7 @@ async def test_an_id_answers_without_its_picture(served):
 
 
 async def test_another_picture_takes_the_place_of_the_former(served):
-    """Also where the model itself has nothing left of the id, so that it cannot notice the change."""
+    """This holds where the model has forgotten the id and cannot notice the change."""
     for _ in range(3):
         await served.person(3, "alice")
     assert await served.person(4, "alice") == (4, "fresh")
@@ -133,12 +133,12 @@ async def test_another_picture_takes_the_place_of_the_former(served):
     for number in sorted([*range(20)] * 2):  # more people than memory keeps, each asked for again
         await served.models("prepare_person", _asked(number, f"guest {number}"))
     assert await served.person(None, "alice") == (4, "memory")
-    await served.models("prepare_person", _asked(5, "alice"))  # asked by somebody else
+    await served.models("prepare_person", _asked(5, "alice"))  # a call by another process
     assert await served.person(None, "alice") == (5, "memory")
 
 
 async def test_an_invalidation_reaches_the_answers(served, tmp_path):
-    """Once it has returned, from whichever process of the folder."""
+    """Once it has returned, it holds for every process of the folder."""
     for _ in range(3):
         await served.person(3, "alice")
     elsewhere = open_cache(CacheSettings(folder=tmp_path / "cache", disk_bytes=0))
@@ -153,7 +153,7 @@ async def test_an_invalidation_reaches_the_answers(served, tmp_path):
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_an_id_never_answers_another_picture_than_its_last(served, tmp_path, seed):
-    """Random pictures under few ids, asked here and elsewhere, crowds that push them out, invalidations."""
+    """The test mixes random pictures under few ids, calls in two processes, evictions and invalidations."""
     dice, last = random.Random(seed), {}
     elsewhere = open_cache(CacheSettings(folder=tmp_path / "cache", disk_bytes=0))
     for step in range(400):
@@ -180,7 +180,7 @@ async def test_an_id_never_answers_another_picture_than_its_last(served, tmp_pat
 
 
 async def test_errors_are_not_kept(served):
-    """Who is not known now may be in a moment."""
+    """An error is not cached, since an unknown id may be known a moment later."""
     for _ in range(2):
         with pytest.raises(NotFound):
             await served.person(None, "alice")
@@ -189,7 +189,7 @@ async def test_errors_are_not_kept(served):
 
 
 async def test_each_request_is_counted_once(served):
-    """By whoever answered it; the size of all answers under a name of its own."""
+    """The cache that answers counts the request, and all answers have one name for their size."""
     for number in (3, 3, 3, 4):
         await served.person(number)
     known, made = served.kept.memo.counters.snapshot(), served.models.cache.memo.counters.snapshot()
@@ -203,12 +203,12 @@ async def test_each_request_is_counted_once(served):
 
 @pytest.mark.parametrize("settings", [{"memory": "off"}, {"folder": None}])
 def test_without_memory_or_folder_nothing_is_kept(tmp_path, settings):
-    """No folder: nobody would learn that another process was told to forget."""
+    """Without a folder nothing is kept, since other processes' invalidations would be missed."""
     assert open_answers(CacheSettings(**({"folder": tmp_path} | settings))) is None
 
 
 async def test_other_stages_pass(served):
-    """Networks are called as ever."""
+    """Networks are called as usual."""
 
     async def network(name, inputs):
         return {"latents": inputs["latents"] + 1}

@@ -1,4 +1,4 @@
-"""The prepare pipelines over fake networks: what each is asked, what comes out, what is remembered."""
+"""The prepare pipelines over fake networks: what each one sends, returns and caches."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def texts(*values):
 
 
 def labels(channels):
-    """Logits of a map whose middle is upper clothes."""
+    """Logits of a map whose middle is labelled as upper clothes."""
     logits = np.zeros((1, channels, 64, 64), np.float32)
     logits[0, 0] = 1
     logits[0, Label.UPPER_CLOTHES, 20:44, 20:44] = 2
@@ -55,7 +55,7 @@ def labels(channels):
 
 
 def networks(**others):
-    """Fake networks with answers of the right shapes; noise in the pose maps makes a person."""
+    """Fake networks whose outputs have the right shapes; noise in the pose maps makes a person."""
     noise = np.random.default_rng(1)
     answers = {
         "pose": lambda given: {
@@ -79,34 +79,34 @@ def networks(**others):
 
 
 class FakeMemo:
-    """A dictionary."""
+    """A cache that is a dictionary."""
 
     def __init__(self):
         self.kept: dict[Key, dict] = {}
 
     async def get_or_compute(self, key, compute, able=True):
-        """Keep whatever is computed."""
+        """Compute the value once and keep it."""
         if key in self.kept:
             return self.kept[key], "memory"
         self.kept[key] = await compute()
         return self.kept[key], "fresh"
 
     async def peek(self, key):
-        """What is kept."""
+        """The entries that are kept."""
         return self.kept.get(key)
 
     async def forget(self, owner):
-        """Drop the owner's entries."""
+        """Delete the owner's entries."""
         self.kept = {key: value for key, value in self.kept.items() if key.owner != owner}
 
 
 def tokenizers():
-    """The length of the text, 77 times."""
+    """Token ids: the length of the text, 77 times."""
     return (lambda text: np.full(77, len(text), np.int64),) * 2
 
 
 async def test_a_person_gets_every_output_of_its_row():
-    """Names are those of the stage table, shapes those of the checkpoint."""
+    """Output names are the stage table's, shapes the checkpoint's."""
     outputs = await prepare_person(TryOnContext(networks(), MANIFEST), {"person": texts(encode(PHOTO))})
     assert list(outputs) == [tensor.name for tensor in stage("prepare_person").outputs]
     shapes = {name: array.shape for name, array in outputs.items()}
@@ -118,7 +118,7 @@ async def test_a_person_gets_every_output_of_its_row():
 
 
 async def test_masked_picture_and_pose_are_encoded_in_one_batch():
-    """One call of the VAE encoder with two rows; the first is mid-grey inside the mask."""
+    """The VAE encoder gets one call of two rows; the first is mid-grey inside the mask."""
     stages = networks()
     outputs = await prepare_person(TryOnContext(stages, MANIFEST), {"person": texts(encode(PHOTO))})
     (pixels,) = [given["pixels"] for name, given in stages.calls if name == "vae_encoder"]
@@ -127,7 +127,7 @@ async def test_masked_picture_and_pose_are_encoded_in_one_batch():
 
 
 async def test_raw_and_encoded_pictures_are_the_same_person():
-    """A person is known by pixels, not by how they were sent."""
+    """A person's key depends on pixels, not on the form in which they were sent."""
     context = TryOnContext(networks(), MANIFEST, FakeMemo())
     encoded = await prepare_person(context, {"person": texts(encode(PHOTO))})
     raw = await prepare_person(context, {"person_raw": PHOTO})
@@ -137,7 +137,7 @@ async def test_raw_and_encoded_pictures_are_the_same_person():
 
 @pytest.mark.parametrize("change", [{"category": texts("dresses")}, {"crop": texts("crop")}])
 async def test_a_person_of_another_category_or_crop_is_made_anew(change):
-    """What changes the result changes the key."""
+    """Whatever changes the result changes the key."""
     context = TryOnContext(networks(), MANIFEST, FakeMemo())
     first = await prepare_person(context, {"person_raw": PHOTO[:100]})
     second = await prepare_person(context, {"person_raw": PHOTO[:100], **change})
@@ -146,7 +146,7 @@ async def test_a_person_of_another_category_or_crop_is_made_anew(change):
 
 
 async def test_a_person_is_found_by_id_alone():
-    """Once sent with an id, the picture need not be sent again."""
+    """After a picture was sent with an id, the id alone is enough."""
     context = TryOnContext(networks(), MANIFEST, FakeMemo())
     first = await prepare_person(context, {"person_raw": PHOTO, "person_id": texts("anna")})
     again = await prepare_person(context, {"person_id": texts("anna")})
@@ -154,7 +154,7 @@ async def test_a_person_is_found_by_id_alone():
 
 
 async def test_a_new_picture_replaces_what_an_id_had():
-    """A person's new photo makes the old one be forgotten, in every category."""
+    """A person's new photograph removes the old one's results, in every category."""
     memo = FakeMemo()
     context = TryOnContext(networks(), MANIFEST, memo)
     for category in ("upper_body", "dresses"):
@@ -167,7 +167,7 @@ async def test_a_new_picture_replaces_what_an_id_had():
 
 
 async def test_a_new_picture_counts_even_where_nothing_can_be_forgotten():
-    """A cache that cannot take an invalidation costs the memory of it, never the try-on."""
+    """A cache that cannot take an invalidation is not used, and the try-on succeeds."""
 
     class Stuck(FakeMemo):
         async def forget(self, owner):
@@ -182,7 +182,7 @@ async def test_a_new_picture_counts_even_where_nothing_can_be_forgotten():
 
 
 async def test_the_answer_is_of_the_picture_that_was_sent():
-    """Even where others keep sending other pictures under the same id, and theirs are what the memo finds."""
+    """This holds while other callers send other pictures under the same id."""
     others = FakeMemo()
     await prepare_person(TryOnContext(networks(), MANIFEST, others), {"person": texts(encode(PHOTO))})
     (theirs,) = others.kept.values()
@@ -198,14 +198,14 @@ async def test_the_answer_is_of_the_picture_that_was_sent():
 
 
 async def test_an_unknown_id_is_not_found():
-    """The message says what to do."""
+    """The message says what to send."""
     context = TryOnContext(networks(), MANIFEST, FakeMemo())
     with pytest.raises(NotFound, match="'eve' is not known: send its picture once"):
         await prepare_person(context, {"person_id": texts("eve")})
 
 
 async def test_imported_pictures_are_prepared_when_their_ids_are_asked_for():
-    """What the old service kept of an id is enough: it is prepared once, as if it had been sent."""
+    """An imported picture is prepared once, at the first request for its id."""
     memo = FakeMemo()
     memo.kept[Key("upper_body", owner("person", "ann"), IMPORTED)] = {"image": PHOTO}
     memo.kept[Key("garment", owner("garment", "coat"), IMPORTED)] = {"image": PHOTO}
@@ -222,14 +222,14 @@ async def test_imported_pictures_are_prepared_when_their_ids_are_asked_for():
 
 
 async def test_a_person_without_a_body_is_refused_with_advice():
-    """The caller can take another picture."""
+    """The message asks for another picture."""
     stages = networks(densepose=lambda given: {"parts": np.zeros((1, 512, 384), np.uint8)})
     with pytest.raises(BadRequest, match="no body found"):
         await prepare_person(TryOnContext(stages, MANIFEST), {"person_raw": PHOTO})
 
 
 async def test_a_failing_network_names_itself():
-    """Whoever reads the error knows which stage to look at."""
+    """The error names the stage."""
     stages = networks(parsing_lip=StageFailed("parsing_lip", "out of memory"))
     with pytest.raises(StageFailed, match="parsing_lip: out of memory"):
         await prepare_person(TryOnContext(stages, MANIFEST), {"person_raw": PHOTO})
@@ -248,13 +248,13 @@ async def test_a_failing_network_names_itself():
     ],
 )
 async def test_a_bad_person_is_refused_by_name(inputs, complaint):
-    """Field, rule and value are in the message."""
+    """The message has field, rule and value."""
     with pytest.raises(BadRequest, match=complaint):
         await prepare_person(TryOnContext(networks(), MANIFEST), inputs)
 
 
 async def test_a_garment_gets_every_output_of_its_row():
-    """The unconditional tokens are those of an all-zero input, not of a white picture."""
+    """The unconditional tokens come from an all-zero input, not from a white picture."""
     stages = networks()
     outputs = await prepare_garment(TryOnContext(stages, MANIFEST), {"garment": texts(encode(PHOTO))})
     assert list(outputs) == [tensor.name for tensor in stage("prepare_garment").outputs]
@@ -264,7 +264,7 @@ async def test_a_garment_gets_every_output_of_its_row():
 
 
 async def test_a_garment_is_remembered_by_its_id():
-    """A wardrobe is sent once."""
+    """A garment sent once with an id is found by the id."""
     context = TryOnContext(networks(), MANIFEST, FakeMemo())
     await prepare_garment(context, {"garment_raw": PHOTO, "garment_id": texts("coat")})
     again = await prepare_garment(context, {"garment_id": texts("coat")})
@@ -272,7 +272,7 @@ async def test_a_garment_is_remembered_by_its_id():
 
 
 async def test_a_text_gets_the_five_embeddings():
-    """Both encoders side by side; person, negative and garment prompt in this order of the batch."""
+    """Both encoders run concurrently; the batch has the person's, the negative and the garment's prompt."""
     outputs = await prepare_text(
         TryOnContext(networks(), MANIFEST), tokenizers(), {"description": texts(" a shirt ")}
     )
@@ -297,7 +297,7 @@ async def test_a_text_gets_the_five_embeddings():
     ],
 )
 async def test_a_bad_description_is_refused(value, complaint):
-    """Empty, endless or not text."""
+    """A description must be text, neither empty nor too long."""
     with pytest.raises(BadRequest, match=complaint):
         await prepare_text(TryOnContext(networks(), MANIFEST), tokenizers(), {"description": texts(value)})
 
@@ -308,7 +308,7 @@ NETWORKS = ("pose", "parsing_atr", "parsing_lip", "vae_encoder", "image_encoder"
 @pytest.mark.parametrize("broken", NETWORKS)
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 async def test_a_network_that_gives_no_numbers_fails_by_its_name(broken, number):
-    """One NaN or infinity in a float output is the stage's failure, and nothing is kept."""
+    """One NaN or infinity in a float output fails the stage, and nothing is kept."""
     sound = networks().answers[broken]
 
     def spoilt(given):
@@ -334,7 +334,7 @@ BROKEN_CATEGORY = {"image_encoder": "garment", "text_encoder_2": "text"}
 
 
 async def test_another_picture_under_an_id_voids_all_its_categories():
-    """A new photo sent for one category leaves nothing of the old one in the others; the same one does."""
+    """A new photograph for one category removes the old one from all; the same photograph does not."""
     memo = FakeMemo()
     context = TryOnContext(networks(parsing_atr=_all_clothes, parsing_lip=_all_clothes), MANIFEST, memo)
 
@@ -354,7 +354,7 @@ async def test_another_picture_under_an_id_voids_all_its_categories():
 
 
 def _all_clothes(given):
-    """Logits in which the picture's quarters are upper clothes, trousers, a skirt and a dress."""
+    """Logits in which each quarter of the picture has another garment."""
     logits = np.zeros((1, 20, 64, 64), np.float32)
     parts = (Label.UPPER_CLOTHES, Label.PANTS, Label.SKIRT, Label.DRESS)
     for index, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""`try_on` and its stream over fake stages: limits, passes, paste-back, progress, cancellation."""
+"""The pipeline `try_on` and its stream over fake stages: limits, passes, paste-back, progress."""
 
 import asyncio
 import io
@@ -52,7 +52,7 @@ def texts(*values):
 
 
 def person(inputs):
-    """The upper or the lower half is the mask."""
+    """A mask of the upper or the lower half."""
     mask = np.zeros((128, 96), np.uint8)
     half = slice(20, 60) if inputs["category"][0] == b"upper_body" else slice(60, 110)
     mask[half, 20:70] = 255
@@ -68,7 +68,7 @@ def person(inputs):
 
 
 def garment(inputs):
-    """Zeros."""
+    """Garment outputs of zeros."""
     return {
         "garment_latents": np.zeros((4, 16, 12), np.float32),
         "image_tokens": np.zeros((16, 8), np.float32),
@@ -79,7 +79,7 @@ def garment(inputs):
 
 
 def words(inputs):
-    """Zeros."""
+    """Text outputs of zeros."""
     wide, pooled = np.zeros((77, 8), np.float32), np.zeros(3, np.float32)
     names = [tensor.name for tensor in stage("prepare_text").outputs][:5]
     return {
@@ -89,7 +89,7 @@ def words(inputs):
 
 
 def denoise(inputs):
-    """Done at once; a watch sees the steps one by one."""
+    """A fake denoiser that finishes immediately; a watch sees the steps one by one."""
     if "after_step" in inputs:
         step = int(inputs["after_step"][0]) + 1
         state = "done" if step == 4 else "running"
@@ -100,13 +100,13 @@ def denoise(inputs):
 
 
 def decoder(inputs):
-    """Red."""
+    """A decoder whose pictures are red."""
     pixels = np.broadcast_to(np.array([1, -1, -1], np.float32)[:, None, None], (3, 128, 96))
     return {"pixels": pixels[None]}
 
 
 def models(**others):
-    """Fakes of all that `try_on` calls."""
+    """Fakes of all stages that `try_on` calls."""
     answers = {
         "prepare_person": person,
         "prepare_garment": garment,
@@ -126,7 +126,7 @@ GIVEN = {"person_raw": PHOTO, "garment": texts(COAT)}
 
 
 async def test_the_picture_is_the_garment_inside_the_mask_and_the_person_outside():
-    """Paste-back is on by default, and exact, at the size of the picture that was sent."""
+    """By default paste-back is on, exact, and at the size of the picture that was sent."""
     outputs = await try_on(TryOnContext(models(), MANIFEST), GIVEN)
     image, mask = picture(outputs), picture(outputs, "mask")
     assert list(outputs) == [tensor.name for tensor in stage("try_on").outputs]
@@ -138,7 +138,7 @@ async def test_the_picture_is_the_garment_inside_the_mask_and_the_person_outside
 
 @pytest.mark.parametrize("size", [(128, 96), (256, 192)], ids=["the checkpoint's", "larger"])
 async def test_the_rim_of_the_mask_is_blended_once(size):
-    """With the pixels of the picture that was sent, whatever its size."""
+    """The rim is blended with the pixels of the picture that was sent, at any size."""
     sent = PHOTO[: size[0], : size[1]]
     outputs = await try_on(TryOnContext(models(), MANIFEST), {**GIVEN, "person_raw": sent})
     red = np.broadcast_to(RED, sent.shape)
@@ -146,7 +146,7 @@ async def test_the_rim_of_the_mask_is_blended_once(size):
 
 
 async def test_an_outfit_keeps_the_person_outside_both_masks():
-    """The union of the masks is told; inside it both garments are there."""
+    """The returned mask is the union, and both garments are inside it."""
     given = {**GIVEN, "garment": texts(COAT, COAT), "category": texts("upper_body", "lower_body")}
     outputs = await try_on(TryOnContext(models(), MANIFEST), given)
     image, mask = picture(outputs), picture(outputs, "mask")
@@ -155,14 +155,14 @@ async def test_an_outfit_keeps_the_person_outside_both_masks():
 
 
 async def test_without_paste_back_the_network_answers_everywhere():
-    """The checkpoint's own picture and size."""
+    """The picture is the network's own, at the checkpoint's size."""
     outputs = await try_on(TryOnContext(models(), MANIFEST), {**GIVEN, "paste_back": np.array([False])})
     assert picture(outputs).shape == (128, 96, 3)
     assert (picture(outputs) == RED).all()
 
 
 async def test_a_full_outfit_dresses_the_result_of_the_first_garment_in_the_second():
-    """Garments go on one after the other; the mask is all that was repainted."""
+    """Garments are put on one after the other; the mask covers all that was repainted."""
     stages = models()
     await try_on(
         TryOnContext(stages, MANIFEST),
@@ -180,7 +180,7 @@ async def test_a_full_outfit_dresses_the_result_of_the_first_garment_in_the_seco
 
 
 async def test_the_report_tells_timings_sources_and_versions():
-    """Times of inner stages are there by name; so is where each thing came from."""
+    """The report has the times of inner stages and the source of each prepared input."""
     report = read_report(await try_on(TryOnContext(models(), MANIFEST), GIVEN))
     assert report["sources"] == {"person": "disk", "garment": "fresh", "text": "memory"}
     assert report["timings"].keys() >= {"pose", "prepare_person", "denoise", "vae_decoder", "queue", "total"}
@@ -190,14 +190,14 @@ async def test_the_report_tells_timings_sources_and_versions():
 
 
 async def test_without_a_seed_one_is_drawn_and_told():
-    """Two requests differ, and each can be repeated."""
+    """Two requests differ, and the reported seed repeats each of them."""
     seeds = [int((await try_on(TryOnContext(models(), MANIFEST), GIVEN))["seed"][0]) for _ in range(2)]
     assert seeds[0] != seeds[1]
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
 async def test_the_picture_comes_in_the_format_asked_for(form):
-    """And can be opened."""
+    """The picture has the requested format and can be opened."""
     outputs = await try_on(TryOnContext(models(), MANIFEST), {**GIVEN, "format": texts(form)})
     assert Image.open(io.BytesIO(outputs["image"][0])).format == form.upper()
 
@@ -225,7 +225,7 @@ async def test_the_picture_comes_in_the_format_asked_for(form):
     ],
 )
 async def test_a_bad_request_is_refused_before_any_stage_runs(change, complaint):
-    """The message names the limit and the value; no stage is called."""
+    """The message has limit and value, and no stage is called."""
     stages = models()
     with pytest.raises(BadRequest, match=complaint):
         await try_on(TryOnContext(stages, MANIFEST), {**GIVEN, **change})
@@ -233,13 +233,13 @@ async def test_a_bad_request_is_refused_before_any_stage_runs(change, complaint)
 
 
 async def test_a_busy_stage_makes_the_request_busy():
-    """The caller learns that it can try again."""
+    """The caller gets Busy and can try again."""
     with pytest.raises(Busy, match="64 jobs"):
         await try_on(TryOnContext(models(denoise=Busy("64 jobs wait")), MANIFEST), GIVEN)
 
 
 async def test_a_stream_tells_every_step_and_ends_with_the_picture():
-    """Step of steps, seconds so far, seconds left; then what `try_on` answers."""
+    """Each event has step, steps, seconds so far and left; the last one is what `try_on` answers."""
     sent = []
     seeded = {**GIVEN, "seed": np.array([7], np.uint64)}
     last = await try_on_stream(TryOnContext(models(), MANIFEST), seeded, sent.append)
@@ -252,7 +252,7 @@ async def test_a_stream_tells_every_step_and_ends_with_the_picture():
 
 
 async def test_previews_come_only_when_asked_for():
-    """A picture for each step but the last, which is the result itself."""
+    """There is a preview for each step except the last, which is the result."""
     for previews in (False, True):
         sent = []
         await try_on_stream(
@@ -262,7 +262,7 @@ async def test_previews_come_only_when_asked_for():
 
 
 async def test_an_outfit_counts_its_steps_together():
-    """The bar runs once, not once for each garment."""
+    """Progress counts the steps of all garments together."""
     sent = []
     await try_on_stream(
         TryOnContext(models(), MANIFEST), {"person_raw": PHOTO, "garment": texts(COAT, COAT)}, sent.append
@@ -273,7 +273,7 @@ async def test_an_outfit_counts_its_steps_together():
 
 
 async def test_a_stream_survives_a_watch_that_fails():
-    """Progress is a courtesy: the picture comes without it."""
+    """The picture arrives even if progress fails."""
 
     def deaf(inputs):
         if "after_step" in inputs:
@@ -285,7 +285,7 @@ async def test_a_stream_survives_a_watch_that_fails():
 
 
 async def test_a_cancelled_try_on_takes_its_job_along():
-    """The denoise model is told, and the caller's cancellation goes on."""
+    """The denoise model gets the cancellation too, and the caller's continues."""
 
     class Slow(FakeStages):
         async def __call__(self, name, inputs):

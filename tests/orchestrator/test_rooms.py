@@ -1,4 +1,4 @@
-"""The rule of imports: what is general knows no family, and no family knows another."""
+"""The rule of imports: general folders know no family, and no family knows another."""
 
 import ast
 from pathlib import Path
@@ -39,14 +39,14 @@ def imported(folder):
 
 @pytest.mark.parametrize("folder", ABOVE)
 def test_a_folder_imports_nothing_above_it(folder):
-    """The table above says what lies above."""
+    """No folder imports a folder that the table above lists as above it."""
     wrong = [(path.name, package) for path, package in imported(folder) if package in ABOVE[folder]]
     assert not wrong
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_family_imports_another(family):
-    """Each could be removed without touching the others."""
+    """Each family could be removed without touching the others."""
     others = set(FAMILIES) - {family}
     assert not [(path, package) for path, package in imported(family) if package in others]
 
@@ -58,7 +58,7 @@ def names_of_families(paths):
 
 @pytest.mark.parametrize("folder", GENERAL)
 def test_what_is_general_names_no_family(folder):
-    """No word of a family stands in its code, comments or names."""
+    """No word of a family is in the code, comments or names of general folders."""
     assert not names_of_families((ROOT / folder).rglob("*.py"))
 
 

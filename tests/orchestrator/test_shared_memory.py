@@ -1,4 +1,4 @@
-"""How much shared memory a server needs, and what is done where there is less."""
+"""The shared memory that a server needs, and what it does with less."""
 
 import subprocess
 import sys
@@ -15,13 +15,13 @@ SMALL = need(MODELS, 256, 192)
 
 
 def test_the_small_checkpoint_serves_in_64_mib():
-    """Measured: 33 MiB when all is loaded, 57 MiB after a small try-on, 61 after one of a phone's photo."""
+    """Measured: 33 MiB when loaded, 57 MiB after a small try-on, 61 MiB after a phone's photograph."""
     assert 32 * MIB < SMALL.start < 57 * MIB < SMALL.least < 64 * MIB
     assert SMALL.of(1) > 61 * MIB
 
 
 def test_larger_pictures_need_more():
-    """The released checkpoint's, for all try-ons that are taken: the containers give 4 GiB."""
+    """The released checkpoint's need for all accepted try-ons fits into the containers' 4 GiB."""
     large = need(MODELS, 1024, 768)
     assert large.start == SMALL.start
     assert 2 * 2**30 < large.of(MAX_ACTIVE) < 4 * 2**30
@@ -29,13 +29,13 @@ def test_larger_pictures_need_more():
 
 @pytest.mark.parametrize(("mib", "most"), [(64, 1), (150, 2), (400, 7), (4000, 0)])
 def test_requests_at_once_follow_from_what_there_is(tmp_path, caplog, mib, most):
-    """A warning says so; 0 is no limit."""
+    """With less memory there is a limit and a warning; 0 is no limit."""
     assert at_once(tmp_path, MODELS, mib * MIB) == most
     assert bool(most) == ("shared memory" in caplog.text)
 
 
 def test_too_little_for_one_try_on_is_refused_with_what_to_do(tmp_path):
-    """One sentence with both figures."""
+    """One sentence has both figures."""
     with pytest.raises(
         Unavailable, match=r"/dev/shm has 48 MiB free, one try-on at a time needs \d+ MiB: give it"
     ):
@@ -44,12 +44,12 @@ def test_too_little_for_one_try_on_is_refused_with_what_to_do(tmp_path):
 
 
 def test_other_models_are_not_judged(tmp_path):
-    """Their need is not known."""
+    """Models outside the table are not checked, since their need is unknown."""
     assert at_once(tmp_path, ["nothing"], MIB) == 0
 
 
 def test_the_container_asks_for_its_limit(tmp_path):
-    """A number for VITRINE_AT_ONCE on standard output."""
+    """The command prints a number for VITRINE_AT_ONCE on standard output."""
     command = [sys.executable, "-m", "vitrine_orchestrator.shared_memory", str(tmp_path)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
 
@@ -65,7 +65,7 @@ class Memory:
 
 
 class Backend:
-    """What is used of triton_python_backend_utils."""
+    """The parts of triton_python_backend_utils that are used."""
 
     TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
 
@@ -91,12 +91,12 @@ class Backend:
 
 @pytest.fixture
 def full(monkeypatch):
-    """/dev/shm has nothing left."""
+    """A stand-in for a full /dev/shm."""
     monkeypatch.setattr("vitrine_orchestrator.adapters.sending.free_bytes", lambda: 0)
 
 
 def test_an_answer_without_room_becomes_an_error_that_names_shared_memory(full):
-    """It would be lost: Triton takes no second response after a failed one."""
+    """Room is checked first, since Triton takes no second response after a failed one."""
     backend = Backend(free=MIB)
     failure = send_last(backend, backend, {"image": np.zeros(5 * MIB, np.uint8)})
     assert isinstance(failure, Busy)
@@ -106,13 +106,13 @@ def test_an_answer_without_room_becomes_an_error_that_names_shared_memory(full):
 
 
 def test_an_answer_that_fits_is_sent(full):
-    """The process's own part has room."""
+    """The answer is sent where the process's own part has room."""
     backend = Backend(free=MIB)
     assert send_last(backend, backend, {"image": np.zeros(1000, np.uint8)}) is None
     assert backend.sent == [(["image"], 1)]
 
 
 def test_room_is_counted_in_bytes():
-    """A BYTES value has four bytes in front."""
+    """A BYTES value counts with the four bytes of its length."""
     assert size({"a": np.array([b"abc", b""], object), "b": np.zeros((2, 3), np.float32)}) == 11 + 24
     assert has_room(object(), 10 * MIB)  # a backend that does not tell

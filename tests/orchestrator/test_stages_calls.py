@@ -1,4 +1,4 @@
-"""Calling stages without Triton: ONNX Runtime in this process, fakes, and the clock around them."""
+"""Stages are called without Triton: by ONNX Runtime in this process, by fakes, and with times."""
 
 import time
 
@@ -35,7 +35,7 @@ def write_text_encoder(version, factor):
 
 
 async def test_onnx_stages_run_the_highest_version(tmp_path):
-    """As Triton does; 10 is higher than 9."""
+    """Version 10 goes before 9, as in Triton."""
     for number in (9, 10):
         write_text_encoder(tmp_path / "text_encoder" / str(number), number)
     outputs = await OnnxStages(tmp_path)("text_encoder", {"input_ids": np.ones((2, 77), np.int64)})
@@ -44,13 +44,13 @@ async def test_onnx_stages_run_the_highest_version(tmp_path):
 
 
 async def test_a_network_that_was_not_exported_says_so(tmp_path):
-    """With the command that makes it."""
+    """The error has the command that exports it."""
     with pytest.raises(Unavailable, match=r"pose/1 has no model.onnx in .*: run make export"):
         await OnnxStages(tmp_path)("pose", {})
 
 
 async def test_a_fake_keeps_what_it_was_asked():
-    """In order; an error as an answer is raised."""
+    """A fake records its inputs in order, and raises an answer that is an error."""
     stages = FakeStages(pose=lambda given: {"pafs": given["image"]}, denoise=Busy("later"))
     image = np.zeros(3)
     assert (await stages("pose", {"image": image}))["pafs"] is image
@@ -60,7 +60,7 @@ async def test_a_fake_keeps_what_it_was_asked():
 
 
 async def test_time_is_added_up_by_stage():
-    """Failures take time too, and so do blocks of our own code."""
+    """Failures and blocks of our own code count too."""
     stages = Timed(FakeStages(pose=lambda given: time.sleep(0.01) or {}, denoise=Busy("later")))
     for _ in range(2):
         await stages("pose", {})

@@ -1,4 +1,4 @@
-"""The stage table and the configs derived from it."""
+"""The stage table, and the configs derived from it."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ NAMES = [f"{row.name}-{profile}" for row, profile in CONFIGS]
 
 @pytest.mark.parametrize(("row", "profile"), CONFIGS, ids=NAMES)
 def test_a_checked_in_config_equals_its_derivation(row, profile):
-    """Nobody edits a config: `python -m vitrine_orchestrator.configs` writes it."""
+    """Each config equals what `python -m vitrine_orchestrator.configs` writes."""
     assert (REPOSITORY / config_path(row, profile)).read_text() == config_pbtxt(row, profile)
 
 
 @pytest.mark.parametrize(("row", "profile"), CONFIGS, ids=NAMES)
 def test_triton_can_parse_a_config(row, profile):
-    """Triton's own message takes every field, and holds the row's tensors."""
+    """Triton's own message accepts every field and holds the row's tensors."""
     config = text_format.Parse(config_pbtxt(row, profile), ModelConfig())
     assert [tensor.name for tensor in config.input] == [tensor.name for tensor in row.inputs]
     assert [tensor.name for tensor in config.output] == [tensor.name for tensor in row.outputs]
@@ -42,7 +42,7 @@ def test_writing_again_changes_nothing(tmp_path):
 
 @pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
 def test_every_queue_is_bounded(row):
-    """Overload is refused as busy: a queue of limited size, with a limit on the time in it."""
+    """Every queue has a size and a time limit, above which requests are refused as busy."""
     for profile in profiles(row):
         batching = text_format.Parse(config_pbtxt(row, profile), ModelConfig()).dynamic_batching
         assert 0 < batching.default_queue_policy.max_queue_size <= 128
@@ -52,7 +52,7 @@ def test_every_queue_is_bounded(row):
 
 @pytest.mark.parametrize("row", networks(), ids=lambda row: row.name)
 def test_every_network_is_warmed_with_a_batch_of_one(row):
-    """Triton skips a warm-up of batch 0 without a word."""
+    """The warm-up has a batch of one, since Triton silently skips a batch of 0."""
     config = text_format.Parse(config_pbtxt(row, "cpu"), ModelConfig())
     (warmup,) = config.model_warmup
     assert warmup.batch_size == 1
@@ -62,7 +62,7 @@ def test_every_network_is_warmed_with_a_batch_of_one(row):
 
 @pytest.mark.parametrize("row", networks(), ids=lambda row: row.name)
 def test_tensorrt_gets_shapes_for_every_input(row):
-    """Least, usual and most, each with the batch in front."""
+    """Each input has least, usual and most shapes, with the batch first."""
     config = text_format.Parse(config_pbtxt(row, "tensorrt"), ModelConfig())
     (accelerator,) = config.optimization.execution_accelerators.gpu_execution_accelerator
     for which, batch in (("min", 1), ("opt", 1), ("max", row.max_batch)):
@@ -75,14 +75,14 @@ def test_tensorrt_gets_shapes_for_every_input(row):
 
 @pytest.mark.parametrize("name", SIZES)
 def test_a_size_lies_within_its_bounds(name):
-    """The paper-doll checkpoint and IDM-VTON both fit what engines are built for."""
+    """The sizes of the paper-doll checkpoint and IDM-VTON are within what engines are built for."""
     size = SIZES[name]
     assert size.least <= size.doll <= size.most
     assert size.least <= size.full <= size.most
 
 
 def test_names_are_unique():
-    """A stage is found by its name, a tensor within its stage as well."""
+    """Stage names are unique, and so are tensor names within a stage."""
     assert len({row.name for row in STAGES}) == len(STAGES)
     for row in STAGES:
         for tensors in (row.inputs, row.outputs):
@@ -90,6 +90,6 @@ def test_names_are_unique():
 
 
 def test_a_row_tells_numpy_dtypes():
-    """Strings are object arrays of bytes, as tritonclient has them."""
+    """Strings are object arrays of bytes, as in tritonclient."""
     assert numpy_dtype(stage("try_on").outputs[0]) == np.dtype(object)
     assert numpy_dtype(stage("pose").inputs[0]) == np.dtype(np.float32)

@@ -1,4 +1,4 @@
-"""The adapter between Triton and the pipelines, against a stand-in for triton_python_backend_utils."""
+"""The adapter between Triton and the pipelines, with a stand-in for triton_python_backend_utils."""
 
 import asyncio
 import gc
@@ -44,7 +44,7 @@ class Tensor:
 
 
 class Sender:
-    """Keeps what was sent; `done` is set by the last response."""
+    """A sender that keeps the responses; the last one sets `done`."""
 
     def __init__(self):
         self.sent, self.done, self.gone = [], threading.Event(), False
@@ -95,12 +95,12 @@ def serve():
 
 
 async def double(stages, inputs, send):
-    """Twice the number."""
+    """A handler that doubles a number."""
     return {"y": inputs["x"] * 2}
 
 
 def test_each_request_is_answered_through_its_sender(serve):
-    """Execute returns at once; answers come from the loop's thread."""
+    """Execute returns immediately, and answers come from the loop's thread."""
     service, requests = serve(double), [Request(x=np.array([n])) for n in range(3)]
     service.execute(requests)
     for n, request in enumerate(requests):
@@ -109,7 +109,7 @@ def test_each_request_is_answered_through_its_sender(serve):
 
 
 def test_a_pipeline_error_keeps_its_code_and_word(serve):
-    """The client can tell its class from the wire."""
+    """The client can recognise the error's class on the wire."""
 
     async def refuse(stages, inputs, send):
         raise BadRequest("x must be 1, got 2")
@@ -122,7 +122,7 @@ def test_a_pipeline_error_keeps_its_code_and_word(serve):
 
 
 def test_an_unexpected_error_tells_nothing_of_its_inside(serve, caplog):
-    """The traceback stays in the server's log."""
+    """The traceback goes to the server's log only."""
 
     async def stumble(stages, inputs, send):
         raise KeyError("/secret/path")
@@ -135,7 +135,7 @@ def test_an_unexpected_error_tells_nothing_of_its_inside(serve, caplog):
 
 
 def test_responses_ahead_of_the_last_are_sent_at_once(serve):
-    """A stream's progress."""
+    """Progress of a stream is sent immediately."""
 
     async def stream(stages, inputs, send):
         send({"event": np.array([1])})
@@ -149,7 +149,7 @@ def test_responses_ahead_of_the_last_are_sent_at_once(serve):
 
 
 def test_execute_waits_when_enough_requests_are_in_flight(serve):
-    """Then Triton's queue fills, and refuses what is beyond its size."""
+    """Triton's queue then fills, and refuses requests above its size."""
     go_on = threading.Event()
 
     async def wait(stages, inputs, send):
@@ -167,7 +167,7 @@ def test_execute_waits_when_enough_requests_are_in_flight(serve):
 
 
 def test_a_request_whose_caller_has_gone_is_given_up(serve):
-    """Its work is cancelled, its place is free, the others go on."""
+    """Its work is cancelled and its place is free, while other requests continue."""
     ended = threading.Event()
 
     async def wait(stages, inputs, send):
@@ -186,7 +186,7 @@ def test_a_request_whose_caller_has_gone_is_given_up(serve):
 
 
 def test_requests_are_counted_by_outcome(serve):
-    """Done and refused, seconds, and none left in flight."""
+    """Done and refused requests and seconds are counted, and none stays in flight."""
 
     async def sometimes(stages, inputs, send):
         if inputs["x"][0]:
@@ -206,7 +206,7 @@ def test_requests_are_counted_by_outcome(serve):
 
 
 def test_metrics_carry_the_model_and_their_labels():
-    """One family for each row, one metric for each combination of labels; told together, once."""
+    """Each row is one family, each combination of labels one metric; counters are published together."""
     told = []
 
     class Family:
@@ -243,12 +243,12 @@ def test_metrics_carry_the_model_and_their_labels():
     ],
 )
 def test_a_stage_error_is_told_as_its_own_kind(code, text, kind):
-    """What our models say passes; what Triton refuses of an inner call is not the caller's fault."""
+    """Errors of our models pass; an inner call that Triton refuses is not the caller's fault."""
     assert type(stage_error("pose", 1, code, text)) is kind
 
 
 def test_a_refused_request_is_held_by_nobody(serve):
-    """Not even until a collection: its inputs lie in memory that Triton shares, and may be 100 MB."""
+    """A refused request is freed without a garbage collection, since its inputs may hold 100 MB."""
     seen = []
 
     async def refuse(stages, inputs, send):
@@ -269,7 +269,7 @@ def test_a_refused_request_is_held_by_nobody(serve):
 
 
 def test_a_stage_is_called_in_the_version_that_the_pipeline_names():
-    """Never the highest that happens to be loaded; the error of a missing one says which."""
+    """A stage is called in that version, not in the highest; the error of a missing one names it."""
     asked = []
 
     class Request:

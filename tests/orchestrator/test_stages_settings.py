@@ -1,4 +1,4 @@
-"""Settings: read once, refused early."""
+"""Settings are read once and refused early."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from vitrine_orchestrator.settings import BadSettings, Settings
 
 
 def test_nothing_set_gives_the_defaults():
-    """Variables of others are none of our business."""
+    """Variables of other programs are ignored."""
     assert Settings.from_environment({"PATH": "/bin"}) == Settings()
 
 
@@ -19,7 +19,7 @@ def test_values_are_read_by_their_type():
 
 
 def links(service, ports):
-    """The variables that Kubernetes sets in every pod for a Service, with the protocol of each port."""
+    """The variables that Kubernetes sets for a Service, with the protocol of each port."""
     name, host = service.upper().replace("-", "_"), "10.0.48.109"
     made = {
         f"{name}_SERVICE_HOST": host,
@@ -40,13 +40,13 @@ def links(service, ports):
 
 @pytest.mark.parametrize("service", ["vitrine", "vitrine-triton", "vitrine-cache", "vitrine-2-grpc"])
 def test_kubernetes_variables_are_no_settings(service):
-    """Those of a Service whose name begins like our settings."""
+    """Variables of a Service whose name begins like our settings are ignored."""
     ports = {("http", 8000): "tcp", ("grpc_web", 8001): "udp", ("other", 9): "sctp"}
     assert Settings.from_environment(links(service, ports) | {"VITRINE_AT_ONCE": "3"}).at_once == 3
 
 
 def test_a_wrong_setting_is_not_called_internal():
-    """The word before its message says what it is."""
+    """The message begins with the word of BadSettings."""
     assert BadSettings.word == "bad settings"
 
 
@@ -62,6 +62,6 @@ def test_a_wrong_setting_is_not_called_internal():
     ],
 )
 def test_a_wrong_setting_stops_the_server(name, value, complaint):
-    """A misspelt name or a bad value is no silent default."""
+    """A misspelt name or a bad value stops the start."""
     with pytest.raises(BadSettings, match=complaint):
         Settings.from_environment({name: value})

@@ -1,4 +1,4 @@
-"""Which processes that ended are deaths."""
+"""The rule that tells the deaths of processes from wanted ends."""
 
 import pytest
 from vitrine_orchestrator.embedded.processes import Slot, Stub
@@ -22,11 +22,11 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_death_is_what_nothing_replaces(case):
-    """A ready version whose process ended, and that no later process of the same instance serves."""
+    """A death is an ended process of a ready version without a later process of the same instance."""
     processes, lost = CASES[case]
     assert lost_models([*processes, POSE], READY) == lost
 
 
 def test_a_model_without_processes_is_none_that_lost_one():
-    """Models of other backends run in the server itself."""
+    """Models of other backends have no process, since they run in the server."""
     assert lost_models([Stub(None, True, 5), POSE], {("pose", "1"), ("ensemble", "1")}) == set()

@@ -1,4 +1,4 @@
-"""One call at a time on shared cores, whatever becomes of the process that has the turn."""
+"""Shared cores compute one call at a time, even if the process with the turn dies or hangs."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ for _ in range(int(sys.argv[2])):
 
 @contextmanager
 def computing(path, times, seconds):
-    """A process that takes so many turns of so many seconds; it tells when it is in, and its spans."""
+    """A process that takes turns of given length; it reports when it has one, and its spans."""
     command = [sys.executable, "-c", COMPUTES, str(path), str(times), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process
@@ -35,13 +35,13 @@ def computing(path, times, seconds):
 
 
 def spans_of(process):
-    """(whether it was its turn, began, ended) of all its calls."""
+    """For each call: whether it had the turn, when it began and when it ended."""
     lines = process.communicate()[0].splitlines()
     return [tuple(int(number) for number in line.split()) for line in lines if line != "in"]
 
 
 def test_two_processes_never_compute_at_once(tmp_path):
-    """And neither waits until the other has done everything."""
+    """Turns alternate, so neither process waits until the other has finished."""
     with computing(tmp_path / "turns", 40, 0.01) as one, computing(tmp_path / "turns", 40, 0.01) as other:
         told = [spans_of(one), spans_of(other)]
     assert [sum(mine for mine, _, _ in spans) for spans in told] == [40, 40]
@@ -52,7 +52,7 @@ def test_two_processes_never_compute_at_once(tmp_path):
 
 
 def test_a_process_that_dies_lets_the_turn_go(tmp_path):
-    """Killed in the middle of a call."""
+    """A process killed during a call releases the turn."""
     turns = TurnLock(tmp_path / "turns")
     with computing(tmp_path / "turns", 1, 1000) as other:
         other.stdout.readline()
@@ -63,7 +63,7 @@ def test_a_process_that_dies_lets_the_turn_go(tmp_path):
 
 
 def test_one_that_hangs_is_waited_for_once(tmp_path):
-    """Then everybody goes on without turns, until it lets go: then there are turns again."""
+    """After one wait all go on without turns until the hanging process releases it."""
     turns = TurnLock(tmp_path / "turns", max_wait_s=0.3)
     with computing(tmp_path / "turns", 1, 1000) as other:
         other.stdout.readline()
@@ -83,7 +83,7 @@ def test_one_that_hangs_is_waited_for_once(tmp_path):
 
 
 def test_an_error_gives_the_turn_back(tmp_path):
-    """The next call has it."""
+    """After an error the next call gets the turn."""
     turns = TurnLock(tmp_path / "turns")
     with pytest.raises(RuntimeError), turns.taken():
         raise RuntimeError("the network failed")
@@ -103,7 +103,7 @@ def test_an_error_gives_the_turn_back(tmp_path):
     ],
 )
 def test_there_are_turns_where_few_cores_are_shared(tmp_path, monkeypatch, settings, allowed, turns):
-    """In the folder that the server's models share, on two to four cores, unless they are turned off."""
+    """There are turns in the models' shared folder on two to four cores, unless they are off."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed)
     given = {"VITRINE_CACHE_FOLDER": str(tmp_path / "cache")} | settings
     opened = open_turn_lock({name: value for name, value in given.items() if value is not None})
@@ -111,7 +111,7 @@ def test_there_are_turns_where_few_cores_are_shared(tmp_path, monkeypatch, setti
 
 
 def test_who_has_other_cores_has_another_turn(tmp_path, monkeypatch):
-    """A container beside this one, on cores of its own, does not wait."""
+    """A container on other cores does not wait."""
     given = {"VITRINE_CACHE_FOLDER": str(tmp_path)}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     ours, same = open_turn_lock(given), open_turn_lock(given)
@@ -125,7 +125,7 @@ def test_who_has_other_cores_has_another_turn(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("planted", ["a link", "a file for a folder"])
 def test_a_folder_that_cannot_be_used_is_gone_without(tmp_path, monkeypatch, planted):
-    """No link is followed; the networks run all the same."""
+    """No link is followed, and the networks run without turns."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     if planted == "a link":
         name = next(iter(_names(tmp_path / "other")))

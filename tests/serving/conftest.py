@@ -1,4 +1,4 @@
-"""One real Triton for all tests of this folder, on tiny networks."""
+"""One real Triton with tiny networks for all tests of this folder."""
 
 import io
 import sys

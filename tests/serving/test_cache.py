@@ -1,4 +1,4 @@
-"""The caches of real servers: by request, shared by two of one host, and followed by another host."""
+"""The caches of real servers: by request, shared by two of a host, and followed by another host."""
 
 import asyncio
 import io
@@ -30,7 +30,7 @@ FOLLOWED_S = 30.0  # other hosts look every 5 s; the machine may be slow
 
 
 def soon(ask, within_s=FOLLOWED_S):
-    """What `ask` gives as soon as it is true and no error; its last error where that never comes."""
+    """The result of `ask` once it is true without an error; raises its last error if that never comes."""
     give_up = time.monotonic() + within_s
     while True:
         try:
@@ -43,7 +43,7 @@ def soon(ask, within_s=FOLLOWED_S):
 
 
 def test_statistics_have_the_figures_of_every_process(vitrine, person, garment):
-    """Hits and misses of all models add up, and what each keeps is told in entries and bytes."""
+    """Hits and misses of all models add up, with entries and bytes of each cache."""
     before = vitrine.cache_statistics()
     vitrine.prepare_person(person=person, person_id="counted", category="dresses")
     vitrine.prepare_garment(garment=garment, garment_id="counted")
@@ -61,7 +61,7 @@ def test_statistics_have_the_figures_of_every_process(vitrine, person, garment):
 
 
 def test_what_is_cleared_is_gone_when_the_call_returns(vitrine, person):
-    """In the process of another model, for each category; and nobody else's."""
+    """It is gone from the other models' processes too, in each category; other owners stay."""
     for name, category in itertools.product(("1", "10"), ("upper_body", "dresses")):
         vitrine.prepare_person(person=person, person_id=name, category=category)
     vitrine.clear_cache(person_id="1")
@@ -75,7 +75,7 @@ def test_what_is_cleared_is_gone_when_the_call_returns(vitrine, person):
 
 
 def test_try_on_forgets_when_others_are_told(triton, vitrine, person, garment):
-    """It knows warm people and garments without asking, until one of them is cleared or changed."""
+    """Cached answers are used until one of them is cleared or changed."""
 
     def dressed():
         return vitrine.try_on(person_id="known", garment_id="known", seed=1, steps=2)
@@ -101,7 +101,7 @@ def test_try_on_forgets_when_others_are_told(triton, vitrine, person, garment):
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_the_async_client_and_both_protocols_ask_the_same(triton, garment, protocol):
-    """Statistics and clearing over HTTP and gRPC, awaited."""
+    """Statistics and clearing work over HTTP and gRPC, awaited too."""
 
     async def use():
         url = f"http://{triton.http}" if protocol == "http" else triton.grpc
@@ -116,7 +116,7 @@ def test_the_async_client_and_both_protocols_ask_the_same(triton, garment, proto
 
 
 def test_the_command_asks_a_server(triton, vitrine, garment):
-    """`vitrine cache stats` and `clear` with --url, as a user types them."""
+    """The commands `vitrine cache stats` and `clear` work with --url."""
 
     def command(*words):
         return subprocess.run(
@@ -142,7 +142,7 @@ def store():
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory, store):
-    """Two servers of one host (one folder) and one of another, all with one object store."""
+    """Two servers of one host (one folder) and one of another, all with the same object store."""
     scratch = tmp_path_factory.mktemp("hosts")
     repository = write_repository(scratch / "repository")
     common = {
@@ -169,20 +169,20 @@ def servers(tmp_path_factory, store):
 
 @pytest.fixture
 def clients(servers):
-    """A client of each."""
+    """A client of each server."""
     with ExitStack() as open_ones:
         yield [open_ones.enter_context(Vitrine(server.grpc, timeout_s=120)) for server in servers]
 
 
 def version(number):
-    """A picture of the person that says which one it is."""
+    """A picture of the person that shows its version."""
     pixels = np.random.default_rng(0).integers(0, 255, (256, 192, 3), dtype=np.uint8)
     pixels[0, 0] = number
     return _png(pixels)
 
 
 def test_a_person_changed_on_one_server_is_never_served_stale_by_the_other(clients):
-    """While both are read without pause: who asks after a change has returned sees it, or nothing."""
+    """A request after a change has returned gets the new person or nothing, under constant reading."""
     one, other, _ = clients
     changed, stale, seen, over = [0], [], set(), threading.Event()
 
@@ -214,7 +214,7 @@ def test_a_person_changed_on_one_server_is_never_served_stale_by_the_other(clien
 
 
 def test_a_person_cleared_on_one_server_is_gone_on_the_other(clients):
-    """At once, from memory, folder and store; another person stays warm."""
+    """The person is gone from memory, folder and store; another one stays warm."""
     one, other, _ = clients
     for name in ("bob", "eve"):
         one.prepare_person(person=version(1), person_id=name)
@@ -226,7 +226,7 @@ def test_a_person_cleared_on_one_server_is_gone_on_the_other(clients):
 
 
 def test_two_ids_are_a_whole_request(clients, garment):
-    """Prepared on one host, worn on another: the request holds names only, and goes straight to denoising."""
+    """Ids prepared on one host make a whole request on another, which goes straight to denoising."""
     here, _, there = clients
     here.prepare_person(person=version(1), person_id="ida")
     here.prepare_garment(garment=garment, garment_id="red coat")
@@ -246,7 +246,7 @@ def test_two_ids_are_a_whole_request(clients, garment):
 
 
 def test_a_new_picture_for_one_category_voids_the_others(vitrine, person, garment):
-    """Over the wire: an id alone is not known where its old picture was, nor to try_on."""
+    """An id alone is unknown wherever its old picture was, for try_on too."""
     vitrine.prepare_person(person=person, person_id="grown", category="upper_body")
     for _ in range(2):  # the second keeps its answer in try_on's own memory
         vitrine.try_on(person_id="grown", garment=garment, steps=1, seed=1)

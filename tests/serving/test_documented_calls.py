@@ -1,4 +1,4 @@
-"""docs/calling.md, run as it is written: only the addresses are those of the tests' server."""
+"""The blocks of docs/calling.md run as written, with the addresses of the tests' server."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ def _size(path):
 
 @pytest.fixture
 def run_here(triton, person, garment, tmp_path, monkeypatch):
-    """Gives a block the addresses of the server; the pictures that it names are in the working folder."""
+    """Gives a block the server's addresses; its pictures are in the working folder."""
     monkeypatch.chdir(tmp_path)
     Path("me.png").write_bytes(person)
     for name in ("coat", "tee", "jeans"):
@@ -31,14 +31,14 @@ def run_here(triton, person, garment, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", range(len(_blocks("python"))))
 def test_a_python_block_runs(run_here, number):
-    """Each block by itself, in the order of the page."""
+    """Each Python block runs alone, in the order of the page."""
     exec(compile(run_here(_blocks("python")[number]), f"{PAGE.name} block {number}", "exec"), {})
     for made in Path().glob("me-in-coat.png"):
         assert _size(made) == _size("me.png")
 
 
 def test_curl_sends_a_text(run_here):
-    """The first curl block answers a key and a report, and no megabytes."""
+    """The first curl block gets a key and a report, and no large tensors."""
     text, *_ = _blocks("sh")
     answer = subprocess.run(["sh", "-c", run_here(text)], capture_output=True, text=True, check=True).stdout
     assert '"name":"text_key"' in answer
@@ -46,7 +46,7 @@ def test_curl_sends_a_text(run_here):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_curl_sends_pictures_and_gets_one(run_here, number):
-    """The other curl blocks, in base64 and in binary form, leave a picture in a file."""
+    """The other curl blocks, in base64 and binary form, write a picture to a file."""
     block = run_here(_blocks("sh")[number])
     done = subprocess.run(["sh", "-c", block], capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""The embedded server: what it needs, what it says when that is missing, how it starts and stops."""
+"""The embedded server: what it needs, its errors when that is missing, its start and stop."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class TritonPythonModel:
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository with one model of nobody's table."""
+    """A repository with one model that is not in the stage table."""
     version = tmp_path / "repository" / "nothing" / "1"
     version.mkdir(parents=True)
     (version / "model.py").write_text(MODEL)
@@ -42,7 +42,7 @@ def repository(tmp_path):
 
 
 def test_taken_ports_are_replaced_by_free_ones():
-    """The usual ports where they are free; three different ones in any case."""
+    """The usual ports are used where they are free; the three always differ."""
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         port = taken.getsockname()[1]
@@ -52,20 +52,20 @@ def test_taken_ports_are_replaced_by_free_ones():
 
 
 def test_a_missing_wheel_says_how_to_get_it(tmp_path):
-    """One sentence with the command."""
+    """The error is one sentence with the command."""
     with pytest.raises(Unavailable, match=r"pip install --no-deps --target .* nvidia-pytriton"):
         find_wheel(tmp_path)
 
 
 def test_a_missing_shared_python_names_its_package(monkeypatch):
-    """The Python backend links to libpython; a plain Debian lacks it."""
+    """The error names the package of libpython, which a plain Debian lacks."""
     monkeypatch.setattr(wheels.Path, "exists", lambda path: False)
     with pytest.raises(Unavailable, match=r"libpython3.* is missing: install the package libpython3"):
         find_libpython()
 
 
 def test_missing_networks_are_named_with_the_command_that_makes_them(tmp_path):
-    """Before Triton is started at all."""
+    """They are reported before Triton starts."""
     for name in ("pose", "try_on"):
         (tmp_path / name / "1").mkdir(parents=True)
         (tmp_path / name / "config.pbtxt").touch()
@@ -74,7 +74,7 @@ def test_missing_networks_are_named_with_the_command_that_makes_them(tmp_path):
 
 
 def test_a_folder_without_models_is_no_repository(tmp_path):
-    """Nor is one that does not exist."""
+    """Such a folder and a missing one are refused."""
     with pytest.raises(Unavailable, match="holds no model"):
         model_names(tmp_path)
     with pytest.raises(Unavailable, match="there is no model repository"):
@@ -82,7 +82,7 @@ def test_a_folder_without_models_is_no_repository(tmp_path):
 
 
 def test_a_model_that_cannot_be_loaded_is_named_with_its_reason(repository):
-    """And nothing is left running."""
+    """No process is left running."""
     (repository / "nothing" / "1" / "model.py").write_text("raise RuntimeError('no such luck')")
     server = EmbeddedTriton(repository, ports=Ports(0, 0, 0))
     with pytest.raises(Unavailable, match=r"model nothing could not be loaded: .*no such luck"):
@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_loaded_is_named_with_its_reason(repository):
 
 
 def test_a_server_that_cannot_start_says_why(repository, monkeypatch):
-    """Triton's own last words; here a port that was taken in the last moment."""
+    """The error has Triton's last words, here about a taken port."""
     server = EmbeddedTriton(repository)
     with socket.create_server((LOOPBACK, 0)) as taken:
         ports = Ports(0, taken.getsockname()[1], 0)
@@ -102,7 +102,7 @@ def test_a_server_that_cannot_start_says_why(repository, monkeypatch):
 
 
 def test_a_server_ends_with_the_process_that_started_it(repository):
-    """Even when that is killed and can clean up nothing."""
+    """This holds even if that process is killed."""
     script = (
         "import sys, time; from pathlib import Path; from vitrine_orchestrator.embedded.ports import Ports; "
         "from vitrine_orchestrator.embedded.server import EmbeddedTriton; "
@@ -121,7 +121,7 @@ def test_a_server_ends_with_the_process_that_started_it(repository):
 
 
 def test_serve_tells_its_addresses_and_stops_on_ctrl_c(repository):
-    """`vitrine serve`: ready, then a clean end, with no process and no shared memory left."""
+    """The command `vitrine serve` prints its addresses, and Ctrl-C leaves no process or shared memory."""
     command = [VITRINE, "serve", "--repository", str(repository)]
     with subprocess.Popen(
         [*command, "--http-port=0", "--grpc-port=0", "--metrics-port=0"],
@@ -147,9 +147,9 @@ def test_serve_tells_its_addresses_and_stops_on_ctrl_c(repository):
 
 
 def stopped(process):
-    """What a process ends with that was asked to; killed, and so not 0, if it takes no notice.
+    """The exit code of a process that got a signal to end; one that does not react is killed, so not 0.
 
-    It takes none of SIGINT where whoever runs these tests ignores that, as a shell's background jobs do.
+    A process ignores SIGINT where its parent does, as in the background jobs of a shell.
     """
     try:
         return process.wait(60)
@@ -159,12 +159,12 @@ def stopped(process):
 
 
 def shared_memory(prefix):
-    """The blocks of one server: others may run on this machine."""
+    """The shared-memory blocks of one server; others may run on this machine."""
     return [name for name in os.listdir("/dev/shm") if name.startswith(prefix)]
 
 
 def test_serve_says_in_one_line_what_is_missing(tmp_path):
-    """No traceback."""
+    """The command prints one line and no traceback."""
     command = [VITRINE, "serve", "--repository", str(tmp_path)]
     served = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert served.returncode == 1

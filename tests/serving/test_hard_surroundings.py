@@ -1,4 +1,4 @@
-"""What must not end or cut off a server: content types, tracing, pings, proxies, little shared memory."""
+"""Content types, tracing, pings, proxies and little shared memory neither end nor cut off a server."""
 
 import json
 import os
@@ -40,13 +40,13 @@ class TritonPythonModel:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """Every model, on tiny networks."""
+    """Every model of the stage table, on tiny networks."""
     return write_repository(tmp_path_factory.mktemp("hard") / "repository")
 
 
 @contextmanager
 def serving(repository, *options, prefix=(), environment=None):
-    """`vitrine serve` until the block ends: its addresses, its process, and what it wrote."""
+    """Run `vitrine serve` for the block; gives its addresses, its process and its output."""
     errors = repository.parent / "serve.err"
     ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
     command = [*prefix, VITRINE, "serve", "--repository", str(repository), *ports, *options]
@@ -72,7 +72,7 @@ def serving(repository, *options, prefix=(), environment=None):
 
 @pytest.fixture(scope="module")
 def traced(repository):
-    """A server that traces each request, started where proxies are set and nothing is excepted."""
+    """A server that traces each request, started with proxies set and no exceptions."""
     file = repository.parent / "trace.json"
     options = ("--trace", str(file), "--keepalive", "30", "--", "--trace-config=triton,log-frequency=5")
     with serving(repository, *options, environment=PROXIES) as server:
@@ -81,12 +81,12 @@ def traced(repository):
 
 
 def died(server):
-    """What `vitrine serve` says of its tritonserver's death, if anything."""
+    """The report by `vitrine serve` of its tritonserver's death, if any."""
     return re.findall(r".*died.*", server.errors.read_text())
 
 
 def test_tracing_ends_no_server(traced, person, garment):
-    """One after the other and some at once; the trace names the models that callers ask."""
+    """Requests run in turn and concurrently; the trace names the models that callers call."""
     with Vitrine(traced.grpc, timeout_s=120) as vitrine, ThreadPoolExecutor(4) as pool:
         made = [vitrine.try_on(person=person, garment=garment, steps=2, seed=seed) for seed in range(3)]
         made += pool.map(
@@ -101,7 +101,7 @@ def test_tracing_ends_no_server(traced, person, garment):
 
 
 def post(server, size, kind):
-    """A try-on request with a person of so many bytes, sent as that content type; the answer's text."""
+    """Send a try-on with a person of this many bytes and this content type; returns the answer's text."""
     value = b"\x89PNG" + os.urandom(1_000_000) * (size // 1_000_000)
     inputs = [{"name": "person", "shape": [1], "datatype": "BYTES"}]
     inputs[0]["parameters"] = {"binary_data_size": len(value) + 4}
@@ -121,14 +121,14 @@ def post(server, size, kind):
 @pytest.mark.parametrize("kind", [BYTES, FORM, f"{FORM}; charset=utf-8", "multipart/form-data; boundary=x"])
 @pytest.mark.parametrize("megabytes", [4, 12, 200])
 def test_a_body_of_any_content_type_is_answered(traced, kind, megabytes):
-    """Triton's HTTP library copies a form's body onto the stack, which is large enough."""
+    """The stack is large enough for Triton's HTTP library, which copies a form's body onto it."""
     answer = post(traced, megabytes * 1_000_000, kind)
     assert "bad request: " in answer
     assert not died(traced)
 
 
 def test_loopback_goes_through_no_proxy(traced):
-    """The server got ready and its client reaches it, whatever name of this machine is used."""
+    """The server starts and its client reaches it by any name of this machine."""
     environment = {**os.environ, **PROXIES}
     for url in (traced.grpc, traced.grpc.replace("127.0.0.1", "localhost"), f"http://{traced.http}"):
         command = [VITRINE, "models", "--url", url, "--timeout", "30"]
@@ -138,7 +138,7 @@ def test_loopback_goes_through_no_proxy(traced):
 
 @pytest.fixture
 def sleeper(tmp_path):
-    """A repository with a model that takes as long as it is asked to."""
+    """A repository with a model that takes as long as its request says."""
     version = tmp_path / "repository" / "sleeper" / "1"
     version.mkdir(parents=True)
     (version / "model.py").write_text(SLEEPER)
@@ -151,7 +151,7 @@ def sleeper(tmp_path):
 
 
 def pinged(server, seconds):
-    """A quiet call of so many seconds by a client that pings ten times a second."""
+    """A call of this many seconds, by a client that pings ten times a second."""
     tensor = grpc.InferInput("seconds", [1], "FP32")
     tensor.set_data_from_numpy(np.array([seconds], np.float32))
     pings = [
@@ -165,13 +165,13 @@ def pinged(server, seconds):
 
 
 def test_a_client_may_ping_during_a_long_quiet_call(sleeper):
-    """It is not cut off as one that pings too often."""
+    """The client is not cut off for too many pings."""
     with EmbeddedTriton(sleeper, ports=ANY_PORTS) as server:
         assert pinged(server, 4) == 4
 
 
 def test_without_our_options_triton_cuts_such_a_client_off(sleeper, monkeypatch):
-    """The test above would notice."""
+    """Control of the test above: without our options the client is cut off."""
     monkeypatch.setattr(servers, "KEEPALIVE", ())
     cut_off = pytest.raises(InferenceServerException, match=r"(?i)too.?many.?pings")
     with EmbeddedTriton(sleeper, ports=ANY_PORTS) as server, cut_off:
@@ -180,7 +180,7 @@ def test_without_our_options_triton_cuts_such_a_client_off(sleeper, monkeypatch)
 
 
 def test_a_lower_limit_of_the_stack_is_a_warning(sleeper):
-    """The server starts with what is allowed, and says what a form's body may then do."""
+    """The server starts with the allowed stack and warns about large bodies of forms."""
     with serving(sleeper, prefix=["sh", "-c", 'ulimit -s 16384; exec "$@"', "sh"]) as server:
         said = server.errors.read_text()
     assert "the stack of the server's threads is limited to 16 MiB (wanted: 576 MiB)" in said
@@ -188,7 +188,7 @@ def test_a_lower_limit_of_the_stack_is_a_warning(sleeper):
 
 
 def little(megabytes):
-    """A command prefix: with so much shared memory, in a mount namespace of its own."""
+    """A command prefix that gives this much shared memory, in a mount namespace of its own."""
     mount = f'mount -t tmpfs -o size={megabytes}m tmpfs /dev/shm && exec "$@"'
     prefix = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
@@ -197,7 +197,7 @@ def little(megabytes):
 
 
 def test_with_little_shared_memory_each_caller_gets_an_answer(repository, person, garment):
-    """A picture, or an error that names shared memory; large requests do not take what small ones need."""
+    """Each caller gets a picture, or an error that names shared memory; small requests keep their room."""
     noise = [np.random.default_rng(seed).bytes(9_000_000) for seed in range(8)]
     with serving(repository, prefix=little(64)) as server, Vitrine(server.grpc, timeout_s=120) as vitrine:
         assert "/dev/shm (shared memory) has 64 MiB free" in server.errors.read_text()
@@ -221,7 +221,7 @@ def test_with_little_shared_memory_each_caller_gets_an_answer(repository, person
 
 
 def test_too_little_shared_memory_is_said_at_once(repository):
-    """Before Triton is started; one sentence."""
+    """The error is one sentence, before Triton starts."""
     command = [*little(48), VITRINE, "serve", "--repository", str(repository)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
@@ -241,7 +241,7 @@ def test_too_little_shared_memory_is_said_at_once(repository):
     ],
 )
 def test_an_option_that_is_ours_is_refused_by_name(repository, option, reason):
-    """With the reason, before anything is started."""
+    """The error has the reason, before anything starts."""
     command = [VITRINE, "serve", "--repository", str(repository), "--", option]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
@@ -250,7 +250,7 @@ def test_an_option_that_is_ours_is_refused_by_name(repository, option, reason):
 
 
 def test_options_reach_tritonserver(sleeper):
-    """As they were given."""
+    """Options are passed unchanged."""
     options = ["--log-verbose", "1", "--id=mine"]
     with EmbeddedTriton(sleeper, ports=ANY_PORTS, options=options) as server, server.client() as client:
         assert client.get_server_metadata().name == "mine"

@@ -1,4 +1,4 @@
-"""Callers who speak JSON and nothing else: pictures go and come as base64 text."""
+"""Callers who speak JSON only send and get pictures as base64 text."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def posted(triton, path, body):
-    """Status and JSON of an answer; whatever is no JSON fails here."""
+    """Status and JSON of an answer; an answer that is no JSON fails here."""
     request = urllib.request.Request(
         f"http://{triton.http}/v2/models/{path}",
         json.dumps(body).encode(),
@@ -33,7 +33,7 @@ def text(name, value):
 
 
 def opened(coded):
-    """The picture in base64 text."""
+    """The picture as base64 text."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(coded))))
 
 
@@ -67,7 +67,7 @@ def test_pictures_go_in_and_out_as_text(triton, person, garment, form):
     ],
 )
 def test_what_is_no_text_of_a_picture_is_refused(triton, garment, sent, said):
-    """The error is JSON and says what was sent."""
+    """The error is JSON and describes what was sent."""
     body = {"inputs": [text("person", sent), text("garment", FORMS["base64"](garment))]}
     status, answer = posted(triton, "try_on/infer", body)
     assert status == 400
@@ -75,7 +75,7 @@ def test_what_is_no_text_of_a_picture_is_refused(triton, garment, sent, said):
 
 
 def test_generate_answers_in_text_when_asked(triton, person, garment):
-    """Triton's shortest form: one JSON object in, one out."""
+    """Triton's `generate` takes one JSON object and returns one."""
     body = {"person": FORMS["base64"](person), "garment": FORMS["base64"](garment), "steps": 2}
     status, answer = posted(triton, "try_on/generate", body | {"encoding": "base64"})
     assert status == 200, answer
@@ -83,7 +83,7 @@ def test_generate_answers_in_text_when_asked(triton, person, garment):
 
 
 def test_prepare_models_take_text(triton, person, garment):
-    """A person and a garment can be sent ahead."""
+    """A person and a garment can be prepared as text."""
     for what, raw in (("person", person), ("garment", garment)):
         inputs = [text(what, FORMS["base64"](raw)), text(f"{what}_id", f"json {what}")]
         body = {"inputs": inputs, "outputs": [{"name": f"{what}_key"}]}

@@ -1,4 +1,4 @@
-"""Requests of 100 MB and more: Triton 2.51 takes them on both protocols, the limits are ours."""
+"""Triton 2.51 takes requests of 100 MB and more on both protocols; the limits are ours."""
 
 import threading
 from pathlib import Path
@@ -25,14 +25,14 @@ LARGE = {
 
 
 def shared_bytes(triton):
-    """Shared memory between the server and its processes: it holds every request that one of them holds."""
+    """Shared memory between the server and its processes, which holds each request in work."""
     return sum(file.stat().st_blocks * 512 for file in Path("/dev/shm").glob(f"{triton.shared_prefix}*"))
 
 
 @pytest.mark.parametrize("kind", LARGE)
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_a_hundred_megabytes_are_refused_by_their_limit(triton, person, garment, kind, protocol):
-    """Nothing of them is decoded or computed on; the message names limit and value."""
+    """Nothing is decoded or computed; the message has limit and value."""
     large, complaint = LARGE[kind]
     inputs = {"garment": np.array([garment], object), **large}
     if "person_raw" not in inputs:
@@ -44,7 +44,7 @@ def test_a_hundred_megabytes_are_refused_by_their_limit(triton, person, garment,
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_others_get_their_pictures_beside_large_requests(triton, vitrine, person, garment, protocol):
-    """The server answers them at the same time, and holds no refused request."""
+    """Other requests are answered meanwhile, and no refused request stays in memory."""
     large, complaint = LARGE["encoded"]
     url = f"http://{triton.http}" if protocol == "http" else triton.grpc
     alone = vitrine.try_on(person=person, garment=garment, steps=4, seed=5).encoded

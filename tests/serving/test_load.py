@@ -1,4 +1,4 @@
-"""Many requests at once: shared steps, same pictures, cancellation, metrics, malformed requests."""
+"""Concurrent requests: shared steps, equal pictures, cancellation, metrics, malformed requests."""
 
 import random
 import threading
@@ -14,14 +14,14 @@ from vitrine_orchestrator.stages import STAGES, numpy_dtype
 
 
 def metrics(triton):
-    """Every metric on the metrics port: line without value → value."""
+    """Every metric of the metrics port: line without value → value."""
     with urllib.request.urlopen(f"http://{triton.metrics}/metrics", timeout=30) as response:
         lines = response.read().decode().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] != "#"}
 
 
 def test_concurrent_requests_share_steps_and_keep_their_pictures(triton, vitrine, person, garment):
-    """Eight at once give the pictures they give alone, in fewer calls than they have steps."""
+    """Eight concurrent requests give their single pictures in fewer calls than steps."""
     steps = 40
     alone = vitrine.try_on(person=person, garment=garment, steps=steps, seed=3)
     before = metrics(triton)
@@ -47,7 +47,7 @@ def test_concurrent_requests_share_steps_and_keep_their_pictures(triton, vitrine
 
 
 def test_a_cancelled_try_on_leaves_the_denoiser(triton, vitrine, person, garment):
-    """Triton tells the model that the caller has gone; the job leaves, and the server goes on."""
+    """Triton reports the cancellation to the model; the job leaves, and the server continues."""
     key = 'vitrine_requests_total{model="try_on",outcome="cancelled"}'
     before = metrics(triton).get(key, 0)
     cancellation = Cancellation()
@@ -67,7 +67,7 @@ def test_a_cancelled_try_on_leaves_the_denoiser(triton, vitrine, person, garment
 
 
 def test_metrics_of_ours_stand_beside_tritons(triton, vitrine, person, garment):
-    """Every one of the reference's tables is on the one metrics port after a try-on, and has counted it."""
+    """Every metric of the reference is on the metrics port after a try-on, with its counts."""
     before = metrics(triton)
     vitrine.try_on(person=person, garment=garment, steps=2)
     time.sleep(1.5)  # the cache's are published once a second
@@ -91,7 +91,7 @@ JUNK = (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff" * 9, b"x" * 300)
 
 
 def malformed(chance, row):
-    """Random tensors for a model: mostly of the right type, seldom of the right shape or content."""
+    """Random tensors for a model, mostly of the right type and seldom of the right shape or content."""
     inputs = {}
     for tensor in row.inputs:
         if chance.random() < 0.3:
@@ -116,7 +116,7 @@ def malformed(chance, row):
 
 
 def resident_bytes(triton):
-    """Memory of the server and its processes."""
+    """The memory of the server and its processes."""
     from vitrine_orchestrator.embedded.supervisor import stubs
 
     total = 0
@@ -128,7 +128,7 @@ def resident_bytes(triton):
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_malformed_requests_leave_the_server_healthy(triton, person, garment, protocol):
-    """A thousand random requests, half on each protocol: typed errors, flat memory, and work goes on."""
+    """A thousand random requests on both protocols give typed errors, flat memory and a working server."""
     chance = random.Random(protocol)
     rows = [row for row in STAGES if not row.decoupled]
     url = f"http://{triton.http}" if protocol == "http" else triton.grpc

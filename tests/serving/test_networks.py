@@ -14,7 +14,7 @@ def pictures(rows, seed=0):
 
 
 def at_once(count, work):
-    """Run `work(index)` in `count` threads that start together; the results in order, errors among them."""
+    """Run `work(index)` in threads that start together; returns results or errors in order."""
     barrier, results = threading.Barrier(count), [None] * count
 
     def one(index):
@@ -34,14 +34,14 @@ def at_once(count, work):
 
 @pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
 def test_a_model_is_loaded_and_ready(triton, row):
-    """Every row of the table is a model that can be called by itself."""
+    """Every model of the table can be called alone."""
     with triton.client() as client:
         assert client.is_model_ready(row.name)
 
 
 @pytest.mark.parametrize("row", networks(), ids=lambda row: row.name)
 def test_a_network_is_warm_before_its_first_request(triton, row):
-    """The warm-up ran: its time is in the statistics though nobody may have asked yet."""
+    """The statistics show the time of the warm-up."""
     with triton.client() as client:
         (stats,) = client.get_inference_statistics(row.name).model_stats
     assert stats.inference_stats.success.count >= 0
@@ -49,7 +49,7 @@ def test_a_network_is_warm_before_its_first_request(triton, row):
 
 
 def test_a_batch_answers_as_its_rows_do_alone(vitrine):
-    """Rows of one request, and rows one by one: the same numbers."""
+    """Rows in one request equal the rows one by one."""
     pixels = pictures(3)
     together = vitrine.infer("vae_encoder", {"pixels": pixels})
     for index in range(3):
@@ -58,7 +58,7 @@ def test_a_batch_answers_as_its_rows_do_alone(vitrine):
 
 
 def test_requests_share_a_run(triton, vitrine):
-    """Concurrent requests of one shape are executed together, and each gets its own rows."""
+    """Concurrent requests of one shape run together, and each gets its own rows."""
     pixels = pictures(8, seed=1)
     want = vitrine.infer("vae_encoder", {"pixels": pixels})["mean"]
     for _ in range(20):  # how many meet in the queue depends on the machine
@@ -73,14 +73,14 @@ def test_requests_share_a_run(triton, vitrine):
 
 
 def test_other_sizes_work_in_the_same_model(vitrine):
-    """Height and width are the request's own."""
+    """Each request may have its own height and width."""
     for size in ((64, 64), (128, 96)):
         mean = vitrine.infer("vae_encoder", {"pixels": np.zeros((1, 3, *size), np.float32)})["mean"]
         assert mean.shape == (1, 4, size[0] // 8, size[1] // 8)
 
 
 def test_a_request_that_fails_leaves_its_batch_unharmed(vitrine):
-    """A token beyond the vocabulary fails alone, whoever shares its run."""
+    """A request with a token beyond the vocabulary fails alone."""
     good = np.zeros((1, 77), np.int64)
     bad = np.full((1, 77), 10**6, np.int64)
     answers = at_once(
@@ -103,7 +103,7 @@ def test_a_request_that_fails_leaves_its_batch_unharmed(vitrine):
     ids=["missing", "shape", "dtype", "batch", "name"],
 )
 def test_wrong_tensors_are_bad_requests(vitrine, inputs):
-    """Triton itself refuses what the config does not allow."""
+    """Triton refuses tensors that the config does not allow."""
     with pytest.raises(BadRequest) as caught:
         vitrine.infer("parsing_atr", inputs)
     assert not isinstance(caught.value, StageFailed)

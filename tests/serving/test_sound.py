@@ -1,4 +1,4 @@
-"""Networks that give NaN on a real server: the stage's failure by name, nothing kept, never a picture."""
+"""A network that gives NaN on a real server fails by name; nothing is kept, and no picture is made."""
 
 import numpy as np
 import onnx
@@ -11,7 +11,7 @@ from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 
 def spoil(path):
-    """Make every float weight of a network NaN."""
+    """Set every float weight of a network to NaN."""
     model = onnx.load(path)
     for weight in model.graph.initializer:
         array = numpy_helper.to_array(weight)
@@ -22,7 +22,7 @@ def spoil(path):
 
 @pytest.mark.parametrize("stage", ["vae_decoder", "vae_encoder"])
 def test_a_network_that_overflows_fails_by_its_name(tmp_path, person, garment, stage):
-    """In one answer and in a stream, pasted back or not; what it made is not kept."""
+    """It fails in an answer and in a stream, with and without paste-back, and nothing is kept."""
     repository = write_repository(tmp_path / "repository")
     spoil(repository / stage / "1" / "model.onnx")
     with EmbeddedTriton(repository, ports=ANY_PORTS) as server, Vitrine(server.grpc, timeout_s=120) as client:

@@ -1,4 +1,4 @@
-"""What happens when a process of the server is killed, and how service comes back."""
+"""A killed process of the server is detected, and its model serves again."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def waiter(tmp_path_factory):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])  # out of memory, a crash
 def test_an_idle_model_that_lost_its_process_is_loaded_again(waiter, how):
-    """The server goes on; only that model is reloaded, once."""
+    """The server continues, and only that model is reloaded, once."""
     told = []
     supervisor = Supervisor(waiter, told.append)
     server = waiter.pid
@@ -41,7 +41,7 @@ def test_an_idle_model_that_lost_its_process_is_loaded_again(waiter, how):
 
 
 def test_triton_itself_restarts_nothing_and_calls_the_model_ready(waiter):
-    """Each request fails, and one that did keeps the model from being unloaded: a restart is needed."""
+    """Every request fails, and a failed one prevents unloading, so a restart is needed."""
     supervisor, ports = Supervisor(waiter, lambda text: None), waiter.ports
     kill_stub(waiter, "wait")
     with pytest.raises(InferenceServerException, match="not healthy"):
@@ -54,7 +54,7 @@ def test_triton_itself_restarts_nothing_and_calls_the_model_ready(waiter):
 
 
 def test_requests_of_a_dead_process_get_an_error(waiter):
-    """Triton would leave them waiting for ever; the restart ends them."""
+    """The restart ends requests that Triton would leave waiting for ever."""
     supervisor = Supervisor(waiter, lambda text: None)
     failed = []
 
@@ -75,7 +75,7 @@ def test_requests_of_a_dead_process_get_an_error(waiter):
 
 
 def test_a_process_that_leaves_by_itself_is_a_death(waiter):
-    """Exit code 0, and none of Triton's doing: its caller gets an error, and the next one an answer."""
+    """A process that exits with code 0 by itself fails its caller; the next caller gets an answer."""
     told = []
     supervisor = Supervisor(waiter, told.append)
     with pytest.raises(InferenceServerException):
@@ -86,7 +86,7 @@ def test_a_process_that_leaves_by_itself_is_a_death(waiter):
 
 
 def test_a_network_is_replaced_even_when_a_request_met_its_dead_process(triton, vitrine):
-    """Networks answer before they return, so nothing waits for them: no restart, the others go on."""
+    """No restart is needed, since networks answer before they return."""
     supervisor, server = Supervisor(triton, lambda text: None), triton.pid
     ids = np.zeros((1, 77), np.int64)
     kill_stub(triton, "text_encoder")
@@ -98,7 +98,7 @@ def test_a_network_is_replaced_even_when_a_request_met_its_dead_process(triton, 
 
 
 def test_a_killed_server_is_started_again(waiter):
-    """Its stubs and shared memory are cleared away first."""
+    """The old stubs and shared memory are removed first."""
     supervisor = Supervisor(waiter, lambda text: None)
     left = stubs(waiter.pid)
     os.kill(waiter.pid, signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_a_killed_server_is_started_again(waiter):
 
 
 def _runs(pid):
-    """Whether a process does; one that ended and whose parent has not asked yet does not."""
+    """Whether the process is alive; one that ended and was not collected is not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -118,7 +118,7 @@ def _runs(pid):
 
 
 def test_an_unloaded_model_is_left_alone(waiter):
-    """Only deaths are mended, not decisions."""
+    """A model that was unloaded on purpose is not loaded again."""
     told = []
     supervisor = Supervisor(waiter, told.append)
     with waiter.client() as client:

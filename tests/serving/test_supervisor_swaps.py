@@ -1,4 +1,4 @@
-"""What an operator does to a supervised server is no death: loads, unloads, swaps with requests in flight."""
+"""Loads, unloads and swaps by an operator are no deaths, even with requests in flight."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def waiter(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    """A server of this module's own with every model."""
+    """A server for this module, with every model."""
     repository = write_repository(tmp_path_factory.mktemp("swaps") / "whole")
     with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
         yield server
@@ -39,13 +39,13 @@ def pipeline(tmp_path_factory):
 
 @pytest.fixture
 def told():
-    """What the supervisor reports."""
+    """The reports of the supervisor."""
     return []
 
 
 @contextmanager
 def asking(at_once, work):
-    """`work` again and again in so many threads; yields a Counter of its answers or errors."""
+    """Run `work` repeatedly in threads; yields a Counter of its answers or errors."""
     over, ends, lock = threading.Event(), Counter(), threading.Lock()
 
     def ask_on():
@@ -69,7 +69,7 @@ def asking(at_once, work):
 
 
 def test_a_network_whose_file_changed_is_no_death(pipeline, told):
-    """Its operator loads it again: the old process ends, the new one serves, nothing else happens."""
+    """The network is loaded again: the old process ends and the new one serves."""
     with watched(pipeline, told.append):
         os.utime(pipeline.repository / "vae_decoder" / "1" / "model.onnx")
         pipeline.load(["vae_decoder"])
@@ -78,7 +78,7 @@ def test_a_network_whose_file_changed_is_no_death(pipeline, told):
 
 
 def test_a_swap_loses_no_request_in_flight(waiter, told):
-    """Requests of ten seconds end with their answer, and the server is the same."""
+    """Requests of ten seconds get their answers, and the server is the same."""
     server, answers = waiter.pid, []
     with watched(waiter, told.append):
         threads = [threading.Thread(target=lambda: answers.append(ask(waiter, 10))) for _ in range(4)]
@@ -94,7 +94,7 @@ def test_a_swap_loses_no_request_in_flight(waiter, told):
 
 
 def test_unloading_and_loading_under_load_is_no_death(pipeline, told, person, garment):
-    """Callers get a picture, Unavailable, Busy or NotFound meanwhile, and pictures afterwards."""
+    """Meanwhile callers get a picture, Unavailable, Busy or NotFound, and pictures afterwards."""
     server = pipeline.pid
     with Vitrine(pipeline.grpc, timeout_s=60) as vitrine, watched(pipeline, told.append):
 
@@ -119,7 +119,7 @@ def test_unloading_and_loading_under_load_is_no_death(pipeline, told, person, ga
 
 
 def test_a_version_that_died_is_found_next_to_one_that_lives(waiter, told):
-    """The other version's process fills another place."""
+    """A process of the other version does not hide the death."""
     with watched(waiter, told.append):
         first = next(pid for pid, stub in look(waiter.pid).items() if stub.slot and stub.slot.version == "1")
         os.kill(first, signal.SIGKILL)
@@ -132,7 +132,7 @@ def test_a_version_that_died_is_found_next_to_one_that_lives(waiter, told):
 
 
 def test_an_old_process_that_dies_with_requests_is_found(waiter, told):
-    """It was replaced, and died before it had answered: its caller gets an error."""
+    """Its caller gets an error, although the process had been replaced."""
     now, failed = [0.0], []
     supervisor = Supervisor(waiter, told.append, clock=lambda: now[0])
 
@@ -165,7 +165,7 @@ def test_an_old_process_that_dies_with_requests_is_found(waiter, told):
 
 
 def test_a_restarted_server_serves_what_it_served(pipeline, told):
-    """A model unloaded for longer than a moment is not loaded again."""
+    """A model that has been unloaded for some time is not loaded again."""
     now = [0.0]
     supervisor = Supervisor(pipeline, told.append, clock=lambda: now[0])
     with pipeline.client() as client:
@@ -185,7 +185,7 @@ def test_a_restarted_server_serves_what_it_served(pipeline, told):
 
 
 def test_a_death_is_found_where_the_parent_ignores_its_children(tmp_path, told):
-    """Some shells start programs with SIGCHLD ignored, and the kernel then forgets the dead at once."""
+    """Deaths are found although the kernel forgets dead children where SIGCHLD is ignored."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
         server = EmbeddedTriton(write_waiter(tmp_path / "repository"), ports=ANY_PORTS)

@@ -1,6 +1,6 @@
 """The shipped checkpoint on a real Triton, on dolls that it was never trained on.
 
-What is asked here holds for any checkpoint that has learnt something; `vitrine-export score` says how much.
+The tests hold for any trained checkpoint; `vitrine-export score` measures how good it is.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ def vitrine(trained):
 
 
 async def all_of(attempt):
-    """Every sample's (picture, mask), all in flight at once."""
+    """The (picture, mask) of every sample, all requested concurrently."""
     return await asyncio.gather(
         *(attempt(dolls.draw_person(s.person), s, dolls.draw_garment(s.garment)) for s in SAMPLES)
     )
@@ -61,7 +61,7 @@ def over_the_wire(trained):
 
 
 def apart(one, other):
-    """The largest difference of two pictures, of 255."""
+    """The largest difference between two pictures, of 255."""
     return int(np.abs(np.asarray(one).astype(np.int16) - np.asarray(other)).max())
 
 
@@ -77,7 +77,7 @@ def options_of(sample, **more):
 
 
 def test_the_wire_gives_what_the_pipeline_gives_in_this_process(over_the_wire):
-    """Triton, its batching and the client change no pixel by more than 1/255, and no mask."""
+    """Triton, batching and the client change no pixel by more than 1/255, and no mask."""
     stages = LocalStages(REPOSITORY)
     try:
         local = asyncio.run(all_of(local_try_on(stages, OPTIONS)))
@@ -89,7 +89,7 @@ def test_the_wire_gives_what_the_pipeline_gives_in_this_process(over_the_wire):
 
 
 def test_results_are_nearer_to_the_truth_than_the_unchanged_person(over_the_wire):
-    """In each category, inside the true mask; outside the used one the person is unchanged."""
+    """This holds in each category inside the true mask; outside the used mask the person is unchanged."""
     for category in CATEGORIES:
         error = unchanged = 0.0
         for sample, (picture, mask) in zip(SAMPLES, over_the_wire, strict=True):
@@ -102,7 +102,7 @@ def test_results_are_nearer_to_the_truth_than_the_unchanged_person(over_the_wire
 
 
 def test_a_request_is_the_same_alone_among_others_and_streamed(vitrine):
-    """Seven others join and leave at other steps, with other garments, schedules and sizes of guidance."""
+    """Seven others join and leave, with other garments, schedules and guidance."""
     asked = options_of(SAMPLES[0], seed=11, steps=30)
     alone = vitrine.try_on(**asked)
     among, others = [], []
@@ -127,7 +127,7 @@ def test_a_request_is_the_same_alone_among_others_and_streamed(vitrine):
 
 
 def test_a_late_request_starts_within_one_step(trained, vitrine):
-    """Four are running; the fifth shares the next call: it waits no longer than a step of theirs takes."""
+    """While four run, a fifth waits no longer than one of their steps."""
     running = [threading.Event() for _ in range(4)]
 
     def run(index):

@@ -1,4 +1,4 @@
-"""Try-on over the wire of a real Triton: results, protocols, errors."""
+"""A try-on over the wire of a real Triton: results, protocols, errors."""
 
 import io
 import json
@@ -16,7 +16,7 @@ def texts(*values):
 
 
 def bomb():
-    """A small PNG of 400 megapixels."""
+    """A small PNG file whose header gives 400 megapixels."""
     file = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(file, "PNG")
     return file.getvalue()
@@ -31,13 +31,13 @@ def half():
 
 @pytest.fixture(scope="module")
 def result(triton, person, garment):
-    """One try-on, made once."""
+    """One try-on, made once for several tests."""
     with Vitrine(triton.grpc, timeout_s=120) as client:
         return client.try_on(person=person, garment=garment, steps=5, seed=7)
 
 
 def test_the_person_stays_outside_the_mask(result, person):
-    """Paste-back is exact."""
+    """Paste-back keeps every pixel outside the mask."""
     before, after = Image.open(io.BytesIO(person)), result.image
     outside = np.asarray(result.mask) == 0
     assert (np.asarray(before)[outside] == np.asarray(after)[outside]).all()
@@ -45,14 +45,14 @@ def test_the_person_stays_outside_the_mask(result, person):
 
 
 def test_timings_and_sources_are_told(result):
-    """Each part has its time; each prepared thing came from somewhere."""
+    """The report has a time for each part and a source for each prepared input."""
     assert {"prepare_person", "denoise", "vae_decoder", "encode", "total"} <= result.timings.keys()
     assert result.sources.keys() == {"person", "garment", "text"}
     assert result.seed == 7
 
 
 def test_what_was_prepared_is_not_prepared_again(vitrine, result, person, garment):
-    """A warm person and garment go straight to denoising, and give the same picture."""
+    """A warm person and garment go straight to denoising and give the same picture."""
     again = vitrine.try_on(person=person, garment=garment, steps=5, seed=7)
     assert again.sources == {"person": "memory", "garment": "memory", "text": "memory"}
     assert "pose" not in again.timings
@@ -60,7 +60,7 @@ def test_what_was_prepared_is_not_prepared_again(vitrine, result, person, garmen
 
 
 def test_an_id_stands_for_a_picture_that_was_sent(vitrine, person, garment):
-    """Once sent with an id, a person or a garment is one short word."""
+    """A person or garment sent once with an id is then known by it."""
     vitrine.prepare_person(person=person, person_id="anna")
     vitrine.prepare_garment(garment=garment, garment_id="coat")
     by_id = vitrine.try_on(person_id="anna", garment_id="coat", steps=2, seed=7)
@@ -68,13 +68,13 @@ def test_an_id_stands_for_a_picture_that_was_sent(vitrine, person, garment):
 
 
 def test_the_same_request_gives_the_same_picture_over_http(triton, result, person, garment):
-    """Protocols do not matter."""
+    """The picture does not depend on the protocol."""
     with Vitrine(f"http://{triton.http}", timeout_s=120) as client:
         assert client.try_on(person=person, garment=garment, steps=5, seed=7).encoded == result.encoded
 
 
 def test_the_streamed_picture_is_the_same(vitrine, result, person, garment):
-    """Progress first, then what `try_on` answers."""
+    """Progress comes first, then the answer of `try_on`."""
     *steps, last = vitrine.try_on_stream(person=person, garment=garment, steps=5, seed=7)
     assert last.encoded == result.encoded
     assert all(isinstance(step, Progress) for step in steps)
@@ -83,7 +83,7 @@ def test_the_streamed_picture_is_the_same(vitrine, result, person, garment):
 
 
 def test_previews_are_pictures(vitrine, person, garment):
-    """Of the checkpoint's size; steps may be skipped, not repeated."""
+    """Previews have the checkpoint's size; steps may be skipped, never repeated."""
     events = vitrine.try_on_stream(person=person, garment=garment, steps=30, seed=7, previews=True)
     *steps, _ = events
     shown = [step.preview for step in steps if step.preview is not None]
@@ -92,7 +92,7 @@ def test_previews_are_pictures(vitrine, person, garment):
 
 
 def test_raw_pictures_are_taken(vitrine, result, person):
-    """The same pixels without an encoder: the same picture."""
+    """The same pixels without encoding give the same picture."""
     garment = np.random.default_rng(1).integers(0, 255, (256, 192, 3), dtype=np.uint8)
     outputs = vitrine.infer(
         "try_on",
@@ -107,7 +107,7 @@ def test_raw_pictures_are_taken(vitrine, result, person):
 
 
 def test_a_full_outfit_is_one_request(vitrine, person, garment):
-    """Two garments, one picture, one mask over both."""
+    """Two garments give one picture, and one mask over both."""
     outfit = vitrine.try_on(
         person=person, garment=[garment, garment], category=["upper_body", "lower_body"], steps=2, seed=7
     )
@@ -115,7 +115,7 @@ def test_a_full_outfit_is_one_request(vitrine, person, garment):
 
 
 def test_prepared_things_have_keys(vitrine, person, garment):
-    """Caches can be warmed ahead of a try-on."""
+    """Caches can be warmed before a try-on."""
     prepared = [
         vitrine.prepare_person(person=person),
         vitrine.prepare_garment(garment=garment),
@@ -126,7 +126,7 @@ def test_prepared_things_have_keys(vitrine, person, garment):
 
 
 def test_curl_gets_a_picture(triton, person, garment):
-    """Plain HTTP with Triton's JSON: raw tensors in, and the picture's bytes after the JSON out."""
+    """Plain HTTP sends raw tensors and gets the picture's bytes after Triton's JSON."""
     raw = np.asarray(Image.open(io.BytesIO(person)))
     tensor = {"datatype": "UINT8", "shape": list(raw.shape), "data": raw.reshape(-1).tolist()}
     asked = {
@@ -171,7 +171,7 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_a_bad_request_is_refused_by_name(triton, person, garment, name, protocol):
-    """Its class and its code are the same on both protocols; the message says field, rule and value."""
+    """Class and code are the same on both protocols; the message has field, rule and value."""
     change, complaint = REFUSALS[name]
     inputs = {"person": texts(person), "garment": texts(garment), **change}
     inputs = {key: value for key, value in inputs.items() if value is not None}
@@ -181,19 +181,19 @@ def test_a_bad_request_is_refused_by_name(triton, person, garment, name, protoco
 
 
 def test_an_unknown_id_is_not_found(vitrine, garment):
-    """A person who was never sent."""
+    """The id of a person that was never sent is NotFound."""
     with pytest.raises(NotFound, match="'nobody' is not known"):
         vitrine.try_on(person_id="nobody", garment=garment)
 
 
 def test_an_unknown_model_is_not_found(vitrine):
-    """And the client says which."""
+    """The error names the model."""
     with pytest.raises(VitrineError, match="tryon"):
         vitrine.infer("tryon", {})
 
 
 def test_nan_tensors_are_refused_by_the_denoiser(vitrine, person, garment):
-    """Whoever calls `denoise` itself gets a typed error, not a black picture."""
+    """A direct call of `denoise` gets a typed error, not a black picture."""
     made = vitrine.prepare_person(person=person).tensors
     inputs = {name: made[name] for name in ("mask_latent", "masked_latents", "pose_latents")}
     inputs |= vitrine.prepare_garment(garment=garment).tensors

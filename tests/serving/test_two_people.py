@@ -1,4 +1,4 @@
-"""Two dolls in one picture: the caller says which of them is dressed. The shipped networks, no server."""
+"""The caller chooses one of two dolls in a picture. These are the shipped networks without a server."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ WORLD, MIDDLE = 424242, 96
 
 @pytest.fixture(scope="module")
 def prepare():
-    """`prepare_person` of the picture of two dolls, with more inputs."""
+    """The outputs of `prepare_person` for the picture of two dolls, with further inputs."""
     pair = [dolls.draw_person(dolls.sample(WORLD, index, "upper_body").person) for index in range(2)]
     both = np.concatenate([one[:, 48:144] for one in pair], 1)
     stages = LocalStages(REPOSITORY, 1)
@@ -25,7 +25,7 @@ def prepare():
 
 
 def side(outputs):
-    """Where the mask is: 0 the left doll, 1 the right one; and where the joints are."""
+    """The place of the mask (0 the left doll, 1 the right one) and of the joints."""
     across = np.nonzero(outputs["mask"])[1]
     joints = outputs["keypoints"]
     seen = joints[joints[:, 2] > 0]
@@ -37,7 +37,7 @@ def index(number):
 
 
 def test_the_largest_is_the_first(prepare):
-    """Without a choice it is number 0, and number 1 is the other one."""
+    """Without a choice the person is number 0, and number 1 is the other one."""
     assert side(prepare()) == side(prepare(**index(0)))
     first, second = side(prepare(**index(0))), side(prepare(**index(1)))
     assert sorted([first, second]) == [(0, 0), (1, 1)]
@@ -45,7 +45,7 @@ def test_the_largest_is_the_first(prepare):
 
 @pytest.mark.parametrize("doll", [0, 1])
 def test_the_person_at_a_point_is_taken(prepare, doll):
-    """The mask stays on that doll, whichever it is."""
+    """The mask stays on the doll at the point."""
     outputs = prepare(person_point=np.array([48 + 96 * doll, 120], np.int32))
     assert side(outputs) == (doll, doll)
     across = np.nonzero(outputs["mask"])[1]
@@ -54,7 +54,7 @@ def test_the_person_at_a_point_is_taken(prepare, doll):
 
 @pytest.mark.parametrize("doll", [0, 1])
 def test_people_in_a_wide_picture_are_found(prepare, doll):
-    """They are half as large at the checkpoint's size; the mask keeps to the one who is meant."""
+    """They have half the size at the checkpoint's size; the mask stays on the chosen one."""
     pair = [dolls.draw_person(dolls.sample(WORLD, index, "upper_body").person) for index in range(2)]
     wide = np.concatenate(pair, 1)
     outputs = prepare(person_raw=wide, person_point=np.array([96 + 192 * doll, 140], np.int32))
@@ -64,7 +64,7 @@ def test_people_in_a_wide_picture_are_found(prepare, doll):
 
 
 def test_each_choice_has_a_key_of_its_own(prepare):
-    """A cache must not mix them up."""
+    """Each choice has its own cache key."""
     made = [prepare(), prepare(**index(0)), prepare(**index(1))]
     assert len({one["person_key"][0] for one in made}) == 3
 
@@ -78,6 +78,6 @@ def test_each_choice_has_a_key_of_its_own(prepare):
     ],
 )
 def test_a_person_who_is_not_there_is_refused(prepare, more, said):
-    """The error counts those who are."""
+    """The error gives the number of people."""
     with pytest.raises(BadRequest, match=said):
         prepare(**more)

@@ -1,4 +1,4 @@
-"""Releases on a real Triton: no pipeline jumps to a stage's new version, and any release can be undone."""
+"""Releases on a real Triton: no pipeline changes to a stage's new version, and releases can be undone."""
 
 import json
 import shutil
@@ -19,13 +19,13 @@ LATENTS = np.full((1, 4, 32, 24), 0.25, np.float32)
 
 
 def inverted(repository):
-    """Make a repository's decoder paint the opposite colours."""
+    """Make a repository's decoder paint the inverted colours."""
     path = repository / "vae_decoder" / "1" / "model.onnx"
     model = onnx.load(path)
     weights = onnx.numpy_helper.to_array(model.graph.initializer[0])
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(-weights, "spread"))
     onnx.save(model, path)
-    for manifest in repository.glob("*/1/manifest.json"):  # as an export tells of its files
+    for manifest in repository.glob("*/1/manifest.json"):  # as an export records its files
         said = json.loads(manifest.read_text())
         files = said["files"] | {"vae_decoder/1/model.onnx": file_digest(path)}
         manifest.write_text(json.dumps(said | {"files": files}))
@@ -34,7 +34,7 @@ def inverted(repository):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A repository and its supervised server; every test leaves release 1 alone in it."""
+    """A repository and its supervised server; each test leaves only release 1 in it."""
     repository = write_repository(tmp_path_factory.mktemp("versions") / "repository")
     told: list[str] = []
     with EmbeddedTriton(repository, ports=ANY_PORTS) as server, watched(server, told.append):
@@ -44,7 +44,7 @@ def served(tmp_path_factory):
 
 @pytest.fixture
 def ask(served, person, garment):
-    """A try-on by any release: the picture's bytes."""
+    """The bytes of the picture of a try-on with this release."""
     _, server = served
     asked = {
         "person": np.array([person], object),
@@ -58,23 +58,23 @@ def ask(served, person, garment):
 
 @pytest.fixture
 def decode(served):
-    """The decoder by itself, in any version."""
+    """The output of the decoder alone, in this version."""
     with Vitrine(served[1].grpc, timeout_s=120) as vitrine:
         yield lambda version="": vitrine.infer("vae_decoder", {"latents": LATENTS}, version=version)["pixels"]
 
 
 def published(repository, server, source):
-    """Add a release and load it, as the command does; its exit code."""
+    """Add a release and load it by the command; returns its exit code."""
     return main(["publish", str(source), "--into", str(repository), "--url", server.grpc])
 
 
 def withdrawn(repository, server, version):
-    """Take a release away, as the command does."""
+    """Withdraw a release by the command."""
     assert main(["withdraw", str(version), "--into", str(repository), "--url", server.grpc]) == 0
 
 
 def test_a_stage_s_new_version_changes_no_pipeline(served, ask, decode, tmp_path):
-    """Callers of the stage get the new one; `try_on` goes on with the version of its release."""
+    """Direct callers of the stage get the new version; `try_on` keeps its release's."""
     repository, server = served
     before = ask()
     new = inverted(write_repository(tmp_path / "new")) / "vae_decoder" / "1"
@@ -87,7 +87,7 @@ def test_a_stage_s_new_version_changes_no_pipeline(served, ask, decode, tmp_path
 
 
 def test_releases_stand_side_by_side_and_roll_back(served, ask, tmp_path):
-    """Unversioned calls go to the new release, version 1 still answers as it did, and rolling back works."""
+    """Calls without a version get the new release, version 1 is unchanged, and withdrawing works."""
     repository, server = served
     before = ask()
     assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
@@ -105,7 +105,7 @@ def test_releases_stand_side_by_side_and_roll_back(served, ask, tmp_path):
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garment, protocol):
-    """A newer release changes nothing for it: same picture, digest, stream; once it is gone, it is told."""
+    """A newer release changes nothing for it; a withdrawn release raises an error."""
     repository, server = served
     at = getattr(server, protocol)
     asked = {"person": person, "garment": garment, "seed": 7, "steps": 2}
@@ -127,7 +127,7 @@ def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garmen
 
 
 def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask, tmp_path, person, garment):
-    """Who has begun with a release ends with it."""
+    """A request that began with a release ends with it."""
     repository, server = served
     assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
     want, got = ask(), []
@@ -144,7 +144,7 @@ def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask,
 
 
 def test_a_broken_release_serves_nobody(served, ask, tmp_path, capsys):
-    """The load fails and says which model and why, the old one serves, and a good one can follow."""
+    """The load fails with model and reason, the old release serves, and a good one can follow."""
     repository, server = served
     before = ask()
     broken = write_repository(tmp_path / "broken")
@@ -167,7 +167,7 @@ def test_a_broken_release_serves_nobody(served, ask, tmp_path, capsys):
 
 
 def test_a_missing_version_is_told_and_not_replaced(served, ask):
-    """A pipeline without its stage is unavailable; the sentence names both."""
+    """A pipeline without its stage is unavailable, and the error names both."""
     _, server = served
     with server.client() as client:
         client.unload_model("vae_decoder")

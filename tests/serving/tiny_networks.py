@@ -1,4 +1,4 @@
-"""Networks of a few weights with the stages' tensor names and shapes: quick to write, load and run."""
+"""Networks of a few weights with the stages' tensors, quick to write, load and run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _random(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def _save(path: Path, nodes: Nodes, weights: Weights, inputs: dict, outputs: dict) -> None:
-    """Write a graph; `inputs` and `outputs` are {name: (type, shape with names for what varies)}."""
+    """Write a graph; `inputs` and `outputs` are {name: (type, shape with names for varying sizes)}."""
     graph = helper.make_graph(
         nodes,
         path.stem,
@@ -63,7 +63,7 @@ def _parsing(labels: int):
 
 
 def _densepose(path: Path) -> None:
-    """Body part 2 wherever the picture is not white."""
+    """DensePose labels: part 2 wherever the picture is not white."""
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMin", ["float", "last"], ["least"], keepdims=0),
@@ -124,7 +124,7 @@ def _vae_encoder(path: Path) -> None:
 
 
 def _vae_decoder(path: Path) -> None:
-    """Blocks of 8×8 in the colour that the encoder took; clipped."""
+    """Decoded blocks of 8×8 in the encoder's colours, clipped."""
     spread = np.zeros((4, 3, 8, 8), np.float32)
     spread[[0, 1, 2], [0, 1, 2]] = 1
     nodes = [
@@ -156,7 +156,7 @@ def _garment(path: Path) -> None:
 
 
 def _conditioning(path: Path) -> None:
-    """The masked picture and the pose, mixed; the rest as it is."""
+    """The masked picture and the pose, mixed; the rest is passed on."""
     nodes = [
         helper.make_node("Concat", ["mask_latent", "masked_latents", "pose_latents"], ["nine"], axis=1),
         helper.make_node("Conv", ["nine", "mix"], ["base"]),
@@ -191,7 +191,7 @@ def _conditioning(path: Path) -> None:
 
 
 def _unet(path: Path) -> None:
-    """A bounded mix of the latents and the means of everything else."""
+    """A bounded mixture of the latents and the means of all other inputs."""
     means = {"added": [1, 2], "text_kv": [1, 2, 3], "image_kv": [1, 2, 3], "garment_kv_0": [1, 2]}
     nodes, weights = [], {"flat": np.array([-1, 1, 1, 1], np.int64), "half": np.array(0.5, np.float32)}
     for name, axes in means.items():

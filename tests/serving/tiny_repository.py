@@ -1,4 +1,4 @@
-"""A whole model repository over tiny networks: the project's configs and adapters, nothing to export."""
+"""Makes a whole model repository on tiny networks with the project's configs and adapters."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class TritonPythonModel:
 
 
 def write_waiter(repository, versions=("1",)):
-    """Write a repository with that model in it; returns it."""
+    """Write a repository with that model; returns its path."""
     for version in versions:
         folder = repository / "wait" / version
         folder.mkdir(parents=True)
@@ -48,7 +48,7 @@ def write_waiter(repository, versions=("1",)):
 
 
 def ask(server, seconds, version=""):
-    """One request that takes that long."""
+    """Send one request that takes that long."""
     tensor = grpc.InferInput("seconds", [1], "FP32")
     tensor.set_data_from_numpy(np.array([seconds], np.float32))
     with server.client() as client:
@@ -57,7 +57,7 @@ def ask(server, seconds, version=""):
 
 
 def kill_stub(server, name, how=signal.SIGKILL):
-    """A signal to the model's process, which ends it."""
+    """Send a signal to the model's process, which ends it."""
     (pid,) = [pid for pid, model in stubs(server.pid).items() if model == name]
     os.kill(pid, how)
     while pid in stubs(server.pid):

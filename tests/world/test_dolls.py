@@ -1,4 +1,4 @@
-"""The paper-doll world is the same for ever, every garment in it can be drawn, and it describes itself."""
+"""The paper-doll world never changes, draws every garment, and describes itself."""
 
 import pickle
 from pathlib import Path
@@ -28,12 +28,12 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def samples(count: int) -> list[Sample]:
-    """The first samples of the tests' world."""
+    """The first samples of the world that the tests use."""
     return [sample(SEED, index) for index in range(count)]
 
 
 def garments() -> list[Garment]:
-    """Every form in every pattern."""
+    """Every garment form in every pattern."""
     return [
         Garment(
             form.category,
@@ -50,13 +50,13 @@ def garments() -> list[Garment]:
 
 
 def dressed(garment: Garment) -> Sample:
-    """A sample whose asked-for garment is exactly that one."""
+    """A sample that asks for exactly this garment."""
     made = sample(SEED, 0, garment.category)
     return Sample(made.person, garment, garment.category, wear(made.person, garment))
 
 
 def test_the_same_seed_and_index_give_the_same_sample():
-    """A sample is named by seed and index alone, and so are its pixels."""
+    """Seed and index alone decide a sample and its pixels."""
     first, again = sample(SEED, 5), sample(SEED, 5)
     assert first == again
     assert np.array_equal(draw_person(first.target), draw_person(again.target))
@@ -65,7 +65,7 @@ def test_the_same_seed_and_index_give_the_same_sample():
 
 
 def test_the_world_is_the_one_the_checkpoint_learnt():
-    """A change of the drawing shows here: it needs a retrained checkpoint, then a new reference picture."""
+    """A changed drawing needs a retrained checkpoint, then a new reference picture."""
     made = sample(3, 0)
     drawn = [draw_person(made.person), draw_garment(made.garment), draw_person(made.target)]
     with Image.open(DATA / "doll_seed3_index0.png") as reference:
@@ -73,7 +73,7 @@ def test_the_world_is_the_one_the_checkpoint_learnt():
 
 
 def test_a_sample_travels_between_processes():
-    """Worker processes may send samples to each other."""
+    """Samples can be pickled between worker processes."""
     made = sample(SEED, 5)
     assert pickle.loads(pickle.dumps(made)) == made
 
@@ -89,20 +89,20 @@ def test_a_category_can_be_asked_for(category):
 
 
 def test_an_unknown_category_is_refused():
-    """A misspelt category names the allowed ones."""
+    """The error lists the allowed categories."""
     with pytest.raises(ValueError, match=r"category must be one of .*got 'hats'"):
         sample(SEED, 0, "hats")
 
 
 def test_the_asked_garment_differs_clearly_in_colour():
-    """Nobody needs to guess whether the garment was changed."""
+    """The change of garment is clearly visible."""
     for made in samples(60):
         new = GARMENT_COLOURS[made.garment.colour]
         assert all(colour_distance(new, GARMENT_COLOURS[old.colour]) > 80.0 for old in made.person.worn)
 
 
 def test_wearing_keeps_everything_else():
-    """Only the garment's own place changes; a dress takes the place of both separates."""
+    """Only the garment's own place changes; a dress replaces both separates."""
     for made in samples(30):
         before, after = vars(made.person), vars(made.target)
         place = {"upper_body": {"upper"}, "lower_body": {"lower"}, "dresses": {"upper", "lower", "dress"}}
@@ -110,7 +110,7 @@ def test_wearing_keeps_everything_else():
 
 
 def test_a_separate_over_a_dress_is_refused():
-    """What the other half would be is unknown."""
+    """It is refused, since the other half would be unknown."""
     dress = Garment("dresses", "dress", "short", "knee", "red")
     shirt = Garment("upper_body", "shirt", "short", "regular", "blue")
     person = wear(sample(SEED, 0).person, dress)
@@ -128,7 +128,7 @@ def test_a_separate_over_a_dress_is_refused():
     ],
 )
 def test_a_garment_outside_the_world_is_refused(change, message):
-    """The message names the field, what it may be and what it was."""
+    """The message has the field, the allowed values and the value."""
     fields = {
         "category": "upper_body",
         "kind": "shirt",
@@ -141,7 +141,7 @@ def test_a_garment_outside_the_world_is_refused(change, message):
 
 
 def test_descriptions_use_the_vocabulary_only():
-    """The tokenizer can be built from VOCABULARY, whatever is drawn."""
+    """A tokenizer built from VOCABULARY covers every description."""
     words = {
         word
         for made in [*samples(200), *map(dressed, garments())]
@@ -153,7 +153,7 @@ def test_descriptions_use_the_vocabulary_only():
 
 
 def test_a_description_reads_as_a_sentence_part():
-    """The words come in their usual order, with the right article."""
+    """Words are in their usual order, with the right article."""
     shirt = Garment("upper_body", "shirt", "long", "regular", "orange", "horizontal", "white")
     assert shirt.description == "an orange long sleeve shirt with white horizontal stripes"
 
@@ -165,7 +165,7 @@ def test_every_garment_has_its_own_description():
 
 @pytest.mark.parametrize("garment", garments(), ids=lambda garment: garment.description.replace(" ", "-"))
 def test_every_form_and_pattern_is_drawn(garment):
-    """Colour and pattern are both seen, flat and worn, and the flat garment lies within its picture."""
+    """Colour and pattern show flat and on the person, and the flat garment is within its picture."""
     flat, worn = draw_garment(garment), draw_person(dressed(garment).target)
     for name in filter(None, (garment.colour, garment.pattern_colour)):
         for picture in (flat, worn):
@@ -176,7 +176,7 @@ def test_every_form_and_pattern_is_drawn(garment):
 
 
 def extent(garment: Garment) -> tuple[float, float, float, float]:
-    """Where the flat garment begins and ends, down and across, in shares of its picture."""
+    """The edges of the flat garment, down and across, as shares of its picture."""
     flat = draw_garment(garment)
     rows, columns = (np.flatnonzero(np.any(flat != PAPER, axis=-1).any(axis=axis)) for axis in (1, 0))
     height, width = flat.shape[:2]
@@ -185,7 +185,7 @@ def extent(garment: Garment) -> tuple[float, float, float, float]:
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_garments_of_a_category_lie_on_one_stand(category):
-    """One scale for all: together they fill the picture, and lengths are seen by where the hem is."""
+    """All have one scale, so their lengths can be compared; together they fill the picture."""
     extents = np.array([extent(one) for one in garments() if one.category == category])
     spans = extents[:, [1, 3]].max(axis=0) - extents[:, [0, 2]].min(axis=0)
     assert 0.85 < spans.max() < 0.92
@@ -194,7 +194,7 @@ def test_garments_of_a_category_lie_on_one_stand(category):
 
 @pytest.mark.parametrize("size", [(1, 1), (31, 97), (192, 256), (384, 512), (512, 512)])
 def test_any_size_can_be_drawn(size):
-    """Pictures and truth come in the size asked for, as (width, height)."""
+    """Pictures and truth have the requested (width, height)."""
     made = sample(SEED, 1)
     width, height = size
     assert (
@@ -204,13 +204,13 @@ def test_any_size_can_be_drawn(size):
 
 
 def test_an_impossible_size_is_refused():
-    """A picture has at least one pixel."""
+    """A picture needs at least one pixel."""
     with pytest.raises(ValueError, match="size must be at least 1x1 px, got 0x5"):
         draw_person(sample(SEED, 0).person, (0, 5))
 
 
 def test_the_whole_body_is_in_the_picture():
-    """No joint is cut off and no limb touches the edge."""
+    """No joint is cut off, and no limb touches the edge."""
     for made in samples(60):
         assert keypoints(made.person)[:, 2].all()
         body = parts(made.person)

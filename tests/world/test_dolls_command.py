@@ -1,4 +1,4 @@
-"""`vitrine-export dolls` writes samples that any tool reads."""
+"""The command `vitrine-export dolls` writes samples that any tool can read."""
 
 import argparse
 import json
@@ -11,20 +11,20 @@ from vitrine_world.dolls.command import add_arguments, run
 
 
 def dolls(*words: str) -> int:
-    """Run the command with those words."""
+    """Run the command with these arguments."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return run(parser.parse_args(words))
 
 
 def pixels(path) -> np.ndarray:
-    """The picture's own values, not those of its palette."""
+    """The picture's stored values, not those of its palette."""
     with Image.open(path) as picture:
         return np.asarray(picture)
 
 
 def test_a_sample_is_written_as_files(tmp_path):
-    """Pictures, labels and parts read back as they were drawn."""
+    """Pictures, labels and parts are read back as drawn."""
     assert dolls("--seed", "3", "--count", "2", "--out", str(tmp_path)) == 0
     made, folder = sample(3, 1), tmp_path / "00001"
     assert np.array_equal(pixels(folder / "person.png"), draw_person(made.person))
@@ -44,7 +44,7 @@ def test_every_category_has_its_mask(tmp_path):
 
 
 def test_the_facts_are_in_json(tmp_path):
-    """sample.json says what is asked for in words and where the joints are in pixels."""
+    """The file sample.json has the request in words and the joints in pixels."""
     dolls("--seed", "3", "--count", "1", "--category", "dresses", "--out", str(tmp_path))
     facts = json.loads((tmp_path / "00000" / "sample.json").read_text())
     made = sample(3, 0, "dresses")
@@ -55,7 +55,7 @@ def test_the_facts_are_in_json(tmp_path):
 
 
 def test_a_contact_sheet_shows_the_samples(tmp_path):
-    """Person, garment and target of each sample stand side by side, four samples to a row."""
+    """Each sample's person, garment and target are next to each other, four samples in a row."""
     dolls("--count", "5", "--out", str(tmp_path), "--width", "48", "--height", "64")
     assert pixels(tmp_path / "sheet.png").shape == (2 * 64, 4 * 3 * 48, 3)
 

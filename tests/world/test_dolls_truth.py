@@ -1,4 +1,4 @@
-"""What the paper-doll world says about its pictures is what the pictures show."""
+"""The truth that the paper-doll world gives for its pictures agrees with their pixels."""
 
 import cv2
 import numpy as np
@@ -49,7 +49,7 @@ ARM_PARTS = {3, 4, 19, 20}
 
 
 def test_every_joint_lies_on_its_body_part():
-    """Keypoints and part map tell of one body; only a hand on the hip may cover another joint."""
+    """Keypoints and parts agree, except where a hand on the hip covers another joint."""
     for index in range(COUNT):
         person = sample(SEED, index).person
         body = parts(person, SIZE)
@@ -59,7 +59,7 @@ def test_every_joint_lies_on_its_body_part():
 
 
 def test_left_is_the_persons_own_left():
-    """On a frontal person the left lies on the picture's right, in keypoints, labels and parts alike."""
+    """On a frontal person the left is on the picture's right, in keypoints, labels and parts."""
     for index in range(COUNT):
         person = sample(SEED, index).person
         points, named, body = keypoints(person), labels(person), parts(person)
@@ -70,7 +70,7 @@ def test_left_is_the_persons_own_left():
 
 
 def test_labels_name_what_is_drawn():
-    """Pixels in a plain garment's colour carry its label, and the label's pixels that colour, edges apart."""
+    """Except at edges, pixels of a plain garment's colour carry its label and no others do."""
     for index in range(COUNT):
         made = sample(SEED, index)
         garment = Garment(*list(vars(made.garment).values())[:4], made.garment.colour)
@@ -86,7 +86,7 @@ def test_labels_name_what_is_drawn():
 
 
 def test_bare_skin_is_labelled_as_skin():
-    """Face, neck, arms and legs are the labels of skin; a midriff counts as upper clothes."""
+    """Face, neck, arms and legs are skin; a bare midriff counts as upper clothes."""
     skin_labels = {Label.FACE, Label.NECK, Label.LEFT_ARM, Label.RIGHT_ARM, Label.LEFT_LEG, Label.RIGHT_LEG}
     for index in range(COUNT):
         person = sample(SEED, index).person
@@ -95,7 +95,7 @@ def test_bare_skin_is_labelled_as_skin():
 
 
 def test_the_body_is_the_same_in_any_clothes():
-    """Parts and keypoints follow the limbs below the cloth, so they do not change with it."""
+    """Parts and keypoints follow the limbs, so clothes do not change them."""
     for index in range(COUNT):
         made = sample(SEED, index)
         assert np.array_equal(parts(made.person), parts(made.target))
@@ -103,7 +103,7 @@ def test_the_body_is_the_same_in_any_clothes():
 
 
 def test_the_target_differs_only_where_garments_and_limbs_are():
-    """Away from what was and is worn, arms and legs, both pictures are equal to the pixel."""
+    """Outside the old and new garment, arms and legs both pictures are equal to the pixel."""
     kept = [Label.FACE, Label.LEFT_SHOE, Label.RIGHT_SHOE]
     for index in range(COUNT):
         made = sample(SEED, index)
@@ -116,7 +116,7 @@ def test_the_target_differs_only_where_garments_and_limbs_are():
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_mask_holds_the_change(category):
-    """The released mask rule leaves next to nothing of the new garment outside it."""
+    """Almost nothing of the new garment is outside the released mask."""
     outside, changed = 0, 0
     for index in range(COUNT):
         made = sample(SEED, index, category)
@@ -128,7 +128,7 @@ def test_the_mask_holds_the_change(category):
 
 
 def test_worn_and_flat_have_the_same_stripes():
-    """The middle of the torso crosses the same bands of colour on the body and in the product picture."""
+    """The torso's middle crosses the same bands of colour on the body as in the product picture."""
     shirt = Garment("upper_body", "shirt", "short", "regular", "red", "horizontal", "white")
     for index in range(10):
         person = wear(sample(SEED, index, "upper_body").person, shirt)
@@ -143,7 +143,7 @@ def _middle(mask: np.ndarray) -> float:
 
 
 def _labels_in_colour(person, garment: Garment) -> set[int]:
-    """Labels of whatever else the person has in the garment's colour: other clothes and shoes."""
+    """Labels of other clothes and shoes that have the garment's colour."""
     colour = GARMENT_COLOURS[garment.colour]
     worn = {
         LABELS[other.kind]

@@ -1,7 +1,7 @@
-"""A Triton model that answers from the client's shipped fake; its description steers what happens.
+"""A Triton model that answers from the client's shipped fake, steered by the request's description.
 
-"busy" and "stage failed" fail in that way. "slow" waits until nobody listens any more, and leaves the file
-`left` in its folder as a sign.
+"busy" and "stage failed" fail in that way. "slow" waits until its caller has gone, and then writes the file
+`left` into its folder.
 """
 
 import json
@@ -18,10 +18,10 @@ FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
 
 
 class TritonPythonModel:
-    """One of the models try_on, try_on_stream, prepare_*; it knows which by its name."""
+    """One of the models try_on, try_on_stream and prepare_*, chosen by the model's name."""
 
     def initialize(self, args):
-        """Remember who we are."""
+        """Read the model's name and folder."""
         self.name = args["model_name"]
         self.left = Path(args["model_repository"]) / "left"
 

@@ -48,7 +48,7 @@ def _saved(tensor: torch.Tensor, as_zip: bool) -> bytes:
 
 
 def main() -> None:
-    """Every tensor in every way."""
+    """Write every tensor in every format."""
     rows = []
     for way, write in WAYS.items():
         for name, tensor in TENSORS.items():

@@ -27,7 +27,7 @@ CASE = {"kind": "z-image", "model": "tiny", "width": 64, "height": 48, "steps": 
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Bytes as tokens."""
+    """A tokenizer whose tokens are bytes."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     made = Tokenizer(models.BPE({letter: n for n, letter in enumerate(letters)}, []))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -79,7 +79,7 @@ def pipeline() -> ZImagePipeline:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """Reference arrays: three prompts of different lengths in one call, and guidance against nothing."""
+    """Reference arrays: three prompts of different lengths in one call, guidance against an empty prompt."""
     place = tmp_path_factory.mktemp("parity")
     pipe = pipeline()
     pipe.set_progress_bar_config(disable=True)

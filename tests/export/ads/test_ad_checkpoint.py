@@ -1,4 +1,4 @@
-"""Checkpoints of the advertising families: shards, dtypes, gaps that are filled, and what is refused."""
+"""Checkpoints of the advertising families: shards, dtypes, known gaps and refused folders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def changed(path: Path, **settings: object) -> None:
 
 
 def test_shards_and_dtypes_are_read(copy):
-    """Two shards, one of them bfloat16, give the network of the one file."""
+    """A network in two shards, one of them bfloat16, equals the network of one file."""
     whole = open_ads(copy).load("transformer").state_dict()
     state = load_file(copy / "transformer" / WEIGHTS)
     (copy / "transformer" / WEIGHTS).unlink()
@@ -46,7 +46,7 @@ def test_shards_and_dtypes_are_read(copy):
 
 
 def test_known_gaps_are_filled_and_reported(copy, caplog):
-    """A config without norm_type and qk_norm, and a VAE without its shift, load with a line that says so."""
+    """A config without norm_type and qk_norm and a VAE without its shift load, and a line reports it."""
     changed(copy / "transformer" / "config.json", qk_norm=None)
     changed(copy / "vae" / "config.json", shift_factor=None)
     checkpoint = open_ads(copy)
@@ -57,7 +57,7 @@ def test_known_gaps_are_filled_and_reported(copy, caplog):
 
 
 def test_the_encoder_is_loaded_without_what_is_not_read(copy):
-    """Of 3 layers, 2; no last norm."""
+    """An encoder of 3 layers is loaded with 2 and without the last norm."""
     net = open_ads(copy).load("text_encoder")
     assert len(net.layers) == 2
     assert not any(name.startswith("norm") for name in net.state_dict())
@@ -76,14 +76,14 @@ def test_the_encoder_is_loaded_without_what_is_not_read(copy):
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(copy, settings, said):
-    """The file, the setting and its value are named; keys too few or too many are."""
+    """The error names the file, the setting and its value, and missing or extra keys."""
     changed(copy / "transformer" / "config.json", **settings)
     with pytest.raises(BadCheckpoint, match=said):
         open_ads(copy).verify()
 
 
 def test_other_folders_are_refused(copy, tmp_path):
-    """No folder, another pipeline, and a part that is missing."""
+    """A missing folder, another pipeline and a missing part are refused."""
     with pytest.raises(BadCheckpoint, match="there is no folder"):
         open_ads(tmp_path / "none")
     shutil.rmtree(copy / "vae")

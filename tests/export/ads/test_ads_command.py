@@ -1,4 +1,4 @@
-"""`vitrine-export ads`: one file for each network, and a checkpoint of another family refused."""
+"""The command `vitrine-export ads` writes a file for each network and refuses other families."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = {"transformer", "text_encoder", "vae_encoder", "vae_decoder"}
 
 @pytest.mark.timeout(900)
 def test_every_network_becomes_a_file_with_slots_for_adapters(folder, tmp_path, capsys):
-    """Four files, and the transformer's takes rows of any number with a LoRA slot each."""
+    """There are four files, and the transformer's takes any number of rows, each with a LoRA slot."""
     out = tmp_path / "repository"
     assert (
         command.main(["ads", "--checkpoint", str(folder / "tiny"), "--out", str(out), "--lora-rank", "8"])
@@ -31,6 +31,6 @@ def test_every_network_becomes_a_file_with_slots_for_adapters(folder, tmp_path, 
 
 
 def test_another_family_is_refused(tmp_path, capsys):
-    """A folder without model_index.json is named as such."""
+    """A folder without model_index.json is refused, and the error names that file."""
     assert command.main(["ads", "--checkpoint", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "model_index.json is missing" in capsys.readouterr().err

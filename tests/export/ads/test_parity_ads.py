@@ -1,4 +1,4 @@
-"""`vitrine-export parity` on whole pictures that diffusers' own pipeline drew."""
+"""The command `vitrine-export parity` checks whole pictures that diffusers' own pipeline drew."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def checked(folder, capsys) -> tuple[int, list[dict]]:
 
 @pytest.mark.timeout(900)
 def test_every_case_passes_in_torch_and_from_onnx(folder, capsys):
-    """Three prompts of different lengths in one call and alone, and guidance against an empty prompt."""
+    """Three prompts pass in one call and alone, and so does guidance against an empty prompt."""
     status, checks = checked(folder, capsys)
     assert status == 0, [check for check in checks if not check["ok"]]
     assert {check["case"] for check in checks} == {"three", "guided"}
@@ -33,7 +33,7 @@ def test_every_case_passes_in_torch_and_from_onnx(folder, capsys):
 
 
 def test_a_wrong_array_fails(folder, tmp_path, capsys, monkeypatch):
-    """One step's latents moved by 0.01: the check fails and says which quantity."""
+    """One step's latents moved by 0.01 fail the check, which names the quantity."""
     monkeypatch.setattr(engines, "_in_onnx", lambda name, network, place: engines._in_torch(network))
     copy = shutil.copytree(folder, tmp_path / "copy")
     arrays = dict(np.load(copy / "three.npz"))

@@ -1,4 +1,4 @@
-"""`vitrine-export check`: what it says of whole, broken and foreign folders, and its exit code."""
+"""The command `vitrine-export check` reports whole, broken and foreign folders, and sets its exit code."""
 
 import json
 
@@ -12,7 +12,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 1\n"
 
 @pytest.fixture
 def checked(capsys):
-    """Runs the command; its exit code and the JSON that it prints."""
+    """Run the command; returns its exit code and the JSON that it prints."""
 
     def run(folder, *options):
         code = main(["check", "--checkpoint", str(folder), "--json", *options])
@@ -27,7 +27,7 @@ def write_config(path, **values):
 
 
 def test_a_whole_checkpoint_can_be_exported(checked, tiny_checkpoint):
-    """Parts with their precision, what they need, and the export as the next command."""
+    """The report has parts with their precision, what they need, and the export as the next command."""
     code, report = checked(tiny_checkpoint)
     assert (code, report["ok"], report["problems"]) == (0, True, [])
     assert {part["name"]: part["precision"] for part in report["parts"]}["unet"] == "fp32"
@@ -51,7 +51,7 @@ def test_every_problem_is_listed_at_once(checked, own_checkpoint):
 
 
 def test_unused_weights_are_named(checked, own_checkpoint):
-    """What nothing reads costs disk; a readme is no weight."""
+    """Weights that nothing reads are named; a readme is not counted as one."""
     (own_checkpoint / "vae" / "diffusion_flax_model.msgpack").write_bytes(b"x")
     (own_checkpoint / "vae" / "README.md").write_text("x")
     code, report = checked(own_checkpoint)
@@ -70,7 +70,7 @@ def test_unused_weights_are_named(checked, own_checkpoint):
     ],
 )
 def test_another_pipeline_is_named(checked, tmp_path, files, kind):
-    """A folder of another model is said to be one, with the reason, in one problem."""
+    """A folder of another model gives one problem, with the reason."""
     for part, config in files.items():
         write_config(tmp_path / part / "config.json", **config)
     if kind != "the UNet of IDM-VTON alone":
@@ -82,13 +82,13 @@ def test_another_pipeline_is_named(checked, tmp_path, files, kind):
 
 
 def test_a_pipeline_of_unknown_kind_is_named_by_its_class(checked, tmp_path):
-    """model_index.json says what no row knows."""
+    """The report names the class in model_index.json where no row knows it."""
     write_config(tmp_path / "model_index.json", _class_name="KolorsPipeline")
     assert "a KolorsPipeline" in checked(tmp_path)[1]["problems"][0]
 
 
 def test_people_read_lines(capsys, tiny_checkpoint):
-    """Without --json one line for each part and need, the verdict, the next command."""
+    """Without --json there is a line for each part and need, the verdict and the next command."""
     assert main(["check", "--checkpoint", str(tiny_checkpoint)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].endswith("IDM-VTON layout")
@@ -97,7 +97,7 @@ def test_people_read_lines(capsys, tiny_checkpoint):
 
 
 def test_needs_of_the_released_size(tmp_path):
-    """The released networks in fp16: 14.2 GB of files, and the measured 12 GiB of memory for the export."""
+    """The released networks in fp16 need 14.2 GB of files and the measured 12 GiB of memory to export."""
     released = {"unet": 2_991_200_000, "unet_encoder": 2_567_500_000, "others": 1_533_700_000}
     found = {(need.what, need.precision): need for need in needs(released, 768 * 1024, tmp_path)}
     assert found["disk for the exported networks", "fp16"].needed == pytest.approx(14.2e9, rel=0.01)
@@ -105,7 +105,7 @@ def test_needs_of_the_released_size(tmp_path):
 
 
 def test_a_containers_limit_counts(tmp_path):
-    """Less memory than the machine has free is what a container may take."""
+    """A container's limit counts where it is less than the machine's free memory."""
     (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable: 2000 kB\n")
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("400000\n")
@@ -128,7 +128,7 @@ def test_a_missing_shard_is_one_problem(checked, own_checkpoint):
 
 @pytest.mark.parametrize(("inside", "message"), [("", "is a hub's cache"), ("nowhere", "there is no folder")])
 def test_a_folder_that_is_none_is_a_problem(checked, tmp_path, inside, message):
-    """--json prints JSON for these too."""
+    """A path that is no folder is a problem, as JSON too with --json."""
     (tmp_path / "snapshots" / "0123abcd").mkdir(parents=True)
     code, report = checked(tmp_path / inside)
     assert code == 1

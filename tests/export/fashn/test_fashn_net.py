@@ -1,4 +1,4 @@
-"""FASHN VTON's network: sizes, names, batching, and its fast form against the published one."""
+"""FASHN VTON's network: sizes, names, batching, and its fast form compared with the published one."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ EXACT = 2e-5  # float32, in another order of summing
 
 @pytest.fixture(scope="module")
 def net():
-    """A small network with random weights, norms and biases too."""
+    """A small network whose weights, norms and biases are all random."""
     torch.manual_seed(0)
     made = FashnNet(SMALL).eval()
     for parameter in made.parameters():
@@ -34,7 +34,7 @@ def rows():
 
 
 def test_the_default_config_has_the_released_size():
-    """971 813 808 parameters in 366 tensors, the unused patch mixer token included."""
+    """The default net has 971 813 808 parameters in 366 tensors, the unused patch mixer token included."""
     with torch.device("meta"):
         net = FashnNet(FashnConfig())
     assert sum(parameter.numel() for parameter in net.parameters()) == 971_813_808
@@ -52,7 +52,7 @@ def test_batched_rows_equal_single_rows(net, rows):
 
 @torch.no_grad()
 def test_the_fast_form_equals_the_published_one(net, rows):
-    """Tokens once a job, modulations by time and category, and a trimmed last block change nothing."""
+    """Tokens computed once a job, shared modulations and a trimmed last block change nothing."""
     state, times, *pictures, categories = rows
     fast = net.step(state, *net.fixed_tokens(*pictures), net.modulations(times, categories))
     torch.testing.assert_close(fast, net(*rows), atol=EXACT, rtol=0)
@@ -67,7 +67,7 @@ def test_each_exported_graph_equals_torch(net, tmp_path, number):
 
 
 def test_sizes_are_read_from_the_weights(net):
-    """Depths and widths show in the weights; canvas, heads and axes have to be known."""
+    """Depths and widths are read from the weights; canvas, heads and axes must be given."""
     known = {"height": 36, "width": 24, "heads": 2, "axes": (4, 6, 6)}
     assert FashnConfig.from_weights(net.state_dict(), **known) == SMALL
 
@@ -87,13 +87,13 @@ def test_a_config_that_cannot_be_built_is_refused(change, message):
 
 
 def test_unknown_config_keys_are_refused():
-    """A newer config may compute something else."""
+    """Unknown keys are refused, since a newer config may compute something else."""
     with pytest.raises(BadCheckpoint, match="unknown config keys \\['guidance_embed'\\]"):
         FashnConfig.from_released({"guidance_embed": True})
 
 
 def test_weights_that_do_not_fit_are_named(net):
-    """Missing, unknown and misshapen keys are told apart, as a half-read file shows."""
+    """Missing, unknown and misshapen keys are reported separately."""
     state = dict(net.state_dict())
     del state["y_embedder.weight"]
     with pytest.raises(BadCheckpoint, match=r"missing weights: y_embedder.weight"):

@@ -28,12 +28,12 @@ def test_every_check_is_within_its_gate(checks):
     "quantity", ["velocity", "pictures", "table", "drawn", "mask_hybrid", "schedule_30_1.5"]
 )
 def test_each_kind_of_file_is_checked(checks, quantity):
-    """A file that nobody compares would pass unseen."""
+    """Every kind of file in the folder has a check."""
     assert quantity in {check.quantity for check in checks}
 
 
 def test_the_network_is_checked_in_three_forms(checks):
-    """As published, with the exact savings, and exported to ONNX."""
+    """The network is checked as published, with the exact savings, and exported to ONNX."""
     assert {check.form for check in checks if check.quantity == "velocity"} == {"plain", "fast", "onnx"}
 
 

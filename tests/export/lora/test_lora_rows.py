@@ -1,4 +1,4 @@
-"""LoRA by row: files of every form, rows with adapters of their own in one call, refusals."""
+"""LoRA by row: files of every form, rows with adapters of their own in one call, and refusals."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def merged(net: ZImageNet, adapters: list[tuple[Adapter, float]]) -> ZImageNet:
 
 @torch.no_grad()
 def test_rows_with_their_own_adapters_share_a_call(net):
-    """One at 0.8, two at once, and none, in one call: each row is what its own merged net computes."""
+    """Rows with an adapter at 0.8, with two adapters and with none each equal their own merged net."""
     first, second = (adapter_of(peft(net, 4, seed), net.sites, "file") for seed in (1, 2))
     mixes = [[(first, 0.8)], [(first, 0.5), (second, 1.0)]]
     slots = Slots.of(net.sites, RANK, mixes)
@@ -88,7 +88,7 @@ def test_rows_with_their_own_adapters_share_a_call(net):
 
 @torch.no_grad()
 def test_flux_takes_adapters_by_row_too():
-    """Every linear of both kinds of block, modulations included: a row is what its merged net computes."""
+    """Every linear of both kinds of block takes adapters: a row equals its own merged net."""
     torch.manual_seed(0)
     net, merged_net = FluxNet(FLUX).eval(), FluxNet(FLUX).eval()
     merged_net.load_state_dict(net.state_dict())
@@ -139,7 +139,7 @@ def old_out(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("form", [kohya, comfy, dotted, default, old_out])
 def test_every_form_of_a_file_is_the_same_adapter(net, tmp_path, form):
-    """Keys of kohya, ComfyUI, dots, `default` and the old output's name give what PEFT's give."""
+    """Files with the keys of kohya, ComfyUI, `default` and older names equal the PEFT file."""
     state = peft(net, 4, 1)
     save_file(form(state), tmp_path / "style.safetensors")
     read, wanted = read_adapter(tmp_path / "style.safetensors", net.sites), adapter_of(state, net.sites, "")
@@ -153,7 +153,7 @@ def test_every_form_of_a_file_is_the_same_adapter(net, tmp_path, form):
     "stem", ["diffusion_model.layers.0.attention.qkv", "lora_unet_layers_0_attention_qkv"]
 )
 def test_query_keys_and_values_may_be_one(net, stem):
-    """A fused linear's term is parted by outputs; alpha over rank scales it."""
+    """A fused linear is split by its outputs, and alpha over rank scales it."""
     down, up = torch.randn(4, 48), torch.randn(3 * 48, 4)
     state = {
         f"{stem}.lora_down.weight": down,
@@ -166,7 +166,7 @@ def test_query_keys_and_values_may_be_one(net, stem):
 
 
 def test_the_names_of_flux_first_code_are_known():
-    """`single_blocks.N.linear1` is query, keys, values and the feed-forward in one."""
+    """The name `single_blocks.N.linear1` is query, keys, values and feed-forward in one."""
     sites = FluxNet(FLUX).sites
     state = {
         "lora_unet_single_blocks_0_linear1.lora_down.weight": torch.randn(4, 32),
@@ -181,7 +181,7 @@ def test_the_names_of_flux_first_code_are_known():
 
 
 def test_the_alpha_of_diffusers_header_is_used(net, tmp_path):
-    """diffusers writes alpha into the file's header, not next to the weights."""
+    """The alpha in the header of a diffusers file is used."""
     state = peft(net, 4, 1)
     header = {"lora_adapter_metadata": json.dumps({"transformer.r": 4, "transformer.lora_alpha": 8})}
     save_file(state, tmp_path / "style.safetensors", metadata=header)
@@ -195,14 +195,14 @@ def test_the_alpha_of_diffusers_header_is_used(net, tmp_path):
 
 
 def test_a_file_that_fits_in_part_is_refused(net):
-    """The keys that fit nothing are named, and how many of how many they are."""
+    """The error names the keys that fit nothing and counts them."""
     state = peft(net, 4, 1) | {"transformer.layers.9.attention.to_q.lora_A.weight": torch.zeros(4, 48)}
     with pytest.raises(BadCheckpoint, match=r"1 of \d+ keys fit no linear.*layers\.9\.attention\.to_q"):
         adapter_of(state, net.sites, "style")
 
 
 def test_bad_files_are_refused(net, tmp_path):
-    """Pickles, cut files, half pairs, wrong widths, numbers that are none, and too much rank."""
+    """Pickles, cut files, half pairs, wrong widths, NaN or infinity, and too large ranks are refused."""
     (tmp_path / "style.pt").write_bytes(b"")
     (tmp_path / "cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     name = "transformer.layers.0.attention.to_q"

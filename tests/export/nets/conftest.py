@@ -1,4 +1,4 @@
-"""Tiny pairs of nets with random weights, and jobs for them."""
+"""Fixtures: tiny pairs of nets with random weights, and jobs for them."""
 
 from dataclasses import dataclass
 
@@ -43,14 +43,14 @@ CONFIGS = {"flat": FLAT, "deep": DEEP}
 
 @dataclass(frozen=True)
 class Pair:
-    """TryonNet and GarmentNet of one config."""
+    """The TryonNet and the GarmentNet of one config."""
 
     config: dict
     tryon: TryonNet
     garment: GarmentNet
 
     def job(self, rows: int, halves: int = 2, size: tuple[int, int] = (8, 4)) -> Job:
-        """Random inputs of `rows` rows."""
+        """Random inputs of this many rows."""
         return Job(
             fixed=torch.randn(rows, 9, *size),
             garment=torch.randn(rows, 4, *size),
@@ -65,7 +65,7 @@ class Pair:
 
     @staticmethod
     def row_of(job: Job, row: int) -> Job:
-        """One row of a job, as a job."""
+        """One row of a job, as a job of one row."""
         picked = slice(row, row + 1)
         by_half = {name: getattr(job, name)[:, picked] for name in ("text", "image_tokens", "pooled")}
         whole = {
@@ -75,7 +75,7 @@ class Pair:
 
 
 def make_pair(config: dict) -> Pair:
-    """A pair with seeded weights; biases and norms are stirred, so that leaving one out shows."""
+    """A pair with seeded weights; random biases and norms show when one is left out."""
     torch.manual_seed(7)
     garment = {**config, "in_channels": 4}
     pair = Pair(config, build_tryon(config).eval(), build_garment(garment).eval())
@@ -92,7 +92,7 @@ def pair(request) -> Pair:
 
 @pytest.fixture(scope="session")
 def flat_pair() -> Pair:
-    """The smaller pair."""
+    """The smaller of the two tiny pairs."""
     return make_pair(FLAT)
 
 

@@ -13,7 +13,7 @@ from vitrine_export.nets.flow_sigmas import FlowConfig, flow, read_flow_config, 
 @pytest.mark.parametrize("steps", [1, 4, 9, 28])
 @pytest.mark.parametrize("tokens", [16, 1024, 4096])
 def test_the_tables_are_those_of_diffusers(settings, steps, tokens):
-    """Static and size-dependent shifts: sigmas and timesteps to the bit."""
+    """With static and size-dependent shifts, sigmas and timesteps are equal to the bit."""
     scheduler = FlowMatchEulerDiscreteScheduler(**settings)
     config = read_flow_config(scheduler.config)
     scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=shift_of(config, tokens))
@@ -27,7 +27,7 @@ def test_the_tables_are_those_of_diffusers(settings, steps, tokens):
     [(0.1, 1, 0.3), (0.25, 2, 0.5), (0.5, 4, 0.75), (0.6, 5, 5 / 6), (0.9, 8, 1)],
 )
 def test_strength_leaves_out_the_first_steps(strength, steps, start):
-    """Of 8 steps with a shift of 3; the start is a mixture of noise and the clean state."""
+    """Strength leaves out the first of 8 steps; the start is a mixture of noise and the clean state."""
     found = flow(FlowConfig(shift=3.0), 8, strength=strength)
     assert len(found.timesteps) == steps
     assert found.initial_scale == pytest.approx(start)
@@ -45,6 +45,6 @@ def test_strength_leaves_out_the_first_steps(strength, steps, start):
     ],
 )
 def test_values_out_of_range_are_refused(call, said):
-    """The rule and the value are named."""
+    """The error names the rule and the value."""
     with pytest.raises(BadCheckpoint, match=said):
         call()

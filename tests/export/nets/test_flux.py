@@ -80,7 +80,10 @@ def test_a_row_is_what_diffusers_computes(released, net, given, index):
 
 
 def test_rows_of_different_sizes_texts_and_times_share_a_call(net, given):
-    """Batched equals single, which the released code cannot do: its positions are the whole batch's."""
+    """Batched equals single.
+
+    The released code cannot batch sizes, since its positions are the whole batch's.
+    """
     together = run(net, given, slice(None))
     for index, row in enumerate(together):
         alone = run(net, given, slice(index, index + 1))[0]

@@ -13,7 +13,7 @@ from vitrine_export.nets import (
 
 
 def test_weights_and_config_survive_the_round_trip(flat_pair):
-    """What is saved under the released names builds the same net again, image projection sizes inferred."""
+    """Weights saved under the released names build the same net, image projection sizes inferred."""
     for net, build in ((flat_pair.tryon, build_tryon), (flat_pair.garment, build_garment)):
         saved = released_state_dict(net)
         again = released_state_dict(build(released_config(net), saved))
@@ -37,19 +37,19 @@ def test_keys_are_the_released_ones(flat_pair):
 
 
 def test_the_projection_is_inferred_from_its_weights(flat_pair):
-    """Width, depth, queries and heads come from shapes; the width of a head cannot and is told."""
+    """Width, depth, queries and heads come from shapes; the width of a head must be given."""
     inferred = ProjectionShape.from_state(released_state_dict(flat_pair.tryon), "encoder_hid_proj.", 8)
     assert inferred == flat_pair.tryon.unet.encoder_hid_proj.shape
 
 
 def test_a_head_width_that_does_not_divide_is_refused(flat_pair):
-    """64 is assumed as in the released model; weights that cannot have it ask for the key."""
+    """Weights that a head width of 64 does not divide are refused, and the error names the key to set."""
     with pytest.raises(ValueError, match="inner width 16 is no multiple of the head width 64"):
         ProjectionShape.from_state(released_state_dict(flat_pair.tryon), "encoder_hid_proj.")
 
 
 def test_leftovers_of_a_full_sdxl_unet_are_let_be(flat_pair):
-    """The released unet_encoder holds add_embedding weights that GarmentNet has no use for."""
+    """The unused add_embedding weights of the released unet_encoder are ignored."""
     state = released_state_dict(flat_pair.garment)
     load_released_state_dict(
         build_garment({**flat_pair.config, "in_channels": 4}),
@@ -69,7 +69,7 @@ def test_leftovers_of_a_full_sdxl_unet_are_let_be(flat_pair):
     ],
 )
 def test_weights_that_do_not_fit_are_named(flat_pair, change, said):
-    """A state dict with a missing, unknown or misshapen key is refused by that key's name."""
+    """The error names a missing, unknown or misshapen key."""
     state = released_state_dict(flat_pair.tryon)
     change(state)
     with pytest.raises(ValueError, match=said):
@@ -85,6 +85,6 @@ def test_weights_that_do_not_fit_are_named(flat_pair, change, said):
     ],
 )
 def test_another_architecture_is_refused(flat_pair, key, value):
-    """A config whose computation we do not cover is refused, not computed wrongly."""
+    """A config whose computation is not covered is refused."""
     with pytest.raises(ValueError, match="UNet config"):
         build_tryon({**flat_pair.config, key: value})

@@ -33,7 +33,7 @@ def test_each_row_is_at_its_own_timestep(pair, form):
 
 
 def test_zero_tokens_in_closed_form_equal_zero_tokens():
-    """One zero key with the weight of M zero keys stands for them: out = mix · sigmoid(lse − ln M)."""
+    """One zero key weighted by M equals M zero keys: out = mix · sigmoid(lse − ln M)."""
     query, keys, values = (torch.randn(2, 12, 8) for _ in range(3))
     zeros = torch.zeros_like(keys)
     spelled = mix(query, torch.cat([keys, zeros], 1), torch.cat([values, zeros], 1), heads=1)
@@ -43,14 +43,14 @@ def test_zero_tokens_in_closed_form_equal_zero_tokens():
 
 
 def test_dropping_the_zero_tokens_is_wrong(pair):
-    """The unconditional half is not attention to the person alone: the zero tokens dilute it."""
+    """Without the zero tokens the unconditional half differs, since they dilute attention."""
     query, keys, values = (torch.randn(2, 12, 8) for _ in range(3))
     apart = mix(query, keys, values, heads=1) - mix_with_zeros(query, keys, values, heads=1)
     assert apart.abs().max() > 0.1
 
 
 def test_zero_features_make_the_unconditional_row(pair):
-    """A row without garment is trained on the half that guidance subtracts: zero features, tokens and all."""
+    """A row without a garment equals the unconditional half: zero features, tokens included."""
     job, latents = pair.job(1), torch.randn(1, 4, 8, 4)
     uncond = FORMS["fast"](pair.tryon, pair.garment, job)(latents, TIMESTEPS[:1])[:1]
     features = pair.garment(job.garment, TIMESTEPS[:1], job.garment_prompt)
@@ -61,7 +61,7 @@ def test_zero_features_make_the_unconditional_row(pair):
 
 
 def test_every_weight_of_tryonnet_learns(flat_pair):
-    """A loss on the prediction reaches all of TryonNet, its image projection included."""
+    """Gradients of a loss on the prediction reach every weight, the image projection included."""
     tryon = flat_pair.tryon.requires_grad_(True)
     try:
         job = flat_pair.job(2, halves=1)

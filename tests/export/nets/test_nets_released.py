@@ -1,4 +1,4 @@
-"""One step of the released code, number against number, at a tiny size."""
+"""One step is compared with the released code's numbers, at a tiny size."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def job_of(step, tryon):
 
 
 def features_of(step):
-    """The released garment features, in place of a GarmentNet."""
+    """The released garment features, used instead of a GarmentNet."""
     stored = [step[name] for name in sorted(step) if name.startswith("feat_")]
     return lambda latents, timesteps, prompt: list(stored)
 
@@ -61,7 +61,7 @@ def test_the_prediction_is_the_released_one(step, tryon, form):
 
 @torch.no_grad()
 def test_swapped_halves_are_far_off(step, tryon):
-    """The gate is narrow enough: uncond taken for cond is seen."""
+    """Swapping the unconditional and the conditional half fails the check."""
     predict = FORMS["fast"](tryon, features_of(step), job_of(step, tryon))
     uncond, cond = predict(step["latents"], step["timestep"].expand(2)).chunk(2)
     assert (torch.cat([cond, uncond]) - step["noise_pred"]).abs().max() > 8 * NEAR

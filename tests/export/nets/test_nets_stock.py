@@ -1,4 +1,4 @@
-"""The walk over a UNet's steps against diffusers' own forward pass."""
+"""Our pass over a UNet's steps is compared with diffusers' own forward pass."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ SIZES = [(8, 4), (10, 6)]  # the second cannot be halved twice: upsampling has t
 
 
 def stock(config, net):
-    """diffusers' UNet of a tiny config with the net's weights, as far as it knows them."""
+    """A UNet of diffusers with a tiny config and the net's weights, as far as it has them."""
     ours = ("encoder_hid_dim", "encoder_hid_dim_type", "image_projection")
     unet = UNet2DConditionModel(**{key: value for key, value in config.items() if key not in ours})
     known = unet.state_dict()

@@ -1,4 +1,4 @@
-"""The text encoders, cut to what is read, against transformers' own models."""
+"""The text encoders, cut to the layers that are read, are compared with transformers' own models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORDS = 90
 
 
 def filled(net: torch.nn.Module, state: dict[str, torch.Tensor], name_in_net) -> torch.nn.Module:
-    """The net with a model's weights under its own names: all of them, and no others."""
+    """The net with a model's weights, which must all fit and be complete."""
     named = {name_in_net(key): tensor for key, tensor in state.items()}
     named.pop(None, None)
     net.load_state_dict(named)
@@ -22,7 +22,7 @@ def filled(net: torch.nn.Module, state: dict[str, torch.Tensor], name_in_net) ->
 
 @torch.no_grad()
 def test_qwen3_stops_before_its_last_layer():
-    """`hidden_states[-2]` at natural length, whatever a row is filled up with on its right."""
+    """The output equals `hidden_states[-2]` at natural length, whatever pads a row on its right."""
     torch.manual_seed(0)
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8}
     config = Qwen3Config(vocab_size=WORDS, hidden_size=32, intermediate_size=64, num_hidden_layers=3, **heads)
@@ -41,7 +41,7 @@ def test_qwen3_stops_before_its_last_layer():
 @pytest.mark.parametrize("end", [2, 88])
 @torch.no_grad()
 def test_clip_is_pooled_at_the_prompts_end(end):
-    """The first end token of a row, and the highest id where the config has the old 2."""
+    """CLIP is pooled at a row's first end token, or at the highest id where the config has the old 2."""
     torch.manual_seed(0)
     config = CLIPTextConfig(
         vocab_size=WORDS,
@@ -61,7 +61,7 @@ def test_clip_is_pooled_at_the_prompts_end(end):
 
 @torch.no_grad()
 def test_t5_reads_its_padding():
-    """No mask: the released pipeline has none either."""
+    """T5 attends to padding, since the released pipeline passes no mask either."""
     torch.manual_seed(0)
     config = T5Config(
         vocab_size=WORDS,

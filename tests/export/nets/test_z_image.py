@@ -1,4 +1,4 @@
-"""ZImageNet against diffusers' own transformer, and rows of different kinds in one call."""
+"""ZImageNet is compared with diffusers' own transformer, also with rows of different kinds in one call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMES = torch.tensor([0.0, 0.25, 0.9])
 
 @pytest.fixture(scope="module")
 def released() -> ZImageTransformer2DModel:
-    """Random weights everywhere: the pad tokens start as zeros, which would hide a wrong pad."""
+    """Random weights everywhere; pad tokens start as zeros, which would hide a wrong pad."""
     torch.manual_seed(0)
     settings = dataclasses.asdict(CONFIG)
     net = ZImageTransformer2DModel(n_kv_heads=CONFIG.n_heads, **settings)
@@ -79,7 +79,7 @@ def test_a_row_is_what_diffusers_computes(released, net, given):
 
 
 def test_rows_of_different_sizes_words_and_times_share_a_call(net, given):
-    """Batched equals single: what fills a row up to the longest changes nothing."""
+    """Batched equals single: padding a row to the longest changes nothing."""
     latents, words = given
     together = run(net, rows_of(latents, words), TIMES, latents)
     alone = [
@@ -90,7 +90,7 @@ def test_rows_of_different_sizes_words_and_times_share_a_call(net, given):
 
 
 def test_what_lies_in_masked_places_is_never_read(net, given):
-    """Large numbers where a row is filled up leave every row as it is."""
+    """Large numbers in the padding change no row."""
     latents, words = given
     rows = rows_of(latents, words)
     spoilt = dataclasses.replace(
@@ -103,7 +103,7 @@ def test_what_lies_in_masked_places_is_never_read(net, given):
 
 @pytest.mark.parametrize("wrong", ["outer_attended", "inner_masked", "inner_zero", "pads_at_words_end"])
 def test_a_wrong_pad_is_seen(net, given, wrong):
-    """Filling attended, native pads masked, left zero or put elsewhere: each moves the result visibly."""
+    """Attending to padding, or masking, zeroing or moving native pads, changes the result visibly."""
     latents, words = given
     rows = rows_of(latents, words)
     changed = {
@@ -118,7 +118,7 @@ def test_a_wrong_pad_is_seen(net, given, wrong):
 
 @torch.no_grad()
 def test_bfloat16_computes_the_same_to_its_precision(net, given):
-    """Weights and tokens in bfloat16, time and positions in float32."""
+    """The net runs with weights and tokens in bfloat16, time and positions in float32."""
     latents, words = given
     rows = rows_of(latents, words)
     low = ZImageNet(CONFIG)
@@ -131,7 +131,7 @@ def test_bfloat16_computes_the_same_to_its_precision(net, given):
 
 
 def test_bad_rows_are_refused(given):
-    """An odd side and an empty caption are named."""
+    """The error names an odd side and an empty caption."""
     latents, words = given
     with pytest.raises(ValueError, match="even sides, got 7 x 8"):
         rows_of([latents[0][:, :7]], words[:1])

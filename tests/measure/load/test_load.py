@@ -1,4 +1,4 @@
-"""The load that is offered, what is kept of each answer, and what counts as a leak."""
+"""The arrivals of a load, the outcomes that are kept, and what counts as a leak."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ HELD = Reading(memory_bytes=1_000_000_000, threads=100, files=200, shared_blocks
 
 
 def test_arrivals_are_independent_and_as_many_as_asked_for():
-    """Poisson: as many as the rate says within four deviations, and gaps as spread as they are long."""
+    """Poisson arrivals match the rate within four deviations, and their gaps vary as much as their mean."""
     times = poisson(10, 400, np.random.default_rng(0))
     assert abs(len(times) - 4000) < 4 * 4000**0.5
     assert times == sorted(times)
@@ -27,12 +27,12 @@ def test_arrivals_are_independent_and_as_many_as_asked_for():
 
 
 def test_bursts_come_together():
-    """So many at once, at every interval within the time."""
+    """Bursts have the given size at every interval within the time."""
     assert bursts(2, 3.0, 7.0) == [3.0, 3.0, 6.0, 6.0]
 
 
 def test_the_first_of_a_zipf_is_the_most_asked_for():
-    """The k-th is drawn about 1 / (k + 1) as often as the first."""
+    """Item k is drawn about 1 / (k + 1) as often as the first."""
     draw = Zipf(8, 1.0, np.random.default_rng(0))
     counts = np.bincount([draw() for _ in range(4000)], minlength=8)
     assert counts[0] / counts[3] == pytest.approx(4, rel=0.25)
@@ -55,7 +55,7 @@ async def test_an_open_load_keeps_every_outcome_in_order():
 
 
 async def test_a_closed_load_sends_the_next_when_one_is_answered():
-    """Never more under way than asked for, and as many in all."""
+    """The load never has more requests in flight than given, and sends the given total."""
     running, most = 0, 0
 
     async def send(index: int) -> None:
@@ -72,7 +72,7 @@ async def test_a_closed_load_sends_the_next_when_one_is_answered():
 
 
 def test_the_full_rate_leaves_out_beginning_and_end():
-    """Two at a time, one second each, an answer every half second: two a second, whatever the ends do."""
+    """Two concurrent requests of one second give two answers a second, whatever happens at the ends."""
     due = [0.0, 0.0, *(0.5 * n for n in range(1, 9))]
     ends = [0.5 * n for n in range(1, 10)] + [9.0]  # the last one dawdles, alone
     outcomes = [Outcome(at, end, DONE) for at, end in zip(due, ends, strict=True)]
@@ -86,7 +86,7 @@ async def _nothing(index: int) -> None:
 
 
 async def test_a_fault_of_the_driver_is_not_an_outcome():
-    """Only the errors that callers are told of are counted; others end the load."""
+    """Errors that callers can get are counted; any other error ends the load."""
 
     async def send(index: int) -> None:
         raise ZeroDivisionError
@@ -107,33 +107,33 @@ async def test_a_fault_of_the_driver_is_not_an_outcome():
     ids=lambda change: next(iter(change)),
 )
 def test_what_grew_is_a_fault(change):
-    """Memory, threads, files, shared blocks and requests that stay are each told in a sentence."""
+    """Memory, threads, files, shared blocks and requests that remain are each reported in a sentence."""
     after = Reading(**{**vars(HELD), **change})
     assert not Soaked(HELD, HELD, Counter(), {DONE: 16}).faults()
     assert len(Soaked(HELD, after, Counter(), {DONE: 16}).faults()) == 1
 
 
 def test_a_lost_request_afterwards_is_a_fault():
-    """A slot that leaked shows as a refusal of what the server should take at once."""
+    """A refusal after the load shows a leaked slot, and is a fault."""
     assert len(Soaked(HELD, HELD, Counter(), {DONE: 15, "busy": 1}).faults()) == 1
 
 
 def test_a_death_and_a_failed_deed_are_faults():
-    """Nobody killed anything: every sentence of the supervisor or of the operator counts."""
+    """Every sentence of the supervisor or the operator is a fault, since the test kills nothing."""
     told = ["a process of try_on died: loading the model again"]
     soaked = Soaked(HELD, HELD, Counter(), {DONE: 16}, supervised=told, failed=["publish: no"])
     assert soaked.faults() == ["operator: publish: no", f"supervisor: {told[0]}"]
 
 
 def test_photographs_are_as_large_as_a_telephone_s():
-    """4 to 12 MB each, JPEG and PNG."""
+    """Photographs have 4 to 12 MB each, as JPEG and PNG."""
     made = photographs(png(np.full((256, 192, 3), 120, np.uint8)))
     assert all(4e6 <= len(one) <= 12e6 for one in made), [len(one) for one in made]
     assert {one[:4] for one in made} == {b"\xff\xd8\xff\xe0", b"\x89PNG"}
 
 
 def test_a_figure_is_held_to_its_bound():
-    """At most, at least, or no verdict."""
+    """A figure has an upper bound, a lower bound or no verdict."""
     assert Figure("alone", "ratio", 1.2, "×", at_most=1.15).met is False
     assert Figure("together", "ratio", 4.6, "×", at_least=4).met is True
     assert Figure("alone", "time", 255, "ms").met is None

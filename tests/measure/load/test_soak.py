@@ -1,4 +1,4 @@
-"""Two minutes of clients that leave, dawdle and err, on a real Triton (`make soak`: 30 minutes)."""
+"""Two minutes of clients that cancel, stall and err, on a real Triton (`make soak` takes 30 minutes)."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,10 @@ SECONDS = float(os.environ.get("LOAD_TEST_SECONDS", "120"))
 
 @pytest.mark.timeout(SECONDS + 400)
 def test_nothing_leaks(capsys):
-    """No request, thread, file, shared-memory block or memory stays; none that waited was let down."""
+    """No request, thread, file, shared-memory block or memory remains.
+
+    Every waiting client got its answer.
+    """
     options = ["--repository", str(REPOSITORY), "--seconds", str(SECONDS), "--steps", "8", "--warm-up", "30"]
     code = command.main(["soak", *options])
     told = capsys.readouterr()

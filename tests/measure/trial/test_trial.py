@@ -1,4 +1,4 @@
-"""`vitrine-export trial`: the checkpoint that it makes, and how it measures."""
+"""The command `vitrine-export trial`: the checkpoint that it makes, and how it measures."""
 
 import os
 import subprocess
@@ -23,14 +23,14 @@ def test_a_trial_checkpoint_passes_the_check(tiny_checkpoint, tmp_path):
 
 
 def test_trials_keep_the_released_context():
-    """Text encoders of the released widths make the UNets' 2048."""
+    """Text encoders of the released widths give the context of 2048 that the UNets read."""
     assert all(
         size.tryon()["cross_attention_dim"] == CLIP_L_WIDTH + BIG_G_WIDTH for size in TRIAL_SIZES.values()
     )
 
 
 def test_the_memory_of_children_counts():
-    """The peak is that of a process tree; a process that has ended counts as nothing."""
+    """The peak is that of a process tree, where a process that has ended counts as nothing."""
     child = "import time; held = bytearray(b'x') * 10**8; time.sleep(2)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     process = subprocess.Popen(["python3", "-c", code])

@@ -1,4 +1,4 @@
-"""Jobs share calls without touching each other."""
+"""Jobs share calls without changing each other's results."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ from vitrine_orchestrator.try_on.garment_rows import GarmentNames
 
 
 class Bench:
-    """A scheduler over a fake engine, stepped by hand."""
+    """A batcher over a fake engine, stepped by the test."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ def test_a_job_alone_gets_its_answer(bench, jobs):
 
 
 def test_a_late_job_joins_between_steps(bench, jobs):
-    """A job added mid-run shares the next step and leaves on its own schedule."""
+    """A job added during a run shares the next step and leaves on its own schedule."""
     first, late = jobs.job(steps=5), jobs.job(seed=1, steps=2)
     bench.add(first)
     bench.step(2)
@@ -76,7 +76,7 @@ def test_a_late_job_joins_between_steps(bench, jobs):
 
 @pytest.mark.parametrize("scheduler", ["ddpm", "ddim", "euler"])
 def test_batched_equals_single(bench, jobs, scheduler):
-    """Jobs with other seeds, steps, guidance and schedulers around it change no bit of a job's answer."""
+    """Jobs of any seed, steps, guidance and scheduler in the call change no bit of a job's result."""
     others = [jobs.job(seed=i, steps=2 + i, guidance=i, garment=i, scheduler="ddim") for i in range(1, 4)]
     job = jobs.job(steps=4, scheduler=scheduler)
     bench.add(others[0])
@@ -89,7 +89,7 @@ def test_batched_equals_single(bench, jobs, scheduler):
 
 
 def test_no_more_rows_than_allowed_share_a_call(bench, jobs):
-    """The fifth job waits until one of four leaves, then takes its place."""
+    """The fifth job waits until one of four leaves."""
     crowd = [jobs.job(seed=i, steps=2 + i) for i in range(5)]
     bench.add(*crowd)
     bench.step()
@@ -100,7 +100,7 @@ def test_no_more_rows_than_allowed_share_a_call(bench, jobs):
 
 
 def test_no_lane_idles_and_the_oldest_go_first(clock, jobs):
-    """Three jobs on two lanes: two move on at a time, the newcomer once, then who came first."""
+    """Of three jobs on two lanes, two run in each call: the new job once, then the oldest."""
     bench = Bench(jobs, clock, FakeEngine(lanes=2))
     trio = [jobs.job(seed=i, steps=4) for i in range(3)]
     bench.add(*trio)
@@ -113,7 +113,7 @@ def test_no_lane_idles_and_the_oldest_go_first(clock, jobs):
 
 
 def test_a_crowd_is_served_in_calls_of_some_rows(clock, jobs):
-    """Of equal jobs who came first is done first; a late one starts at once."""
+    """Equal jobs finish in the order of arrival, and a late one starts immediately."""
     bench = Bench(jobs, clock, FakeEngine(lanes=2), max_rows=8, call_rows=4)
     crowd = [jobs.job(seed=i, steps=6) for i in range(7)]
     bench.add(*crowd)
@@ -131,7 +131,7 @@ def test_a_crowd_is_served_in_calls_of_some_rows(clock, jobs):
 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_a_short_job_passes_long_ones(clock, jobs, lanes):
-    """It does not wait until one of them ends, though they take every place of a call."""
+    """A short job does not wait for long ones, even where they fill every call."""
     bench = Bench(jobs, clock, FakeEngine(lanes=lanes), max_rows=8, call_rows=4)
     long = [jobs.job(seed=i, steps=40) for i in range(4)]
     bench.add(*long)
@@ -145,7 +145,7 @@ def test_a_short_job_passes_long_ones(clock, jobs, lanes):
 
 
 def test_no_job_is_passed_for_ever(clock, jobs):
-    """Short jobs that keep coming take a place each, and in the end the long one's turn comes first."""
+    """A long job gets its turn, even if short jobs keep arriving."""
     bench = Bench(jobs, clock, max_rows=3, call_rows=1)
     long = jobs.job(steps=6)
     bench.add(long)
@@ -159,7 +159,7 @@ def test_no_job_is_passed_for_ever(clock, jobs):
 
 
 def test_fewer_jobs_than_lanes_move_on_together(clock, jobs):
-    """Nothing is gained by leaving one out."""
+    """Fewer jobs than lanes all run in each call."""
     bench = Bench(jobs, clock, FakeEngine(lanes=4))
     bench.add(*(jobs.job(seed=i, steps=2) for i in range(3)))
     bench.finish()
@@ -177,7 +177,7 @@ def test_sizes_never_share_a_call_and_take_turns(bench, jobs):
 
 
 def test_a_place_goes_to_whoever_waited_longest(clock, jobs):
-    """A job of another size is not overtaken by later jobs of the size that is running."""
+    """A waiting job of another size is not overtaken by later jobs of the running size."""
     bench = Bench(jobs, clock, max_running=1)
     running, other, later = jobs.job(steps=2), jobs.job(size=(8, 8)), jobs.job()
     bench.add(running, other, later)
@@ -186,7 +186,7 @@ def test_a_place_goes_to_whoever_waited_longest(clock, jobs):
 
 
 def test_a_cancelled_job_leaves_before_the_next_step(bench, jobs):
-    """It takes part in no further call; its neighbour goes on."""
+    """A cancelled job takes part in no further call, and the other job continues."""
     gone, stays = jobs.job(), jobs.job(seed=1)
     bench.add(gone, stays)
     bench.step()
@@ -198,7 +198,7 @@ def test_a_cancelled_job_leaves_before_the_next_step(bench, jobs):
 
 
 def test_a_job_cancelled_while_waiting_costs_nothing(bench, jobs):
-    """It leaves without a call."""
+    """A job cancelled in the queue leaves without a call."""
     job = jobs.job()
     job.cancelled = True
     bench.add(job)
@@ -207,7 +207,7 @@ def test_a_job_cancelled_while_waiting_costs_nothing(bench, jobs):
 
 
 def test_a_job_that_waited_too_long_is_told_to_come_again(clock, jobs):
-    """A deadline that passes in the queue is Busy, with the time it waited."""
+    """A deadline that passes in the queue raises Busy with the waiting time."""
     bench = Bench(jobs, clock, max_running=1)
     job = jobs.job(deadline=5.0)
     bench.add(jobs.job(steps=9), job)
@@ -219,7 +219,7 @@ def test_a_job_that_waited_too_long_is_told_to_come_again(clock, jobs):
 
 
 def test_a_running_job_past_its_deadline_is_given_up(bench, clock, jobs):
-    """It leaves before the next step and says how far it came."""
+    """The job leaves before the next step, and its error gives the step that it reached."""
     job = jobs.job(deadline=5.0)
     bench.add(job)
     bench.step()
@@ -231,7 +231,7 @@ def test_a_running_job_past_its_deadline_is_given_up(bench, clock, jobs):
 
 @pytest.mark.parametrize("call", ["conditioning", "garment", "batch", "predict"])
 def test_an_engine_failure_fails_the_jobs_of_its_call_and_nothing_else(clock, jobs, call):
-    """Jobs of another size, and jobs that come later, get their answers."""
+    """Jobs of another size and later jobs get their results."""
     failing = {"now": True}
 
     def before(which, rows):
@@ -254,7 +254,7 @@ def test_an_engine_failure_fails_the_jobs_of_its_call_and_nothing_else(clock, jo
 
 
 def test_a_garment_failure_spares_jobs_whose_garment_is_known(clock, jobs):
-    """Only the jobs whose rows were in the failed call are failed."""
+    """Only jobs whose rows were in the failed call fail."""
     failing = {"now": False}
 
     def before(which, rows):
@@ -274,7 +274,7 @@ def test_a_garment_failure_spares_jobs_whose_garment_is_known(clock, jobs):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_row_that_is_not_finite_fails_only_its_own_job(clock, jobs, value):
-    """The error names the step; the neighbour's answer is untouched, and the garment's rows are forgotten."""
+    """The error names the step; the other job is unchanged, and the garment's rows are dropped."""
 
     def spoil(output):
         if len(output) == 2:
@@ -293,7 +293,7 @@ def test_a_row_that_is_not_finite_fails_only_its_own_job(clock, jobs, value):
 
 
 def test_eight_jobs_of_one_garment_compute_it_once(clock, jobs):
-    """Jobs that start together share every garment row, and their conditioning is one call."""
+    """Jobs that start together share all garment rows and one conditioning call."""
     bench = Bench(jobs, clock, max_rows=8)
     bench.add(*(jobs.job(seed=i, steps=6) for i in range(8)))
     bench.finish()
@@ -303,7 +303,7 @@ def test_eight_jobs_of_one_garment_compute_it_once(clock, jobs):
 
 
 def test_a_later_job_finds_the_garment_computed(bench, jobs):
-    """The second job of a garment, with the same steps, costs no garment call."""
+    """A second job with the same garment and steps makes no garment call."""
     bench.add(jobs.job())
     bench.finish()
     bench.add(jobs.job(seed=1))
@@ -313,7 +313,7 @@ def test_a_later_job_finds_the_garment_computed(bench, jobs):
 
 
 def test_members_that_stay_are_stacked_once(bench, jobs):
-    """The engine's batch is made again only when a job joins or leaves."""
+    """The engine's batch is built again only when a job joins or leaves."""
     bench.add(jobs.job(steps=6))
     bench.step(3)
     assert bench.engine.calls["batch"] == 1
@@ -323,7 +323,7 @@ def test_members_that_stay_are_stacked_once(bench, jobs):
 
 
 def test_a_report_says_where_the_time_went(bench, jobs):
-    """Seconds by part, steps, scheduler and the mean rows of the job's calls."""
+    """The report has seconds by part, steps, scheduler and the mean rows of the job's calls."""
     job = jobs.job(steps=3, scheduler="euler")
     bench.add(job)
     bench.finish()

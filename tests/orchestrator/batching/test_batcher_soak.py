@@ -1,4 +1,4 @@
-"""Random arrivals, sizes, steps, cancellations and engine failures: each job gets its own answer once."""
+"""With random arrivals, sizes, steps, cancellations and failures, each job gets its own result once."""
 
 import random
 
@@ -15,7 +15,7 @@ SIZES = ((4, 4), (8, 4), (8, 8))
 
 
 class Faults:
-    """Makes some calls raise, and some rows NaN; remembers how often."""
+    """An engine that makes some calls raise and some rows NaN, and counts both."""
 
     def __init__(self, dice):
         self.dice, self.raised, self.spoilt = dice, 0, 0
@@ -34,7 +34,7 @@ class Faults:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_every_job_gets_its_own_answer_exactly_once(seed, jobs, clock):
-    """Over 120 jobs each leaves once: with its latents, or with the error that befell it; nothing is left."""
+    """Each of 120 jobs leaves once, with its latents or its error, and nothing remains."""
     dice = random.Random(seed)
     faults = Faults(dice)
     engine = FakeEngine(lanes=dice.choice([1, 2, 3]), before=faults.before, after=faults.after, row_bytes=100)

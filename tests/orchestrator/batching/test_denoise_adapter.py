@@ -1,4 +1,4 @@
-"""The file that Triton loads: requests in, one response each, from whichever thread."""
+"""The file that Triton loads answers each request once, from any thread."""
 
 import importlib.util
 import json
@@ -34,7 +34,7 @@ class Request:
 
 
 class Metric:
-    """A metric that keeps nothing."""
+    """A metric that records nothing."""
 
     def increment(self, change):
         pass
@@ -58,7 +58,7 @@ def fake_pb_utils():
 
 @pytest.fixture
 def model(monkeypatch, tmp_path, jobs):
-    """The adapter over a fake engine, initialised as Triton does it."""
+    """The adapter over a fake engine, initialised as by Triton."""
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", fake_pb_utils())
     monkeypatch.setattr("vitrine_orchestrator.try_on.open_program.load_engine", lambda *_, **__: FakeEngine())
     write_manifest(tmp_path / "1" / "manifest.json", jobs.config)
@@ -98,7 +98,7 @@ def write_manifest(path, scheduler):
 
 
 def test_requests_are_answered_after_execute_has_returned(model, jobs):
-    """Each gets its own latents and report through its sender."""
+    """Each request gets its own latents and report through its sender."""
     requests = [Request(jobs.arrays(seed=i, garment=i)) for i in range(2)]
     assert model.execute(requests) == [None, None]
     for i, request in enumerate(requests):
@@ -110,7 +110,7 @@ def test_requests_are_answered_after_execute_has_returned(model, jobs):
 
 
 def test_an_error_goes_out_with_its_code(model, jobs):
-    """The message says what is wrong, the code is Triton's."""
+    """The error has our message and Triton's code."""
     request = Request(jobs.arrays() | {"steps": np.array([0], np.int32)})
     model.execute([request])
     text, code = request.answer.result(WAIT_S).error
@@ -119,5 +119,5 @@ def test_an_error_goes_out_with_its_code(model, jobs):
 
 
 def test_the_adapter_stays_thin():
-    """Under 60 lines: what it does is in the packages."""
+    """The file has under 60 lines, since its work is done in the packages."""
     assert len(MODEL.read_text().splitlines()) < 60

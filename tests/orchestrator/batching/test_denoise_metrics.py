@@ -1,4 +1,4 @@
-"""What the counters say on the metrics port."""
+"""The counters are published on the metrics port."""
 
 import numpy as np
 from vitrine_orchestrator.adapters.metrics import FakeMetrics, FigureMetrics
@@ -8,7 +8,7 @@ from vitrine_orchestrator.try_on.metrics import FIGURES as TRY_ON_FIGURES
 
 
 def test_figures_are_published_with_their_labels():
-    """Counters grow by what happened since the last time, gauges end at how it is now."""
+    """Counters grow by the events since the last publication, gauges get the current value."""
     counters, metrics = Counters(), FakeMetrics()
     figures = FigureMetrics(FIGURES, counters, metrics)
     for _ in range(2):
@@ -23,7 +23,7 @@ def test_figures_are_published_with_their_labels():
 
 
 def test_a_program_has_figures_of_its_own(jobs):
-    """Garment rows computed, looked up and kept."""
+    """The try-on's program counts garment rows computed, looked up and kept."""
     program, metrics, job = jobs.program(FakeEngine()), FakeMetrics(), jobs.job()
     job.start(0.0)
     program.join([job])
@@ -36,7 +36,7 @@ def test_a_program_has_figures_of_its_own(jobs):
 
 
 def test_every_figure_is_described():
-    """Names are unique and of Prometheus' form; counters of events end in _total."""
+    """Names are unique and valid for Prometheus; counters of events end in _total."""
     assert len({figure.name for figure in (*FIGURES, *TRY_ON_FIGURES)}) == len(FIGURES) + len(TRY_ON_FIGURES)
     for figure in (*FIGURES, *TRY_ON_FIGURES):
         assert figure.about

@@ -1,4 +1,4 @@
-"""The service: jobs from any thread, one answer each, progress on the way, calm when full."""
+"""The denoise service: jobs from any thread, one answer each, progress, and refusal when full."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ WAIT_S = 60
 
 
 class Gate:
-    """Holds the engine before each denoising call until the test lets it pass."""
+    """An engine that stops before each denoising call until the test continues it."""
 
     def __init__(self):
         self.permits, self.arrived = threading.Semaphore(0), threading.Semaphore(0)
@@ -45,7 +45,7 @@ def gate():
 
 @pytest.fixture
 def serve(jobs):
-    """Starts services; closes them at the end."""
+    """Starts services, and closes them at the end."""
     started = []
 
     def start(engine=None, **kwargs):
@@ -71,7 +71,7 @@ def watch(service, name, after_step):
 
 
 def test_jobs_from_many_threads_each_get_their_own_answer(serve, jobs):
-    """24 jobs submitted at once by 8 threads are all right, and shared calls."""
+    """Of 24 jobs from 8 threads all are right, and they shared calls."""
     service = serve()
     requests = [jobs.request(seed=i, steps=3 + i % 4, garment=i % 3) for i in range(24)]
     answers = [Future() for _ in requests]
@@ -92,7 +92,7 @@ def test_jobs_from_many_threads_each_get_their_own_answer(serve, jobs):
 
 
 def test_a_full_queue_says_busy_at_once(serve, jobs, gate):
-    """The job past the limit is refused with the limit and the number in flight; the others finish."""
+    """A job above the limit is refused with the limit and the number in flight; the others finish."""
     service = serve(FakeEngine(before=gate), settings=DenoiseSettings(in_flight=2))
     accepted = [run(service, jobs.request(seed=i)) for i in range(2)]
     with pytest.raises(Busy, match="2 jobs are in flight, the limit is 2"):
@@ -104,7 +104,7 @@ def test_a_full_queue_says_busy_at_once(serve, jobs, gate):
 
 
 def test_a_job_that_arrives_while_others_run_shares_their_next_step(serve, jobs, gate):
-    """It starts within one step."""
+    """The new job starts within one step."""
     service = serve(FakeEngine(before=gate))
     early = [run(service, jobs.request(seed=i, steps=3)) for i in range(1)]
     gate.reached()
@@ -116,7 +116,7 @@ def test_a_job_that_arrives_while_others_run_shares_their_next_step(serve, jobs,
 
 
 def test_a_caller_that_went_away_is_noticed(serve, jobs, gate, clock):
-    """`is_cancelled` is asked between steps; the job leaves and its answer says so."""
+    """The service calls `is_cancelled` between steps; a cancelled job leaves with an error."""
     service = serve(FakeEngine(before=gate), clock=clock)
     answer = Future()
     job = service.submit(jobs.request(), answer.set_result, is_cancelled=lambda: True)
@@ -130,7 +130,7 @@ def test_a_caller_that_went_away_is_noticed(serve, jobs, gate, clock):
 
 
 def test_a_job_can_be_cancelled_by_name(serve, jobs, gate):
-    """It leaves before the next step; a name that nobody has is NotFound."""
+    """The job leaves before the next step; an unknown name is NotFound."""
     service = serve(FakeEngine(before=gate))
     answer = run(service, jobs.request(name="mine"))
     gate.reached()
@@ -143,7 +143,7 @@ def test_a_job_can_be_cancelled_by_name(serve, jobs, gate):
 
 
 def test_a_name_in_use_is_refused(serve, jobs, gate):
-    """Two running jobs cannot have the same name; the name is free again afterwards."""
+    """Two running jobs cannot share a name, which is free again afterwards."""
     service = serve(FakeEngine(before=gate))
     first = run(service, jobs.request(name="mine"))
     with pytest.raises(BadRequest, match="'mine'"):
@@ -154,7 +154,7 @@ def test_a_name_in_use_is_refused(serve, jobs, gate):
 
 
 def test_a_job_too_long_in_the_queue_is_busy(serve, jobs, gate):
-    """A time limit counts from submission."""
+    """The time limit counts from submission."""
     service = serve(FakeEngine(before=gate), settings=DenoiseSettings(max_running=1))
     running = run(service, jobs.request())
     gate.reached()
@@ -165,7 +165,7 @@ def test_a_job_too_long_in_the_queue_is_busy(serve, jobs, gate):
 
 
 def test_a_failed_loop_fails_its_jobs_and_goes_on(serve, jobs):
-    """An engine that gives fewer rows than asked costs the jobs of the call, not the service."""
+    """An engine that returns too few rows fails the jobs of its call, and the service continues."""
 
     class Short(FakeEngine):
         def garment(self, latents, timesteps, prompts):
@@ -178,7 +178,7 @@ def test_a_failed_loop_fails_its_jobs_and_goes_on(serve, jobs):
 
 
 def test_a_watch_answers_when_the_job_has_passed_its_step(serve, jobs, gate):
-    """Progress says step of steps and seconds, and carries the estimate of the latents."""
+    """Progress has step, steps, seconds and the estimate of the latents."""
     service = serve(FakeEngine(before=gate))
     run(service, jobs.request(name="mine", steps=4))
     gate.reached()
@@ -194,7 +194,7 @@ def test_a_watch_answers_when_the_job_has_passed_its_step(serve, jobs, gate):
 
 
 def test_a_watch_of_an_ended_job_answers_at_once(serve, jobs):
-    """The last progress is remembered, so a late watcher does not wait."""
+    """The last progress is kept, so a late watch does not wait."""
     service = serve()
     run(service, jobs.request(name="mine")).result(WAIT_S)
     seen = watch(service, "mine", 50).result(WAIT_S)
@@ -202,7 +202,7 @@ def test_a_watch_of_an_ended_job_answers_at_once(serve, jobs):
 
 
 def test_a_watch_may_come_before_its_job(serve, jobs):
-    """It waits for the job; only after its patience a job that never came is NotFound."""
+    """A watch waits for its job, and raises NotFound only after its own limit."""
     service = serve()
     early = watch(service, "mine", 3)
     run(service, jobs.request(name="mine"))
@@ -212,7 +212,7 @@ def test_a_watch_may_come_before_its_job(serve, jobs):
 
 
 def test_a_watch_that_waited_long_gets_the_progress_so_far(serve, jobs, gate):
-    """A long poll ends with an answer even when no step did."""
+    """A long poll returns the progress so far even if no step has ended."""
     service = serve(FakeEngine(before=gate), poll_timeout_s=0.0)
     run(service, jobs.request(name="mine"))
     answer = watch(service, "mine", 99)
@@ -222,7 +222,7 @@ def test_a_watch_that_waited_long_gets_the_progress_so_far(serve, jobs, gate):
 
 
 def test_closing_finishes_what_is_in_flight(serve, jobs):
-    """Accepted jobs are answered; new ones are refused."""
+    """Accepted jobs are answered, and new ones are refused."""
     service = serve()
     answers = [run(service, jobs.request(seed=i)) for i in range(12)]
     service.close(WAIT_S)
@@ -242,7 +242,7 @@ def ask(front, arrays, **kwargs):
 
 
 def test_the_front_answers_a_job_with_latents_and_a_report(serve, jobs):
-    """Arrays in, arrays out."""
+    """The model takes a job's arrays and returns latents and a report."""
     outputs = ask(front(serve(), jobs), jobs.arrays(name="mine", steps=3))
     np.testing.assert_array_equal(outputs["latents"], jobs.expected(jobs.request(steps=3)))
     report = json.loads(outputs["report"][0])
@@ -250,7 +250,7 @@ def test_the_front_answers_a_job_with_latents_and_a_report(serve, jobs):
 
 
 def test_the_front_answers_a_watch(serve, jobs):
-    """`job` and `after_step` make a watch; it needs both."""
+    """The inputs `job` and `after_step` together make a watch."""
     one = front(serve(), jobs)
     ask(one, jobs.arrays(name="mine"))
     asked = {"job": np.array([b"mine"], object), "after_step": np.array([0], np.int32)}
@@ -262,20 +262,20 @@ def test_the_front_answers_a_watch(serve, jobs):
 
 
 def test_the_front_answers_a_cancellation(serve, jobs):
-    """`cancel` ends the named job."""
+    """The input `cancel` ends the named job."""
     one = front(serve(), jobs)
     with pytest.raises(NotFound, match="'mine'"):
         raise ask(one, {"job": np.array([b"mine"], object), "cancel": np.array([True])})
 
 
 def test_the_front_answers_a_bad_request_at_once(serve, jobs):
-    """A refusal is an answer like any other."""
+    """A refusal is answered like any other request."""
     with pytest.raises(BadRequest, match="steps must be 1 to 100, got 0"):
         raise ask(front(serve(), jobs), jobs.arrays() | {"steps": np.array([0], np.int32)})
 
 
 def test_a_family_that_is_not_served_is_refused(serve, jobs):
-    """The message names the families that are."""
+    """The message lists the served families."""
     asked = jobs.arrays() | {"family": np.array([b"other"], object)}
     with pytest.raises(BadRequest, match=r"family must be one of \['idm_vton'\], got 'other'"):
         raise ask(front(serve(), jobs), asked)

@@ -1,4 +1,4 @@
-"""Two families in one denoise process: never in one call, each result as if its job had been alone."""
+"""Two families run in one denoise process without sharing a call or changing each other's results."""
 
 import asyncio
 import importlib.util
@@ -20,7 +20,7 @@ WAIT_S = 60
 
 
 def _wave():
-    """The module next to this one: tests are not a package."""
+    """The module next to this one, loaded by path, since tests are not a package."""
     if "wave_family" not in sys.modules:
         path = Path(__file__).with_name("wave.py")
         spec = importlib.util.spec_from_file_location("wave_family", path)
@@ -58,7 +58,7 @@ def try_on_arrays(jobs, **asked):
 
 
 def test_jobs_of_both_families_each_get_their_own_answer(serve, jobs):
-    """They are mixed in one queue, batch with their own kind, and equal the results made alone."""
+    """Jobs of both families mix in one queue, batch with their own kind and equal single results."""
     gate = threading.Event()
     waves, engine = wave.WaveProgram(before=lambda *_: gate.wait(WAIT_S)), FakeEngine()
     front = serve(engine, waves)
@@ -81,7 +81,7 @@ def test_jobs_of_both_families_each_get_their_own_answer(serve, jobs):
 
 
 def test_a_job_that_starts_from_a_clean_state_equals_the_plain_loop(serve):
-    """Image to image: noise and clean state are mixed by the schedule's first σ."""
+    """For image to image, the schedule's first σ mixes noise and clean state."""
     front = serve()
     arrays = wave.wave_arrays(seed=5, steps=8, strength=0.5)
     request = front.service.programs[wave.FAMILY].read(arrays)
@@ -92,7 +92,7 @@ def test_a_job_that_starts_from_a_clean_state_equals_the_plain_loop(serve):
 
 @pytest.mark.parametrize("call", ["join", "predict"])
 def test_a_failure_of_one_family_leaves_the_other_alone(serve, jobs, call):
-    """The failed call's jobs get an error, and their program gets them back."""
+    """The failed call's jobs get an error and leave their program."""
 
     def before(which, rows):
         if which == call:
@@ -107,7 +107,7 @@ def test_a_failure_of_one_family_leaves_the_other_alone(serve, jobs, call):
 
 
 def test_a_program_that_cannot_group_a_job_fails_that_job_only(serve, jobs, monkeypatch):
-    """Nothing is left in the queue."""
+    """The job leaves the queue with an error."""
     waves = wave.WaveProgram()
     monkeypatch.setattr(waves, "group", lambda job: 1 / 0)
     front = serve(waves=waves)
@@ -116,7 +116,7 @@ def test_a_program_that_cannot_group_a_job_fails_that_job_only(serve, jobs, monk
 
 
 def test_a_programs_own_limit_bounds_its_calls(serve):
-    """`most` jobs share a call, whatever the setting."""
+    """At most `most` jobs share a call, whatever the setting."""
     waves = wave.WaveProgram(most=2)
     front = serve(waves=waves, call_rows=4)
     for answer in [ask(front, wave.wave_arrays(seed=i)) for i in range(5)]:
@@ -125,14 +125,14 @@ def test_a_programs_own_limit_bounds_its_calls(serve):
 
 
 def test_a_request_without_a_family_is_refused_where_several_are_served(serve, jobs):
-    """The message names them."""
+    """The message lists the families."""
     found = ask(serve(), jobs.arrays()).result(WAIT_S)
     assert isinstance(found, BadRequest)
     assert "family must be one of ['idm_vton', 'wave'], got None" in str(found)
 
 
 async def test_an_awaited_answer_that_is_cancelled_ends_its_job(serve):
-    """The job leaves, and its program gets it back."""
+    """The job leaves the batcher and its program."""
     gate = threading.Event()
     waves = wave.WaveProgram(before=lambda *_: gate.wait(WAIT_S))
     front = serve(waves=waves)

@@ -32,7 +32,7 @@ class WaveRequest:
 
     @property
     def shape(self):
-        """Of the state."""
+        """The shape of the state."""
         return self.goal.shape
 
 
@@ -49,7 +49,7 @@ class WaveProgram:
         self.calls, self.held, self.left = Counter(), 0, []
 
     def read(self, arrays):
-        """Inputs goal, seed, steps and, for a start from a clean state, clean and strength."""
+        """Read the inputs goal, seed and steps, and clean and strength for a start from a clean state."""
         goal = tensor(arrays, "goal", arrays["goal"].shape)
         strength = float(arrays.get("strength", [1.0])[0])
         steps = int(scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
@@ -62,11 +62,11 @@ class WaveProgram:
         )
 
     def group(self, job):
-        """Waves of one length share calls."""
+        """Waves of one length may share calls."""
         return job.request.shape
 
     def join(self, jobs):
-        """A matrix for each job, made of its goal."""
+        """Make a matrix of each job's goal."""
         self.before("join", len(jobs))
         for job in jobs:
             job.held = matrix(job.request.goal)
@@ -77,7 +77,7 @@ class WaveProgram:
         raise AssertionError("waves share nothing")
 
     def predict(self, jobs):
-        """The velocity of every row."""
+        """The velocity of every row, from the linear network."""
         self.before("predict", len(jobs))
         self.calls[len(jobs)] += 1
         states, timesteps = network_inputs(jobs)
@@ -95,12 +95,12 @@ class WaveProgram:
 
 
 def matrix(goal):
-    """(n, n), near the identity."""
+    """A matrix (n, n) near the identity."""
     return (np.eye(goal.shape[1]) + 0.1 * np.outer(goal[0], goal[1])).astype(np.float32)
 
 
 def velocity(weights, state, timestep, goal):
-    """What the linear network answers."""
+    """The output of the linear network."""
     return (state @ weights - goal * np.float32(1 + timestep / 1000)).astype(np.float32)
 
 

@@ -1,14 +1,14 @@
-"""Systems that fail on purpose: they stand for the `os` module in the disk tier."""
+"""Stand-ins for the `os` module in the disk tier, which fail on purpose."""
 
 import os
 import signal
 
 
 class FaultyOs:
-    """Behaves as `os`, but the n-th call (from 1) of the named functions meets a fault.
+    """Behaves like `os`, but the n-th call (from 1) of the named functions fails.
 
-    at=None: each of them does. names=None: any function counts. fault: an errno to raise, or "kill" to die by
-    SIGKILL on the spot. fsync only counts: it takes long, and no power is cut here.
+    at=None: every call fails. names=None: any function counts. fault: an errno to raise, or "kill" to die by
+    SIGKILL immediately. fsync only counts, since it is slow and no power fails here.
     """
 
     def __init__(self, fault, at=None, names=None):
@@ -34,14 +34,14 @@ class FaultyOs:
 
 
 def _no_sync(fd):
-    """In place of os.fsync."""
+    """Replaces os.fsync."""
 
 
 UNSYNCED = FaultyOs(fault=0, at=0)  # no fault at all
 
 
 class ShortWrites:
-    """Behaves as `os`, but each write takes at most 1000 bytes, as a signal or a full disk may have it."""
+    """Behaves like `os`, but each write takes at most 1000 bytes, as with a signal or a full disk."""
 
     def __getattr__(self, name):
         return getattr(os, name)

@@ -1,6 +1,6 @@
-"""The cache with one of its safeguards taken out, each by a function that patches it.
+"""Each function here removes one safeguard of the cache by a patch.
 
-A safeguard whose removal no test notices is not tested: see test_mutants.py. `patch` is called as setattr is.
+A safeguard whose removal fails no test is not tested: see test_mutants.py. `patch` is called like setattr.
 """
 
 import os
@@ -14,12 +14,12 @@ from vitrine_orchestrator.cache.disk import tier as disk
 
 
 def no_checksum(patch):
-    """Files are believed whatever they hold."""
+    """Files are trusted without a check of their content."""
     patch(disk, "is_whole", lambda header, key, value: True)
 
 
 def no_key_in_the_checksum(patch):
-    """A file is not asked whose it is."""
+    """The key in a file is not compared."""
 
     def is_whole(header, key, value):
         return envelope.is_whole(header, SimpleNamespace(digest=header.key_digest), value)
@@ -28,7 +28,7 @@ def no_key_in_the_checksum(patch):
 
 
 def no_rename(patch):
-    """Entries are written where they lie, in pieces."""
+    """Entries are written in place, in pieces."""
 
     def write(self, key, header, value, use):
         path = self.path(key)
@@ -53,17 +53,17 @@ def no_generation_on_disk(patch):
 
 
 def no_generation_in_memory(patch):
-    """Memory's leases are all the same, so it keeps what is put whenever the work on it began."""
+    """All leases of the memory are equal, so it keeps every put."""
     patch(generations.OwnGenerations, "now", lambda self, owner: b"always")
 
 
 def no_renewal(patch):
-    """Memories are not told that another process makes a value anew."""
+    """Memories do not see that another process recomputed a value."""
     patch(generations.SharedGenerations, "renew", lambda self, name: None)
 
 
 def no_generation_in_the_store(patch):
-    """The store's leases are all the same."""
+    """All leases of the store are equal."""
 
     async def lease(self, owner):
         return b"-/-"
@@ -85,7 +85,7 @@ def no_flush(patch):
 
 
 def no_digests_in_the_store(patch):
-    """Objects are believed whatever they hold."""
+    """Objects are trusted without a check of their digest."""
 
     async def believed(self, path, stored):
         return await objects.get_whole(self.objects, path, stored.bytes)
@@ -94,7 +94,7 @@ def no_digests_in_the_store(patch):
 
 
 def no_if_match(patch):
-    """Parts of an object are asked for without its tag, and digests are not compared either."""
+    """Parts are requested without the object's tag, and digests are not compared."""
     no_digests_in_the_store(patch)
 
 
@@ -117,12 +117,12 @@ def manifest_first(patch):
 
 
 def plain_lru(patch):
-    """A value that was used once is as good as one used often."""
+    """A value used once is kept like one used often."""
     patch(memory.SegmentedLru, "use", lambda self, key: self.probation.move_to_end(key))
 
 
 def sliding_expiry(patch):
-    """Each read makes a value young again."""
+    """Each read restarts a value's age."""
     real = memory.Memory.get
 
     async def get(self, key):
@@ -135,13 +135,13 @@ def sliding_expiry(patch):
 
 
 def shared_across_invalidations(patch):
-    """Who asks after an invalidation may join work that began before it."""
+    """A caller after an invalidation may join work that began before it."""
     real = memo.SingleFlight.run
     patch(memo.SingleFlight, "run", lambda self, name, make: real(self, name[0], make))
 
 
 def no_tombstones(patch):
-    """While an invalidation waits for the store, what that holds is served as if nothing had happened."""
+    """While an invalidation waits for the store, the store's values are still served."""
 
     async def is_pending(self, owner):
         return False
@@ -150,12 +150,12 @@ def no_tombstones(patch):
 
 
 def no_sum(patch):
-    """Nobody counts what is put, so nothing is evicted before the next start."""
+    """Puts are not counted, so nothing is evicted before the next start."""
     patch(space.Space, "reserve", lambda self, size, now_s: 0)
 
 
 def one_name_for_all_ids(patch):
-    """Ids are used in paths as they are."""
+    """Ids are used in paths unchanged."""
     patch(layout, "_segment", lambda text: text)
 
 

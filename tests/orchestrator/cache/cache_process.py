@@ -32,7 +32,7 @@ async def answer(cache: Cache, order: dict) -> dict:
 
 
 async def serve(folder: Path, endpoint: str) -> None:
-    """Until the end of the input."""
+    """Read orders until the input ends."""
     place = {"store": "s3://bucket/cache", "endpoint": endpoint, "region": "us-east-1", "keys": ("k", "s")}
     cache = open_cache(CacheSettings(folder=folder, **place))
     loop, tasks = asyncio.get_running_loop(), set()

@@ -1,4 +1,4 @@
-"""What the cache tests share: their helpers by name, and how long the random ones run."""
+"""Fixtures of the cache tests: helpers by name, and the length of the random tests."""
 
 import os
 import sys
@@ -14,13 +14,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(scope="session")
 def seconds() -> float:
-    """How long a random test runs: a minute, or CACHE_TEST_SECONDS (`make soak-cache`: 10 minutes)."""
+    """Seconds of a random test: a minute, or CACHE_TEST_SECONDS (`make soak-cache`: 10 minutes)."""
     return float(os.environ.get("CACHE_TEST_SECONDS", "60"))
 
 
 @pytest.fixture
 async def s3():
-    """An object store of our own, in memory and without faults at first."""
+    """A simulated object store in memory, without faults at first."""
     async with SimulatedS3() as server:
         yield server
 

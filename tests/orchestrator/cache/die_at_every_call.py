@@ -1,7 +1,7 @@
-"""Dies at each call of a short use of the disk tier in turn, and looks at what the next start finds.
+"""Dies at each call of a short use of the disk tier in turn, and checks what the next start finds.
 
-Prints: deaths, damaged values seen with the product's writer, damaged values seen with a writer in place.
-A process of its own because it forks.
+Prints the deaths, the damaged values seen with the product's writer, and those seen with a writer in place.
+It is a process of its own because it forks.
 """
 
 import os
@@ -18,10 +18,10 @@ OLD, NEW = bytes(50_000), bytes(range(250)) * 200
 
 
 class InPlace(Folder):
-    """The mutant: writes the entry where it lies, in pieces."""
+    """A mutant that writes the entry in place, in pieces."""
 
     def write(self, key, header, value, use):
-        """As Folder.write, without a draft."""
+        """Like Folder.write, without a draft."""
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = self._os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -31,7 +31,7 @@ class InPlace(Folder):
 
 
 def use(root: Path, faulty: FaultyOs, in_place: bool) -> None:
-    """What the dying process does: replace one value, add one, forget one, and say so in a file."""
+    """The work of the dying process: replace one value, add one, forget one and record that in a file."""
     disk = Disk(root, calls=faulty)
     if in_place:
         disk.folder = InPlace(root, faulty)
@@ -42,7 +42,7 @@ def use(root: Path, faulty: FaultyOs, in_place: bool) -> None:
 
 
 def die_once(root: Path, n: int, in_place: bool) -> tuple[bool, int]:
-    """(whether the process died, damaged values found afterwards)."""
+    """Run once; returns whether the process died, and the damaged values found afterwards."""
     first = Disk(root, calls=UNSYNCED)
     first.write(HAT, OLD, first.read(HAT).lease)
     if (child := os.fork()) == 0:
@@ -60,7 +60,7 @@ def die_once(root: Path, n: int, in_place: bool) -> tuple[bool, int]:
 
 
 def main(root: Path) -> None:
-    """Every n until the process lives to its end, for both writers."""
+    """Try every n until the process survives, with both writers."""
     deaths, damaged = 0, {False: 0, True: 0}
     for in_place in (False, True):
         died, n = True, 0

@@ -1,4 +1,4 @@
-"""Values that are made for a cache: which making it was, how often, and for how long."""
+"""Computations for a cache, each of which records its number, count and duration."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ def arrays(number: float = 1.0) -> dict[str, np.ndarray]:
 
 
 class Compute:
-    """Makes arrays of its next number; counts; waits if it is told to."""
+    """Returns arrays of its next number, counts its calls, and waits if it is set to."""
 
     def __init__(self, error=None):
         self.made, self.error, self.let = 0, error, asyncio.Event()
@@ -30,7 +30,7 @@ class Compute:
 
 
 async def written(cache: Cache) -> None:
-    """Wait for uploads."""
+    """Wait until uploads have finished."""
     while cache.memo._tasks:
         await asyncio.wait(cache.memo._tasks)
 

@@ -1,4 +1,4 @@
-"""A store tier over a simulated S3, as its tests use it."""
+"""A store tier over a simulated S3, for the tests of the store."""
 
 from vitrine_measure.cache.simulated_s3 import SimulatedS3
 from vitrine_orchestrator.cache.key import Key, owner
@@ -9,7 +9,7 @@ KEY = Key("upper_body", owner("person", "alice"), "recipe")
 
 
 class Clock:
-    """Stands still until it is set."""
+    """A clock that the test sets."""
 
     def __init__(self):
         self.now = 100.0

@@ -1,7 +1,7 @@
-"""MiniStack, a second S3 server that is not ours: keeps its objects in files, and compares checksums.
+"""MiniStack, a second and independent S3 server, stores objects in files and compares checksums.
 
-It lies in a folder of its own beside the environment, since it wants another botocore than boto3 does.
-Loopback only, a free port, credentials always given, and its process is ended by its id.
+It is in a folder outside the environment, since it pins another botocore than boto3. It listens on loopback,
+on a free port, with credentials given; its process is ended by its id.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ BUCKET = "wardrobe"
 
 
 class SecondStore:
-    """A server over `folder`; `kill` and `start` again as often as one likes."""
+    """A server over `folder`, which can be killed and started any number of times."""
 
     def __init__(self, folder: Path) -> None:
         assert PACKAGES.is_dir(), f"{PACKAGES} is missing: run make setup"
@@ -34,7 +34,7 @@ class SecondStore:
         self.endpoint = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it on the same port; returns when it answers."""
+        """Start the server on the same port; returns when it answers."""
         folders = {"S3_DATA_DIR": "objects", "STATE_DIR": "state", "HOME": ".", "TMPDIR": "."}
         self.folder.mkdir(exist_ok=True)
         self.process = subprocess.Popen(
@@ -54,12 +54,12 @@ class SecondStore:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """SIGKILL: nothing is finished, nothing is flushed."""
+        """Kill the server by SIGKILL, so that it finishes and flushes nothing."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def make_bucket(self) -> None:
-        """The one bucket of the tests."""
+        """The bucket of the tests."""
         client = boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -71,7 +71,7 @@ class SecondStore:
         client.close()
 
     def files(self) -> list[Path]:
-        """The files of all objects, their own notes about them left out."""
+        """The files of all objects, without the server's own notes about them."""
         found = (path for path in (self.folder / "objects").rglob("*") if path.is_file())
         return sorted(path for path in found if not path.name.endswith(".meta.json"))
 
@@ -85,7 +85,7 @@ class SecondStore:
 
 @contextlib.asynccontextmanager
 async def damaging(port: int, marker: bytes):
-    """A way to the server on which uploads that hold `marker` lose it; the endpoint of that way."""
+    """Start a proxy that damages uploads which hold `marker`; returns its endpoint."""
 
     open_ones = []
 

@@ -30,14 +30,14 @@ COUNTS = ("reads", "damaged", "wrong", "stale", "overshoot")
 
 
 def value_of(key: Key, begun: int, size: int) -> bytes:
-    """A value that says what it is."""
+    """A value that holds its own key, invalidation count and digest."""
     head = json.dumps([key.category, key.owner, key.name, begun]).encode().ljust(200)
     body = head + os.urandom(8) * (size // 8)
     return body + hashlib.sha256(body).digest()
 
 
 def fault_of(value: bytes, key: Key, done: int) -> str | None:
-    """What is the matter with a value that was read, if anything."""
+    """What is wrong with a value that was read, if anything."""
     body, digest = value[:-32], value[-32:]
     if hashlib.sha256(body).digest() != digest:
         return "wrong"
@@ -48,20 +48,20 @@ def fault_of(value: bytes, key: Key, done: int) -> str | None:
 
 
 class Log:
-    """Counts that outlive the process that makes them: one byte appended for each."""
+    """Counts that outlive the counting process: each is a byte appended to a file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, name: str) -> None:
-        """One more."""
+        """Add one."""
         fd = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.write(fd, b".")
         os.close(fd)
 
     def count(self, name: str) -> int:
-        """So many."""
+        """The count so far."""
         path = self.folder / name
         return path.stat().st_size if path.exists() else 0
 
@@ -95,7 +95,7 @@ def work(root: Path, log: Log, seed: int, invalidates: bool) -> None:
 
 
 def spawn(root: Path, log: Log, seed: int, number: int) -> int:
-    """Fork a worker; only number 0 invalidates, so that its counts have an order."""
+    """Fork a worker; only number 0 invalidates, so that its counts are ordered."""
     if (pid := os.fork()) == 0:
         try:
             work(root, log, seed, number == 0)
@@ -106,13 +106,13 @@ def spawn(root: Path, log: Log, seed: int, number: int) -> int:
 
 
 def kill(pid: int) -> bool:
-    """SIGKILL; whether the process had ended by itself, which none should."""
+    """Kill a worker by SIGKILL; returns whether it had already ended, which is a fault."""
     os.kill(pid, signal.SIGKILL)
     return os.waitpid(pid, 0)[1] != signal.SIGKILL
 
 
 def main(root: Path, steps: int, seed: int, mutant: str | None) -> None:
-    """Kill one worker after the other, each after some steps of all, until enough are done."""
+    """Kill workers in turn, each after some steps of all, until there were enough kills."""
     if mutant:
         MUTANTS[mutant](setattr)
     dice, log, kills, failed = random.Random(seed), Log(root.with_name("log")), 0, 0

@@ -1,4 +1,4 @@
-"""What the benchmark judges, without timing anything."""
+"""The verdicts of the cache's benchmark, without any timing."""
 
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ from vitrine_orchestrator.cache.key import Key
     [(1.0, False, True), (1.1, False, False), (1.1, True, True), (0.9, True, False)],
 )
 def test_a_row_keeps_its_limit_or_not(median, at_least, met):
-    """By its median; the table says which."""
+    """A row is judged by its median, and the table shows the verdict."""
     row = Row("what", "ms", 0.5, median, 9.0, 1.0, at_least)
     assert row.met == met
     assert ("NOT MET" in table([row])) != met
@@ -24,7 +24,7 @@ def test_a_row_keeps_its_limit_or_not(median, at_least, met):
 
 
 def test_the_set_is_that_of_the_old_service():
-    """Eleven arrays of about 25 MB under three keys."""
+    """The set has eleven arrays of about 25 MB under three keys."""
     values = one_set()
     assert len(values) == 3
     assert sum(map(len, values.values())) == 11
@@ -32,13 +32,13 @@ def test_the_set_is_that_of_the_old_service():
 
 
 def test_what_is_neither_denoised_nor_decoded_is_outside():
-    """Of the server's own time for the whole."""
+    """The time outside is the total without denoising and decoding, by the server's own timings."""
     timings = {"total": 2.0, "denoise": 1.8, "vae_decoder": 0.15, "encode": 0.02}
     assert outside(SimpleNamespace(timings=timings)) == pytest.approx(0.025)
 
 
 async def test_the_metrics_port_learns_what_memory_and_disk_hold(opened):
-    """Entries and bytes by part; a second look adds nothing, and what is forgotten leaves them."""
+    """Entries and bytes are reported by part; reading them again adds nothing."""
     cache, metrics = opened(store="off"), FakeMetrics()
     told, key = CacheMetrics(cache, metrics), Key("garment", "garment:coat", "recipe")
     for source in ("memory", "disk"):

@@ -1,4 +1,4 @@
-"""Arrays to bytes and back: readable by the safetensors library, strict where it is not."""
+"""Arrays become bytes and back. The safetensors library can read them, and our reader is stricter."""
 
 import json
 import struct
@@ -27,7 +27,7 @@ def same(left, right) -> bool:
 
 
 def raw(header: object, data: bytes) -> bytes:
-    """A file with any header."""
+    """A file with the given header."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
 
@@ -37,18 +37,18 @@ def row(dtype: str, shape: list, begin: int, end: int) -> dict:
 
 
 def test_arrays_come_back_as_they_were():
-    """Names, dtypes, shapes and values survive, down to scalars and arrays of no elements."""
+    """Names, dtypes, shapes and values survive, scalars and empty arrays included."""
     assert same(decode(encode(ARRAYS)), ARRAYS)
 
 
 def test_the_library_reads_ours_and_we_read_its():
-    """Both directions of the published format."""
+    """Each side reads the other's files of the published format."""
     assert same(safetensors.numpy.load(encode(ARRAYS)), ARRAYS)
     assert same(decode(safetensors.numpy.save(ARRAYS)), ARRAYS)
 
 
 def test_equal_arrays_give_equal_bytes():
-    """Neither the order of names nor the memory layout shows, so digests can be compared."""
+    """Bytes do not depend on the order of names or the memory layout, so digests can be compared."""
     turned = {name: ARRAYS[name].copy(order="F") for name in reversed(list(ARRAYS))}
     assert encode(turned) == encode(ARRAYS)
 
@@ -64,7 +64,7 @@ def test_arrays_are_aligned_and_read_only():
 
 
 def test_objects_are_refused():
-    """Only numbers can be written."""
+    """Arrays of objects are refused; only numbers can be written."""
     with pytest.raises(BadArrays, match="known are BOOL, F16"):
         encode({"x": np.array([object()])})
 
@@ -123,7 +123,7 @@ def test_a_schema_names_what_does_not_fit(change, message):
 
 
 def test_a_missing_array_is_refused():
-    """A file of fewer arrays than the schema has is not taken."""
+    """A file with fewer arrays than its schema is refused."""
     with pytest.raises(BadArrays, match="expected"):
         check({"mask": FITTING["mask"]}, SCHEMA)
 
@@ -131,7 +131,7 @@ def test_a_missing_array_is_refused():
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_numbers_that_are_none_are_found(number, dtype):
-    """NaN and infinity in any array are refused, by its name."""
+    """An array with NaN or infinity is refused by its name."""
     check_finite(FITTING)
     with pytest.raises(BadArrays, match="latents holds NaN or infinity"):
         check_finite(FITTING | {"latents": np.array([0, number], dtype)})
@@ -146,7 +146,7 @@ def test_numbers_that_are_none_are_found(number, dtype):
     )
 )
 def test_any_names_and_shapes_survive(rows):
-    """Whatever the names and shapes, the arrays come back."""
+    """Arrays of any names and shapes come back unchanged."""
     arrays = {
         name: np.ones(shape, DTYPES[dtype])
         for name, (dtype, shape) in rows.items()
@@ -158,7 +158,7 @@ def test_any_names_and_shapes_survive(rows):
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_damage_never_does_worse_than_refuse(data):
-    """Any bytes give arrays or BadArrays: no other error, no crash."""
+    """Any bytes give arrays or BadArrays, never another error or a crash."""
     good = bytearray(encode(FITTING))
     for _ in range(data.draw(st.integers(1, 4))):
         good[data.draw(st.integers(0, 200))] = data.draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""`vitrine cache` as a user meets it, and the request that a server answers."""
+"""The command `vitrine cache` as a user sees it, and the requests that a server answers."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from vitrine_orchestrator.try_on.cache_rows import OWNER_KINDS
 
 
 def run(*words: str) -> int:
-    """The command's exit code."""
+    """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     return command.run(parser.parse_args(words))
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_stats_tell_what_is_kept(folder, capsys):
-    """As a table, or as JSON for other programs."""
+    """Statistics are printed as a table, or as JSON for other programs."""
     put(folder, "garment:a", "garment:b")
     assert run("stats", "--local") == 0
     assert "disk_entries" in capsys.readouterr().out
@@ -59,7 +59,7 @@ def test_stats_tell_what_is_kept(folder, capsys):
     ],
 )
 def test_clear_reaches_a_running_server(folder, capsys, words, left):
-    """A process that has the folder open answers nothing of it any more, and the others' values stay."""
+    """A process with the folder open answers no cleared value; other values stay."""
     owners = [owner("person", "1"), owner("person", "10"), owner("garment", "coat")]
     server = put(folder, *owners)
     assert run("clear", "--local", *words) == 0
@@ -69,7 +69,7 @@ def test_clear_reaches_a_running_server(folder, capsys, words, left):
 
 
 def test_clear_needs_to_know_whom(folder):
-    """Without a name nothing is cleared."""
+    """Without an owner nothing is cleared."""
     with pytest.raises(SystemExit):
         run("clear")
 
@@ -82,7 +82,7 @@ def test_without_a_cache_there_is_nothing_to_ask(monkeypatch):
 
 
 def test_a_server_is_asked_unless_told_otherwise(monkeypatch, capsys):
-    """The same figures and the same words, from the server at --url."""
+    """The server at --url gives the same figures and words."""
     fake, asked = FakeTransport(), []
 
     def opened(args):
@@ -104,7 +104,7 @@ def test_a_server_is_asked_unless_told_otherwise(monkeypatch, capsys):
 
 
 def test_a_thin_client_can_ask_a_server():
-    """Without the server's packages the command is there; only what works on the tiers itself needs them."""
+    """The command works without the server's packages; only --local needs them."""
     without = "import sys; sys.modules.update(dict.fromkeys(('obstore', 'safetensors', 'onnxruntime'))); "
     words = ["from vitrine.command import main; sys.exit(main(['cache', *sys.argv[1:]]))"]
     for options, code, says in (
@@ -118,7 +118,7 @@ def test_a_thin_client_can_ask_a_server():
 
 
 async def test_import_runs_from_the_command_line(s3, monkeypatch, capsys, tmp_path):
-    """Progress on stderr, the summary on stdout, 1 if something is left undone."""
+    """Progress goes to stderr and the summary to stdout; the exit code is 1 if anything failed."""
     import asyncio
 
     for path, data in old_objects().items():
@@ -142,7 +142,7 @@ def request(**inputs: str) -> dict[str, np.ndarray]:
 
 
 async def test_a_server_answers_statistics_and_clears(opened):
-    """By request: the same numbers, the same invalidation."""
+    """A request gives the same numbers and the same invalidation."""
     cache = opened(store="off")
     key = Key("upper_body", owner("person", "1"), "recipe")
 
@@ -171,20 +171,20 @@ async def test_a_server_answers_statistics_and_clears(opened):
     ],
 )
 async def test_a_request_that_is_not_clear_is_refused(opened, inputs, message):
-    """By the name of the field and the rule."""
+    """The error names the field and the rule."""
     with pytest.raises(BadRequest, match=message):
         await control(opened(store="off"), request(**inputs), OWNER_KINDS)
 
 
 @pytest.mark.parametrize("action", ["stats", "clear"])
 async def test_without_a_shared_folder_nothing_is_promised(opened, action):
-    """Memories of other processes cannot be reached then, so the answer says what to set."""
+    """Without a folder the error names the setting, since other processes' memories cannot be reached."""
     with pytest.raises(Unavailable, match="set VITRINE_CACHE_FOLDER"):
         await control(opened(folder=None), request(action=action, person_id="1"), OWNER_KINDS)
 
 
 async def test_what_is_cleared_elsewhere_leaves_the_memory_and_its_figures(opened):
-    """Each process frees what another's invalidation voided, and the sizes of all say so."""
+    """Each process drops what another one invalidated, and the reported sizes shrink."""
     one, other = opened(store="off"), opened(store="off")
 
     async def compute():

@@ -1,4 +1,4 @@
-"""The disk tier: what a restart keeps, what leaves first, how ages are told, and who may read."""
+"""The disk tier: what survives a restart, what is evicted first, how ages are measured, and who may read."""
 
 import errno
 import os
@@ -22,7 +22,7 @@ BOOT, NEXT_BOOT = b"b" * 16, b"c" * 16
 
 
 class Clock:
-    """A moment that stands still until it is set."""
+    """A clock that the test sets."""
 
     def __init__(self):
         self.at = stamp.Stamp(BOOT, 5000.0, 1.8e9)
@@ -31,7 +31,7 @@ class Clock:
         return self.at
 
     def pass_time(self, seconds, wall=None, boot=None):
-        """Let time pass; `wall`: what the wall clock makes of it, if something else."""
+        """Let time pass; `wall` is the change of the wall clock where it differs."""
         _, uptime_s, wall_s = self.at
         passed = seconds if wall is None else wall
         self.at = stamp.Stamp(boot or self.at.boot, uptime_s + seconds, wall_s + passed)
@@ -55,7 +55,7 @@ def files(root: Path, folder: str = "entries") -> list[Path]:
 
 
 def test_a_restart_keeps_values(tmp_path):
-    """What was put is there for the next process that opens the folder."""
+    """A process that opens the folder finds the values of the one before."""
     put(Disk(tmp_path))
     assert value(Disk(tmp_path)) == b"value"
 
@@ -73,7 +73,7 @@ def test_nobody_else_may_read(tmp_path):
 
 
 def test_no_id_leaves_the_folder(tmp_path):
-    """Names are digests, whatever the id."""
+    """File names are digests, whatever the id."""
     disk = Disk(tmp_path / "cache")
     for name in ("../../x", "/etc/passwd", "a/b", "\0", "x" * 10_000):
         put(disk, which=key(name))
@@ -83,7 +83,7 @@ def test_no_id_leaves_the_folder(tmp_path):
 
 
 def test_the_least_recently_used_leave_down_to_nine_tenths(tmp_path):
-    """Over the limit, the files used longest ago go, in every process's count."""
+    """Above the limit the least recently used files are removed, in every process's count."""
     clock = Clock()
     size = 1000 - HEADER_BYTES
     disk = Disk(tmp_path, max_bytes=10_000, clock=clock)
@@ -101,7 +101,7 @@ def test_the_least_recently_used_leave_down_to_nine_tenths(tmp_path):
 
 
 def test_a_lowered_limit_evicts_at_the_next_start(tmp_path):
-    """Opened with a smaller limit, the folder shrinks to nine tenths of it."""
+    """A folder opened with a smaller limit shrinks to nine tenths of it."""
     disk = Disk(tmp_path)
     for n in range(20):
         put(disk, bytes(1000 - HEADER_BYTES), key(n))
@@ -109,7 +109,7 @@ def test_a_lowered_limit_evicts_at_the_next_start(tmp_path):
 
 
 def test_the_sum_is_mended_at_the_start(tmp_path):
-    """A process killed before it counted leaves a wrong sum; the next start counts afresh."""
+    """A wrong sum left by a killed process is recounted at the next start."""
     disk = Disk(tmp_path)
     put(disk, bytes(1000))
     disk.space.reserve(-77, 0.0)
@@ -117,7 +117,7 @@ def test_the_sum_is_mended_at_the_start(tmp_path):
 
 
 def test_two_processes_share_one_sum(tmp_path):
-    """What one puts counts for the other, so the limit holds for both together."""
+    """Puts of both processes count, so the limit holds for both together."""
     one, other = (Disk(tmp_path, max_bytes=10_000) for _ in range(2))
     for n in range(30):
         put(one if n % 2 else other, bytes(1000 - HEADER_BYTES), key(n))
@@ -126,7 +126,7 @@ def test_two_processes_share_one_sum(tmp_path):
 
 
 def test_a_put_counts_before_it_writes(tmp_path):
-    """Who dies in between leaves the sum too high, which costs a count, and never too low."""
+    """A death in between leaves the sum too high, which costs a recount, and never too low."""
     disk = Disk(tmp_path)
     disk.folder._os = FaultyOs(errno.EIO, names={"replace"})
     assert not put(disk, bytes(1000))
@@ -135,7 +135,7 @@ def test_a_put_counts_before_it_writes(tmp_path):
 
 
 def test_a_value_larger_than_the_limit_is_passed_by(tmp_path):
-    """It is not written, and nothing leaves for it."""
+    """The value is not written, and nothing is evicted for it."""
     disk = Disk(tmp_path, max_bytes=1000)
     put(disk, b"small", key("small"))
     assert not put(disk, bytes(1001))
@@ -146,7 +146,7 @@ def test_a_value_larger_than_the_limit_is_passed_by(tmp_path):
     ("reads", "lifetimes"), [(0, 1), (9, 1), (10, 2), (11, 2), (49, 2), (50, 4), (51, 4), (2000, 4)]
 )
 def test_reads_lengthen_a_life_also_across_restarts(tmp_path, reads, lifetimes):
-    """Reads of all processes count: with 9/10/11 and 49/50/51, a value lives 24, 48 or 96 hours."""
+    """Reads of all processes count: at 9/10/11 and 49/50/51 a value's ttl is 24, 48 or 96 hours."""
     for age_s, lives in ((lifetimes * BASE_S - 1, True), (lifetimes * BASE_S, False)):
         clock = Clock()
         disk, again = Disk(tmp_path, clock=clock), Disk(tmp_path, clock=clock)
@@ -160,7 +160,7 @@ def test_reads_lengthen_a_life_also_across_restarts(tmp_path, reads, lifetimes):
 
 @pytest.mark.parametrize("jump_s", [-YEAR_S, -3600.0, 3600.0, YEAR_S])
 def test_a_jump_of_the_wall_clock_changes_no_age(tmp_path, jump_s):
-    """Within one boot ages are told by the time since it: nothing expires early or lives on."""
+    """Within one boot ages follow the time since boot, so nothing expires early or late."""
     clock = Clock()
     disk = Disk(tmp_path, clock=clock)
     put(disk)
@@ -171,7 +171,7 @@ def test_a_jump_of_the_wall_clock_changes_no_age(tmp_path, jump_s):
 
 
 def test_a_value_from_the_future_is_not_immortal(tmp_path):
-    """After a reboot with a clock a year back, a value counts as written now and lives its time from here."""
+    """After a reboot with a clock a year back, a value counts as written now."""
     clock = Clock()
     put(Disk(tmp_path, clock=clock))
     clock.pass_time(60, wall=-YEAR_S, boot=NEXT_BOOT)
@@ -182,7 +182,7 @@ def test_a_value_from_the_future_is_not_immortal(tmp_path):
 
 
 def test_a_last_use_in_the_future_is_set_back(tmp_path):
-    """Or that file would never be the oldest, and all others would leave before it."""
+    """A last use in the future is reset, or that file would never be evicted."""
     clock = Clock()
     disk = Disk(tmp_path, clock=clock)
     put(disk)
@@ -192,7 +192,7 @@ def test_a_last_use_in_the_future_is_set_back(tmp_path):
 
 
 def test_drafts_without_a_writer_are_swept(tmp_path):
-    """At a start, drafts of dead processes go at once, any after an hour; those being written stay."""
+    """A start removes drafts of dead processes, and any draft older than an hour; active ones stay."""
     disk = Disk(tmp_path)
     namespace, mine = own_name().split("-")
     dead = subprocess.Popen([sys.executable, "-c", ""])
@@ -207,7 +207,7 @@ def test_drafts_without_a_writer_are_swept(tmp_path):
 
 
 async def test_closing_waits_for_what_was_begun(tmp_path):
-    """After close, what was being put is whole on disk and no draft is left."""
+    """After close every put is whole on disk, and no draft is left."""
     disk = Disk(tmp_path)
     lease = (await disk.get(key())).lease
     work = disk.put(key(), bytes(10**6), lease)
@@ -218,7 +218,7 @@ async def test_closing_waits_for_what_was_begun(tmp_path):
 
 
 async def test_forgetting_everything_frees_the_space(tmp_path):
-    """Files go with the values."""
+    """Files are deleted with their values."""
     disk = Disk(tmp_path)
     for n in range(5):
         put(disk, b"x", key(n))

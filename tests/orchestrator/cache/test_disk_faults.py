@@ -56,7 +56,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_file_is_a_miss_and_goes(tmp_path, damage):
-    """It is counted, deleted, never answered, and the next put mends it; its neighbour stays."""
+    """A damaged file is counted, deleted and never returned; the next put replaces it."""
     disk = Disk(tmp_path)
     put(disk)
     put(disk, HAT, b"hat")
@@ -70,7 +70,7 @@ def test_a_damaged_file_is_a_miss_and_goes(tmp_path, damage):
 
 
 def test_every_flipped_bit_is_found(tmp_path):
-    """One flipped bit in any byte of a small file is a miss."""
+    """A flipped bit in any byte of a small file is a miss."""
     disk = Disk(tmp_path)
     for at in range(HEADER_BYTES + 3):
         put(disk, COAT, b"abc")
@@ -80,7 +80,7 @@ def test_every_flipped_bit_is_found(tmp_path):
 
 
 def test_a_planted_link_is_not_followed(tmp_path):
-    """A symbolic link in place of an entry is a counted miss, and its target stays as it was."""
+    """A symbolic link in place of an entry is a counted miss, and its target is unchanged."""
     disk = Disk(tmp_path / "cache")
     put(disk)
     target = tmp_path / "target"
@@ -96,7 +96,7 @@ def test_a_planted_link_is_not_followed(tmp_path):
 
 
 def test_a_linked_folder_is_refused(tmp_path):
-    """The folder itself, or its entries, must be a directory of ours."""
+    """The folder and its entries must be real directories of our user."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "cache").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PermissionError, match="not a directory of this user"):
@@ -105,7 +105,7 @@ def test_a_linked_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize("call", ["open", "writev", "utime", "replace"])
 def test_a_full_disk_evicts_once_and_then_pauses(tmp_path, call):
-    """ENOSPC in any call of a write: false, no draft left, old values readable, no more tries for a while."""
+    """After ENOSPC a put returns false and leaves no draft, reads work, and writes pause."""
     healthy = Disk(tmp_path)
     for n in range(10):
         put(healthy, Key("text", f"garment:{n}", "t"))
@@ -123,7 +123,7 @@ def test_a_full_disk_evicts_once_and_then_pauses(tmp_path, call):
 
 
 def test_writes_resume_after_the_pause(tmp_path):
-    """Once there is space and the pause is over, values are kept again, and the pause is short again."""
+    """With space again and the pause over, values are kept, and the next pause is short."""
     disk = Disk(tmp_path)
     disk.folder._os = FaultyOs(errno.ENOSPC, names={"writev"})
     lease = Disk(tmp_path).read(COAT).lease
@@ -135,7 +135,7 @@ def test_writes_resume_after_the_pause(tmp_path):
 
 
 def test_a_read_only_disk_still_answers(tmp_path):
-    """EROFS in a write is counted and the values that are there are served."""
+    """EROFS in a write is counted, and existing values are served."""
     put(Disk(tmp_path))
     disk = Disk(tmp_path)
     disk.folder._os = FaultyOs(errno.EROFS, names={"writev", "unlink", "replace"})
@@ -146,7 +146,7 @@ def test_a_read_only_disk_still_answers(tmp_path):
 
 @pytest.mark.parametrize("fault", [errno.EIO, errno.EMFILE])
 def test_a_read_fault_is_a_miss_that_deletes_nothing(tmp_path, fault):
-    """After EIO or EMFILE the file is still there and is answered when the fault has gone."""
+    """After EIO or EMFILE the file stays, and is served once the fault is over."""
     disk = Disk(tmp_path)
     put(disk)
     disk.folder._os = FaultyOs(fault, names={"open"})
@@ -164,7 +164,7 @@ def test_short_writes_are_finished(tmp_path):
 
 
 def test_a_deleted_folder_comes_back_empty(tmp_path):
-    """Deleted under a running process: misses, then values are kept again, in a folder for us alone."""
+    """After a deletion gets are misses, then values are kept in a new private folder."""
     disk = Disk(tmp_path / "cache")
     put(disk)
     shutil.rmtree(tmp_path / "cache")
@@ -175,7 +175,7 @@ def test_a_deleted_folder_comes_back_empty(tmp_path):
 
 
 async def test_a_hanging_disk_is_a_miss_in_bounded_time(tmp_path, monkeypatch):
-    """A read that does not come back is given up, and the next gets do not wait for the disk at all."""
+    """A hanging read is given up, and later gets do not wait for the disk."""
     monkeypatch.setattr("vitrine_orchestrator.cache.disk.tier.GET_LIMIT_S", 0.05)
     disk, stuck = Disk(tmp_path), threading.Event()
     monkeypatch.setattr(disk, "read", lambda key: stuck.wait())
@@ -187,7 +187,7 @@ async def test_a_hanging_disk_is_a_miss_in_bounded_time(tmp_path, monkeypatch):
 
 
 def test_any_single_call_may_fail(tmp_path):
-    """For every n: with the n-th call failing, answers are right or misses, and nothing raises but forget."""
+    """With the n-th call failing, for every n, gets are right or misses, and only forget raises."""
     for n in range(1, 200):
         root = tmp_path / str(n)
         Disk(root, calls=UNSYNCED)
@@ -203,7 +203,7 @@ def test_any_single_call_may_fail(tmp_path):
 
 
 def _use_once(root: Path, faulty: FaultyOs) -> bool:
-    """Open, put, read, replace, forget; whether forgetting the coat was reported as done."""
+    """Open, put, read, replace, forget; returns whether forgetting the coat was reported as done."""
     try:
         disk = Disk(root, calls=faulty)
     except OSError:
@@ -223,7 +223,7 @@ def _use_once(root: Path, faulty: FaultyOs) -> bool:
 
 
 def _left_drafts(faulty: FaultyOs) -> set[int]:
-    """The failing call may itself be the unlink of a draft: our own process's, so not swept yet."""
+    """The failing call may be the unlink of our own process's draft, which is not swept yet."""
     return {n for n, name in enumerate(faulty.calls, 1) if name in ("unlink", "close")}
 
 
@@ -244,7 +244,7 @@ def test_death_at_any_call_leaves_no_damage(tmp_path):
 
 
 def test_a_forbidden_folder_is_an_error_at_the_start(tmp_path):
-    """Without the right to make the folder: PermissionError at once, so that the service can go without."""
+    """A folder that cannot be made raises PermissionError, so the service can go without it."""
     for above in (tmp_path, *list(tmp_path.parents)[:2]):
         above.chmod(0o555)
     me = os.geteuid()

@@ -1,4 +1,4 @@
-"""Other hosts' invalidations reach this host's memory and disk."""
+"""Invalidations of other hosts reach this host's memory and disk."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ OTHER = Key("upper_body", owner("person", "bob"), "recipe")
 
 
 class Clock:
-    """Stands still until it is set."""
+    """A clock that the test sets."""
 
     def __init__(self):
         self.now = 1.8e9
@@ -40,7 +40,7 @@ async def get(cache, number: float, key: Key = KEY) -> float:
 
 
 async def test_another_hosts_memory_and_disk_follow(opened, tmp_path):
-    """Warm in both, forgotten on one: after the other's next look only that owner is made anew there."""
+    """After the other host's next poll, only the forgotten owner is computed again there."""
     here, there = opened(), opened(folder=tmp_path / "another host")
     for key in (KEY, OTHER):
         assert [await get(cache, 1.0, key) for cache in (here, there)] == [1.0, 1.0]
@@ -51,7 +51,7 @@ async def test_another_hosts_memory_and_disk_follow(opened, tmp_path):
 
 
 async def test_a_host_without_a_folder_follows_too(opened):
-    """Its cursor is in the process."""
+    """Without a folder the cursor is in the process."""
     here, there = opened(), opened(folder=None)
     await get(there, 1.0)
     await here.memo.forget(EVERYTHING)
@@ -60,7 +60,7 @@ async def test_a_host_without_a_folder_follows_too(opened):
 
 
 async def test_a_host_that_was_off_catches_up_before_it_answers(opened, tmp_path):
-    """What was forgotten meanwhile is not served from its disk after the start."""
+    """Values forgotten meanwhile are not served from its disk after the start."""
     there = opened(folder=tmp_path / "another host")
     await get(there, 1.0)
     await there.close()
@@ -69,7 +69,7 @@ async def test_a_host_that_was_off_catches_up_before_it_answers(opened, tmp_path
 
 
 async def test_a_hosts_own_invalidations_are_no_news_to_it(opened):
-    """What was made after them stays, in every process of the host."""
+    """Values computed after a host's own invalidation stay, in all its processes."""
     one, other = opened(), opened()
     await one.memo.forget(KEY.owner)
     assert await get(one, 1.0) == 1.0
@@ -78,7 +78,7 @@ async def test_a_hosts_own_invalidations_are_no_news_to_it(opened):
 
 
 async def test_each_invalidation_is_read_once(objects):
-    """Also those of a host whose clock is behind, within the skew."""
+    """This holds for a host whose clock is behind, within the allowed skew."""
     clock, late = Clock(), Clock()
     late.now -= SKEW_S - 10
     reader, writer, behind = Feed(objects, "a", clock), Feed(objects, "b", clock), Feed(objects, "c", late)
@@ -96,7 +96,7 @@ async def test_each_invalidation_is_read_once(objects):
 
 
 async def test_what_is_too_old_is_deleted(objects, s3):
-    """Nothing lives so long in memory or on a disk."""
+    """Entries older than any value in memory or on a disk are deleted."""
     clock = Clock()
     feed = Feed(objects, "a", clock)
     await feed.publish("person:1")
@@ -107,7 +107,7 @@ async def test_what_is_too_old_is_deleted(objects, s3):
 
 
 async def test_one_process_of_a_host_looks(objects, tmp_path):
-    """The other leaves it to the one that does."""
+    """Only one process of a host polls the store."""
     forgotten = []
 
     async def forget(who):
@@ -122,14 +122,14 @@ async def test_one_process_of_a_host_looks(objects, tmp_path):
 
 
 async def test_a_store_that_does_not_answer_delays_the_first_request_only(opened, s3, monkeypatch):
-    """The first look is waited for within a bound; requests are answered all the same."""
+    """The first poll is waited for within a bound; requests are answered all the same."""
     monkeypatch.setattr("vitrine_orchestrator.cache.invalidation_feed.FIRST_LOOK_S", 0.05)
     s3.fault = Times(ALWAYS, status(503, "SlowDown"))
     assert await get(opened(), 1.0) == 1.0
 
 
 def test_the_processes_of_a_folder_have_one_name(tmp_path):
-    """Without a folder each has its own."""
+    """Processes of a folder share a host name; without a folder each has its own."""
     assert host_name(tmp_path) == host_name(tmp_path)
     assert host_name(None) != host_name(None)
     assert host_name(tmp_path / "not there")  # one of its own: never an error

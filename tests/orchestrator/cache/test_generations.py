@@ -1,4 +1,4 @@
-"""Leases: void after an invalidation, in every process of the folder, and kept through restarts."""
+"""Leases become void after an invalidation, in every process of the folder, and survive restarts."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def generations(request, tmp_path):
 
 
 def test_a_lease_stands_until_its_owner_is_invalidated(generations):
-    """Voiding one owner leaves another's lease as it was."""
+    """Voiding one owner does not change another's lease."""
     one, ten = generations.now("person:1"), generations.now("person:10")
     generations.void("person:1")
     assert generations.now("person:1") != one
@@ -36,7 +36,7 @@ def test_voiding_everything_voids_every_lease(generations):
 
 
 def test_two_invalidations_give_two_leases(generations):
-    """A lease that was voided does not come back."""
+    """A voided lease never becomes valid again."""
     seen = {generations.now("person:1")}
     for _ in range(100):
         generations.void("person:1")
@@ -45,7 +45,7 @@ def test_two_invalidations_give_two_leases(generations):
 
 
 def test_another_process_sees_an_invalidation_at_once(tmp_path):
-    """Two processes of one folder agree on each lease."""
+    """Two processes of a folder agree on each lease."""
     mine = SharedGenerations(tmp_path / "generations")
     before = mine.now("person:1")
     script = (
@@ -59,7 +59,7 @@ def test_another_process_sees_an_invalidation_at_once(tmp_path):
 
 
 def test_leases_outlive_a_restart(tmp_path):
-    """Opened again, the file tells the same leases."""
+    """A file opened again gives the same leases."""
     first = SharedGenerations(tmp_path / "generations")
     first.void("person:1")
     leases = [first.now(f"person:{n}") for n in range(3)]
@@ -70,7 +70,7 @@ def test_leases_outlive_a_restart(tmp_path):
 
 
 def test_a_deleted_file_voids_every_lease(tmp_path):
-    """Without its file nobody can vouch for a value, so a new file has a token of its own."""
+    """A new file has a token of its own, so no old value is trusted."""
     shared = SharedGenerations(tmp_path / "cache" / "generations")
     before = shared.now("person:1")
     shared.path.unlink()
@@ -82,7 +82,7 @@ def test_a_deleted_file_voids_every_lease(tmp_path):
 
 
 def test_a_file_cut_short_voids_every_lease(tmp_path):
-    """A truncated file is replaced, and reading one that shrinks under us is a miss."""
+    """A truncated file is replaced; one that shrinks during a read is a miss."""
     shared = SharedGenerations(tmp_path / "generations")
     before = shared.now("person:1")
     os.truncate(shared.path, 12)
@@ -94,7 +94,7 @@ def test_a_file_cut_short_voids_every_lease(tmp_path):
 
 
 def test_a_planted_link_is_not_followed(tmp_path):
-    """A symbolic link in place of the file is an error, and its target stays untouched."""
+    """A symbolic link in place of the file is an error, and its target is unchanged."""
     target = tmp_path / "target"
     target.write_bytes(b"precious")
     (tmp_path / "generations").symlink_to(target)
@@ -104,7 +104,7 @@ def test_a_planted_link_is_not_followed(tmp_path):
 
 
 def test_an_invalidation_that_cannot_be_written_is_an_error(tmp_path):
-    """Success is not reported for what a power cut would undo."""
+    """An invalidation that may be lost at a power cut is not reported as done."""
 
     class ReadOnly:
         def __getattr__(self, name):

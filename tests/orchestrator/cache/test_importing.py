@@ -1,4 +1,4 @@
-"""Taking over the old layout: sets, conversion, resuming, refusing, and deleting nothing."""
+"""Import of the old layout: sets, conversion, resuming and refusing, with nothing deleted."""
 
 import io
 import pickle
@@ -37,12 +37,12 @@ def png(mode="RGB", size=(6, 8), color=100):
 
 
 def tensor(name):
-    """One of the tensors that torch wrote: see make_old_tensors.py."""
+    """A tensor that torch wrote: see make_old_tensors.py."""
     return (TENSORS / f"pickle_{name}.pkl").read_bytes()
 
 
 def old_objects():
-    """One person, one garment and its text, as the old service stored them."""
+    """One person, one garment and its text, in the old service's form."""
     at = "users/alice/vton-cache"
     person = {"human_img.png": png(), "mask.png": png("L"), "mask_gray.png": png()}
     text = {name: tensor("pooled" if "pooled" in name else "hidden") for name in FIVE}
@@ -57,7 +57,7 @@ def old_objects():
 
 @pytest.fixture
 def old(s3):
-    """The old bucket's objects, in the same server below another prefix."""
+    """The old bucket's objects, in the same server under another prefix."""
     for path, data in old_objects().items():
         s3.objects[f"old/{path}"] = data
     return S3Objects(Place("bucket", "old", s3.endpoint, "us-east-1", ("key", "secret")))
@@ -100,14 +100,14 @@ async def test_new_entries_hold_pictures_tensors_and_digests(s3, old, store):
 
 
 async def test_nothing_old_is_changed_or_deleted(s3, old, store):
-    """The old objects are as they were."""
+    """The old objects do not change."""
     await Importer(old, store).run()
     assert {path[4:]: data for path, data in s3.objects.items() if path.startswith("old/")} == old_objects()
     assert not [one for one in s3.requests if one.method != "GET" and one.path.startswith("old/")]
 
 
 async def test_a_dry_run_checks_everything_and_writes_nothing(s3, old, store):
-    """It finds what would be refused."""
+    """A dry run finds what would be refused."""
     s3.objects["old/users/alice/vton-cache/garments/coat-1_tensor.pkl"] = pickle.dumps(print)
     report = await Importer(old, store, dry_run=True).run()
     assert report.outcomes == {"imported": 2, "refused": 1}
@@ -116,7 +116,7 @@ async def test_a_dry_run_checks_everything_and_writes_nothing(s3, old, store):
 
 
 async def test_a_second_run_goes_on_where_the_first_ended(s3, old, store):
-    """What is there already is not read again."""
+    """Imported sets are not read again."""
     s3.fault = Times(1, status(500, "InternalError"), "PUT", "garment/coat-1/text")
     first = await Importer(old, store).run()
     assert first.outcomes == {"imported": 2, "not reached": 1}
@@ -128,7 +128,7 @@ async def test_a_second_run_goes_on_where_the_first_ended(s3, old, store):
 
 
 async def test_a_planted_program_is_refused_by_name_and_the_rest_imported(s3, old, store):
-    """One bad object costs its own set only, and the reason says which and why."""
+    """A bad object fails its own set only, and the reason names it."""
 
     class Evil:
         def __reduce__(self):
@@ -160,14 +160,14 @@ async def test_objects_that_are_not_what_they_should_be_are_refused(s3, old, sto
 
 
 async def test_an_incomplete_set_is_left_out(s3, old, store):
-    """Its entry would be no use; the reason names what is missing."""
+    """An incomplete set is not imported, and the reason names what is missing."""
     del s3.objects["old/users/alice/vton-cache/upper/mask.png"]
     report = await Importer(old, store).run()
     assert report.reasons == ["users/alice/vton-cache/upper: incomplete: no mask"]
 
 
 async def test_one_garment_id_of_two_users_is_a_conflict(s3, old, store):
-    """The first stays, and the report says which was left out."""
+    """The first set stays, and the report names the other."""
     await Importer(old, store).run()
     for path, data in old_objects().items():
         s3.objects[f"old/{path.replace('alice', 'bob')}"] = data
@@ -177,7 +177,7 @@ async def test_one_garment_id_of_two_users_is_a_conflict(s3, old, store):
 
 
 async def test_a_store_that_does_not_answer_is_told(s3, old, store):
-    """No set is reported as imported that is not there."""
+    """No set is reported as imported that is not stored."""
     s3.fault = Times(ALWAYS, status(503, "SlowDown"), "PUT")
     report = await Importer(old, store).run()
     assert report.outcomes == {"not reached": 3}
@@ -185,7 +185,7 @@ async def test_a_store_that_does_not_answer_is_told(s3, old, store):
 
 
 def test_names_that_end_alike_are_told_apart():
-    """The longest ending decides, whatever the garment's id looks like."""
+    """The longest ending decides, whatever the garment's id."""
     at = "users/u/vton-cache/text"
     listed = [Listed(f"{at}/my_negative_id_{name}.pkl", 1) for name in FIVE]
     sets, others = find_sets([*listed, Listed("users/u/notes.txt", 1), Listed(f"{at}/stray.pkl", 1)])

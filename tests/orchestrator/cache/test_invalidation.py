@@ -1,4 +1,4 @@
-"""Invalidations through the whole stack: before, during and after the work that they concern."""
+"""Invalidations through all tiers: before, during and after the work that they concern."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from vitrine_orchestrator.cache.tiered import Tiered
 
 
 async def test_the_next_call_after_an_invalidation_makes_anew(opened):
-    """In the same process, in another one, and from the store."""
+    """The value is computed again in the same process, in another one, and with the store."""
     compute, here, there = Compute(), opened(), opened()
     assert await get(here, compute) == (1.0, "fresh")
     assert (await get(there, compute))[0] == 1.0
@@ -23,7 +23,7 @@ async def test_the_next_call_after_an_invalidation_makes_anew(opened):
 
 @pytest.mark.parametrize("forgotten", [KEY.owner, EVERYTHING])
 async def test_work_begun_before_an_invalidation_is_kept_nowhere(opened, forgotten, tmp_path):
-    """Its own caller gets it; those who ask afterwards neither join it nor find it in any tier."""
+    """Its own caller gets the value; later callers neither join the work nor find it in any tier."""
     old, cache, other = Compute(), opened(), opened()
     old.let.clear()
     early = asyncio.create_task(get(cache, old))
@@ -42,7 +42,7 @@ async def test_work_begun_before_an_invalidation_is_kept_nowhere(opened, forgott
 
 
 async def test_a_caller_after_an_invalidation_does_not_join_older_work(opened):
-    """Even while that work is still under way in the same process."""
+    """This holds while that work is still running in the same process."""
     work, cache = Compute(), opened(folder=None)
     work.let.clear()
     early = asyncio.create_task(get(cache, work))
@@ -62,7 +62,7 @@ async def test_a_caller_after_an_invalidation_does_not_join_older_work(opened):
 
 
 async def test_an_invalidation_during_a_promotion_wins(opened):
-    """A value read from disk before it does not enter memory after it."""
+    """A value read from disk before the invalidation does not enter memory after it."""
     compute, cache = Compute(), opened(store="off")
     await get(cache, compute)
     await cache.memory.forget("nobody")
@@ -70,7 +70,7 @@ async def test_an_invalidation_during_a_promotion_wins(opened):
     key_file_read = tiers.tiers["disk"]
 
     class Slow:
-        """Answers from the disk, but only after an invalidation has come and gone."""
+        """A disk tier that answers only after an invalidation has happened in between."""
 
         async def get(self, key):
             got = await key_file_read.get(key)
@@ -87,7 +87,7 @@ async def test_an_invalidation_during_a_promotion_wins(opened):
 
 
 async def test_an_invalidation_while_the_store_is_down_is_queued(opened, s3):
-    """Not reported as done, never served here meanwhile, survives a restart, and carried out later."""
+    """It is not reported as done, holds here, survives a restart, and is carried out later."""
     compute, cache, neighbour = Compute(), opened(), opened()
     await get(cache, compute)
     await written(cache)

@@ -1,4 +1,4 @@
-"""The whole stack as the pipelines see it: sources, failures, statistics, the end."""
+"""All tiers as the pipelines use them: sources, failures, statistics, closing."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from vitrine_orchestrator.cache.tier import COUNTERS
 
 
 async def test_every_tier_answers_in_its_turn(opened, tmp_path):
-    """Fresh, then from memory; from disk in another process; from the store on another host."""
+    """A value is fresh, then from memory, in another process from disk, on another host from the store."""
     compute, first = Compute(), opened()
     assert await get(first, compute) == (1.0, "fresh")
     assert await get(first, compute) == (1.0, "memory")
@@ -30,7 +30,7 @@ async def test_every_tier_answers_in_its_turn(opened, tmp_path):
 
 @pytest.mark.parametrize("off", [{"memory": "off"}, {"folder": None}, {"store": "off"}, {"disk_bytes": 0}])
 async def test_any_tier_can_be_off(opened, off):
-    """The others go on as before."""
+    """The other tiers work without it."""
     compute, cache = Compute(), opened(**off)
     assert await get(cache, compute) == (1.0, "fresh")
     await written(cache)
@@ -40,7 +40,7 @@ async def test_any_tier_can_be_off(opened, off):
 
 
 async def test_with_every_tier_off_all_is_made(opened):
-    """No cache is a choice: everything is fresh, and nothing fails."""
+    """Without tiers every value is fresh, and nothing fails."""
     compute, cache = Compute(), opened(memory="off", folder=None, store="off")
     assert [await get(cache, compute) for _ in range(3)] == [(1.0, "fresh"), (2.0, "fresh"), (3.0, "fresh")]
     await cache.memo.forget(EVERYTHING)
@@ -56,7 +56,7 @@ async def test_what_is_handed_out_cannot_be_changed(opened):
 
 
 async def test_many_callers_cause_one_making(opened):
-    """Two hundred at once: one making, the same arrays for all, all counted."""
+    """Two hundred concurrent callers cause one computation, get the same arrays, and are all counted."""
     compute, cache = Compute(), opened()
     answers = await asyncio.gather(*(get(cache, compute) for _ in range(200)))
     assert answers == [(1.0, "fresh")] * 200
@@ -65,7 +65,7 @@ async def test_many_callers_cause_one_making(opened):
 
 
 async def test_two_processes_cause_one_making(opened):
-    """The second waits for the first and then finds the value on disk."""
+    """The second process waits for the first and then finds the value on disk."""
     compute = Compute()
     compute.let.clear()
     tasks = [asyncio.create_task(get(opened(), compute)) for _ in range(2)]
@@ -77,7 +77,7 @@ async def test_two_processes_cause_one_making(opened):
 
 
 async def test_errors_of_the_making_pass_and_are_not_kept(opened):
-    """The caller gets its own error, and the next call tries again."""
+    """The caller gets the computation's error, and the next call tries again."""
     cache = opened()
     for error in (NotFound("person_id 'x'"), BadRequest("nothing to dress"), RuntimeError("stage")):
         with pytest.raises(type(error), match=str(error)):
@@ -86,7 +86,7 @@ async def test_errors_of_the_making_pass_and_are_not_kept(opened):
 
 
 async def test_who_can_make_it_never_shares_the_failure_of_who_cannot(opened):
-    """A request by id alone is searching when one with the picture comes: only the first is not found."""
+    """A request by id alone is not found, while a concurrent one with the picture succeeds."""
     cache, unknown = opened(), Compute(NotFound("person_id 'x'"))
     unknown.let.clear()
     searching = asyncio.create_task(cache.memo.get_or_compute(KEY, unknown, able=False))
@@ -102,7 +102,7 @@ async def test_who_can_make_it_never_shares_the_failure_of_who_cannot(opened):
 
 @pytest.mark.parametrize("kept", [arrays(np.nan), arrays(np.inf), {"x": np.array([object()])}])
 async def test_what_should_not_be_kept_is_handed_out_only(opened, kept):
-    """NaN, infinity and objects reach their caller and no tier."""
+    """Values with NaN, infinity or objects reach their caller and no tier."""
     cache = opened()
 
     async def compute():
@@ -114,7 +114,7 @@ async def test_what_should_not_be_kept_is_handed_out_only(opened, kept):
 
 
 class Broken:
-    """A tier that fails in a way nobody foresaw."""
+    """A tier that fails in an unexpected way."""
 
     async def get(self, key):
         raise RuntimeError("get")
@@ -131,7 +131,7 @@ class Broken:
 
 @pytest.mark.parametrize("broken", ["memory", "disk", "store"])
 async def test_a_tier_that_raises_costs_only_its_hits(opened, broken):
-    """No fault of the cache fails a caller, not even one that a tier should have caught."""
+    """No fault of a tier fails a caller, not even an unexpected error."""
     compute, cache = Compute(), opened()
     cache.memo.tiers.tiers[broken] = Broken()
     assert await get(cache, compute) == (1.0, "fresh")
@@ -141,14 +141,14 @@ async def test_a_tier_that_raises_costs_only_its_hits(opened, broken):
 
 
 async def test_a_store_that_is_gone_costs_only_its_hits(opened):
-    """With nothing listening there, values are made and kept as ever."""
+    """Without a server at the store's address, values are computed and kept as usual."""
     compute, cache = Compute(), opened(endpoint="http://127.0.0.1:9")
     assert await get(cache, compute) == (1.0, "fresh")
     assert await get(cache, compute) == (1.0, "memory")
 
 
 async def test_a_value_of_another_shape_is_made_anew(opened, tmp_path):
-    """What the store has is checked against the schema of its category and replaced if it does not fit."""
+    """A stored value that does not fit its category's schema is replaced."""
     planter = opened(folder=tmp_path / "planter")
     await get(planter, Compute())
     await written(planter)
@@ -160,7 +160,7 @@ async def test_a_value_of_another_shape_is_made_anew(opened, tmp_path):
 
 
 async def test_a_value_made_anew_elsewhere_takes_the_place_of_an_older_one(opened):
-    """A process that had nothing left of an id made it of another picture: no memory answers the former."""
+    """When a process recomputes an id from another picture, no memory returns the older value."""
     one, other = opened(disk_bytes=0, store="off"), opened(disk_bytes=0, store="off")
     compute = Compute()
     assert await get(one, compute) == (1.0, "fresh")
@@ -170,7 +170,7 @@ async def test_a_value_made_anew_elsewhere_takes_the_place_of_an_older_one(opene
 
 
 async def test_what_a_content_gives_is_kept_by_all_who_made_it(opened):
-    """It is the same whoever made it, so nobody's becomes void."""
+    """A value by content is the same in every process, so none becomes void."""
     one, other = opened(disk_bytes=0, store="off"), opened(disk_bytes=0, store="off")
     key, compute = Key("garment", owner("content", "0" * 64), "recipe"), Compute()
     await get(one, compute, key)
@@ -179,7 +179,7 @@ async def test_what_a_content_gives_is_kept_by_all_who_made_it(opened):
 
 
 async def test_statistics_count_all_processes_of_the_folder(opened):
-    """The old service's fields, and sizes in bytes; hits and misses add up to requests."""
+    """Statistics have the old service's fields and bytes; hits and misses add up to requests."""
     compute, one, other = Compute(), opened(store="off"), opened(store="off")
     for cache in (one, one, one, other):
         await get(cache, compute)
@@ -199,7 +199,7 @@ async def test_statistics_count_all_processes_of_the_folder(opened):
 
 
 async def test_a_folder_that_cannot_be_used_is_gone_without(opened, tmp_path):
-    """The service starts, memory works, and the counter says what happened."""
+    """The service starts, memory works, and a counter records the fault."""
     (tmp_path / "file").write_text("no folder")
     compute, cache = Compute(), opened(folder=tmp_path / "file" / "cache", store="off")
     assert cache.disk is None
@@ -209,7 +209,7 @@ async def test_a_folder_that_cannot_be_used_is_gone_without(opened, tmp_path):
 
 
 async def test_closing_finishes_uploads(opened, s3):
-    """What was being written when the process stops is whole, or not there; no task is left."""
+    """An upload at the stop is whole or absent, and no task is left."""
     cache = opened()
     await get(cache, Compute())
     await cache.close()
@@ -218,7 +218,7 @@ async def test_closing_finishes_uploads(opened, s3):
 
 
 async def test_closing_does_not_wait_for_ever(opened, s3, monkeypatch):
-    """A store that hangs delays the end by a bound, and leaves no manifest of half an entry."""
+    """A hanging store delays the end by a bound and gets no manifest of half an entry."""
     monkeypatch.setattr("vitrine_orchestrator.cache.tiered_memo.DRAIN_S", 0.05)
     cache = opened()
 
@@ -235,6 +235,6 @@ async def test_closing_does_not_wait_for_ever(opened, s3, monkeypatch):
 
 
 def test_a_store_must_be_named_rightly():
-    """off, or s3 with a bucket; anything else is refused by name."""
+    """The store is off, or s3 with a bucket; anything else is refused by name."""
     with pytest.raises(BadRequest, match="s3://bucket/prefix, got 'http://x'"):
         open_cache(CacheSettings(store="http://x"))

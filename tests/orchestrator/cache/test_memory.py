@@ -1,4 +1,4 @@
-"""The memory tier: limits by category, what leaves first, and when a value is too old."""
+"""The memory tier: limits by category, order of eviction, and age."""
 
 import random
 
@@ -12,7 +12,7 @@ from vitrine_orchestrator.try_on.cache_rows import LIMITS
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -50,7 +50,7 @@ async def test_the_eleventh_person_pushes_out_one_of_the_same_category_only():
 
 
 async def test_the_least_recently_used_leaves_first():
-    """Among values on probation, the oldest goes."""
+    """Among values on probation the least recently used is evicted."""
     tier = memory(max_entries=3)
     for name in "abcd":
         await put(tier, key(name), b"x")
@@ -72,7 +72,7 @@ async def test_a_scan_of_one_off_garments_leaves_the_hot_set():
 
 
 async def test_bytes_are_counted_exactly_through_random_use():
-    """After any mix of puts, reads and forgetting, the sizes told are the sizes held, within the limits."""
+    """After any puts, reads and forgets the reported sizes are the held ones, within the limits."""
     tier, dice = memory(max_entries=50, max_bytes=5000), random.Random(7)
     for step in range(1500):
         which = key(dice.randrange(200))
@@ -93,7 +93,7 @@ async def test_bytes_are_counted_exactly_through_random_use():
 
 
 async def test_a_value_too_large_is_passed_by_and_wipes_nothing():
-    """A value over a fifth of the category's bytes is refused and every other value stays."""
+    """A value over a fifth of its category's bytes is refused, and all others stay."""
     tier = memory(max_bytes=1000)
     for name in "abcde":
         await put(tier, key(name), b"x" * 100)
@@ -103,7 +103,7 @@ async def test_a_value_too_large_is_passed_by_and_wipes_nothing():
 
 
 async def test_ten_thousand_tiny_values_stay_within_the_count():
-    """Values of no bytes still take places."""
+    """Values of no bytes count towards the number of entries."""
     tier = memory(max_entries=100)
     for name in range(10_000):
         await put(tier, key(name), b"")
@@ -114,7 +114,7 @@ async def test_ten_thousand_tiny_values_stay_within_the_count():
     ("reads", "lifetimes"), [(0, 1), (9, 1), (10, 2), (11, 2), (49, 2), (50, 4), (51, 4), (500, 4)]
 )
 async def test_reads_lengthen_a_life_at_ten_and_at_fifty(reads, lifetimes):
-    """With 9/10/11 and 49/50/51 reads answered, a value lives 24, 48 or 96 hours, to the second."""
+    """With 9/10/11 and 49/50/51 reads a value's ttl is 24, 48 or 96 hours, to the second."""
     for age_s, lives in ((lifetimes * BASE_S - 1, True), (lifetimes * BASE_S, False)):
         clock = Clock()
         tier = memory(clock=clock)
@@ -127,7 +127,7 @@ async def test_reads_lengthen_a_life_at_ten_and_at_fifty(reads, lifetimes):
 
 
 async def test_no_read_makes_a_value_immortal():
-    """Age runs from the put: a value read twice an hour is gone after 96 hours."""
+    """Age counts from the put: a value read twice an hour expires after 96 hours."""
     clock = Clock()
     tier = memory(clock=clock)
     await put(tier, key("coat"), b"x")
@@ -139,7 +139,7 @@ async def test_no_read_makes_a_value_immortal():
 
 
 async def test_a_clock_that_stands_still_expires_nothing_and_breaks_nothing():
-    """A paused monotonic clock neither drops values nor raises."""
+    """A paused monotonic clock neither expires values nor raises."""
     tier = memory()
     await put(tier, key("coat"), b"x")
     assert [await has(tier, key("coat")) for _ in range(100)] == [True] * 100

@@ -27,7 +27,7 @@ process_of = st.integers(0, 1)
 
 
 def drive(coroutine):
-    """The result of a coroutine that never waits."""
+    """Run a coroutine that never waits; returns its result."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -94,13 +94,16 @@ class TwoProcesses(RuleBasedStateMachine):
         self.processes = [self.start(), self.start()]
 
     def start(self):
-        """A process of its own, as far as the cache can see."""
+        """One process, as far as the cache can see."""
         disk = DirectDisk(Path(self.folder.name), max_bytes=3000, clock=lambda: self.now, calls=UNSYNCED)
         memory = Memory(disk.generations, CacheCounters(), clock=lambda: self.now.uptime_s)
         return Tiered(memory, disk, self.store, self.tombstones)
 
     def look_up(self, process, key):
-        """Ask; a hit must be lawful. Of a miss, what a put needs: process, key, leases, moment."""
+        """Get a value; a hit must be lawful.
+
+        A miss returns what a put needs: process, key, leases, moment.
+        """
         tiers, moment = self.processes[process], next(self.moments)
         found = drive(tiers.near(key))
         if found.value is None:
@@ -114,19 +117,19 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @rule()
     def look_everywhere(self):
-        """Every key, in both processes."""
+        """Get every key, in both processes."""
         for process, key in itertools.product((0, 1), KEYS):
             self.look_up(process, key)
 
     @rule(process=process_of, key=key_of)
     def begin(self, process, key):
-        """A miss begins work."""
+        """Begin work after a miss."""
         if miss := self.look_up(process, key):
             self.under_way.append(miss)
 
     @rule(index=st.integers(0, 3), length=st.sampled_from([8, 700]))
     def finish(self, index, length):
-        """Work begun earlier is done, and put."""
+        """End work begun earlier, and put its value."""
         if self.under_way:
             process, key, leases, moment = self.under_way.pop(index % len(self.under_way))
             number = next(self.numbers)
@@ -136,7 +139,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @rule(process=process_of)
     def fill(self, process):
-        """Every key is made, unless it is there."""
+        """Compute every key that is missing."""
         for key in KEYS:
             self.begin(process, key)
         while self.under_way:
@@ -144,43 +147,43 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @rule(process=process_of, who=st.sampled_from([*OWNERS, EVERYTHING]))
     def forget(self, process, who):
-        """An invalidation, reported or queued, holds from here on."""
+        """Invalidate, reported or queued; it holds from here on."""
         queued = drive(self.processes[process].forget(who))
         assert queued is None or self.store.down
         self.forgotten[who] = next(self.moments)
 
     @rule(process=process_of)
     def restart(self, process):
-        """Memory is lost, the folder stays, work under way has no one to put it."""
+        """Restart a process: memory is lost, the folder stays, and running work is never put."""
         self.under_way = [work for work in self.under_way if work[0] != process]
         self.processes[process] = self.start()
 
     @rule(hours=st.sampled_from([1, 25, 100]))
     def pass_time(self, hours):
-        """Values may expire."""
+        """Let time pass, so that values may expire."""
         self.now = self.now._replace(
             uptime_s=self.now.uptime_s + 3600 * hours, wall_s=self.now.wall_s + 3600 * hours
         )
 
     @rule(years=st.sampled_from([-1, 1]))
     def set_the_clock(self, years):
-        """The wall clock jumps."""
+        """Let the wall clock jump."""
         self.now = self.now._replace(wall_s=self.now.wall_s + years * 365 * 24 * 3600.0)
 
     @rule()
     def switch_the_store(self):
-        """It goes away or comes back."""
+        """Stop or restart the store."""
         self.store.down = not self.store.down
 
     @rule(process=process_of)
     def settle(self, process):
-        """What waits for the store is carried out."""
+        """Carry out what waits for the store."""
         self.processes[process]._settled_s = float("-inf")
         drive(self.processes[process].settle())
 
     @rule(process=process_of, fault=st.sampled_from([None, errno.ENOSPC, errno.EIO, errno.EROFS]))
     def break_the_disk(self, process, fault):
-        """Reads or writes of one process fail for a while; invalidations still reach the disk."""
+        """Make reads or writes of one process fail for a while; invalidations still reach the disk."""
         disk = self.processes[process].tiers["disk"]
         names = {"writev", "replace", "open"} if fault == errno.EIO else {"writev", "replace", "unlink"}
         disk.folder._os = UNSYNCED if fault is None else FaultyOs(fault, names=names)
@@ -191,7 +194,7 @@ class TwoProcesses(RuleBasedStateMachine):
         mask=st.integers(1, 255),
     )
     def damage(self, pick, at, mask):
-        """A byte of some file changes."""
+        """Change a byte of some file."""
         files = sorted(path for path in (Path(self.folder.name) / "entries").rglob("*") if path.is_file())
         if files:
             path = files[pick % len(files)]
@@ -201,7 +204,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
     @invariant()
     def the_disk_is_within_its_limit(self):
-        """Whoever puts, evicts."""
+        """Every put evicts, so the disk stays within its limit."""
         sizes = self.processes[0].tiers["disk"].sizes()
         assert sizes["bytes"] <= 3000 + 1000  # one value more while a fault keeps an eviction from deleting
 
@@ -213,7 +216,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
 
 def run_model(seconds: float, phases=tuple(Phase)) -> None:
-    """Examples in proportion to the time; derandomised when it is short, so that CI is steady."""
+    """The number of examples follows the time; short runs are derandomised, so that CI is steady."""
     run_state_machine_as_test(
         TwoProcesses,
         settings=settings(
@@ -235,7 +238,7 @@ def test_two_processes_keep_the_law(seconds):
 
 @pytest.mark.parametrize("mutant", ["no_generation_on_disk", "no_checksum", "no_tombstones"])
 def test_the_model_sees_what_goes_wrong(mutant, monkeypatch):
-    """Positive control: with a safeguard taken out, the same machine finds a counterexample."""
+    """Positive control: without a safeguard the same machine finds a counterexample."""
     MUTANTS[mutant](monkeypatch.setattr)
     with pytest.raises((AssertionError, ValueError, KeyError, ExceptionGroup)):
         run_model(20, phases=[Phase.generate])  # without looking for the shortest

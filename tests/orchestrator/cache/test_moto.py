@@ -1,4 +1,4 @@
-"""The store tier against moto's S3 server: an implementation of the protocol that is not ours."""
+"""The store tier against moto's S3 server, an independent implementation of the protocol."""
 
 import boto3
 import numpy as np
@@ -47,7 +47,7 @@ async def put(tier: Store, key: Key, value: bytes) -> bool:
 
 
 async def test_entries_survive_the_trip(endpoint, bucket):
-    """Small ones, and one over the size of a part, written in parts and read in ranges."""
+    """Small entries survive, and one that is written in parts and read in ranges."""
     rng = np.random.default_rng(3)
     given = {
         "image": rng.integers(0, 255, (64, 48, 3), np.uint8),
@@ -60,7 +60,7 @@ async def test_entries_survive_the_trip(endpoint, bucket):
 
 
 async def test_forgetting_deletes_by_whole_segments(endpoint, bucket):
-    """Person 1 goes, person 10 stays; then everything goes but what tells of the invalidations."""
+    """Person 1 is deleted and person 10 stays; then everything is, except the record of invalidations."""
     tier, keys = store(endpoint), [Key("dresses", owner("person", name), "recipe") for name in ("1", "10")]
     for key in keys:
         await put(tier, key, b"x")
@@ -73,7 +73,7 @@ async def test_forgetting_deletes_by_whole_segments(endpoint, bucket):
 
 
 async def test_a_wrong_object_under_a_name_is_refused(endpoint, bucket):
-    """Whoever wrote it: its digest is not the manifest's."""
+    """An object whose digest is not the manifest's is refused, whatever wrote it."""
     tier, key = store(endpoint), Key("text", owner("garment", "coat"), "recipe")
     await put(tier, key, b"right")
     for row in bucket.list_objects_v2(Bucket="wardrobe")["Contents"]:
@@ -83,7 +83,7 @@ async def test_a_wrong_object_under_a_name_is_refused(endpoint, bucket):
 
 
 async def test_a_bucket_that_is_not_there_is_no_miss(endpoint, bucket):
-    """A misspelt bucket is counted as unavailable, and nothing is put."""
+    """A misspelt bucket counts as unavailable, and nothing is put."""
     tier = store(endpoint, "misspelt")
     assert await tier.get(Key("text", owner("garment", "coat"), "recipe")) == (None, None)
     assert tier.counters["l3_unavailable"] == 1

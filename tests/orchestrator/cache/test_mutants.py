@@ -1,4 +1,4 @@
-"""Each safeguard is tested: with it taken out, a named test fails; with it in, the same test passes."""
+"""Each safeguard has a named test that fails without it and passes with it."""
 
 import inspect
 
@@ -92,7 +92,7 @@ async def run(check, **given):
 
 
 def test_every_mutant_has_its_test():
-    """No safeguard is left out."""
+    """Every mutant names a test."""
     assert CAUGHT_BY.keys() | {"no_rename"} == MUTANTS.keys()
 
 
@@ -106,5 +106,5 @@ async def test_a_mutant_is_caught(mutant, tmp_path, s3, opened, monkeypatch):
 
 @pytest.mark.parametrize("mutant", CAUGHT_BY)
 async def test_the_same_test_passes_with_the_safeguard(mutant, tmp_path, s3, opened):
-    """So it is the missing safeguard that was noticed."""
+    """The test passes with the safeguard, so its failure showed the missing one."""
     await run(CAUGHT_BY[mutant], path=tmp_path, s3=s3, opened=opened)

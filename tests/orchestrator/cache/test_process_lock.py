@@ -1,4 +1,4 @@
-"""One process of a host at a time works on a value; no lock is waited for beyond a bound."""
+"""One process of a host at a time computes a value, and every wait for the lock is bounded."""
 
 import asyncio
 import fcntl
@@ -15,7 +15,7 @@ KEY = Key("garment", "garment:coat", "recipe")
 
 
 async def test_the_second_waits_for_the_first_and_knows_it(tmp_path):
-    """Two lock folders on one path are as good as two processes: flock belongs to the open file."""
+    """Two lock folders on one path act as two processes, since flock belongs to the open file."""
     one, other = (ProcessLocks(tmp_path, CacheCounters()) for _ in range(2))
     order = []
 
@@ -34,7 +34,7 @@ async def test_the_second_waits_for_the_first_and_knows_it(tmp_path):
 
 
 async def test_never_two_at_once(tmp_path):
-    """Twenty holders in turn, though the file is deleted and made anew each time."""
+    """Twenty holders take turns, although the file is deleted and created each time."""
     inside, most = 0, 0
 
     async def work():
@@ -50,14 +50,14 @@ async def test_never_two_at_once(tmp_path):
 
 
 async def test_another_keys_lock_is_free(tmp_path):
-    """Keys do not wait for each other."""
+    """Locks of different keys do not wait for each other."""
     locks = ProcessLocks(tmp_path, CacheCounters())
     async with locks.hold(KEY), locks.hold(Key("text", "garment:coat", "recipe")) as waited:
         assert not waited
 
 
 async def test_a_holder_that_hangs_is_waited_for_within_a_bound(tmp_path):
-    """Then the work goes on without the lock, and that is counted."""
+    """After the bound the work continues without the lock, and that is counted."""
     counters = CacheCounters()
     fd = os.open(tmp_path / KEY.digest, os.O_CREAT | os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_EX)
@@ -68,7 +68,7 @@ async def test_a_holder_that_hangs_is_waited_for_within_a_bound(tmp_path):
 
 
 async def test_a_holder_that_dies_lets_go(tmp_path):
-    """The kernel drops the lock with the process, though its file stays."""
+    """The kernel releases a dead process's lock, although its file stays."""
     script = (
         "import asyncio, os, sys, pathlib\n"
         "from vitrine_orchestrator.cache.key import Key\n"
@@ -96,7 +96,7 @@ async def test_without_a_folder_the_work_goes_on(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError])
 async def test_an_error_inside_lets_go(tmp_path, error):
-    """However the work ends."""
+    """The lock is released however the work ends."""
     locks = ProcessLocks(tmp_path, CacheCounters())
     with pytest.raises(error):
         async with locks.hold(KEY):
@@ -105,6 +105,6 @@ async def test_an_error_inside_lets_go(tmp_path, error):
 
 
 async def test_no_locks_hold_nothing():
-    """Every process works for itself."""
+    """Without locks every process works alone."""
     async with NoLocks().hold(KEY) as one, NoLocks().hold(KEY) as other:
         assert (one, other) == (False, False)

@@ -33,7 +33,7 @@ def test_every_way_torch_wrote_a_tensor_is_read(row):
 
 
 class Evil:
-    """Calls a function when unpickled by the standard loader."""
+    """An object that calls a function when the standard loader unpickles it."""
 
     def __init__(self, function, *args):
         self.call = (function, args)
@@ -71,7 +71,7 @@ PLANTED = {
 
 
 def nested(depth: int) -> bytes:
-    """A storage in a storage in a storage."""
+    """A storage nested in two storages."""
     data = b"\x80\x04N."
     for _ in range(depth):
         data = (
@@ -85,7 +85,7 @@ PLANTED["bytes within bytes"] = nested(2000)
 
 @pytest.mark.parametrize("data", PLANTED.values(), ids=PLANTED)
 def test_whatever_is_no_tensor_is_refused(data, tmp_path, monkeypatch):
-    """Commands, imports, states, instances, damage: Refused, and nothing was run."""
+    """Commands, imports, states, instances and damage raise Refused, and nothing runs."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused):
         load_tensor(data)
@@ -100,7 +100,7 @@ def test_the_planted_programs_would_have_run(tmp_path, monkeypatch):
 
 
 def test_a_tensor_larger_than_its_storage_is_refused():
-    """Size, stride and offset must lie within the storage, or memory of others would be read."""
+    """Size, stride and offset must stay within the storage, or other memory would be read."""
     good = (DATA / "pickle_float32.pkl").read_bytes()
     shape = b"K\x02K\x03\x86"
     assert good.count(shape) == 1
@@ -116,7 +116,7 @@ def test_too_large_a_file_is_refused_before_reading(monkeypatch):
 
 
 def test_a_small_file_cannot_make_a_large_array():
-    """A tensor of stride 0 over one value could ask for any size: it is bounded."""
+    """A tensor of stride 0 over one value is bounded in size."""
     good = (DATA / "pickle_float32.pkl").read_bytes()
     huge = b"J\xff\xff\xff\x0fJ\xff\xff\xff\x0f\x86"
     stride = b"K\x03K\x01\x86"
@@ -128,7 +128,7 @@ def test_a_small_file_cannot_make_a_large_array():
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damage_never_does_worse_than_refuse(data):
-    """Any altered file gives a tensor or Refused: no other error."""
+    """Any altered file gives a tensor or Refused, never another error."""
     row = data.draw(st.sampled_from(ROWS))
     altered = bytearray((DATA / row["file"]).read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
@@ -140,7 +140,7 @@ def test_damage_never_does_worse_than_refuse(data):
 
 
 def test_neither_torch_nor_a_loader_of_pickles_is_imported():
-    """The path from an old file to its array has no module that could run a program."""
+    """Reading an old file imports no module that could run a program."""
     script = (
         "import sys\n"
         "import vitrine_orchestrator.cache.takeover.restricted_pickle\n"

@@ -1,4 +1,4 @@
-"""Restarts and checksums, on an S3 server that keeps its objects in files and compares checksums."""
+"""Restarts and checksums, on an S3 server that stores objects in files and compares checksums."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ MARKER = b"this will be lost on the way"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A running one with its bucket."""
+    """A running server with its bucket."""
     server = SecondStore(tmp_path_factory.mktemp("second") / "store")
     server.start()
     server.make_bucket()
@@ -25,7 +25,7 @@ def server(tmp_path_factory):
 
 
 def store(endpoint: str) -> Store:
-    """A host of its own."""
+    """The cache of another host."""
     return Store(S3Objects(Place(BUCKET, "cache", endpoint, "us-east-1", KEYS)))
 
 
@@ -38,7 +38,7 @@ async def put(tier: Store, key: Key, value: bytes) -> bool:
 
 
 def arrays(number: int) -> bytes:
-    """A picture and tensors of more than two parts."""
+    """A picture and tensors, more than two parts long."""
     noise = np.random.default_rng(number)
     return encode(
         {
@@ -49,7 +49,7 @@ def arrays(number: int) -> bytes:
 
 
 async def test_entries_and_invalidations_outlive_a_killed_store(server):
-    """After the restart what was kept is found, what was forgotten is not, older work is refused."""
+    """After a restart kept values are found, forgotten ones are not, and older work is refused."""
     tier, values = store(server.endpoint), {key(name): arrays(n) for n, name in enumerate("ab")}
     for one, value in values.items():
         assert await put(tier, one, value)
@@ -65,7 +65,7 @@ async def test_entries_and_invalidations_outlive_a_killed_store(server):
 
 
 async def test_an_upload_that_the_stores_death_cut_off_is_whole_or_a_miss(server):
-    """Many are under way when it dies; afterwards each is all there or not at all, and can be put again."""
+    """Each of many interrupted uploads is whole or a miss, and can be put again."""
     values = {key(f"cut {n}"): arrays(n) for n in range(8)}
     tier = store(server.endpoint)
     leases = {one: (await tier.get(one)).lease for one in values}
@@ -83,7 +83,7 @@ async def test_an_upload_that_the_stores_death_cut_off_is_whole_or_a_miss(server
 
 
 async def test_an_object_that_rotted_on_the_stores_disk_is_never_served(server):
-    """One flipped bit in its file, with every header of the store still right: a miss, and counted."""
+    """One flipped bit in an object's file, with all headers right, is a counted miss."""
     tier, one = store(server.endpoint), key("rotten")
     assert await put(tier, one, arrays(1))
     for path in server.files():
@@ -101,7 +101,7 @@ async def test_an_object_that_rotted_on_the_stores_disk_is_never_served(server):
 
 @pytest.mark.parametrize("size", [1000, 3 * PART_BYTES])
 async def test_an_upload_damaged_on_its_way_is_refused_by_the_store(server, size):
-    """It compares the checksum that we send; nothing is kept, and the next upload by a good way is."""
+    """The store compares our checksum and keeps nothing; the next undamaged upload is kept."""
     value, one = MARKER + bytes(size), key(f"damaged {size}")
     async with damaging(server.port, MARKER) as endpoint:
         tier = store(endpoint)
@@ -113,13 +113,13 @@ async def test_an_upload_damaged_on_its_way_is_refused_by_the_store(server, size
 
 
 async def test_the_way_carries_what_it_does_not_damage(server):
-    """Control of the test above: another value arrives."""
+    """Control of the test above: another value passes through the proxy."""
     async with damaging(server.port, MARKER) as endpoint:
         assert await put(store(endpoint), key("other"), b"something else")
 
 
 def test_results_outlive_a_killed_store_and_damaged_ones_are_known(server):
-    """A picture, its story and its hidden mark are there again; one with a flipped bit is refused."""
+    """A picture, its record and its hidden mark survive; a picture with a flipped bit is refused."""
     shelf = Shelf(
         open_store(
             f"s3://{BUCKET}/results",

@@ -1,4 +1,4 @@
-"""One making for all who ask at the same time, whoever of them leaves, fails or hangs."""
+"""Concurrent callers share one computation, whichever of them leaves, fails or hangs."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from vitrine_orchestrator.cache.single_flight import SingleFlight
 
 
 class Work:
-    """Counts how often it was begun; ends when it is let."""
+    """Work that counts its starts, and ends when the test allows it."""
 
     def __init__(self, error=None):
         self.begun, self.error, self.cancelled = 0, error, 0
@@ -33,7 +33,7 @@ async def start(flights, work, count, name="key"):
 
 
 async def test_two_hundred_callers_share_one_making():
-    """All get the one result."""
+    """All callers get the same result."""
     work, flights = Work(), SingleFlight()
     tasks = await start(flights, work, 200)
     work.let.set()
@@ -42,7 +42,7 @@ async def test_two_hundred_callers_share_one_making():
 
 
 async def test_a_cancelled_leader_fails_nobody_else():
-    """The work goes on for those who still wait."""
+    """The work continues for the callers that still wait."""
     work, flights = Work(), SingleFlight()
     leader, *others = await start(flights, work, 20)
     leader.cancel()
@@ -54,7 +54,7 @@ async def test_a_cancelled_leader_fails_nobody_else():
 
 
 async def test_an_error_goes_to_all_and_is_not_kept():
-    """Everyone who waited gets it; the next caller tries again."""
+    """Every waiting caller gets the error, and the next caller tries again."""
     work, flights = Work(ValueError("no person found")), SingleFlight()
     tasks = await start(flights, work, 20)
     work.let.set()
@@ -66,7 +66,7 @@ async def test_an_error_goes_to_all_and_is_not_kept():
 
 
 async def test_work_that_nobody_waits_for_is_cancelled():
-    """When the last caller has gone, so does the work."""
+    """The work is cancelled when its last caller leaves."""
     work, flights = Work(), SingleFlight()
     for task in await start(flights, work, 3):
         task.cancel()
@@ -77,7 +77,7 @@ async def test_work_that_nobody_waits_for_is_cancelled():
 
 
 async def test_hanging_work_is_given_up_by_its_followers():
-    """After the wait they share one new making; the leader still waits for its own."""
+    """After the wait the followers share new work, while the leader still waits for its own."""
     flights, hung, fresh = SingleFlight(wait_s=1.0), Work(), Work()
     asyncio.get_running_loop().call_later(1.5, fresh.let.set)  # all have given up, none twice
     (leader,) = await start(flights, hung, 1)
@@ -89,7 +89,7 @@ async def test_hanging_work_is_given_up_by_its_followers():
 
 
 async def test_a_timeout_of_the_work_itself_is_its_error():
-    """It is not mistaken for the followers' limit."""
+    """A timeout of the work is not taken for the followers' limit."""
     work, flights = Work(TimeoutError("stage")), SingleFlight()
     tasks = await start(flights, work, 3)
     work.let.set()
@@ -99,7 +99,7 @@ async def test_a_timeout_of_the_work_itself_is_its_error():
 
 
 async def test_other_names_fly_apart():
-    """Only the same name is shared."""
+    """Only calls of the same name are shared."""
     work, flights = Work(), SingleFlight()
     tasks = await start(flights, work, 2, "a") + await start(flights, work, 2, "b")
     work.let.set()
@@ -109,7 +109,7 @@ async def test_other_names_fly_apart():
 
 @pytest.mark.parametrize("ends", [1, 2])
 async def test_the_next_caller_after_an_end_makes_anew(ends):
-    """Nothing is remembered: that is the tiers' task."""
+    """No result is kept after the end, since that is the tiers' task."""
     work, flights = Work(), SingleFlight()
     work.let.set()
     for end in range(ends):

@@ -1,4 +1,4 @@
-"""Random use by several processes that are killed at random, with the law checked on every read."""
+"""Processes that are killed at random use the cache at random, with the law checked on every read."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ STEPS_A_SECOND = 400  # of one core: the amount of work is fixed, however slow t
 
 
 def soak(folder: Path, seconds: float, *mutant: str) -> dict[str, int]:
-    """What soak.py counted."""
+    """The counts that soak.py printed."""
     script = Path(__file__).with_name("soak.py")
     done = subprocess.run(
         [sys.executable, script, folder, str(int(STEPS_A_SECOND * seconds)), "7", *mutant],
@@ -45,7 +45,7 @@ SHOWS = [("no_rename", "damaged"), ("no_generation_on_disk", "stale"), ("no_sum"
 
 @pytest.mark.parametrize(("mutant", "shows"), SHOWS)
 def test_the_random_run_sees_what_goes_wrong(tmp_path, mutant, shows):
-    """Positive control: with a safeguard taken out, the same run counts its damage."""
+    """Positive control: without a safeguard the same run counts damage."""
     for turn in range(10):
         if soak(tmp_path / str(turn) / "cache", 2, mutant)[shows] > 0:
             return

@@ -31,7 +31,7 @@ ARRAYS = {
 
 
 async def test_an_entry_is_a_folder_that_a_person_can_read(s3):
-    """Pictures are PNG files, other arrays one safetensors file, and a manifest names their digests."""
+    """Pictures are PNG files, other arrays one safetensors file; a manifest names their digests."""
     assert await put(store(s3), encode(ARRAYS))
     folder = "cache/v1/person/alice/upper_body/"
     assert all(path.startswith(folder) for path in s3.objects)
@@ -49,7 +49,7 @@ async def test_an_entry_is_a_folder_that_a_person_can_read(s3):
 
 
 async def test_the_manifest_is_written_last(s3):
-    """Whoever dies during an upload leaves objects that no manifest names."""
+    """A death during an upload leaves objects that no manifest names."""
     await put(store(s3), encode(ARRAYS))
     puts = [request.path.rsplit("/")[-1] for request in s3.requests if request.method == "PUT"]
     assert puts[-1] == "manifest.json"
@@ -58,7 +58,7 @@ async def test_the_manifest_is_written_last(s3):
 
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 17])
 async def test_large_objects_are_read_in_ranges(s3, size):
-    """Objects over 4 MB come in parts, each asked for with If-Match, and are joined rightly."""
+    """Objects over 4 MB are read in parts with If-Match and joined in order."""
     given = (b"0123456789abcdef" * (size // 16 + 1))[:size]
     await put(store(s3), given)
     s3.requests.clear()
@@ -79,7 +79,7 @@ async def test_an_id_that_is_no_plain_word_becomes_a_digest(s3):
 
 
 async def test_clearing_user_1_leaves_user_10(s3):
-    """Deletion goes by whole path segments, and deletes what the owner had for good."""
+    """Deletion follows whole path segments, and removes the owner's objects for good."""
     tier = store(s3)
     for name in ("1", "10"):
         await put(tier, b"x", Key("dresses", owner("person", name), "n"))
@@ -88,7 +88,7 @@ async def test_clearing_user_1_leaves_user_10(s3):
 
 
 async def test_another_host_sees_an_invalidation_at_once(s3):
-    """Two stores with nothing in common but the bucket: what one forgets, the other does not answer."""
+    """A store on another host does not return what this one forgot."""
     one, other = store(s3), store(s3)
     await put(one, b"old")
     assert await value(other) == b"old"
@@ -97,7 +97,7 @@ async def test_another_host_sees_an_invalidation_at_once(s3):
 
 
 async def test_an_upload_begun_before_an_invalidation_is_never_answered(s3):
-    """Even where the objects and the manifest land after the invalidation has returned."""
+    """This holds where objects and manifest arrive after the invalidation has returned."""
     one, other = store(s3), store(s3)
     lease = (await one.get(KEY)).lease
 
@@ -115,7 +115,7 @@ async def test_an_upload_begun_before_an_invalidation_is_never_answered(s3):
 
 
 async def test_a_put_after_an_invalidation_is_refused(s3):
-    """The generation is looked at once more before the manifest is written."""
+    """The generation is read once more before the manifest is written."""
     tier = store(s3)
     lease = (await tier.get(KEY)).lease
     await tier.forget(EVERYTHING)
@@ -125,7 +125,7 @@ async def test_a_put_after_an_invalidation_is_refused(s3):
 
 
 async def test_one_missing_object_is_a_miss_of_the_whole(s3):
-    """A set is answered complete or not at all."""
+    """A set is returned whole or not at all."""
     await put(store(s3), encode(ARRAYS))
     del s3.objects[paths(s3, "mask")[0]]
     tier = store(s3)
@@ -135,7 +135,7 @@ async def test_one_missing_object_is_a_miss_of_the_whole(s3):
 
 
 async def test_two_writers_never_give_a_mixed_set(s3):
-    """Two hosts put different values under one key at once: the next get answers one of them, whole."""
+    """When two hosts put different values under one key, a get returns one of them, whole."""
     one, other = store(s3), store(s3)
     ours, theirs = (encode(ARRAYS | {"mask": np.full((6, 5), n, np.uint8)}) for n in (1, 2))
     await asyncio.gather(put(one, ours), put(other, theirs))
@@ -143,7 +143,7 @@ async def test_two_writers_never_give_a_mixed_set(s3):
 
 
 async def test_an_invalidation_that_the_store_does_not_take_is_an_error(s3):
-    """Success is not reported for what may still be served."""
+    """An invalidation that the store did not take is not reported as done."""
     tier = store(s3)
     await put(tier, b"x")
     s3.fault = Times(ALWAYS, status(503, "SlowDown"), "PUT")
@@ -152,7 +152,7 @@ async def test_an_invalidation_that_the_store_does_not_take_is_an_error(s3):
 
 
 def test_what_is_split_is_joined_again_byte_for_byte():
-    """Arrays through PNG and back are the same file; other bytes are kept as they are."""
+    """Arrays come back from PNG as the same file; other bytes are kept unchanged."""
     for given in (encode(ARRAYS), encode({}), b"", b"no arrays", encode(ARRAYS) + b"x"):
         pictures = {array: from_png(data) for array, data in split(given).values() if array}
         (rest,) = (data for array, data in split(given).values() if array is None)
@@ -165,7 +165,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def test_a_picture_bomb_is_refused_before_decoding():
-    """A small PNG that says 13000 x 13000 costs no memory: its header is read first."""
+    """The header of a small PNG of 13000 x 13000 is read first, so it costs no memory."""
     size = struct.pack(">IIBBBBB", 13000, 13000, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes(13001) * 100)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

@@ -1,4 +1,4 @@
-"""What the object store tier makes of a store's faults: rows 9 to 14 of docs/cache.md."""
+"""The object store tier under a store's faults: rows 9 to 14 of docs/cache.md."""
 
 import time
 
@@ -51,7 +51,7 @@ LASTING = {
 
 @pytest.mark.parametrize("name", LASTING)
 async def test_a_fault_that_lasts_is_a_miss_within_the_deadline(s3, name, monkeypatch):
-    """No error, no put wanted, counted as unavailable, and over in bounded time."""
+    """It is a miss in bounded time, counted as unavailable, after which no put is wanted."""
     monkeypatch.setattr("vitrine_orchestrator.cache.store.GET_LIMIT_S", 2.5)
     await put(store(s3), b"x" * 3000)
     tier = store(s3, patience=QUICK)
@@ -63,7 +63,7 @@ async def test_a_fault_that_lasts_is_a_miss_within_the_deadline(s3, name, monkey
 
 
 async def test_a_store_that_fails_is_left_alone_for_a_while(s3):
-    """After three failures no request goes out; after a pause one tries, and its success opens the way."""
+    """After three failures no request is sent; after a pause one is, and its success ends the pause."""
     clock = Clock()
     await put(store(s3), b"x")
     tier = store(s3, clock, patience=Patience(retries=0))
@@ -85,7 +85,7 @@ async def test_a_store_that_fails_is_left_alone_for_a_while(s3):
 
 @pytest.mark.parametrize("damage", [flip, shorten])
 async def test_a_value_that_stays_damaged_is_a_miss_and_quarantined(s3, damage):
-    """Fetched twice, never answered, not fetched again for a minute, and mended by the next put."""
+    """It is fetched twice, never returned, and not fetched again for a minute or until the next put."""
     clock = Clock()
     await put(store(s3), b"x" * 100)
     tier = store(s3, clock)
@@ -105,7 +105,7 @@ async def test_a_value_that_stays_damaged_is_a_miss_and_quarantined(s3, damage):
 
 
 async def test_another_keys_objects_under_a_key_are_a_miss(s3):
-    """A manifest copied from another key says so itself; swapped objects have other digests."""
+    """A copied manifest names another key, and swapped objects have other digests."""
     tier, other = store(s3), Key("upper_body", owner("person", "bob"), "recipe")
     await put(tier, b"alice's")
     await put(tier, b"bob's")
@@ -120,7 +120,7 @@ async def test_another_keys_objects_under_a_key_are_a_miss(s3):
 
 
 async def test_parts_of_two_versions_are_never_joined(s3):
-    """An object replaced between two ranges is refused by If-Match and the whole fetch begins again."""
+    """If-Match refuses an object replaced between two ranges, and the whole fetch restarts."""
     first, second = b"a" * (PART_BYTES + 10), b"b" * (PART_BYTES + 10)
     await put(store(s3), first)
     path, answer = paths(s3, "value")[0], s3.answer
@@ -138,7 +138,7 @@ async def test_parts_of_two_versions_are_never_joined(s3):
 
 
 async def test_refused_is_not_missing(s3):
-    """403 renews the credentials once, then counts as denied; nothing is put and no miss is remembered."""
+    """A 403 renews the credentials once, then counts as denied, not as a miss."""
     await put(store(s3), b"x")
     tier, renewed = store(s3), []
     tier.objects.renew_credentials = lambda: renewed.append(1)
@@ -151,7 +151,7 @@ async def test_refused_is_not_missing(s3):
 
 @pytest.mark.parametrize("fault", [status(403, "InvalidAccessKeyId"), status(400, "ExpiredToken")])
 async def test_expired_credentials_are_renewed(s3, fault):
-    """Refused once, the next try takes new credentials and succeeds."""
+    """After one refusal the next try uses new credentials and succeeds."""
     await put(store(s3), b"x")
     tier = store(s3)
     s3.fault = Times(1, fault, path="manifest")
@@ -160,7 +160,7 @@ async def test_expired_credentials_are_renewed(s3, fault):
 
 
 async def test_without_credentials_there_is_no_third_tier(s3, monkeypatch, tmp_path):
-    """Nothing raises, at the start or later: gets are misses and are counted as denied."""
+    """Gets are misses and counted as denied; nothing raises, at the start or later."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
@@ -173,7 +173,7 @@ async def test_without_credentials_there_is_no_third_tier(s3, monkeypatch, tmp_p
 
 
 async def test_credentials_are_found_as_boto3_finds_them(s3, monkeypatch, tmp_path):
-    """The shared credentials file works, profile included."""
+    """The shared credentials file is read, profile included."""
     keys = "aws_access_key_id=found\naws_secret_access_key=secret\n"
     (tmp_path / "credentials").write_text(f"[wardrobe]\n{keys}")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -185,7 +185,7 @@ async def test_credentials_are_found_as_boto3_finds_them(s3, monkeypatch, tmp_pa
 
 
 async def test_a_miss_is_remembered_for_two_seconds_and_cleared_by_a_put(s3):
-    """Many misses in a row ask the store once; what is put is found at once."""
+    """Misses in a row send one request, and a put value is found immediately."""
     clock = Clock()
     tier = store(s3, clock)
     assert [await value(tier) for _ in range(5)] == [None] * 5
@@ -202,7 +202,7 @@ async def test_a_miss_is_remembered_for_two_seconds_and_cleared_by_a_put(s3):
 
 
 async def test_access_denied_for_what_is_not_there_is_read_as_not_there(s3, caplog):
-    """Without s3:ListBucket 403 stands for what is missing: values are kept, and it is said once."""
+    """Without s3:ListBucket a 403 means not there; values are kept, and one line is logged."""
 
     async def denied_where_missing(request, response, writer):
         if response.status == 404 or "list-type" in request.query:
@@ -222,10 +222,10 @@ async def test_access_denied_for_what_is_not_there_is_read_as_not_there(s3, capl
 
 
 async def test_a_panic_of_the_library_is_a_miss(s3, monkeypatch):
-    """obstore's panics are no Exception; they cost a hit and fail nobody."""
+    """A panic of obstore, which is no Exception, is a miss and fails no caller."""
 
     class PanicException(BaseException):
-        """As pyo3 names it."""
+        """A panic under the name that pyo3 gives it."""
 
     async def panics(*_, **__):
         raise PanicException("called `Result::unwrap()` on an `Err` value")
@@ -237,7 +237,7 @@ async def test_a_panic_of_the_library_is_a_miss(s3, monkeypatch):
 
 
 async def test_a_listing_passes_over_keys_that_cannot_be_named(s3):
-    """`a//b` and `a/./b` are legal keys of S3: everything else is listed, and forgetting goes on."""
+    """Keys such as `a//b` and `a/./b` are skipped; the rest is listed, and forgetting continues."""
     tier = store(s3)
     await put(tier, b"x")
     for odd in ("cache/v1/person/alice//b", "cache/v1/person/alice/./b", "cache/v1/person/alice/"):
@@ -248,7 +248,7 @@ async def test_a_listing_passes_over_keys_that_cannot_be_named(s3):
 
 
 async def test_a_bucket_elsewhere_says_where(s3):
-    """The error of a redirect without an address names the region that the store names."""
+    """The error of a redirect without an address names the bucket's region."""
 
     async def moved(request, response, writer):
         response.status, response.body = 301, b""

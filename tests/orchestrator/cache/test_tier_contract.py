@@ -1,4 +1,4 @@
-"""What every tier promises, run against each of them."""
+"""The promises of every tier, tested against each of them."""
 
 import pytest
 from vitrine_orchestrator.cache.disk.tier import Disk
@@ -41,7 +41,7 @@ async def value(tier, key: Key) -> bytes | None:
 
 
 async def test_a_tier_returns_what_it_was_given(tier):
-    """A get after a put answers the same bytes, of any length."""
+    """A get after a put returns the same bytes, of any length."""
     for size in (0, 1, 4096, 1_000_001):
         given = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
         assert await put(tier, KEY, given)
@@ -49,7 +49,7 @@ async def test_a_tier_returns_what_it_was_given(tier):
 
 
 async def test_a_key_never_put_is_a_miss(tier):
-    """Nothing is answered for nothing."""
+    """A get of a key that was never put returns nothing."""
     assert await value(tier, KEY) is None
 
 
@@ -89,7 +89,7 @@ async def test_forgetting_one_owner_leaves_the_others(tier):
 
 
 async def test_forgetting_everything_leaves_nothing(tier):
-    """EVERYTHING is the owner of all."""
+    """The owner EVERYTHING stands for all owners."""
     keys = [Key("text", owner("garment", text), "t") for text in HARD[:8]]
     for key in keys:
         await put(tier, key, b"x")
@@ -98,7 +98,7 @@ async def test_forgetting_everything_leaves_nothing(tier):
 
 
 async def test_work_begun_before_an_invalidation_cannot_bring_a_value_back(tier):
-    """A put with a lease from before is refused or at least never answered; a new lease works."""
+    """A put with an older lease is refused or never returned; one with a new lease works."""
     lease = (await tier.get(KEY)).lease
     await tier.forget(KEY.owner)
     await tier.put(KEY, b"stale", lease)
@@ -108,13 +108,13 @@ async def test_work_begun_before_an_invalidation_cannot_bring_a_value_back(tier)
 
 
 async def test_what_is_handed_out_cannot_be_changed(tier):
-    """Values are bytes: no caller can alter what the next one gets."""
+    """Values are bytes, so no caller can change what the next one gets."""
     await put(tier, KEY, b"x")
     assert type(await value(tier, KEY)) is bytes
 
 
 async def test_no_cache_is_a_tier_too():
-    """Off answers every get with a miss, keeps nothing and refuses nothing."""
+    """The tier for "off" answers every get with a miss and keeps nothing."""
     off = Off()
     assert not await off.put(KEY, b"x", b"")
     assert await value(off, KEY) is None

@@ -1,4 +1,4 @@
-"""Invalidations that wait for the store: durable, shared, and not lost to a later one."""
+"""Invalidations that wait for the store are durable, shared, and not lost to a later one."""
 
 import pytest
 from vitrine.errors import Unavailable
@@ -12,7 +12,7 @@ def tombstones(request, tmp_path):
 
 
 def test_one_stands_until_it_is_removed(tombstones):
-    """For its owner and for nobody else."""
+    """A tombstone holds for its owner only."""
     made = tombstones.add("person:1")
     assert tombstones.is_pending("person:1")
     assert not tombstones.is_pending("person:10")
@@ -23,13 +23,13 @@ def test_one_stands_until_it_is_removed(tombstones):
 
 
 def test_one_of_everything_stands_for_all(tombstones):
-    """Whoever the owner."""
+    """A tombstone of everything holds for every owner."""
     tombstones.add(EVERYTHING)
     assert tombstones.is_pending("person:1")
 
 
 def test_a_later_one_is_not_removed_with_an_earlier(tombstones):
-    """What came while the first was carried out still waits."""
+    """A tombstone added while an earlier one is carried out stays."""
     first = tombstones.add("person:1")
     second = tombstones.add("person:1")
     tombstones.remove(first)
@@ -37,14 +37,14 @@ def test_a_later_one_is_not_removed_with_an_earlier(tombstones):
 
 
 def test_other_processes_and_restarts_see_them(tmp_path):
-    """They are files."""
+    """Tombstones are files, which other processes and later starts read."""
     made = SharedTombstones(tmp_path).add("person:\ud800\0é")
     assert SharedTombstones(tmp_path).all() == [made]
     assert SharedTombstones(tmp_path).is_pending(made.owner)
 
 
 def test_a_damaged_file_still_stands(tmp_path):
-    """It cannot be carried out, but nothing of its owner is served from the store."""
+    """A damaged tombstone cannot be carried out, but its owner's values are not served."""
     tombstones = SharedTombstones(tmp_path)
     tombstones.add("person:1")
     next(tmp_path.glob("*.json")).write_text("{")
@@ -53,7 +53,7 @@ def test_a_damaged_file_still_stands(tmp_path):
 
 
 def test_what_cannot_be_written_is_an_error(tmp_path):
-    """Nobody is told that an invalidation waits when it does not."""
+    """A tombstone that cannot be written raises an error."""
     tombstones = SharedTombstones(tmp_path / "folder")
     (tmp_path / "folder").rmdir()
     (tmp_path / "folder").write_text("in the way")
@@ -62,7 +62,7 @@ def test_what_cannot_be_written_is_an_error(tmp_path):
 
 
 def test_it_is_on_disk_before_it_is_reported(tmp_path, monkeypatch):
-    """The file is flushed before its rename, the folder after it."""
+    """The file is flushed before its rename, and the folder after it."""
     import os
 
     calls = []

@@ -11,7 +11,7 @@ import pytest
 
 
 class Process:
-    """A cache_process.py and the orders given to it."""
+    """A cache_process.py and the orders sent to it."""
 
     def __init__(self, folder, endpoint):
         self.command = [sys.executable, Path(__file__).with_name("cache_process.py"), folder, endpoint]
@@ -30,7 +30,7 @@ class Process:
         assert await self.process.wait() == 0
 
     async def __call__(self, do, **order):
-        """Give an order; its answer."""
+        """Send an order; returns its answer."""
         number = next(self.ids)
         self.waiting[number] = asyncio.get_running_loop().create_future()
         self.process.stdin.write(json.dumps({"do": do, "id": number, **order}).encode() + b"\n")
@@ -72,7 +72,7 @@ async def test_a_person_changed_on_one_is_never_served_stale_by_the_other(pair):
 
 
 async def test_one_process_finds_what_the_other_made(pair):
-    """Made once for both: the second takes it from disk, then from its own memory."""
+    """A value is computed once: the second process reads it from disk, then from memory."""
     one, other = pair
     order = {"person": "bob", "version": 7, "takes_s": 0}
     assert (await one("get", **order))["source"] == "fresh"
@@ -81,7 +81,7 @@ async def test_one_process_finds_what_the_other_made(pair):
 
 
 async def test_clearing_user_1_leaves_user_10_warm(pair):
-    """In both processes."""
+    """This holds in both processes."""
     one, other = pair
     for person in ("1", "10"):
         for process in pair:

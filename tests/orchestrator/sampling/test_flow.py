@@ -1,4 +1,4 @@
-"""Flow matching against diffusers' own scheduler, and what is refused."""
+"""Flow matching is compared with diffusers' own scheduler, and what cannot be computed is refused."""
 
 import numpy as np
 import pytest
@@ -49,14 +49,14 @@ def test_states_and_timesteps_are_those_of_diffusers(config, steps):
 
 
 def test_the_sigmas_of_a_static_shift_of_three_are_the_published_ones():
-    """Eight steps of shift 3 go 1, .9545, .9, .8333, .75, .6429, .5, .3."""
+    """Eight steps with a shift of 3 have the sigmas 1, .9545, .9, .8333, .75, .6429, .5, .3."""
     timesteps = Schedules(CLASS | {"shift": 3.0}).get("flow", 8).timesteps
     expected = [1000, 954.5, 900, 833.3, 750, 642.9, 500, 300]
     np.testing.assert_allclose(timesteps, expected, atol=0.06)
 
 
 def test_mu_follows_the_size():
-    """The two sizes of the config get its two shifts, and a size between them one between."""
+    """Each of the config's two sizes gets its shift, and a size between them one in between."""
     config = FlowConfig(use_dynamic_shifting=True)
     assert shift_of(config, 256) == 0.5
     assert shift_of(config, 4096) == pytest.approx(1.15)
@@ -125,7 +125,7 @@ def test_every_meaning_gives_back_both_parts(kind):
     ],
 )
 def test_what_is_not_computed_is_refused_by_name(setting, value):
-    """The message names the setting."""
+    """The error names the setting."""
     with pytest.raises(UnsupportedScheduler, match=setting):
         Schedules(CLASS | {setting: value})
 
@@ -142,13 +142,13 @@ def test_what_is_not_computed_is_refused_by_name(setting, value):
     ],
 )
 def test_a_job_that_the_schedule_cannot_take_is_refused(asked, words):
-    """Range, missing size and a scheduler of another kind are named."""
+    """The error names the range, the missing size or the other kind of scheduler."""
     schedules = Schedules(CLASS | DYNAMIC)
     with pytest.raises(UnsupportedScheduler, match=words):
         schedules.get(**{"name": "checkpoint"} | asked)
 
 
 def test_a_diffusion_checkpoint_takes_no_flow():
-    """Its networks answer with noise, not with a velocity."""
+    """A diffusion checkpoint predicts noise, so flow schedulers are refused."""
     with pytest.raises(UnsupportedScheduler, match="scheduler must be one of"):
         Schedules({"_class_name": "DDPMScheduler"}).get("flow", 4)

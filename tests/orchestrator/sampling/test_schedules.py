@@ -84,7 +84,7 @@ def their_run(kind, config, steps, noise, outputs):
 
 
 class Given:
-    """Stands where diffusers draws noise, so that both sides use the same."""
+    """Replaces diffusers' drawing of noise, so that both sides use the same."""
 
     def __init__(self, noise):
         self.noise = torch.from_numpy(noise)
@@ -161,7 +161,7 @@ def test_the_estimate_of_the_clean_latents_is_diffusers():
 
 
 def test_the_released_schedule_is_the_documented_one():
-    """30 steps of the released config go 958, 925, … 34, 1 and draw no noise in the last."""
+    """The released 30 steps are 958, 925, … 34, 1, and the last draws no noise."""
     schedule = make_schedule(read_config(RELEASED, "ddpm"), "ddpm", 30)
     np.testing.assert_array_equal(schedule.timesteps, np.arange(958, 0, -33))
     assert (schedule.table[:-1, NEXT_NOISE] > 0).all()
@@ -169,7 +169,7 @@ def test_the_released_schedule_is_the_documented_one():
 
 
 def test_the_checkpoint_names_its_scheduler():
-    """_class_name decides; one that is not supported is named in the error."""
+    """The config's _class_name decides; an unsupported one is named in the error."""
     assert [checkpoint_kind({"_class_name": theirs.__name__}) for theirs in THEIRS.values()] == list(THEIRS)
     with pytest.raises(UnsupportedScheduler, match="PNDMScheduler"):
         checkpoint_kind({"_class_name": "PNDMScheduler"})
@@ -205,13 +205,13 @@ def test_a_schedule_is_made_once():
     ids=lambda setting: next(iter(setting)),
 )
 def test_a_setting_that_is_not_computed_is_refused(setting):
-    """A setting that would change the result is an error that names it, never ignored."""
+    """An error names a setting that would change the result and is not supported."""
     with pytest.raises(UnsupportedScheduler, match=next(iter(setting))):
         read_config(RELEASED | setting, "ddpm")
 
 
 def test_epsilon_cannot_start_at_zero_signal():
-    """Trailing spacing with zero SNR and an epsilon prediction would divide by zero: refused."""
+    """Trailing spacing with zero SNR and an epsilon prediction is refused, since it divides by zero."""
     config = read_config(RELEASED | {"timestep_spacing": "trailing"}, "ddim")
     with pytest.raises(UnsupportedScheduler, match="timestep 999"):
         make_schedule(config, "ddim", 30)
@@ -219,7 +219,7 @@ def test_epsilon_cannot_start_at_zero_signal():
 
 @pytest.mark.parametrize("steps", [0, 1001])
 def test_steps_outside_the_training_range_are_refused(steps):
-    """There are at most as many steps as training timesteps, at least one."""
+    """Steps are at least one and at most the training timesteps."""
     with pytest.raises(UnsupportedScheduler, match=f"1 to 1000 .*got {steps}"):
         make_schedule(read_config(RELEASED, "ddpm"), "ddpm", steps)
 

@@ -1,4 +1,4 @@
-"""A request is checked before it takes a place: every refusal names the input, the rule and the value."""
+"""A request is checked before it takes a place: each refusal names the input, the rule and the value."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ def read(jobs, change, shapes=None):
     "name", ["mask_latent", "garment_latents", "prompt_embeds", "seed", "steps", "guidance"]
 )
 def test_a_missing_input_is_named(jobs, name):
-    """Everything a job needs must be there."""
+    """The error names an input that the job lacks."""
     with pytest.raises(BadRequest, match=f"{name} is missing"):
         read(jobs, lambda arrays: arrays.pop(name))
 
 
 def test_each_tensor_of_a_wrong_shape_is_named(jobs):
-    """The message gives the shape that the checkpoint asks for and the one that came."""
+    """The message has the checkpoint's shape and the request's."""
     for name in jobs.shapes.of((8, 4)):
         with pytest.raises(BadRequest, match=rf"{name} must have shape \(.*\), got \(2,\)"):
             read(jobs, lambda arrays, name=name: arrays.update({name: np.zeros(2, np.float32)}))
@@ -31,7 +31,7 @@ def test_each_tensor_of_a_wrong_shape_is_named(jobs):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_tensor_that_is_not_finite_is_refused(jobs, value):
-    """One NaN is enough; it would spread over the whole answer."""
+    """One NaN is refused, since it would spread over the whole result."""
 
     def spoil(arrays):
         arrays["pose_latents"][0, 1, 2] = value
@@ -66,13 +66,13 @@ def test_a_value_out_of_range_is_refused(jobs, name, value, message):
 
 @pytest.mark.parametrize("size", [(6, 4), (0, 4), (4, 1000)])
 def test_a_latent_size_that_the_unet_cannot_halve_is_refused(jobs, size):
-    """Sides are multiples of 4 within the limit."""
+    """Sides must be multiples of 4 within the limit."""
     with pytest.raises(BadRequest, match="mask_latent must have sides that are multiples of 4 up to 192"):
         read_request(jobs.arrays(size=size), jobs.shapes, jobs.schedules)
 
 
 def test_graphs_of_one_size_refuse_another(jobs):
-    """An engine exported for one latent size takes no other."""
+    """An engine exported for one latent size refuses others."""
     shapes = JobShapes(context_width=6, pooled_width=5, latent_size=(8, 8))
     with pytest.raises(BadRequest, match=r"mask_latent must have shape \(1, 8, 8\), got \(1, 8, 4\)"):
         read(jobs, lambda arrays: None, shapes)
@@ -89,7 +89,7 @@ def test_the_unconditional_half_comes_first(jobs):
 
 
 def test_noise_is_a_matter_of_seed_and_step():
-    """Any step's noise can be drawn alone, the largest seed included, and no two are alike."""
+    """The noise of each seed and step is drawn alone, and no two are equal."""
     shape, seed = (4, 8, 4), 2**64 - 1
     drawn = [initial_noise(seed, shape), *(step_noise(seed, step, shape) for step in range(3))]
     np.testing.assert_array_equal(step_noise(seed, 1, shape), drawn[2])
@@ -99,7 +99,7 @@ def test_noise_is_a_matter_of_seed_and_step():
 
 
 def test_noise_stays_what_it_was():
-    """A seed gives the same picture in every release: the first numbers of seed 42."""
+    """A seed gives the same noise in every release: these are the first numbers of seed 42."""
     shape = (4, 8, 4)
     np.testing.assert_array_equal(
         initial_noise(42, shape).ravel()[:3], np.float32([0.18170474, -1.2426393, -0.551553])

@@ -1,4 +1,4 @@
-"""ONNX Runtime and torch behind the engine protocol, on toy graphs with the real ones' tensors."""
+"""ONNX Runtime and torch behind the engine protocol, on toy graphs with the real tensors."""
 
 import ctypes
 import threading
@@ -32,7 +32,7 @@ class Garment(nn.Module):
 
 
 class Conditioning(nn.Module):
-    """The four outputs, each made of some of the inputs."""
+    """The four outputs, each computed from some of the inputs."""
 
     def forward(
         self,
@@ -50,7 +50,7 @@ class Conditioning(nn.Module):
 
 
 class Unet(nn.Module):
-    """Guidance over two halves; every input counts."""
+    """A toy UNet with guidance, in which every input changes the output."""
 
     def forward(
         self, latents, timestep, guidance, base, added, text_kv, image_kv, garment_kv_0, garment_kv_1
@@ -62,7 +62,7 @@ class Unet(nn.Module):
 
 
 class UnetCond(nn.Module):
-    """The conditional half alone, off by one so that a test sees which graph ran."""
+    """The conditional half alone, shifted by one so that a test sees which graph ran."""
 
     def forward(self, latents, timestep, base, added, text_kv, image_kv, garment_kv_0, garment_kv_1):
         mark = 1 + added.mean((1, 2)) + text_kv.mean((1, 2, 3)) + image_kv.mean((1, 2, 3))
@@ -71,7 +71,7 @@ class UnetCond(nn.Module):
 
 
 def inputs(rows=ROWS, seed=0):
-    """Arrays of one call of each graph."""
+    """Arrays for one call of each graph."""
     random = np.random.default_rng(seed)
 
     def normal(*shape):
@@ -92,7 +92,7 @@ def inputs(rows=ROWS, seed=0):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """The toy graphs as .onnx and .pt2, without guidance in a folder of their own."""
+    """The toy graphs as .onnx and .pt2, with a second folder without guidance."""
     folder = tmp_path_factory.mktemp("graphs")
     conditioning, garment, latents = ([torch.from_numpy(a) for a in group] for group in tensors())
     made = Conditioning()(*conditioning)
@@ -134,7 +134,7 @@ def engine(request, folder):
 
 
 def bound():
-    """The CPU by the calls that a GPU takes: memory from ONNX Runtime, copies by the device's function."""
+    """The CPU, used like a GPU: memory of ONNX Runtime, and copies by the device's function."""
     allocate = onnxruntime.OrtValue.ortvalue_from_shape_and_type
     return replace(cpu(1), allocate=lambda shape, dtype: allocate(shape, dtype, "cpu", 0))
 
@@ -153,7 +153,7 @@ def in_torch(conditioning, garment, latents, guidance):
 
 
 def test_a_step_equals_torch(engine):
-    """Every row at its own timestep and guidance."""
+    """Rows at their own timesteps and guidance equal torch."""
     guidance = np.array([2.0, 7.5, 3.0], np.float32)
     conditioning, garment, latents = inputs()
     answer = run(engine, conditioning, garment, latents, guidance)
@@ -162,7 +162,7 @@ def test_a_step_equals_torch(engine):
 
 
 def test_batched_equals_single(engine):
-    """A row alone gives what it gives among others."""
+    """A row alone equals the same row in a batch."""
     guidance = np.array([2.0, 0.5, 3.0], np.float32)
     conditioning, garment, latents = inputs()
     together = run(engine, conditioning, garment, latents, guidance)
@@ -179,7 +179,7 @@ def test_batched_equals_single(engine):
 
 
 def test_rows_from_different_calls_share_a_step(engine):
-    """Conditioning and garment rows are the engine's to combine, whenever they were made."""
+    """The engine combines conditioning and garment rows of different calls."""
     guidance = np.array([2.0, 3.0], np.float32)
     calls = [inputs(rows=2, seed=seed) for seed in (1, 2)]
     kept = [engine.conditioning(conditioning)[1] for conditioning, _, _ in calls]
@@ -193,7 +193,7 @@ def test_rows_from_different_calls_share_a_step(engine):
 
 
 def test_a_batch_serves_step_after_step(engine):
-    """Its fixed inputs stay; latents, timesteps and garment rows are new each time."""
+    """Fixed inputs stay; latents, timesteps and garment rows change each time."""
     guidance = np.full(ROWS, 2.0, np.float32)
     conditioning, garment, latents = inputs()
     batch = engine.batch(engine.conditioning(conditioning), guidance)
@@ -204,7 +204,7 @@ def test_a_batch_serves_step_after_step(engine):
 
 
 def test_rows_without_guidance_run_the_smaller_graph(engine):
-    """Guidance of at most 1 in all rows: the conditional half alone; one guided row: both halves for all."""
+    """Without guidance only the conditional half runs; one guided row makes both run for all."""
     conditioning, garment, latents = inputs()
     full = in_torch(conditioning, garment, latents, np.ones(ROWS, np.float32))
     unguided = run(engine, conditioning, garment, latents, np.array([1.0, 0.0, 0.5], np.float32))
@@ -214,13 +214,13 @@ def test_rows_without_guidance_run_the_smaller_graph(engine):
 
 
 def test_a_row_knows_its_bytes(engine):
-    """Garment rows are counted to the byte: that is what the cache's bound holds."""
+    """Garment rows are counted to the byte, for the bound of the cache."""
     _, garment, _ = inputs()
     assert [row.nbytes for row in engine.garment(*garment)] == [4 * (32 * 4 + 8 * 4)] * ROWS
 
 
 def test_a_row_outlives_its_call(engine):
-    """Rows hold memory of their own, so a later call does not write over them."""
+    """Rows own their memory, so a later call does not overwrite them."""
     guidance = np.full(1, 2.0, np.float32)
     conditioning, garment, latents = inputs(rows=1)
     kept, worn = engine.conditioning(conditioning), engine.garment(*garment)
@@ -232,12 +232,12 @@ def test_a_row_outlives_its_call(engine):
 
 
 def test_graphs_of_one_size_say_so(folder):
-    """The toy graphs have fixed latent sides."""
+    """The engine reports the fixed latent sides of the toy graphs."""
     assert OnnxEngine(folder).latent_size == SIZE
 
 
 def test_the_folder_decides_the_engine(folder, tmp_path):
-    """unet.onnx means ONNX Runtime, unet.pt2 torch, neither is an error that says what to do."""
+    """The file unet.onnx chooses ONNX Runtime, unet.pt2 torch; without either the error says what to do."""
     assert isinstance(load_engine(folder, threads=1), OnnxEngine)
     assert load_engine(folder, threads=3).lanes == 3
     with pytest.raises(Unavailable, match="make export"):
@@ -251,13 +251,13 @@ def test_the_folder_decides_the_engine(folder, tmp_path):
 
 @pytest.mark.parametrize("kind", [OnnxEngine, TorchEngine])
 def test_a_missing_graph_is_named(kind, tmp_path):
-    """A half-written folder does not serve."""
+    """A folder that lacks a graph is refused by the graph's name."""
     with pytest.raises(Unavailable, match=r"garment\.(onnx|pt2)"):
         kind(tmp_path)
 
 
 def test_a_missing_provider_is_named(folder):
-    """A GPU profile on a CPU build of onnxruntime, or without the CUDA runtime, says what to install."""
+    """Without CUDA in onnxruntime or on the machine, the error says what to install."""
     with pytest.raises(Unavailable, match=r"onnxruntime-gpu|libcudart"):
         OnnxEngine(folder, cuda())
     with pytest.raises(Unavailable, match="onnxruntime-gpu"):
@@ -265,7 +265,7 @@ def test_a_missing_provider_is_named(folder):
 
 
 def test_a_lane_that_fails_fails_the_call_when_all_have_ended():
-    """The other lane's work does not run on into the next call."""
+    """The call fails only when the other lane's work has ended too."""
     ended, slow = [], threading.Event()
 
     def before(which, rows):
@@ -284,7 +284,7 @@ def test_a_lane_that_fails_fails_the_call_when_all_have_ended():
 
 
 def test_few_rows_are_computed_by_all_cores_together():
-    """Fewer rows than lanes make one call of the engine that uses every core."""
+    """Fewer rows than lanes run in one call of the engine with all cores."""
     whole, single = FakeEngine(), FakeEngine()
     engine = SplitEngine(whole, single, 2, NoTurnLock())
     for rows in (1, 5):
@@ -295,7 +295,7 @@ def test_few_rows_are_computed_by_all_cores_together():
 
 
 def test_part_of_a_row_can_be_stacked():
-    """The first entries of the second axis can be left out, as the unconditional half is."""
+    """The first entries of the second axis, the unconditional half, can be left out."""
     device = bound()
     values = [
         onnxruntime.OrtValue.ortvalue_from_numpy(np.arange(12, dtype=np.float32).reshape(2, 3, 2) + k)

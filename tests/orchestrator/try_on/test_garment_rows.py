@@ -1,4 +1,4 @@
-"""Garment rows: kept by bytes, shared, computed ahead without making others wait long."""
+"""Garment rows are cached by bytes, shared, and computed ahead within limits."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def row(nbytes):
 
 
 def test_the_bound_is_exact():
-    """Rows fill the bound to the last byte; one more byte lets the least recently used go."""
+    """Rows fill the bound exactly; one more byte evicts the least recently used."""
     cache = GarmentCache(100)
     cache.put(key("a"), row(60))
     cache.put(key("b"), row(40))
@@ -28,7 +28,7 @@ def test_the_bound_is_exact():
 
 
 def test_use_keeps_a_row():
-    """The row that was read last outlives one that was put in after it."""
+    """The row that was read last stays longer than one that was put later."""
     cache = GarmentCache(100)
     cache.put(key("a"), row(50))
     cache.put(key("b"), row(50))
@@ -38,7 +38,7 @@ def test_use_keeps_a_row():
 
 
 def test_a_row_larger_than_the_bound_is_not_kept():
-    """It pushes nothing out."""
+    """Such a row evicts nothing."""
     cache = GarmentCache(100)
     cache.put(key("a"), row(100))
     cache.put(key("b"), row(101))
@@ -46,7 +46,7 @@ def test_a_row_larger_than_the_bound_is_not_kept():
 
 
 def test_putting_again_replaces():
-    """The bytes of the old row are given back."""
+    """The bytes of the old row are freed."""
     cache = GarmentCache(100)
     cache.put(key("a"), row(70))
     cache.put(key("a"), row(80))
@@ -54,7 +54,7 @@ def test_putting_again_replaces():
 
 
 def test_a_garment_can_be_forgotten():
-    """All its timesteps go, other garments stay."""
+    """All its timesteps are removed, and other garments stay."""
     cache = GarmentCache(100)
     for timestep in range(3):
         cache.put(key("a", timestep), row(10))
@@ -79,7 +79,7 @@ def started(jobs, **asked):
 
 
 def test_a_call_is_filled_up_with_later_timesteps(jobs):
-    """The first step of a job computes the timesteps of the next ones too, in one call of the set size."""
+    """A job's first step also computes later timesteps, in one call of the set size."""
     engine = FakeEngine()
     garments = GarmentRows(engine, GarmentCache(10**6), rows_per_call=3)
     job = started(jobs, steps=7)
@@ -98,7 +98,7 @@ def test_no_call_is_larger_than_set(jobs):
 
 
 def test_nothing_is_computed_ahead_that_the_cache_cannot_hold(jobs):
-    """Without room each step computes its own row and no other."""
+    """Without room each step computes its own row only."""
     engine = FakeEngine(row_bytes=100)
     garments = GarmentRows(engine, GarmentCache(0), rows_per_call=4)
     job = started(jobs, steps=6)
@@ -110,7 +110,7 @@ def test_nothing_is_computed_ahead_that_the_cache_cannot_hold(jobs):
 
 
 def test_timesteps_of_two_schedules_are_shared_where_they_meet(jobs):
-    """A row belongs to garment, timestep and size, not to a schedule."""
+    """A row is named by garment, timestep and size, not by a schedule."""
     engine = FakeEngine()
     garments = GarmentRows(engine, GarmentCache(10**6), rows_per_call=8)
     garments.rows([started(jobs, steps=4, scheduler="ddpm")])
@@ -120,7 +120,7 @@ def test_timesteps_of_two_schedules_are_shared_where_they_meet(jobs):
 
 @pytest.mark.parametrize("named", [True, False])
 def test_a_garment_is_known_again(jobs, named):
-    """By its key, or by the digest of its latents where there is none; another garment is another name."""
+    """A garment is named by its key, or by the digest of its latents."""
     names = GarmentNames()
     first, again, other = (jobs.request(garment=g, key=named, seed=s) for g, s in ((0, 0), (0, 0), (1, 1)))
     assert names.name(first) == names.name(again)
@@ -128,7 +128,7 @@ def test_a_garment_is_known_again(jobs, named):
 
 
 def test_the_prompt_is_part_of_the_name(jobs):
-    """The same garment under another description has other features."""
+    """The same garment with another description is another name."""
     names, request = GarmentNames(), jobs.request()
     before = names.name(request)
     request.garment_prompt[0, 0] += 1
@@ -136,14 +136,14 @@ def test_the_prompt_is_part_of_the_name(jobs):
 
 
 def test_a_key_stands_for_latents_that_differ_in_the_last_bits(jobs):
-    """Rounding of another batch in the encoder does not make it another garment."""
+    """Rounding by another batch of the encoder does not change the name."""
     names, first, again = GarmentNames(), jobs.request(), jobs.request()
     again.garment_latents[...] *= np.float32(1 + 1e-6)
     assert names.name(first) == names.name(again)
 
 
 def test_a_key_given_to_another_garment_mixes_nothing_up(jobs):
-    """The second garment under the same key is kept apart."""
+    """A second garment under the same key gets a name of its own."""
     names = GarmentNames()
     first, wrong = jobs.request(garment=0), jobs.request(garment=1)
     object.__setattr__(wrong, "garment_key", first.garment_key)
