@@ -101,7 +101,7 @@ LIBRARIES = tuple(
         ("onnxscript", "MIT", "export only"),
         ("opencv-python-headless", "Apache-2.0", "its wheel carries FFmpeg under LGPL-2.1"),
         ("pillow", "MIT-CMU", ""),
-        ("pillow-heif", "BSD-3-Clause", "its wheel carries libheif and libde265 under LGPL-3.0; HEVC has patents"),
+        ("pillow-heif", "BSD-3-Clause", "its wheel carries libheif and libde265 (LGPL-3.0), x265 (GPL-2.0)"),
         ("safetensors", "Apache-2.0", ""),
         ("tokenizers", "Apache-2.0", ""),
         ("torch", "BSD-3-Clause", "export only, and the torch engine"),
