@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Train the asked stages in order and write each into the checkpoint folder."""
     from vitrine_orchestrator.person.parsing import ATR_SIZE, LIP_SIZE
 
-    from vitrine_export.training import latents, person, save, tryon, vae
+    from vitrine_export.training import finish, latents, person, save, tryon, vae
 
     args.state.mkdir(parents=True, exist_ok=True)
     for name, side in (("parsing_atr", ATR_SIZE), ("parsing_lip", LIP_SIZE)):
@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
         trained = vae.train_vae(args.state)
         print(f"vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")
     if "tryon" in args.stages:
-        data = latents.prepare(trained, args.state / "latents")
-        save.save_nets(tryon.train_tryon(data, args.state), trained, args.out)
+        nets = tryon.train_tryon(latents.prepare(trained, args.state / "latents"), args.state)
+        unseen = latents.prepare(trained, args.state / "latents", latents.FRESH)
+        finish.finish(nets, trained, unseen, args.state)
+        save.save_nets(nets, trained, args.out)
     return 0
