@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import default_collate
 from vitrine_export.dolls import draw_garment, draw_person, sample
 from vitrine_export.nets import released_config
-from vitrine_export.training import draws, finish, latents, recipe, tryon, vae
+from vitrine_export.training import draws, finish, latents, recipe, save, start, tryon, vae
 from vitrine_export.training.loop import Plan, averaged_weights, fit, learning_rate
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "paper-doll"
@@ -161,6 +161,20 @@ def test_an_edge_out_of_place_costs_more_than_a_shade():
     assert vae.picture_error(shade, truth, weight) == pytest.approx(0.5)
     assert vae.picture_error(stripes, truth, weight) == pytest.approx(0.5 + vae.EDGES * 1.0)
     assert vae.picture_error(stripes, truth, 0 * weight) == 0
+
+
+def test_nets_read_back_are_those_that_were_written(small_vae, tmp_path):
+    """Training goes on from a checkpoint folder: every weight of every net, as near as float16 holds it."""
+    torch.manual_seed(2)
+    nets = tryon.Nets()
+    save.save_nets(nets, small_vae, tmp_path)
+    again, vae_again = start.open_nets(tmp_path)
+    for made, read in ((nets, again), (small_vae, vae_again)):
+        assert made.state_dict().keys() == read.state_dict().keys()
+        for name, weight in made.state_dict().items():
+            assert read.state_dict()[name].dtype == weight.dtype
+            assert torch.allclose(read.state_dict()[name], weight, atol=1e-6, rtol=1e-3), name
+    assert all(weight.requires_grad for weight in again.parameters())
 
 
 def _weights_of(part: nn.Module) -> torch.Tensor:
