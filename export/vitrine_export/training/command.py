@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vitrine_export.training.tryon import Nets
 
-HELP = "train the paper-doll checkpoint from seeds (2.5 hours on 2 cores; continues where it was stopped)"
+HELP = "train the paper-doll checkpoint from seeds (under 3 hours on 2 cores; continues where it was stopped)"
 PERSON_STAGES = ("parsing_atr", "parsing_lip", "densepose", "pose")
 STAGES = (*PERSON_STAGES, "vae", "tryon")
 
