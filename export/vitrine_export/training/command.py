@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start",
         type=Path,
         metavar="FOLDER",
-        help="improve this checkpoint: its decoder first, then try-on nets and decoder together",
+        help="improve this checkpoint, with a --state of its own: the decoder, then all try-on nets with it",
     )
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="train these only")
 

@@ -24,7 +24,8 @@ def open_nets(folder: Path) -> tuple[Nets, AutoencoderKL]:
     for name in ("text_encoder", "text_encoder_2", "image_encoder"):
         getattr(nets, name).load_state_dict(_weights(folder / name / TRANSFORMERS_FILE))
     nets.to(memory_format=torch.channels_last)
-    vae = AutoencoderKL.from_pretrained(folder / "vae", low_cpu_mem_usage=False, torch_dtype=torch.float32)
+    vae = AutoencoderKL.from_config(AutoencoderKL.load_config(folder / "vae"))
+    vae.load_state_dict(_weights(folder / "vae" / DIFFUSERS_FILE))
     return nets, vae.to(memory_format=torch.channels_last)
 
 
