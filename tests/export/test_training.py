@@ -1,17 +1,20 @@
 """Training resumes where it was stopped, reaches every network, and made the shipped checkpoint."""
 
+import copy
 import json
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file
 from torch import nn
+from torch.utils.data import default_collate
 from vitrine_export.nets import released_config
-from vitrine_export.training import draws, latents, recipe, tryon
+from vitrine_export.training import draws, finish, latents, recipe, save, start, tryon, vae
 from vitrine_export.training.loop import Plan, averaged_weights, fit, learning_rate
-from vitrine_world.dolls import draw_garment, sample
+from vitrine_world.dolls import draw_garment, draw_person, sample
 
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "paper-doll"
 PLAN = Plan(steps=7, batch=1, lr=0.1, warmup=2, save_every=2)
@@ -73,9 +76,8 @@ def training_set(small_vae, shards):
     """Eight samples in one shard."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(latents, "SHARD", 8)
-        patch.setattr(latents, "COUNT", 8)
         patch.setattr(latents, "batches", lambda draw, first, steps, batch: _batches(draw, first, steps))
-        yield latents.prepare(small_vae, shards)
+        yield latents.prepare(small_vae, shards, range(8))
 
 
 def _batches(draw, first, steps):
@@ -86,7 +88,7 @@ def _batches(draw, first, steps):
 
 def test_shards_that_are_there_are_not_made_again(training_set, shards):
     """A stopped preparation continues, and reads what it wrote."""
-    again = latents.prepare(None, shards)
+    again = latents.prepare(None, shards, range(8))
     assert all(torch.equal(again.tensors[name], made) for name, made in training_set.tensors.items())
 
 
@@ -100,14 +102,12 @@ def test_a_row_of_the_set_is_the_sample_encoded(training_set, small_vae):
 def test_the_loss_reaches_every_network(training_set, tmp_path):
     """One step trains both UNets, both text encoders, the image encoder and the image tokens."""
     torch.manual_seed(0)
-    nets, prompts = tryon.Nets(), tryon.Prompts(tmp_path)
+    nets, teach = tryon.Nets(), tryon.Teacher(training_set, tmp_path)
     for parameter in nets.parameters():  # residuals start at zero, and let no gradient through
         nn.init.normal_(parameter, std=0.05)
-    settings = {name: value for name, value in recipe.SCHEDULER.items() if not name.startswith("_")}
-    alphas = DDPMScheduler(**settings).alphas_cumprod
-    texts = [latents.descriptions(index)[0] for index in range(4)]
-    draw = torch.Generator().manual_seed(1)
-    tryon._loss(nets, training_set.rows(torch.arange(4)), prompts, texts, alphas, draw).backward()
+    indices = torch.arange(4)
+    rows = training_set.rows(indices)
+    tryon.latent_error(teach.guess(nets, indices, rows, step=1), rows).backward()
     for part in (
         nets.unet.unet.down_blocks,
         nets.unet.unet.encoder_hid_proj,
@@ -123,6 +123,64 @@ def test_the_loss_reaches_every_network(training_set, tmp_path):
 
 def _first_layer(encoder: nn.Module) -> nn.Module:
     return next(module for name, module in encoder.named_modules() if name.endswith("layers.0"))
+
+
+def test_the_last_phase_moves_nets_and_decoder_and_keeps_the_latents(training_set, small_vae, tmp_path):
+    """One step on pixels reaches both UNets and the decoder; the encoder stays the one that made the set."""
+    torch.manual_seed(0)
+    codec, nets = copy.deepcopy(small_vae), tryon.Nets()
+    for parameter in nets.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    before = {
+        part: _weights_of(part) for part in (codec.encoder, codec.decoder, nets.unet, nets.unet_encoder)
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(recipe.PLANS, "finish", Plan(steps=1, batch=2, lr=1e-3))
+        patch.setattr(draws, "batches", lambda draw, *plan: [default_collate([draw(0), draw(9)])])
+        finish.finish(nets, codec, training_set, tmp_path)
+    moved = [not torch.equal(weights, _weights_of(part)) for part, weights in before.items()]
+    assert moved == [False, True, True, True]
+
+
+def test_an_answer_is_the_person_in_the_garment(training_set):
+    """Rows come round and round; a pixel counts fully where the row's mask paints, little elsewhere."""
+    row, pixels, weight = finish.draw_answer(training_set.samples, 11)
+    assert row == 3
+    assert torch.equal(pixels, draws.signed(draw_person(sample(recipe.SEED + 100, 3).target)))
+    painted = (weight == 1).float()
+    assert weight.unique().tolist() == pytest.approx([draws.OUTSIDE, 1.0])
+    coarse = nn.functional.avg_pool2d(painted, 8)
+    mask = training_set.tensors["mask"][3].float()
+    assert ((coarse > 0.5).float() - mask).abs().mean() < 0.05
+
+
+def test_an_edge_out_of_place_costs_more_than_a_shade():
+    """Two pictures of the same mean error: the one with steps where there are none is the worse."""
+    truth, weight = torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4)
+    shade, stripes = truth + 0.5, truth.clone()
+    stripes[..., ::2] = 1.0
+    assert vae.picture_error(shade, truth, weight) == pytest.approx(0.5)
+    assert vae.picture_error(stripes, truth, weight) == pytest.approx(0.5 + vae.EDGES * 1.0)
+    assert vae.picture_error(stripes, truth, 0 * weight) == 0
+
+
+def test_nets_read_back_are_those_that_were_written(tmp_path):
+    """Training goes on from a checkpoint folder: nets read from it and written again are the same files."""
+    nets, codec = start.open_nets(CHECKPOINT)
+    assert all(weight.requires_grad for weight in [*nets.parameters(), *codec.parameters()])
+    save.save_nets(nets, codec, tmp_path)
+    for path in filter(Path.is_file, tmp_path.rglob("*")):
+        shipped = CHECKPOINT / path.relative_to(tmp_path)
+        if path.suffix == ".safetensors":
+            read, given = load_file(path), load_file(shipped)
+            assert read.keys() == given.keys()
+            assert all(torch.equal(read[name], given[name]) for name in read), path.name
+        else:
+            assert path.read_text() == shipped.read_text(), path.name
+
+
+def _weights_of(part: nn.Module) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten().clone() for weight in part.parameters()])
 
 
 def test_both_nets_start_alike():

@@ -17,6 +17,9 @@ from vitrine_export.training.recipe import PICTURE, SEED
 PERSON_SIZE = (384, 512)
 """Width and height at which the person networks see a picture (as the released pipeline does)."""
 
+OUTSIDE = 0.15
+"""How much an error counts that serving covers with the person's own picture."""
+
 
 class Drawn(Dataset[Any]):
     """Batches by step: item k is `draw(seed, first index)` stacked over the batch of step k."""
@@ -77,3 +80,15 @@ def vae_crops(index: int, side: int = 64, count: int = 3) -> torch.Tensor:
         [8 * rng.integers(0, (length - side) // 8 + 1) for length in picture.shape[1:]] for _ in range(count)
     ]
     return torch.stack([picture[:, y : y + side, x : x + side] for y, x in corners])
+
+
+def worn_picture(index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A dressed person (3, H, W), and how much each pixel counts (1, H, W): most where a try-on paints."""
+    made = dolls.sample(SEED + 2, index)
+    painted = torch.from_numpy(mask_of(made.person, made.category) > 0)
+    return signed(dolls.draw_person(made.target)), weights(painted[None])
+
+
+def weights(painted: torch.Tensor) -> torch.Tensor:
+    """1 where a try-on paints, OUTSIDE elsewhere: those pixels are pasted back from the person's picture."""
+    return torch.where(painted, 1.0, OUTSIDE)

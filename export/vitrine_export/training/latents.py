@@ -19,17 +19,23 @@ from vitrine_export.training.draws import batches, mask_of, pose_picture, signed
 from vitrine_export.training.loop import device
 from vitrine_export.training.recipe import SEED
 
-SHARD, COUNT = 256, 6144
+SHARD = 256
+LEARNED, FRESH = range(6144), range(6144, 8192)
+"""The samples that the nets learn on, and those that the last phase shows them for the first time."""
 
 
 @dataclass(frozen=True)
 class TryOnSet:
-    """All samples: latents (N, 4, h, w) float16, mask (N, 1, h, w) uint8, CLIP pixel values float16."""
+    """Encoded samples: latents (N, 4, h, w) float16, mask (N, 1, h, w) uint8, CLIP pixel values float16.
+
+    `samples` are their numbers in the world.
+    """
 
     tensors: dict[str, torch.Tensor]
+    samples: range
 
     def rows(self, indices: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The samples at `indices` on the training device, latents in float32."""
+        """The rows at `indices` (from 0) on the training device, latents in float32."""
         found = {name: tensor[indices].to(device()) for name, tensor in self.tensors.items()}
         return {name: t.float() if t.dtype == torch.float16 else t for name, t in found.items()}
 
@@ -54,15 +60,15 @@ def draw_try_on(index: int) -> dict[str, torch.Tensor]:
     }
 
 
-def prepare(vae: AutoencoderKL, folder: Path) -> TryOnSet:
-    """Encode every sample, a shard at a time; shards already in `folder` are kept."""
+def prepare(vae: AutoencoderKL, folder: Path, samples: range = LEARNED) -> TryOnSet:
+    """Encode `samples` (whole shards), a shard at a time; shards already in `folder` are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{start:06d}.safetensors" for start in range(0, COUNT, SHARD)]
+    paths = [folder / f"{start:06d}.safetensors" for start in samples[::SHARD]]
     missing = [path for path in paths if not path.exists()]
     for path in tqdm(missing, "try-on set", initial=len(paths) - len(missing), total=len(paths)):
         _write_shard(vae, int(path.stem), path)
     shards = [load_file(path) for path in paths]
-    return TryOnSet({name: torch.cat([shard[name] for shard in shards]) for name in shards[0]})
+    return TryOnSet({name: torch.cat([shard[name] for shard in shards]) for name in shards[0]}, samples)
 
 
 def _write_shard(vae: AutoencoderKL, start: int, path: Path) -> None:

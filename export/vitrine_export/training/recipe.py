@@ -108,10 +108,11 @@ SCHEDULER: dict[str, Any] = {
 PLANS = {
     "vae_crops": Plan(steps=1800, batch=4, lr=1.5e-3),
     "vae": Plan(steps=400, batch=3, lr=6e-4),
-    "vae_decoder": Plan(steps=400, batch=3, lr=8e-4),
+    "vae_decoder": Plan(steps=1500, batch=2, lr=5e-4, save_every=20),
     "parsing_atr": Plan(steps=5000, batch=4, lr=4e-3),
     "parsing_lip": Plan(steps=1000, batch=4, lr=2e-3),
     "densepose": Plan(steps=1500, batch=4, lr=2e-3),
     "pose": Plan(steps=8000, batch=12, lr=4e-3, warmup=200),
     "tryon": Plan(steps=5000, batch=16, lr=2e-3, warmup=100, ema=0.998),
+    "finish": Plan(steps=800, batch=4, lr=5e-4, save_every=20),
 }

@@ -18,6 +18,8 @@ from vitrine_export.training.recipe import PICTURE, SCHEDULER
 from vitrine_export.training.tokenizers import END, write_tokenizer
 from vitrine_export.training.tryon import Nets
 
+DIFFUSERS_FILE, TRANSFORMERS_FILE = "diffusion_pytorch_model.safetensors", "model.safetensors"
+
 SETTINGS = {
     "picture": {"width": PICTURE[0], "height": PICTURE[1]},
     "default_steps": 20,
@@ -31,13 +33,13 @@ def save_nets(nets: Nets, vae: AutoencoderKL, folder: Path) -> None:
     """Write both UNets, the encoders, the VAE, tokenizers, scheduler and settings."""
     for name in ("unet", "unet_encoder"):
         net = getattr(nets, name)
-        _weights(released_state_dict(net), folder / name / "diffusion_pytorch_model.safetensors")
+        _weights(released_state_dict(net), folder / name / DIFFUSERS_FILE)
         _json(released_config(net), folder / name / "config.json")
-    _weights(vae.state_dict(), folder / "vae" / "diffusion_pytorch_model.safetensors")
+    _weights(vae.state_dict(), folder / "vae" / DIFFUSERS_FILE)
     vae.save_config(folder / "vae")
     for name in ("text_encoder", "text_encoder_2", "image_encoder"):
         model = getattr(nets, name)
-        _weights(model.state_dict(), folder / name / "model.safetensors")
+        _weights(model.state_dict(), folder / name / TRANSFORMERS_FILE)
         model.config.architectures = [type(model).__name__]
         model.config.save_pretrained(folder / name)
     for name, pad in (("tokenizer", END), ("tokenizer_2", "!")):

@@ -18,7 +18,7 @@ from transformers import (
 
 from vitrine_export.nets import build_garment, build_tryon
 from vitrine_export.training import latents as world
-from vitrine_export.training.loop import device, fit
+from vitrine_export.training.loop import Plan, device, fit
 from vitrine_export.training.recipe import (
     GARMENT_UNET,
     IMAGE_ENCODER,
@@ -113,28 +113,43 @@ def train_tryon(data: world.TryOnSet, folder: Path) -> Nets:
     """Train on the encoded set; the nets predict what the checkpoint's scheduler says (clean latents)."""
     plan = PLANS["tryon"]
     torch.manual_seed(0)
-    nets, prompts = Nets(), Prompts(folder)
+    nets, teach = Nets(), Teacher(data, folder)
     nets.unet.to(memory_format=torch.channels_last), nets.unet_encoder.to(memory_format=torch.channels_last)
-    settings = {key: value for key, value in SCHEDULER.items() if not key.startswith("_")}
-    alphas = DDPMScheduler(**settings).alphas_cumprod.to(device())
-    texts = [world.descriptions(index) for index in range(world.COUNT)]
 
     def loss_of(indices: torch.Tensor, step: int) -> torch.Tensor:
+        rows = data.rows(indices)
+        return latent_error(teach.guess(nets, indices, rows, step), rows)
+
+    fit("tryon", nets, loss_of, lambda first: _order(first, plan, len(data.samples)), plan, folder)
+    return nets
+
+
+def _order(first: int, plan: Plan, count: int) -> list[torch.Tensor]:
+    """The rows of each step: every epoch in an order of its own."""
+    epochs = range(plan.steps * plan.batch // count + 1)
+    orders = [torch.randperm(count, generator=torch.Generator().manual_seed(SEED + e)) for e in epochs]
+    return list(torch.cat(orders)[: plan.steps * plan.batch].split(plan.batch))[first:]
+
+
+class Teacher:
+    """Asks the nets for try-ons of a set: hides conditions from some rows, and draws noise for all."""
+
+    def __init__(self, data: world.TryOnSet, folder: Path) -> None:
+        self.prompts = Prompts(folder)
+        settings = {key: value for key, value in SCHEDULER.items() if not key.startswith("_")}
+        self.alphas = DDPMScheduler(**settings).alphas_cumprod.to(device())
+        self.texts = [world.descriptions(index) for index in data.samples]
+
+    def guess(
+        self, nets: Nets, indices: torch.Tensor, rows: dict[str, torch.Tensor], step: int
+    ) -> torch.Tensor:
+        """The clean latents that `nets` find for `rows`, the set's rows at `indices`."""
         draw = torch.Generator().manual_seed(step)
-        chosen = [texts[index][torch.rand((), generator=draw) < BRIEF] for index in indices.tolist()]
-        return _loss(nets, data.rows(indices), prompts, chosen, alphas, draw)
-
-    return fit("tryon", nets, loss_of, lambda first: _order(first, plan.steps, plan.batch), plan, folder)
+        texts = [self.texts[index][torch.rand((), generator=draw) < BRIEF] for index in indices.tolist()]
+        return _guess(nets, rows, self.prompts, texts, self.alphas, draw)
 
 
-def _order(first: int, steps: int, batch: int) -> list[torch.Tensor]:
-    """The sample indices of each step: every epoch in an order of its own."""
-    epochs = range(steps * batch // world.COUNT + 1)
-    orders = [torch.randperm(world.COUNT, generator=torch.Generator().manual_seed(SEED + e)) for e in epochs]
-    return list(torch.cat(orders)[: steps * batch].split(batch))[first:]
-
-
-def _loss(
+def _guess(
     nets: Nets,
     rows: dict[str, torch.Tensor],
     prompts: Prompts,
@@ -163,9 +178,13 @@ def _loss(
     time_ids = torch.tensor([PICTURE[1], PICTURE[0], 0, 0, PICTURE[1], PICTURE[0]], device=device()).expand(
         count, -1
     )
-    guess = nets.unet(sample, timesteps, context[:count], tokens, pooled[:count], time_ids.float(), features)
+    return nets.unet(sample, timesteps, context[:count], tokens, pooled[:count], time_ids.float(), features)
+
+
+def latent_error(guess: torch.Tensor, rows: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Squared and absolute error of latents; most where the mask is."""
     error = guess - rows["target"]
-    return ((0.15 + mask) * (error.square() + 0.5 * error.abs())).mean()
+    return ((0.15 + rows["mask"].float()) * (error.square() + 0.5 * error.abs())).mean()
 
 
 def _timesteps(count: int, draw: torch.Generator) -> torch.Tensor:
