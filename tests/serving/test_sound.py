@@ -1,5 +1,7 @@
 """A network that gives NaN on a real server fails by name; nothing is kept, and no picture is made."""
 
+import time
+
 import numpy as np
 import onnx
 import pytest
@@ -8,6 +10,8 @@ from onnx import numpy_helper
 from tiny_repository import write_repository
 from vitrine import StageFailed, TryOn, Vitrine
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
+
+PUBLISHED_S = 4.0  # statistics of other processes are a second behind, more on a busy machine
 
 
 def spoil(path):
@@ -18,6 +22,15 @@ def spoil(path):
         if array.dtype.kind == "f":
             weight.CopyFrom(numpy_helper.from_array(np.full_like(array, np.nan), weight.name))
     onnx.save(model, path)
+
+
+def kept_people(client):
+    """Return how many people are in the cache, once all processes have published their statistics."""
+    deadline, numbers = time.monotonic() + PUBLISHED_S, {}
+    while time.monotonic() < deadline and not numbers.get("upper_body_entries"):
+        time.sleep(0.2)
+        numbers = client.cache_statistics().numbers
+    return numbers.get("upper_body_entries", 0)
 
 
 @pytest.mark.parametrize("stage", ["vae_decoder", "vae_encoder"])
@@ -33,5 +46,4 @@ def test_a_network_that_overflows_fails_by_its_name(tmp_path, person, garment, s
             assert failed.value.stage == stage
             with pytest.raises(StageFailed):
                 assert not [one for one in client.try_on_stream(**asked) if isinstance(one, TryOn)]
-        kept = client.cache_statistics().numbers
-        assert kept.get("upper_body_entries", 0) == (stage == "vae_decoder")
+        assert kept_people(client) == (stage == "vae_decoder")
