@@ -173,7 +173,7 @@ def test_a_client_may_ping_during_a_long_quiet_call(sleeper):
 def test_without_our_options_triton_cuts_such_a_client_off(sleeper, monkeypatch):
     """Control of the test above: without our options the client is cut off."""
     monkeypatch.setattr(servers, "KEEPALIVE", ())
-    cut_off = pytest.raises(InferenceServerException, match=r"(?i)too.?many.?pings|goaway|closed|unavailable")
+    cut_off = pytest.raises(InferenceServerException, match=r"(?i)too.?many.?pings")
     with EmbeddedTriton(sleeper, ports=ANY_PORTS) as server, cut_off:
         for _ in range(8):  # a call may just end before its connection is closed
             pinged(server, 6)
@@ -215,7 +215,7 @@ def test_with_little_shared_memory_each_caller_gets_an_answer(repository, person
                 assert "shared memory" in str(error)
             elif error:
                 assert isinstance(error, VitrineError)  # noise is no picture
-                assert "send PNG, JPEG" in str(error)
+                assert "bytes of another kind; send PNG, JPEG, WebP, HEIC or AVIF" in str(error)
         for seed in range(3):
             assert vitrine.try_on(person=person, garment=garment, steps=2, seed=seed).encoded
 
