@@ -18,8 +18,7 @@ from vitrine_orchestrator.sampling.noise import initial_noise, step_noise
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.try_on.denoise_request import JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
-from vitrine_orchestrator.try_on.garment_cache import GarmentCache
-from vitrine_orchestrator.try_on.garment_rows import GarmentNames, GarmentRows
+from vitrine_orchestrator.try_on.program import TryOnProgram
 
 pytestmark = pytest.mark.timeout(900)  # four graphs are exported first
 
@@ -75,8 +74,7 @@ def request(seed, scheduler, steps, guidance):
 
 def served(engine, requests):
     """The jobs after running together, the last of which joined one step late."""
-    garments = GarmentRows(engine, GarmentCache(10**8), 4)
-    batcher = Batcher(engine, garments, GarmentNames(), Counters(), lambda: 0.0)
+    batcher = Batcher(TryOnProgram(engine, SHAPES, SCHEDULES), Counters(), lambda: 0.0)
     jobs = [Job(one, str(index), 0.0) for index, one in enumerate(requests)]
     batcher.joining = jobs[:-1]
     batcher.step()

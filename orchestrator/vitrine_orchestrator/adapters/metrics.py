@@ -132,7 +132,7 @@ class CacheMetrics:
 
 
 class FigureMetrics:
-    """Publishes how much the figures of one source changed since the last call."""
+    """Publishes how much the figures of one source changed since the last call; a first value even if it is 0."""
 
     def __init__(self, figures: Sequence[Figure], source: object, metrics: Metrics) -> None:
         """`source` is the object that the figures read; any thread may read it."""
@@ -144,7 +144,8 @@ class FigureMetrics:
         for figure in self._figures:
             for value, now in figure.read(self._source).items():
                 key = (figure.name, value)
-                if change := now - self._published.get(key, 0):
+                change = now - self._published.get(key, 0)
+                if change or key not in self._published:  # a gauge at 0 is on the metrics page too
                     self._metrics.add(figure.name, change, **({figure.label: value} if figure.label else {}))
                     self._published[key] = now
 
