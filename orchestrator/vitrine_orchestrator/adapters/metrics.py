@@ -132,7 +132,7 @@ class CacheMetrics:
 
 
 class FigureMetrics:
-    """Publishes how much the figures of one source changed since the last call; a first value even if it is 0."""
+    """Publishes how much the figures of one source changed since the last call. A first value of 0 counts."""
 
     def __init__(self, figures: Sequence[Figure], source: object, metrics: Metrics) -> None:
         """`source` is the object that the figures read; any thread may read it."""
