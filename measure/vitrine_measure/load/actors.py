@@ -36,7 +36,7 @@ class Ground:
     photographs: tuple[bytes, ...]  # of people, encoded, 4 to 12 MB each
 
 
-async def whole(ground: Ground, protocol: str) -> None:
+async def waits(ground: Ground, protocol: str) -> None:
     """Wait for the picture."""
     await ground.clients[protocol].infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S)
 
@@ -47,15 +47,15 @@ async def photographs_by_curl(ground: Ground, protocol: str) -> None:
     await photographs.send(ground.addresses[protocol], "try_on", inputs, "seed", TIMEOUT_S)
 
 
-async def slow(ground: Ground, protocol: str) -> None:
+async def waits_on_slow_connection(ground: Ground, protocol: str) -> None:
     """Send and receive at the speed of a mobile connection."""
     async with Wire(ground.addresses[protocol], SLOW_BYTES_PER_S) as wire, _client(wire, protocol) as client:
         await client.infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S)
 
 
-async def gives_up(ground: Ground, protocol: str) -> None:
+async def cancels(ground: Ground, protocol: str) -> None:
     """Cancel the request, as a closed page does."""
-    asked = asyncio.create_task(whole(ground, protocol))
+    asked = asyncio.create_task(waits(ground, protocol))
     await asyncio.wait([asked], timeout=ground.dice.uniform(0, LEAVES_WITHIN_S))
     if not asked.cancel():
         return await asked
@@ -64,7 +64,7 @@ async def gives_up(ground: Ground, protocol: str) -> None:
     raise Cancelled("the client gave up")
 
 
-async def vanishes(ground: Ground, protocol: str) -> None:
+async def resets(ground: Ground, protocol: str) -> None:
     """Reset the connection during the request."""
     async with Wire(ground.addresses[protocol]) as wire, _client(wire, protocol) as client:
         asked = asyncio.create_task(client.infer("try_on", ground.mix.inputs(), timeout_s=TIMEOUT_S))
@@ -84,13 +84,13 @@ async def streams(ground: Ground, protocol: str) -> None:
                 raise Cancelled("the client left the stream")
 
 
-async def errs(ground: Ground, protocol: str) -> None:
+async def sends_random_tensors(ground: Ground, protocol: str) -> None:
     """Send random tensors."""
     model, inputs = malformed(ground.dice)
     await ground.clients[protocol].infer(model, inputs, timeout_s=TIMEOUT_S)
 
 
-async def babbles(ground: Ground, protocol: str) -> None:
+async def sends_noise(ground: Ground, protocol: str) -> None:
     """Send bytes that are no request, wait briefly, and disconnect."""
     host, _, port = ground.addresses[protocol].rpartition(":")
     _, writer = await asyncio.open_connection(host, int(port))
@@ -121,19 +121,19 @@ LEFT = SERVED | {"cancelled", "unavailable"}
 REFUSED = SERVED | {"bad request", "not found"}
 
 ACTORS = (
-    Actor("waits, gRPC", whole, GRPC, 6, SERVED),
-    Actor("waits, HTTP", whole, HTTP, 3, SERVED),
+    Actor("waits, gRPC", waits, GRPC, 6, SERVED),
+    Actor("waits, HTTP", waits, HTTP, 3, SERVED),
     Actor("photograph, curl", photographs_by_curl, HTTP, 0.7, SERVED),
-    Actor("slow, gRPC", slow, GRPC, 0.7, SERVED),
-    Actor("slow, HTTP", slow, HTTP, 0.7, SERVED),
+    Actor("slow, gRPC", waits_on_slow_connection, GRPC, 0.7, SERVED),
+    Actor("slow, HTTP", waits_on_slow_connection, HTTP, 0.7, SERVED),
     Actor("streams", streams, GRPC, 2, LEFT),
-    Actor("gives up", gives_up, GRPC, 2, LEFT),
-    Actor("vanishes, gRPC", vanishes, GRPC, 1.5, LEFT),
-    Actor("vanishes, HTTP", vanishes, HTTP, 1.5, LEFT),
-    Actor("malformed, gRPC", errs, GRPC, 1.5, REFUSED),
-    Actor("malformed, HTTP", errs, HTTP, 1.5, REFUSED),
-    Actor("noise, gRPC", babbles, GRPC, 0.7, SERVED),
-    Actor("noise, HTTP", babbles, HTTP, 0.7, SERVED),
+    Actor("gives up", cancels, GRPC, 2, LEFT),
+    Actor("vanishes, gRPC", resets, GRPC, 1.5, LEFT),
+    Actor("vanishes, HTTP", resets, HTTP, 1.5, LEFT),
+    Actor("malformed, gRPC", sends_random_tensors, GRPC, 1.5, REFUSED),
+    Actor("malformed, HTTP", sends_random_tensors, HTTP, 1.5, REFUSED),
+    Actor("noise, gRPC", sends_noise, GRPC, 0.7, SERVED),
+    Actor("noise, HTTP", sends_noise, HTTP, 0.7, SERVED),
 )
 """The kinds of clients; `ends` are the outcomes that are not faults of the server."""
 

@@ -19,7 +19,7 @@ from vitrine_export.release.loading import leave, load
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 CHANGED = "vae_decoder"  # the model that changes in a release
-DEEDS = (
+OPERATIONS = (
     ("load again", "vae_decoder"),
     ("publish", ""),
     ("load again", "try_on"),
@@ -47,7 +47,7 @@ class Operator:
 
     async def work(self, every_s: float, over: asyncio.Event) -> None:
         """Perform an operation every `every_s` seconds until `over` is set; one release remains."""
-        for what, model in cycle(DEEDS):
+        for what, model in cycle(OPERATIONS):
             try:
                 await asyncio.wait_for(over.wait(), every_s)
             except TimeoutError:
@@ -58,13 +58,13 @@ class Operator:
             await asyncio.to_thread(self._do, "withdraw", "")
 
     def _do(self, what: str, model: str) -> None:
-        deeds: dict[str, Callable[[str], None]] = {
+        operations: dict[str, Callable[[str], None]] = {
             "load again": self._server.replace,
             "publish": self._publish,
             "withdraw": self._withdraw,
         }
         try:
-            deeds[what](model)
+            operations[what](model)
         except (VitrineError, InferenceServerException, OSError) as error:
             self.failed.append(f"{f'{what} {model}'.strip()}: {one_line(error)}")
         else:

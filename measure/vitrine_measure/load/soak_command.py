@@ -20,7 +20,7 @@ from vitrine_measure.load.photographs import find_curl
 from vitrine_measure.load.soak import ALLOWED_OPERATED, Soaked, SoakPlan, soak
 from vitrine_measure.load.world import draw_world
 
-HELP = "try a server with faulty clients and a busy operator; report what leaked, died or was lost"
+HELP = "soak a server with faulty clients and operations; report leaks, dead processes and lost requests"
 EXAMPLES = """\
 examples:
   vitrine-export soak                                   30 minutes
@@ -41,23 +41,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="what to serve")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--seconds", type=float, default=1800.0, help="of load (default 1800)")
+    length.add_argument("--seconds", type=float, default=1800.0, help="duration of the load (default 1800)")
     length.add_argument("--minutes", type=float, help="the same in minutes")
-    parser.add_argument("--rate", type=float, default=3.0, help="clients a second (default 3)")
-    parser.add_argument("--steps", type=int, default=20, help="of a try-on (default 20)")
-    parser.add_argument("--warm-up", type=float, default=60.0, help="seconds before it counts (default 60)")
+    parser.add_argument("--rate", type=float, default=3.0, help="clients per second (default 3)")
+    parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")
     parser.add_argument(
-        "--operate-every", type=float, default=10.0, metavar="SECONDS", help="between two deeds (default 10)"
+        "--warm-up", type=float, default=60.0, help="seconds of load before the first reading (default 60)"
+    )
+    parser.add_argument(
+        "--operate-every",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="between two operations (default 10)",
     )
     parser.add_argument(
         "--trace-config",
         action="append",
         default=[],
         metavar="VALUE",
-        help="of tritonserver, such as rate=5; may be repeated",
+        help="option of tritonserver, such as rate=5; may be repeated",
     )
     parser.add_argument("--log", type=Path, help="file for Triton's own log (default: none is kept)")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices (default 0)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,6 +107,6 @@ def table(soaked: Soaked) -> str:
         if name == "memory_bytes":
             name, before, after = "memory, MiB", round(before / MIB), round(after / MIB)
         lines.append(f"{name:18} {before:14} {after:14}")
-    lines += [f"operator: {deed:22} {count:6}" for deed, count in sorted(soaked.done.items())]
+    lines += [f"operator: {operation:22} {count:6}" for operation, count in sorted(soaked.done.items())]
     lines.append(f"{'deaths, restarts':32} {len(soaked.supervised):6}")
     return "\n".join(lines)

@@ -77,9 +77,8 @@ def leaks(before: Reading, after: Reading, allowed: Allowance) -> list[str]:
 
 def scrape(address: str) -> dict[str, float]:
     """Read the metrics at host:port: name with labels → value."""
-    direct = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # no proxy, because the server is on this machine
+    # No proxy, because the server is on this machine.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(f"http://{address}/metrics", timeout=30) as response:
         lines = response.read().decode().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] != "#"}

@@ -12,9 +12,8 @@ from typing import Self
 from vitrine_orchestrator.embedded.ports import LOOPBACK
 
 CHUNK = 4096
-NO_GOODBYE = struct.pack(
-    "ii", 1, 0
-)  # SO_LINGER of 0 s: closing sends a reset, as the host of a killed client does
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""SO_LINGER of 0 s: closing a socket sends a reset, as the host of a killed client does."""
 
 
 class Wire:
@@ -49,7 +48,9 @@ class Wire:
         """Reset every connection."""
         for writer in self._writers:
             with suppress(OSError):
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_GOODBYE)
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE
+                )
             writer.transport.abort()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -22,7 +22,7 @@ EXAMPLES = """\
 examples:
   vitrine-export perf                                        a server of its own on this machine
   vitrine-export perf --http localhost:8000 --grpc localhost:8001
-  vitrine-export perf --requests 64 --at-once 8 --steps 20   a longer look
+  vitrine-export perf --requests 64 --at-once 8 --steps 20   a longer run
 
 Each run sends the same requests: drawn people in drawn garments, a new seed each. The first run
 also prepares them; the others find them in the caches. "first event" is a stream's first response."""
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model repository to start a server with where none is given (default: model_repository)",
     )
     parser.add_argument("--requests", type=_count, default=8, help="in each run (default 8)")
-    parser.add_argument("--at-once", type=_count, default=4, help="requests under way together (default 4)")
+    parser.add_argument("--at-once", type=_count, default=4, help="concurrent requests (default 4)")
     parser.add_argument("--people", type=_count, default=4, help="different people and garments (default 4)")
     parser.add_argument("--steps", type=_count, default=8, help="denoising steps of a request (default 8)")
     parser.add_argument("--tool", type=Path, help="folder of perf_analyzer (default: .venv/perf)")

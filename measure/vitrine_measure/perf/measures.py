@@ -35,9 +35,8 @@ class Measure:
 
 def read_profile(path: Path, name: str, at_once: int, streamed: bool) -> Measure:
     """Read a --profile-export-file of one experiment; PerfFailed if a request has no response."""
-    requests = json.loads(path.read_text(encoding="latin-1"))["experiments"][0][
-        "requests"
-    ]  # it contains raw PNGs
+    profile = json.loads(path.read_text(encoding="latin-1"))  # not UTF-8, because it contains raw PNGs
+    requests = profile["experiments"][0]["requests"]
     if not requests:
         raise PerfFailed(f"{name}: perf_analyzer measured no request")
     if unanswered := sum(not request["response_timestamps"] for request in requests):

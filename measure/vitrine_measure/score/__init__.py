@@ -1,1 +1,1 @@
-"""How good a checkpoint is, on paper dolls it has never seen: every stage against the drawn truth."""
+"""Scores a checkpoint: compares the output of every stage with the exact answer, on unseen paper dolls."""

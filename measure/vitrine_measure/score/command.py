@@ -1,4 +1,4 @@
-"""`vitrine-export score`: a checkpoint against the drawn truth, in this process or over the wire as well."""
+"""`vitrine-export score`: scores a checkpoint in this process, and optionally the server that serves it."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from PIL import Image
 if TYPE_CHECKING:
     from vitrine_measure.score.run import Options, Score
 
-HELP = "score a checkpoint on paper dolls it has never seen"
+HELP = "score a checkpoint on paper dolls that are not in its training data"
 EXAMPLES = """examples:
   vitrine-export score --checkpoint checkpoints/paper-doll --seed 5
-  vitrine-export score --checkpoint checkpoints/paper-doll --seed 5 --url localhost:8001   # both sides
+  vitrine-export score --checkpoint checkpoints/paper-doll --seed 5 --url localhost:8001   # and the server
 """
-SHEET_ROWS = 12
+SHEET_ROWS = 12  # samples on a contact sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the options of the command."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder in the released layout")
-    parser.add_argument("--seed", type=int, default=1, help="names the world of dolls (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the dolls (default 1)")
     parser.add_argument("--count", type=int, default=64, help="dolls, the categories in turn (default 64)")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")
     parser.add_argument("--guidance", type=float, help="guidance (default: the checkpoint's)")
-    parser.add_argument("--brief", action="store_true", help="do not describe the garments: pictures alone")
-    parser.add_argument("--url", help="score the server there too (gRPC), and print both")
+    parser.add_argument("--brief", action="store_true", help="send no descriptions of the garments")
+    parser.add_argument("--url", help="gRPC address of a server to score too")
     parser.add_argument("--out", type=Path, default=Path("build/score"), help="folder of the contact sheet")
     parser.add_argument(
         "--repository",
         type=Path,
         default=Path("build/score/repository"),
-        help="where the exported networks are, or are put (default build/score/repository)",
+        help="model repository of the checkpoint; exported where stale (default build/score/repository)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON alone")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score, print the figures, write the contact sheets. 0 when scored, whatever the figures are."""
+    """Score, print the figures, write the contact sheets; return 0 whatever the figures are."""
     from vitrine_measure.score.run import Options
 
     options = Options(args.steps, args.guidance, args.brief)
@@ -78,7 +78,7 @@ def _local(args: argparse.Namespace, options: Options) -> Score:
 
 
 def _export(args: argparse.Namespace) -> None:
-    """Bring the repository up to the checkpoint; nothing is done when it is."""
+    """Export what is missing from the repository or stale; does nothing if it is up to date."""
     from vitrine_export.checkpoint import open_checkpoint
     from vitrine_export.exporting.command import default_jobs
     from vitrine_export.exporting.order import Order, work_of
@@ -103,7 +103,7 @@ async def _wire(args: argparse.Namespace, options: Options) -> Score:
 
 
 def _write_sheet(rows: Sequence[tuple[np.ndarray, ...]], path: Path) -> None:
-    """Person, garment, truth, result; three samples a line."""
+    """Write person, garment, true picture and result of each sample, three samples a line."""
     strips = [np.concatenate(row, axis=1) for row in rows[:SHEET_ROWS]]
     blank = [np.full_like(strips[0], 255)] * (-len(strips) % 3)
     lines = [np.concatenate(line, axis=1) for line in zip(*[iter([*strips, *blank])] * 3, strict=True)]

@@ -1,4 +1,4 @@
-"""The whole service in this process, on an exported repository: what Triton runs, without Triton."""
+"""The stages and pipelines of the service in this process, on an exported repository, without Triton."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class LocalStages:
-    """Answers every stage and model that `try_on` calls. Close it to stop the denoising thread."""
+    """Calls the stages and Python models of a repository by name, as `Stages`. Close it after use.
+
+    `threads` is the number of threads of each network, 0 for one per core.
+    """
 
     def __init__(self, repository: Path, threads: int = 0) -> None:
         newest = str(max(versions(repository, "try_on"), default=1))
@@ -40,7 +43,7 @@ class LocalStages:
         self.front = open_front(denoise, read_manifest(denoise), settings)
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """The outputs of a network stage, of a `prepare_*` model or of `denoise`."""
+        """Return the outputs of a network stage, of a `prepare_*` model or of `denoise`."""
         match name:
             case "prepare_person":
                 return await prepare_person(self.context, inputs)
@@ -58,7 +61,7 @@ class LocalStages:
 
 
 def local_try_on(stages: LocalStages, options: Options) -> TryOn:
-    """Try-ons by the pipeline in this process."""
+    """Return a function that runs try-ons with the pipeline in this process."""
 
     async def attempt(person: Picture, made: dolls.Sample, garment: Picture) -> tuple[Picture, np.ndarray]:
         inputs = {

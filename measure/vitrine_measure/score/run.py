@@ -1,4 +1,4 @@
-"""Runs the stages and try-ons of a score over dolls, and counts."""
+"""Runs the stages and try-ons of a score over dolls, and collects their metrics."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ from vitrine_measure.score.measures import (
 
 Picture = NDArray[np.uint8]
 TryOn = Callable[[Picture, dolls.Sample, Picture], Awaitable[tuple[Picture, NDArray[np.bool_]]]]
-"""Person, sample, garment picture → the result and the mask that was used, at the person's size."""
+"""Takes person, sample and garment picture; returns the result and the mask (H, W) at the person's size."""
 
-SEEN = (densepose.WIDTH, densepose.HEIGHT)
+NETWORK_SIZE = (densepose.WIDTH, densepose.HEIGHT)
+"""Width and height in px of the person networks' input."""
+
 LABELS, PARTS = 19, 25
-GARMENTS = 8
-"""The number of garments among which the requested one must be recognised in the result."""
+"""Number of ATR labels with the neck, and of DensePose labels."""
 
-AT_ONCE = 8
+GARMENTS = 8
+"""Number of garments among which the result must be nearest to the requested one."""
+
+AT_ONCE = 8  # concurrent samples
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of each try-on; guidance None is the checkpoint's, `brief` sends no description."""
+    """The options of each try-on; `guidance` None is the checkpoint's, `brief` sends no description."""
 
     steps: int
     guidance: float | None = None
@@ -49,7 +53,7 @@ class Options:
 
 @dataclass
 class Score:
-    """Everything counted so far."""
+    """The sums over all samples so far; `rows` are (person, garment, true picture, result)."""
 
     joints: int = 0
     joints_found: int = 0
@@ -62,7 +66,7 @@ class Score:
     rows: list[tuple[Picture, Picture, Picture, Picture]] = field(default_factory=list)
 
     def figures(self) -> dict[str, object]:
-        """The score as `--json` prints it."""
+        """Return the metrics by name, as `--json` prints them."""
         return {
             "pose_pck": self.joints_found / self.joints,
             "label_miou": self.labels.mean_iou(),
@@ -73,7 +77,7 @@ class Score:
 
 
 async def score(stages: Stages, try_on: TryOn, seed: int, count: int) -> Score:
-    """Score `count` samples of world `seed`, the categories in turn, several try-ons in flight."""
+    """Score samples 0 to count − 1 of a seed, the categories in turn, AT_ONCE of them concurrently."""
     result, places = Score(), asyncio.Semaphore(AT_ONCE)
     with tqdm(total=count, desc="score", unit="sample") as bar:
 
@@ -89,21 +93,21 @@ async def score(stages: Stages, try_on: TryOn, seed: int, count: int) -> Score:
 
 
 async def _person_stages(stages: Stages, person: dolls.Person, result: Score) -> None:
-    drawn = prepare_seen(dolls.draw_person(person))
+    drawn = network_picture(dolls.draw_person(person))
     maps, atr, lip, parts = await asyncio.gather(
         stages("pose", {"image": pose.network_input(drawn)[None]}),
         stages("parsing_atr", {"image": parsing.network_input(drawn, parsing.ATR_SIZE)[None]}),
         stages("parsing_lip", {"image": parsing.network_input(drawn, parsing.LIP_SIZE)[None]}),
         stages("densepose", {"image": drawn[None]}),
     )
-    keypoints = pose.keypoints(maps["pafs"][0], maps["heatmaps"][0], *SEEN)
-    labels = parsing.merged_labels(atr["logits"][0], lip["logits"][0], *SEEN)
-    true_labels, true_points = dolls.labels(person, SEEN), dolls.keypoints(person)
+    keypoints = pose.keypoints(maps["pafs"][0], maps["heatmaps"][0], *NETWORK_SIZE)
+    labels = parsing.merged_labels(atr["logits"][0], lip["logits"][0], *NETWORK_SIZE)
+    true_labels, true_points = dolls.labels(person, NETWORK_SIZE), dolls.keypoints(person)
     height = float(np.ptp(np.nonzero((true_labels > 0).any(axis=1))[0]))
     result.joints += int((true_points[:, 2] > 0).sum())
-    result.joints_found += joints_found(keypoints, true_points, SEEN, height)
+    result.joints_found += joints_found(keypoints, true_points, NETWORK_SIZE, height)
     result.labels.add(labels, true_labels)
-    result.parts.add(parts["parts"][0], dolls.parts(person, SEEN))
+    result.parts.add(parts["parts"][0], dolls.parts(person, NETWORK_SIZE))
     for category in CATEGORIES:
         found = inpainting_mask(labels, keypoints, category) > 0
         result.masks.append(iou(found, inpainting_mask(true_labels, true_points, category) > 0))
@@ -126,19 +130,19 @@ async def _try_on(try_on: TryOn, made: dolls.Sample, seed: int, index: int, resu
     result.rows.append((person, garment, truth, picture))
 
 
-def prepare_seen(picture: Picture) -> Picture:
-    """The picture as the person networks see it, (512, 384, 3)."""
-    return np.asarray(Image.fromarray(picture).resize(SEEN, Image.Resampling.BICUBIC))
+def network_picture(picture: Picture) -> Picture:
+    """Resize a picture (H, W, 3) uint8 to the person networks' input, (512, 384, 3)."""
+    return np.asarray(Image.fromarray(picture).resize(NETWORK_SIZE, Image.Resampling.BICUBIC))
 
 
 def true_mask(made: dolls.Sample) -> NDArray[np.bool_]:
-    """The inpainting mask of the true labels and joints, at the picture's size."""
-    labels, points = dolls.labels(made.person, SEEN), dolls.keypoints(made.person)
+    """Return the inpainting mask (H, W) from the true labels and joints, at the picture's size."""
+    labels, points = dolls.labels(made.person, NETWORK_SIZE), dolls.keypoints(made.person)
     return prepare.mask_at(inpainting_mask(labels, points, made.category), *dolls.SIZE) > 0
 
 
 def other_garments(made: dolls.Sample, seed: int, index: int) -> list[dolls.Garment]:
-    """GARMENTS − 1 other garments of the sample's category."""
+    """Return GARMENTS − 1 different garments of the sample's category, none equal to its own."""
     found: list[dolls.Garment] = []
     step = 0
     while len(found) < GARMENTS - 1:

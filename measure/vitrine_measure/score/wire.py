@@ -1,4 +1,4 @@
-"""The service behind an address, in the form that a score asks for."""
+"""The stages and try-ons of a running server, called with the client, for a score."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class WireStages:
         self.vitrine = vitrine
 
     async def __call__(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The stage's outputs; a network's arrays have the batch dimension first."""
+        """Return the outputs of a model; a network's arrays have the batch axis first."""
         return dict(await self.vitrine.infer(name, dict(inputs)))
 
 
 def wire_try_on(vitrine: AsyncVitrine, options: Options) -> TryOn:
-    """Try-ons by the client."""
+    """Return a function that requests try-ons with the client."""
 
     async def attempt(person: Picture, made: dolls.Sample, garment: Picture) -> tuple[Picture, np.ndarray]:
         result = await vitrine.try_on(

@@ -1,7 +1,7 @@
-"""What Vitrine replaces: the same checkpoint in torch, eager, one request at a time behind a lock.
+"""The baseline of the bench, called the old service: the same checkpoint in eager torch behind one lock.
 
-As the old service did it: person, garment and text are prepared in the request, and every step runs both
-UNets in full. The person networks that a checkpoint holds as ONNX files run in onnxruntime here too.
+Each request prepares person, garment and text itself, and every step runs both UNets in full. The person
+networks that a checkpoint holds as ONNX files run in onnxruntime, as in Vitrine.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from vitrine_orchestrator.try_on.facts import read_facts
 from vitrine_orchestrator.try_on.prepare_text import read_tokenizers
 
 SCHEDULERS = {"DDPMScheduler": diffusers.DDPMScheduler, "DDIMScheduler": diffusers.DDIMScheduler}
-FROM_FILES = ("parsing_atr", "parsing_lip", "densepose")
-WIDTH, HEIGHT = densepose.WIDTH, densepose.HEIGHT  # of the picture that the person networks see
+ONNX_NETWORKS = ("parsing_atr", "parsing_lip", "densepose")
+WIDTH, HEIGHT = densepose.WIDTH, densepose.HEIGHT  # pixels of the person networks' input
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The five embeddings of one description, each with a row axis."""
+    """The five embeddings of one description, each with a batch axis of 1."""
 
     prompt: Tensor
     negative_prompt: Tensor
@@ -51,12 +51,13 @@ class Texts:
 
 
 class OldService:
-    """All networks in one process, one request at a time."""
+    """Runs all networks in this process, one request at a time."""
 
     def __init__(self, checkpoint: Checkpoint, repository: Path, scheduler: str | None = None) -> None:
-        """`repository` is the checkpoint's export: its tokenizers and ONNX person networks are used.
+        """Load the networks of a checkpoint, and the tokenizers and ONNX person networks of its export.
 
-        `scheduler` is a class name of diffusers; the checkpoint's own unless given.
+        `repository` is the model repository that was exported from the checkpoint. `scheduler` is a key of
+        SCHEDULERS; by default it is the checkpoint's own.
         """
         self.facts = read_facts(read_manifest(repository / "denoise" / "1"))
         self.nets = Nets(
@@ -66,7 +67,7 @@ class OldService:
         self.text: CLIPTextModel = checkpoint.text_encoder()
         self.text_2: CLIPTextModelWithProjection = checkpoint.text_encoder_2()
         self.tokens = read_tokenizers(repository / "prepare_text" / "1", self.facts)
-        self.files = {name: session(repository / name / "1" / NETWORK_FILE) for name in FROM_FILES}
+        self.files = {name: session(repository / name / "1" / NETWORK_FILE) for name in ONNX_NETWORKS}
         kind = SCHEDULERS[scheduler or checkpoint.scheduler["_class_name"]]
         self.scheduler = kind.from_config(checkpoint.scheduler)
         self._one_at_a_time = threading.Lock()
@@ -75,12 +76,12 @@ class OldService:
     def try_on(
         self, person: bytes, garment: bytes, category: Category, description: str, seed: int, steps: int
     ) -> bytes:
-        """The person in the garment, encoded; all three pictures have the checkpoint's size."""
+        """Return the composited picture as PNG bytes; all pictures have the checkpoint's size."""
         with self._one_at_a_time:
-            inputs = self._inputs(self._opened(person), self._opened(garment), category, description)
+            inputs = self._inputs(self._decoded(person), self._decoded(garment), category, description)
             return encode(self._denoised(inputs, seed, steps), "png")
 
-    def _opened(self, encoded: bytes) -> Picture:
+    def _decoded(self, encoded: bytes) -> Picture:
         picture = decode(encoded, "picture", Limits())
         return fitted(picture, self.facts.width, self.facts.height, "fit").picture
 
@@ -115,8 +116,8 @@ class OldService:
     def _texts(self, description: str) -> Texts:
         facts = self.facts
         prompts = (facts.person_prompt, facts.negative_prompt, facts.garment_prompt)
-        said = [prompt.format(description) for prompt in prompts]
-        first, second = (torch.from_numpy(np.stack([ids(text) for text in said])) for ids in self.tokens)
+        texts = [prompt.format(description) for prompt in prompts]
+        first, second = (torch.from_numpy(np.stack([ids(text) for text in texts])) for ids in self.tokens)
         hidden = self.text(first, output_hidden_states=True).hidden_states[-2]
         pooled = self.text_2(second, output_hidden_states=True)
         hidden = torch.cat([hidden, pooled.hidden_states[-2]], dim=-1)
@@ -124,7 +125,7 @@ class OldService:
         return Texts(hidden[:1], hidden[1:2], embeds[:1], embeds[1:2], hidden[2:])
 
     def _denoised(self, inputs: Inputs, seed: int, steps: int) -> Picture:
-        """Every step: GarmentNet, then TryonNet with queries for the garment's tokens too."""
+        """Run every step in full: GarmentNet, then TryonNet with queries for the garment's tokens too."""
         guidance, generator = self.facts.default_guidance, torch.Generator().manual_seed(seed)
         nets, scheduler = self.nets, self.scheduler
         job = prepared(nets, inputs, Choices(steps, guidance, posterior="mode"), generator)

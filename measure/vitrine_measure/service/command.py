@@ -1,4 +1,4 @@
-"""`vitrine-export bench`: the service, what it replaces and its engine alone, in one run on this machine."""
+"""`vitrine-export bench`: measures the service, the old service and the engine alone in one run."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from vitrine.errors import VitrineError
 from vitrine_orchestrator.embedded.ports import Ports
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
+from vitrine_measure.service.bench import Bench, Options, Part, client_of
+from vitrine_measure.service.comparisons import alone, engine, together, wardrobe
 from vitrine_measure.service.loads import curve, overload, steady
-from vitrine_measure.service.longer import mixed, perf
-from vitrine_measure.service.parts import Bench, Options, Part, client_of
 from vitrine_measure.service.plot import draw
-from vitrine_measure.service.ratios import alone, engine, together, wardrobe
 from vitrine_measure.service.report import Report, table
+from vitrine_measure.service.soak_and_perf import mixed, perf
 
-HELP = "measure the service, compared with what it replaces and with its engine alone"
+HELP = "measure the service, compared with the old service (eager torch) and with the engine alone"
 EXAMPLES = """\
 examples:
   vitrine-export bench                           everything, about 20 minutes
-  vitrine-export bench --quick                   every path once, about 2 minutes; proves nothing
-  vitrine-export bench --only alone together     single parts
+  vitrine-export bench --quick                   every part briefly, about 2 minutes; the figures mean nothing
+  vitrine-export bench --only alone together     these parts
 
 Parts: engine (the floor by threads and rows), alone (one request), together (eight at once), wardrobe (one
 person, ten garments), curve (latency by load), steady (70 % of capacity, 5 minutes), overload (3 x capacity,
@@ -42,30 +42,36 @@ PARTS: dict[str, Part] = {
     "mixed": mixed,
     "perf": perf,
 }
-"""In the order in which they run."""
+"""Name → part, in the order in which they run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, metavar="PART", help="parts to run (default: all)"
     )
-    parser.add_argument("--quick", action="store_true", help="try every path; the figures mean nothing")
-    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="what is served")
     parser.add_argument(
-        "--checkpoint", type=Path, default=Path("checkpoints/paper-doll"), help="what the old service runs"
+        "--quick", action="store_true", help="run every part briefly; the figures mean nothing"
+    )
+    parser.add_argument(
+        "--repository", type=Path, default=Path("model_repository"), help="model repository to serve"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path("checkpoints/paper-doll"),
+        help="checkpoint of the old service",
     )
     parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")
     parser.add_argument(
-        "--out", type=Path, default=Path("build"), help="folder of the findings (default build)"
+        "--out", type=Path, default=Path("build"), help="folder of the results (default build)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print and save: 0, or 1 when a part failed."""
+    """Measure, print and save; return 0, or 1 if a part failed."""
     options = Options(args.repository, args.checkpoint, args.steps, args.quick)
-    told = {"steps": args.steps, "quick": args.quick, "repository": args.repository.name}
-    report = Report(told)
+    report = Report({"steps": args.steps, "quick": args.quick, "repository": args.repository.name})
     with EmbeddedTriton(args.repository, ports=Ports(0, 0, 0)) as server:
         failed = asyncio.run(_measure(options, report, server, args.only or list(PARTS), args.out))
     _save(report, args.out)
@@ -76,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 async def _measure(
     options: Options, report: Report, server: EmbeddedTriton, names: list[str], out: Path
 ) -> list[str]:
-    """Run the parts; each prints and saves what it found, and a failure costs only its own."""
+    """Run the parts and return the names of those that failed; print and save after each part."""
     failed = []
     vitrine = client_of(server)
     bench = Bench(options, report, server, vitrine)

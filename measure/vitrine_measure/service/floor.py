@@ -30,9 +30,8 @@ DECODED = (1, 2, 4)
 class Setting:
     """How cores are used: as in serving, or all rows in one call on a number of threads."""
 
-    threads: int | None = (
-        None  # of one call, 0: one per core; None: as in serving, with rows split over lanes
-    )
+    # Threads of one call, 0 for one per core. None: as in serving, with the rows split over lanes.
+    threads: int | None = None
     spinning: bool = False
 
     @property

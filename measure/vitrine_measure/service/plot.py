@@ -1,4 +1,4 @@
-"""The findings as pictures: latency by offered load, a request's time by stage. Drawn with Pillow."""
+"""Plots of a bench, drawn with Pillow: latency by offered load, and a request's time by stage."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from PIL import Image, ImageDraw, ImageFont
 from vitrine_measure.service.report import LoadPoint, Report, number
 
 WIDTH, HEIGHT = 1000, 560
-LEFT, RIGHT, TOP, BOTTOM = 110, 40, 70, 80  # margins
-FIGURE = 60  # for the seconds beside the longest bar
+LEFT, RIGHT, TOP, BOTTOM = 110, 40, 70, 80  # margins in pixels
+FIGURE = 60  # pixels for the number next to the longest bar
 INK, GREY, PALE = (30, 30, 40), (120, 120, 130), (226, 226, 232)
 COLOURS = (
     (46, 96, 170), (214, 122, 40), (70, 150, 90), (180, 60, 70), (120, 90, 170),
     (150, 110, 70), (90, 170, 180), (200, 170, 60), (110, 110, 120),
 )  # fmt: skip
-SHOWN = 8  # stages with a colour of their own; the rest is "other"
+SHOWN = 8  # stages with a colour each; all others together are "other"
 NESTED = frozenset({"total", "prepare_person", "prepare_garment", "prepare_text", "queue"})
-"""Hold other entries of the same report, or are held by one."""
+"""Entries that contain other entries or are part of one; a sum over all would count time twice."""
 
 
 def draw(report: Report, out: Path) -> None:
-    """Write the plots that there are findings for into `out`."""
+    """Write bench-load.png and bench-stages.png into `out`; a plot without data is not written."""
     if report.load:
         _load_plot(report.load).save(out / "bench-load.png")
     if report.stages:
@@ -32,7 +32,7 @@ def draw(report: Report, out: Path) -> None:
 
 
 class _Sheet:
-    """A white page with a title and words on it."""
+    """A white picture with a title."""
 
     def __init__(self, title: str) -> None:
         self.image = Image.new("RGB", (WIDTH, HEIGHT), "white")
@@ -47,12 +47,12 @@ class _Sheet:
         anchor: str = "la",
         ink: tuple[int, ...] = INK,
     ) -> None:
-        """Words; `anchor` as Pillow's."""
+        """Draw text at (x, y); `anchor` is Pillow's text anchor."""
         self.draw.text(at, text, ink, ImageFont.load_default(size), anchor=anchor)
 
 
 def _load_plot(points: Sequence[LoadPoint]) -> Image.Image:
-    """Median and p99 of the latency over the offered load."""
+    """Draw the median and the 99th percentile of the latency over the offered load."""
     sheet = _Sheet("Latency by offered load (Poisson arrivals, gRPC)")
     ticks_x, ticks_y = _ticks(max(p.offered for p in points)), _ticks(max(p.p99_s for p in points))
     most_x, most_y = ticks_x[-1], ticks_y[-1]
@@ -81,7 +81,7 @@ def _load_plot(points: Sequence[LoadPoint]) -> Image.Image:
 
 
 def _stage_plot(kinds: Mapping[str, Mapping[str, float]]) -> Image.Image:
-    """One bar for each kind of request, its stages side by side, in milliseconds of work."""
+    """Draw a bar for each kind of request, divided by stage, in seconds."""
     sheet = _Sheet("Where a request's time goes (seconds by stage; stages of one request can overlap)")
     bars = {kind: {name: s for name, s in one.items() if name not in NESTED} for kind, one in kinds.items()}
     sums: dict[str, float] = {}
@@ -111,7 +111,7 @@ def _other(bar: Mapping[str, float], shown: Sequence[str]) -> float:
 
 
 def _ticks(most: float) -> list[float]:
-    """From 0 to `most` or just beyond, at most six steps of 1, 2 or 5 times a power of ten."""
+    """Return axis ticks from 0 to at least `most`, at most six steps of 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(most / 6))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= most / 6)
     return [step * part for part in range(math.ceil(most / step) + 1)]

@@ -1,4 +1,4 @@
-"""What a bench found: figures with the bounds they are held to, curves, and where it all ran."""
+"""The report of a bench: figures with their bounds, curves, and the machine and versions of the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRITON = "2.51.0 (nvidia-pytriton 0.7.0)"
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of one part; with a bound it is also a verdict."""
+    """One measured number; `at_most` or `at_least` is the bound that it should meet."""
 
     part: str
     name: str
@@ -29,14 +29,14 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the bound is kept; None without one."""
+        """Whether the value meets its bound; None without a bound."""
         if self.at_most is not None:
             return self.value <= self.at_most
         return None if self.at_least is None else self.value >= self.at_least
 
     @property
     def bound(self) -> str:
-        """The bound as it is printed."""
+        """The bound as text, for example "≤ 1.15"; "" without a bound."""
         if self.at_most is not None:
             return f"≤ {self.at_most:g}"
         return "" if self.at_least is None else f"≥ {self.at_least:g}"
@@ -44,23 +44,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class LoadPoint:
-    """One offered load, and what the answers took."""
+    """The latency at one offered load."""
 
-    offered: float  # requests a second
-    answered: float  # pictures a second
+    offered: float  # requests per second
+    answered: float  # pictures per second
     p50_s: float
     p99_s: float
 
 
 @dataclass
 class Report:
-    """Everything one run found."""
+    """The results of one run."""
 
     options: dict[str, object]
     figures: list[Figure] = field(default_factory=list)
     load: list[LoadPoint] = field(default_factory=list)
     stages: dict[str, dict[str, float]] = field(default_factory=dict)  # kind of request → seconds by stage
-    memory: list[tuple[float, float]] = field(default_factory=list)  # seconds under load, MiB
+    memory: list[tuple[float, float]] = field(default_factory=list)  # (seconds under load, MiB)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def add(
@@ -73,26 +73,26 @@ class Report:
         at_most: float | None = None,
         at_least: float | None = None,
     ) -> None:
-        """One figure more."""
+        """Add one figure."""
         self.figures.append(Figure(part, name, float(value), unit, at_most, at_least))
 
     def save(self, path: Path) -> None:
-        """Write everything as JSON, what ran before it under the same options included."""
+        """Write everything as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        told = asdict(self) | {"machine": machine(), "versions": versions()}
-        told["figures"] = [
+        content = asdict(self) | {"machine": machine(), "versions": versions()}
+        content["figures"] = [
             asdict(one) | {"met": one.met, "value": one.value if math.isfinite(one.value) else None}
             for one in self.figures
         ]
-        path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
     def table(self) -> str:
-        """All figures as text, a line each."""
+        """Format all figures as `table` does."""
         return table(self.figures)
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Part, figure, value, unit, bound, verdict."""
+    """Format figures as text, a line each: part, figure, value, unit, bound, verdict."""
     verdicts = {True: "met", False: "NOT met", None: ""}
     rows = [
         (one.part, one.name, number(one.value), one.unit, one.bound, verdicts[one.met]) for one in figures
@@ -108,7 +108,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that matter."""
+    """Format a number with three significant digits; "none" for infinity and NaN."""
     if not math.isfinite(value):
         return "none"
     if value == round(value):
@@ -117,7 +117,7 @@ def number(value: float) -> str:
 
 
 def machine() -> dict[str, object]:
-    """What the run had to itself, or not: processors, memory, and how busy it was before."""
+    """Return the processor, cores, memory, system and load average of this machine."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.processor(),
@@ -135,7 +135,7 @@ def machine() -> dict[str, object]:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that a figure may depend on."""
+    """Return the versions of Python, Triton and the packages that a figure may depend on."""
     return {
         "python": platform.python_version(),
         "triton": TRITON,

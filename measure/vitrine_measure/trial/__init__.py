@@ -1,1 +1,1 @@
-"""A whole run with random weights: a checkpoint is made, checked, exported, served, and tried on once."""
+"""A trial run with random weights: writes a checkpoint, checks, exports and serves it, and calls it."""

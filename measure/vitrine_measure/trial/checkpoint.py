@@ -1,4 +1,4 @@
-"""Writes a checkpoint of the released layout with random weights, float32, unet/ as .bin as released."""
+"""Writes a checkpoint with random float32 weights in the released layout, with unet/ as .bin."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from vitrine_export.nets.released import SCHEDULER
 
 from vitrine_measure.trial.sizes import BIG_G_WIDTH, CLIP_L_WIDTH, TrialSize
 
-BORROWED = ("tokenizer", "tokenizer_2", "densepose", "humanparsing", "openpose")
-"""Parts of another checkpoint: random ones would find no person, and so no region to repaint."""
+COPIED = ("tokenizer", "tokenizer_2", "densepose", "humanparsing", "openpose")
+"""Folders copied from another checkpoint, because random person networks would find no person to repaint."""
 
 UNET_WEIGHTS = "diffusion_pytorch_model"
 
 
 def write_checkpoint(folder: Path, size: TrialSize, source: Path, picture: tuple[int, int]) -> None:
-    """Write a whole checkpoint; BORROWED parts are copied from the checkpoint `source`.
+    """Write a whole checkpoint into `folder`; the COPIED folders come from the checkpoint `source`.
 
-    `picture` is (width, height) in pixels.
+    `picture` is the (width, height) in pixels of the checkpoint's pictures.
     """
-    for part in BORROWED:
+    for part in COPIED:
         shutil.copytree(source / part, folder / part, dirs_exist_ok=True)
     _write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
     settings = {"picture": {"width": picture[0], "height": picture[1]}}
@@ -45,7 +45,7 @@ def write_checkpoint(folder: Path, size: TrialSize, source: Path, picture: tuple
 
 
 def _write_unets(folder: Path, size: TrialSize) -> None:
-    """TryonNet as a pickle of plain tensors, GarmentNet as safetensors: as the released ones are."""
+    """Write TryonNet as a pickle of tensors and GarmentNet as safetensors, as in the released checkpoint."""
     tryon = _random(lambda: build_tryon(size.tryon()), seed=0)
     _write_json(folder / "unet" / "config.json", size.tryon())
     torch.save(released_state_dict(tryon), folder / "unet" / f"{UNET_WEIGHTS}.bin")
@@ -58,7 +58,7 @@ def _write_unets(folder: Path, size: TrialSize) -> None:
 
 
 def _write_others(folder: Path, size: TrialSize) -> None:
-    """The VAE and the CLIP encoders, whose own classes give them their positions and weights."""
+    """Write the VAE and the CLIP encoders with the random weights that their own classes draw."""
     torch.manual_seed(2)
     vae = AutoencoderKL(**{key: value for key, value in size.vae().items() if not key.startswith("_")})
     _write_json(folder / "vae" / "config.json", size.vae())
@@ -76,7 +76,7 @@ def _write_others(folder: Path, size: TrialSize) -> None:
 
 
 def _random(build: Any, seed: int) -> Any:
-    """A net that `build` gives, with values drawn from a seed."""
+    """Return the net that `build` makes, with values drawn from a seed."""
     with torch.device("meta"):
         net: nn.Module = build()
     return filled(net, seed)

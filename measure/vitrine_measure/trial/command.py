@@ -1,4 +1,4 @@
-"""`vitrine-export trial`: the whole way of a checkpoint with random weights, each step timed."""
+"""`vitrine-export trial`: writes, checks, exports and serves a checkpoint with random weights, timed."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ examples:
 
 Serving 768x1024 on the CPU takes 19 GB of memory (docs/checkpoints.md); smaller pictures take less.
 
-Shows what the way of a real checkpoint takes on this machine without having one. The person networks and the
-tokenizers are those of --person; all other weights are random, so the picture is noise inside the mask."""
+Measures the time, memory and disk that a real checkpoint would take on this machine, without having one. The
+person networks and tokenizers are those of --person; all other weights are random, so the picture is noise
+inside the mask."""
 
 MIB = 2**20
-SEED = 2026
+SEED = 2026  # of the doll
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step took."""
+    """The time, peak memory and written bytes of one step."""
 
     name: str
     seconds: float
@@ -53,8 +54,8 @@ class Step:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for everything; replaced")
+    """Add the options of the command."""
+    parser.add_argument("--out", type=Path, required=True, help="folder of all files; replaced")
     parser.add_argument("--size", choices=tuple(TRIAL_SIZES), default="half", help="default: half")
     parser.add_argument("--picture", type=picture_size, default=(768, 1024), metavar="WxH")
     parser.add_argument("--steps", type=int, default=2, help="denoising steps (default 2)")
@@ -65,11 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="checkpoint whose person networks and tokenizers are used (default checkpoints/paper-doll)",
     )
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for the try-on (default 1800)")
-    parser.add_argument("--only-make", action="store_true", help="stop once the checkpoint is written")
+    parser.add_argument("--only-make", action="store_true", help="write the checkpoint and stop")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do every step and print what it took; ExportFailed where one fails."""
+    """Run and time every step; return 0. Raises ExportFailed if one fails."""
     checkpoint, repository = args.out / "checkpoint", args.out / "model_repository"
     if args.only_make:
         from vitrine_measure.trial.checkpoint import write_checkpoint  # torch takes seconds to import
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _command(name: str, words: list[object], written: Path | None = None) -> None:
-    """One subcommand of ours in a process of its own, so that its peak is its own."""
+    """Run and time a subcommand in a new process, so that its peak memory is measured alone."""
     code = "import sys; from vitrine_export.command import main; sys.exit(main(sys.argv[1:]))"
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-c", code, *map(str, words)])
@@ -103,7 +104,7 @@ def _command(name: str, words: list[object], written: Path | None = None) -> Non
 
 
 def _serve(args: argparse.Namespace, repository: Path) -> None:
-    """Start the embedded Triton, make one try-on, then the same person and garment with another seed."""
+    """Start the embedded Triton and request two try-ons of the same person and garment, with two seeds."""
     sample = dolls.sample(SEED, 0, "upper_body")
     person, garment = dolls.draw_person(sample.person), dolls.draw_garment(sample.garment)
     large = [Image.fromarray(drawn).resize(args.picture) for drawn in (person, garment)]
@@ -125,14 +126,15 @@ def _serve(args: argparse.Namespace, repository: Path) -> None:
                 ),
             )
             result.image.save(args.out / f"{name}.png")
-            told = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.timings.items())
+            timings = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.timings.items())
             print(
-                f"{'':12} {result.image.size[0]}×{result.image.size[1]}; seconds by stage: {told}", flush=True
+                f"{'':12} {result.image.size[0]}×{result.image.size[1]}; seconds by stage: {timings}",
+                flush=True,
             )
 
 
 def _timed(name: str, pid: int, call: Callable[[], TryOn]) -> TryOn:
-    """What a call gives; prints how long it took and the memory of the process tree `pid` meanwhile."""
+    """Return the result of a call; print its time and the peak memory of the process tree of `pid`."""
     started = time.perf_counter()
     with PeakMemory(pid) as memory:
         result = call()

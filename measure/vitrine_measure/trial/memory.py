@@ -1,4 +1,4 @@
-"""The largest memory that a process and its children hold together, sampled while they run (Linux)."""
+"""Measures the peak memory of a process tree by sampling /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PAUSE_S = 0.5
+PAUSE_S = 0.5  # between two samples
 KIB = 1024
 
 
 class PeakMemory:
-    """Samples the proportional resident size of a process tree for as long as the `with` block lasts."""
+    """Samples the proportional set size (PSS) of a process tree during the `with` block: `peak_bytes`."""
 
     def __init__(self, pid: int, proc: Path = Path("/proc")) -> None:
         self.pid, self.proc, self.peak_bytes = pid, proc, 0
@@ -36,13 +36,13 @@ class PeakMemory:
 
 
 def tree(pid: int, proc: Path = Path("/proc")) -> list[int]:
-    """A process and all that descend from it; those that have ended are left out."""
+    """Return the pids of a process and its descendants; processes that have ended are omitted."""
     children: dict[int, list[int]] = {}
     for folder in proc.glob("[0-9]*"):
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # it has ended
+            continue  # the process has ended
         children.setdefault(int(fields[1]), []).append(int(folder.name))
     found = [pid]
     for parent in found:
@@ -51,7 +51,7 @@ def tree(pid: int, proc: Path = Path("/proc")) -> list[int]:
 
 
 def _resident(folder: Path) -> int:
-    """Bytes that a process holds, its part of shared pages included; 0 where it has ended."""
+    """Return the proportional set size of a process in bytes; 0 if it has ended."""
     try:
         lines = (folder / "smaps_rollup").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The sizes of a trial checkpoint: the released layout, with fewer blocks and, where asked, narrower ones."""
+"""The sizes of a trial checkpoint: the released layout with fewer layers and optionally fewer channels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from vitrine_export.nets.released import GARMENT, TRYON
 
 CLIP_L_WIDTH, BIG_G_WIDTH = 768, 1280
-"""Text encoders keep their released widths: together they are the UNets' 2048 of context."""
+"""The released widths of the text encoders; their sum is the UNets' context width, 2048."""
 
 
 @dataclass(frozen=True)
 class TrialSize:
-    """How large the networks of a trial are; everything that is not named here is as released."""
+    """The sizes of a trial's networks; every other value is as released."""
 
     unet_channels: tuple[int, int, int]  # released: 320, 640, 1280
     vae_channels: tuple[int, int, int, int]  # released: 128, 256, 512, 512
@@ -25,7 +25,7 @@ class TrialSize:
     transformers: tuple[int, int, int] = (1, 1, 1)  # released: 1, 2, 10
 
     def unet(self, base: Mapping[str, Any]) -> dict[str, Any]:
-        """unet/config.json or unet_encoder/config.json, from the released one."""
+        """Return unet/config.json or unet_encoder/config.json, derived from the released one."""
         heads = [channels // 64 or 1 for channels in self.unet_channels]
         return {
             **base,
@@ -37,16 +37,16 @@ class TrialSize:
         }
 
     def tryon(self) -> dict[str, Any]:
-        """TryonNet's config, with the shape of its image projection."""
+        """Return TryonNet's config, with the shape of its image projection."""
         projection = {"dim": 1280, "depth": self.projection_depth, "dim_head": 64, "heads": 20}
         return self.unet(TRYON) | {"image_projection": projection | {"num_queries": 16}}
 
     def garment(self) -> dict[str, Any]:
-        """GarmentNet's config."""
+        """Return GarmentNet's config."""
         return self.unet(GARMENT) | {"addition_embed_type": None}
 
     def vae(self) -> dict[str, Any]:
-        """The VAE's config."""
+        """Return the VAE's config."""
         return {
             "_class_name": "AutoencoderKL",
             "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -60,7 +60,7 @@ class TrialSize:
         }
 
     def text(self, width: int) -> dict[str, Any]:
-        """The config of one text encoder."""
+        """Return the config of a text encoder of this width."""
         return {
             "hidden_size": width,
             "intermediate_size": 4 * width,
@@ -73,7 +73,7 @@ class TrialSize:
         }
 
     def vision(self) -> dict[str, Any]:
-        """The image encoder's config."""
+        """Return the image encoder's config."""
         return {
             "hidden_size": 1280,
             "intermediate_size": 5120,
@@ -90,4 +90,4 @@ TRIAL_SIZES: Mapping[str, TrialSize] = {
     "half": TrialSize((160, 320, 640), (64, 128, 256, 256), text_layers=2, image_layers=2),
     "wide": TrialSize((320, 640, 1280), (128, 256, 512, 512), text_layers=4, image_layers=4),
 }
-"""`wide` has the released widths; `half` has half of them in UNets and VAE, for machines without time."""
+"""`wide` has the released widths; `half` has half of them in UNets and VAE, so that it runs faster."""

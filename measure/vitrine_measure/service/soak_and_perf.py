@@ -1,4 +1,4 @@
-"""Parts that other tools do: the soak with its faulty clients, and NVIDIA's perf_analyzer."""
+"""Parts of the bench that run other tools: the soak with its faulty clients, and NVIDIA's perf_analyzer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from vitrine_measure.load.watch import MIB
 from vitrine_measure.perf.measures import read_profile
 from vitrine_measure.perf.requests import write_requests
 from vitrine_measure.perf.tool import find_tool
-from vitrine_measure.service.parts import Bench
+from vitrine_measure.service.bench import Bench
 
 PEOPLE, GARMENTS = 6, 12
-RATE = 2.0  # a second; for the soak of clients, for perf_analyzer of requests
+RATE = 2.0  # clients of the soak, or requests of perf_analyzer, per second
 
 
 async def mixed(bench: Bench) -> None:
-    """Two minutes of clients that wait, leave, dawdle and err; what is held before and after."""
-    seconds = bench.options.of(120, 8)
-    plan = SoakPlan(seconds, RATE, bench.options.steps, warm_up_s=bench.options.of(45, 5))
+    """Run clients of all kinds for two minutes, and compare the server's resources before and after."""
+    seconds = bench.options.seconds(120, 8)
+    plan = SoakPlan(seconds, RATE, bench.options.steps, warm_up_s=bench.options.seconds(45, 5))
     with bench.bar((seconds + plan.warm_up_s) * RATE, "faulty clients") as bar:
         soaked = await soak(bench.server, bench.world(PEOPLE, GARMENTS), plan, bar.update)
     bench.report.memory = [(at, held.memory_bytes / MIB) for at, held in soaked.times]
@@ -41,7 +41,7 @@ async def mixed(bench: Bench) -> None:
 
 
 async def perf(bench: Bench) -> None:
-    """perf_analyzer with Poisson arrivals: an independent witness of latency."""
+    """Measure latency with perf_analyzer and Poisson arrivals, as a check by a foreign tool."""
     tool = find_tool()
     count = bench.options.count(60, 4)
     with tempfile.TemporaryDirectory(prefix="vitrine-perf-") as made:

@@ -1,4 +1,7 @@
-"""Parts that compare the sides: one request, eight concurrent ones, one person in ten garments."""
+"""Parts of the bench that compare the service with the engine alone and with the old service.
+
+They measure one request, eight concurrent requests, and one person in ten garments.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from vitrine.inputs import TryOnOptions
 
 from vitrine_measure.load.driver import Outcome, closed, full_rate, rate_of
 from vitrine_measure.load.watch import scrape, total
+from vitrine_measure.service.bench import Bench, median
 from vitrine_measure.service.floor import DECODED, ROWS, SERVED, Floor, Setting
-from vitrine_measure.service.parts import Bench, median
 
 AT_ONCE = 8
 WARDROBE = 10
 SETTINGS = (SERVED, Setting(0), Setting(0, spinning=True), Setting(1))
-FLOOR_S = 3.0  # of the engine alone, before and after a measurement that is compared with it
+FLOOR_S = 3.0  # duration of each measurement of the engine alone
 
 
 async def engine(bench: Bench) -> None:
-    """The engine alone: milliseconds of a row's step by rows in a call, threads and spinning."""
+    """Measure the engine alone: milliseconds per row and step, by rows in a call, threads and spinning."""
     rounds, steps = bench.options.count(5, 1), bench.options.count(5, 2)
     for setting in SETTINGS:
         floor = bench.floor if setting == SERVED else Floor(bench.options.repository, setting)
@@ -33,7 +36,7 @@ async def engine(bench: Bench) -> None:
 
 
 async def alone(bench: Bench) -> None:
-    """One warm request, compared with its denoising and decoding alone, and one cold request."""
+    """Measure one warm request, compared with denoising and decoding alone, and one cold request."""
     steps, world = bench.options.steps, bench.world(4, 4)
     colds = [await bench.timed(world.options(index, index, steps)) for index in range(4)]
     walls, engines, stages = [], [], []
@@ -53,18 +56,18 @@ async def alone(bench: Bench) -> None:
 
 
 async def together(bench: Bench) -> None:
-    """Eight warm requests at a time against the engine alone and against the old service; then eight cold."""
+    """Measure the throughput of eight concurrent requests, warm and cold, and of what it is compared with."""
     steps, rounds = bench.options.steps, bench.options.count(3, 1)
     world = bench.world(AT_ONCE, AT_ONCE)
     await bench.warm(world)
-    asked = [world.options(index, index, steps) for index in range(AT_ONCE)]
+    requests = [world.options(index, index, steps) for index in range(AT_ONCE)]
     floors, warms, wholes, colds, olds = [], [], [], [], []
-    seconds = bench.options.of(FLOOR_S, 0.5)
+    seconds = bench.options.seconds(FLOOR_S, 0.5)
     with bench.bar(rounds * 4, "eight at once") as bar:
         for _ in range(rounds):
             before = bench.floor.rate(steps, seconds)
             bar.update()
-            outcomes = await _answered(bench, asked, bench.options.count(16, 3))
+            outcomes = await _send_all(bench, requests, bench.options.count(16, 3))
             warms.append(full_rate(outcomes, AT_ONCE))
             wholes.append(rate_of(outcomes))
             floors.append((before + bench.floor.rate(steps, seconds)) / 2)
@@ -72,9 +75,9 @@ async def together(bench: Bench) -> None:
             cold = bench.options.count(4 * AT_ONCE, 3 * AT_ONCE)
             fresh = bench.world(cold, cold)
             once = [fresh.options(i, i, steps) for i in range(cold)]
-            colds.append(full_rate(await _answered(bench, once, 1), AT_ONCE))
+            colds.append(full_rate(await _send_all(bench, once, 1), AT_ONCE))
             bar.update()
-            olds.append(_old_rate(bench, asked[: bench.options.count(4, 1)]))
+            olds.append(_old_rate(bench, requests[: bench.options.count(4, 1)]))
             bar.update()
     _compare(bench, floors, warms, wholes, colds, olds)
 
@@ -103,14 +106,14 @@ def _compare(
 
 
 async def wardrobe(bench: Bench) -> None:
-    """One person in ten garments against the old service; one garment on ten people: computed once."""
+    """Measure one person in ten new garments, and count the garment rows for one garment on ten people."""
     steps, count = bench.options.steps, bench.options.count(WARDROBE, 3)
     ours, theirs = [], []
     for _ in range(bench.options.count(3, 1)):
         world = bench.world(1, count)
-        asked = [world.options(0, index, steps) for index in range(count)]
-        ours.append(count / await _rate(bench, asked, 1))
-        theirs.append(count / _old_rate(bench, asked))
+        requests = [world.options(0, index, steps) for index in range(count)]
+        ours.append(count / await _rate(bench, requests, 1))
+        theirs.append(count / _old_rate(bench, requests))
     add = bench.report.add
     add("wardrobe", f"one person, {count} garments, all new", median(ours), "s")
     add("wardrobe", f"the old service, the same {count}", median(theirs), "s")
@@ -119,41 +122,41 @@ async def wardrobe(bench: Bench) -> None:
     crowd = bench.world(count, 1)
     before = _garment_rows(bench)
     await _rate(bench, [crowd.options(index, 0, steps) for index in range(count)], 1)
-    await bench.quiet()
+    await bench.wait_until_idle()
     rows = _garment_rows(bench) - before
     add("wardrobe", f"garment rows for {count} people in one garment", rows, "rows", at_most=steps)
 
 
-async def _rate(bench: Bench, asked: list[TryOnOptions], times: int) -> float:
-    """Pictures a second, from the first sent to the last answered."""
-    return rate_of(await _answered(bench, asked, times))
+async def _rate(bench: Bench, requests: list[TryOnOptions], times: int) -> float:
+    """Return pictures per second, from the first request sent to the last response."""
+    return rate_of(await _send_all(bench, requests, times))
 
 
-async def _answered(bench: Bench, asked: list[TryOnOptions], times: int) -> list[Outcome]:
-    """Send each request `times` times, AT_ONCE of them concurrently. Every picture must arrive."""
+async def _send_all(bench: Bench, requests: list[TryOnOptions], times: int) -> list[Outcome]:
+    """Send each request `times` times, AT_ONCE of them concurrently; AssertionError if one fails."""
 
     async def send(index: int) -> None:
-        await bench.picture({**asked[index % len(asked)], "seed": index})
+        await bench.try_on({**requests[index % len(requests)], "seed": index})
 
-    outcomes = await closed(times * len(asked), AT_ONCE, send)
+    outcomes = await closed(times * len(requests), AT_ONCE, send)
     lost = [one.word for one in outcomes if one.word != "done"]
     assert not lost, f"accepted requests ended with {lost}"
     return outcomes
 
 
-def _old_rate(bench: Bench, asked: list[TryOnOptions]) -> float:
-    """Pictures a second of the old service: one after the other is all it does."""
-    bench.old({**asked[0], "steps": 1})
+def _old_rate(bench: Bench, requests: list[TryOnOptions]) -> float:
+    """Return pictures per second of the old service, which computes one request after the other."""
+    bench.old({**requests[0], "steps": 1})  # a first call is slower, and is not measured
     start = time.perf_counter()
-    for one in asked:
+    for one in requests:
         bench.old(one)
     seconds = time.perf_counter() - start
-    bench.report.stages["the old service"] = {"all": seconds / len(asked)}
-    return len(asked) / seconds
+    bench.report.stages["the old service"] = {"all": seconds / len(requests)}
+    return len(requests) / seconds
 
 
 def _garment_rows(bench: Bench) -> float:
-    time.sleep(0.5)  # the denoiser publishes its counters now and then
+    time.sleep(0.5)  # the denoiser publishes its counters at intervals
     return total(scrape(bench.server.metrics), "vitrine_garment_rows_total")
 
 

@@ -1,4 +1,4 @@
-"""What every part of a bench has at hand: the three sides, the world, and where its findings go."""
+"""What the parts of a bench share: server, client, old service, engine alone, drawn world and report."""
 
 from __future__ import annotations
 
@@ -25,46 +25,52 @@ from vitrine_measure.service.floor import Floor
 from vitrine_measure.service.report import Report
 
 TIMEOUT_S = 300.0
-QUIET_S = 120.0  # the longest wait for a server to have nothing to do
+IDLE_WAIT_S = 120.0  # the longest wait until the server is idle
 
 
 @dataclass(frozen=True)
 class Options:
-    """How much is measured. A quick run tries every path and proves nothing."""
+    """The options of a bench; with `quick` every part runs briefly and the figures mean nothing."""
 
     repository: Path
     checkpoint: Path
     steps: int = 20
     quick: bool = False
 
-    def of(self, full: float, quick: float) -> float:
-        """A length or a count in this mode."""
+    def seconds(self, full: float, quick: float) -> float:
+        """Return the duration for this mode."""
         return quick if self.quick else full
 
     def count(self, full: int, quick: int) -> int:
-        """A count in this mode."""
+        """Return the count for this mode."""
         return quick if self.quick else full
 
 
 @dataclass
 class Bench:
-    """Each side is started when it is first needed. One is measured at a time while the others are idle."""
+    """The subjects of the measurements and the report.
+
+    `floor` and `old` are loaded when they are first used. One subject is measured at a time.
+    """
 
     options: Options
     report: Report
     server: EmbeddedTriton
     vitrine: AsyncVitrine
-    drawn: int = field(default=0)  # dolls that were drawn
-    seen: set[bytes] = field(default_factory=set)  # pictures of theirs that were given away
+    drawn: int = field(default=0)  # number of dolls drawn so far
+    seen: set[bytes] = field(default_factory=set)  # PNGs of the worlds returned so far
 
     @cached_property
     def floor(self) -> Floor:
-        """The engine alone, as it is served."""
+        """The engine and decoder alone, used as the server uses them."""
         return Floor(self.options.repository)
 
     @cached_property
     def old(self) -> Callable[[TryOnOptions], bytes]:
-        """What Vitrine replaces; torch is imported here and not before."""
+        """The old service as a function of a try-on's options; imports torch, which takes seconds.
+
+        Raises Unavailable if the repository was exported from another checkpoint.
+        """
         from vitrine_export.checkpoint import open_checkpoint
 
         from vitrine_measure.service.baseline import OldService
@@ -74,10 +80,13 @@ class Bench:
         if checkpoint.digest() != exported.digest:
             raise Unavailable("the repository was exported from another checkpoint: run make export")
         service = OldService(checkpoint, self.options.repository)
-        return lambda asked: service.try_on(**{name: asked[name] for name in OLD_ASKED})  # type: ignore[literal-required]
+        return lambda options: service.try_on(**{name: options[name] for name in OLD_OPTIONS})  # type: ignore[literal-required]
 
     def world(self, people: int, garments: int) -> World:
-        """Dolls that the server has not seen yet: another number now and then wears an equal garment."""
+        """Return dolls that are new to the server.
+
+        Two dolls can have equal garments, so the pictures are compared with all those drawn before.
+        """
         while True:
             world = draw_world(people, garments, first=self.drawn)
             self.drawn += max(people, garments)
@@ -87,50 +96,51 @@ class Bench:
                 return world
 
     def bar(self, total: float, what: str) -> tqdm:
-        """Progress of a part."""
+        """Return the progress bar of a part."""
         return tqdm(total=round(total), desc=what, leave=False)
 
-    async def picture(self, asked: TryOnOptions) -> TryOn:
-        """One try-on through the client, refused never tried again."""
-        return await self.vitrine.try_on(**asked, timeout_s=TIMEOUT_S)
+    async def try_on(self, options: TryOnOptions) -> TryOn:
+        """Send one try-on with the client, without retries."""
+        return await self.vitrine.try_on(**options, timeout_s=TIMEOUT_S)
 
-    async def timed(self, asked: TryOnOptions) -> tuple[float, TryOn]:
-        """Seconds of one try-on, and its answer."""
+    async def timed(self, options: TryOnOptions) -> tuple[float, TryOn]:
+        """Return the seconds of one try-on, and its result."""
         start = time.perf_counter()
-        answer = await self.picture(asked)
+        answer = await self.try_on(options)
         return time.perf_counter() - start, answer
 
     async def warm(self, world: World) -> None:
-        """Prepare everyone and everything of a world, garment features of the usual steps included."""
+        """Fill the caches with every person and garment of a world, and the garments' rows of all steps."""
         pairs = max(len(world.people), len(world.garments))
         for index in range(pairs):
             person, garment = index % len(world.people), index % len(world.garments)
-            await self.picture(world.options(person, garment, self.options.steps))
+            await self.try_on(world.options(person, garment, self.options.steps))
 
-    async def quiet(self) -> None:
-        """Return when the server has nothing to do."""
-        give_up = time.monotonic() + QUIET_S
+    async def wait_until_idle(self) -> None:
+        """Return when no request is in flight; raises Unavailable after IDLE_WAIT_S."""
+        give_up = time.monotonic() + IDLE_WAIT_S
         while in_flight(await asyncio.to_thread(scrape, self.server.metrics)):
             if time.monotonic() > give_up:
-                raise Unavailable(f"the server still had work after {QUIET_S:.0f} s")
+                raise Unavailable(f"the server was not idle after {IDLE_WAIT_S:.0f} s")
             await asyncio.sleep(0.1)
 
 
-OLD_ASKED = ("person", "garment", "category", "description", "seed", "steps")
+OLD_OPTIONS = ("person", "garment", "category", "description", "seed", "steps")
+"""The options of a try-on that the old service has."""
 
 Part = Callable[[Bench], Awaitable[None]]
 
 
 def client_of(server: EmbeddedTriton) -> AsyncVitrine:
-    """A client that takes a refusal for an answer."""
+    """Return a client that does not retry a refused request."""
     return AsyncVitrine(server.grpc, retry=ONCE, timeout_s=TIMEOUT_S)
 
 
 def p99(seconds: np.ndarray) -> float:
-    """The 99th percentile; of none it is infinite."""
+    """Return the 99th percentile; infinity for an empty array."""
     return float(np.percentile(seconds, 99)) if len(seconds) else float("inf")
 
 
 def median(seconds: np.ndarray | list[float]) -> float:
-    """The median; of none it is infinite."""
+    """Return the median; infinity for an empty array."""
     return float(np.median(seconds)) if len(seconds) else float("inf")
