@@ -102,7 +102,7 @@ def test_the_asked_garment_differs_clearly_in_colour():
 
 
 def test_wearing_keeps_everything_else():
-    """Only the garment's own place changes; a dress replaces both separates."""
+    """Only the garment's own place changes; a dress replaces both garments."""
     for made in samples(30):
         before, after = vars(made.person), vars(made.target)
         place = {"upper_body": {"upper"}, "lower_body": {"lower"}, "dresses": {"upper", "lower", "dress"}}
@@ -114,7 +114,7 @@ def test_a_separate_over_a_dress_is_refused():
     dress = Garment("dresses", "dress", "short", "knee", "red")
     shirt = Garment("upper_body", "shirt", "short", "regular", "blue")
     person = wear(sample(SEED, 0).person, dress)
-    with pytest.raises(ValueError, match="upper_body needs a person in separates"):
+    with pytest.raises(ValueError, match="upper_body needs a person without a dress"):
         wear(person, shirt)
 
 

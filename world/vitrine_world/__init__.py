@@ -1,1 +1,1 @@
-"""The drawn worlds: code that draws pictures with the exact answer of every stage, in numpy and Pillow."""
+"""Synthetic data: draws pictures together with the exact output of every stage, with numpy and Pillow."""

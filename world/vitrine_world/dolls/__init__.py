@@ -1,4 +1,4 @@
-"""Paper dolls: drawn people and garments, with the exact answer of every try-on stage."""
+"""Paper dolls: synthetic people and garments, drawn with the exact output of every try-on stage."""
 
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
 

@@ -1,4 +1,4 @@
-"""`vitrine-export dolls`: samples of the paper-doll world as files that any tool reads."""
+"""`vitrine-export dolls`: writes samples of paper dolls as PNG and JSON files."""
 
 import argparse
 import json
@@ -19,27 +19,27 @@ from vitrine_world.dolls.render import Image as Picture
 from vitrine_world.dolls.sampling import Sample, sample
 
 SHEET_SAMPLES = 24
-"""How many samples the contact sheet shows at most: the first ones."""
+"""Number of samples on the contact sheet, from the first on."""
 
 SHEET_COLUMNS = 4
 
 LABEL_COLOURS = np.random.default_rng(18).integers(40, 255, (25, 3), dtype=np.uint8)
 LABEL_COLOURS[0] = 0
-"""What labels look like in a palette picture; the pixel values are the labels themselves."""
+"""Palette (25, 3) of label pictures, whose pixel values are the labels."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("--seed", type=int, default=0, help="names the world (default 0)")
-    parser.add_argument("--count", type=_at_least_one, default=24, help="how many samples (default 24)")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write, made if need be")
-    parser.add_argument("--category", choices=CATEGORIES, help="only samples of this one")
+    """Add the options of the command."""
+    parser.add_argument("--seed", type=int, default=0, help="seed of the samples (default 0)")
+    parser.add_argument("--count", type=_at_least_one, default=24, help="number of samples (default 24)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; created if missing")
+    parser.add_argument("--category", choices=CATEGORIES, help="only samples of this category")
     parser.add_argument("--width", type=_at_least_one, default=SIZE[0], help=f"px (default {SIZE[0]})")
     parser.add_argument("--height", type=_at_least_one, default=SIZE[1], help=f"px (default {SIZE[1]})")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the samples, each to a folder of its own, and `sheet.png`; 0 when all are written."""
+    """Write each sample into a folder, and `sheet.png`; return 0."""
     size = (args.width, args.height)
     rows = []
     for index in tqdm(range(args.count), unit="sample", desc=str(args.out)):
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def example(args: argparse.Namespace) -> str:
-    """A command that puts the first doll into its garment, to copy into a shell."""
+    """Return a shell command that tries the first garment on the first person."""
     folder, garment = args.out / f"{0:05d}", sample(args.seed, 0, args.category).garment
     words = ["vitrine", "try-on", str(folder / "person.png"), str(folder / "garment.png")]
     words += ["--category", garment.category, "--description", garment.description, "-o", "look.png"]
@@ -60,7 +60,7 @@ def example(args: argparse.Namespace) -> str:
 
 
 def write_sample(made: Sample, folder: Path, size: Size) -> Picture:
-    """Write one sample's files and return person, garment and target side by side."""
+    """Write one sample's files; return person, garment and target side by side."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {
         "person": draw_person(made.person, size),
@@ -78,13 +78,13 @@ def write_sample(made: Sample, folder: Path, size: Size) -> Picture:
 
 
 def mask(person: Person, category: Category, size: Size) -> Image.Image:
-    """What may be repainted for the category: an L picture of that size, 255 repaint, 0 keep."""
+    """Return the inpainting mask of a category as an "L" picture: 255 repaint, 0 keep."""
     drawn = inpainting_mask(labels(person, size), keypoints(person), category, rule="hd")
     return Image.fromarray(drawn).resize(size, Image.Resampling.NEAREST)
 
 
 def facts(made: Sample, size: Size) -> dict[str, object]:
-    """What sample.json says; keypoints are [x, y, visible] with x and y in px."""
+    """Return the content of sample.json; keypoints are [x, y, visible] with x and y in px."""
     return {
         "category": made.category,
         "description": made.garment.description,
@@ -96,7 +96,7 @@ def facts(made: Sample, size: Size) -> dict[str, object]:
 
 
 def contact_sheet(rows: list[Picture]) -> Picture:
-    """The pictures (height, width, 3), all of one size, in a grid of SHEET_COLUMNS columns, gaps white."""
+    """Return pictures (height, width, 3) of one size in a grid of SHEET_COLUMNS columns, gaps white."""
     gap = np.full_like(rows[0], 255)
     filled = rows + [gap] * (-len(rows) % SHEET_COLUMNS)
     lines = [filled[start : start + SHEET_COLUMNS] for start in range(0, len(filled), SHEET_COLUMNS)]
@@ -104,7 +104,7 @@ def contact_sheet(rows: list[Picture]) -> Picture:
 
 
 def _palette_picture(values: Picture) -> Image.Image:
-    """A palette picture whose pixel values are the labels."""
+    """Return a palette picture whose pixel values are the labels."""
     picture = Image.fromarray(values).convert("P")
     picture.putdata(values.ravel().tolist())
     picture.putpalette(LABEL_COLOURS.tobytes())
@@ -112,7 +112,7 @@ def _palette_picture(values: Picture) -> Image.Image:
 
 
 def _at_least_one(text: str) -> int:
-    """A whole number from 1 up, or argparse's error."""
+    """Read a whole number from 1 on; raises ArgumentTypeError for a smaller one."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")

@@ -63,7 +63,7 @@ def _limb(
 
 
 def figure(pose: Pose, build: float) -> Figure:
-    """The joints of a body of that build in that pose."""
+    """Return the joints of a body with this build in this pose."""
     arms = [
         _limb(side, SHOULDER, build, (upper, lower), (UPPER_ARM, LOWER_ARM))
         for side, upper, lower in zip(SIDES, pose.upper_arms, pose.lower_arms, strict=True)
@@ -76,7 +76,7 @@ def figure(pose: Pose, build: float) -> Figure:
 
 
 def placement(pose: Pose) -> Frame:
-    """From body units to the picture: x and y in 0 to 1, of its width and its height."""
+    """Return the frame from body units to the picture, x and y in 0 to 1 of its width and height."""
     turn = np.radians(pose.lean)
     stretch = np.array([1.0 / ASPECT, 1.0])
     axes = pose.height * stretch * [(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))]
@@ -84,7 +84,7 @@ def placement(pose: Pose) -> Frame:
 
 
 def keypoints(person: Person) -> NDArray[np.float64]:
-    """The 18 OpenPose points, (18, 3): x and y in 0 to 1 of the picture, and 1 where visible, 0 where not."""
+    """Return the 18 OpenPose points (18, 3): x and y in 0 to 1 of the picture, and 1 if visible, else 0."""
     body = figure(person.pose, person.build)
     nose, eye, ear = FACE["nose"], FACE["eye"], FACE["ear"]
     joints = [np.array(nose), np.array(NECK)]

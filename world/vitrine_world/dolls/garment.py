@@ -1,4 +1,4 @@
-"""Drawn garments: what one is, which ones exist, and how one is described in words."""
+"""Drawn garments: their forms and patterns, and their descriptions in words."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from vitrine_world.dolls.palette import GARMENT_COLOURS, PATTERN_COLOURS
 
 @dataclass(frozen=True)
 class Form:
-    """One cut of garment; `words` describe it with {colour} left open."""
+    """One form of garment; `words` is its description with the placeholder {colour}."""
 
     category: Category
     kind: str
@@ -46,7 +46,7 @@ PATTERNS: dict[str, str] = {
     "dots": " with {colour} dots",
     "logo": " with a {colour} logo",
 }
-"""Every pattern and its words."""
+"""Pattern → its part of a description."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Garment:
     pattern_colour: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a garment that the world does not have (ValueError)."""
+        """Raise ValueError for an unknown form, colour or pattern."""
         form = (self.category, self.kind, self.sleeve, self.length)
         if form not in _WORDS:
             raise ValueError(f"garment form must be a row of FORMS, got {form}")
@@ -83,7 +83,7 @@ class Garment:
 
     @property
     def description(self) -> str:
-        """One line of words from VOCABULARY, like "a red long sleeve shirt with white dots"."""
+        """Words from VOCABULARY, for example "a red long sleeve shirt with white dots"."""
         words = _WORDS[self.category, self.kind, self.sleeve, self.length]
         words = words.format(colour=self.colour) + PATTERNS[self.pattern].format(colour=self.pattern_colour)
         return words.replace("a orange", "an orange")
@@ -93,7 +93,7 @@ _WORDS = {(form.category, form.kind, form.sleeve, form.length): form.words for f
 
 
 def _vocabulary() -> tuple[str, ...]:
-    """Every word that a description can hold, sorted."""
+    """Return every word that a description can contain, sorted."""
     lines = [form.words for form in FORMS] + list(PATTERNS.values())
     words = {word for line in lines for word in line.split()} - {"{colour}"}
     return tuple(sorted(words | {"an"} | PATTERN_COLOURS.keys()))

@@ -1,4 +1,4 @@
-"""A picture as flat layers, painted in order: the one description that colours and truth both come from."""
+"""A picture as polygons that are painted in order; colours and labels are drawn from the same polygons."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ class Print:
 
 @dataclass(frozen=True)
 class Layer:
-    """A filled polygon in body units, perhaps printed; nothing of the print shows outside it.
+    """A filled polygon in body units, with a pattern that is clipped to it, or None.
 
-    `label` is what the pixels are called: an ATR label in scenes, a DensePose label in bodies.
+    `label` is the label of its pixels: ATR in `scene`, DensePose in `bare_body`.
     """
 
     outline: Points

@@ -22,10 +22,10 @@ GARMENT_COLOURS: dict[str, Colour] = {
     "grey": (136, 140, 148),
     "black": (32, 32, 36),
 }
-"""What a garment can be made of; every colour contrasts with PAPER."""
+"""Colours of garments; every one contrasts with PAPER."""
 
 PATTERN_COLOURS: dict[str, Colour] = {"white": (252, 252, 252), **GARMENT_COLOURS}
-"""What a pattern can be printed in."""
+"""Colours of patterns."""
 
 SKINS: tuple[Colour, ...] = (
     (252, 216, 192),

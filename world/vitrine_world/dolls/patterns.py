@@ -1,4 +1,4 @@
-"""What is printed on cloth: polygons in the coordinates of the cloth, which are body units."""
+"""Patterns of garments as polygons in the coordinates of the cloth, in body units."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,9 +8,9 @@ import numpy as np
 from vitrine_world.dolls.shapes import Points, ellipse, rectangle
 
 PERIOD = 0.2
-"""Of stripes, checks and dots in body units.
+"""Period of stripes, checks and dots in body units.
 
-Bands are of 22 px at 192x256, nearly three latents wide for a VAE of factor 8."""
+A stripe is 22 px wide at 192x256, nearly three latents for a VAE of factor 8."""
 
 Emblem = tuple[float, float, float]
 """Position of a logo on the cloth: u, v and radius."""
@@ -18,7 +18,7 @@ Emblem = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Cloth:
-    """The part of a garment's plane that a panel may cover, and the position of an emblem on it (or None).
+    """The area that a panel may cover, in body units, and the position of a logo on it, or None.
 
     `shift` moves vertical stripes, in periods: 0.5 puts one on each side of the middle, 0 puts one on it.
     """
@@ -68,7 +68,7 @@ def _dots(cloth: Cloth) -> list[Points]:
 
 
 def _logo(cloth: Cloth) -> list[Points]:
-    """A heart (the curve x = 16 sin³t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t)."""
+    """Return a heart: the curve x = 16 sin³t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t."""
     if cloth.emblem is None:
         return []
     u, v, radius = cloth.emblem
@@ -94,9 +94,9 @@ _DRAWN = {
 
 @lru_cache(maxsize=256)
 def printed(pattern: str, cloth: Cloth) -> Points | None:
-    """The polygons of a pattern (a name of `garment.PATTERNS`) that may touch the cloth.
+    """Return the polygons (polygons, corners, 2) of a pattern, a name of `garment.PATTERNS`, on the cloth.
 
-    (polygons, corners, 2), none overlapping another; None where there are none.
+    They do not overlap; None for a pattern without polygons.
     """
     shapes = _DRAWN[pattern](cloth)
     return np.stack(shapes) if shapes else None

@@ -1,4 +1,4 @@
-"""Drawn people: what one is, and what it means that a person wears another garment."""
+"""The description of a drawn person, and the function that dresses one in another garment."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ HAIR_STYLES = ("short", "bob", "long", "bun")
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a frontal standing figure is and how it holds its limbs.
+    """The position and limb angles of a standing figure that faces the viewer.
 
     `height` is that of the body in picture heights; `centre` is the middle of the body as (x, y) in picture
     heights, so x runs from 0 to 0.75; `lean` turns the figure, clockwise in degrees. Limb angles are in
@@ -37,7 +37,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Person:
-    """A paper doll in separates (`upper` and `lower`) or in a `dress`.
+    """A paper doll in two garments (`upper` and `lower`) or in a `dress`.
 
     `build` multiplies the width of the body; `hair` is a name of HAIR_STYLES.
     """
@@ -54,13 +54,13 @@ class Person:
     dress: Garment | None = None
 
     def __post_init__(self) -> None:
-        """Refuse unknown hair, and anything but separates or a dress of their own category (ValueError)."""
+        """Raise ValueError for unknown hair, or garments other than an upper and a lower one, or a dress."""
         if self.hair not in HAIR_STYLES:
             raise ValueError(f"hair must be one of {HAIR_STYLES}, got {self.hair!r}")
         if (self.dress is None) == (self.upper is None and self.lower is None):
-            raise ValueError("a person must wear either separates or a dress")
+            raise ValueError("a person must wear either an upper and a lower garment or a dress")
         if self.dress is None and (self.upper is None or self.lower is None):
-            raise ValueError("separates must be both an upper and a lower garment")
+            raise ValueError("a person without a dress must wear both an upper and a lower garment")
         places = {"upper_body": self.upper, "lower_body": self.lower, "dresses": self.dress}
         for category, garment in places.items():
             if garment is not None and garment.category != category:
@@ -73,14 +73,14 @@ class Person:
 
 
 def wear(person: Person, garment: Garment) -> Person:
-    """The same person in `garment`: an upper or lower garment replaces its like, a dress replaces all.
+    """Return the person in `garment`, which replaces the one of its category; a dress replaces both.
 
-    ValueError where a separate is put on a person in a dress: what the other half would be is unknown.
+    Raises ValueError for an upper or lower garment on a person in a dress, because the other one is unknown.
     """
     if garment.category == "dresses":
         return replace(person, upper=None, lower=None, dress=garment)
     if person.dress is not None:
-        raise ValueError(f"{garment.category} needs a person in separates, got one in a dress")
+        raise ValueError(f"{garment.category} needs a person without a dress, got one in a dress")
     if garment.category == "upper_body":
         return replace(person, upper=garment)
     return replace(person, lower=garment)

@@ -1,7 +1,7 @@
-"""Layers to pixels: colours with clean edges, labels without any mixing.
+"""Draws layers as pixels: colours with antialiased edges, labels without mixing.
 
-Both are painted on a canvas three times as large; colours are averaged down, labels take the middle sample of
-each pixel, so a pixel's label is that of the layer at its centre.
+Both are painted on a canvas of three times the size. Colours are averaged; the label of a pixel is that of
+the layer at its centre.
 """
 
 from functools import cache
@@ -23,20 +23,20 @@ Image = NDArray[np.uint8]
 Size = tuple[int, int]
 
 SIZE: Size = (192, 256)
-"""Width and height in px of the pictures that the small checkpoint is trained on."""
+"""Width and height in px of the paper-doll checkpoint's pictures."""
 
 FILL = 0.9
-"""How much of a product picture the largest garment of a category spans, in width or height."""
+"""Share of a product picture's width or height that the garments of a category together cover."""
 
 _OVERSAMPLING = 3
 _SUBPIXEL_BITS = 4  # fillPoly takes fixed-point corners
 
 FLAT_POSE = Pose(1.0, (0.0, 0.0), 0.0, (24.0, 24.0), (20.0, 20.0), (2.5, 2.5), (1.5, 1.5))
-"""How a garment is laid out for its product picture."""
+"""The pose in which a garment lies in its product picture."""
 
 
 def draw_person(person: Person, size: Size = SIZE) -> Image:
-    """The dressed person, (height, width, 3) uint8 RGB; `size` is (width, height) in px."""
+    """Return the dressed person, (height, width, 3) uint8 RGB; `size` is (width, height) in px."""
     canvas = _canvas(size, person.background.wall)
     floor = canvas[round(person.background.floor_line * len(canvas)) :]
     cv2.rectangle(floor, (0, 0), floor.shape[1::-1], person.background.floor, cv2.FILLED)
@@ -45,27 +45,27 @@ def draw_person(person: Person, size: Size = SIZE) -> Image:
 
 
 def draw_garment(garment: Garment, size: Size = SIZE) -> Image:
-    """The product picture: the garment flat on PAPER, (height, width, 3) uint8 RGB.
+    """Return the product picture: the garment on PAPER, (height, width, 3) uint8 RGB.
 
-    All garments of a category are drawn on the same figure, so a short one looks short.
+    All garments of a category have the same scale, so a short one looks short.
     """
     canvas = _canvas(size, PAPER)
-    _paint(canvas, _flat(garment), _stand(garment.category))
+    _paint(canvas, _flat(garment), _flat_frame(garment.category))
     return _averaged(canvas, size)
 
 
 def labels(person: Person, size: Size = SIZE) -> Image:
-    """The ATR label of every pixel, (height, width) uint8 in 0 to 18, 18 being the neck."""
+    """Return the ATR label of every pixel, (height, width) uint8, 0 to 18, where 18 is the neck."""
     return _labelled(scene(person), placement(person.pose), size)
 
 
 def parts(person: Person, size: Size = SIZE) -> Image:
-    """The DensePose label of every pixel of the body below the clothes, (height, width) uint8 in 0 to 24."""
+    """Return the DensePose label of every pixel of the undressed body, (height, width) uint8, 0 to 24."""
     return _labelled(bare_body(person), placement(person.pose), size)
 
 
 def _canvas(size: Size, colour: tuple[int, ...]) -> Image:
-    """An oversized canvas of one colour, with as many channels as it has."""
+    """Return a canvas of one colour, _OVERSAMPLING times `size`; ValueError for a size below 1x1."""
     width, height = size
     if width < 1 or height < 1:
         raise ValueError(f"size must be at least 1x1 px, got {width}x{height}")
@@ -93,7 +93,7 @@ def _flat(garment: Garment) -> list[Layer]:
 
 
 @cache
-def _stand(category: Category) -> Frame:
+def _flat_frame(category: Category) -> Frame:
     """Return the frame of a category: its garments together are centred and span FILL of the picture."""
     colour = next(iter(GARMENT_COLOURS))
     forms = [form for form in FORMS if form.category == category]
@@ -106,7 +106,7 @@ def _stand(category: Category) -> Frame:
 
 
 def _corners(points: Points, frame: Frame, canvas: Image) -> NDArray[np.int32]:
-    """Body units to fixed-point canvas pixels; pixel centres are at integers."""
+    """Convert body units to fixed-point canvas pixels; pixel centres are at integers."""
     height, width = canvas.shape[:2]
     pixels = frame.place(points) * (width, height) - 0.5
     return np.rint(pixels * (1 << _SUBPIXEL_BITS)).astype(np.int32)

@@ -28,22 +28,23 @@ CLEAR = 90.0
 """RGB distance above which two neighbouring colours can be distinguished."""
 
 PRINT_CLEAR, HAIR_CLEAR = 1.6 * CLEAR, 0.6 * CLEAR
-"""The same for a print on its cloth, which is small, and for hair at the face, where the edge is known."""
+"""The same for a pattern, whose shapes are small, and for hair, whose position at the face is known."""
 
-SOLID_SHARE = 0.4
+SOLID_SHARE = 0.4  # of garments without a pattern
 MARGIN = 0.02
 """Least distance of the body from the picture's edge, in picture heights."""
 
 TRUNK, LIMB_RADIUS = 0.11, 0.03
-"""Half the width of a trunk and the room that a limb needs around its axis, in body heights, rounded up."""
+"""Largest half width of the torso, and of a limb around its axis, in body heights."""
 
 LENGTHS = {"short": 0, "knee": 1, "long": 2}
-"""From short to long; what a dress covers must have been covered, or the rule of the mask keeps bare legs."""
+"""Rank of each length. A person who tries on a dress wears something at least as long, because the mask rule
+keeps bare legs."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A try-on with its answer: `target` is `person` in `garment`."""
+    """A try-on with its exact result: `target` is `person` in `garment`."""
 
     person: Person
     garment: Garment
@@ -70,7 +71,10 @@ ARM_POSES = (
 
 
 def sample(seed: int, index: int, category: Category | None = None) -> Sample:
-    """Draw the sample of a seed and index, always the same. Without `category` it is of any category."""
+    """Return the sample of a seed and index, always the same one; without `category` it is a random one.
+
+    Raises ValueError for an unknown category.
+    """
     if category is not None and category not in CATEGORIES:
         raise ValueError(f"category must be one of {CATEGORIES}, got {category!r}")
     rng = np.random.default_rng([seed, index])
@@ -85,17 +89,17 @@ def sample(seed: int, index: int, category: Category | None = None) -> Sample:
 
 
 def _pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
-    """One of the choices, each as likely."""
+    """Draw one of the choices, all with equal probability."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def _pair(rng: np.random.Generator, low: float, high: float) -> tuple[float, float]:
-    """Two numbers between `low` and `high`."""
+    """Draw two numbers between `low` and `high`."""
     return float(rng.uniform(low, high)), float(rng.uniform(low, high))
 
 
 def _garment(rng: np.random.Generator, form: Form, others: list[Colour]) -> Garment:
-    """A garment of that form whose colour can be distinguished from its neighbours' colours."""
+    """Draw a garment of a form, with colours that can be distinguished from `others`, its neighbours."""
     colours = [
         name for name, rgb in GARMENT_COLOURS.items() if all(colour_distance(rgb, o) > CLEAR for o in others)
     ]
@@ -110,7 +114,7 @@ def _garment(rng: np.random.Generator, form: Form, others: list[Colour]) -> Garm
 
 
 def _worn(rng: np.random.Generator, requested: Garment, skin: Colour, wall: Colour) -> tuple[Garment, ...]:
-    """The clothes that the person wears at first: separates, or a dress for a try-on of a dress."""
+    """Draw what the person wears: an upper and a lower garment, or sometimes a dress if one is requested."""
     others = [skin, wall, GARMENT_COLOURS[requested.colour]]
     covers = [form for form in FORMS if LENGTHS.get(form.length, -1) >= LENGTHS.get(requested.length, -1)]
     if requested.category == "dresses" and rng.random() < 0.5:
@@ -134,7 +138,7 @@ def _person(rng: np.random.Generator, skin: Colour, wall: Colour, worn: tuple[Ga
 
 
 def _pose(rng: np.random.Generator, build: float) -> Pose:
-    """A pose in which the whole body is inside the picture."""
+    """Draw a pose in which the whole body is inside the picture."""
     right, left = (ARM_POSES[arm] for arm in _arms(rng))
     uppers = float(rng.uniform(*right.upper)), float(rng.uniform(*left.upper))
     lowers = float(rng.uniform(*right.lower)), float(rng.uniform(*left.lower))
@@ -150,13 +154,13 @@ def _pose(rng: np.random.Generator, build: float) -> Pose:
 
 
 def _arms(rng: np.random.Generator) -> tuple[int, int]:
-    """Which of ARM_POSES the right and the left arm hold; both the same in more than half the draws."""
+    """Draw indices into ARM_POSES for the right and the left arm; more than half the draws are equal."""
     right, left = rng.choice(len(ARM_POSES), size=2, p=[pose.share for pose in ARM_POSES])
     return (right, right) if rng.random() < 0.5 else (right, left)
 
 
 def _reach(pose: Pose, build: float) -> tuple[float, float]:
-    """How far the body reaches to the left and right of its middle, in body heights."""
+    """Return the body's extent to the left (negative) and right of its middle, in body heights."""
     body = figure(pose, build)
     turn = np.radians(pose.lean)
     hands = [arm.end + (arm.end - arm.middle) * HAND / LOWER_ARM for arm in body.arms]

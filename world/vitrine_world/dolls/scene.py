@@ -1,8 +1,8 @@
-"""A person as layers: the dressed one with ATR labels and the bare body with DensePose labels.
+"""Builds the layers of a dressed person with ATR labels and of the undressed body with DensePose labels.
 
-ATR labels as in SCHP, with 18 for the neck; DensePose labels of the front-facing half of each pair. A bare
-midriff has no ATR label of its own and counts as upper clothes, so that the mask of a cropped shirt reaches
-the waist.
+ATR labels are those of SCHP, with 18 for the neck. Where DensePose has one label for the front and one for
+the back of a part, the front's is used. ATR has no label for a bare midriff; it counts as upper clothes, so that
+the mask of a cropped shirt reaches the waist.
 """
 
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ UPPER_LEG_PARTS, LOWER_LEG_PARTS = (9, 10), (13, 14)
 UPPER_ARM_PARTS, LOWER_ARM_PARTS = (16, 15), (20, 19)
 """DensePose labels as (right, left)."""
 
-HEAD = (0.0, 0.088, 0.061, 0.080)  # x, y, half axes
+HEAD = (0.0, 0.088, 0.061, 0.080)  # x, y and half axes in body units
 CHEST = 0.27
-"""y below which bare torso is midriff, above which it is neck."""
+"""y that divides the bare torso: smaller is labelled neck, larger is midriff."""
 
 
 def _upper(arm: Limb, radii: tuple[float, float, float], build: float) -> Points:
@@ -62,7 +62,7 @@ def _neck() -> Points:
 
 
 def scene(person: Person) -> list[Layer]:
-    """The dressed person's layers with ATR labels, from the back to the front; without the background."""
+    """Return the dressed person's layers with ATR labels, from back to front, without the background."""
     body = figure(person.pose, person.build)
     cuts = [Cutter(garment, body) for garment in person.worn]
     layers = [*_back_hair(person), *_legs(person, body), *_bare_torso(person), *_upper_arms(person, body)]
@@ -78,7 +78,7 @@ def scene(person: Person) -> list[Layer]:
 
 
 def trunk(cut: Cutter) -> list[Layer]:
-    """All of a garment but its sleeves."""
+    """Return the layers of a garment without its sleeves."""
     panels = {
         "shirt": cut.bodice,
         "dress": cut.gown,
@@ -90,13 +90,13 @@ def trunk(cut: Cutter) -> list[Layer]:
 
 
 def product(garment: Garment, body: Figure) -> list[Layer]:
-    """A garment alone, laid out in the pose of `body`."""
+    """Return the layers of a garment alone, in the pose of `body`."""
     cut = Cutter(garment, body)
     return [*trunk(cut), *cut.sleeves(lower=False), *cut.sleeves(lower=True)]
 
 
 def bare_body(person: Person) -> list[Layer]:
-    """The undressed body's layers with DensePose labels."""
+    """Return the undressed body's layers with DensePose labels, from back to front."""
     body = figure(person.pose, person.build)
     layers = [_part(_torso(person.build, 0.20, 0.53), TORSO_PART), _part(_neck(), TORSO_PART)]
     for leg, upper, lower, foot in zip(body.legs, UPPER_LEG_PARTS, LOWER_LEG_PARTS, FOOT_PARTS, strict=True):

@@ -1,4 +1,4 @@
-"""Polygons and the frames they are measured in; all points are float64 arrays (n, 2) of x, y."""
+"""Polygons and coordinate frames; points are float64 arrays (n, 2) of x and y."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,34 +11,34 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frame:
-    """A plane laid onto another: its origin (2,) and, the rows of `axes` (2, 2), its unit vectors there."""
+    """A coordinate frame in a plane: `origin` (2,), and its unit vectors as the rows of `axes` (2, 2)."""
 
     origin: Points
     axes: Points
 
     def place(self, points: Points) -> Points:
-        """The points (n, 2), given as (u, v) of this frame, in the frame's plane."""
+        """Convert points (n, 2) from this frame's (u, v) to the plane's (x, y)."""
         return self.origin + points @ self.axes
 
 
 def polygon(*points: tuple[float, float]) -> Points:
-    """The corners as an array (n, 2)."""
+    """Return the corners as an array (n, 2)."""
     return np.array(points, np.float64)
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> Points:
-    """The four corners of an upright rectangle."""
+    """Return the four corners of a rectangle with sides along the axes."""
     return polygon((left, top), (right, top), (right, bottom), (left, bottom))
 
 
 def mirrored(half: Points) -> Points:
-    """The symmetric outline whose half at x >= 0 runs from top to bottom."""
+    """Return the outline that is symmetric to x = 0; `half` is the part at x >= 0, from top to bottom."""
     return np.concatenate([half, half[::-1] * (-1.0, 1.0)])
 
 
 @lru_cache(maxsize=64)
 def _arc(start: float, stop: float, corners: int) -> Points:
-    """Corners on the unit circle; degrees run clockwise from the right."""
+    """Return corners on the unit circle; degrees run clockwise from the right."""
     turn = np.radians(np.linspace(start, stop, corners, endpoint=stop - start < 360.0))
     return np.stack([np.cos(turn), np.sin(turn)], axis=1)
 
@@ -52,12 +52,15 @@ def ellipse(
     stop: float = 360.0,
     corners: int = 28,
 ) -> Points:
-    """Corners on (a part of) an ellipse with the half axes `across` and `along`; degrees run clockwise."""
+    """Return corners on an ellipse or an arc of it; `across` and `along` are the half axes.
+
+    `start` and `stop` are in degrees, clockwise from the right.
+    """
     return _arc(start, stop, corners) * (across, along) + (x, y)
 
 
 def limb_frame(top: Points, bottom: Points, start: float = 0.0) -> Frame:
-    """The frame along a limb: u across it with 0 on its axis, v along it with `start` at `top`."""
+    """Return the frame of a limb: u across it with 0 on its axis, v along it with `start` at `top`."""
     along = (bottom - top) / np.hypot(*(bottom - top))
     return Frame(top - start * along, np.array([(along[1], -along[0]), along]))
 
@@ -65,7 +68,7 @@ def limb_frame(top: Points, bottom: Points, start: float = 0.0) -> Frame:
 def limb(
     top: Points, bottom: Points, top_radius: float, bottom_radius: float, round_end: bool = True
 ) -> Points:
-    """A tapering limb from `top` to `bottom`, round at the top and optionally at the bottom."""
+    """Return the outline of a tapering limb, round at the top and optionally at the bottom."""
     length = float(np.hypot(*(bottom - top)))
     head = ellipse(0.0, 0.0, top_radius, top_radius, 180.0, 360.0, corners=12)
     if round_end:
