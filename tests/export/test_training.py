@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import default_collate
 from vitrine_export.nets import released_config
-from vitrine_export.training import draws, finish, latents, recipe, save, start, tryon, vae
+from vitrine_export.training import draws, joint, latents, load, recipe, save, tryon, vae
 from vitrine_export.training.loop import Plan, averaged_weights, fit, learning_rate
 from vitrine_world.dolls import draw_garment, draw_person, sample
 
@@ -102,12 +102,12 @@ def test_a_row_of_the_set_is_the_sample_encoded(training_set, small_vae):
 def test_the_loss_reaches_every_network(training_set, tmp_path):
     """One step trains both UNets, both text encoders, the image encoder and the image tokens."""
     torch.manual_seed(0)
-    nets, teach = tryon.Nets(), tryon.Teacher(training_set, tmp_path)
+    nets, predictor = tryon.Nets(), tryon.LatentPredictor(training_set, tmp_path)
     for parameter in nets.parameters():  # residuals start at zero, and let no gradient through
         nn.init.normal_(parameter, std=0.05)
     indices = torch.arange(4)
     rows = training_set.rows(indices)
-    tryon.latent_error(teach.guess(nets, indices, rows, step=1), rows).backward()
+    tryon.latent_error(predictor.predict(nets, indices, rows, step=1), rows).backward()
     for part in (
         nets.unet.unet.down_blocks,
         nets.unet.unet.encoder_hid_proj,
@@ -137,18 +137,18 @@ def test_the_last_phase_moves_nets_and_decoder_and_keeps_the_latents(training_se
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(recipe.PLANS, "finish", Plan(steps=1, batch=2, lr=1e-3))
         patch.setattr(draws, "batches", lambda draw, *plan: [default_collate([draw(0), draw(9)])])
-        finish.finish(nets, codec, training_set, tmp_path)
+        joint.train_jointly(nets, codec, training_set, tmp_path)
     moved = [not torch.equal(weights, _weights_of(part)) for part, weights in before.items()]
     assert moved == [False, True, True, True]
 
 
-def test_an_answer_is_the_person_in_the_garment(training_set):
-    """Rows come round and round; a pixel counts fully where the row's mask paints, little elsewhere."""
-    row, pixels, weight = finish.draw_answer(training_set.samples, 11)
+def test_a_target_is_the_person_in_the_garment(training_set):
+    """Rows repeat in turn; a pixel has the full weight inside the mask and a small one outside."""
+    row, pixels, weight = joint.draw_target(training_set.samples, 11)
     assert row == 3
     assert torch.equal(pixels, draws.signed(draw_person(sample(recipe.SEED + 100, 3).target)))
     painted = (weight == 1).float()
-    assert weight.unique().tolist() == pytest.approx([draws.OUTSIDE, 1.0])
+    assert weight.unique().tolist() == pytest.approx([draws.OUTSIDE_WEIGHT, 1.0])
     coarse = nn.functional.avg_pool2d(painted, 8)
     mask = training_set.tensors["mask"][3].float()
     assert ((coarse > 0.5).float() - mask).abs().mean() < 0.05
@@ -160,13 +160,13 @@ def test_an_edge_out_of_place_costs_more_than_a_shade():
     shade, stripes = truth + 0.5, truth.clone()
     stripes[..., ::2] = 1.0
     assert vae.picture_error(shade, truth, weight) == pytest.approx(0.5)
-    assert vae.picture_error(stripes, truth, weight) == pytest.approx(0.5 + vae.EDGES * 1.0)
+    assert vae.picture_error(stripes, truth, weight) == pytest.approx(0.5 + vae.EDGE_WEIGHT * 1.0)
     assert vae.picture_error(stripes, truth, 0 * weight) == 0
 
 
 def test_nets_read_back_are_those_that_were_written(tmp_path):
     """Training goes on from a checkpoint folder: nets read from it and written again are the same files."""
-    nets, codec = start.open_nets(CHECKPOINT)
+    nets, codec = load.load_nets(CHECKPOINT)
     assert all(weight.requires_grad for weight in [*nets.parameters(), *codec.parameters()])
     save.save_nets(nets, codec, tmp_path)
     for path in filter(Path.is_file, tmp_path.rglob("*")):
@@ -183,7 +183,7 @@ def _weights_of(part: nn.Module) -> torch.Tensor:
     return torch.cat([weight.detach().flatten().clone() for weight in part.parameters()])
 
 
-def test_both_nets_start_alike():
+def test_both_nets_start_with_equal_weights():
     """GarmentNet starts with TryonNet's weights for latents."""
     nets = tryon.Nets()
     tryon_weights, garment_weights = nets.unet.unet.state_dict(), nets.unet_encoder.unet.state_dict()

@@ -1,9 +1,11 @@
-"""OpenPose's body network, sized by its own weights.
+"""OpenPose's body network; the shapes of a file's weights determine its widths.
 
 Cao et al., "OpenPose: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields" (2018): a VGG-19
-front of factor 8, then stages of two branches, each refining 38 part affinity maps (L1) and 19 heatmaps (L2).
-Parameter names are those of `body_pose_model.pth` (the Caffe layers' own: `conv1_1.weight`,
-`Mconv1_stage2_L1.weight`, …), so that a released file loads unchanged.
+front that reduces the size by 8, then stages with two branches, which refine 38 part affinity maps (L1) and
+19 heatmaps (L2).
+
+Parameter names are those of `body_pose_model.pth`, which are the Caffe layers' (`conv1_1.weight`,
+`Mconv1_stage2_L1.weight`, …), so that a released file can be loaded unchanged.
 """
 
 from __future__ import annotations
@@ -46,7 +48,10 @@ SMALL_WIDTHS = {
 
 
 class BodyPose(nn.Module):
-    """BGR picture / 256 − 0.5, (R, 3, H, W) with sides multiples of 8 → pafs, heatmaps at 1/8 of the size."""
+    """Maps BGR pictures / 256 − 0.5 (R, 3, H, W) to part affinities and heatmaps of 1/8 of the size.
+
+    H and W must be multiples of 8.
+    """
 
     def __init__(
         self,
@@ -55,7 +60,11 @@ class BodyPose(nn.Module):
         branch: tuple[int, int] = (128, 512),
         later: int = 128,
     ) -> None:
-        """Widths of the front, of stage 1's 3×3 and 1×1 layers (`branch`), and of other stages (`later`)."""
+        """Build `stages` stages with these widths.
+
+        `widths` are those of FRONT by name, `branch` those of stage 1's 3×3 and 1×1 layers, and `later` is
+        that of all layers of the other stages.
+        """
         super().__init__()
         self.stages, channels = stages, 3
         for name in FRONT:

@@ -1,6 +1,6 @@
-"""The small checkpoint's segmenters: one encoder-decoder in place of SCHP and of DensePose.
+"""The paper-doll checkpoint's segmenters: one encoder-decoder in place of SCHP and of DensePose.
 
-They have the inputs, outputs and sizes of the released files, so that other code does not change.
+Their inputs, outputs and sizes are those of the released files, so the stages need no other code.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 WIDTHS = (32, 48, 64, 64, 64)
 FOLD = 2
-"""Pixels per side of the half-size picture in one cell of the finest scale, as channels (Shi et al.,
+"""Pixels per side of the half-size picture that the finest scale holds as channels of one cell (Shi et al.,
 "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel CNN", 2016)."""
 
 
@@ -21,9 +21,9 @@ def _layer(before: int, after: int, stride: int = 1) -> nn.Sequential:
 
 
 class Segmenter(nn.Module):
-    """(R, 3, H, W) → logits (R, labels, ⌈H/2⌉, ⌈W/2⌉): five scales down, added on the way up.
+    """Maps pictures (R, 3, H, W) to logits (R, labels, ⌈H/2⌉, ⌈W/2⌉): a U-shaped net of five scales.
 
-    The first and the last logits of an axis belong to the first and the last pixel.
+    The first and the last logits of an axis belong to the first and the last pixel of the picture.
     """
 
     def __init__(self, labels: int) -> None:
@@ -73,7 +73,7 @@ class DensePose(nn.Module):
         self.segmenter = Segmenter(25)
 
     def logits(self, picture: torch.Tensor) -> torch.Tensor:
-        """Part logits (R, 25, 256, 192)."""
+        """Return part logits (R, 25, 256, 192) for RGB pictures (R, 512, 384, 3) uint8."""
         return self.segmenter(picture.permute(0, 3, 1, 2).float() / 127.5 - 1.0)
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:

@@ -1,1 +1,1 @@
-"""Training of the paper-doll checkpoint: every stage, from seeds, on a laptop."""
+"""Trains the paper-doll checkpoint, all stages, from seeds; 2 cores are enough."""

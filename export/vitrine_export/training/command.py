@@ -1,4 +1,4 @@
-"""`vitrine-export train`: the paper-doll checkpoint from seeds."""
+"""`vitrine-export train`: trains the paper-doll checkpoint from seeds."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ STAGES = (*PERSON_STAGES, "vae", "tryon")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the options of the command."""
     parser.add_argument(
         "--out", type=Path, default=Path("checkpoints/paper-doll"), help="checkpoint folder to write"
     )
     parser.add_argument(
-        "--state", type=Path, default=Path("build/train"), help="where the run keeps its state"
+        "--state", type=Path, default=Path("build/train"), help="folder of the unfinished run's state"
     )
     parser.add_argument(
         "--start",
         type=Path,
         metavar="FOLDER",
-        help="improve this checkpoint, with a --state of its own: the decoder, then all try-on nets with it",
+        help="train this checkpoint further: the decoder, then all try-on nets with it (needs a new --state)",
     )
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="train these only")
+    parser.add_argument(
+        "--stages", nargs="+", choices=STAGES, default=STAGES, help="stages to train (default: all)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the requested stages in order and write each into the checkpoint folder."""
+    """Train the requested stages in order, write each into the checkpoint folder, and return 0."""
     args.state.mkdir(parents=True, exist_ok=True)
     if args.start:
         _improve(args.start, args.state, args.out)
@@ -61,28 +63,28 @@ def _train_person(stages: Sequence[str], state: Path, out: Path) -> None:
 
 
 def _train_pictures(tryon: bool, state: Path, out: Path) -> None:
-    """The VAE, and the try-on nets on its latents where asked."""
+    """Train the VAE and, with `tryon`, the try-on nets on its latents."""
     from vitrine_export.training import latents, vae
     from vitrine_export.training.tryon import train_tryon
 
     trained = vae.train_vae(state)
     print(f"vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")
     if tryon:
-        _finish(train_tryon(latents.prepare(trained, state / "latents"), state), trained, state, out)
+        _train_jointly(train_tryon(latents.prepare(trained, state / "latents"), state), trained, state, out)
 
 
 def _improve(start: Path, state: Path, out: Path) -> None:
-    """The last phases again, from the nets of a checkpoint; its latents stay what they are."""
+    """Run the last two phases again from the nets of a checkpoint; its encoder does not change."""
     from vitrine_export.training import vae
-    from vitrine_export.training.start import open_nets
+    from vitrine_export.training.load import load_nets
 
-    nets, codec = open_nets(start)
-    _finish(nets, vae.train_decoder(codec, state), state, out)
+    nets, codec = load_nets(start)
+    _train_jointly(nets, vae.train_decoder(codec, state), state, out)
 
 
-def _finish(nets: Nets, codec: AutoencoderKL, state: Path, out: Path) -> None:
-    from vitrine_export.training import finish, latents, save
+def _train_jointly(nets: Nets, codec: AutoencoderKL, state: Path, out: Path) -> None:
+    from vitrine_export.training import joint, latents, save
 
-    unseen = latents.prepare(codec, state / "latents", latents.FRESH)
-    finish.finish(nets, codec, unseen, state)
+    unseen = latents.prepare(codec, state / "latents", latents.UNSEEN)
+    joint.train_jointly(nets, codec, unseen, state)
     save.save_nets(nets, codec, out)

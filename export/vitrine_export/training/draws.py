@@ -1,4 +1,4 @@
-"""What training sees: the world's drawings as arrays, the same for the same step and seed."""
+"""The training data: drawn samples as tensors, equal for equal seeds and indices."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vitrine_world import dolls
 from vitrine_export.training.recipe import PICTURE, SEED
 
 PERSON_SIZE = (384, 512)
-"""Width and height at which the person networks see a picture (as the released pipeline does)."""
+"""Width and height in px of the person networks' input, as in the released pipeline."""
 
-OUTSIDE = 0.15
-"""How much an error counts that serving covers with the person's own picture."""
+OUTSIDE_WEIGHT = 0.15
+"""Weight of errors outside the mask; serving pastes the person's own pixels over them."""
 
 
-class Drawn(Dataset[Any]):
-    """Batches by step: item k is `draw(seed, first index)` stacked over the batch of step k."""
+class DrawnBatches(Dataset[Any]):
+    """The batches of steps `first` to `steps` − 1; step k has the samples draw(k · batch), …, stacked."""
 
     def __init__(self, draw: Callable[[int], Any], first: int, steps: int, batch: int) -> None:
         self.draw, self.first, self.steps, self.batch = draw, first, steps, batch
@@ -36,29 +36,29 @@ class Drawn(Dataset[Any]):
 
 
 def batches(draw: Callable[[int], Any], first: int, steps: int, batch: int) -> Iterator[Any]:
-    """The batches of steps `first` to `steps`, drawn ahead in one worker process."""
-    data = Drawn(draw, first, steps, batch)
+    """Yield the batches of steps `first` to `steps` − 1; one worker process draws them ahead."""
+    data = DrawnBatches(draw, first, steps, batch)
     return iter(DataLoader(data, batch_size=None, shuffle=False, num_workers=1, prefetch_factor=4))
 
 
 def signed(picture: np.ndarray) -> torch.Tensor:
-    """HWC uint8 RGB → (3, H, W) float32 in [-1, 1]."""
+    """Convert a picture, HWC uint8 RGB, to (3, H, W) float32 in [-1, 1]."""
     return torch.from_numpy(prepare.pixels(picture))
 
 
 def mask_of(person: dolls.Person, category: dolls.Category) -> np.ndarray:
-    """The true inpainting mask at the picture's size, (H, W) uint8 0/255."""
+    """Return the true inpainting mask at the picture's size, (H, W) uint8 0 or 255."""
     labels, keypoints = dolls.labels(person, PERSON_SIZE), dolls.keypoints(person)
     return prepare.mask_at(inpainting_mask(labels, keypoints, category), *PICTURE)
 
 
 def pose_picture(person: dolls.Person) -> np.ndarray:
-    """The coloured body parts as serving makes them of true parts, HWC uint8 RGB at the picture's size."""
+    """Return the body parts as the coloured picture that serving makes, HWC uint8 RGB, picture size."""
     return densepose.pose_picture(dolls.parts(person, PERSON_SIZE), *PICTURE)
 
 
 def vae_picture(index: int) -> torch.Tensor:
-    """One of what the VAE must carry: person, garment, masked person or coloured parts, (3, H, W)."""
+    """Draw a person, garment, masked person or picture of body parts, (3, H, W): the VAE encodes all four."""
     rng = np.random.default_rng([SEED, 1, index])
     made = dolls.sample(SEED + 1, index)
     kind = rng.choice(4, p=(0.4, 0.25, 0.15, 0.2))
@@ -73,7 +73,7 @@ def vae_picture(index: int) -> torch.Tensor:
 
 
 def vae_crops(index: int, side: int = 64, count: int = 3) -> torch.Tensor:
-    """`count` crops of one picture, (count, 3, side, side): cheap steps for colours and edges."""
+    """Draw `count` crops of one picture, (count, 3, side, side), which are cheaper than whole pictures."""
     rng = np.random.default_rng([SEED, 2, index])
     picture = vae_picture(index)
     corners = [
@@ -82,13 +82,13 @@ def vae_crops(index: int, side: int = 64, count: int = 3) -> torch.Tensor:
     return torch.stack([picture[:, y : y + side, x : x + side] for y, x in corners])
 
 
-def worn_picture(index: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A dressed person (3, H, W), and how much each pixel counts (1, H, W): most where a try-on paints."""
+def dressed_person(index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw a dressed person (3, H, W) and the weights of its pixels (1, H, W), as `weights` returns them."""
     made = dolls.sample(SEED + 2, index)
     painted = torch.from_numpy(mask_of(made.person, made.category) > 0)
     return signed(dolls.draw_person(made.target)), weights(painted[None])
 
 
 def weights(painted: torch.Tensor) -> torch.Tensor:
-    """1 where a try-on paints, OUTSIDE elsewhere: those pixels are pasted back from the person's picture."""
-    return torch.where(painted, 1.0, OUTSIDE)
+    """Return 1 where a try-on paints (boolean mask), and OUTSIDE_WEIGHT elsewhere."""
+    return torch.where(painted, 1.0, OUTSIDE_WEIGHT)

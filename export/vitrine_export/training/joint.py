@@ -1,6 +1,7 @@
-"""The last phase: both UNets and the decoder learn together, from the pixels of what they make.
+"""The last phase: trains both UNets and the decoder jointly, on the error of the decoded pixels.
 
-Apart, the UNets do not know which errors in the latents show, and the decoder knows no latents but true ones.
+Trained separately, the UNets do not learn which errors of the latents are visible, and the decoder learns
+only from the latents of true pictures.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from vitrine_export.training import draws
 from vitrine_export.training.latents import TryOnSet
 from vitrine_export.training.loop import device, fit
 from vitrine_export.training.recipe import PLANS, SEED
-from vitrine_export.training.tryon import Nets, Teacher, latent_error
+from vitrine_export.training.tryon import LatentPredictor, Nets, latent_error
 from vitrine_export.training.vae import picture_error
 
-LATENTS = 0.1
-"""How much the error of the latents counts, next to that of the pixels: it keeps them the encoder's."""
+LATENT_WEIGHT = 0.1
+"""Weight of the latents' error; without it the latents would move away from the encoder's."""
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Rows of the set (N,), the wanted pictures (N, 3, H, W), the weights of their pixels (N, 1, H, W)."""
+"""Row numbers in the set (N,), target pictures (N, 3, H, W), and weights of their pixels (N, 1, H, W)."""
 
 
-class Whole(nn.Module):
-    """All that makes a picture of latents: the try-on nets and the decoder."""
+class NetsAndDecoder(nn.Module):
+    """The try-on nets and the VAE's decoder as one module, so that one optimiser trains them."""
 
     def __init__(self, nets: Nets, vae: AutoencoderKL) -> None:
         super().__init__()
@@ -37,31 +38,31 @@ class Whole(nn.Module):
         self.scale = vae.config.scaling_factor
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Scaled latents (N, 4, h, w) to pixels (N, 3, 8h, 8w)."""
+        """Decode scaled latents (N, 4, h, w) to pixels (N, 3, 8h, 8w) in [-1, 1]."""
         return self.decoder(self.post_quant_conv(latents / self.scale))
 
 
-def finish(nets: Nets, vae: AutoencoderKL, data: TryOnSet, folder: Path) -> None:
-    """Train `nets` and the decoder of `vae` in place, on samples that the nets have not seen."""
+def train_jointly(nets: Nets, vae: AutoencoderKL, data: TryOnSet, folder: Path) -> None:
+    """Train `nets` and the decoder of `vae` in place; `data` should be samples that they have not seen."""
     plan = PLANS["finish"]
     vae.encoder.requires_grad_(False)
-    whole, teach = Whole(nets, vae), Teacher(data, folder)
+    both, predictor = NetsAndDecoder(nets, vae), LatentPredictor(data, folder)
 
     def loss_of(batch: Batch, step: int) -> torch.Tensor:
         indices, pixels, weight = batch
         rows = data.rows(indices)
-        guess = teach.guess(nets, indices, rows, step)
-        picture = picture_error(whole.decode(guess), pixels.to(device()), weight.to(device()))
-        return picture + LATENTS * latent_error(guess, rows)
+        predicted = predictor.predict(nets, indices, rows, step)
+        picture = picture_error(both.decode(predicted), pixels.to(device()), weight.to(device()))
+        return picture + LATENT_WEIGHT * latent_error(predicted, rows)
 
     def batches(first: int) -> Iterator[Batch]:
-        return draws.batches(partial(draw_answer, data.samples), first, plan.steps, plan.batch)
+        return draws.batches(partial(draw_target, data.samples), first, plan.steps, plan.batch)
 
-    fit("finish", whole, loss_of, batches, plan, folder)
+    fit("finish", both, loss_of, batches, plan, folder)
 
 
-def draw_answer(samples: range, index: int) -> Batch:
-    """The next row of a set: which one, the picture that is wanted, and its weights; round and round."""
+def draw_target(samples: range, index: int) -> Batch:
+    """Return row `index` modulo the size of a set: its number, target picture and weights."""
     row = index % len(samples)
     made = dolls.sample(SEED + 100, samples[row])
     painted = torch.from_numpy(draws.mask_of(made.person, made.category) > 0)

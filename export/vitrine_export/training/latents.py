@@ -1,4 +1,4 @@
-"""The try-on training set: drawn samples, encoded once by the finished VAE and kept in shards."""
+"""The try-on training set: drawn samples, encoded once by the trained VAE and kept in files of 256."""
 
 from __future__ import annotations
 
@@ -19,35 +19,38 @@ from vitrine_export.training.draws import batches, mask_of, pose_picture, signed
 from vitrine_export.training.loop import device
 from vitrine_export.training.recipe import SEED
 
-SHARD = 256
-LEARNED, FRESH = range(6144), range(6144, 8192)
-"""The samples that the nets learn on, and those that the last phase shows them for the first time."""
+SHARD = 256  # samples per file
+TRAINING, UNSEEN = range(6144), range(6144, 8192)
+"""Indices of the samples for the try-on nets, and of those that only the last phase uses."""
 
 
 @dataclass(frozen=True)
 class TryOnSet:
     """Encoded samples: latents (N, 4, h, w) float16, mask (N, 1, h, w) uint8, CLIP pixel values float16.
 
-    `samples` are their numbers in the world.
+    `samples` are the indices of the drawn samples.
     """
 
     tensors: dict[str, torch.Tensor]
     samples: range
 
     def rows(self, indices: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The rows at `indices` (from 0) on the training device, latents in float32."""
+        """Return the rows at `indices` (from 0) on the training device, float16 tensors as float32."""
         found = {name: tensor[indices].to(device()) for name, tensor in self.tensors.items()}
         return {name: t.float() if t.dtype == torch.float16 else t for name, t in found.items()}
 
 
 def descriptions(index: int) -> tuple[str, str]:
-    """The garment's description, and what a request without one says, of training sample `index`."""
+    """Return sample `index`'s description, and the default description of its category."""
     made = dolls.sample(SEED + 100, index)
     return made.garment.description, DESCRIPTIONS[made.category]
 
 
 def draw_try_on(index: int) -> dict[str, torch.Tensor]:
-    """One try-on: pictures (masked person, target, coloured parts, garment), mask, CLIP pixel values."""
+    """Draw one try-on as tensors: `pictures`, `mask` and CLIP `pixel_values`.
+
+    `pictures` (4, 3, H, W) are masked person, target, body parts and garment.
+    """
     made = dolls.sample(SEED + 100, index)
     garment = dolls.draw_garment(made.garment)
     mask = mask_of(made.person, made.category)
@@ -60,8 +63,8 @@ def draw_try_on(index: int) -> dict[str, torch.Tensor]:
     }
 
 
-def prepare(vae: AutoencoderKL, folder: Path, samples: range = LEARNED) -> TryOnSet:
-    """Encode `samples` (whole shards), a shard at a time; shards already in `folder` are kept."""
+def prepare(vae: AutoencoderKL, folder: Path, samples: range = TRAINING) -> TryOnSet:
+    """Encode `samples`, whole shards, and return them; shards that are already in `folder` are read."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{start:06d}.safetensors" for start in samples[::SHARD]]
     missing = [path for path in paths if not path.exists()]
@@ -86,6 +89,6 @@ def _write_shard(vae: AutoencoderKL, start: int, path: Path) -> None:
 
 @torch.no_grad()
 def encode(vae: AutoencoderKL, pixels: torch.Tensor) -> torch.Tensor:
-    """Scaled latents (the posterior's mode) of pixels (N, 3, H, W) in [-1, 1]."""
+    """Encode pixels (N, 3, H, W) in [-1, 1] to scaled latents (N, 4, H/8, W/8): the posterior's mode."""
     pixels = pixels.to(vae.device, memory_format=torch.channels_last)
     return vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor

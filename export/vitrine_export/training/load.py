@@ -1,4 +1,4 @@
-"""Trained nets read back from their checkpoint folder, in float32, to go on training them."""
+"""Reads trained nets from a checkpoint folder, in float32, to train them further."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vitrine_export.training.save import DIFFUSERS_FILE, TRANSFORMERS_FILE
 from vitrine_export.training.tryon import Nets
 
 
-def open_nets(folder: Path) -> tuple[Nets, AutoencoderKL]:
-    """The nets that `save.save_nets` wrote into `folder`.
+def load_nets(folder: Path) -> tuple[Nets, AutoencoderKL]:
+    """Return the nets that `save.save_nets` wrote into `folder`.
 
-    Raises ValueError or RuntimeError, naming keys, where they are not of the recipe's sizes.
+    Raises ValueError or RuntimeError, with the keys, if they do not have the recipe's sizes.
     """
     nets = Nets()
     for name in ("unet", "unet_encoder"):
@@ -30,5 +30,5 @@ def open_nets(folder: Path) -> tuple[Nets, AutoencoderKL]:
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a file, floating ones in float32."""
+    """Return the tensors of a file, floating-point ones as float32."""
     return {name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()}

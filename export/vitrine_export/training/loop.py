@@ -1,4 +1,4 @@
-"""One training loop for every stage: cosine schedule, weight averaging, progress bar, resume."""
+"""The training loop of every stage, with cosine schedule, averaged weights, progress bar and resuming."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast one stage trains.
+    """The hyperparameters of one stage's training.
 
-    `steps` optimiser steps of `batch` samples each; the learning rate warms up over `warmup` steps to `lr`
-    and falls to 2 % of it on a cosine (Loshchilov and Hutter, "SGDR", 2017). Weights are averaged with
-    decay `ema`; the averaged weights are what is kept.
+    It has `steps` optimiser steps of `batch` samples each. The learning rate rises linearly to `lr` in
+    `warmup` steps and falls to 2 % of it on a cosine (Loshchilov and Hutter, "SGDR", 2017). The result is the
+    exponential moving average of the weights with decay `ema`. The state is saved every `save_every` steps.
     """
 
     steps: int
@@ -31,7 +31,7 @@ class Plan:
 
 
 def learning_rate(plan: Plan, step: int) -> float:
-    """The learning rate of optimiser step `step` (from 0)."""
+    """Return the learning rate of optimiser step `step` (from 0)."""
     if step < plan.warmup:
         return plan.lr * (step + 1) / plan.warmup
     done = (step - plan.warmup) / max(1, plan.steps - plan.warmup)
@@ -39,12 +39,12 @@ def learning_rate(plan: Plan, step: int) -> float:
 
 
 def device() -> torch.device:
-    """Where training runs: the first GPU if there is one, else the CPU."""
+    """Return the first GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Averaged:
-    """An exponential moving average of a module's parameters, with the usual warm-up of the decay."""
+    """An exponential moving average of a module's state; the decay rises as (step + 1) / (step + 10)."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -100,7 +100,7 @@ def fit(
 
 
 def averaged_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights in a state file that `fit` wrote, finished or not."""
+    """Return the averaged weights from a state file of `fit`, of a finished run or an unfinished one."""
     return torch.load(path, map_location="cpu", weights_only=True)["average"]
 
 

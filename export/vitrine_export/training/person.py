@@ -1,4 +1,4 @@
-"""Training of the person stages: parsing twice (ATR's and LIP's labels), body parts, and pose."""
+"""Trains the person networks: parsing with ATR's and with LIP's labels, body parts, and pose."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from vitrine_export.training.loop import device, fit
 from vitrine_export.training.recipe import PLANS, SEED
 
 ATR_OF_LABEL = (*range(18), 11)
-"""Label 0 to 18 → what the ATR network calls it: it does not tell the neck (18) from the face (11)."""
+"""Label 0 to 18 → class of the ATR data set, which has no neck (18): it is part of the face (11)."""
 
 LIP_OF_LABEL = (0, 1, 2, 4, 5, 12, 9, 6, 0, 18, 19, 13, 16, 17, 14, 15, 0, 11, 0)
-"""Label 0 to 18 → the LIP data set's class; belt, bag and neck are background there."""
+"""Label 0 to 18 → class of the LIP data set; belt, bag and neck become background (0)."""
 
 POSE_SCALE = pose.INPUT_HEIGHT / PERSON_SIZE[1]
-"""At which the body network sees the picture."""
+"""Size of the pose network's input, relative to PERSON_SIZE."""
 
 
 def _person(index: int, stream: int) -> dolls.Person:
@@ -36,13 +36,16 @@ def _person(index: int, stream: int) -> dolls.Person:
 
 
 def _picture(person: dolls.Person) -> np.ndarray:
-    """The person's picture as the networks' own stage resizes it: 192×256 drawn, 384×512 seen."""
+    """Return the person's picture, drawn at 192×256 and resized to 384×512 as in serving."""
     drawn = dolls.draw_person(person)
     return cv2.resize(drawn, PERSON_SIZE, interpolation=cv2.INTER_CUBIC)
 
 
 def draw_parsing(index: int, size: int, names: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """A parsing input (3, size, size) and its true labels (size/2, size/2), −100 outside the picture."""
+    """Draw a parsing input (3, size, size) and its true classes (⌈size/2⌉, ⌈size/2⌉).
+
+    `names` maps the drawn labels to the data set's classes; the class outside the picture is −100.
+    """
     person, half = _person(index, size), (size + 1) // 2
     labels = np.array(names, np.int16)[dolls.labels(person, PERSON_SIZE)]
     truth = _truth(labels, parsing.to_square(*PERSON_SIZE, size) * (half - 1) / (size - 1), half, half, index)
@@ -50,7 +53,7 @@ def draw_parsing(index: int, size: int, names: tuple[int, ...]) -> tuple[torch.T
 
 
 def draw_parts(index: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A DensePose input (512, 384, 3) uint8 and its true parts at half the size."""
+    """Draw a DensePose input (512, 384, 3) uint8 and its true parts (256, 192)."""
     person = _person(index, 25)
     width, height = (side // 2 for side in PERSON_SIZE)
     shrink = np.diag([(width - 1) / (PERSON_SIZE[0] - 1), (height - 1) / (PERSON_SIZE[1] - 1)])
@@ -60,10 +63,11 @@ def draw_parts(index: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _truth(labels: np.ndarray, to_cells: np.ndarray, width: int, height: int, index: int) -> torch.Tensor:
-    """Labels (int16) at one random place within each cell, (height, width) int64, −100 outside the picture.
+    """Sample labels (int16) at one random point in each cell; returns (height, width) int64.
 
-    The place is the same in all cells of a sample. Over many samples a cell's probabilities are thus the
-    shares of the labels in it, and interpolated logits cross where the outline runs.
+    The point has the same position in all cells of a sample; labels outside the picture are −100. Over many
+    samples a cell's probabilities become the shares of the labels in it, so interpolated logits are equal at
+    the outline.
     """
     shift = np.random.default_rng([SEED, index]).uniform(-0.5, 0.5, 2)
     moved = to_cells + np.array([[0, 0, shift[0]], [0, 0, shift[1]]])
@@ -72,7 +76,7 @@ def _truth(labels: np.ndarray, to_cells: np.ndarray, width: int, height: int, in
 
 
 def draw_pose(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A pose input (3, H, W), its part affinities (38, H/8, W/8) and heatmaps (19, H/8, W/8)."""
+    """Draw a pose input (3, H, W), its part affinities (38, H/8, W/8) and heatmaps (19, H/8, W/8)."""
     person = _person(index, 18)
     image = pose.network_input(_picture(person))
     points = dolls.keypoints(person)
@@ -85,14 +89,14 @@ def draw_pose(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def _heatmaps(where: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """A Gaussian of 1 cell about each joint, and the background's 1 − max."""
+    """Return a Gaussian of σ = 1 cell around each joint, and 1 − their maximum for the background."""
     squares = (columns - where[:, 0, None, None]) ** 2 + (rows - where[:, 1, None, None]) ** 2
     heat = np.exp(-squares / 2) * seen[:, None, None]
     return np.concatenate([heat, 1 - heat.max(axis=0, keepdims=True)]).astype(np.float32)
 
 
 def _affinities(where: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The limb's unit vector in the cells within one cell of the limb."""
+    """Return each limb's unit vector (x, y) in the cells at most one cell from the limb, else 0."""
     maps = np.zeros((2 * len(LIMBS), *rows.shape), np.float32)
     for start, end, channel in LIMBS:
         if not (seen[start] and seen[end]):
@@ -107,8 +111,8 @@ def _affinities(where: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: 
     return maps
 
 
-def _quick() -> torch.autocast:
-    """bfloat16 where the hardware multiplies it (half the time of a step), else float32."""
+def _autocast() -> torch.autocast:
+    """Return a context with bfloat16 if the hardware multiplies it, in half the time; else float32."""
     has = device().type != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
     return torch.autocast(device().type, torch.bfloat16, enabled=bool(has))
 
@@ -118,7 +122,7 @@ def _train_segments(name: str, net: nn.Module, logits: Callable, draw: Callable,
 
     def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
         image, truth = (part.to(device()) for part in batch)
-        with _quick():
+        with _autocast():
             answer = logits(image)
         return F.cross_entropy(answer.float(), truth)
 
@@ -126,7 +130,7 @@ def _train_segments(name: str, net: nn.Module, logits: Callable, draw: Callable,
 
 
 def train_parsing(name: str, folder: Path) -> Parsing:
-    """Train `parsing_atr` or `parsing_lip`; LIP starts from ATR's weights, trained first if need be."""
+    """Train `parsing_atr` or `parsing_lip`; LIP starts from ATR's weights, trained first if missing."""
     size, names = {
         "parsing_atr": (parsing.ATR_SIZE, ATR_OF_LABEL),
         "parsing_lip": (parsing.LIP_SIZE, LIP_OF_LABEL),
@@ -139,7 +143,7 @@ def train_parsing(name: str, folder: Path) -> Parsing:
 
 
 def train_densepose(folder: Path) -> DensePose:
-    """Train the body parts, from the weights of ATR's parsing, which is trained first if need be."""
+    """Train the body parts, from the weights of `parsing_atr`, which are trained first if missing."""
     torch.manual_seed(0)
     net = DensePose().to(memory_format=torch.channels_last)
     _start(net.segmenter, folder)
@@ -147,7 +151,7 @@ def train_densepose(folder: Path) -> DensePose:
 
 
 def _start(segmenter: Segmenter, folder: Path) -> None:
-    """Give a segmenter all of ATR's weights but the head's: the outlines are the same, only names differ."""
+    """Copy all weights of `parsing_atr` except the head's, because the outlines are the same."""
     trained = train_parsing("parsing_atr", folder).segmenter.state_dict()
     trained = {key: value for key, value in trained.items() if not key.startswith("head.")}
     segmenter.load_state_dict(trained, strict=False)
@@ -158,11 +162,11 @@ def train_pose(folder: Path) -> BodyPose:
     plan = PLANS["pose"]
     torch.manual_seed(0)
     net = BodyPose(SMALL_WIDTHS, stages=2, branch=(32, 48), later=16).to(memory_format=torch.channels_last)
-    net.apply(_even)
+    net.apply(_draw_weights)
 
     def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
         image, pafs, heat = (part.to(device()) for part in batch)
-        with _quick():
+        with _autocast():
             answers = net.every_stage(image.to(memory_format=torch.channels_last))
         return sum(
             (p.float() - pafs).square().mean() + (h.float() - heat).square().mean() for p, h in answers
@@ -173,10 +177,10 @@ def train_pose(folder: Path) -> BodyPose:
     )
 
 
-def _even(module: nn.Module) -> None:
-    """Weights that keep the variance through ReLUs (He et al., "Delving Deep into Rectifiers", 2015).
+def _draw_weights(module: nn.Module) -> None:
+    """Draw weights that keep the variance through ReLUs (He et al., "Delving Deep into Rectifiers", 2015).
 
-    The network has no norms: from torch's own start little of the picture reaches its last layers.
+    The network has no normalisation, and with torch's default the variance falls from layer to layer.
     """
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -1,4 +1,4 @@
-"""The paper-doll checkpoint as data: the nets' configs (released keys, small widths), how each trains."""
+"""The paper-doll checkpoint as data: the nets' configs (released keys, small widths) and training plans."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from vitrine_export.training.loop import Plan
 
 PICTURE = (192, 256)
-"""Width and height of the world's pictures, in px."""
+"""Width and height of the drawn pictures, in px."""
 
 SEED = 20261121
-"""The seed of everything that is drawn for training; scores use other seeds."""
+"""The seed of all training data; scores use other seeds."""
 
 VAE: dict[str, Any] = {
     "in_channels": 3,
@@ -103,7 +103,7 @@ SCHEDULER: dict[str, Any] = {
     "rescale_betas_zero_snr": True,
     "variance_type": "fixed_small",
 }
-"""As released, but the nets predict clean latents: on a world of exact answers that is right sooner."""
+"""As released, except that the nets predict clean latents, which trains faster on these pictures."""
 
 PLANS = {
     "vae_crops": Plan(steps=1800, batch=4, lr=1.5e-3),

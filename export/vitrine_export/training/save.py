@@ -1,4 +1,4 @@
-"""The trained nets as a checkpoint folder in the released layout, in float16."""
+"""Writes trained nets as a checkpoint folder in the released layout, in float16."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS = {
     "default_guidance": 1.0,
     "license": "Apache-2.0",
 }
-"""vitrine.json. Guidance 1: clean latents predicted from exact conditions are the answer themselves."""
+"""vitrine.json. Guidance is 1, which is off, because the nets' predictions need none on these pictures."""
 
 
 def save_nets(nets: Nets, vae: AutoencoderKL, folder: Path) -> None:

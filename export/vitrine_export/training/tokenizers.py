@@ -1,4 +1,4 @@
-"""CLIP tokenizers with a vocabulary of the doll world's words, in the released files' format."""
+"""Writes CLIP tokenizers whose vocabulary is the words of the paper dolls, in the released files' format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrine_world.dolls import VOCABULARY
 
-PROMPT_WORDS = [
+PROMPT_WORDS = [  # of the prompts that are put around a description
     "model",
     "is",
     "wearing",
@@ -41,14 +41,17 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def byte_characters() -> list[str]:
-    """The printable stand-ins for bytes of byte-level BPE (Radford et al., GPT-2, 2019), in CLIP's order."""
+    """Return the printable character of each byte, in CLIP's order.
+
+    They are those of byte-level BPE (Radford et al., GPT-2, 2019).
+    """
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     rest = [byte for byte in range(256) if byte not in plain]
     return [chr(byte) for byte in plain] + [chr(256 + index) for index in range(len(rest))]
 
 
 def merges() -> list[tuple[str, str]]:
-    """Merges that make one token of every known word, each word read from the left."""
+    """Return merges, in order of rank, that make one token of every known word, each from the left."""
     found: dict[tuple[str, str], None] = {}
     for word in sorted({*VOCABULARY, *PROMPT_WORDS}):
         pieces = [*word[:-1], word[-1] + "</w>"]
@@ -60,7 +63,7 @@ def merges() -> list[tuple[str, str]]:
 
 
 def _merged(pieces: list[str], rules: list[tuple[str, str]]) -> list[str]:
-    """`pieces` after the rules so far, lowest rank first, as byte-pair encoding applies them."""
+    """Apply merge rules to `pieces`, lowest rank first, as byte-pair encoding does."""
     rank = {rule: index for index, rule in enumerate(rules)}
     while True:
         pairs = [(rank[pair], index) for index, pair in enumerate(pairwise(pieces)) if pair in rank]
@@ -71,7 +74,7 @@ def _merged(pieces: list[str], rules: list[tuple[str, str]]) -> list[str]:
 
 
 def vocabulary() -> dict[str, int]:
-    """Token → id: bytes, bytes that end a word, merges, the two specials."""
+    """Return token → id: bytes, bytes at the end of a word, merges, the two special tokens."""
     tokens = byte_characters()
     tokens = [*tokens, *(token + "</w>" for token in tokens), *(a + b for a, b in merges()), START, END]
     return {token: index for index, token in enumerate(dict.fromkeys(tokens))}

@@ -1,4 +1,4 @@
-"""Training of both UNets together with the text encoders, the image encoder and the image tokens."""
+"""Trains both UNets together with the text encoders, the image encoder and the image projection."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from vitrine_export.training.tokenizers import END, START, vocabulary, write_tok
 
 NEGATIVE_PROMPT = "monochrome, lowres, bad anatomy, worst quality, low quality"
 DROPPED, BRIEF, NOISY = 0.05, 0.25, 0.65
-"""Shares of rows: without any condition; with the category as the only text; at a timestep of 700 or more."""
+"""Shares of rows: without conditions; with the category's default text; with a timestep from 700 on."""
 
 
 class Nets(nn.Module):
-    """Everything that learns together, under the names of the checkpoint's folders."""
+    """All nets that are trained together, with the names of the checkpoint's folders."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,27 +56,27 @@ class Nets(nn.Module):
         self.image_encoder = CLIPVisionModelWithProjection(CLIPVisionConfig(**IMAGE_ENCODER))
 
         for unet in (self.unet, self.unet_encoder):
-            start_residuals_at_zero(unet)
-        start_alike(self.unet.unet, self.unet_encoder.unet)
+            zero_residuals(unet)
+        copy_shared_weights(self.unet.unet, self.unet_encoder.unet)
 
     def encode_text(self, ids: torch.Tensor, ids_2: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids (R, 77) of both tokenizers → context (R, 77, C) and pooled (R, P), as SDXL joins them."""
+        """Encode both tokenizers' ids (R, 77) to context (R, 77, C) and pooled (R, P), as SDXL does."""
         first = self.text_encoder(ids, output_hidden_states=True).hidden_states[-2]
         second = self.text_encoder_2(ids_2, output_hidden_states=True)
         return torch.cat([first, second.hidden_states[-2]], dim=-1), second.text_embeds
 
     def encode_image(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """CLIP pixel values (R, 3, S, S) → image tokens (R, 16, C)."""
+        """Encode CLIP pixel values (R, 3, S, S) to image tokens (R, 16, C)."""
         hidden = self.image_encoder(pixel_values, output_hidden_states=True).hidden_states[-2]
         return self.unet.image_tokens(hidden)
 
 
 @torch.no_grad()
-def start_alike(tryon: nn.Module, garment: nn.Module) -> None:
-    """Give GarmentNet the weights of TryonNet for every tensor that both have.
+def copy_shared_weights(tryon: nn.Module, garment: nn.Module) -> None:
+    """Copy TryonNet's weights into GarmentNet for every tensor that both have.
 
-    TryonNet's own keys are asked of both nets' features: they find like by like from the first step on if
-    both nets see alike. (The released pair was trained from one net as well: both are SDXL.)
+    TryonNet's attention compares the features of both nets, so equal weights make equal contents match from
+    the first step. The released pair also started from one net, SDXL.
     """
     given, own = tryon.state_dict(), garment.state_dict()
     for name, value in own.items():
@@ -86,8 +86,8 @@ def start_alike(tryon: nn.Module, garment: nn.Module) -> None:
             value.copy_(given[name])
 
 
-def start_residuals_at_zero(net: nn.Module) -> None:
-    """Zero each residual branch's last layer (Dhariwal and Nichol, "Diffusion Models Beat GANs", 2021)."""
+def zero_residuals(net: nn.Module) -> None:
+    """Zero the residual branches' last layers (Dhariwal and Nichol, "Diffusion Models Beat GANs", 2021)."""
     for name, module in net.named_modules():
         if name.endswith((".conv2", ".proj_out")) and "encoder_hid_proj" not in name:
             nn.init.zeros_(module.weight)
@@ -95,7 +95,7 @@ def start_residuals_at_zero(net: nn.Module) -> None:
 
 
 class Prompts:
-    """Both tokenizers over the prompts of the training set."""
+    """Tokenizes prompts with both tokenizers, which are written into `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.tokenizers = []
@@ -104,35 +104,35 @@ class Prompts:
             self.tokenizers.append(CLIPTokenizer.from_pretrained(folder / name))
 
     def ids(self, prompts: list[str]) -> list[torch.Tensor]:
-        """Token ids (R, 77) of each tokenizer."""
+        """Return the token ids (R, 77) of each tokenizer."""
         options = {"padding": "max_length", "max_length": 77, "truncation": True, "return_tensors": "pt"}
         return [tokenizer(prompts, **options).input_ids.to(device()) for tokenizer in self.tokenizers]
 
 
 def train_tryon(data: world.TryOnSet, folder: Path) -> Nets:
-    """Train on the encoded set; the nets predict what the checkpoint's scheduler says (clean latents)."""
+    """Train on the encoded set; the nets predict clean latents, as the checkpoint's scheduler declares."""
     plan = PLANS["tryon"]
     torch.manual_seed(0)
-    nets, teach = Nets(), Teacher(data, folder)
+    nets, predictor = Nets(), LatentPredictor(data, folder)
     nets.unet.to(memory_format=torch.channels_last), nets.unet_encoder.to(memory_format=torch.channels_last)
 
     def loss_of(indices: torch.Tensor, step: int) -> torch.Tensor:
         rows = data.rows(indices)
-        return latent_error(teach.guess(nets, indices, rows, step), rows)
+        return latent_error(predictor.predict(nets, indices, rows, step), rows)
 
     fit("tryon", nets, loss_of, lambda first: _order(first, plan, len(data.samples)), plan, folder)
     return nets
 
 
 def _order(first: int, plan: Plan, count: int) -> list[torch.Tensor]:
-    """The rows of each step: every epoch in an order of its own."""
+    """Return the row numbers of each step from `first` on; every epoch has another random order."""
     epochs = range(plan.steps * plan.batch // count + 1)
     orders = [torch.randperm(count, generator=torch.Generator().manual_seed(SEED + e)) for e in epochs]
     return list(torch.cat(orders)[: plan.steps * plan.batch].split(plan.batch))[first:]
 
 
-class Teacher:
-    """Asks the nets for try-ons of a set: hides conditions from some rows, and draws noise for all."""
+class LatentPredictor:
+    """Predicts the clean latents of a set's rows with noise and dropped conditions drawn by step."""
 
     def __init__(self, data: world.TryOnSet, folder: Path) -> None:
         self.prompts = Prompts(folder)
@@ -140,16 +140,16 @@ class Teacher:
         self.alphas = DDPMScheduler(**settings).alphas_cumprod.to(device())
         self.texts = [world.descriptions(index) for index in data.samples]
 
-    def guess(
+    def predict(
         self, nets: Nets, indices: torch.Tensor, rows: dict[str, torch.Tensor], step: int
     ) -> torch.Tensor:
-        """The clean latents that `nets` find for `rows`, the set's rows at `indices`."""
+        """Return the clean latents (R, 4, h, w) that `nets` predict for `rows`, those at `indices`."""
         draw = torch.Generator().manual_seed(step)
         texts = [self.texts[index][torch.rand((), generator=draw) < BRIEF] for index in indices.tolist()]
-        return _guess(nets, rows, self.prompts, texts, self.alphas, draw)
+        return _predict(nets, rows, self.prompts, texts, self.alphas, draw)
 
 
-def _guess(
+def _predict(
     nets: Nets,
     rows: dict[str, torch.Tensor],
     prompts: Prompts,
@@ -181,14 +181,14 @@ def _guess(
     return nets.unet(sample, timesteps, context[:count], tokens, pooled[:count], time_ids.float(), features)
 
 
-def latent_error(guess: torch.Tensor, rows: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Squared and absolute error of latents; most where the mask is."""
-    error = guess - rows["target"]
+def latent_error(predicted: torch.Tensor, rows: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the squared and absolute error of latents, with a larger weight inside the mask."""
+    error = predicted - rows["target"]
     return ((0.15 + rows["mask"].float()) * (error.square() + 0.5 * error.abs())).mean()
 
 
 def _timesteps(count: int, draw: torch.Generator) -> torch.Tensor:
-    """Timesteps 0 to 999, most of them noisy, where the picture is decided."""
+    """Draw timesteps from 0 to 999, most from 700 on, where the picture's composition is determined."""
     anywhere = torch.randint(0, 1000, (count,), generator=draw)
     noisy = torch.randint(700, 1000, (count,), generator=draw)
     return torch.where(torch.rand(count, generator=draw) < NOISY, noisy, anywhere).to(device())

@@ -1,4 +1,4 @@
-"""The VAE of the paper-doll world: the released architecture (factor 8, 4 channels) at small widths."""
+"""Trains the paper-doll VAE: the released architecture (factor 8, 4 channels) at small widths."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from vitrine_export.training.recipe import PLANS, VAE
 from vitrine_export.training.vae_start import start_as_colour_codec
 
 KL_WEIGHT = 1e-7
-OFF = 0.15
-"""The most noise on the latents in the decoder's own phase, in standard deviations of the latents."""
-EDGES = 0.5
-"""How much the error of neighbouring pixels' differences counts, next to that of the pixels."""
+LATENT_NOISE = 0.15
+"""Largest noise on the latents while the decoder is trained alone, in standard deviations of the latents."""
+
+EDGE_WEIGHT = 0.5
+"""Weight of the errors of neighbouring pixels' differences; the pixels' own errors have weight 1."""
 
 
 def train_vae(folder: Path) -> AutoencoderKL:
-    """Train on crops, then on whole pictures (group norms see other statistics there), then the decoder.
+    """Train on crops, then on whole pictures (group norms differ there), then the decoder alone.
 
-    Mean absolute error plus squared error plus a light KL term. `scaling_factor` makes the latents'
-    standard deviation 1 (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models",
-    2022, appendix G).
+    The loss is the mean absolute error, the squared error and a small KL term. `scaling_factor` makes the
+    latents' standard deviation 1 (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion
+    Models", 2022, appendix G).
     """
     torch.manual_seed(0)
     vae = AutoencoderKL(**VAE).to(memory_format=torch.channels_last)
@@ -40,13 +41,13 @@ def train_vae(folder: Path) -> AutoencoderKL:
 
 
 def train_decoder(vae: AutoencoderKL, folder: Path) -> AutoencoderKL:
-    """Go on with the decoder alone: the latents, and all that learns on them, stay as they are.
+    """Train the decoder alone, in place; the latents of the encoder do not change.
 
-    It sees dressed people only, for serving decodes nothing else.
+    The data is dressed people only, because serving decodes nothing else.
     """
     for part in (vae.encoder, vae.quant_conv):
         part.requires_grad_(False)
-    pictures = partial(_batches, "vae_decoder", draws.worn_picture)
+    pictures = partial(_batches, "vae_decoder", draws.dressed_person)
     fit("vae_decoder", vae, partial(_decoder_loss, vae), pictures, PLANS["vae_decoder"], folder)
     return vae
 
@@ -57,26 +58,33 @@ def _batches(name: str, draw: Callable[[int], Any], first: int) -> Iterator[Any]
 
 
 def _decoder_loss(vae: AutoencoderKL, batch: tuple[torch.Tensor, torch.Tensor], step: int) -> torch.Tensor:
-    """Error of what is decoded from latents a little off, as the denoiser's are; rows differ in how far."""
+    """Return the error of pictures decoded from noisy latents, because the denoiser's latents are inexact.
+
+    Each row has another noise level, from 0 to LATENT_NOISE.
+    """
     pixels, weight = (part.to(vae.device) for part in batch)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
     draw = torch.Generator(device=vae.device).manual_seed(step)
     with torch.no_grad():
         latents = vae.encode(pixels).latent_dist.mode()
-        off = OFF * torch.rand((len(latents), 1, 1, 1), generator=draw, device=vae.device) * latents.std()
-        latents = latents + off * torch.randn(latents.shape, generator=draw, device=vae.device)
+        noise = (
+            LATENT_NOISE
+            * torch.rand((len(latents), 1, 1, 1), generator=draw, device=vae.device)
+            * latents.std()
+        )
+        latents = latents + noise * torch.randn(latents.shape, generator=draw, device=vae.device)
     return picture_error(vae.decode(latents).sample, pixels, weight)
 
 
 def picture_error(made: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted mean absolute error of pixels (N, 3, H, W), and of their differences to the right and below.
+    """Return the weighted mean absolute error of pixels (N, 3, H, W) and of their differences to neighbours.
 
-    The differences ask for edges as steep as the truth's, at its places. `weight` is (N, 1, H, W).
+    The differences, to the right and below, make the edges as sharp as the truth's. `weight` is (N, 1, H, W).
     """
     error = made - truth
     across, down = error.diff(dim=3).abs(), error.diff(dim=2).abs()
     steepness = (weight[..., 1:] * across).mean() + (weight[..., 1:, :] * down).mean()
-    return (weight * error.abs()).mean() + EDGES * steepness
+    return (weight * error.abs()).mean() + EDGE_WEIGHT * steepness
 
 
 def _loss(vae: AutoencoderKL, pixels: torch.Tensor, step: int) -> torch.Tensor:
@@ -90,14 +98,14 @@ def _loss(vae: AutoencoderKL, pixels: torch.Tensor, step: int) -> torch.Tensor:
 
 @torch.no_grad()
 def scaling_factor(vae: AutoencoderKL, count: int = 24) -> float:
-    """1 / standard deviation of the posterior means over `count` pictures."""
+    """Return 1 / standard deviation of the posteriors' modes over `count` pictures."""
     pictures = torch.stack([draws.vae_picture(10_000_000 + index) for index in range(count)]).to(vae.device)
     return round(1.0 / vae.encode(pictures).latent_dist.mode().std().item(), 5)
 
 
 @torch.no_grad()
 def mean_error(vae: AutoencoderKL, count: int = 16) -> float:
-    """Mean absolute error of encode-decode over `count` unseen pictures, as a share of the range."""
+    """Return the mean absolute error, a share of the range, of `count` unseen pictures encoded and decoded."""
     people = [dolls.draw_person(dolls.sample(977, index).target) for index in range(count)]
     pixels = torch.stack([draws.signed(picture) for picture in people]).to(vae.device)
     return (vae.decode(vae.encode(pixels).latent_dist.mode()).sample - pixels).abs().mean().item() / 2.0

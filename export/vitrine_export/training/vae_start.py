@@ -1,9 +1,9 @@
-"""Where the VAE's training starts: as the linear codec that keeps each 8×8 block's mean colour.
+"""The initial weights of the VAE: a linear codec that keeps each 8×8 block's mean colour.
 
-From random weights a narrow VAE learns light and dark soon and colours very late (after 1500 steps of crops
-the mean error was still 7 % of the range). Here every residual branch starts at zero, and six channels carry
-the colours and their negatives from end to end: silu(x) − silu(−x) = x takes them through both last
-activations.
+From random weights a narrow VAE learns brightness early and colours late: after 1500 steps of crops the mean
+error was still 7 % of the range. Here every residual branch is zero at first, and six channels carry the
+colours and their negatives through the whole net. The last activation of encoder and decoder keeps them,
+because silu(x) − silu(−x) = x.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import nn
 
 COLOURS = 3
 CARRIED = 2 * COLOURS
-QUIET_LOG_VARIANCE = -7.0
+LOG_VARIANCE = -7.0  # of the posterior at first: little noise
 
 
 @torch.no_grad()
 def start_as_colour_codec(vae: AutoencoderKL) -> None:
-    """Set the starting weights of `vae` in place; channels beyond the first six keep their random ones."""
+    """Set the initial weights of `vae` in place; channels after the first six keep their random weights."""
     for module in vae.modules():
         if hasattr(module, "conv2") and hasattr(module, "norm2"):
             _zero(module.conv2)
@@ -36,7 +36,7 @@ def start_as_colour_codec(vae: AutoencoderKL) -> None:
         nn.init.dirac_(conv.weight)
         nn.init.zeros_(conv.bias)
     vae.encoder.conv_out.weight[vae.config.latent_channels :] *= 0.1
-    vae.encoder.conv_out.bias[vae.config.latent_channels :] = QUIET_LOG_VARIANCE
+    vae.encoder.conv_out.bias[vae.config.latent_channels :] = LOG_VARIANCE
 
 
 def _zero(layer: nn.Conv2d | nn.Linear) -> None:
@@ -50,7 +50,7 @@ def _clear(conv: nn.Conv2d, rows: int) -> None:
 
 
 def _carry(conv: nn.Conv2d, averaging: bool) -> None:
-    """The six carried channels pass unchanged; a downsampling convolution averages 2×2 pixels."""
+    """Pass the six carried channels on unchanged; a downsampling convolution averages 2×2 pixels."""
     _clear(conv, CARRIED)
     middle = conv.kernel_size[0] // 2
     for channel in range(CARRIED):
@@ -61,7 +61,7 @@ def _carry(conv: nn.Conv2d, averaging: bool) -> None:
 
 
 def _spread(conv: nn.Conv2d) -> None:
-    """Three input channels become +colour and −colour."""
+    """Write each of the first three input channels into two channels, +colour and −colour."""
     _clear(conv, CARRIED)
     for colour in range(COLOURS):
         conv.weight[colour, colour, 1, 1] = 1.0
@@ -69,7 +69,7 @@ def _spread(conv: nn.Conv2d) -> None:
 
 
 def _gather(conv: nn.Conv2d) -> None:
-    """silu(+colour) − silu(−colour) is the colour again."""
+    """Compute each colour as (channel of +colour − channel of −colour) / 2."""
     _clear(conv, COLOURS)
     for colour in range(COLOURS):
         conv.weight[colour, colour, 1, 1] = 0.5
