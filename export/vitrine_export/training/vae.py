@@ -105,7 +105,7 @@ def scaling_factor(vae: AutoencoderKL, count: int = 24) -> float:
 
 @torch.no_grad()
 def mean_error(vae: AutoencoderKL, count: int = 16) -> float:
-    """Return the mean absolute error, a share of the range, of `count` unseen pictures encoded and decoded."""
+    """Return the mean absolute error, a share of the range, of `count` unseen pictures after the VAE."""
     people = [dolls.draw_person(dolls.sample(977, index).target) for index in range(count)]
     pixels = torch.stack([draws.signed(picture) for picture in people]).to(vae.device)
     return (vae.decode(vae.encode(pixels).latent_dist.mode()).sample - pixels).abs().mean().item() / 2.0

@@ -1,8 +1,8 @@
 """Builds the layers of a dressed person with ATR labels and of the undressed body with DensePose labels.
 
 ATR labels are those of SCHP, with 18 for the neck. Where DensePose has one label for the front and one for
-the back of a part, the front's is used. ATR has no label for a bare midriff; it counts as upper clothes, so that
-the mask of a cropped shirt reaches the waist.
+the back of a part, the front's is used. ATR has no label for a bare midriff; it counts as upper clothes, so
+that the mask of a cropped shirt reaches the waist.
 """
 
 from collections.abc import Iterator
