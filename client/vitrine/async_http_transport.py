@@ -15,10 +15,10 @@ from tritonclient.http import InferInput
 from tritonclient.http.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from vitrine.endpoint import Endpoint
 from vitrine.http_transport import needs_grpc, read_tensors
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
-from vitrine.transport import Endpoint
 from vitrine.wire import infer_inputs, read_error, request_headers, timed_out, unreachable
 
 

@@ -16,10 +16,10 @@ from tritonclient.utils import InferenceServerException
 
 from vitrine.cancellation import Cancellation
 from vitrine.channels import channel_options, grpc_proxy
+from vitrine.endpoint import Endpoint
 from vitrine.errors import Cancelled
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
-from vitrine.transport import Endpoint
 from vitrine.wire import infer_inputs, read_error, request_headers, timed_out
 
 GRACE_S = 2.0  # if gRPC has not ended a call this long after its deadline, the call is given up here

@@ -18,10 +18,10 @@ from tritonclient.http import InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from vitrine.cancellation import Cancellation
+from vitrine.endpoint import Endpoint
 from vitrine.errors import BadRequest, Cancelled, VitrineError
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
-from vitrine.transport import Endpoint
 from vitrine.wire import infer_inputs, read_error, timed_out, unreachable
 
 _HEADER_LENGTH = "Inference-Header-Content-Length"  # of Triton's binary tensor extension

@@ -1,20 +1,30 @@
-"""The interface between the client and the wire: two protocols, and functions that open a transport."""
+"""The interface between the client and the wire: two protocols, and functions that open a transport.
+
+The implementations import `endpoint` and not this module, so no import goes in a circle.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Generator
 from typing import Protocol
 
 import numpy as np
 
 from vitrine.cancellation import Cancellation
-from vitrine.errors import BadRequest
+from vitrine.endpoint import DEFAULT_URL, PROTOCOLS, Endpoint, read_endpoint
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus
 
-DEFAULT_URL = "localhost:8001"
-PROTOCOLS = ("grpc", "http")
+__all__ = [
+    "DEFAULT_URL",
+    "PROTOCOLS",
+    "AsyncTransport",
+    "Endpoint",
+    "Transport",
+    "connect",
+    "connect_async",
+    "read_endpoint",
+]
 
 
 class Transport(Protocol):
@@ -69,38 +79,6 @@ class AsyncTransport(Protocol):
     async def close(self) -> None:
         """Close the connections; no call may follow."""
         ...
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """The address, protocol and headers of a server."""
-
-    address: str  # host:port
-    protocol: str  # one of PROTOCOLS
-    tls: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)  # sent with every request
-
-
-def read_endpoint(
-    url: str, *, protocol: str | None = None, headers: Mapping[str, str] | None = None
-) -> Endpoint:
-    """Read "host:port", "grpc://host:port" or "http://host:port" ("grpcs", "https" with TLS).
-
-    Without a scheme, `protocol` decides; without both, gRPC. Raises BadRequest for another form.
-    """
-    scheme, found, address = url.partition("://")
-    if not found:
-        scheme, address = protocol or "grpc", url
-    address = address.rstrip("/")
-    plain = scheme.removesuffix("s")
-    if plain not in PROTOCOLS:
-        raise BadRequest(f"the protocol must be grpc or http, got {scheme!r}")
-    if protocol not in (None, plain):
-        raise BadRequest(f"{url} and protocol={protocol!r} contradict each other")
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise BadRequest(f"url must be host:port, such as {DEFAULT_URL}, got {url!r}")
-    return Endpoint(address, plain, tls=scheme in ("grpcs", "https"), headers=dict(headers or {}))
 
 
 def connect(endpoint: Endpoint) -> Transport:
