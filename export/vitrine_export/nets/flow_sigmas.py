@@ -1,42 +1,28 @@
-"""The σ tables of flow matching that parity needs, for Euler's method on the velocity dx/dσ.
+"""The σ of flow matching in float32, as diffusers computes them; parity compares both.
 
-The σ equal those of FlowMatchEulerDiscreteScheduler in diffusers 0.42, with the grid of its pipelines.
+The server computes its schedules in float64 (`vitrine_orchestrator.sampling.flow`). In float32, timesteps near
+1000 differ from those by up to 6e-5, which is more than the 1e-6 that parity allows. Config and shift are the
+server's; only the arithmetic is repeated here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from vitrine_orchestrator.sampling import flow_config
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
+from vitrine_orchestrator.sampling.flow import shift_of
+from vitrine_orchestrator.sampling.flow_config import FlowConfig
 
 from vitrine_export.errors import BadCheckpoint
 
-
-@dataclass(frozen=True)
-class FlowConfig:
-    """The settings that change a σ; the defaults are those of diffusers."""
-
-    num_train_timesteps: int = 1000
-    shift: float = 1.0  # for every size; used without use_dynamic_shifting
-    use_dynamic_shifting: bool = False
-    base_shift: float = 0.5  # μ at base_image_seq_len tokens
-    max_shift: float = 1.15  # μ at max_image_seq_len tokens
-    base_image_seq_len: int = 256
-    max_image_seq_len: int = 4096
-
-
-_ONLY: dict[str, tuple[object, ...]] = {
-    "time_shift_type": ("exponential", None),
-    "shift_terminal": (None,),
-    "use_karras_sigmas": (False, None),
-    "use_exponential_sigmas": (False, None),
-    "use_beta_sigmas": (False, None),
-    "invert_sigmas": (False, None),
-    "stochastic_sampling": (False, None),
-}
+# Settings that only the server computes, and their only values here.
+_ONLY: dict[str, object] = {"time_shift_type": "exponential", "shift_terminal": None}
 
 
 @dataclass(frozen=True)
@@ -50,12 +36,13 @@ class Schedule:
 
 
 def read_flow_config(config: Mapping[str, Any]) -> FlowConfig:
-    """Read scheduler_config.json; BadCheckpoint names an unsupported setting."""
-    for name, allowed in _ONLY.items():
-        if (value := config.get(name)) not in allowed:
-            raise BadCheckpoint(f"scheduler: {name} must be {allowed[0]!r}, got {value!r}")
-    known = {field.name for field in fields(FlowConfig)}
-    return FlowConfig(**{name: value for name, value in config.items() if name in known})
+    """Read scheduler_config.json; BadCheckpoint names an unknown or unsupported setting."""
+    with _as_bad_checkpoint():
+        read = flow_config.read_flow_config(config)
+    for name, only in _ONLY.items():
+        if (value := getattr(read, name)) != only:
+            raise BadCheckpoint(f"scheduler: {name} must be {only!r}, got {value!r}")
+    return read
 
 
 def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
@@ -79,20 +66,22 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
 def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndarray:
     """Return σ (steps,) float32, falling from 1: the share of noise in the state before each step.
 
-    Computed in float32 as in diffusers, so that timesteps are equal to the bit.
+    They equal those of diffusers 0.42 to the bit, with the grid that its pipelines pass.
     """
     if not 1 <= steps <= config.num_train_timesteps:
         raise BadCheckpoint(f"steps must be 1 to {config.num_train_timesteps}, got {steps}")
     even = np.linspace(1, 1 / steps, steps).astype(np.float32)
     if not config.use_dynamic_shifting:
         return config.shift * even / (1 + (config.shift - 1) * even)
-    shift = math.exp(shift_of(config, tokens))
+    with _as_bad_checkpoint():
+        shift = math.exp(shift_of(config, tokens))
     return shift / (shift + (1 / even - 1))
 
 
-def shift_of(config: FlowConfig, tokens: int | None) -> float:
-    """Return μ for a number of picture tokens: linear through the two sizes of the config."""
-    if tokens is None or tokens < 1:
-        raise BadCheckpoint(f"use_dynamic_shifting needs the picture's tokens, got {tokens}")
-    slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)
-    return config.base_shift + slope * (tokens - config.base_image_seq_len)
+@contextmanager
+def _as_bad_checkpoint() -> Iterator[None]:
+    """Raise the orchestrator's UnsupportedScheduler as BadCheckpoint, the error of the export."""
+    try:
+        yield
+    except UnsupportedScheduler as error:
+        raise BadCheckpoint(f"scheduler: {error}") from error

@@ -1,6 +1,8 @@
 """The tables of flow matching: Euler's method on the velocity, dx/dσ = ε − x0.
 
-The numbers are those of diffusers 0.42's FlowMatchEulerDiscreteScheduler, given the σ grid of its pipelines.
+The numbers are those of diffusers 0.42's FlowMatchEulerDiscreteScheduler, given the σ grid of its pipelines,
+but in float64, as all schedules here. The exporter's parity compares σ in float32, as diffusers computes them
+(`vitrine_export.nets.flow_sigmas`).
 """
 
 from __future__ import annotations

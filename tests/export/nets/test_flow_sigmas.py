@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from diffusers import FlowMatchEulerDiscreteScheduler
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.nets.flow_sigmas import FlowConfig, flow, read_flow_config, shift_of
+from vitrine_export.nets.flow_sigmas import flow, read_flow_config
+from vitrine_orchestrator.sampling.flow import shift_of
+from vitrine_orchestrator.sampling.flow_config import FlowConfig
 
 
 @pytest.mark.parametrize("settings", [{"shift": 3.0}, {"shift": 1.0}, {"use_dynamic_shifting": True}])
@@ -15,7 +17,7 @@ from vitrine_export.nets.flow_sigmas import FlowConfig, flow, read_flow_config, 
 def test_the_tables_are_those_of_diffusers(settings, steps, tokens):
     """With static and size-dependent shifts, sigmas and timesteps are equal to the bit."""
     scheduler = FlowMatchEulerDiscreteScheduler(**settings)
-    config = read_flow_config(scheduler.config)
+    config = read_flow_config(settings)
     scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=shift_of(config, tokens))
     ours = flow(config, steps, tokens)
     assert np.array_equal(ours.sigmas, scheduler.sigmas.numpy())
@@ -42,6 +44,8 @@ def test_strength_leaves_out_the_first_steps(strength, steps, start):
         (lambda: flow(FlowConfig(), 0), "steps must be 1 to 1000, got 0"),
         (lambda: flow(FlowConfig(use_dynamic_shifting=True), 4), "needs the picture's tokens"),
         (lambda: read_flow_config({"use_karras_sigmas": True}), "use_karras_sigmas must be False"),
+        (lambda: read_flow_config({"shift_terminal": 0.02}), "shift_terminal must be None"),
+        (lambda: read_flow_config({"time_shift_type": "linear"}), "time_shift_type must be 'exponential'"),
     ],
 )
 def test_values_out_of_range_are_refused(call, said):
