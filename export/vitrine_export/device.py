@@ -22,5 +22,5 @@ def device_of(name: str) -> torch.device:
         return device
     index, seen = device.index or 0, torch.cuda.device_count()
     if index >= seen:
-        raise Unavailable(f"torch sees {seen} CUDA devices, so not {name}; cpu is always there")
+        raise Unavailable(f"torch sees {seen} CUDA devices, and {name} is not among them; use cpu")
     return torch.device("cuda", index)

@@ -35,7 +35,7 @@ def main() -> int:
     """Run the demo; return 0 when the contact sheet is written."""
     parser = argparse.ArgumentParser(prog="python -m vitrine_measure.demo", description=__doc__)
     parser.add_argument(
-        "--repository", type=Path, default=Path("model_repository"), help="exported repository"
+        "--repository", type=Path, default=Path("model_repository"), help="exported model repository"
     )
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder of the pictures")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")

@@ -155,15 +155,17 @@ FAMILIES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--family", choices=FAMILIES, default="idm-vton", help="default idm-vton")
-    parser.add_argument("--width", type=int, help="pixels (default: the family's)")
-    parser.add_argument("--height", type=int, help="pixels (default: the family's)")
+    parser.add_argument(
+        "--family", choices=FAMILIES, default="idm-vton", help="family of networks (default idm-vton)"
+    )
+    parser.add_argument("--width", type=int, help="picture size in pixels (default: the family's)")
+    parser.add_argument("--height", type=int, help="picture size in pixels (default: the family's)")
     parser.add_argument("--steps", type=int, help="denoising steps (default: the family's)")
     parser.add_argument(
         "--guidance", type=float, help="guidance scale, 1 or less for none (default: the family's)"
     )
     parser.add_argument("--words", type=int, help="z-image: tokens of the caption (default 64)")
-    parser.add_argument("--json", action="store_true", help="one JSON object: TFLOP by name")
+    parser.add_argument("--json", action="store_true", help="print one JSON object: TFLOP by name")
 
 
 def run(args: argparse.Namespace) -> int:

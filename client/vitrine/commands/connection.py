@@ -12,11 +12,18 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     """Add --url, --protocol, --header and --timeout."""
     group = parser.add_argument_group("server")
     group.add_argument(
-        "--url", default=DEFAULT_URL, help="host:port, grpc://… or http://… (default: %(default)s)"
+        "--url", default=DEFAULT_URL, help="server: host:port, grpc://… or http://… (default: %(default)s)"
     )
-    group.add_argument("--protocol", choices=PROTOCOLS, help="for a --url without a scheme (default: grpc)")
     group.add_argument(
-        "--header", action="append", default=[], type=_header, metavar="NAME: VALUE", help="may be repeated"
+        "--protocol", choices=PROTOCOLS, help="protocol of a --url without a scheme (default: grpc)"
+    )
+    group.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="NAME: VALUE",
+        help="header of every request; may be repeated",
     )
     group.add_argument(
         "--timeout",
@@ -24,7 +31,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=DEFAULT_TIMEOUT_S,
         metavar="SECONDS",
-        help="for each request (default: %(default)g)",
+        help="time limit of each request in seconds (default: %(default)g)",
     )
 
 

@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--licences",
         action="store_true",
-        help="print the licences of networks and libraries; asks no server",
+        help="print the licences of networks and libraries, without a server",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON list instead of a table")
+    parser.add_argument("--json", action="store_true", help="print one JSON list instead of a table")
     add_connection(parser)
 
 

@@ -27,20 +27,24 @@ Credentials are found as boto3 finds them; --endpoint is for S3-compatible store
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--store", required=True, metavar="URL", help="s3://bucket or s3://bucket/prefix")
-    parser.add_argument("--endpoint", metavar="URL", help="of an S3-compatible store")
+    parser.add_argument(
+        "--store", required=True, metavar="URL", help="result store: s3://bucket or s3://bucket/prefix"
+    )
+    parser.add_argument("--endpoint", metavar="URL", help="address of an S3-compatible store")
     parser.add_argument("--region")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     one = _action(actions, "list", _list, "a user's pictures, the newest first")
-    one.add_argument("--all", action="store_true", help="hidden ones too")
-    one.add_argument("--json", action="store_true", help="one JSON list instead of a table")
+    one.add_argument("--all", action="store_true", help="list hidden results too")
+    one.add_argument("--json", action="store_true", help="print one JSON list instead of a table")
     one = _action(actions, "show", _show, "how a picture was made", key=True)
-    one.add_argument("-o", "--out", type=Path, metavar="FILE", help="write the picture (PNG)")
+    one.add_argument("-o", "--out", type=Path, metavar="FILE", help="PNG file to write")
     one = _action(actions, "hide", _hide, "leave a picture out of lists", key=True)
-    one.add_argument("--undo", action="store_true", help="bring it back")
+    one.add_argument("--undo", action="store_true", help="show the result again")
     one = _action(actions, "purge", _purge, "delete a picture, or all of a user's")
-    one.add_argument("key", metavar="KEY", nargs="?", help="only this one")
-    one.add_argument("--yes", action="store_true", help="do it; without, only say what would be deleted")
+    one.add_argument("key", metavar="KEY", nargs="?", help="delete only this result")
+    one.add_argument(
+        "--yes", action="store_true", help="delete; without it, only print what would be deleted"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

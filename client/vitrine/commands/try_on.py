@@ -51,22 +51,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="OUT", help="picture file; a folder for several"
     )
-    parser.add_argument("--outfit", action="store_true", help="wear all garments together in one picture")
-    parser.add_argument("--sheet", action="store_true", help="one contact sheet instead of a folder")
+    parser.add_argument(
+        "--outfit", action="store_true", help="put all garments on the person together, in one picture"
+    )
+    parser.add_argument("--sheet", action="store_true", help="write one contact sheet instead of a folder")
     parser.add_argument(
         "--category",
         action="append",
         choices=CATEGORIES,
-        help="once for all garments or once for each (default: upper_body)",
+        help="category, once for all garments or once for each (default: upper_body)",
     )
-    parser.add_argument("--description", action="append", help="in words; once for all garments or for each")
-    parser.add_argument("--steps", type=int, help="1 to 100: more is finer (default: the checkpoint's)")
+    parser.add_argument(
+        "--description", action="append", help="description in words, once for all garments or once for each"
+    )
+    parser.add_argument("--steps", type=int, help="denoising steps, 1 to 100 (default: the checkpoint's)")
     parser.add_argument("--seed", type=int, help="the same seed gives the same picture (default: random)")
-    parser.add_argument("--guidance", type=float, help="how closely to follow (default: the checkpoint's)")
+    parser.add_argument("--guidance", type=float, help="guidance scale (default: the checkpoint's)")
     parser.add_argument(
         "--no-paste-back",
         action="store_true",
-        help="take the whole picture from the network, not the mask only",
+        help="take the whole picture from the network instead of only the part inside the mask",
     )
     parser.add_argument(
         "--mask",
@@ -75,16 +79,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="your own mask: white is painted, black stays; one for all garments, or one for each",
     )
     parser.add_argument(
-        "--person-index", type=int, metavar="N", help="of several people: 0 the largest, 1 the next …"
+        "--person-index", type=int, metavar="N", help="person among several: 0 is the largest, 1 the next, …"
     )
     parser.add_argument(
-        "--person-point", type=int, nargs=2, metavar=("X", "Y"), help="or the person at this pixel"
+        "--person-point",
+        type=int,
+        nargs=2,
+        metavar=("X", "Y"),
+        help="the person at this pixel instead of an index",
     )
-    parser.add_argument("--crop", choices=("fit", "crop", "squash"), help="for pictures of another shape")
-    parser.add_argument("--release", type=int, metavar="N", help="by this release (default: the newest)")
-    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="requests at a time (default: 4)")
-    parser.add_argument("--stream", action="store_true", help="show each step; one garment at a time; gRPC")
-    parser.add_argument("--json", action="store_true", help="print what happened as one JSON object")
+    parser.add_argument(
+        "--crop", choices=("fit", "crop", "squash"), help="how a picture of another shape is fitted"
+    )
+    parser.add_argument(
+        "--release", type=int, metavar="N", help="number of the release to use (default: the newest)"
+    )
+    parser.add_argument(
+        "--at-once", type=int, default=4, metavar="N", help="concurrent requests (default: 4)"
+    )
+    parser.add_argument(
+        "--stream", action="store_true", help="show every step, one garment after the other (gRPC only)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     add_connection(parser)
 
 

@@ -27,9 +27,14 @@ GIB = 2**30
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--checkpoint", type=Path, required=True, help="the folder to look at")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint folder to check")
     parser.add_argument("--unet", type=Path, help="folder whose unet/ replaces the checkpoint's (DressCode)")
-    parser.add_argument("--out", type=Path, default=Path("model_repository"), help="where it will go")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("model_repository"),
+        help="model repository that the export will write (default: model_repository)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -33,7 +33,11 @@ def filled(part: str, config: Config, gaps: Mapping[str, Any]) -> dict[str, Any]
     missing = {key: value for key, value in gaps.items() if key not in config}
     if missing:
         values = ", ".join(f"{key} = {value!r}" for key, value in sorted(missing.items()))
-        log.warning("%s/config.json leaves out what the released model has: taken as %s", part, values)
+        log.warning(
+            "%s/config.json lacks settings of the released model; their released values are used: %s",
+            part,
+            values,
+        )
     return {**config, **missing}
 
 

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="a folder in diffusers' layout")
     parser.add_argument("--out", type=Path, required=True, help="folder of the files: NAME/1/model.onnx")
-    parser.add_argument("--lora-rank", type=_rank, default=LORA_RANK, help="of a slot (default 16)")
+    parser.add_argument("--lora-rank", type=_rank, default=LORA_RANK, help="rank of a LoRA slot (default 16)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -39,7 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stages", nargs="+", choices=STAGE_NAMES, metavar="STAGE", default=list(STAGE_NAMES)
     )
     parser.add_argument(
-        "--precision", nargs="+", type=_precision, metavar="STAGE=fp16", default=[], help="fp32 unless given"
+        "--precision",
+        nargs="+",
+        type=_precision,
+        metavar="STAGE=fp16",
+        default=[],
+        help="precision of a stage (default fp32)",
     )
     parser.add_argument(
         "--unet-cond",
@@ -52,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         choices=range(1, 9),
         metavar="N",
-        help="files made at a time (default: 2; 1 past 2 GiB)",
+        help="files exported at the same time (default: 2; 1 for more than 2 GiB)",
     )
 
 

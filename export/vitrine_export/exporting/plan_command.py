@@ -25,8 +25,10 @@ left alone."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--repository", type=Path, required=True, help="what vitrine-export onnx wrote")
-    parser.add_argument("--out", type=Path, help="folder for the engines (default: beside their graphs)")
+    parser.add_argument(
+        "--repository", type=Path, required=True, help="repository that vitrine-export onnx wrote"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the engines (default: next to their graphs)")
     parser.add_argument(
         "--stages", nargs="+", choices=STAGE_NAMES, metavar="STAGE", default=list(STAGE_NAMES)
     )

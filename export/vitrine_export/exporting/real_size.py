@@ -54,8 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the files; an old trial is replaced"
     )
-    parser.add_argument("--graphs", nargs="+", choices=GRAPHS, default=GRAPHS, help="default: all")
-    parser.add_argument("--part", choices=PARTS, help="one part of one graph, in this process")
+    parser.add_argument(
+        "--graphs", nargs="+", choices=GRAPHS, default=GRAPHS, help="graphs to export (default: all)"
+    )
+    parser.add_argument("--part", choices=PARTS, help="run one part of one graph in this process")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -39,11 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=picture_size, metavar="WxH", help="picture in pixels (default: the checkpoint's)"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N, for tracing and proof (default cpu)")
-    parser.add_argument("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="default fp32")
     parser.add_argument(
-        "--unet-cond", action="store_true", help="also a step without guidance, at half the work"
+        "--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="precision (default fp32)"
     )
-    parser.add_argument("--compile", action="store_true", help="AOTInductor packages instead of programs")
+    parser.add_argument(
+        "--unet-cond", action="store_true", help="also export a step without guidance, which is half the work"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="write AOTInductor packages instead of programs"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

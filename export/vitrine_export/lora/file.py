@@ -77,7 +77,7 @@ def adapter_of(
             raise BadCheckpoint(f"{label}: {name} has no {' and no '.join(sorted(missing))} weight")
         linears = {part: sites.linears[part] for part in linears_of(name, sites.linears)}
         if twice := sorted(linears.keys() & pairs.keys()):
-            raise BadCheckpoint(f"{label}: {_some(twice)} stand in it twice, under different names")
+            raise BadCheckpoint(f"{label}: {_some(twice)} are in it twice, under different names")
         alpha = roles.get("alpha", written)
         scale = 1.0 if alpha is None else float(alpha) / len(roles["down"])
         pairs |= _pairs(name, roles, linears, scale, label)

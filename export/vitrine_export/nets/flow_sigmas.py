@@ -1,8 +1,8 @@
 """The σ of flow matching in float32, as diffusers computes them; parity compares both.
 
-The server computes its schedules in float64 (`vitrine_orchestrator.sampling.flow`). In float32, timesteps near
-1000 differ from those by up to 6e-5, which is more than the 1e-6 that parity allows. Config and shift are the
-server's; only the arithmetic is repeated here.
+The server computes its schedules in float64 (`vitrine_orchestrator.sampling.flow`). In float32, timesteps
+near 1000 differ from those by up to 6e-5, which is more than the 1e-6 that parity allows. Config and shift
+are the server's; only the arithmetic is repeated here.
 """
 
 from __future__ import annotations

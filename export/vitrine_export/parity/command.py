@@ -18,8 +18,10 @@ from vitrine_export.parity.steps import check_steps
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("folder", type=Path, help="reference arrays: meta.json, weights and .npz cases")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument(
+        "folder", type=Path, help="folder of reference arrays: meta.json, weights and .npz cases"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:

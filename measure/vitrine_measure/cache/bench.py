@@ -117,12 +117,19 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     """Measure, print and write the rows."""
     parser = argparse.ArgumentParser("vitrine_measure.cache.bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("build/bench-cache.json"), help="JSON of the table")
+    parser.add_argument("--out", type=Path, default=Path("build/bench-cache.json"), help="JSON file to write")
     parser.add_argument(
-        "--files", type=int, default=FILES, help="files of the start's row (default: %(default)s)"
+        "--files",
+        type=int,
+        default=FILES,
+        help="number of files in the cache folder for the row that times a start (default: %(default)s)",
     )
-    parser.add_argument("--repository", type=Path, help="exported models: time warm try-ons on a real server")
-    parser.add_argument("--picture", type=Path, help="with --repository: a person, who is also the garment")
+    parser.add_argument(
+        "--repository", type=Path, help="exported model repository; times warm try-ons on a real server"
+    )
+    parser.add_argument(
+        "--picture", type=Path, help="picture for --repository, used as person and as garment"
+    )
     args = parser.parse_args()
     if (args.repository is None) != (args.picture is None):
         parser.error("--repository and --picture go together")

@@ -44,14 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--device", help="cpu or cuda:N (default: cuda:0; without a GPU nothing is run)")
     parser.add_argument(
-        "--dtype", nargs="+", choices=DTYPES, default=["bf16", "fp16"], help="default: bf16 fp16"
+        "--dtype", nargs="+", choices=DTYPES, default=["bf16", "fp16"], help="precisions (default: bf16 fp16)"
     )
     parser.add_argument(
-        "--size", type=picture_size, metavar="WxH", help="default: the checkpoint's, or 768x1024"
+        "--size",
+        type=picture_size,
+        metavar="WxH",
+        help="picture size in pixels (default: the checkpoint's, or 768x1024)",
     )
     parser.add_argument("--steps", type=_count, default=30, help="denoising steps (default 30)")
     parser.add_argument(
-        "--concurrent", nargs="+", type=_count, metavar="N", default=[1, 2, 4, 8], help="jobs at once"
+        "--concurrent",
+        nargs="+",
+        type=_count,
+        metavar="N",
+        default=[1, 2, 4, 8],
+        help="numbers of concurrent jobs (default: 1 2 4 8)",
     )
     parser.add_argument(
         "--variants",
@@ -59,16 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=variant,
         metavar="VARIANT",
         default=list(LADDER),
-        help="in addition to plain, which is always run (default: all forms, then compile and graphs)",
+        help="variants in addition to plain, which always runs (default: all forms, then compile and graphs)",
     )
     parser.add_argument(
-        "--checkpoint", type=Path, help="its nets instead of random ones of the released size"
+        "--checkpoint",
+        type=Path,
+        help="checkpoint whose nets are used instead of random ones of the released size",
     )
     parser.add_argument(
-        "--runs", type=_count, default=3, help="runs after a warm-up; medians count (default 3)"
+        "--runs", type=_count, default=3, help="measured runs after a warm-up; the median counts (default 3)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("build/engine-speed.json"), help="the findings as JSON"
+        "--out", type=Path, default=Path("build/engine-speed.json"), help="JSON file to write"
     )
 
 

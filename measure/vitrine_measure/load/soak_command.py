@@ -39,10 +39,12 @@ MIB = 2**20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--repository", type=Path, default=Path("model_repository"), help="what to serve")
+    parser.add_argument(
+        "--repository", type=Path, default=Path("model_repository"), help="model repository to serve"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--seconds", type=float, default=1800.0, help="duration of the load (default 1800)")
-    length.add_argument("--minutes", type=float, help="the same in minutes")
+    length.add_argument("--minutes", type=float, help="duration of the load in minutes")
     parser.add_argument("--rate", type=float, default=3.0, help="clients per second (default 3)")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")
     parser.add_argument(
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="between two operations (default 10)",
+        help="seconds between two operations (default 10)",
     )
     parser.add_argument(
         "--trace-config",

@@ -48,16 +48,18 @@ RUNS = (Run("try_on", "http"), Run("try_on", "grpc"), Run("try_on_stream", "grpc
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--http", metavar="HOST:PORT", help="a running server's HTTP address")
-    parser.add_argument("--grpc", metavar="HOST:PORT", help="its gRPC address")
+    parser.add_argument("--grpc", metavar="HOST:PORT", help="the same server's gRPC address")
     parser.add_argument(
         "--repository",
         type=Path,
         default=Path("model_repository"),
-        help="model repository to start a server with where none is given (default: model_repository)",
+        help="model repository to start a server with if no address is given (default: model_repository)",
     )
-    parser.add_argument("--requests", type=_count, default=8, help="in each run (default 8)")
+    parser.add_argument("--requests", type=_count, default=8, help="requests of each run (default 8)")
     parser.add_argument("--at-once", type=_count, default=4, help="concurrent requests (default 4)")
-    parser.add_argument("--people", type=_count, default=4, help="different people and garments (default 4)")
+    parser.add_argument(
+        "--people", type=_count, default=4, help="number of different people and garments (default 4)"
+    )
     parser.add_argument("--steps", type=_count, default=8, help="denoising steps of a request (default 8)")
     parser.add_argument("--tool", type=Path, help="folder of perf_analyzer (default: .venv/perf)")
 

@@ -56,7 +56,9 @@ class Step:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--out", type=Path, required=True, help="folder of all files; replaced")
-    parser.add_argument("--size", choices=tuple(TRIAL_SIZES), default="half", help="default: half")
+    parser.add_argument(
+        "--size", choices=tuple(TRIAL_SIZES), default="half", help="size of the networks (default: half)"
+    )
     parser.add_argument("--picture", type=picture_size, default=(768, 1024), metavar="WxH")
     parser.add_argument("--steps", type=int, default=2, help="denoising steps (default 2)")
     parser.add_argument(

@@ -89,7 +89,7 @@ class ModelMetrics:
                 try:
                     self._report(key, value)
                 except Exception:  # Triton's shared memory is full: the next call sends it again
-                    logger.exception("a metric could not be told")
+                    logger.exception("a metric could not be reported")
                     with self._lock:
                         self._pending[key] = self._pending.get(key, 0) + value
 

@@ -84,7 +84,7 @@ class Service:
                 try:
                     await asyncio.to_thread(chore)
                 except Exception:
-                    logger.exception("a chore failed")
+                    logger.exception("a background task failed")
 
         asyncio.run_coroutine_threadsafe(repeat(), self._loop)
 
@@ -113,7 +113,7 @@ class Service:
             failure = send_last(self.pb_utils, sender, await self._outputs(request, sender))
             outcome = failure.word if failure else outcome
         except Exception:
-            logger.exception("a request could not be answered")
+            logger.exception("a response could not be sent")
             outcome = VitrineError.word
         finally:
             self._free.release()
@@ -128,7 +128,7 @@ class Service:
         except VitrineError as error:
             return error.with_traceback(None)  # the frames of a traceback keep the request's arrays alive
         except BaseException as error:  # a panic of a Rust library is no Exception
-            logger.exception("a request failed for a reason of ours")
+            logger.exception("a request failed with an internal error")
             return read_failure(error)
 
     async def _run_handler(self, request: Any, sender: Any) -> Outputs:
@@ -147,7 +147,7 @@ class Service:
         try:
             await asyncio.wait([work])
             if work.cancelled():
-                raise Cancelled("the caller gave the request up")
+                raise Cancelled("the caller cancelled the request")
             return work.result()
         finally:
             self._work.pop(work, None)
@@ -167,7 +167,7 @@ def _is_cancelled(sender: Any) -> bool:
     try:
         return sender.is_cancelled()
     except Exception:
-        logger.exception("a request could not be asked whether it was cancelled")
+        logger.exception("the cancellation of a request could not be checked")
         return False
 
 

@@ -80,7 +80,7 @@ class Batcher:
         try:
             self._program.leave(job)
         except Exception:
-            logger.exception("what job %s held could not be given back", job.name)
+            logger.exception("the shared rows of job %s could not be released", job.name)
         job.held = None
 
     def _join(self) -> None:
@@ -148,7 +148,7 @@ class Batcher:
         try:
             output = self._program.predict(jobs)
             if output.shape != shape:
-                raise ValueError(f"the networks answered {output.shape} to latents {shape}")
+                raise ValueError(f"the networks returned {output.shape} for latents {shape}")
             return output
         except Exception:
             logger.exception("denoising call of %d rows failed", len(jobs))

@@ -85,7 +85,7 @@ def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *argu
     try:
         loop.call_soon_threadsafe(call, *arguments)
     except RuntimeError:
-        logger.info("a job was answered after its event loop had been closed")
+        logger.info("a job ended after its event loop had been closed")
 
 
 def _set_result(answered: asyncio.Future[Arrays], result: Arrays | VitrineError) -> None:

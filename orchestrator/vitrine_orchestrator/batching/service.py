@@ -165,4 +165,4 @@ def _safely(work: Callable[..., None], *arguments: object) -> None:
     try:
         work(*arguments)
     except Exception:
-        logger.exception("answering failed")
+        logger.exception("the result of a job could not be delivered")

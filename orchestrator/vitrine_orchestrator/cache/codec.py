@@ -80,7 +80,7 @@ def decode(data: bytes) -> dict[str, np.ndarray]:
         arrays[name] = _view(name, row, data, start + begin, stop - begin)
         end = stop
     if start + end != len(data):
-        raise BadArrays(f"{len(data)} bytes, the header tells of {start + end}")
+        raise BadArrays(f"{len(data)} bytes, expected {start + end} by the header")
     return arrays
 
 

@@ -42,23 +42,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to `parser`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     stats = actions.add_parser("stats", help="counters, hit rates, entries and bytes")
-    stats.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    stats.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     clear = actions.add_parser("clear", help="forget a person, a garment or everything, in every tier")
     owner = clear.add_mutually_exclusive_group(required=True)
-    owner.add_argument("--person", metavar="ID", help="all categories of this person")
-    owner.add_argument("--garment", metavar="ID", help="this garment and its texts")
-    owner.add_argument("--everything", action="store_true", help="all that the tiers keep")
+    owner.add_argument("--person", metavar="ID", help="person whose values are forgotten, in all categories")
+    owner.add_argument("--garment", metavar="ID", help="garment whose values are forgotten, with its texts")
+    owner.add_argument("--everything", action="store_true", help="forget all values of all tiers")
     for action in (stats, clear):
-        action.add_argument("--local", action="store_true", help="no server: the folder and the store")
+        action.add_argument(
+            "--local", action="store_true", help="use the folder and the store without a server"
+        )
         add_connection(action)
     importing = actions.add_parser("import", help="take over the object layout of the old service")
     importing.add_argument(
-        "--from", dest="old", required=True, metavar="s3://BUCKET/PREFIX", help="old objects"
+        "--from", dest="old", required=True, metavar="s3://BUCKET/PREFIX", help="address of the old objects"
     )
     importing.add_argument(
-        "--from-endpoint", metavar="URL", help="address of the old store, if it is another"
+        "--from-endpoint", metavar="URL", help="endpoint of the old store, if it is another one"
     )
-    importing.add_argument("--dry-run", action="store_true", help="read and check everything, write nothing")
+    importing.add_argument(
+        "--dry-run", action="store_true", help="read and check everything, and write nothing"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -138,6 +138,6 @@ def _open_folder(settings: CacheSettings, counters: CacheCounters) -> tuple[Disk
             folder,
         )
     except OSError as error:
-        logger.warning("the cache folder cannot be used, going on without: %s", error.strerror)
+        logger.warning("the cache folder cannot be used; continuing without it: %s", error.strerror)
         counters.add("denied")
         return None, own

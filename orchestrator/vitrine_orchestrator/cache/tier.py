@@ -67,7 +67,7 @@ class Off:
 
 # Every counter and the event that it counts; docs/cache.md lists the same.
 COUNTERS = {
-    "total_requests": "a value was asked for",
+    "total_requests": "a value was requested",
     "l1_hits": "memory had it",
     "l2_hits": "a file had it",
     "l3_hits": "the object store had it",

@@ -137,7 +137,9 @@ class TieredMemo:
         try:
             self.generations.renew(key.renewal_name)
         except OSError:
-            logger.exception("a value of %s is made anew, and not every process knows", key.category)
+            logger.exception(
+                "a value of %s is computed again, and some processes still keep the old one", key.category
+            )
             self.counters.add("fault")
         return (await self.tiers.near(key)).leases
 
@@ -178,7 +180,7 @@ class TieredMemo:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.error("work of the cache failed", exc_info=error)
+            logger.error("a background task of the cache failed", exc_info=error)
             self.counters.add("fault")
 
 

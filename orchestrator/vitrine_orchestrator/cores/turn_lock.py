@@ -63,7 +63,9 @@ class TurnLock:
         try:
             self._pending.result(self._max_wait_s)
         except TimeoutError:
-            logger.warning("no turn on the cores for %.0f s: going on without", self._max_wait_s)
+            logger.warning(
+                "the lock of the cores was not free for %.0f s; continuing without it", self._max_wait_s
+            )
             self._pending.add_done_callback(lambda _: fcntl.flock(self._fd, fcntl.LOCK_UN))
             return False
         return True
@@ -93,5 +95,5 @@ def open_turn_lock(environment: Mapping[str, str] = os.environ) -> TurnLock | No
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return TurnLock(folder / f"turns-{name}.lock")
     except OSError as error:
-        logger.warning("networks do not take turns: %s", error.strerror)
+        logger.warning("networks run without the lock of the cores: %s", error.strerror)
         return NoTurnLock()

@@ -80,7 +80,7 @@ def _check(name: str, value: str) -> None:
         raise BadSettings(f"--{name} cannot be passed on to tritonserver: {RESERVED[reserved]}")
     if name == _OWN_PREFIX[0] and value.startswith(_OWN_PREFIX[1]):
         raise BadSettings(
-            f"--{name}={_OWN_PREFIX[1]}… cannot be passed on: vitrine serve removes files by it"
+            f"--{name}={_OWN_PREFIX[1]}… cannot be passed on: vitrine serve removes files with this prefix"
         )
 
 

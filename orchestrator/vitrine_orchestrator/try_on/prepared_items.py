@@ -72,7 +72,9 @@ async def get_or_prepare(
         try:
             await memo.forget(item.key.owner)
         except Unavailable:
-            logger.exception("a new picture of a known %s is used, but cannot be remembered", item.kind)
+            logger.exception(
+                "a new picture of a known %s was used, but could not be kept in the cache", item.kind
+            )
             break
     return without_content(await prepare_once()), "fresh"
 

@@ -34,8 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=_at_least_one, default=24, help="number of samples (default 24)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write; created if missing")
     parser.add_argument("--category", choices=CATEGORIES, help="only samples of this category")
-    parser.add_argument("--width", type=_at_least_one, default=SIZE[0], help=f"px (default {SIZE[0]})")
-    parser.add_argument("--height", type=_at_least_one, default=SIZE[1], help=f"px (default {SIZE[1]})")
+    parser.add_argument(
+        "--width", type=_at_least_one, default=SIZE[0], help=f"picture width in px (default {SIZE[0]})"
+    )
+    parser.add_argument(
+        "--height", type=_at_least_one, default=SIZE[1], help=f"picture height in px (default {SIZE[1]})"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
