@@ -235,7 +235,7 @@ def test_too_little_shared_memory_is_said_at_once(repository):
         ("--model-repository=/tmp", "--repository of vitrine serve sets it"),
         ("--model-contr=none", "vitrine serve loads the models itself"),
         ("--http-port=1", "on the ports of --http-port"),
-        ("--backend-config=python,shm-region-prefix-name=x", "vitrine serve removes files by it"),
+        ("--backend-config=python,shm-region-prefix-name=x", "vitrine serve removes files with this prefix"),
         ("-h", "must begin with --"),
         ("word", "must begin with --"),
     ],

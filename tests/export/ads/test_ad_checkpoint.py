@@ -51,8 +51,9 @@ def test_known_gaps_are_filled_and_reported(copy, caplog):
     changed(copy / "vae" / "config.json", shift_factor=None)
     checkpoint = open_ads(copy)
     checkpoint.verify()
-    assert "taken as norm_type = 'rms_norm', qk_norm = True" in caplog.text
-    assert "vae/config.json leaves out what the released model has: taken as shift_factor" in caplog.text
+    assert "their released values are used: norm_type = 'rms_norm', qk_norm = True" in caplog.text
+    assert "vae/config.json lacks settings of the released model" in caplog.text
+    assert "are used: shift_factor" in caplog.text
     assert checkpoint.load("vae").config.shift_factor == 0.1159
 
 
