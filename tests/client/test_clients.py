@@ -85,7 +85,7 @@ def test_a_try_on_is_one_sentence(make):
 @pytest.mark.parametrize(
     "error", [Busy("64 jobs wait"), Unavailable("no server")], ids=["busy", "unavailable"]
 )
-def test_a_passing_trouble_is_tried_again(make, error):
+def test_a_temporary_error_is_retried(make, error):
     """Busy and Unavailable are raised before any work is done, so the client retries the same request."""
     fake = FakeTransport(failures=[error] * 2)
     make(fake, retry=AT_ONCE).try_on(person=PERSON, garment=COAT)
@@ -95,7 +95,7 @@ def test_a_passing_trouble_is_tried_again(make, error):
 @pytest.mark.parametrize(
     "error", [BadRequest("no"), NotFound("no"), VitrineError("no"), TimedOut("no"), Cancelled("no")]
 )
-def test_what_will_not_pass_is_not_tried_again(make, error):
+def test_a_permanent_error_is_not_retried(make, error):
     """The client does not retry a bad request or one whose time ran out."""
     fake = FakeTransport(failures=[error])
     with pytest.raises(type(error)):
@@ -126,7 +126,7 @@ def test_many_garments_give_a_result_each(make):
     assert all(one.garment is (COAT, SHIRT)[one.index] for one in fittings)
 
 
-def test_one_bad_garment_costs_only_itself(make):
+def test_one_bad_garment_fails_alone(make):
     """A bad garment gets its own error, and the others get their pictures."""
     fittings = list(make(FakeTransport()).try_on_many(person=PERSON, garments=[COAT, b"junk", "no-file"]))
     errors = {one.index: one.error for one in fittings}
@@ -169,7 +169,7 @@ def test_closing_a_stream_cancels_it(make):
     assert fake.streams_cancelled == 1
 
 
-def test_a_stream_is_tried_again_only_before_its_first_event(make):
+def test_a_stream_is_retried_only_before_its_first_event(make):
     """The client retries a stream only while it has yielded nothing, so progress never starts again."""
     fake = FakeTransport(failures=[Busy("later")])
     assert len(list(make(fake, retry=AT_ONCE).try_on_stream(person=PERSON, garment=COAT, steps=2))) == 3
@@ -232,7 +232,7 @@ async def test_an_async_client_closes_its_transport():
     assert fake.closed
 
 
-def test_a_cancellation_gives_a_call_up():
+def test_a_cancellation_ends_a_call():
     """A call cancelled before it starts sends nothing, and one cancelled in a pause ends immediately."""
     cancellation = Cancellation()
     fake = FakeTransport(failures=[Busy("later")])

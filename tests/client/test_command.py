@@ -119,7 +119,7 @@ def test_a_mask_and_a_person_are_chosen(fake, folder):
         assert call.inputs["person_point"].tolist() == [20, 30]
 
 
-def test_a_garment_without_a_category_is_told_how_it_was_worn(fake, folder, capsys):
+def test_a_garment_without_a_category_gets_a_note_on_the_default(fake, folder, capsys):
     """The picture is made, and stderr names the option that was not given; other callers see no note."""
     assert run("try-on", "me.png", "coat.png", "-o", "look.png") == 0
     captured = capsys.readouterr()
@@ -164,7 +164,7 @@ def test_a_place_that_cannot_be_written_is_an_error(fake, folder, capsys):
         (["no-such-command"], "invalid choice"),
     ],
 )
-def test_wrong_usage_is_told_before_any_request(fake, folder, capsys, words, says):
+def test_wrong_usage_is_reported_before_any_request(fake, folder, capsys, words, says):
     """Wrong usage ends with exit code 2 and names the rule, before any request."""
     assert run(*words) == 2
     assert says in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_bytes_travel_untouched():
         ("nul\0", "cannot read"),
     ],
 )
-def test_what_is_no_picture_is_refused(picture, says):
+def test_a_value_that_is_no_picture_is_refused(picture, says):
     """The message names the input and what was found."""
     with pytest.raises(BadRequest, match=says):
         encode_picture(picture, "person")
@@ -135,7 +135,7 @@ def test_a_choice_that_cannot_be_sent_is_refused(options, says):
         try_on_inputs(person=COLOURS, garment=COLOURS, **options)
 
 
-def test_what_is_left_out_is_not_sent():
+def test_omitted_options_are_not_sent():
     """Options that are not given are not sent, so the server alone holds the defaults."""
     assert set(try_on_inputs(person=COLOURS, garment=COLOURS)) == {"person", "garment"}
 
@@ -172,7 +172,7 @@ def test_several_garments_make_one_outfit():
         ({"person": COLOURS, "garment": COLOURS, "description": [7]}, "description must be text, got int"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_at_once(options, says):
+def test_a_value_that_cannot_be_sent_is_refused(options, says):
     """The client sends no request that every server would refuse."""
     with pytest.raises(BadRequest, match=says):
         try_on_inputs(**options)
@@ -187,7 +187,7 @@ def test_an_id_may_stand_for_a_picture():
     }
 
 
-def test_many_try_ons_share_the_person_and_deal_out_lists():
+def test_many_try_ons_share_the_person_and_split_lists():
     """The person is encoded once; category, description and seed may differ by garment."""
     each = options_for_each([COLOURS, b"x"], {"person": COLOURS, "seed": [1, 2], "category": "dresses"})
     assert [(one["seed"], one["category"]) for one in each] == [(1, "dresses"), (2, "dresses")]

@@ -105,7 +105,7 @@ def test_a_store_that_is_not_there_costs_seconds_only(make):
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "no picture", "no story", "story is a list"])
-def test_a_damaged_object_is_made_anew(make, damage):
+def test_a_damaged_object_is_computed_again(make, damage):
     """An object that does not match its digest or is no picture is replaced and never returned."""
     store = MemoryStore()
     shelf, fake = Shelf(store), FakeTransport()

@@ -47,7 +47,7 @@ def test_addresses_are_taken(given, taken):
 
 
 @pytest.mark.parametrize("endpoint", NO_ADDRESSES)
-def test_a_picture_comes_though_the_store_has_no_address(endpoint):
+def test_a_picture_is_returned_although_the_store_has_no_address(endpoint):
     """Results report the fault and return the picture."""
     shelf = Shelf(open_store("s3://b", endpoint=endpoint, **KEYS))
     kept = Results(Vitrine(transport=FakeTransport()), shelf).try_on(
@@ -130,7 +130,7 @@ def test_address_and_region_come_as_boto3_finds_them(monkeypatch, tmp_path, vari
     assert (found.endpoint, found.region) == (endpoint, region)
 
 
-def test_what_is_given_stands_above_the_environment(monkeypatch, bucket):
+def test_arguments_override_the_environment(monkeypatch, bucket):
     """A given address wins over AWS_ENDPOINT_URL_S3, which obstore would read first."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of somebody else")

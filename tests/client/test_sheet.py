@@ -31,7 +31,7 @@ def test_a_picture_keeps_its_shape(size):
     assert abs(seen[1] - size[1] * scale) <= 1
 
 
-def test_see_through_pictures_lie_on_white():
+def test_transparent_pictures_are_pasted_on_white():
     """A transparent background becomes white, not black."""
     sheet = contact_sheet([[Cell(Image.new("RGBA", (20, 20), (9, 9, 9, 0)))]])
     assert np.asarray(sheet).min() == 255

@@ -108,7 +108,7 @@ def test_a_slow_answer_is_timed_out(served, kind):
 
 
 @kinds
-def test_nobody_there_is_unavailable(kind, served):
+def test_a_missing_server_is_unavailable(kind, served):
     """A refused connection raises Unavailable with the address or the reason."""
     protocol = served[0].partition(":")[0]
     with pytest.raises(Unavailable, match=r"no server answers at 127.0.0.1:9 \(is it started"):

@@ -59,7 +59,7 @@ def server_process():
     process.wait()
 
 
-def test_models_that_refuse_an_empty_request_live(probe):
+def test_a_model_that_refuses_an_empty_request_is_alive(probe):
     """The probe sends each Python model one request of the highest priority."""
     assert probe({}).returncode == 0
     assert {model for model, _, _ in probe.asked} == {row.name for row in STAGES if row.in_flight}
@@ -74,7 +74,7 @@ def test_a_model_whose_process_is_dead_is_named(probe):
     assert [model for model, _, _ in probe.asked].count("denoise") == 3
 
 
-def test_a_model_with_a_full_queue_lives(probe):
+def test_a_model_with_a_full_queue_is_alive(probe):
     """A full queue is overload, not a reason to restart."""
     assert probe({"try_on": FULL}).returncode == 0
 

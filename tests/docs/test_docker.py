@@ -69,7 +69,7 @@ def test_an_image_starts_from_a_digest(path):
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
-def test_an_image_runs_as_somebody_else_than_root(path):
+def test_an_image_does_not_run_as_root(path):
     """The last USER is a number other than 0, so that Kubernetes can check it."""
     (*_, user) = [rest for word, rest in _instructions(path) if word == "USER"]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
@@ -135,7 +135,7 @@ def _serve(tmp_path, server='printf "%s\\n" "$@"', before="true", **environment)
     )
 
 
-def test_the_server_restricts_what_callers_need_not(tmp_path):
+def test_the_server_restricts_what_callers_do_not_need(tmp_path):
     """The key of the file restricts the six kinds of administration calls on both protocols."""
     key = tmp_path / "key"
     key.write_text("secret")
@@ -150,7 +150,7 @@ def test_the_server_restricts_what_callers_need_not(tmp_path):
     assert given["grpc-http2-max-ping-strikes"] == "0"
 
 
-def test_the_servers_stack_bears_the_largest_body_twice(tmp_path):
+def test_the_servers_stack_fits_the_largest_body_twice(tmp_path):
     """Triton's HTTP library copies a form's body there two times; a lower hard limit is a warning."""
     key = tmp_path / "key"
     key.write_text("secret")

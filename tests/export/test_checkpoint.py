@@ -98,7 +98,7 @@ def test_float16_is_read_from_the_smaller_file(own_checkpoint):
     assert checkpoint.vae().state_dict()["encoder.conv_in.weight"].abs().max() > 0
 
 
-def test_known_extra_keys_are_let_be(own_checkpoint):
+def test_known_extra_keys_are_ignored(own_checkpoint):
     """A full SDXL UNet's add_embedding and CLIP's stored positions are leftovers, not errors."""
     extras = {
         "unet_encoder/diffusion_pytorch_model": {"add_embedding.linear_1.weight": torch.zeros(2, 2)},
@@ -145,7 +145,7 @@ def test_settings_fall_back_to_the_released_ones(own_checkpoint):
     assert (settings.default_steps, settings.default_guidance) == (30, 2.0)
 
 
-def test_the_digest_is_of_what_counts(own_checkpoint):
+def test_the_digest_covers_what_changes_an_export(own_checkpoint):
     """The digest does not depend on the path or a readme, and changes with any weight or setting."""
     before = open_checkpoint(own_checkpoint).digest()
     (own_checkpoint / "README.md").write_text("about it")

@@ -237,7 +237,7 @@ def test_either_name_of_an_index_is_known(own_checkpoint, index):
 
 
 @pytest.mark.parametrize("name", [f"{STEM}.q4.safetensors", "vae.ckpt", f"{STEM}.safetensors.incomplete"])
-def test_files_under_other_names_are_told(own_checkpoint, name):
+def test_files_under_other_names_are_reported(own_checkpoint, name):
     """The error names other files of a folder instead of calling it empty."""
     (own_checkpoint / VAE).rename(own_checkpoint / "vae" / name)
     refused(own_checkpoint, rf"vae/ has .*{name}")

@@ -36,7 +36,7 @@ def test_four_rows_at_four_timesteps_equal_four_single_rows(denoise_onnx, name):
             assert np.abs(together - np.concatenate(apart)).max() < 1e-5
 
 
-def test_a_row_feels_its_own_timestep_only(denoise_onnx):
+def test_a_row_depends_on_its_own_timestep_only(denoise_onnx):
     """Another timestep in one row changes that row and no other."""
     network, path = denoise_onnx["unet"]
     inputs, opened = inputs_of(network), session(path)

@@ -149,7 +149,7 @@ def test_a_file_that_is_wrong_is_not_kept(tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_what_is_not_a_number_is_wrong(tmp_path):
+def test_nan_is_wrong(tmp_path):
     """A float16 graph that overflows is refused, although torch overflows too."""
     with pytest.raises(ExportFailed, match="ONNX is nan from torch"):
         write("vae_decoder", network(Overflowing(), torch.float16), tmp_path)
@@ -209,7 +209,7 @@ def test_half_precision_keeps_float32_tensors(tmp_path):
     assert proof.allowed == onnx_file.HALF_TOLERANCE
 
 
-def test_large_weights_lie_beside_the_graph(tmp_path, monkeypatch):
+def test_large_weights_are_stored_next_to_the_graph(tmp_path, monkeypatch):
     """Above protobuf's limit the weights are in a second file, and both files load together."""
     monkeypatch.setattr(onnx_file, "EXTERNAL_FROM_BYTES", 100)
     write("vae_decoder", network(nn.Conv2d(4, 64, 3)), tmp_path)
@@ -218,7 +218,7 @@ def test_large_weights_lie_beside_the_graph(tmp_path, monkeypatch):
     assert session(graph).run(None, {"latents": np.zeros((1, 4, 8, 8), np.float32)})[0].shape == (1, 64, 6, 6)
 
 
-def test_files_tell_nothing_of_the_machine_that_made_them(exported):
+def test_files_contain_nothing_of_the_machine_that_wrote_them(exported):
     """No node carries the paths of source files."""
     for path in exported.rglob("*.onnx"):
         assert not any(node.metadata_props for node in onnx.load(path).graph.node)

@@ -85,7 +85,7 @@ def test_garment_tokens_go_with_the_latents(repository):
     assert found["garment_kv_0"] == Range((1, 16, 8), (1, 3072, 8), (recipe("denoise").engine_rows, 9216, 8))
 
 
-def test_an_axis_without_a_range_is_told(tmp_path):
+def test_an_axis_without_a_range_is_reported(tmp_path):
     """An axis that the table does not know is reported by name."""
     path = write_graph(tmp_path / "model.onnx", latents=["batch", 4, "s77", 8])
     with pytest.raises(ExportFailed, match="axis s77 has no range in the stage table"):

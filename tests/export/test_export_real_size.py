@@ -29,13 +29,13 @@ def test_random_weights_are_the_same_in_every_process(small):
     assert not any(tensor.isnan().any() for tensor in first.values())
 
 
-def test_figures_are_told_in_one_line():
+def test_figures_are_printed_in_one_line():
     """Figures are printed in readable units."""
     told = line(Figures("unet", "export", 12.34, 3 * 2**30, 6 * 2**30))
     assert told == "unet         export         12.3 s · peak  3.00 GiB · file  6.00 GiB"
 
 
-def test_a_part_that_dies_is_told(monkeypatch, tmp_path):
+def test_a_part_that_dies_is_reported(monkeypatch, tmp_path):
     """A part that the kernel kills for its memory is reported."""
     monkeypatch.setattr(real_size.sys, "executable", "/bin/false")
     with pytest.raises(ExportFailed, match="unet: the part export ended with 1"):

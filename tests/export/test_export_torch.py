@@ -140,7 +140,7 @@ def test_a_program_holds_what_it_reads_and_no_paths(folder, networks):
     assert not any(b"/vitrine_export/" in path.read_bytes() for path in folder.iterdir())
 
 
-def test_the_command_tells_what_it_wrote(bf16):
+def test_the_command_prints_what_it_wrote(bf16):
     """A line is printed for each program, and files of an earlier set are removed."""
     folder, said = bf16
     assert {path.name for path in folder.iterdir()} == SET
@@ -162,7 +162,7 @@ def test_a_program_that_is_far_from_torch_is_not_kept(tiny_checkpoint, folder, t
     ("device", "message"),
     [("tpu", "bad request: device must be cpu or cuda:N, got tpu"), ("cuda:99", "unavailable: torch sees")],
 )
-def test_a_device_that_is_not_there_is_told(tiny_checkpoint, tmp_path, capsys, device, message):
+def test_a_missing_device_is_reported(tiny_checkpoint, tmp_path, capsys, device, message):
     """A missing device is reported before anything is loaded."""
     out = tmp_path / "out"
     assert main(["torch", "--checkpoint", str(tiny_checkpoint), "--out", str(out), "--device", device]) == 1

@@ -250,7 +250,7 @@ def test_a_mask_that_differs_fails(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("meta", [None, "{", "{}"])
-def test_a_folder_without_cases_is_told_from_one_that_passes(tmp_path, capsys, meta):
+def test_a_folder_without_cases_does_not_pass(tmp_path, capsys, meta):
     """A missing or broken meta.json, or no case, ends with exit status 2 and one sentence."""
     if meta is not None:
         (tmp_path / "meta.json").write_text(meta)

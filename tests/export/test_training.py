@@ -86,7 +86,7 @@ def _batches(draw, first, steps):
         yield {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def test_shards_that_are_there_are_not_made_again(training_set, shards):
+def test_existing_shards_are_not_encoded_again(training_set, shards):
     """A stopped preparation continues, and reads what it wrote."""
     again = latents.prepare(None, shards, range(8))
     assert all(torch.equal(again.tensors[name], made) for name, made in training_set.tensors.items())

@@ -102,14 +102,14 @@ def test_random_weights_stay_finite_in_half_precision(measure, monkeypatch, unet
     assert all(row["difference"] < 0.05 for row in told["rows"])
 
 
-def test_another_picture_shows(measure, monkeypatch):
+def test_another_picture_is_detected(measure, monkeypatch):
     """A variant that computes another picture is reported."""
     spoil(monkeypatch, "exact", lambda prediction: prediction * 1.01)
     _, told, _ = measure("--dtype", "fp32", "--concurrent", "1", "--variants", "exact")
     assert by_name(told)["exact"]["difference"] > 1e-3
 
 
-def test_a_variant_that_runs_out_of_memory_costs_its_own_row(measure, monkeypatch):
+def test_a_variant_that_runs_out_of_memory_fails_alone(measure, monkeypatch):
     """The row reports it, the other rows are measured, and the command succeeds."""
     failing(monkeypatch, "closed_form", torch.OutOfMemoryError("CUDA out of memory"))
     code, told, said = measure("--dtype", "fp32", "--concurrent", "1", "--variants", "closed_form", "exact")
@@ -122,7 +122,7 @@ def test_a_variant_that_runs_out_of_memory_costs_its_own_row(measure, monkeypatc
 
 
 @pytest.mark.parametrize("way", ["raises", "not finite"])
-def test_a_variant_that_fails_is_told(measure, monkeypatch, way):
+def test_a_variant_that_fails_is_reported(measure, monkeypatch, way):
     """The row has the reason, and the exit code is 1."""
     if way == "raises":
         failing(monkeypatch, "exact", RuntimeError("no compiler\nfound"))
@@ -141,7 +141,7 @@ def test_where_plain_has_no_memory_its_last_jobs_are_compared(measure):
 
 
 @pytest.mark.parametrize(("name", "wrapped"), [("plain", 1), ("closed_form", 3), ("exact", 2), ("cached", 1)])
-def test_what_runs_in_every_step_is_made_faster(measure, monkeypatch, name, wrapped):
+def test_graphs_of_every_step_are_accelerated(measure, monkeypatch, name, wrapped):
     """Only what runs in every step is compiled, not work done once a job or cached garments."""
     made = []
     monkeypatch.setitem(WAYS, "compile", lambda graph: made.append(graph) or graph)
@@ -167,7 +167,7 @@ def test_captured_graphs_are_kept_for_each_batch_size():
     assert len(captures) == 2
 
 
-def test_without_a_gpu_the_work_and_the_command_are_told(tiny_checkpoint, monkeypatch, tmp_path, capsys):
+def test_without_a_gpu_the_work_and_the_command_are_printed(tiny_checkpoint, monkeypatch, tmp_path, capsys):
     """The command prints the work, bytes and the command to run on a GPU, and writes nothing."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     out = tmp_path / "speed.json"

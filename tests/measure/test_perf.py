@@ -120,7 +120,7 @@ def test_one_address_alone_is_refused(folder):
         command.run(_arguments("--http", "a:1", "--tool", str(folder)))
 
 
-def test_a_failed_run_tells_what_the_program_said(tmp_path):
+def test_a_failed_run_reports_the_programs_message(tmp_path):
     """The error has the program's message, on one line."""
     tool = _tool(tmp_path, "#!/bin/sh\necho 'Thread [0] had error: busy'\nexit 99\n")
     with pytest.raises(PerfFailed, match=r"code 99: Thread \[0\] had error: busy"):

@@ -40,7 +40,7 @@ def test_a_point_takes_the_nearest_person(point, number):
         ([SPECK], Choice(point=(0.9, 0.9)), "person_point must lie on a person.*: 1 person was found"),
     ],
 )
-def test_nobody_there_is_a_bad_request(people, choice, said):
+def test_a_choice_without_a_person_is_a_bad_request(people, choice, said):
     """The error gives the number of people found."""
     with pytest.raises(BadRequest, match=said):
         chosen(people, choice)

@@ -15,7 +15,7 @@ def test_colours_are_opencvs_parula():
     assert not COLOURS[0].any()
 
 
-def test_the_pose_picture_has_the_asked_size():
+def test_the_pose_picture_has_the_requested_size():
     """The picture has the checkpoint's size; far from edges a part has its own colour."""
     parts = np.zeros((512, 384), np.uint8)
     parts[:, 192:] = 24

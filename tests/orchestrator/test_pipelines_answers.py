@@ -124,7 +124,7 @@ async def test_an_id_answers_without_its_picture(served):
     assert served.found == ["person"]
 
 
-async def test_another_picture_takes_the_place_of_the_former(served):
+async def test_another_picture_replaces_the_former(served):
     """This holds where the model has forgotten the id and cannot notice the change."""
     for _ in range(3):
         await served.person(3, "alice")

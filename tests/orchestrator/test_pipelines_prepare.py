@@ -136,7 +136,7 @@ async def test_raw_and_encoded_pictures_are_the_same_person():
 
 
 @pytest.mark.parametrize("change", [{"category": texts("dresses")}, {"crop": texts("crop")}])
-async def test_a_person_of_another_category_or_crop_is_made_anew(change):
+async def test_a_person_of_another_category_or_crop_is_prepared_again(change):
     """Whatever changes the result changes the key."""
     context = TryOnContext(networks(), MANIFEST, FakeMemo())
     first = await prepare_person(context, {"person_raw": PHOTO[:100]})
@@ -204,7 +204,7 @@ async def test_an_unknown_id_is_not_found():
         await prepare_person(context, {"person_id": texts("eve")})
 
 
-async def test_imported_pictures_are_prepared_when_their_ids_are_asked_for():
+async def test_imported_pictures_are_prepared_when_their_ids_are_requested():
     """An imported picture is prepared once, at the first request for its id."""
     memo = FakeMemo()
     memo.kept[Key("upper_body", owner("person", "ann"), IMPORTED)] = {"image": PHOTO}

@@ -179,7 +179,7 @@ async def test_a_full_outfit_dresses_the_result_of_the_first_garment_in_the_seco
     assert [name for name, _ in stages.calls].count("denoise") == 2
 
 
-async def test_the_report_tells_timings_sources_and_versions():
+async def test_the_report_has_timings_sources_and_versions():
     """The report has the times of inner stages and the source of each prepared input."""
     report = read_report(await try_on(TryOnContext(models(), MANIFEST), GIVEN))
     assert report["sources"] == {"person": "disk", "garment": "fresh", "text": "memory"}
@@ -189,14 +189,14 @@ async def test_the_report_tells_timings_sources_and_versions():
     assert report["pipeline_digest"] == MANIFEST.pipeline_digest
 
 
-async def test_without_a_seed_one_is_drawn_and_told():
+async def test_without_a_seed_one_is_drawn_and_reported():
     """Two requests differ, and the reported seed repeats each of them."""
     seeds = [int((await try_on(TryOnContext(models(), MANIFEST), GIVEN))["seed"][0]) for _ in range(2)]
     assert seeds[0] != seeds[1]
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
-async def test_the_picture_comes_in_the_format_asked_for(form):
+async def test_the_picture_has_the_requested_format(form):
     """The picture has the requested format and can be opened."""
     outputs = await try_on(TryOnContext(models(), MANIFEST), {**GIVEN, "format": texts(form)})
     assert Image.open(io.BytesIO(outputs["image"][0])).format == form.upper()
@@ -238,7 +238,7 @@ async def test_a_busy_stage_makes_the_request_busy():
         await try_on(TryOnContext(models(denoise=Busy("64 jobs wait")), MANIFEST), GIVEN)
 
 
-async def test_a_stream_tells_every_step_and_ends_with_the_picture():
+async def test_a_stream_reports_every_step_and_ends_with_the_picture():
     """Each event has step, steps, seconds so far and left; the last one is what `try_on` answers."""
     sent = []
     seeded = {**GIVEN, "seed": np.array([7], np.uint64)}
@@ -251,7 +251,7 @@ async def test_a_stream_tells_every_step_and_ends_with_the_picture():
     assert last["image"] == (await try_on(TryOnContext(models(), MANIFEST), seeded))["image"]
 
 
-async def test_previews_come_only_when_asked_for():
+async def test_previews_are_sent_only_on_request():
     """There is a preview for each step except the last, which is the result."""
     for previews in (False, True):
         sent = []
@@ -284,7 +284,7 @@ async def test_a_stream_survives_a_watch_that_fails():
     assert picture(last).shape == PHOTO.shape
 
 
-async def test_a_cancelled_try_on_takes_its_job_along():
+async def test_a_cancelled_try_on_cancels_its_job():
     """The denoise model gets the cancellation too, and the caller's continues."""
 
     class Slow(FakeStages):

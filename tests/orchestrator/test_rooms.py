@@ -57,7 +57,7 @@ def names_of_families(paths):
 
 
 @pytest.mark.parametrize("folder", GENERAL)
-def test_what_is_general_names_no_family(folder):
+def test_general_folders_name_no_family(folder):
     """No word of a family is in the code, comments or names of general folders."""
     assert not names_of_families((ROOT / folder).rglob("*.py"))
 

@@ -49,7 +49,7 @@ async def test_a_network_that_was_not_exported_says_so(tmp_path):
         await OnnxStages(tmp_path)("pose", {})
 
 
-async def test_a_fake_keeps_what_it_was_asked():
+async def test_a_fake_records_its_calls():
     """A fake records its inputs in order, and raises an answer that is an error."""
     stages = FakeStages(pose=lambda given: {"pafs": given["image"]}, denoise=Busy("later"))
     image = np.zeros(3)

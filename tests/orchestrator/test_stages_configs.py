@@ -89,7 +89,7 @@ def test_names_are_unique():
             assert len({tensor.name for tensor in tensors}) == len(tensors)
 
 
-def test_a_row_tells_numpy_dtypes():
+def test_a_row_has_numpy_dtypes():
     """Strings are object arrays of bytes, as in tritonclient."""
     assert numpy_dtype(stage("try_on").outputs[0]) == np.dtype(object)
     assert numpy_dtype(stage("pose").inputs[0]) == np.dtype(np.float32)

@@ -121,7 +121,7 @@ def test_a_pipeline_error_keeps_its_code_and_word(serve):
     assert (error.message(), error.code()) == ("bad request: x must be 1, got 2", Error.INVALID_ARG)
 
 
-def test_an_unexpected_error_tells_nothing_of_its_inside(serve, caplog):
+def test_an_unexpected_error_shows_no_details(serve, caplog):
     """The traceback goes to the server's log only."""
 
     async def stumble(stages, inputs, send):
@@ -166,7 +166,7 @@ def test_execute_waits_when_enough_requests_are_in_flight(serve):
     assert all(request.sender.done.wait(10) for request in requests)
 
 
-def test_a_request_whose_caller_has_gone_is_given_up(serve):
+def test_a_request_whose_caller_has_gone_is_cancelled(serve):
     """Its work is cancelled and its place is free, while other requests continue."""
     ended = threading.Event()
 
@@ -242,12 +242,12 @@ def test_metrics_carry_the_model_and_their_labels():
         ("INTERNAL", "internal: internal error", VitrineError),
     ],
 )
-def test_a_stage_error_is_told_as_its_own_kind(code, text, kind):
+def test_a_stage_error_keeps_its_kind(code, text, kind):
     """Errors of our models pass; an inner call that Triton refuses is not the caller's fault."""
     assert type(stage_error("pose", 1, code, text)) is kind
 
 
-def test_a_refused_request_is_held_by_nobody(serve):
+def test_a_refused_request_is_not_kept_in_memory(serve):
     """A refused request is freed without a garbage collection, since its inputs may hold 100 MB."""
     seen = []
 

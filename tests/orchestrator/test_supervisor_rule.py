@@ -21,12 +21,12 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_death_is_what_nothing_replaces(case):
+def test_a_process_that_is_not_replaced_is_a_death(case):
     """A death is an ended process of a ready version without a later process of the same instance."""
     processes, lost = CASES[case]
     assert lost_models([*processes, POSE], READY) == lost
 
 
-def test_a_model_without_processes_is_none_that_lost_one():
+def test_a_model_without_processes_has_lost_none():
     """Models of other backends have no process, since they run in the server."""
     assert lost_models([Stub(None, True, 5), POSE], {("pose", "1"), ("ensemble", "1")}) == set()

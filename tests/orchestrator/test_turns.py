@@ -51,7 +51,7 @@ def test_two_processes_never_compute_at_once(tmp_path):
     assert told[1][0][1] < told[0][-1][2]
 
 
-def test_a_process_that_dies_lets_the_turn_go(tmp_path):
+def test_a_process_that_dies_releases_the_lock(tmp_path):
     """A process killed during a call releases the turn."""
     turns = TurnLock(tmp_path / "turns")
     with computing(tmp_path / "turns", 1, 1000) as other:
@@ -62,7 +62,7 @@ def test_a_process_that_dies_lets_the_turn_go(tmp_path):
     assert time.monotonic() - began < 1
 
 
-def test_one_that_hangs_is_waited_for_once(tmp_path):
+def test_a_hanging_holder_is_waited_for_once(tmp_path):
     """After one wait all go on without turns until the hanging process releases it."""
     turns = TurnLock(tmp_path / "turns", max_wait_s=0.3)
     with computing(tmp_path / "turns", 1, 1000) as other:
@@ -82,7 +82,7 @@ def test_one_that_hangs_is_waited_for_once(tmp_path):
         assert theirs
 
 
-def test_an_error_gives_the_turn_back(tmp_path):
+def test_an_error_releases_the_lock(tmp_path):
     """After an error the next call gets the turn."""
     turns = TurnLock(tmp_path / "turns")
     with pytest.raises(RuntimeError), turns.taken():
@@ -102,7 +102,7 @@ def test_an_error_gives_the_turn_back(tmp_path):
         ({"VITRINE_CACHE_FOLDER": None}, {0, 1}, False),
     ],
 )
-def test_there_are_turns_where_few_cores_are_shared(tmp_path, monkeypatch, settings, allowed, turns):
+def test_the_lock_is_used_where_few_cores_are_shared(tmp_path, monkeypatch, settings, allowed, turns):
     """There are turns in the models' shared folder on two to four cores, unless they are off."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed)
     given = {"VITRINE_CACHE_FOLDER": str(tmp_path / "cache")} | settings
@@ -110,7 +110,7 @@ def test_there_are_turns_where_few_cores_are_shared(tmp_path, monkeypatch, setti
     assert isinstance(opened, TurnLock if turns else NoTurnLock)
 
 
-def test_who_has_other_cores_has_another_turn(tmp_path, monkeypatch):
+def test_other_cores_have_another_lock(tmp_path, monkeypatch):
     """A container on other cores does not wait."""
     given = {"VITRINE_CACHE_FOLDER": str(tmp_path)}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
@@ -124,7 +124,7 @@ def test_who_has_other_cores_has_another_turn(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("planted", ["a link", "a file for a folder"])
-def test_a_folder_that_cannot_be_used_is_gone_without(tmp_path, monkeypatch, planted):
+def test_an_unusable_folder_is_not_used(tmp_path, monkeypatch, planted):
     """No link is followed, and the networks run without turns."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     if planted == "a link":

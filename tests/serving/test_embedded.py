@@ -120,7 +120,7 @@ def test_a_server_ends_with_the_process_that_started_it(repository):
     assert not Path(f"/proc/{server}").exists()
 
 
-def test_serve_tells_its_addresses_and_stops_on_ctrl_c(repository):
+def test_serve_prints_its_addresses_and_stops_on_ctrl_c(repository):
     """The command `vitrine serve` prints its addresses, and Ctrl-C leaves no process or shared memory."""
     command = [VITRINE, "serve", "--repository", str(repository)]
     with subprocess.Popen(

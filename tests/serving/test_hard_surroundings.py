@@ -220,7 +220,7 @@ def test_with_little_shared_memory_each_caller_gets_an_answer(repository, person
             assert vitrine.try_on(person=person, garment=garment, steps=2, seed=seed).encoded
 
 
-def test_too_little_shared_memory_is_said_at_once(repository):
+def test_too_little_shared_memory_is_reported_at_the_start(repository):
     """The error is one sentence, before Triton starts."""
     command = [*little(48), VITRINE, "serve", "--repository", str(repository)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

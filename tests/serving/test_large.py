@@ -43,7 +43,7 @@ def test_a_hundred_megabytes_are_refused_by_their_limit(triton, person, garment,
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_others_get_their_pictures_beside_large_requests(triton, vitrine, person, garment, protocol):
+def test_other_callers_are_served_during_large_requests(triton, vitrine, person, garment, protocol):
     """Other requests are answered meanwhile, and no refused request stays in memory."""
     large, complaint = LARGE["encoded"]
     url = f"http://{triton.http}" if protocol == "http" else triton.grpc

@@ -66,7 +66,7 @@ def test_a_cancelled_try_on_leaves_the_denoiser(triton, vitrine, person, garment
     assert metrics(triton)[key] == before + 1
 
 
-def test_metrics_of_ours_stand_beside_tritons(triton, vitrine, person, garment):
+def test_metrics_of_ours_are_next_to_tritons(triton, vitrine, person, garment):
     """Every metric of the reference is on the metrics port after a try-on, with its counts."""
     before = metrics(triton)
     vitrine.try_on(person=person, garment=garment, steps=2)

@@ -44,14 +44,14 @@ def test_the_person_stays_outside_the_mask(result, person):
     assert not outside.all()
 
 
-def test_timings_and_sources_are_told(result):
+def test_timings_and_sources_are_reported(result):
     """The report has a time for each part and a source for each prepared input."""
     assert {"prepare_person", "denoise", "vae_decoder", "encode", "total"} <= result.timings.keys()
     assert result.sources.keys() == {"person", "garment", "text"}
     assert result.seed == 7
 
 
-def test_what_was_prepared_is_not_prepared_again(vitrine, result, person, garment):
+def test_prepared_inputs_are_not_prepared_again(vitrine, result, person, garment):
     """A warm person and garment go straight to denoising and give the same picture."""
     again = vitrine.try_on(person=person, garment=garment, steps=5, seed=7)
     assert again.sources == {"person": "memory", "garment": "memory", "text": "memory"}

@@ -86,7 +86,7 @@ def test_a_stage_s_new_version_changes_no_pipeline(served, ask, decode, tmp_path
     server.load(["vae_decoder"])
 
 
-def test_releases_stand_side_by_side_and_roll_back(served, ask, tmp_path):
+def test_several_releases_are_served_and_can_be_rolled_back(served, ask, tmp_path):
     """Calls without a version get the new release, version 1 is unchanged, and withdrawing works."""
     repository, server = served
     before = ask()
@@ -166,7 +166,7 @@ def test_a_broken_release_serves_nobody(served, ask, tmp_path, capsys):
     withdrawn(repository, server, 2)
 
 
-def test_a_missing_version_is_told_and_not_replaced(served, ask):
+def test_a_missing_version_is_reported_and_not_replaced(served, ask):
     """A pipeline without its stage is unavailable, and the error names both."""
     _, server = served
     with server.client() as client:

@@ -64,7 +64,7 @@ def test_the_same_seed_and_index_give_the_same_sample():
     assert sample(SEED + 1, 5) != first
 
 
-def test_the_world_is_the_one_the_checkpoint_learnt():
+def test_the_drawings_are_those_the_checkpoint_was_trained_on():
     """A changed drawing needs a retrained checkpoint, then a new reference picture."""
     made = sample(3, 0)
     drawn = [draw_person(made.person), draw_garment(made.garment), draw_person(made.target)]
@@ -79,7 +79,7 @@ def test_a_sample_travels_between_processes():
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_a_category_can_be_asked_for(category):
+def test_a_category_can_be_requested(category):
     """Every sample of a category asks for a garment of it, and its target wears that garment."""
     for index in range(10):
         made = sample(SEED, index, category)
@@ -94,7 +94,7 @@ def test_an_unknown_category_is_refused():
         sample(SEED, 0, "hats")
 
 
-def test_the_asked_garment_differs_clearly_in_colour():
+def test_the_requested_garment_differs_clearly_in_colour():
     """The change of garment is clearly visible."""
     for made in samples(60):
         new = GARMENT_COLOURS[made.garment.colour]
@@ -109,7 +109,7 @@ def test_wearing_keeps_everything_else():
         assert {name for name in before if before[name] != after[name]} <= place[made.category]
 
 
-def test_a_separate_over_a_dress_is_refused():
+def test_an_upper_garment_over_a_dress_is_refused():
     """It is refused, since the other half would be unknown."""
     dress = Garment("dresses", "dress", "short", "knee", "red")
     shirt = Garment("upper_body", "shirt", "short", "regular", "blue")
@@ -184,7 +184,7 @@ def extent(garment: Garment) -> tuple[float, float, float, float]:
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_garments_of_a_category_lie_on_one_stand(category):
+def test_garments_of_a_category_have_one_scale(category):
     """All have one scale, so their lengths can be compared; together they fill the picture."""
     extents = np.array([extent(one) for one in garments() if one.category == category])
     spans = extents[:, [1, 3]].max(axis=0) - extents[:, [0, 2]].min(axis=0)

@@ -48,7 +48,7 @@ def test_a_head_width_that_does_not_divide_is_refused(flat_pair):
         ProjectionShape.from_state(released_state_dict(flat_pair.tryon), "encoder_hid_proj.")
 
 
-def test_leftovers_of_a_full_sdxl_unet_are_let_be(flat_pair):
+def test_unused_keys_of_a_full_sdxl_unet_are_ignored(flat_pair):
     """The unused add_embedding weights of the released unet_encoder are ignored."""
     state = released_state_dict(flat_pair.garment)
     load_released_state_dict(

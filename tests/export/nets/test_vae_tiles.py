@@ -14,7 +14,7 @@ def enlarge(latents):
 
 
 @pytest.mark.parametrize("size", [(20, 45), (16, 16), (17, 8), (8, 40)])
-def test_no_seam_shows(size):
+def test_tiles_show_no_seam(size):
     """At any size the blended tiles equal the whole picture, and no call is larger than a tile."""
     latents = torch.randn(2, 16, *size)
     seen = []

@@ -89,7 +89,7 @@ def test_rows_of_different_sizes_words_and_times_share_a_call(net, given):
     assert worst(together, alone) < 1e-5
 
 
-def test_what_lies_in_masked_places_is_never_read(net, given):
+def test_values_at_masked_positions_are_never_read(net, given):
     """Large numbers in the padding change no row."""
     latents, words = given
     rows = rows_of(latents, words)
@@ -102,7 +102,7 @@ def test_what_lies_in_masked_places_is_never_read(net, given):
 
 
 @pytest.mark.parametrize("wrong", ["outer_attended", "inner_masked", "inner_zero", "pads_at_words_end"])
-def test_a_wrong_pad_is_seen(net, given, wrong):
+def test_a_wrong_pad_is_detected(net, given, wrong):
     """Attending to padding, or masking, zeroing or moving native pads, changes the result visibly."""
     latents, words = given
     rows = rows_of(latents, words)

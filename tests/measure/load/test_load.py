@@ -16,7 +16,7 @@ from vitrine_measure.service.report import Figure
 HELD = Reading(memory_bytes=1_000_000_000, threads=100, files=200, shared_blocks=12, requests=0)
 
 
-def test_arrivals_are_independent_and_as_many_as_asked_for():
+def test_arrivals_are_independent_and_have_the_requested_rate():
     """Poisson arrivals match the rate within four deviations, and their gaps vary as much as their mean."""
     times = poisson(10, 400, np.random.default_rng(0))
     assert abs(len(times) - 4000) < 4 * 4000**0.5
@@ -31,7 +31,7 @@ def test_bursts_come_together():
     assert bursts(2, 3.0, 7.0) == [3.0, 3.0, 6.0, 6.0]
 
 
-def test_the_first_of_a_zipf_is_the_most_asked_for():
+def test_the_first_of_a_zipf_is_the_most_frequent():
     """Item k is drawn about 1 / (k + 1) as often as the first."""
     draw = Zipf(8, 1.0, np.random.default_rng(0))
     counts = np.bincount([draw() for _ in range(4000)], minlength=8)
@@ -118,7 +118,7 @@ def test_a_lost_request_afterwards_is_a_fault():
     assert len(Soaked(HELD, HELD, Counter(), {DONE: 15, "busy": 1}).faults()) == 1
 
 
-def test_a_death_and_a_failed_deed_are_faults():
+def test_a_death_and_a_failed_operation_are_faults():
     """Every sentence of the supervisor or the operator is a fault, since the test kills nothing."""
     told = ["a process of try_on died: loading the model again"]
     soaked = Soaked(HELD, HELD, Counter(), {DONE: 16}, supervised=told, failed=["publish: no"])

@@ -144,7 +144,7 @@ def test_a_short_job_passes_long_ones(clock, jobs, lanes):
         np.testing.assert_array_equal(job.latents, jobs.expected(job.request))
 
 
-def test_no_job_is_passed_for_ever(clock, jobs):
+def test_no_job_waits_for_ever(clock, jobs):
     """A long job gets its turn, even if short jobs keep arriving."""
     bench = Bench(jobs, clock, max_rows=3, call_rows=1)
     long = jobs.job(steps=6)
@@ -176,7 +176,7 @@ def test_sizes_never_share_a_call_and_take_turns(bench, jobs):
     assert bench.counters.calls == Counter({1: 6})
 
 
-def test_a_place_goes_to_whoever_waited_longest(clock, jobs):
+def test_a_free_place_goes_to_the_job_that_waited_longest(clock, jobs):
     """A waiting job of another size is not overtaken by later jobs of the running size."""
     bench = Bench(jobs, clock, max_running=1)
     running, other, later = jobs.job(steps=2), jobs.job(size=(8, 8)), jobs.job()
@@ -206,7 +206,7 @@ def test_a_job_cancelled_while_waiting_costs_nothing(bench, jobs):
     assert not bench.engine.calls
 
 
-def test_a_job_that_waited_too_long_is_told_to_come_again(clock, jobs):
+def test_a_job_that_waited_too_long_gets_busy(clock, jobs):
     """A deadline that passes in the queue raises Busy with the waiting time."""
     bench = Bench(jobs, clock, max_running=1)
     job = jobs.job(deadline=5.0)

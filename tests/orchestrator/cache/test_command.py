@@ -68,7 +68,7 @@ def test_clear_reaches_a_running_server(folder, capsys, words, left):
     assert found == left
 
 
-def test_clear_needs_to_know_whom(folder):
+def test_clear_needs_an_owner(folder):
     """Without an owner nothing is cleared."""
     with pytest.raises(SystemExit):
         run("clear")
@@ -81,7 +81,7 @@ def test_without_a_cache_there_is_nothing_to_ask(monkeypatch):
         run("stats", "--local")
 
 
-def test_a_server_is_asked_unless_told_otherwise(monkeypatch, capsys):
+def test_a_server_is_used_unless_local_is_given(monkeypatch, capsys):
     """The server at --url gives the same figures and words."""
     fake, asked = FakeTransport(), []
 

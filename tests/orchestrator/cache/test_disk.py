@@ -60,7 +60,7 @@ def test_a_restart_keeps_values(tmp_path):
     assert value(Disk(tmp_path)) == b"value"
 
 
-def test_nobody_else_may_read(tmp_path):
+def test_other_users_cannot_read(tmp_path):
     """Directories have mode 0700 and files 0600, whatever the umask and the folder's mode before."""
     before = os.umask(0)
     try:
@@ -134,7 +134,7 @@ def test_a_put_counts_before_it_writes(tmp_path):
     assert disk.space.used() == 1000 + HEADER_BYTES
 
 
-def test_a_value_larger_than_the_limit_is_passed_by(tmp_path):
+def test_a_value_larger_than_the_limit_is_not_kept(tmp_path):
     """The value is not written, and nothing is evicted for it."""
     disk = Disk(tmp_path, max_bytes=1000)
     put(disk, b"small", key("small"))

@@ -106,7 +106,7 @@ async def test_what_is_too_old_is_deleted(objects, s3):
     assert len(s3.objects) == 1
 
 
-async def test_one_process_of_a_host_looks(objects, tmp_path):
+async def test_one_process_of_a_host_polls(objects, tmp_path):
     """Only one process of a host polls the store."""
     forgotten = []
 

@@ -176,7 +176,7 @@ async def test_one_garment_id_of_two_users_is_a_conflict(s3, old, store):
     assert min(report.reasons).endswith("it is there from users/alice/vton-cache/garments/coat-1")
 
 
-async def test_a_store_that_does_not_answer_is_told(s3, old, store):
+async def test_a_store_that_does_not_answer_is_reported(s3, old, store):
     """No set is reported as imported that is not stored."""
     s3.fault = Times(ALWAYS, status(503, "SlowDown"), "PUT")
     report = await Importer(old, store).run()
@@ -184,7 +184,7 @@ async def test_a_store_that_does_not_answer_is_told(s3, old, store):
     assert report.failed
 
 
-def test_names_that_end_alike_are_told_apart():
+def test_names_with_equal_ends_are_distinguished():
     """The longest ending decides, whatever the garment's id."""
     at = "users/u/vton-cache/text"
     listed = [Listed(f"{at}/my_negative_id_{name}.pkl", 1) for name in FIVE]

@@ -10,7 +10,7 @@ from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.tiered import Tiered
 
 
-async def test_the_next_call_after_an_invalidation_makes_anew(opened):
+async def test_the_next_call_after_an_invalidation_computes_again(opened):
     """The value is computed again in the same process, in another one, and with the store."""
     compute, here, there = Compute(), opened(), opened()
     assert await get(here, compute) == (1.0, "fresh")

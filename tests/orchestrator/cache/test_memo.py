@@ -39,14 +39,14 @@ async def test_any_tier_can_be_off(opened, off):
     assert await get(cache, compute) == (2.0, "fresh")
 
 
-async def test_with_every_tier_off_all_is_made(opened):
+async def test_with_every_tier_off_every_value_is_computed(opened):
     """Without tiers every value is fresh, and nothing fails."""
     compute, cache = Compute(), opened(memory="off", folder=None, store="off")
     assert [await get(cache, compute) for _ in range(3)] == [(1.0, "fresh"), (2.0, "fresh"), (3.0, "fresh")]
     await cache.memo.forget(EVERYTHING)
 
 
-async def test_what_is_handed_out_cannot_be_changed(opened):
+async def test_a_returned_value_cannot_be_changed(opened):
     """Fresh or kept, the arrays are read-only, so no caller poisons another's."""
     cache = opened()
     for _ in range(2):
@@ -55,7 +55,7 @@ async def test_what_is_handed_out_cannot_be_changed(opened):
             found["latents"][...] = 9
 
 
-async def test_many_callers_cause_one_making(opened):
+async def test_many_callers_cause_one_computation(opened):
     """Two hundred concurrent callers cause one computation, get the same arrays, and are all counted."""
     compute, cache = Compute(), opened()
     answers = await asyncio.gather(*(get(cache, compute) for _ in range(200)))
@@ -64,7 +64,7 @@ async def test_many_callers_cause_one_making(opened):
     assert (counts["total_requests"], counts["misses"]) == (200, 200)
 
 
-async def test_two_processes_cause_one_making(opened):
+async def test_two_processes_cause_one_computation(opened):
     """The second process waits for the first and then finds the value on disk."""
     compute = Compute()
     compute.let.clear()
@@ -76,7 +76,7 @@ async def test_two_processes_cause_one_making(opened):
     assert sorted(await asyncio.gather(*tasks)) == [(1.0, "disk"), (1.0, "fresh")]
 
 
-async def test_errors_of_the_making_pass_and_are_not_kept(opened):
+async def test_errors_of_the_computation_are_raised_and_not_kept(opened):
     """The caller gets the computation's error, and the next call tries again."""
     cache = opened()
     for error in (NotFound("person_id 'x'"), BadRequest("nothing to dress"), RuntimeError("stage")):
@@ -85,7 +85,7 @@ async def test_errors_of_the_making_pass_and_are_not_kept(opened):
     assert await get(cache, Compute()) == (1.0, "fresh")
 
 
-async def test_who_can_make_it_never_shares_the_failure_of_who_cannot(opened):
+async def test_a_request_with_a_picture_never_shares_the_failure_of_one_without(opened):
     """A request by id alone is not found, while a concurrent one with the picture succeeds."""
     cache, unknown = opened(), Compute(NotFound("person_id 'x'"))
     unknown.let.clear()
@@ -101,7 +101,7 @@ async def test_who_can_make_it_never_shares_the_failure_of_who_cannot(opened):
 
 
 @pytest.mark.parametrize("kept", [arrays(np.nan), arrays(np.inf), {"x": np.array([object()])}])
-async def test_what_should_not_be_kept_is_handed_out_only(opened, kept):
+async def test_a_value_that_must_not_be_kept_is_only_returned(opened, kept):
     """Values with NaN, infinity or objects reach their caller and no tier."""
     cache = opened()
 
@@ -147,7 +147,7 @@ async def test_a_store_that_is_gone_costs_only_its_hits(opened):
     assert await get(cache, compute) == (1.0, "memory")
 
 
-async def test_a_value_of_another_shape_is_made_anew(opened, tmp_path):
+async def test_a_value_of_another_shape_is_computed_again(opened, tmp_path):
     """A stored value that does not fit its category's schema is replaced."""
     planter = opened(folder=tmp_path / "planter")
     await get(planter, Compute())
@@ -159,7 +159,7 @@ async def test_a_value_of_another_shape_is_made_anew(opened, tmp_path):
     assert cache.memo.counters["corrupt"] == 1
 
 
-async def test_a_value_made_anew_elsewhere_takes_the_place_of_an_older_one(opened):
+async def test_a_value_computed_again_elsewhere_replaces_an_older_one(opened):
     """When a process recomputes an id from another picture, no memory returns the older value."""
     one, other = opened(disk_bytes=0, store="off"), opened(disk_bytes=0, store="off")
     compute = Compute()
@@ -169,7 +169,7 @@ async def test_a_value_made_anew_elsewhere_takes_the_place_of_an_older_one(opene
     assert await get(one, compute) == (3.0, "fresh")
 
 
-async def test_what_a_content_gives_is_kept_by_all_who_made_it(opened):
+async def test_a_value_by_content_is_kept_by_every_process_that_computed_it(opened):
     """A value by content is the same in every process, so none becomes void."""
     one, other = opened(disk_bytes=0, store="off"), opened(disk_bytes=0, store="off")
     key, compute = Key("garment", owner("content", "0" * 64), "recipe"), Compute()
@@ -198,7 +198,7 @@ async def test_statistics_count_all_processes_of_the_folder(opened):
     assert numbers["disk_bytes"] > 96
 
 
-async def test_a_folder_that_cannot_be_used_is_gone_without(opened, tmp_path):
+async def test_an_unusable_folder_is_not_used(opened, tmp_path):
     """The service starts, memory works, and a counter records the fault."""
     (tmp_path / "file").write_text("no folder")
     compute, cache = Compute(), opened(folder=tmp_path / "file" / "cache", store="off")

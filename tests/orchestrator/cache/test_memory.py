@@ -92,7 +92,7 @@ async def test_bytes_are_counted_exactly_through_random_use():
         assert sum(sizes) <= 5000
 
 
-async def test_a_value_too_large_is_passed_by_and_wipes_nothing():
+async def test_a_value_too_large_is_not_kept_and_evicts_nothing():
     """A value over a fifth of its category's bytes is refused, and all others stay."""
     tier = memory(max_bytes=1000)
     for name in "abcde":

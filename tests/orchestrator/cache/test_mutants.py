@@ -59,8 +59,8 @@ CAUGHT_BY = {
     "no_generation_in_memory": with_memory(
         test_tier_contract.test_work_begun_before_an_invalidation_cannot_bring_a_value_back
     ),
-    "no_renewal": lambda opened, **_: (
-        test_memo.test_a_value_made_anew_elsewhere_takes_the_place_of_an_older_one(opened)
+    "no_renewal": lambda opened, **_: test_memo.test_a_value_computed_again_elsewhere_replaces_an_older_one(
+        opened
     ),
     "no_generation_in_the_store": with_s3(
         test_store.test_an_upload_begun_before_an_invalidation_is_never_answered

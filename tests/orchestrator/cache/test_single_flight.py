@@ -32,7 +32,7 @@ async def start(flights, work, count, name="key"):
     return tasks
 
 
-async def test_two_hundred_callers_share_one_making():
+async def test_two_hundred_callers_share_one_computation():
     """All callers get the same result."""
     work, flights = Work(), SingleFlight()
     tasks = await start(flights, work, 200)
@@ -76,7 +76,7 @@ async def test_work_that_nobody_waits_for_is_cancelled():
     assert flights._flights == {}
 
 
-async def test_hanging_work_is_given_up_by_its_followers():
+async def test_followers_stop_waiting_for_hanging_work():
     """After the wait the followers share new work, while the leader still waits for its own."""
     flights, hung, fresh = SingleFlight(wait_s=1.0), Work(), Work()
     asyncio.get_running_loop().call_later(1.5, fresh.let.set)  # all have given up, none twice
@@ -98,7 +98,7 @@ async def test_a_timeout_of_the_work_itself_is_its_error():
     assert work.begun == 1
 
 
-async def test_other_names_fly_apart():
+async def test_other_names_do_not_share_a_call():
     """Only calls of the same name are shared."""
     work, flights = Work(), SingleFlight()
     tasks = await start(flights, work, 2, "a") + await start(flights, work, 2, "b")
@@ -108,7 +108,7 @@ async def test_other_names_fly_apart():
 
 
 @pytest.mark.parametrize("ends", [1, 2])
-async def test_the_next_caller_after_an_end_makes_anew(ends):
+async def test_the_next_caller_after_an_end_computes_again(ends):
     """No result is kept after the end, since that is the tiers' task."""
     work, flights = Work(), SingleFlight()
     work.let.set()

@@ -151,7 +151,7 @@ async def test_an_invalidation_that_the_store_does_not_take_is_an_error(s3):
         await tier.forget(KEY.owner)
 
 
-def test_what_is_split_is_joined_again_byte_for_byte():
+def test_split_objects_are_joined_byte_for_byte():
     """Arrays come back from PNG as the same file; other bytes are kept unchanged."""
     for given in (encode(ARRAYS), encode({}), b"", b"no arrays", encode(ARRAYS) + b"x"):
         pictures = {array: from_png(data) for array, data in split(given).values() if array}

@@ -137,7 +137,7 @@ async def test_parts_of_two_versions_are_never_joined(s3):
     assert tier.counters["corrupt"] == 2
 
 
-async def test_refused_is_not_missing(s3):
+async def test_a_refused_object_is_not_a_missing_one(s3):
     """A 403 renews the credentials once, then counts as denied, not as a miss."""
     await put(store(s3), b"x")
     tier, renewed = store(s3), []

@@ -70,7 +70,7 @@ async def test_hard_names_neither_collide_nor_break(tier):
     assert [await value(tier, key) for key in keys] == [str(n).encode() for n in range(len(keys))]
 
 
-async def test_categories_keep_apart(tier):
+async def test_categories_are_separate(tier):
     """The same owner and name in two categories are two values."""
     upper, lower = (Key(category, "person:1", "n") for category in ("upper_body", "lower_body"))
     await put(tier, upper, b"upper")
@@ -107,7 +107,7 @@ async def test_work_begun_before_an_invalidation_cannot_bring_a_value_back(tier)
     assert await value(tier, KEY) == b"fresh"
 
 
-async def test_what_is_handed_out_cannot_be_changed(tier):
+async def test_a_returned_value_cannot_be_changed(tier):
     """Values are bytes, so no caller can change what the next one gets."""
     await put(tier, KEY, b"x")
     assert type(await value(tier, KEY)) is bytes

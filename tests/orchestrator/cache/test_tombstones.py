@@ -11,7 +11,7 @@ def tombstones(request, tmp_path):
     return OwnTombstones() if request.param == "own" else SharedTombstones(tmp_path / "tombstones")
 
 
-def test_one_stands_until_it_is_removed(tombstones):
+def test_a_tombstone_holds_until_it_is_removed(tombstones):
     """A tombstone holds for its owner only."""
     made = tombstones.add("person:1")
     assert tombstones.is_pending("person:1")
@@ -22,13 +22,13 @@ def test_one_stands_until_it_is_removed(tombstones):
     assert tombstones.all() == []
 
 
-def test_one_of_everything_stands_for_all(tombstones):
+def test_a_tombstone_of_everything_covers_all_owners(tombstones):
     """A tombstone of everything holds for every owner."""
     tombstones.add(EVERYTHING)
     assert tombstones.is_pending("person:1")
 
 
-def test_a_later_one_is_not_removed_with_an_earlier(tombstones):
+def test_a_later_tombstone_is_not_removed_with_an_earlier_one(tombstones):
     """A tombstone added while an earlier one is carried out stays."""
     first = tombstones.add("person:1")
     second = tombstones.add("person:1")
@@ -36,14 +36,14 @@ def test_a_later_one_is_not_removed_with_an_earlier(tombstones):
     assert tombstones.all() == [second]
 
 
-def test_other_processes_and_restarts_see_them(tmp_path):
+def test_other_processes_and_restarts_see_tombstones(tmp_path):
     """Tombstones are files, which other processes and later starts read."""
     made = SharedTombstones(tmp_path).add("person:\ud800\0é")
     assert SharedTombstones(tmp_path).all() == [made]
     assert SharedTombstones(tmp_path).is_pending(made.owner)
 
 
-def test_a_damaged_file_still_stands(tmp_path):
+def test_a_damaged_tombstone_still_holds(tmp_path):
     """A damaged tombstone cannot be carried out, but its owner's values are not served."""
     tombstones = SharedTombstones(tmp_path)
     tombstones.add("person:1")
@@ -52,7 +52,7 @@ def test_a_damaged_file_still_stands(tmp_path):
     assert tombstones.all() == []
 
 
-def test_what_cannot_be_written_is_an_error(tmp_path):
+def test_a_tombstone_that_cannot_be_written_is_an_error(tmp_path):
     """A tombstone that cannot be written raises an error."""
     tombstones = SharedTombstones(tmp_path / "folder")
     (tmp_path / "folder").rmdir()
@@ -61,7 +61,7 @@ def test_what_cannot_be_written_is_an_error(tmp_path):
         tombstones.add("person:1")
 
 
-def test_it_is_on_disk_before_it_is_reported(tmp_path, monkeypatch):
+def test_a_tombstone_is_on_disk_before_it_is_reported(tmp_path, monkeypatch):
     """The file is flushed before its rename, and the folder after it."""
     import os
 
