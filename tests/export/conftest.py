@@ -1,4 +1,4 @@
-"""The small checkpoints of small_checkpoints.py, as fixtures."""
+"""The paper-doll checkpoints of small_checkpoints.py, as fixtures."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fixtures: small checkpoints of the exporter."""
+"""Fixtures: paper-doll checkpoints of the exporter."""
 
 import sys
 from pathlib import Path

@@ -63,15 +63,15 @@ class Checkpoint:
         return self._load("vae", dtype)
 
     def text_encoder(self, dtype: torch.dtype | None = None) -> CLIPTextModel:
-        """Load CLIP-L, or the small checkpoint's encoder in its place."""
+        """Load CLIP-L, or the paper-doll checkpoint's encoder in its place."""
         return self._load("text_encoder", dtype)
 
     def text_encoder_2(self, dtype: torch.dtype | None = None) -> CLIPTextModelWithProjection:
-        """Load OpenCLIP bigG, or the small checkpoint's encoder in its place."""
+        """Load OpenCLIP bigG, or the paper-doll checkpoint's encoder in its place."""
         return self._load("text_encoder_2", dtype)
 
     def image_encoder(self, dtype: torch.dtype | None = None) -> CLIPVisionModelWithProjection:
-        """Load CLIP ViT-H, or the small checkpoint's encoder in its place."""
+        """Load CLIP ViT-H, or the paper-doll checkpoint's encoder in its place."""
         return self._load("image_encoder", dtype)
 
     def pose(self, dtype: torch.dtype | None = None) -> BodyPose:
