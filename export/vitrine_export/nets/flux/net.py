@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from vitrine_export.nets.dit.layers import FREQUENCIES, layer_norm, sinusoids
 from vitrine_export.nets.dit.lora_rows import RowLora, place
 from vitrine_export.nets.dit.rotary import RotaryTable, bias_of
-from vitrine_export.nets.flux.block import DoubleBlock, Frame, SingleBlock
+from vitrine_export.nets.flux.block import BlockInputs, DoubleBlock, SingleBlock
 from vitrine_export.nets.flux.config import POSITIONS, THETA, FluxConfig
 
 TIMES = 1000.0  # the net embeds 1000 times the time and guidance
 
 
 class Embedder(nn.Module):
-    """(B, in) → (B, dim)."""
+    """Embeds numbers (B, in) as (B, dim): linear, SiLU, linear."""
 
     def __init__(self, inputs: int, dim: int) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class Conditions(nn.Module):
         return found + self.text_embedder(pooled)
 
 
-class Last(nn.Module):
-    """The modulation before the last linear."""
+class FinalModulation(nn.Module):
+    """Normalises tokens and modulates them by the time, before the last linear."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class FluxNet(nn.Module):
         self.single_transformer_blocks = nn.ModuleList(
             SingleBlock(config) for _ in range(config.num_single_layers)
         )
-        self.norm_out, self.proj_out = Last(dim), nn.Linear(dim, config.in_channels)
+        self.norm_out, self.proj_out = FinalModulation(dim), nn.Linear(dim, config.in_channels)
         dims = config.axes_dims_rope
         self.rotary = RotaryTable(THETA, dims, [POSITIONS] * len(dims))
         self.sites = place(self)
@@ -90,10 +90,10 @@ class FluxNet(nn.Module):
         picture, words = self.x_embedder(patches), self.context_embedder(text)
         ids = torch.cat([picture_ids.new_zeros(*text.shape[:2], 3), picture_ids], dim=1)
         bias = bias_of(torch.cat([text_valid, picture_valid], dim=1), picture.dtype)
-        frame = Frame(embedded, self.rotary(ids), bias, lora)
+        given = BlockInputs(embedded, self.rotary(ids), bias, lora)
         for block in self.transformer_blocks:
-            picture, words = block(picture, words, frame)
+            picture, words = block(picture, words, given)
         both = torch.cat([words, picture], dim=1)
         for block in self.single_transformer_blocks:
-            both = block(both, frame)
+            both = block(both, given)
         return self.proj_out(self.norm_out(both[:, text.shape[1] :], embedded))

@@ -17,16 +17,16 @@ QK_EPS = 1e-5
 
 
 @dataclass(frozen=True)
-class Where:
-    """Positions of tokens, and their mask: cos and sin (B, N, 1, w), attention bias (B, 1, 1, N)."""
+class AttentionInputs:
+    """The rotary cos and sin (B, N, 1, w) of tokens, and their attention bias (B, 1, 1, N)."""
 
     positions: tuple[Tensor, Tensor]
     bias: Tensor
 
-    def followed_by(self, other: Where) -> Where:
-        """Return these tokens followed by others."""
+    def followed_by(self, other: AttentionInputs) -> AttentionInputs:
+        """Return the inputs for these tokens followed by others."""
         cos, sin = (torch.cat(pair, dim=1) for pair in zip(self.positions, other.positions, strict=True))
-        return Where((cos, sin), torch.cat([self.bias, other.bias], dim=-1))
+        return AttentionInputs((cos, sin), torch.cat([self.bias, other.bias], dim=-1))
 
 
 class SelfAttention(nn.Module):
@@ -41,19 +41,19 @@ class SelfAttention(nn.Module):
             RmsNorm(width, QK_EPS) if config.qk_norm else nn.Identity() for _ in range(2)
         )
 
-    def forward(self, tokens: Tensor, where: Where, lora: RowLora | None) -> Tensor:
+    def forward(self, tokens: Tensor, given: AttentionInputs, lora: RowLora | None) -> Tensor:
         query, keys, values = (
             linear(tokens, lora).unflatten(-1, (self.heads, -1))
             for linear in (self.to_q, self.to_k, self.to_v)
         )
         query, keys = (
-            rotate(norm(part), where.positions) for norm, part in ((self.norm_q, query), (self.norm_k, keys))
+            rotate(norm(part), given.positions) for norm, part in ((self.norm_q, query), (self.norm_k, keys))
         )
-        return self.to_out[0](attend(query, keys, values, where.bias), lora)
+        return self.to_out[0](attend(query, keys, values, given.bias), lora)
 
 
 class FeedForward(nn.Module):
-    """w2(silu(w1) · w3)."""
+    """The gated feed-forward w2(silu(w1(x)) · w3(x))."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """(B, N, dim) → (B, N, dim); the time embedding scales and gates a modulated block."""
+    """One block on tokens (B, N, dim); the time embedding scales and gates a modulated block."""
 
     def __init__(self, config: ZImageConfig, modulated: bool) -> None:
         super().__init__()
@@ -76,10 +76,12 @@ class Block(nn.Module):
         if modulated:
             self.adaLN_modulation = nn.Sequential(nn.Linear(config.modulation_width, 4 * config.dim))
 
-    def forward(self, tokens: Tensor, where: Where, time: Tensor | None, lora: RowLora | None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, given: AttentionInputs, time: Tensor | None, lora: RowLora | None
+    ) -> Tensor:
         """`time` (B, width) is None for a block without modulation."""
         scale, gate, wide_scale, wide_gate = self._modulation(time)
-        mixed = self.attention(self.attention_norm1(tokens) * scale, where, lora)
+        mixed = self.attention(self.attention_norm1(tokens) * scale, given, lora)
         tokens = tokens + gate * self.attention_norm2(mixed)
         wide = self.feed_forward(self.ffn_norm1(tokens) * wide_scale, lora)
         return tokens + wide_gate * self.ffn_norm2(wide)

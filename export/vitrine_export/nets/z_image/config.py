@@ -34,7 +34,7 @@ class ZImageConfig:
 
     @property
     def patch_width(self) -> int:
-        """Numbers of a picture token."""
+        """The width of a picture token: channels of all pixels of a patch."""
         return PATCH * PATCH * self.in_channels
 
     @property

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vitrine_export.nets.dit.layers import FREQUENCIES, RmsNorm, layer_norm, sinusoids
 from vitrine_export.nets.dit.lora_rows import RowLora, place
 from vitrine_export.nets.dit.rotary import RotaryTable, bias_of
-from vitrine_export.nets.z_image.block import Block, Where
+from vitrine_export.nets.z_image.block import AttentionInputs, Block
 from vitrine_export.nets.z_image.config import ZImageConfig
 
 TIME_WIDTH = 1024
@@ -16,7 +16,7 @@ PATCH_KEY = "2-1"  # the patch in released keys: 2 latent pixels per side, 1 fra
 
 
 class TimeEmbedding(nn.Module):
-    """Times (B,) → (B, width)."""
+    """Embeds times (B,) as (B, width)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -26,8 +26,8 @@ class TimeEmbedding(nn.Module):
         return self.mlp(sinusoids(times).to(self.mlp[0].weight.dtype))
 
 
-class Last(nn.Module):
-    """Tokens (B, N, dim) → patches (B, N, patch width)."""
+class FinalLayer(nn.Module):
+    """Maps tokens (B, N, dim) to patches (B, N, patch width), modulated by the time."""
 
     def __init__(self, config: ZImageConfig) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class ZImageNet(nn.Module):
         super().__init__()
         self.config = config
         self.all_x_embedder = nn.ModuleDict({PATCH_KEY: nn.Linear(config.patch_width, config.dim)})
-        self.all_final_layer = nn.ModuleDict({PATCH_KEY: Last(config)})
+        self.all_final_layer = nn.ModuleDict({PATCH_KEY: FinalLayer(config)})
         self.t_embedder = TimeEmbedding(config.modulation_width)
         self.cap_embedder = nn.Sequential(
             RmsNorm(config.cap_feat_dim, config.norm_eps), nn.Linear(config.cap_feat_dim, config.dim)
@@ -78,13 +78,13 @@ class ZImageNet(nn.Module):
         picture = self.all_x_embedder[PATCH_KEY](patches)
         picture = torch.where(picture_pad.unsqueeze(-1), self.x_pad_token, picture)
         words = torch.where(caption_pad.unsqueeze(-1), self.cap_pad_token, self.cap_embedder(caption))
-        here = Where(self.rotary(picture_ids), bias_of(picture_valid, picture.dtype))
-        there = Where(self.rotary(caption_ids), bias_of(caption_valid, words.dtype))
+        of_picture = AttentionInputs(self.rotary(picture_ids), bias_of(picture_valid, picture.dtype))
+        of_caption = AttentionInputs(self.rotary(caption_ids), bias_of(caption_valid, words.dtype))
         for block in self.noise_refiner:
-            picture = block(picture, here, time, lora)
+            picture = block(picture, of_picture, time, lora)
         for block in self.context_refiner:
-            words = block(words, there, None, lora)
-        both, everywhere = torch.cat([picture, words], dim=1), here.followed_by(there)
+            words = block(words, of_caption, None, lora)
+        both, of_both = torch.cat([picture, words], dim=1), of_picture.followed_by(of_caption)
         for block in self.layers:
-            both = block(both, everywhere, time, lora)
+            both = block(both, of_both, time, lora)
         return self.all_final_layer[PATCH_KEY](both[:, : patches.shape[1]], time)
