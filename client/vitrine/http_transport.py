@@ -24,7 +24,7 @@ from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
 from vitrine.wire import infer_inputs, read_error, timed_out, unreachable
 
-_HEADER_LENGTH = "Inference-Header-Content-Length"  # of Triton's binary tensor extension
+_HEADER_LENGTH = "Inference-Header-Content-Length"  # header of Triton's binary tensor extension
 
 
 class HttpTransport:

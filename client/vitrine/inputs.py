@@ -19,7 +19,7 @@ class TryOnOptions(TypedDict, total=False):
 
     person: Picture | None  # the person's picture; required without person_id
     person_id: str | None  # a person whose data are in the server's object store
-    person_index: int | None  # of several people in the picture: 0 is the largest, 1 the next
+    person_index: int | None  # person among several in the picture: 0 is the largest, 1 the next
     person_point: Sequence[int] | None  # or the person at this x, y in pixels of the upright picture
     mask: Picture | Sequence[Picture | None] | None  # the caller's mask, one per garment: white is repainted
     garment: Picture | Sequence[Picture] | None  # one garment, or several for a full outfit

@@ -11,7 +11,7 @@ from vitrine.s3 import Place
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-TIMEOUT_S = 10.0  # for the connection, and for each page of the list
+TIMEOUT_S = 10.0  # time limit for the connection, and for each page of the list
 
 
 class ListedObject(NamedTuple):

@@ -38,7 +38,7 @@ class Kept:
     """A finished picture, found in the store or just computed."""
 
     key: str
-    path: str  # in the store
+    path: str  # path in the store
     image: Image.Image
     encoded: bytes  # PNG
     found: bool  # whether it came from the store

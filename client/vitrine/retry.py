@@ -13,7 +13,7 @@ from vitrine.errors import Busy, Unavailable, VitrineError
 class Retry:
     """Tries again on Busy and Unavailable with exponential backoff and jitter, within the caller's time."""
 
-    tries: int = 4  # in all; 1 turns retries off
+    tries: int = 4  # attempts in all; 1 turns retries off
     first_s: float = 0.25
     longest_s: float = 4.0
 

@@ -21,7 +21,7 @@ class ModelStatus:
     failures: int = 0
     executions: int = 0  # calls of the model; fewer than inferences if requests were batched
     inferences: int = 0  # rows
-    mean_ms: float = 0.0  # of an answered request, queue included
+    mean_ms: float = 0.0  # mean time of an answered request, queue included
     queue_ms: float = 0.0  # mean time in Triton's queue
     last_inference_ms: int = 0  # since 1970-01-01 UTC; 0 for never
 

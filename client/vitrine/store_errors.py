@@ -7,7 +7,7 @@ from enum import Enum
 
 from vitrine.errors import VitrineError, one_line
 
-PANICS = frozenset({"PanicException", "RustPanic"})  # of pyo3; neither can be imported
+PANICS = frozenset({"PanicException", "RustPanic"})  # exceptions of pyo3; neither can be imported
 WRONG_REGION = "Received redirect without LOCATION"
 _REFUSALS = ("403 Forbidden", "401 Unauthorized", "ExpiredToken")
 

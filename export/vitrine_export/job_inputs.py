@@ -17,7 +17,7 @@ class Widths:
     """The sizes of a job's inputs that no request changes."""
 
     latents: int  # channels
-    context: int  # of a prompt token and of an image token
+    context: int  # width of a prompt token and of an image token
     pooled: int
     image_tokens: int
 

@@ -31,7 +31,7 @@ Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 class Limits:
     """The largest and smallest pictures that are accepted."""
 
-    max_bytes: int = 20_000_000  # of the encoded picture
+    max_bytes: int = 20_000_000  # largest encoded picture
     max_pixels: int = 40_000_000
     min_side: int = 32  # pixels; smaller pictures show no garment
 

@@ -26,7 +26,7 @@ FULL = "shared memory pool"  # part of Triton's error (2.51) for a pool that can
 MIB = 2**20
 POOL_BYTES = MIB  # the pool of each model before its first request
 PHOTO_BYTES = 5 * MIB  # an encoded picture of a phone
-PHOTO_COPIES = 3  # in the pools of try_on and prepare_person, and in the answer
+PHOTO_COPIES = 3  # one in the pools of try_on and of prepare_person each, and one in the answer
 POOL_GROWTH = 2  # a pool is this many times as large as the tensors in it
 WARM_UP_GROWTH = 3  # the same for a network's warm-up and for the first try-on
 POOLS_PER_CALL = 2  # each call is in the pool of the caller and in that of the called model
@@ -44,7 +44,7 @@ class Need:
 
     start: int  # all models loaded and warmed up
     least: int  # start, and one try-on of a small picture; with less the server cannot answer any
-    try_on: int  # for each concurrent try-on, including the caller's photo
+    try_on: int  # bytes for each concurrent try-on, including the caller's photo
 
     def of(self, active: int) -> int:
         """The need with that many concurrent try-ons."""

@@ -45,7 +45,7 @@ class Part:
     files: tuple[str, ...]
     size_bytes: int
     parameters: int
-    precision: str  # of its floating-point weights: fp32, or fp32+fp16 if they are mixed
+    precision: str  # dtype of its floating-point weights: fp32, or fp32+fp16 if they are mixed
 
 
 @dataclass

@@ -65,7 +65,7 @@ class _Planner:
 
     def __init__(self) -> None:
         self.depth = 0
-        self.depths: list[int] = []  # of each site
+        self.depths: list[int] = []  # the depth of each site
         self.steps: list[Step] = []
 
     def plan(self, unet: UNet2DConditionModel) -> tuple[Step, ...]:

@@ -32,26 +32,26 @@ Kind = Literal[
 ]
 
 GATES: Final[dict[Kind, float]] = {
-    "noise": 2e-4,  # of the UNet's predictions, about 2 at most
+    "noise": 2e-4,  # difference of the UNet's predictions, which are at most about 2
     "latents": 3e-3,
-    "image": 2e-4,  # of pixels in [0, 1]
+    "image": 2e-4,  # difference of pixels in [0, 1]
     "exact": 0.0,
     "pixels": 16.0,  # pixels of a mask that may differ with other versions of OpenCV or Pillow
-    "velocity": 2e-4,  # of a pixel-space network, about 3 at most
-    "activation": 2e-4,  # as a share of the array's largest value
+    "velocity": 2e-4,  # difference of a pixel-space network's velocities, which are at most about 3
+    "activation": 2e-4,  # difference as a share of the array's largest value
     "states": 4e-4,
     "bytes": 0.005,  # the share of a picture's bytes that differ by 1; none may differ by more
     "times": 1e-6,
     "sinusoids": 1.5e-4,  # the product 1000 t f is float32 in the released code
     "tensor": 1e-6,
     "shares": 1e-5,  # joints as shares of width and height
-    "points": 1e-3,  # in px
+    "points": 1e-3,  # pixels
     "resized": 1.0,  # byte values, with other versions of OpenCV or Pillow
     "shown": float("inf"),
     "embeds": 1e-4,
     "tables": 1e-6,  # sigmas and timesteps
     "ad latents": 2e-3,
-    "ad pixels": 2e-3,  # of pixels in about [-1, 1]
+    "ad pixels": 2e-3,  # difference of pixels in about [-1, 1]
 }
 """The largest allowed differences, from the notes of the reference arrays."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrine_world.dolls import VOCABULARY
 
-PROMPT_WORDS = [  # of the prompts that are put around a description
+PROMPT_WORDS = [  # words of the prompts in which a description is inserted
     "model",
     "is",
     "wearing",

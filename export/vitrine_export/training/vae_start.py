@@ -14,7 +14,7 @@ from torch import nn
 
 COLOURS = 3
 CARRIED = 2 * COLOURS
-LOG_VARIANCE = -7.0  # of the posterior at first: little noise
+LOG_VARIANCE = -7.0  # initial log-variance of the posterior, which means little noise
 
 
 @torch.no_grad()

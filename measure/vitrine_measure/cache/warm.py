@@ -14,7 +14,7 @@ from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_measure.cache.rows import Row
 
 ROUNDS, WARM_UP = 15, 2
-STEPS = 20  # of the old service's second version, and the paper-doll checkpoint's default
+STEPS = 20  # the steps of the old service's second version, and the paper-doll checkpoint's default
 LIMIT = 0.02
 NETWORKS = ("denoise", "vae_decoder")
 

@@ -38,7 +38,7 @@ class Row:
     at_once: int
     variant: str
     tflop: float  # counted, of one picture
-    seconds: tuple[float, ...] = ()  # of each run, all pictures
+    seconds: tuple[float, ...] = ()  # seconds of each run, for all pictures
     peak_bytes: int | None = None
     share: float | None = None  # share of the measured rate of matrix products
     difference: float | None = None

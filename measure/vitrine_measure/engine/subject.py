@@ -23,7 +23,7 @@ from vitrine_orchestrator.sampling.schedules import Schedules
 
 from vitrine_measure.flops import RELEASED, Configs
 
-GUIDANCE = 2.0  # of the released demo
+GUIDANCE = 2.0  # the released demo's guidance scale
 GARMENT_SEED = 10**6  # differs from the seed of every job
 
 

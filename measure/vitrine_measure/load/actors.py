@@ -29,11 +29,11 @@ HTTP, GRPC = "http", "grpc"
 class Ground:
     """What clients share: the addresses of the server, and the mix of requests."""
 
-    addresses: dict[str, str]  # by protocol, host:port
-    clients: dict[str, AsyncVitrine]  # by protocol; for clients without faults
+    addresses: dict[str, str]  # host:port by protocol
+    clients: dict[str, AsyncVitrine]  # clients by protocol, used by actors without faults
     mix: Mix
     dice: random.Random
-    photographs: tuple[bytes, ...]  # of people, encoded, 4 to 12 MB each
+    photographs: tuple[bytes, ...]  # encoded pictures of people, 4 to 12 MB each
 
 
 async def waits(ground: Ground, protocol: str) -> None:

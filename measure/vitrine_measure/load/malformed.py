@@ -11,7 +11,7 @@ from vitrine_orchestrator.stages import STAGES, Stage, Tensor, numpy_dtype
 TEXTS = (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff" * 9, b"x" * 300, b"\xff\xfe", b"nan")
 SIDES = (0, 1, 1, 2, 3, 8, 9)
 ABSENT, ODD_RANK = 0.3, 0.2  # probability of an omitted input, and of an additional axis
-LARGEST = 100_000  # most elements of a tensor
+LARGEST = 100_000  # largest number of elements of a tensor
 
 ASKED = tuple(row for row in STAGES if not row.decoupled)
 

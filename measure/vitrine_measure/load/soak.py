@@ -26,7 +26,7 @@ from vitrine_measure.load.world import Mix, World
 
 SETTLE_S = 60.0  # longest wait for the end of the last requests
 REST_S = 3.0  # wait for the release of closed connections
-EVERY_S = 5.0  # between two readings under load
+EVERY_S = 5.0  # time between two readings under load
 CROWD = 128  # concurrent requests before the first reading, so that thread pools and buffers are full
 
 ALLOWED = Allowance(memory_share=0.05, threads=8, files=4)

@@ -33,8 +33,8 @@ class Reading:
     memory_bytes: int  # proportional: memory shared between them counts once
     threads: int
     files: int  # open descriptors
-    shared_blocks: int  # in /dev/shm, of this server
-    requests: int  # in flight in our models, waiting or running in the denoiser
+    shared_blocks: int  # this server's blocks in /dev/shm
+    requests: int  # requests in flight in our models, and jobs that wait or run in the denoiser
 
 
 @dataclass(frozen=True)

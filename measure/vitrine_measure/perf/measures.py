@@ -22,7 +22,7 @@ class Measure:
     at_once: int
     last: np.ndarray  # (requests,) until the last response, the picture
     first: np.ndarray  # (requests,) until the first response, for a stream its first event
-    wall: float  # from the first request to the last response
+    wall: float  # seconds from the first request to the last response
     streamed: bool
 
     def row(self) -> tuple[str, ...]:

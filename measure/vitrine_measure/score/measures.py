@@ -69,8 +69,8 @@ def largest_outside(result: NDArray[np.uint8], person: NDArray[np.uint8], mask: 
 class TryOnCounts:
     """Sums over the try-ons of one category; errors are mean absolute differences inside the mask."""
 
-    error: float = 0.0  # of the results
-    unchanged: float = 0.0  # of the unchanged pictures of the persons
+    error: float = 0.0  # sum of the errors of the results
+    unchanged: float = 0.0  # sum of the errors of the unchanged pictures of the persons
     nearest: int = 0  # results that are nearer to the true picture than to those with other garments
     count: int = 0
     outside_max: int = 0  # the largest difference outside the mask, 0 to 255

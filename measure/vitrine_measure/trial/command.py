@@ -36,7 +36,7 @@ person networks and tokenizers are those of --person; all other weights are rand
 inside the mask."""
 
 MIB = 2**20
-SEED = 2026  # of the doll
+SEED = 2026  # seed of the doll
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PAUSE_S = 0.5  # between two samples
+PAUSE_S = 0.5  # time between two samples
 KIB = 1024
 
 

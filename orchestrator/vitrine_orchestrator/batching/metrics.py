@@ -17,7 +17,7 @@ class Counters:
 
     calls: Counter[int] = field(default_factory=Counter)  # denoising calls by their rows
     step_s: float = 0.0  # seconds in those calls
-    jobs: Counter[str] = field(default_factory=Counter)  # by outcome: done, or the error's word
+    jobs: Counter[str] = field(default_factory=Counter)  # ended jobs by outcome: done, or the error's word
     queued: int = 0  # jobs that started
     queue_s: float = 0.0  # seconds that these jobs waited in the queue
     waiting: int = 0

@@ -22,7 +22,7 @@ class Progress:
     step: int
     steps: int
     elapsed_s: float  # since the job was submitted
-    left_s: float | None  # at the pace so far; None before the first step
+    left_s: float | None  # estimate from the pace so far; None before the first step
     clean: np.ndarray | None  # (4, h, w), the estimate of the final latents; None before the first step
 
     def report(self) -> dict[str, object]:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 CANCEL_CHECK_S = 0.1  # seconds between two checks whether callers have cancelled
 IDLE_S = 1.0  # the longest sleep without jobs
-POLL_TIMEOUT_S = 10.0  # then a poll is answered with the progress so far
+POLL_TIMEOUT_S = 10.0  # after this long, a poll is answered with the progress so far
 
 
 class DenoiseService:

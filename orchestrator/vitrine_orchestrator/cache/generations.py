@@ -19,7 +19,7 @@ from vitrine_orchestrator.cache.key import EVERYTHING
 from vitrine_orchestrator.cache.tier import Lease
 
 _TOKEN = 8  # bytes
-LEASE_BYTES = 3 * _TOKEN  # of a SharedGenerations' lease
+LEASE_BYTES = 3 * _TOKEN  # length of a SharedGenerations' lease
 _SLOTS = 2**17  # 1 MB; two owners in one slot are invalidated together, which is safe
 _SIZE = _TOKEN * (2 + _SLOTS)  # the file's own token, the token of EVERYTHING, the owners' tokens
 
@@ -119,7 +119,9 @@ class SharedGenerations:
             if self._os.fstat(fd).st_size == _SIZE:
                 return fd
             self._os.close(fd)
-            self._os.unlink(self.path)  # of another version, or truncated: its tokens cannot be trusted
+            self._os.unlink(
+                self.path
+            )  # it has another version or is truncated, so its tokens cannot be trusted
             self._create()
         return self._os.open(self.path, flags)
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 IMPORTED = "imported"  # the name of values imported from the old layout; see takeover/old_layout.py
-EVERYTHING = ""  # as the owner of an invalidation: all owners
+EVERYTHING = ""  # the owner of an invalidation that concerns all owners
 CONTENT = "content"  # the kind of owner whose name is the digest of the input
 
 
@@ -18,7 +18,7 @@ class Category:
     max_bytes: int
 
 
-DEFAULT_LIMIT = Category(max_entries=100, max_bytes=256 * 2**20)  # of a category that no family has a row for
+DEFAULT_LIMIT = Category(max_entries=100, max_bytes=256 * 2**20)  # limits of a category without a row
 
 
 @dataclass(frozen=True, slots=True)

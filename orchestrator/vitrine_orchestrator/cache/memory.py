@@ -13,7 +13,7 @@ from vitrine_orchestrator.cache.generations import Generations
 from vitrine_orchestrator.cache.key import DEFAULT_LIMIT, EVERYTHING, Category, Key
 from vitrine_orchestrator.cache.tier import CacheCounters, Got, Lease
 
-PROTECTED_SHARE = 0.8  # of a category's limits; hit rate of a hot set during a scan: 0.998, plain LRU 0.640
+PROTECTED_SHARE = 0.8  # share of a category's limits; a hot set's hit rate in a scan is 0.998 (LRU: 0.640)
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ class CacheSettings:
     endpoint: str | None = None  # URL of a store that is not Amazon's
     region: str | None = None
     keys: tuple[str, str] | None = None  # access key id and secret; None: searched like boto3 does
-    limits: Mapping[str, Category] = field(default_factory=dict)  # of memory, by category; see Memory
+    limits: Mapping[str, Category] = field(default_factory=dict)  # limits of memory by category; see Memory
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from vitrine_orchestrator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-MAX_CORES = 4  # with more there is no lock: one call does not keep all cores busy; measured on two
-MAX_WAIT_S = 5.0  # then the call continues without the lock; longer than any call takes
+MAX_CORES = 4  # with more cores there is no lock, because one call does not keep all busy; measured on two
+MAX_WAIT_S = 5.0  # after this long, which no call takes, a call continues without the lock
 
 
 class TurnLock:

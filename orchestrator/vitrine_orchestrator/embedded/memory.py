@@ -17,7 +17,7 @@ from vitrine.retry import Retry
 from vitrine_orchestrator.shared_memory import at_once, free_bytes, picture_size
 
 AT_ONCE = "VITRINE_AT_ONCE"
-REQUEST_TIMEOUT_S = 60.0  # of one of the requests that reserve memory
+REQUEST_TIMEOUT_S = 60.0  # time limit of each request that reserves memory
 
 logger = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_
 from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
 START_S = 120.0  # start limit of the server, without models
-STATE_TIMEOUT_S = 10.0  # of a call that only reads the server's state
+STATE_TIMEOUT_S = 10.0  # time limit of a call that only reads the server's state
 LOAD_S = 600.0  # load and warm-up limit of one model
 STOP_S = 12.0  # Triton is killed if finishing requests and unloading take longer
 QUICK_STOP_S = 2.0  # the same for a server that is already broken

@@ -14,8 +14,8 @@ from vitrine_orchestrator.person.people import LIMBS
 
 Joints = NDArray[np.float32]  # (18, 3): x, y in [0, 1] of the picture, and a score; 0 where missing
 
-MIN_OTHER_SIZE = 0.3  # of the chosen person's box area; smaller people take no pixels from that person
-POINT_MARGIN = 0.25  # of a person's box side; a point farther from the box chooses nobody
+MIN_OTHER_SIZE = 0.3  # share of the chosen person's box area; smaller people take no pixels from that person
+POINT_MARGIN = 0.25  # share of a person's box side; a point farther from the box chooses nobody
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)  # of CLIP's training pictures, RGB
+MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)  # mean of CLIP's training pictures, RGB
 STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
 

@@ -20,7 +20,7 @@ STRIDE = 8  # network input pixels for one pixel of its maps
 MAX_INPUT_WIDTH = SIZES["pose_width"].most - STRIDE
 PADDING_GREY = 128  # byte value beyond the picture's right and lower edge
 MIN_PEAK = 0.1  # a lower heatmap value is no joint
-MAX_PEAKS = 32  # of one joint; weaker ones are dropped, which bounds the pairs of noise
+MAX_PEAKS = 32  # peaks kept of one joint, the strongest; this bounds the pairs of noise
 UPSCALE = 4  # maps are enlarged by this before peaks are searched
 NO_PERSON = "no person found in the picture: use one that shows one person, head to hips, in good light"
 

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 END = b"\xff\xd9"
-MAX_LOST_SHARE = 0.1  # of the rows; a picture that lacks more is refused as damaged
+MAX_LOST_SHARE = 0.1  # share of the rows; a picture that lacks more is refused as damaged
 # Blocks have up to 16 rows and are decoded a few rows late: a cut of some bytes loses this many.
 MAX_LOST_ROWS = 40
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)

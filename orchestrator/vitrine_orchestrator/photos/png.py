@@ -15,8 +15,8 @@ from vitrine.profiles import MAX_PROFILE_BYTES, coded_profile
 
 SIGNATURE_BYTES = 8
 NOTES = (b"tEXt", b"zTXt", b"iTXt")  # some hold an orientation, so short ones are kept
-MAX_NOTE_BYTES = 500_000  # of one note, unpacked; longer notes are dropped
-MAX_NOTES_BYTES = 4_000_000  # of all notes together; the notes after it are dropped
+MAX_NOTE_BYTES = 500_000  # largest unpacked note; longer notes are dropped
+MAX_NOTES_BYTES = 4_000_000  # largest total of all notes; the notes after it are dropped
 RGB = 2  # the colour type
 
 

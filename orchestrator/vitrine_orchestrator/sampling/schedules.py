@@ -33,7 +33,7 @@ class _Offer(NamedTuple):
 
     kinds: tuple[str, ...]
     read: Callable[[Mapping[str, object], str], Any]
-    make: Callable[..., Schedule]  # of config, kind, steps, tokens, strength
+    make: Callable[..., Schedule]  # takes config, kind, steps, tokens, strength
 
 
 class Schedules:

@@ -36,7 +36,7 @@ __all__ = [
     "stage",
 ]
 
-NETWORK_FILE = "model.onnx"  # in a version folder of a network stage
+NETWORK_FILE = "model.onnx"  # the file in a version folder of a network stage
 
 STAGES: tuple[Stage, ...] = (*try_on.ROWS, *shared.ROWS)
 """In loading order: a stage that calls other stages comes after them."""

@@ -17,9 +17,9 @@ FAMILY = "idm_vton"
 class TryOnFacts:
     """Sizes, prompts and defaults of one exported checkpoint."""
 
-    width: int  # of the pictures, in pixels
+    width: int  # width of the pictures in pixels
     height: int
-    channels: int  # of the latents
+    channels: int  # channels of the latents
     factor: int  # picture pixels of one latent pixel
     context_width: int
     pooled_width: int
@@ -30,7 +30,7 @@ class TryOnFacts:
     person_prompt: str  # "{}" is the description, in this and the next
     garment_prompt: str
     negative_prompt: str
-    pad_ids: tuple[int, ...]  # of text_encoder and text_encoder_2
+    pad_ids: tuple[int, ...]  # padding tokens of text_encoder and text_encoder_2
     scheduler: Mapping[str, Any]  # scheduler_config.json
 
 

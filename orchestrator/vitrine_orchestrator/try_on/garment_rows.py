@@ -46,7 +46,7 @@ class GarmentRows:
 
     def __init__(self, engine: Engine, cache: GarmentCache, rows_per_call: int) -> None:
         self._engine, self.cache, self._rows_per_call = engine, cache, rows_per_call
-        self._row_bytes: dict[tuple[int, int], int] = {}  # by latent size, from the last call
+        self._row_bytes: dict[tuple[int, int], int] = {}  # bytes of a row by latent size, from the last call
         self.computed = 0  # rows, since the start
 
     def rows(self, jobs: Sequence[Job]) -> Rows:

@@ -22,7 +22,7 @@ from vitrine_orchestrator.try_on.prepared_items import (
 from vitrine_orchestrator.try_on.tokens import Tokens
 from vitrine_orchestrator.wire.fields import Inputs, text
 
-TOKENIZERS = ("tokenizer.json", "tokenizer_2.json")  # of text_encoder and text_encoder_2, in a version folder
+TOKENIZERS = ("tokenizer.json", "tokenizer_2.json")  # files of both text encoders in a version folder
 
 Tokenizers = tuple[Tokens, Tokens]
 

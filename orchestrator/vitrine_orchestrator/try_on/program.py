@@ -23,7 +23,9 @@ from vitrine_orchestrator.try_on.garment_rows import (
 )
 
 GARMENT_ROWS = 8  # most garment rows in one call; running jobs wait for the whole call
-GARMENT_BYTES = 512 * 2**20  # of garment keys and values in the cache; then the least recently used go
+GARMENT_BYTES = (
+    512 * 2**20
+)  # limit of garment keys and values in the cache; the least recently used are evicted
 
 
 class TryOnProgram:
@@ -43,7 +45,7 @@ class TryOnProgram:
         self._engine, self._shapes, self._schedules = engine, shapes, schedules
         self.cache = GarmentCache(garment_bytes)
         self._garments, self._names = GarmentRows(engine, self.cache, garment_rows), GarmentNames()
-        self._rows: Rows = {}  # of the next step
+        self._rows: Rows = {}  # garment rows of the next step
         self._members: list[Job] = []  # the jobs whose conditioning is stacked in `_batch`
         self._batch: Any = None
 

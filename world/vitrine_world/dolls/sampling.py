@@ -30,7 +30,7 @@ CLEAR = 90.0
 PRINT_CLEAR, HAIR_CLEAR = 1.6 * CLEAR, 0.6 * CLEAR
 """The same for a pattern, whose shapes are small, and for hair, whose position at the face is known."""
 
-SOLID_SHARE = 0.4  # of garments without a pattern
+SOLID_SHARE = 0.4  # share of garments without a pattern
 MARGIN = 0.02
 """Least distance of the body from the picture's edge, in picture heights."""
 

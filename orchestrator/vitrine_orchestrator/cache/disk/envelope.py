@@ -21,7 +21,7 @@ _MAGIC = b"VITRINE1"  # the digit is the version; a file of another version is a
 _FIELDS = struct.Struct(f"<8s32s{LEASE_BYTES}s16sddI")
 _CHECKSUM = struct.Struct("<I")
 HEADER_BYTES = _FIELDS.size + _CHECKSUM.size
-MAX_BYTES = 2**32 - 1  # of a value; a larger one is not stored on disk
+MAX_BYTES = 2**32 - 1  # largest value; a larger one is not stored on disk
 
 
 class Header(NamedTuple):

@@ -22,7 +22,7 @@ from vitrine_orchestrator.cache.key import EVERYTHING, Key, digest_of
 _S = 10**9  # nanoseconds
 _MAX_READS = 1000  # more than any ttl needs; a larger number is another program's mtime, and counts as 0
 DRAFT_AGE_S = 3600.0  # an older draft is deleted: its writer must have ended
-_DIGITS = 32  # of a digest in a file name (128 bits); the header holds the whole digest
+_DIGITS = 32  # digits of a digest in a file name (128 bits); the header holds the whole digest
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a planted pipe must not block
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from vitrine_orchestrator.cache.key import Key
 from vitrine_orchestrator.cache.tier import CacheCounters
 
-FIRST_POLL_S, MAX_POLL_S = 0.005, 0.1  # between two attempts; the wait grows up to the maximum
+FIRST_POLL_S, MAX_POLL_S = 0.005, 0.1  # wait between two attempts, which grows up to the maximum
 
 
 class NoLocks:
