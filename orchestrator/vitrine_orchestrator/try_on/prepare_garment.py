@@ -15,8 +15,6 @@ from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
-    report_array,
-    text_array,
 )
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
@@ -24,8 +22,8 @@ from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.try_on.prepared_items import (
     PreparedItem,
     content_array,
-    get_or_prepare,
     imported_picture,
+    prepared_outputs,
     recipe_digest,
 )
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text
@@ -53,12 +51,7 @@ async def prepare_garment(context: TryOnContext, inputs: Inputs) -> dict[str, np
             shown = _fitted(context, await imported_picture(context.memo, item))
         return await garment_arrays(stages, context.facts, shown) | content_array(picture_digest(shown))
 
-    arrays, source = await get_or_prepare(context.memo, item, prepare)
-    return {
-        **arrays,
-        "garment_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"garment": source}, **context.origin),
-    }
+    return await prepared_outputs(context, stages, item, "garment", prepare)
 
 
 def _fitted_picture(context: TryOnContext, inputs: Inputs) -> Picture | None:

@@ -21,8 +21,6 @@ from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
-    report_array,
-    text_array,
 )
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
@@ -30,8 +28,8 @@ from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.try_on.prepared_items import (
     PreparedItem,
     content_array,
-    get_or_prepare,
     imported_picture,
+    prepared_outputs,
     recipe_digest,
 )
 from vitrine_orchestrator.try_on.try_on_request import check_point, index_of, point_of
@@ -75,12 +73,7 @@ async def prepare_person(context: TryOnContext, inputs: Inputs) -> dict[str, np.
         )
         return arrays | content_array(picture_digest(picture))
 
-    arrays, source = await get_or_prepare(context.memo, item, prepare)
-    return {
-        **arrays,
-        "person_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"person": source}, **context.origin),
-    }
+    return await prepared_outputs(context, stages, item, "person", prepare)
 
 
 def _read(context: TryOnContext, inputs: Inputs) -> PersonRequest:

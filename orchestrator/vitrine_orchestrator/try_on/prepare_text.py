@@ -9,14 +9,13 @@ import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.cache.key import digest_of
-from vitrine_orchestrator.pipeline.request_context import report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.try_on.prepared_items import (
     PreparedItem,
     content_array,
-    get_or_prepare,
+    prepared_outputs,
     recipe_digest,
 )
 from vitrine_orchestrator.try_on.tokens import Tokens
@@ -50,12 +49,7 @@ async def prepare_text(
         arrays = await text_arrays(stages, context.facts, tokenizers, description)
         return arrays | content_array(content)
 
-    arrays, source = await get_or_prepare(context.memo, item, prepare)
-    return {
-        **arrays,
-        "text_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"text": source}, **context.origin),
-    }
+    return await prepared_outputs(context, stages, item, "text", prepare)
 
 
 async def text_arrays(

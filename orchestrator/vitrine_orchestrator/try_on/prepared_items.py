@@ -17,6 +17,8 @@ from vitrine_orchestrator.cache.key import IMPORTED, Key, digest_of, owner
 from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.memo import Arrays, Memo, Source
+from vitrine_orchestrator.pipeline.request_context import Context, report_array, text_array
+from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.cache_rows import Kind
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,25 @@ class PreparedItem:
             return Key(self.category, owner(self.kind, self.id), self.recipe)
         assert self.content is not None
         return Key(self.category, owner("content", self.content), self.recipe)
+
+
+async def prepared_outputs(
+    context: Context,
+    stages: Timed,
+    item: PreparedItem,
+    name: str,
+    prepare: Callable[[], Awaitable[Arrays]],
+) -> dict[str, np.ndarray]:
+    """The outputs of a prepare model: the item's arrays, its key as `NAME_key`, and the report.
+
+    name: "person", "garment" or "text".
+    """
+    arrays, source = await get_or_prepare(context.memo, item, prepare)
+    return {
+        **arrays,
+        f"{name}_key": text_array(item.key.digest),
+        "report": report_array(stages.rounded(), {name: source}, **context.origin),
+    }
 
 
 async def get_or_prepare(
