@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
-from conftest import ANY_PORTS
+from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Busy, Vitrine, VitrineError

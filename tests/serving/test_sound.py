@@ -5,8 +5,8 @@ import time
 import numpy as np
 import onnx
 import pytest
-from conftest import ANY_PORTS
 from onnx import numpy_helper
+from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from vitrine import StageFailed, TryOn, Vitrine
 from vitrine_orchestrator.embedded.server import EmbeddedTriton

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import onnx
 import pytest
-from conftest import ANY_PORTS
+from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from vitrine import NotFound, Unavailable, Vitrine
 from vitrine_export.checkpoint.digest import file_digest
