@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-SHARED = ("triton", "denoise_onnx")
-"""Fixtures of a session that take long: the tests that use one run in one process, so it is made once."""
+SHARED = {"serving": "triton", "export": "denoise_onnx"}
+"""By folder, a fixture that takes long to make: the tests that use it run in one process."""
 
 FIRST = (
-    "triton",
+    "serving with triton",
     "measure/load/test_soak.py",
-    "denoise_onnx",
+    "export with denoise_onnx",
 )
 """The groups that take longest, the longest first: a long one that starts last would run alone."""
 
@@ -38,6 +38,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def group_of(item):
-    """The shared fixture that a test uses, or else its file."""
-    shared = [name for name in SHARED if name in item.fixturenames]
-    return shared[0] if shared else item.path.relative_to(ROOT).as_posix()
+    """The folder's shared fixture, if the test uses it, or else the test's file."""
+    path = item.path.relative_to(ROOT)
+    fixture = SHARED.get(path.parts[0])
+    return f"{path.parts[0]} with {fixture}" if fixture in item.fixturenames else path.as_posix()
