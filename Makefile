@@ -39,8 +39,8 @@ demo: export ## try several garments on several dolls through a real Triton; pri
 serve: export ## start Triton on this machine; stop it with Ctrl-C
 	$(BIN)/vitrine serve
 
-test: export ## all tests, end to end on a real Triton included
-	$(BIN)/python -m pytest
+test: export ## all tests, end to end on a real Triton included, in WORKERS processes (2)
+	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup --no-loadscope-reorder
 
 perf: export ## start a server, load it with NVIDIA's perf_analyzer, and print a table
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf

@@ -9,7 +9,13 @@ from vitrine import FakeTransport, Vitrine
 from vitrine.command import find_commands
 from vitrine_export.command import COMMANDS
 
-PACKAGES = ("client/vitrine", "orchestrator/vitrine_orchestrator", "export/vitrine_export")
+PACKAGES = (
+    "client/vitrine",
+    "orchestrator/vitrine_orchestrator",
+    "export/vitrine_export",
+    "world/vitrine_world",
+    "measure/vitrine_measure",
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 

@@ -224,7 +224,7 @@ def denoise_onnx(tiny_checkpoint, tmp_path_factory) -> dict:
 
     checkpoint, repository = open_checkpoint(tiny_checkpoint), tmp_path_factory.mktemp("denoise")
     made = {}
-    for network in graphs_of(checkpoint.tryon(), checkpoint.garment(), torch.float32, cond=False):
+    for network in graphs_of(checkpoint.tryon(), checkpoint.garment(), torch.float32, cond=True):
         write("denoise", network, repository)
         path = repository / network.file
         made[path.stem] = (network, path)

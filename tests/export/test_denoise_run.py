@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 import torch
 from vitrine_export.checkpoint import open_checkpoint
-from vitrine_export.exporting.denoise import graphs_of
-from vitrine_export.exporting.onnx_file import write
 from vitrine_export.nets.pipeline import guided
 from vitrine_export.nets.step_forms import Job as TorchJob
 from vitrine_export.nets.step_forms import plain
@@ -51,13 +49,9 @@ def nets(tiny_checkpoint):
 
 
 @pytest.fixture(scope="module")
-def engine(nets, tmp_path_factory):
+def engine(denoise_onnx):
     """ONNX Runtime sessions of the graphs of these nets."""
-    folder = tmp_path_factory.mktemp("engine")
-    networks = graphs_of(*nets, torch.float32, cond=True)
-    for network in networks:
-        write("denoise", network, folder)
-    return OnnxEngine((folder / networks[0].file).parent, cpu(1))
+    return OnnxEngine(denoise_onnx["unet"][1].parent, cpu(1))
 
 
 def request(seed, scheduler, steps, guidance):

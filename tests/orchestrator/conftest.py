@@ -1,5 +1,7 @@
 """Jobs for the fake engine, and the result that each must get."""
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,8 @@ from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.try_on.denoise_request import JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.fake import conditioning_mark, garment_mark, prediction
 from vitrine_orchestrator.try_on.program import TryOnProgram
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 CONFIG = {
     "_class_name": "DDPMScheduler",

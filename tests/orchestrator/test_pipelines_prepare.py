@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from small_manifest import MANIFEST, texts
 from vitrine.errors import BadRequest, NotFound, StageFailed, Unavailable
 from vitrine_orchestrator.cache.key import IMPORTED, Key, owner
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.person.labels import Label
 from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipeline.request_context import read_report
@@ -15,35 +15,7 @@ from vitrine_orchestrator.try_on.prepare_garment import prepare_garment
 from vitrine_orchestrator.try_on.prepare_person import prepare_person
 from vitrine_orchestrator.try_on.prepare_text import prepare_text
 
-MANIFEST = Manifest(
-    family="idm_vton",
-    facts={
-        "channels": 4,
-        "width": 96,
-        "height": 128,
-        "factor": 8,
-        "context_width": 8,
-        "pooled_width": 3,
-        "image_tokens": 16,
-        "image_size": 32,
-        "default_steps": 4,
-        "default_guidance": 2.0,
-        "person_prompt": "model is wearing {}",
-        "garment_prompt": "a photo of {}",
-        "negative_prompt": "blurry",
-        "pad_ids": (1, 0),
-        "scheduler": {},
-    },
-    digest="0" * 64,
-    exporter="test",
-    files={},
-)
 PHOTO = np.random.default_rng(0).integers(0, 255, (160, 120, 3), dtype=np.uint8)
-
-
-def texts(*values):
-    """A BYTES tensor."""
-    return np.array([one if isinstance(one, bytes) else one.encode() for one in values], object)
 
 
 def labels(channels):

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from small_manifest import MANIFEST, texts
 from vitrine.errors import BadRequest, Busy
 from vitrine_orchestrator.images.paste_back import pasted, seam_of
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipeline.request_context import read_report, report_array, text_array
 from vitrine_orchestrator.stages import stage
@@ -18,37 +18,9 @@ from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.pipeline import try_on
 from vitrine_orchestrator.try_on.stream import try_on_stream
 
-MANIFEST = Manifest(
-    family="idm_vton",
-    facts={
-        "channels": 4,
-        "width": 96,
-        "height": 128,
-        "factor": 8,
-        "context_width": 8,
-        "pooled_width": 3,
-        "image_tokens": 16,
-        "image_size": 32,
-        "default_steps": 4,
-        "default_guidance": 2.0,
-        "person_prompt": "{}",
-        "garment_prompt": "{}",
-        "negative_prompt": "blurry",
-        "pad_ids": (1, 0),
-        "scheduler": {},
-    },
-    digest="0" * 64,
-    exporter="test",
-    files={},
-)
 PHOTO = np.random.default_rng(0).integers(0, 255, (256, 192, 3), dtype=np.uint8)
 COAT = encode(PHOTO[::2, ::2])
 RED = np.array([255, 0, 0], np.uint8)
-
-
-def texts(*values):
-    """A BYTES tensor."""
-    return np.array([one if isinstance(one, bytes) else one.encode() for one in values], object)
 
 
 def person(inputs):

@@ -1,21 +1,17 @@
 """One real Triton with tiny networks for all tests of this folder."""
 
-import io
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from vitrine import Vitrine
-from vitrine_orchestrator.embedded.ports import Ports
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that write the tiny repository
 
+from small_servers import ANY_PORTS, png
 from tiny_repository import write_repository
-
-ANY_PORTS = Ports(0, 0, 0)
 
 
 @pytest.fixture(scope="session")
@@ -36,16 +32,10 @@ def vitrine(triton):
 @pytest.fixture(scope="session")
 def person():
     """An encoded picture in which the tiny networks see a person."""
-    return _png(np.random.default_rng(0).integers(0, 255, (256, 192, 3), dtype=np.uint8))
+    return png(np.random.default_rng(0).integers(0, 255, (256, 192, 3), dtype=np.uint8))
 
 
 @pytest.fixture(scope="session")
 def garment():
     """An encoded picture."""
-    return _png(np.random.default_rng(1).integers(0, 255, (256, 192, 3), dtype=np.uint8))
-
-
-def _png(pixels):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return png(np.random.default_rng(1).integers(0, 255, (256, 192, 3), dtype=np.uint8))

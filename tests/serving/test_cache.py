@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ANY_PORTS, _png
 from PIL import Image
+from small_servers import ANY_PORTS, png
 from tiny_repository import write_repository
 from tritonclient.http import InferenceServerClient
 from vitrine import AsyncVitrine, NotFound, Vitrine, VitrineError
@@ -178,7 +178,7 @@ def version(number):
     """A picture of the person that shows its version."""
     pixels = np.random.default_rng(0).integers(0, 255, (256, 192, 3), dtype=np.uint8)
     pixels[0, 0] = number
-    return _png(pixels)
+    return png(pixels)
 
 
 def test_a_person_changed_on_one_server_is_never_served_stale_by_the_other(clients):
@@ -250,7 +250,7 @@ def test_a_new_picture_for_one_category_voids_the_others(vitrine, person, garmen
     vitrine.prepare_person(person=person, person_id="grown", category="upper_body")
     for _ in range(2):  # the second keeps its answer in try_on's own memory
         vitrine.try_on(person_id="grown", garment=garment, steps=1, seed=1)
-    other = _png(np.random.default_rng(77).integers(0, 255, (256, 192, 3), dtype=np.uint8))
+    other = png(np.random.default_rng(77).integers(0, 255, (256, 192, 3), dtype=np.uint8))
     vitrine.prepare_person(person=other, person_id="grown", category="lower_body")
     with pytest.raises(NotFound):
         vitrine.prepare_person(person_id="grown", category="upper_body")

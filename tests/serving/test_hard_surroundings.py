@@ -1,5 +1,6 @@
 """Content types, tracing, pings, proxies and little shared memory neither end nor cut off a server."""
 
+import itertools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
-from conftest import ANY_PORTS
+from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Busy, Vitrine, VitrineError
@@ -118,8 +119,11 @@ def post(server, size, kind):
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
-@pytest.mark.parametrize("kind", [BYTES, FORM, f"{FORM}; charset=utf-8", "multipart/form-data; boundary=x"])
-@pytest.mark.parametrize("megabytes", [4, 12, 200])
+KINDS = (BYTES, FORM, f"{FORM}; charset=utf-8", "multipart/form-data; boundary=x")
+BODIES = [*itertools.product(KINDS, (4, 12)), (FORM, 200)]  # a form's body is the one that is copied
+
+
+@pytest.mark.parametrize(("kind", "megabytes"), BODIES)
 def test_a_body_of_any_content_type_is_answered(traced, kind, megabytes):
     """The stack is large enough for Triton's HTTP library, which copies a form's body onto it."""
     answer = post(traced, megabytes * 1_000_000, kind)
@@ -136,10 +140,10 @@ def test_loopback_goes_through_no_proxy(traced):
         assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture
-def sleeper(tmp_path):
+@pytest.fixture(scope="module")
+def sleeper(tmp_path_factory):
     """A repository with a model that takes as long as its request says."""
-    version = tmp_path / "repository" / "sleeper" / "1"
+    version = tmp_path_factory.mktemp("sleeper") / "repository" / "sleeper" / "1"
     version.mkdir(parents=True)
     (version / "model.py").write_text(SLEEPER)
     (version.parent / "config.pbtxt").write_text(
@@ -147,7 +151,7 @@ def sleeper(tmp_path):
         'input [ { name: "seconds" data_type: TYPE_FP32 dims: [ 1 ] } ] '
         'output [ { name: "seconds" data_type: TYPE_FP32 dims: [ 1 ] } ]'
     )
-    return tmp_path / "repository"
+    return version.parents[1]
 
 
 def pinged(server, seconds):

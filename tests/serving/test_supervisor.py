@@ -8,7 +8,7 @@ import time
 import numpy as np
 import psutil
 import pytest
-from conftest import ANY_PORTS
+from small_servers import ANY_PORTS
 from tritonclient.utils import InferenceServerException
 from vitrine import VitrineError
 from vitrine_orchestrator.embedded.server import EmbeddedTriton

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
-from conftest import ANY_PORTS
+from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Vitrine, VitrineError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ANY_PORTS
+from small_servers import ANY_PORTS
 from test_load import metrics
 from vitrine import AsyncVitrine, TryOn, Vitrine
 from vitrine_measure.score.local import LocalStages, local_try_on

@@ -3,11 +3,12 @@
 import json
 import shutil
 import threading
+from contextlib import ExitStack
 
 import numpy as np
 import onnx
 import pytest
-from conftest import ANY_PORTS
+from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from vitrine import NotFound, Unavailable, Vitrine
 from vitrine_export.checkpoint.digest import file_digest
@@ -103,27 +104,35 @@ def test_several_releases_are_served_and_can_be_rolled_back(served, ask, tmp_pat
         ask("2")
 
 
-@pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garment, protocol):
-    """A newer release changes nothing for it; a withdrawn release raises an error."""
+def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garment):
+    """On both protocols a newer release changes nothing for it; a withdrawn release raises an error."""
     repository, server = served
-    at = getattr(server, protocol)
     asked = {"person": person, "garment": garment, "seed": 7, "steps": 2}
-    with Vitrine(at, protocol=protocol) as free, Vitrine(at, protocol=protocol, release=1) as pinned:
-        before, digest = free.try_on(**asked), free.pipeline_digest()
+    with ExitStack() as opened:
+        clients = [
+            [
+                opened.enter_context(Vitrine(getattr(server, protocol), protocol=protocol, release=release))
+                for release in (None, 1)
+            ]
+            for protocol in ("grpc", "http")
+        ]
+        old = [(free.try_on(**asked), free.pipeline_digest()) for free, _ in clients]
         assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
         try:
-            newest, kept = free.try_on(**asked), pinned.try_on(**asked)
-            digests = pinned.pipeline_digest(), free.pipeline_digest()
-            streamed = list(pinned.try_on_stream(**asked))[-1] if protocol == "grpc" else kept
+            for (free, pinned), (before, digest) in zip(clients, old, strict=True):
+                newest, kept = free.try_on(**asked), pinned.try_on(**asked)
+                assert kept.encoded == before.encoded != newest.encoded
+                assert [one.report["versions"]["release"] for one in (kept, newest)] == ["1", "2"]
+                assert pinned.pipeline_digest() == kept.report["pipeline_digest"] == digest
+                assert free.pipeline_digest() == newest.report["pipeline_digest"] != digest
+            *_, streamed = clients[0][1].try_on_stream(**asked)  # gRPC only
+            assert streamed.encoded == old[0][0].encoded
         finally:
             withdrawn(repository, server, 2)
-    assert kept.encoded == before.encoded == streamed.encoded != newest.encoded
-    assert [one.report["versions"]["release"] for one in (kept, newest)] == ["1", "2"]
-    assert digests == (kept.report["pipeline_digest"], newest.report["pipeline_digest"])
-    assert digests[0] == digest != digests[1]
-    with Vitrine(at, protocol=protocol, release=2) as gone, pytest.raises((NotFound, Unavailable)):
-        gone.try_on(**asked, timeout_s=5)
+    for protocol in ("grpc", "http"):
+        gone = Vitrine(getattr(server, protocol), protocol=protocol, release=2)
+        with gone, pytest.raises((NotFound, Unavailable)):
+            gone.try_on(**asked, timeout_s=5)
 
 
 def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask, tmp_path, person, garment):

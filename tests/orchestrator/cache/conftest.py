@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(scope="session")
 def seconds() -> float:
-    """Seconds of a random test: a minute, or CACHE_TEST_SECONDS (`make soak-cache`: 10 minutes)."""
-    return float(os.environ.get("CACHE_TEST_SECONDS", "60"))
+    """Seconds of a random test: half a minute, or CACHE_TEST_SECONDS (`make soak-cache`: 10 minutes)."""
+    return float(os.environ.get("CACHE_TEST_SECONDS", "30"))
 
 
 @pytest.fixture
