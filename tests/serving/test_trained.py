@@ -131,11 +131,11 @@ def test_a_late_request_starts_within_one_step(trained, vitrine):
     running = [threading.Event() for _ in range(4)]
 
     def run(index):
-        for event in vitrine.try_on_stream(**options_of(SAMPLES[index], seed=index, steps=100)):
+        for event in vitrine.try_on_stream(**options_of(SAMPLES[index], seed=index, steps=60)):
             if not isinstance(event, TryOn) and event.step > 0:
                 running[index].set()
 
-    for sample, steps in zip(SAMPLES, (100, 100, 100, 100, 1), strict=False):  # all garments' rows are ready
+    for sample, steps in zip(SAMPLES, (60, 60, 60, 60, 1), strict=False):  # all garments' rows are ready
         vitrine.try_on(**options_of(sample, steps=steps))
     threads = [threading.Thread(target=run, args=(index,)) for index in range(4)]
     for thread in threads:
