@@ -19,11 +19,12 @@ help: ## list the targets
 
 setup: .venv/ready ## make .venv with everything, Triton included
 
+# Python compiles a module when it is first used; most modules of torch and diffusers never are.
 .venv/ready: pyproject.toml docker/system-packages.sh
 	sh docker/system-packages.sh $(PYTHON)
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-compile torch==2.13.0
+	$(BIN)/pip install --quiet --no-compile --editable '.[dev]'
 	rm -rf .venv/triton
 	$(BIN)/pip install --quiet --no-deps --target .venv/triton $(TRITON_WHEELS)
 	rm -rf .venv/ministack
