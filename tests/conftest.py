@@ -13,9 +13,18 @@ SHARED = {"serving": "triton", "export": "denoise_onnx"}
 """By folder, a fixture that takes long to make: the tests that use it run in one process."""
 
 FIRST = (
-    "serving with triton",
     "measure/load/test_soak.py",
+    "serving with triton",
     "export with denoise_onnx",
+    "serving/test_hard_surroundings.py",
+    "serving/test_trained.py",
+    "serving/test_supervisor_swaps.py",
+    "serving/test_versions.py",
+    "serving/test_cache.py",
+    "orchestrator/cache/test_soak.py",
+    "orchestrator/cache/test_model.py",
+    "export/ads/test_ads_command.py",
+    "export/ads/test_parity_ads.py",
 )
 """The groups that take longest, the longest first: a long one that starts last would run alone."""
 
