@@ -87,25 +87,8 @@ def test_a_stage_s_new_version_changes_no_pipeline(served, ask, decode, tmp_path
     server.load(["vae_decoder"])
 
 
-def test_several_releases_are_served_and_can_be_rolled_back(served, ask, tmp_path):
-    """Calls without a version get the new release, version 1 is unchanged, and withdrawing works."""
-    repository, server = served
-    before = ask()
-    assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
-    assert (repository / "vae_decoder" / "2").exists()
-    assert not (repository / "denoise" / "2").exists()
-    after = ask()
-    assert after != before
-    assert ask("1") == before
-    assert ask("2") == after
-    withdrawn(repository, server, 2)
-    assert ask() == before
-    with pytest.raises((NotFound, Unavailable)):
-        ask("2")
-
-
-def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garment):
-    """On both protocols a newer release changes nothing for it; a withdrawn release raises an error."""
+def test_several_releases_are_served_and_pinned_clients_stay(served, ask, tmp_path, person, garment):
+    """On both protocols a newer release changes nothing for a pinned client; a withdrawn one is an error."""
     repository, server = served
     asked = {"person": person, "garment": garment, "seed": 7, "steps": 2}
     with ExitStack() as opened:
@@ -119,6 +102,9 @@ def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garmen
         old = [(free.try_on(**asked), free.pipeline_digest()) for free, _ in clients]
         assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
         try:
+            assert (repository / "vae_decoder" / "2").exists()
+            assert not (repository / "denoise" / "2").exists()
+            assert ask() == ask("2") != ask("1")
             for (free, pinned), (before, digest) in zip(clients, old, strict=True):
                 newest, kept = free.try_on(**asked), pinned.try_on(**asked)
                 assert kept.encoded == before.encoded != newest.encoded
@@ -135,11 +121,12 @@ def test_a_pinned_client_stays_with_its_release(served, tmp_path, person, garmen
             gone.try_on(**asked, timeout_s=5)
 
 
-def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask, tmp_path, person, garment):
-    """A request that began with a release ends with it."""
+def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask, tmp_path):
+    """A request that began with a release ends with it; later ones get the release before."""
     repository, server = served
+    before, got = ask(), []
     assert published(repository, server, inverted(write_repository(tmp_path / "new"))) == 0
-    want, got = ask(), []
+    want = ask()
     asking = [threading.Thread(target=lambda: got.append(ask("2"))) for _ in range(4)]
     for one in asking:
         one.start()
@@ -149,7 +136,10 @@ def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask,
     withdrawn(repository, server, 2)
     for one in asking:
         one.join()
-    assert set(got) == {want}
+    assert set(got) == {want} != {before}
+    assert ask() == before
+    with pytest.raises((NotFound, Unavailable)):
+        ask("2")
 
 
 def test_a_broken_release_serves_nobody(served, ask, tmp_path, capsys):
