@@ -15,6 +15,6 @@ def exporter_version() -> str:
     package = Path(__file__).parent.parent
     found = hashlib.sha256()
     for folder in SOURCES:
-        for path in sorted((package / folder).glob("*.py")):
-            found.update(f"{folder}/{path.name}\0".encode() + path.read_bytes())
+        for path in sorted((package / folder).rglob("*.py")):
+            found.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
     return f"{version('vitrine')}+{found.hexdigest()[:12]}.torch{version('torch')}"

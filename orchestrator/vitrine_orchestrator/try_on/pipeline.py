@@ -20,7 +20,12 @@ from vitrine_orchestrator.pictures import Picture, encode
 from vitrine_orchestrator.pipeline.memo import Source
 from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
 from vitrine_orchestrator.stages.calls import Arrays, Timed
-from vitrine_orchestrator.stages.try_on import GARMENT_CONDITIONING, PERSON_CONDITIONING, TEXT_CONDITIONING
+from vitrine_orchestrator.stages.idm_vton import (
+    FAMILY,
+    GARMENT_CONDITIONING,
+    PERSON_CONDITIONING,
+    TEXT_CONDITIONING,
+)
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.try_on_request import Garment, TryOnRequest, read_request
 from vitrine_orchestrator.wire.fields import Inputs
@@ -167,7 +172,11 @@ async def _prepared(
 
     current: the person in the garments so far; None where only the person's id was sent.
     """
-    person: dict[str, np.ndarray] = {"category": text_array(garment.category), "crop": text_array("squash")}
+    person = {
+        "category": text_array(garment.category),
+        "crop": text_array("squash"),
+        "model": text_array(FAMILY),
+    }
     if current is not None:
         person["person_raw"] = current
     if own is not None:
@@ -196,7 +205,7 @@ def _which_person(request: TryOnRequest, fit: Fitted | None) -> dict[str, np.nda
 
 
 def _garment_inputs(garment: Garment) -> dict[str, np.ndarray]:
-    inputs = {}
+    inputs = {"model": text_array(FAMILY)}
     if garment.encoded is not None:
         inputs["garment"] = text_array(garment.encoded)
     if garment.raw is not None:
@@ -222,6 +231,7 @@ async def _denoised(
                 "steps": np.array([request.steps], np.int32),
                 "guidance": np.array([request.guidance], np.float32),
                 "scheduler": text_array(request.scheduler),
+                "family": text_array(FAMILY),
                 "job": text_array(job),
             },
         )
