@@ -11,9 +11,10 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 from torch import nn
 
+from vitrine_export.checkpoint.fashn import DWPOSE_FILES
 from vitrine_export.exporting.onnx_file import without_traces
 from vitrine_export.nets import released_config, released_state_dict
-from vitrine_export.person_nets import BodyPose, DensePose, Parsing
+from vitrine_export.person_nets import BodyPose, DensePose, DollDetector, DollJoints, Parsing
 from vitrine_export.training.recipe import PICTURE, SCHEDULER
 from vitrine_export.training.tokenizers import END, write_tokenizer
 from vitrine_export.training.tryon import Nets
@@ -68,6 +69,13 @@ def save_densepose(net: DensePose, folder: Path) -> None:
     """Write the body-part network in the form of the DensePose contract."""
     picture = torch.zeros(2, 512, 384, 3, dtype=torch.uint8)
     _onnx(net, picture, folder / "densepose" / "densepose.onnx", "image", ["parts"])
+
+
+def save_people(detector: DollDetector, joints: DollJoints, folder: Path) -> None:
+    """Write the networks that find people and their joints, under the names of YOLOX's and DWPose's files."""
+    square, crop = torch.zeros(2, 3, 640, 640), torch.zeros(2, 3, 384, 288)
+    _onnx(detector, square, folder / DWPOSE_FILES["yolox"], "images", ["output"])
+    _onnx(joints, crop, folder / DWPOSE_FILES["dwpose"], "input", ["simcc_x", "simcc_y"])
 
 
 def _onnx(net: nn.Module, sample: torch.Tensor, path: Path, name: str, outputs: list[str]) -> None:
