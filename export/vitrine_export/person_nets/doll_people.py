@@ -6,6 +6,8 @@ the body in the crop of one person; the feet, face and hands of COCO-WholeBody's
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -35,10 +37,8 @@ class DollDetector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = _layer(3 * 16, WIDTHS[0])
-        pairs = zip(WIDTHS, WIDTHS[1:], strict=False)
-        self.down = nn.ModuleList(nn.Sequential(_layer(a, b, 2), _layer(b, b)) for a, b in pairs)
-        pairs = zip(WIDTHS, WIDTHS[1:], strict=False)
-        self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
+        self.down = nn.ModuleList(nn.Sequential(_layer(a, b, 2), _layer(b, b)) for a, b in pairwise(WIDTHS))
+        self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(WIDTHS))
         self.smooth = nn.ModuleList(_layer(a, a) for a in WIDTHS[:-1])
         self.heads = nn.ModuleList(nn.Conv2d(width, VALUES - 1, 1) for width in WIDTHS[: len(STRIDES)])
 

@@ -138,7 +138,9 @@ def scene(rng: np.random.Generator, index: int) -> tuple[np.ndarray, list[tuple[
         made = dolls.sample(SEED + 40 + number, index)
         person = made.target if rng.random() < 0.5 else made.person
         part = dolls.draw_person(person)
-        people.append((_joints(person, part.shape) + (left, 0), _moved(_box(person, part.shape), left)))
+        people.append(
+            (_joints(person, part.shape) + np.array([left, 0]), _moved(_box(person, part.shape), left))
+        )
         parts.append(part)
         left += part.shape[1]
     return _surrounded(rng, np.concatenate(parts, axis=1), people)
@@ -161,7 +163,7 @@ def _surrounded(
     top, bottom = (int(height * rng.uniform(0, 0.3)) for _ in range(2))
     colour = [int(part) for part in rng.integers(0, 256, 3)]
     grown = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
-    moved = [(points + (left, top), _moved(box, left, top)) for points, box in people]
+    moved = [(points + np.array([left, top]), _moved(box, left, top)) for points, box in people]
     return grown, moved
 
 
