@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from vitrine_orchestrator.cache.key import Category
+from vitrine_orchestrator.pipeline.prepared_items import Kind
 
-Kind = Literal["person", "garment", "content"]
 OWNER_KINDS: tuple[Kind, ...] = ("person", "garment")  # owners that a caller can name by an id
 
 

@@ -19,16 +19,16 @@ from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.tier import Lease
 from vitrine_orchestrator.person.labels import CATEGORIES
-from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
-from vitrine_orchestrator.stages import stage
-from vitrine_orchestrator.stages.calls import Arrays, Stages
-from vitrine_orchestrator.try_on.cache_rows import Kind
-from vitrine_orchestrator.try_on.prepared_items import (
+from vitrine_orchestrator.pipeline.prepared_items import (
+    Kind,
     PreparedItem,
     content_array,
     recipe_digest,
     without_content,
 )
+from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
+from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import Arrays, Stages
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, encoded, text, word
 
 PART = "answers"  # the name of these cached answers in statistics
@@ -108,7 +108,7 @@ class CachedAnswers:
         category = word(inputs, "category", CATEGORIES, "upper_body") if person else model.what
         chosen = {part: inputs[part] for part in CHOICES if part in inputs}
         recipe = recipe_digest(name, self._pipeline_digest, *([_digest(chosen)] if chosen else []))
-        return PreparedItem(category, recipe, content, model.kind, id_)
+        return PreparedItem(category, recipe, content, model.kind, id_, CATEGORIES if person else ())
 
     async def _keep(
         self, name: str, model: PrepareModel, item: PreparedItem, answer: Arrays, lease: Lease

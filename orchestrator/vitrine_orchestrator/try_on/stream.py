@@ -12,11 +12,12 @@ import numpy as np
 
 from vitrine_orchestrator.person.prepare import picture as as_picture
 from vitrine_orchestrator.pictures import encode
+from vitrine_orchestrator.pipeline.denoising import RunLog
 from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, text_array
+from vitrine_orchestrator.pipeline.try_on_request import TryOnRequest, read_request
 from vitrine_orchestrator.stages.calls import Arrays, Stages, Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
-from vitrine_orchestrator.try_on.pipeline import RunLog, run
-from vitrine_orchestrator.try_on.try_on_request import TryOnRequest, read_request
+from vitrine_orchestrator.try_on.pipeline import run
 from vitrine_orchestrator.wire.fields import Inputs
 
 Send = Callable[[dict[str, np.ndarray]], None]

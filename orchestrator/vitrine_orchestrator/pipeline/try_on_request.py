@@ -5,15 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.images.fitting import FITS, Fit
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
-from vitrine_orchestrator.pictures import SAVING, Format, Picture, checked, decode
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, checked, decode
 from vitrine_orchestrator.pipeline.request_context import one_picture
-from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
@@ -38,6 +37,34 @@ DESCRIPTIONS: dict[Category, str] = {  # used when the caller gives no descripti
     "lower_body": "trousers",
     "dresses": "a dress",
 }
+
+
+class Defaults(Protocol):
+    """The facts of a checkpoint that a request may leave out."""
+
+    @property
+    def default_steps(self) -> int:
+        """Denoising steps."""
+        ...
+
+    @property
+    def default_guidance(self) -> float:
+        """How much the conditions are amplified."""
+        ...
+
+
+class HasDefaults(Protocol):
+    """The request context of any family of try-on networks."""
+
+    @property
+    def facts(self) -> Defaults:
+        """The checkpoint's defaults."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of pictures."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +99,7 @@ class TryOnRequest:
     as_text: bool = False  # whether the answer's pictures are base64 text
 
 
-def read_request(context: TryOnContext, inputs: Inputs) -> TryOnRequest:
+def read_request(context: HasDefaults, inputs: Inputs) -> TryOnRequest:
     """The request in the inputs of `try_on`; BadRequest names the input, the rule and the value."""
     request = TryOnRequest(
         person=None,
@@ -126,7 +153,7 @@ def check_point(point: tuple[int, int], picture: Picture) -> None:
         )
 
 
-def _garments(context: TryOnContext, inputs: Inputs) -> tuple[Garment, ...]:
+def _garments(context: HasDefaults, inputs: Inputs) -> tuple[Garment, ...]:
     sent, ids = pictures(inputs, "garment"), texts(inputs, "garment_id", MAX_NAME)
     raw = inputs.get("garment_raw")
     if sent and raw is not None:
@@ -160,7 +187,7 @@ def _category(word: str) -> Category:
     raise BadRequest(f"category must be one of {', '.join(CATEGORIES)}, got {word[:40]!r}")
 
 
-def _within(picture: bytes, context: TryOnContext) -> bytes:
+def _within(picture: bytes, context: HasDefaults) -> bytes:
     if len(picture) > context.limits.max_bytes:
         raise BadRequest(f"garment must have at most {context.limits.max_bytes} bytes, got {len(picture)}")
     return picture
