@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from vitrine.errors import BadRequest
 
@@ -21,6 +21,7 @@ from vitrine_orchestrator.wire.fields import (
     as_text,
     flag,
     number,
+    one_of,
     pictures,
     text,
     texts,
@@ -28,6 +29,9 @@ from vitrine_orchestrator.wire.fields import (
 )
 
 MAX_GARMENTS = 4  # in one request
+PhotoType = Literal["auto", "flat-lay", "model"]
+PHOTO_TYPES: tuple[PhotoType, ...] = ("auto", "flat-lay", "model")
+"""What a garment's photograph shows: the garment alone, or somebody who wears it. "auto" looks for a person."""
 MAX_SEED = 2**64 - 1
 MAX_PEOPLE = 32  # person_index is less than this
 SCHEDULERS = ("checkpoint", "ddpm", "ddim", "euler")
@@ -77,6 +81,7 @@ class Garment:
     raw: Picture | None = None
     id: str | None = None
     mask: Picture | None = None  # the caller's mask, of any size
+    photo_type: PhotoType = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,24 +172,20 @@ def _garments(context: HasDefaults, inputs: Inputs) -> tuple[Garment, ...]:
     descriptions = _one_each("description", texts(inputs, "description"), count, "")
     names = _one_each("garment_id", ids, count, "")
     masks = _one_each("mask", pictures(inputs, "mask"), count, b"")
+    shown = _one_each("garment_photo_type", texts(inputs, "garment_photo_type"), count, "")
     return tuple(
         Garment(
-            category=_category(categories[index]),
-            description=descriptions[index] or DESCRIPTIONS[_category(categories[index])],
+            category=one_of("category", categories[index], CATEGORIES),
+            description=descriptions[index]
+            or DESCRIPTIONS[one_of("category", categories[index], CATEGORIES)],
             encoded=_within(sent[index], context) if sent else None,
             raw=None if raw is None else checked(raw, "garment_raw", context.limits),
             id=names[index] or None,
             mask=decode(masks[index], "mask", context.limits) if masks[index] else None,
+            photo_type=one_of("garment_photo_type", shown[index] or "auto", PHOTO_TYPES),
         )
         for index in range(count)
     )
-
-
-def _category(word: str) -> Category:
-    for category in CATEGORIES:
-        if word == category:
-            return category
-    raise BadRequest(f"category must be one of {', '.join(CATEGORIES)}, got {word[:40]!r}")
 
 
 def _within(picture: bytes, context: HasDefaults) -> bytes:
