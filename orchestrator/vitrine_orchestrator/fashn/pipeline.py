@@ -70,9 +70,8 @@ async def run(
             state = await denoised(request, index, conditioning(prepared, garment), log, follow)
             fit = dressed.fit if dressed else _fit(start, prepared)
             layer = await _layer(request, garment, fit, prepared, as_picture(state), log)
-            dressed = await asyncio.to_thread(
-                _put_on, request, prepared["person_picture"], fit, layer, dressed
-            )
+            person = prepared["person_picture"]
+            dressed = await asyncio.to_thread(_put_on, request, person, fit, layer, dressed)
         assert dressed is not None, "a request has a garment"
         with stages.measured("encode"):
             picture, mask = await asyncio.to_thread(_finished, request, dressed)

@@ -27,7 +27,7 @@ class Placed:
 
 
 def check_size(picture: Picture, name: str) -> None:
-    """BadRequest for a picture (H, W, 3) that is too small or too long for a try-on; `name` is the input's."""
+    """BadRequest for a picture (H, W, 3) that is too small or too long; `name` is the input's."""
     height, width = picture.shape[:2]
     if min(width, height) < MIN_SIDE:
         raise BadRequest(f"{name} must be at least {MIN_SIDE}x{MIN_SIDE} px, got {width}x{height}")

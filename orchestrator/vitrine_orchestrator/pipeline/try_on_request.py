@@ -31,7 +31,7 @@ from vitrine_orchestrator.wire.fields import (
 MAX_GARMENTS = 4  # in one request
 PhotoType = Literal["auto", "flat-lay", "model"]
 PHOTO_TYPES: tuple[PhotoType, ...] = ("auto", "flat-lay", "model")
-"""What a garment's photograph shows: the garment alone, or somebody who wears it. "auto" looks for a person."""
+"""A garment's photograph shows the garment alone, or somebody who wears it; "auto" looks for a person."""
 MAX_SEED = 2**64 - 1
 MAX_PEOPLE = 32  # person_index is less than this
 SCHEDULERS = ("checkpoint", "ddpm", "ddim", "euler")
@@ -173,11 +173,11 @@ def _garments(context: HasDefaults, inputs: Inputs) -> tuple[Garment, ...]:
     names = _one_each("garment_id", ids, count, "")
     masks = _one_each("mask", pictures(inputs, "mask"), count, b"")
     shown = _one_each("garment_photo_type", texts(inputs, "garment_photo_type"), count, "")
+    known = [one_of("category", one, CATEGORIES) for one in categories]
     return tuple(
         Garment(
-            category=one_of("category", categories[index], CATEGORIES),
-            description=descriptions[index]
-            or DESCRIPTIONS[one_of("category", categories[index], CATEGORIES)],
+            category=known[index],
+            description=descriptions[index] or DESCRIPTIONS[known[index]],
             encoded=_within(sent[index], context) if sent else None,
             raw=None if raw is None else checked(raw, "garment_raw", context.limits),
             id=names[index] or None,
