@@ -1,4 +1,4 @@
-"""Training of the small networks that find people and their joints, on drawn people in drawn surroundings."""
+"""Training of the small network that finds people, on drawn people in drawn surroundings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from vitrine_orchestrator.fashn import dwpose
 from vitrine_orchestrator.fashn.pose_picture import BODY, Pose
 from vitrine_world import dolls
 
-from vitrine_export.person_nets.doll_people import BINS, PEAK_CELLS, STRIDES, DollDetector, DollJoints
-from vitrine_export.person_nets.doll_people import BODY as JOINTS
+from vitrine_export.person_nets.doll_people import STRIDES, DollDetector
 from vitrine_export.training.draws import batches
 from vitrine_export.training.loop import device, fit
 from vitrine_export.training.recipe import PLANS, SEED
@@ -21,18 +20,13 @@ from vitrine_export.training.recipe import PLANS, SEED
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in px of the picture."""
 
-COCO_OF_OPENPOSE = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
-"""The row of OpenPose's 18 joints for each of COCO's 17."""
-
-EMPTY_SHARE = 0.2
-"""How often a picture shows no person."""
+EMPTY_SHARE, PAIR_SHARE = 0.2, 0.15
+"""How often a picture shows nobody, and two people."""
 BIGGEST = {8: 96.0, 16: 224.0, 32: float("inf")}
 """The longer side, in px of the detector's square, up to which a box belongs to the cells of a stride."""
 NEAR_CELLS = 1.5
 """A cell at most so far from a box's centre, in cells along each axis, shall find the box."""
 BOX_WEIGHT, SCORE_WEIGHT = 1.0, 4.0
-JITTER = 0.12
-"""How far a box of the pose network's training is off, as a share of its size: the detector errs too."""
 
 
 def true_pose(person: dolls.Person) -> Pose:
@@ -66,84 +60,32 @@ def train_detector(folder: Path) -> DollDetector:
     )
 
 
-def train_joints(folder: Path) -> DollJoints:
-    """Train the pose network: cross entropy of each joint's distribution over the crop."""
-    plan = PLANS["joints"]
-    torch.manual_seed(0)
-    net = DollJoints().to(memory_format=torch.channels_last)
-
-    def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
-        crop, columns, rows = (part.to(device()) for part in batch)
-        chances = net.logits(crop.to(memory_format=torch.channels_last)).flatten(2).log_softmax(dim=-1)
-        wanted = rows[..., :, None] * columns[..., None, :]
-        return -(wanted.flatten(2) * chances).sum(dim=-1).mean()
-
-    return fit(
-        "joints", net, loss_of, lambda first: batches(draw_crop, first, plan.steps, plan.batch), plan, folder
-    )
-
-
 def draw_scene(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A detector input (3, 640, 640) uint8, wanted boxes (8400, 4) in cells, and 1 where a cell has one."""
     rng = np.random.default_rng([SEED, 31, index])
-    picture, people = scene(rng, index)
+    picture, boxes = scene(rng, index)
     image, scale = dwpose.letterbox(picture[..., ::-1])
-    wanted, whose = wanted_cells([box for _, box in people], scale)
+    wanted, whose = wanted_cells(boxes, scale)
     return torch.from_numpy(image[0].astype(np.uint8)), torch.from_numpy(wanted), torch.from_numpy(whose)
 
 
-def draw_crop(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A pose input (3, 384, 288) and the wanted shares of columns (17, 144) and rows (17, 192).
-
-    A crop without a person wants equal shares everywhere: no place is likelier than another.
-    """
-    rng = np.random.default_rng([SEED, 32, index])
-    picture, people = scene(rng, index)
-    height, width = picture.shape[:2]
-    points, box = people[int(rng.integers(len(people)))] if people else (None, (0.0, 0.0, width, height))
-    size = np.array([box[2] - box[0], box[3] - box[1]] * 2)
-    centre, side = dwpose.crop_of(np.array(box) + size * rng.uniform(-JITTER, JITTER, 4))
-    crop = dwpose.normalised(dwpose.warped(np.ascontiguousarray(picture[..., ::-1]), centre, side))
-    shares = []
-    for axis, bins in enumerate(BINS):
-        cells = bins // 4
-        places = np.full(JOINTS, np.nan)
-        if points is not None:
-            inside = (points[:, axis] - centre[axis] + side[axis] / 2) / side[axis]
-            places = inside * bins * (cells - 1) / (bins - 1)
-        shares.append(torch.from_numpy(_shares(places, cells)))
-    return torch.from_numpy(crop), shares[0], shares[1]
-
-
-def _shares(places: np.ndarray, cells: int) -> np.ndarray:
-    """A Gaussian about each place, (n, cells) float32 of sum 1; equal shares outside the crop or for NaN."""
-    with np.errstate(invalid="ignore"):
-        inside = (places >= 0) & (places < cells)
-    distance = np.arange(cells) - np.where(inside, places, 0)[:, None]
-    peaks = np.exp(-((distance / PEAK_CELLS) ** 2) / 2)
-    return (np.where(inside[:, None], peaks / peaks.sum(axis=1, keepdims=True), 1 / cells)).astype(np.float32)
-
-
-def scene(rng: np.random.Generator, index: int) -> tuple[np.ndarray, list[tuple[np.ndarray, Box]]]:
-    """A picture RGB and its people: 17 joints (17, 2) in px and a box each.
+def scene(rng: np.random.Generator, index: int) -> tuple[np.ndarray, list[Box]]:
+    """A picture (H, W, 3) uint8 RGB and the boxes of its people.
 
     One person, two side by side, or nobody: a garment laid flat, or a plain picture.
     """
     kind = rng.random()
     if kind < EMPTY_SHARE:
         return _empty(rng, index), []
-    count = 2 if kind > 0.85 else 1
-    parts, people, left = [], [], 0
-    for number in range(count):
+    parts, boxes, left = [], [], 0
+    for number in range(2 if kind > 1 - PAIR_SHARE else 1):
         made = dolls.sample(SEED + 40 + number, index)
         person = made.target if rng.random() < 0.5 else made.person
         part = dolls.draw_person(person)
-        people.append(
-            (_joints(person, part.shape) + np.array([left, 0]), _moved(_box(person, part.shape), left))
-        )
+        boxes.append(_moved(_box(person, part.shape), left))
         parts.append(part)
         left += part.shape[1]
-    return _surrounded(rng, np.concatenate(parts, axis=1), people)
+    return _surrounded(rng, np.concatenate(parts, axis=1), boxes)
 
 
 def _empty(rng: np.random.Generator, index: int) -> np.ndarray:
@@ -153,22 +95,17 @@ def _empty(rng: np.random.Generator, index: int) -> np.ndarray:
 
 
 def _surrounded(
-    rng: np.random.Generator, picture: np.ndarray, people: list[tuple[np.ndarray, Box]]
-) -> tuple[np.ndarray, list[tuple[np.ndarray, Box]]]:
+    rng: np.random.Generator, picture: np.ndarray, boxes: list[Box]
+) -> tuple[np.ndarray, list[Box]]:
     """The picture as it is in half the draws, else with a border of one colour."""
     if rng.random() < 0.5:
-        return picture, people
+        return picture, boxes
     height, width = picture.shape[:2]
     left, right = (int(width * rng.uniform(0, 0.6)) for _ in range(2))
     top, bottom = (int(height * rng.uniform(0, 0.3)) for _ in range(2))
     colour = [int(part) for part in rng.integers(0, 256, 3)]
     grown = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
-    moved = [(points + np.array([left, top]), _moved(box, left, top)) for points, box in people]
-    return grown, moved
-
-
-def _joints(person: dolls.Person, shape: tuple[int, ...]) -> np.ndarray:
-    return dolls.keypoints(person)[list(COCO_OF_OPENPOSE), :2] * (shape[1], shape[0])
+    return grown, [_moved(box, left, top) for box in boxes]
 
 
 def _box(person: dolls.Person, shape: tuple[int, ...]) -> Box:

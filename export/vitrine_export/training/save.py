@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
 from diffusers import AutoencoderKL
+from onnx import helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
@@ -20,6 +24,9 @@ from vitrine_export.training.tokenizers import END, write_tokenizer
 from vitrine_export.training.tryon import Nets
 
 DIFFUSERS_FILE, TRANSFORMERS_FILE = "diffusion_pytorch_model.safetensors", "model.safetensors"
+
+LARGE = 64
+"""Numbers of a tensor from which float16 saves more than its node costs."""
 
 SETTINGS = {
     "picture": {"width": PICTURE[0], "height": PICTURE[1]},
@@ -74,8 +81,27 @@ def save_densepose(net: DensePose, folder: Path) -> None:
 def save_people(detector: DollDetector, joints: DollJoints, folder: Path) -> None:
     """Write the networks that find people and their joints, under the names of YOLOX's and DWPose's files."""
     square, crop = torch.zeros(2, 3, 640, 640), torch.zeros(2, 3, 384, 288)
-    _onnx(detector, square, folder / DWPOSE_FILES["yolox"], "images", ["output"])
-    _onnx(joints, crop, folder / DWPOSE_FILES["dwpose"], "input", ["simcc_x", "simcc_y"])
+    files = [folder / DWPOSE_FILES[stage] for stage in ("yolox", "dwpose")]
+    _onnx(detector, square, files[0], "images", ["output"])
+    _onnx(joints, crop, files[1], "input", ["simcc_x", "simcc_y"])
+    for path in files:
+        model = onnx.load(path)
+        halve(model.graph)
+        onnx.save(model, path)
+
+
+def halve(graph: onnx.GraphProto) -> None:
+    """Store a graph's large weights in float16, each with a node that makes float32 of it again."""
+    casts = []
+    for stored in graph.initializer:
+        if stored.data_type != onnx.TensorProto.FLOAT or math.prod(stored.dims) < LARGE:
+            continue
+        name, half = stored.name, f"{stored.name}_half"
+        stored.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(stored).astype(np.float16), half))
+        casts.append(helper.make_node("Cast", [half], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _onnx(net: nn.Module, sample: torch.Tensor, path: Path, name: str, outputs: list[str]) -> None:
