@@ -73,11 +73,20 @@ CHECKPOINTS = (
         note="the authors state research and commercial use; the training data are not disclosed",
     ),
     Licence(
-        "DWPose (YOLOX and the pose network)",
+        "YOLOX-L person detector",
+        "Apache-2.0",
+        "as stated",
+        "Megvii-BaseDetection/YOLOX; the ONNX file in yzd-v/DWPose on the hub",
+        ("yolox",),
+        "trained on COCO, whose pictures have licences of their own",
+    ),
+    Licence(
+        "DWPose pose network",
         "Apache-2.0",
         "as stated",
         "IDEA-Research/DWPose, yzd-v/DWPose on the hub",
-        note="trained on COCO-WholeBody and UBody, said to be non-commercial data; fetch it from upstream",
+        ("dwpose",),
+        "trained on COCO-WholeBody and UBody, said to be non-commercial data; fetch it from upstream",
     ),
     Licence(
         "FASHN human parser (SegFormer-B4)",
