@@ -89,6 +89,14 @@ CHECKPOINTS = (
         "trained on COCO-WholeBody and UBody, said to be non-commercial data; fetch it from upstream",
     ),
     Licence(
+        "a garment segmenter of the operator's choice",
+        "its own",
+        "unclear",
+        "none is shipped or fetched",
+        ("garment_parser",),
+        "optional, for photographs of worn garments with FASHN VTON: take one whose licence allows your use",
+    ),
+    Licence(
         "FASHN human parser (SegFormer-B4)",
         "NVIDIA Source Code License for SegFormer",
         "no",

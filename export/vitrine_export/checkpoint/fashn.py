@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need i
 WEIGHTS = "model.safetensors"
 DWPOSE_FILES = {"yolox": "dwpose/yolox_l.onnx", "dwpose": "dwpose/dw-ll_ucoco_384.onnx"}
 """The files of the two pose networks, by stage."""
+FILES = {**DWPOSE_FILES, "garment_parser": "garment_parser/garment_parser.onnx"}
+"""The files of all stages that are adopted; the last one is optional."""
 FOLDERS = ("dwpose", "garment_parser")
 NETWORK = "model"
 
@@ -63,9 +65,13 @@ class FashnCheckpoint:
         return fill(component, net, places, NETWORK, dtype or torch.float32)
 
     def file(self, stage: str) -> Path:
-        """Return the ONNX file of `yolox` or `dwpose`."""
-        ensure_present(self.folder / DWPOSE_FILES[stage], DWPOSE_FILES[stage])
-        return self.folder / DWPOSE_FILES[stage]
+        """Return the ONNX file of a stage of FILES."""
+        ensure_present(self.folder / FILES[stage], FILES[stage])
+        return self.folder / FILES[stage]
+
+    def has_file(self, stage: str) -> bool:
+        """Whether the folder holds the file of a stage of FILES."""
+        return (self.folder / FILES[stage]).is_file()
 
     @cached_property
     def settings(self) -> FashnSettings:

@@ -40,8 +40,12 @@ class Order:
 
     @property
     def all_stages(self) -> tuple[str, ...]:
-        """Return the stages of the checkpoint's family, in the order of work."""
-        return export_of(self.checkpoint.family).stages
+        """Return the stages of the checkpoint, in the order of work, without optional ones that it lacks."""
+        recipes = export_of(self.checkpoint.family).recipes
+        return tuple(row.stage for row in recipes if not row.present or self._holds(row))
+
+    def _holds(self, row: Recipe) -> bool:
+        return getattr(self.checkpoint, row.present)(row.stage)
 
 
 @dataclass(frozen=True)

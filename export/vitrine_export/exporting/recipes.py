@@ -34,6 +34,8 @@ class Recipe:
     """For `traced`: (stage row, checkpoint, dtype) → the `Network` of each file."""
     source: str = ""
     """For `adopted`: the method of `Checkpoint` that returns the stage's file by the stage's name."""
+    present: str = ""
+    """For `adopted`: the method that says whether the checkpoint holds the file of an optional stage."""
     needs: tuple[str, ...] = ()
     """Networks of the checkpoint whose headers are checked before any work is done."""
     engine_rows: int | None = None
@@ -60,9 +62,9 @@ def traced(stage: str, networks: str, *needs: str) -> Recipe:
     return Recipe(stage, make="stage_files:traced", networks=networks, needs=needs)
 
 
-def adopted(stage: str, source: str) -> Recipe:
+def adopted(stage: str, source: str, present: str = "") -> Recipe:
     """Return the recipe of a stage whose ONNX or TorchScript file is part of the checkpoint."""
-    return Recipe(stage, make="stage_files:adopted", source=source)
+    return Recipe(stage, make="stage_files:adopted", source=source, present=present)
 
 
 def function(name: str) -> Any:

@@ -16,7 +16,8 @@ _ROWS = {row.name: row for row in STAGES}
 def model_names(repository: Path) -> list[str]:
     """The models to load, in alphabetical order; Unavailable if there is none.
 
-    Models that serve only families of which the repository holds no checkpoint are left out.
+    Models that serve only families of which the repository holds no checkpoint are left out, and those that
+    no release must hold and none holds.
     """
     if not repository.is_dir():
         raise Unavailable(f"there is no model repository {repository}")
@@ -24,7 +25,8 @@ def model_names(repository: Path) -> list[str]:
     if not names:
         raise Unavailable(f"{repository} holds no model: no folder in it has a config.pbtxt")
     served = families(repository)
-    return [name for name in names if not served or _serves(name, served)]
+    names = [name for name in names if not served or _serves(name, served)]
+    return [name for name in names if _is_needed(name) or _has_file(repository / name)]
 
 
 def families(repository: Path) -> set[str]:
@@ -42,6 +44,15 @@ def _serves(name: str, served: set[str]) -> bool:
     """Whether a model is needed for these families; a model that is not Vitrine's always is."""
     row = _ROWS.get(name)
     return row is None or not row.families or bool(served & set(row.families))
+
+
+def _is_needed(name: str) -> bool:
+    return name not in _ROWS or _ROWS[name].needed
+
+
+def _has_file(model: Path) -> bool:
+    """Whether a version of a model can be loaded."""
+    return any(model.glob(f"*/{_needed(_ROWS[model.name])}"))
 
 
 def check_files(repository: Path, names: list[str]) -> None:

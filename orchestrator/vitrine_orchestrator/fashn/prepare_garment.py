@@ -43,7 +43,7 @@ from vitrine_orchestrator.stages.fashn import GARMENT_PARSER
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text, word
 
 PARSER_HEIGHT, PARSER_WIDTH = 576, 384
-PARSER_FILE = f"{GARMENT_PARSER.name}/1/{NETWORK_FILE}"
+PARSER_FILE = f"{GARMENT_PARSER}/1/{NETWORK_FILE}"
 """The manifest lists it where the operator has configured a segmenter."""
 
 
@@ -152,7 +152,7 @@ def _pose(people: People) -> pose_picture.Pose:
 async def _garment_alone(stages: Timed, seen: Picture, category: str) -> Picture:
     """The picture, grey where the segmenter finds no garment of the category."""
     small = cv2.resize(seen, (PARSER_WIDTH, PARSER_HEIGHT), interpolation=cv2.INTER_AREA)
-    labels = (await stages(GARMENT_PARSER.name, {"image": small[None]}))["labels"][0]
+    labels = (await stages(GARMENT_PARSER, {"image": small[None]}))["labels"][0]
     size = seen.shape[1], seen.shape[0]
     labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
     if not masks.of_labels(labels, masks.RULES[category].garment).any():

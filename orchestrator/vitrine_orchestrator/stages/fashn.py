@@ -28,6 +28,7 @@ GARMENT_CHOICES = (
 )
 """What `prepare_garment` also takes."""
 
+GARMENT_PARSER = "garment_parser"
 MOST_CROPS = 8
 """People of one call of `dwpose`."""
 
@@ -46,15 +47,13 @@ ROWS: tuple[Stage, ...] = of_family(
         (Tensor("simcc_x", "FP32", (133, 576)), Tensor("simcc_y", "FP32", (133, 768))),
         runs=Network(max_batch=MOST_CROPS),
     ),
+    # RGB in, a label of `fashn.masks.LABELS` for each pixel out: a segmenter that the operator may use
+    # commercially, for photographs of worn garments. Without it such photographs are refused.
+    Stage(
+        GARMENT_PARSER,
+        (Tensor("image", "UINT8", (576, 384, 3)),),
+        (Tensor("labels", "UINT8", (576, 384)),),
+        runs=Network(max_batch=4, tolerance=0.0),
+        needed=False,
+    ),
 )
-
-GARMENT_PARSER = Stage(
-    "garment_parser",
-    (Tensor("image", "UINT8", (576, 384, 3)),),
-    (Tensor("labels", "UINT8", (576, 384)),),
-    runs=Network(max_batch=4, tolerance=0.0),
-)
-"""An optional stage: a segmenter that the operator may use commercially, for photographs of worn garments.
-
-RGB in, a label of `fashn.masks.LABELS` for each pixel out. Without it such photographs are refused.
-"""

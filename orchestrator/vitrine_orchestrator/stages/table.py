@@ -78,6 +78,7 @@ class Stage:
     queue: Queue = Queue()
     families: tuple[str, ...] = ()  # the families whose checkpoints it serves; empty: it reads no checkpoint
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
+    needed: bool = True  # whether a release must hold it; another is loaded where its file is
 
     @property
     def backend(self) -> Literal["onnxruntime", "python"]:

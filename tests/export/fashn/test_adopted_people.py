@@ -7,9 +7,9 @@ from onnx import TensorProto, helper, numpy_helper
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.adopted_onnx import adopt
 from vitrine_export.exporting.onnx_file import session
-from vitrine_orchestrator.stages.fashn import GARMENT_PARSER, ROWS
+from vitrine_orchestrator.stages.fashn import ROWS
 
-YOLOX, DWPOSE = ROWS
+YOLOX, DWPOSE, GARMENT_PARSER = ROWS
 
 
 def model(path, image, outputs, opset=11, kind=TensorProto.FLOAT, domain="", named=True):

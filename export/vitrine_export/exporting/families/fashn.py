@@ -9,12 +9,15 @@ from vitrine_orchestrator.stages.fashn import FAMILY
 
 from vitrine_export.checkpoint.fashn import FashnCheckpoint, is_fashn, open_fashn
 from vitrine_export.exporting.families.table import FamilyExport
-from vitrine_export.exporting.recipes import Recipe
+from vitrine_export.exporting.recipes import Recipe, adopted
 
 SHIFT = 1.5  # of the sampler's times (the released code's, not in the weights)
 UNGUIDED_STEPS = 1  # the last steps are not guided, against saturation
 
 RECIPES = (
+    adopted("yolox", "file"),
+    adopted("dwpose", "file"),
+    adopted("garment_parser", "file", present="has_file"),
     Recipe(
         "denoise",
         make="stage_files:traced",
