@@ -37,14 +37,11 @@ from vitrine_orchestrator.pipeline.request_context import (
     text_array,
 )
 from vitrine_orchestrator.pipeline.try_on_request import PHOTO_TYPES, PhotoType
-from vitrine_orchestrator.stages import NETWORK_FILE
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.stages.fashn import GARMENT_PARSER
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text, word
 
 PARSER_HEIGHT, PARSER_WIDTH = 576, 384
-PARSER_FILE = f"{GARMENT_PARSER}/1/{NETWORK_FILE}"
-"""The manifest lists it where the operator has configured a segmenter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +82,7 @@ async def prepare_garment(context: FashnContext, inputs: Inputs) -> dict[str, np
 
 def has_parser(context: FashnContext) -> bool:
     """Whether the release has the optional stage that finds a garment on a person."""
-    return PARSER_FILE in context.manifest.files
+    return any(path.startswith(f"{GARMENT_PARSER}/") for path in context.manifest.files)
 
 
 def _read(context: FashnContext, inputs: Inputs) -> GarmentRequest:

@@ -1,11 +1,13 @@
 """Fake stages of FASHN VTON: a detector with given boxes, a pose network with given joints, a painter."""
 
+from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from vitrine_orchestrator.fashn import dwpose
 from vitrine_orchestrator.fashn.context import FashnContext
+from vitrine_orchestrator.fashn.facts import FashnFacts
 from vitrine_orchestrator.fashn.prepare_garment import prepare_garment
 from vitrine_orchestrator.fashn.prepare_person import prepare_person
 from vitrine_orchestrator.manifest import Manifest
@@ -63,7 +65,8 @@ class World:
         self.paint = paint or (lambda person, garment, category: person)
         self.calls, self.inputs, self.joints = [], [], lambda: STANDING
         files = {} if labels is None else {"garment_parser/1/model.onnx": "0" * 64}
-        facts = {"width": WIDTH, "height": HEIGHT, "default_steps": 4, "default_guidance": 1.5}
+        known = {"width": WIDTH, "height": HEIGHT, "default_steps": 4, "default_guidance": 1.5}
+        facts = {field.name: known.get(field.name, 1) for field in fields(FashnFacts)}
         manifest = Manifest("fashn", facts, "0" * 64, "test", files)
         self.context = FashnContext(self, manifest, memo or NoMemo())
 
