@@ -17,6 +17,8 @@ from vitrine_orchestrator.fashn import dwpose
 from vitrine_export.person_nets.body_pose import BodyPose
 
 STRIDES = (8, 16, 32)
+QUARTER = 4
+"""The detector looks at means of so many pixels a side: people fill their pictures."""
 WIDTHS = (16, 24, 32, 48, 48)
 """Channels at an eighth, a sixteenth, … of the detector's square."""
 VALUES = 6
@@ -54,10 +56,9 @@ class DollDetector(nn.Module):
         for head in self.heads:
             nn.init.constant_(head.bias[VALUES - 2 :], RARE)
 
-    def logits(self, image: torch.Tensor) -> torch.Tensor:
-        """Cells (R, 8400, 5): box, and the logit of the object's score."""
-        quarter = F.avg_pool2d(image / 127.5 - 1.0, 4)
-        scales = [self.stem(F.pixel_unshuffle(quarter, 2))]
+    def logits(self, quarter: torch.Tensor) -> torch.Tensor:
+        """Cells (R, 8400, 5), box and the logit of the object's score, from (R, 3, 160, 160) in 0…255."""
+        scales = [self.stem(F.pixel_unshuffle(quarter / 127.5 - 1.0, 2))]
         for down in self.down:
             scales.append(down(scales[-1]))
         hidden, found = scales.pop(), []
@@ -70,7 +71,7 @@ class DollDetector(nn.Module):
         return torch.cat(found[::-1], dim=1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        cells = self.logits(image)
+        cells = self.logits(F.avg_pool2d(image, QUARTER))
         return torch.cat((cells[..., :4], cells[..., 4:].sigmoid(), torch.ones_like(cells[..., :1])), dim=-1)
 
 

@@ -12,7 +12,7 @@ from vitrine_orchestrator.fashn import dwpose
 from vitrine_orchestrator.fashn.pose_picture import BODY, Pose
 from vitrine_world import dolls
 
-from vitrine_export.person_nets.doll_people import STRIDES, DollDetector
+from vitrine_export.person_nets.doll_people import QUARTER, STRIDES, DollDetector
 from vitrine_export.training.draws import batches
 from vitrine_export.training.loop import device, fit
 from vitrine_export.training.recipe import PLANS, SEED
@@ -44,7 +44,7 @@ def train_detector(folder: Path) -> DollDetector:
 
     def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
         image, wanted, whose = (part.to(device()) for part in batch)
-        cells = net.logits(image.float().to(memory_format=torch.channels_last))
+        cells = net.logits(image.to(memory_format=torch.channels_last))
         hits = whose > 0
         score = F.binary_cross_entropy_with_logits(cells[..., 4], hits.float(), reduction="sum")
         box = F.smooth_l1_loss(cells[..., :4][hits], wanted[hits], beta=0.1, reduction="sum")
@@ -61,12 +61,13 @@ def train_detector(folder: Path) -> DollDetector:
 
 
 def draw_scene(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A detector input (3, 640, 640) uint8, wanted boxes (8400, 4) in cells, and 1 where a cell has one."""
+    """A detector's picture (3, 160, 160), wanted boxes (8400, 4) in cells, and 1 where a cell has one."""
     rng = np.random.default_rng([SEED, 31, index])
     picture, boxes = scene(rng, index)
     image, scale = dwpose.letterbox(picture[..., ::-1])
     wanted, whose = wanted_cells(boxes, scale)
-    return torch.from_numpy(image[0].astype(np.uint8)), torch.from_numpy(wanted), torch.from_numpy(whose)
+    quarter = F.avg_pool2d(torch.from_numpy(image), QUARTER)[0]
+    return quarter, torch.from_numpy(wanted), torch.from_numpy(whose)
 
 
 def scene(rng: np.random.Generator, index: int) -> tuple[np.ndarray, list[Box]]:
