@@ -163,7 +163,7 @@ def _tidy(graph: GraphProto) -> None:
 def _pictures(row: Stage) -> np.ndarray:
     """Return two different inputs of the stage, stacked."""
     draw, tensor = np.random.default_rng(0), row.inputs[0]
-    shape = (2, *(int(dim) for dim in tensor.dims))
+    shape = (2, *(dim if isinstance(dim, int) else dim.small for dim in tensor.dims))
     if tensor.dtype == "UINT8":
         return draw.integers(0, 256, shape, np.uint8)
     return draw.standard_normal(shape, np.float32)
