@@ -39,6 +39,7 @@ class FashnSettings:
     axes: tuple[int, ...] = (16, 56, 56)  # rotary dims, together the width of a head
     default_steps: int = 30
     default_guidance: float = 1.5
+    prediction_type: str = "velocity"  # what the network answers with; "sample": the picture
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class FashnCheckpoint:
             axes=tuple(found.get("axes", default.axes)),
             default_steps=int(found.get("default_steps", default.default_steps)),
             default_guidance=float(found.get("default_guidance", default.default_guidance)),
+            prediction_type=str(found.get("prediction_type", default.prediction_type)),
         )
 
     def files(self) -> Iterator[tuple[str, Path]]:

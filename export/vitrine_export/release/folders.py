@@ -49,7 +49,7 @@ class Part:
     @property
     def models(self) -> tuple[str, ...]:
         """The models whose folders are copied."""
-        return tuple(row.name for row in stages_of(self.manifest.family) if row.name not in self.shared)
+        return tuple(name for name in _names(self.source, self.manifest) if name not in self.shared)
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,13 @@ def planned(source: Path, target: Path) -> Release:
     parts = {
         family: _part(source, manifest, target, newest.get(family)) for family, manifest in given.items()
     }
-    unchanged = {family for family, same in parts.items() if not set(_names(family)) - same.shared.keys()}
+    unchanged = {family for family, part in parts.items() if _is_unchanged(part, target, newest.get(family))}
     if unchanged == parts.keys():
         raise ReleaseFailed(f"{source} is what release {max(present)} of {target} is: nothing has changed")
     chosen = {family: _own_pipelines(part) for family, part in parts.items() if family not in unchanged}
     for family, manifest in newest.items():
         if family not in chosen:
-            kept = {name: manifest.version_of(name) for name in _names(family)}
+            kept = {name: manifest.version_of(name) for name in _names(target, manifest)}
             chosen[family] = _own_pipelines(Part(target, manifest, kept))
     version = 1 + max(max(versions(target, row.name), default=0) for row in MODELS)
     return Release(version, chosen)
@@ -118,7 +118,7 @@ def add(release: Release, source: Path, target: Path) -> None:
         made.mkdir(parents=True)
         parts = {family: part for family, part in release.parts.items() if name in part.models}
         for family, part in parts.items():
-            folder = part.source / name / str(part.manifest.version_of(name))
+            folder = _folder(part.source, part.manifest, name)
             for path in _content(folder, family):
                 shutil.copy2(path, made / path.name)
         if stage(name).needs_manifest:
@@ -150,14 +150,22 @@ def withdraw(version: int, repository: Path) -> dict[str, list[int]]:
     return removed
 
 
-def _names(family: str) -> list[str]:
-    return [row.name for row in stages_of(family)]
+def _names(repository: Path, manifest: Manifest) -> list[str]:
+    """Return the models of a manifest's family, without optional ones that the repository lacks."""
+    rows = stages_of(manifest.family)
+    return [row.name for row in rows if row.needed or _folder(repository, manifest, row.name).is_dir()]
+
+
+def _folder(repository: Path, manifest: Manifest, name: str) -> Path:
+    return repository / name / str(manifest.version_of(name))
 
 
 def _check_complete(source: Path, manifest: Manifest) -> None:
     """Raise ReleaseFailed for a stage or a file that is missing, or differs from the manifest's digest."""
     rows = stages_of(manifest.family)
-    missing = [row.name for row in rows if not (source / row.name / "1" / _proof(row)).exists()]
+    missing = [
+        row.name for row in rows if row.needed and not (source / row.name / "1" / _proof(row)).exists()
+    ]
     if missing:
         raise ReleaseFailed(f"{source} lacks {', '.join(missing)}: export every stage of a release")
     for name, digest in manifest.files.items():
@@ -173,13 +181,19 @@ def _check_complete(source: Path, manifest: Manifest) -> None:
 
 def _part(source: Path, manifest: Manifest, target: Path, served: Manifest | None) -> Part:
     """Return a family's part with all stages shared that are equal in the served release."""
-    same = {}
-    for name in _names(manifest.family) if served else ():
-        version = served.version_of(name) if served else 0
-        folders = source / name / "1", target / name / str(version)
-        if _same(*folders, manifest.family):
-            same[name] = version
+    if served is None:
+        return Part(source, manifest, {})
+    same = {
+        name: served.version_of(name)
+        for name in _names(source, manifest)
+        if _same(source / name / "1", _folder(target, served, name), manifest.family)
+    }
     return Part(source, manifest, same)
+
+
+def _is_unchanged(part: Part, target: Path, served: Manifest | None) -> bool:
+    """Whether the served release has the same stages, all of them equal."""
+    return served is not None and part.shared.keys() == set(_names(target, served)) and not part.models
 
 
 def _own_pipelines(part: Part) -> Part:
@@ -235,7 +249,7 @@ def _same(new: Path, old: Path, family: str) -> bool:
 def _entry(release: Release, part: Part, name: str) -> dict[str, Any]:
     """Return a family's entry in the manifest of a model, with the versions that this release calls."""
     family = part.manifest.family
-    given = _entries(part.source / name / str(part.manifest.version_of(name)))[family]
+    given = _entries(_folder(part.source, part.manifest, name))[family]
     files = {}
     for path, digest in given["files"].items():
         model, _, rest = path.split("/", 2)

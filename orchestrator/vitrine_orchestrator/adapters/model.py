@@ -12,7 +12,7 @@ from typing import Any
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
-from vitrine_orchestrator.adapters.pipelines import CONTEXTS, PIPELINES, Answer, Caches
+from vitrine_orchestrator.adapters.pipelines import CACHE_ROWS, CONTEXTS, PIPELINES, Answer, Caches
 from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
@@ -24,7 +24,6 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
-from vitrine_orchestrator.try_on.cache_rows import LIMITS, MODELS
 from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
 from vitrine_orchestrator.wire.fields import word
 
@@ -146,11 +145,13 @@ def open_model(args: Mapping[str, str]) -> OpenedModel:
 
 
 def _open(settings: CacheSettings, caches: Caches) -> Cache | None:
-    return open_cache(settings, prepared_schemas(MODELS)) if caches == "values" else open_answers(settings)
+    if caches == "answers":
+        return open_answers(settings)
+    return open_cache(settings, prepared_schemas(CACHE_ROWS))
 
 
 def cache_settings(settings: Settings) -> CacheSettings:
-    """The settings of the cache, with the try-on's memory limits."""
+    """The settings of the cache, with the memory limits of all families' categories."""
     return CacheSettings(
         memory="on" if settings.cache_memory == "on" else "off",
         folder=settings.cache_folder,
@@ -158,5 +159,5 @@ def cache_settings(settings: Settings) -> CacheSettings:
         store=settings.cache_store,
         endpoint=settings.cache_endpoint,
         region=settings.cache_region,
-        limits=LIMITS,
+        limits={category: row.limit for category, row in CACHE_ROWS.items()},
     )

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.adapters.service import Outputs, Send
+from vitrine_orchestrator.cache.schemas import CacheRow
+from vitrine_orchestrator.fashn import cache_rows as fashn_cache
+from vitrine_orchestrator.fashn import facts as fashn
+from vitrine_orchestrator.fashn import pipeline as fashn_pipeline
+from vitrine_orchestrator.fashn import stream as fashn_stream
+from vitrine_orchestrator.fashn.context import FashnContext
+from vitrine_orchestrator.fashn.prepare_garment import prepare_garment as prepare_fashn_garment
+from vitrine_orchestrator.fashn.prepare_person import prepare_person as prepare_fashn_person
 from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.try_on import cache_rows as idm_vton_cache
 from vitrine_orchestrator.try_on import facts as idm_vton
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.pipeline import try_on
@@ -33,8 +42,11 @@ class HostedPipeline(NamedTuple):
     families: dict[str, Open]
 
 
-CONTEXTS: dict[str, Callable[..., Any]] = {idm_vton.FAMILY: TryOnContext}
+CONTEXTS: dict[str, Callable[..., Any]] = {idm_vton.FAMILY: TryOnContext, fashn.FAMILY: FashnContext}
 """The class of each family's request contexts; see pipeline.request_context.Context for its fields."""
+
+CACHE_ROWS: dict[str, CacheRow] = {**idm_vton_cache.ROWS, **fashn_cache.ROWS}
+"""The categories of cached values of all families."""
 
 
 def _plain(answer: Callable[[Any, Outputs], Awaitable[Outputs]]) -> Open:
@@ -62,9 +74,18 @@ def _texts(folder: Path, manifest: Manifest) -> Answer:
 
 
 PIPELINES: dict[str, HostedPipeline] = {
-    "prepare_person": HostedPipeline("values", {idm_vton.FAMILY: _plain(prepare_person)}),
-    "prepare_garment": HostedPipeline("values", {idm_vton.FAMILY: _plain(prepare_garment)}),
+    "prepare_person": HostedPipeline(
+        "values", {idm_vton.FAMILY: _plain(prepare_person), fashn.FAMILY: _plain(prepare_fashn_person)}
+    ),
+    "prepare_garment": HostedPipeline(
+        "values", {idm_vton.FAMILY: _plain(prepare_garment), fashn.FAMILY: _plain(prepare_fashn_garment)}
+    ),
     "prepare_text": HostedPipeline("values", {idm_vton.FAMILY: _texts}),
-    "try_on": HostedPipeline("answers", {idm_vton.FAMILY: _plain(try_on)}),
-    "try_on_stream": HostedPipeline("answers", {idm_vton.FAMILY: _streamed(try_on_stream)}),
+    "try_on": HostedPipeline(
+        "answers", {idm_vton.FAMILY: _plain(try_on), fashn.FAMILY: _plain(fashn_pipeline.try_on)}
+    ),
+    "try_on_stream": HostedPipeline(
+        "answers",
+        {idm_vton.FAMILY: _streamed(try_on_stream), fashn.FAMILY: _streamed(fashn_stream.try_on_stream)},
+    ),
 }

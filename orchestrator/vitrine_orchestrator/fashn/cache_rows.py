@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vitrine_orchestrator.cache.key import Category
+from vitrine_orchestrator.cache.schemas import CacheRow
 from vitrine_orchestrator.stages.fashn import GARMENT_CONDITIONING, PERSON_CONDITIONING, PERSON_PLACES
 from vitrine_orchestrator.stages.table import Tensor
 
 PERSON, GARMENT = "fashn_person", "fashn_garment"
-
-
-class CacheRow(NamedTuple):
-    """One category: the tensors that are kept, and how much of it one process's memory keeps."""
-
-    tensors: tuple[Tensor, ...]
-    limit: Category
 
 
 # Two byte pictures on a canvas of 576 x 864 are 2 MB. A person serves all categories, so there is one row.

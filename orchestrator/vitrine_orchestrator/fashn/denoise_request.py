@@ -58,7 +58,7 @@ def read_request(arrays: Arrays, facts: FashnFacts) -> FashnRequest:
         seed=int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
         guidance=guidance,
         guided_steps=max(steps - facts.unguided_steps, 0) if guidance > 1 else 0,
-        schedule=schedule(steps, facts.shift),
+        schedule=schedule(steps, facts.shift, facts.prediction_type),
         scheduler=word(arrays, "scheduler", SCHEDULERS, "checkpoint"),
         job=identifier(arrays, "job"),
     )

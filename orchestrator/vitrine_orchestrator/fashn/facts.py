@@ -18,6 +18,7 @@ class FashnFacts:
     height: int
     default_steps: int
     default_guidance: float
+    prediction_type: str  # what the network answers with: a row of schedule.PREDICTIONS
     shift: float  # of the sampler's times: see schedule.times
     unguided_steps: int  # the last steps, which have no guidance
 

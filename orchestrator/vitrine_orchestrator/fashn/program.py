@@ -62,8 +62,10 @@ class FashnProgram:
 
     def warm(self) -> None:
         """Compute the modulations of the default steps, so that no request waits for them."""
+        facts = self._facts
+        plan = schedule(facts.default_steps, facts.shift, facts.prediction_type)
         for category in (NONE, 1, 2, 3):
-            self.modulations.rows(_moments(schedule(self._facts.default_steps, self._facts.shift), category))
+            self.modulations.rows(_moments(plan, category))
 
     def read(self, arrays: Arrays) -> FashnRequest:
         """The job that a request's arrays describe; BadRequest names the input, the rule and the value."""

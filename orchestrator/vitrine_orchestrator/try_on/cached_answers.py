@@ -40,12 +40,16 @@ class PrepareModel(NamedTuple):
     what: str  # its name in the report's sources: person, garment or text
     kind: Kind  # the kind of its ids; "content" where it takes none
     content: tuple[str, ...]  # inputs whose digest is the content digest
+    choices: tuple[str, ...] = ()  # further inputs that shape an answer
 
 
-CHOICES = ("mask", "person_index", "person_point")  # inputs that shape an answer but are not its content
 MODELS = {
-    "prepare_person": PrepareModel("person", "person", ("person", "person_raw", "crop")),
-    "prepare_garment": PrepareModel("garment", "garment", ("garment", "garment_raw")),
+    "prepare_person": PrepareModel(
+        "person", "person", ("person", "person_raw", "crop"), ("mask", "person_index", "person_point")
+    ),
+    "prepare_garment": PrepareModel(
+        "garment", "garment", ("garment", "garment_raw"), ("category", "garment_photo_type")
+    ),
     "prepare_text": PrepareModel("text", "content", ("description",)),
 }
 
@@ -106,7 +110,7 @@ class CachedAnswers:
             return None
         person = model.what == "person"
         category = word(inputs, "category", CATEGORIES, "upper_body") if person else model.what
-        chosen = {part: inputs[part] for part in CHOICES if part in inputs}
+        chosen = {part: inputs[part] for part in model.choices if part in inputs}
         recipe = recipe_digest(name, self._pipeline_digest, *([_digest(chosen)] if chosen else []))
         return PreparedItem(category, recipe, content, model.kind, id_, CATEGORIES if person else ())
 

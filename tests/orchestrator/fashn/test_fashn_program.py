@@ -12,11 +12,29 @@ from vitrine_orchestrator.fashn.canvas import as_tensor
 from vitrine_orchestrator.fashn.denoise_request import PICTURES
 from vitrine_orchestrator.fashn.facts import FAMILY, FashnFacts
 from vitrine_orchestrator.fashn.program import FashnProgram
-from vitrine_orchestrator.fashn.schedule import times
+from vitrine_orchestrator.fashn.schedule import schedule, times
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.noise import initial_noise
+from vitrine_orchestrator.sampling.schedule import advance
 
 HEIGHT, WIDTH = 24, 12
-FACTS = FashnFacts(WIDTH, HEIGHT, default_steps=4, default_guidance=1.5, shift=1.5, unguided_steps=1)
+FACTS = FashnFacts(
+    WIDTH,
+    HEIGHT,
+    default_steps=4,
+    default_guidance=1.5,
+    prediction_type="velocity",
+    shift=1.5,
+    unguided_steps=1,
+)
+    WIDTH,
+    HEIGHT,
+    default_steps=4,
+    default_guidance=1.5,
+    prediction_type="velocity",
+    shift=1.5,
+    unguided_steps=1,
+)
 WAIT_S = 60
 
 
@@ -186,3 +204,18 @@ def test_a_wrong_request_is_refused(front, change, words):
     assert isinstance(found, BadRequest)
     with pytest.raises(BadRequest, match=words):
         raise found
+
+
+def test_a_network_that_answers_with_the_picture_moves_as_far():
+    """Both kinds of prediction give the same next state: velocity = (picture − state) / (1 − t)."""
+    draw = np.random.default_rng(0)
+    state, picture = draw.standard_normal((2, 5, 3, 4, 4)).astype(np.float32)
+    by_velocity, by_sample = schedule(5), schedule(5, prediction="sample")
+    left = (1 - by_velocity.timesteps).reshape(5, 1, 1, 1)
+    moved, clean = advance(by_velocity.table, state, (picture - state) / left, 0.0)
+    others = advance(by_sample.table, state, picture, 0.0)
+    np.testing.assert_allclose(moved, others[0], atol=1e-5)
+    np.testing.assert_allclose(clean, others[1], atol=1e-5)
+    np.testing.assert_allclose(moved[-1], picture[-1], atol=1e-5)
+    with pytest.raises(UnsupportedScheduler, match="must be one of"):
+        schedule(5, prediction="noise")

@@ -38,6 +38,7 @@ def facts(checkpoint: FashnCheckpoint, tokens: Mapping[str, Any]) -> dict[str, A
         "height": settings.height,
         "default_steps": settings.default_steps,
         "default_guidance": settings.default_guidance,
+        "prediction_type": settings.prediction_type,
         "shift": SHIFT,
         "unguided_steps": UNGUIDED_STEPS,
     }
