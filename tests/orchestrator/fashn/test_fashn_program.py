@@ -27,14 +27,6 @@ FACTS = FashnFacts(
     shift=1.5,
     unguided_steps=1,
 )
-    WIDTH,
-    HEIGHT,
-    default_steps=4,
-    default_guidance=1.5,
-    prediction_type="velocity",
-    shift=1.5,
-    unguided_steps=1,
-)
 WAIT_S = 60
 
 
