@@ -16,11 +16,14 @@ if [ -z "${VITRINE_AT_ONCE:-}" ]; then
     VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory /models)
     export VITRINE_AT_ONCE
 fi
+# The models of the families whose checkpoints /models holds
+models=$(python3 -m vitrine_orchestrator.embedded.repository /models)
+loads=$(printf ' --load-model=%s' $models)
 restricted="model-repository,model-config,shared-memory,statistics,trace,logging:vitrine-admin=$(cat "$key_file")"
 exec tritonserver \
     --model-repository=/models \
     --model-control-mode=explicit \
-    --load-model='*' \
+    $loads \
     --model-config-name="$profile" \
     --disable-auto-complete-config \
     --http-restricted-api="$restricted" \

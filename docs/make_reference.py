@@ -15,7 +15,7 @@ from vitrine_orchestrator.adapters.programs import PROGRAMS
 from vitrine_orchestrator.batching.metrics import FIGURES, Figure
 from vitrine_orchestrator.configs import PROFILES, profiles
 from vitrine_orchestrator.settings import PREFIX, BadSettings, Settings
-from vitrine_orchestrator.stages import SIZES, STAGES, Stage, Tensor
+from vitrine_orchestrator.stages import STAGES, Dim, Size, Stage, Tensor, sizes
 
 REFERENCE = Path(__file__).with_name("reference.md")
 
@@ -50,7 +50,7 @@ def _models() -> Iterator[str]:
         "all). *Queue*: the most requests that wait; further ones are refused as busy. *In flight*: requests "
         "that the model works on at the same time.\n"
     )
-    head = ("model", "backend", "batch", "waits for others", "queue", "in flight", "profiles")
+    head = ("model", "families", "backend", "batch", "waits for others", "queue", "in flight", "profiles")
     yield _table(head, (_summary(stage) for stage in STAGES))
     for stage in STAGES:
         yield f"### `{stage.name}`\n"
@@ -65,6 +65,7 @@ def _summary(stage: Stage) -> tuple[str, ...]:
     own = set(profiles(stage))
     return (
         f"[`{stage.name}`](#{stage.name})",
+        ", ".join(f"`{family}`" for family in stage.families) or "–",
         stage.backend,
         str(stage.max_batch) if stage.max_batch else "–",
         f"{stage.queue.delay_us} µs" if stage.max_batch else "–",
@@ -80,14 +81,25 @@ def _tensor(tensor: Tensor) -> tuple[str, ...]:
 
 
 def _shape(tensor: Tensor) -> str:
-    """The shape without the batch; names are rows of SIZES."""
-    return ", ".join("any" if dim == -1 else str(dim) for dim in tensor.dims)
+    """The shape without the batch."""
+    return ", ".join(_dim(dim) for dim in tensor.dims)
+
+
+def _dim(dim: Dim) -> str:
+    if isinstance(dim, Size):
+        return dim.name
+    return "any" if dim == -1 else str(dim)
 
 
 def _sizes() -> Iterator[str]:
     yield "## Sizes\n\nOf the checkpoint or the request, in pixels; engines are built for least to most.\n"
-    rows = [(f"`{name}`", *map(str, (s.least, s.doll, s.full, s.most))) for name, s in SIZES.items()]
-    yield _table(("size", "least", "paper-doll checkpoint", "IDM-VTON", "most"), rows)
+    families = dict.fromkeys(family for stage in STAGES for family in stage.families)
+    rows = [
+        (f"`{size.name}`", f"`{family}`", *map(str, (size.least, size.small, size.usual, size.most)))
+        for family in families
+        for size in sizes(family).values()
+    ]
+    yield _table(("size", "family", "least", "small checkpoint", "released checkpoint", "most"), rows)
 
 
 def _settings() -> Iterator[str]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Literal, get_args
 
-from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, STAGES, Dim, Network, Service, Stage, Tensor
+from vitrine_orchestrator.stages import NETWORK_FILE, STAGES, Dim, Network, Service, Stage, Tensor
 
 Profile = Literal["cpu", "cuda", "tensorrt"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -39,7 +39,7 @@ def config_pbtxt(stage: Stage, profile: Profile) -> str:
         *_tensors("output", stage.outputs),
         *_queue(stage),
         f"instance_group [ {{ count: 1 kind: KIND_{device} }} ]",
-        "version_policy { latest { num_versions: 2 } }",  # a release and the one before it
+        f"version_policy {{ {_versions(stage)} }}",
     ]
     if stage.decoupled:
         lines.append("model_transaction_policy { decoupled: true }")
@@ -79,6 +79,16 @@ def _queue(stage: Stage) -> list[str]:
     ]
 
 
+def _versions(stage: Stage) -> str:
+    """The versions to load: those of a release and of the one before it.
+
+    Releases of several families share versions of one model: then every version is loaded, because the newest
+    two may be of one family. `vitrine-export withdraw` removes the versions that no release needs.
+    """
+    shared = len(stage.families) > 1 and not stage.of_release
+    return "all { }" if shared else "latest { num_versions: 2 }"
+
+
 def _parameter(key: str, value: str) -> str:
     return f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
 
@@ -103,7 +113,7 @@ def _network(stage: Stage, runs: Network, profile: Profile) -> list[str]:
 def _warm_up(stage: Stage) -> list[str]:
     inputs = [
         f'  inputs {{ key: "{tensor.name}" value {{ data_type: TYPE_{tensor.dtype} '
-        f"dims: [ {', '.join(str(_of(d, 'doll')) for d in tensor.dims)} ] zero_data: true }} }}"
+        f"dims: [ {', '.join(str(_of(d, 'small')) for d in tensor.dims)} ] zero_data: true }} }}"
         for tensor in stage.inputs
     ]
     return ["model_warmup [ {", '  name: "one"', "  batch_size: 1", *inputs, "} ]"]
@@ -112,7 +122,7 @@ def _warm_up(stage: Stage) -> list[str]:
 def _tensorrt(stage: Stage) -> list[str]:
     """ONNX Runtime's TensorRT provider; precision is in the graph, engines are kept next to the model."""
     options = {"trt_engine_cache_enable": "1", "trt_timing_cache_enable": "1"}
-    for option, size, batch in (("min", "least", 1), ("opt", "full", 1), ("max", "most", stage.max_batch)):
+    for option, size, batch in (("min", "least", 1), ("opt", "usual", 1), ("max", "most", stage.max_batch)):
         shapes = (
             f"{t.name}:" + "x".join(str(n) for n in (batch, *(_of(d, size) for d in t.dims)))
             for t in stage.inputs
@@ -131,7 +141,7 @@ def _tensorrt(stage: Stage) -> list[str]:
 
 
 def _of(dim: Dim, which: str) -> int:
-    return dim if isinstance(dim, int) else getattr(SIZES[dim], which)
+    return dim if isinstance(dim, int) else getattr(dim, which)
 
 
 def write(repository: Path) -> list[Path]:

@@ -1,10 +1,10 @@
-"""Reads `manifest.json`, the description in a version folder of the checkpoint it was exported from."""
+"""Reads `manifest.json`: which checkpoints a version folder was exported from, one of each family at most."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,18 @@ from typing import Any
 from vitrine.errors import Unavailable
 
 FILE = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Origin and files of one exported checkpoint. All models of the checkpoint have the same manifest."""
+    """Origin and files of one family's checkpoint in a version folder."""
 
     family: str  # the family of networks and pipelines, which reads the facts
     facts: Mapping[str, Any]  # sizes and defaults: see the family's dataclass of facts
     digest: str  # SHA-256 of the checkpoint
     exporter: str  # version of the exporter
-    files: Mapping[str, str]  # SHA-256 of each exported file
+    files: Mapping[str, str]  # SHA-256 of each exported file, by its path in the repository
     version: int = 1  # the name of the manifest's folder
     stages: Mapping[str, int] = field(default_factory=dict)  # versions of stages that differ from `version`
 
@@ -33,9 +33,27 @@ class Manifest:
 
     @property
     def pipeline_digest(self) -> str:
-        """Digest of checkpoint, exporter and all exported files; part of a result's cache key."""
-        parts = json.dumps([self.digest, self.exporter, sorted(self.files.items())])
-        return hashlib.sha256(parts.encode()).hexdigest()
+        """Digest of checkpoint, exporter and all exported files; part of a result's cache key.
+
+        The versions in the files' paths do not count: a checkpoint that a later release takes over unchanged
+        keeps its digest.
+        """
+        files = sorted((without_version(path), digest) for path, digest in self.files.items())
+        return hashlib.sha256(json.dumps([self.digest, self.exporter, files]).encode()).hexdigest()
+
+    def facts_of(self, family: str, names: Set[str]) -> Mapping[str, Any]:
+        """The facts; Unavailable unless the manifest is of `family` and has exactly these facts."""
+        if self.family != family:
+            raise Unavailable(f"the manifest must be of family {family}, got {self.family!r}")
+        if wrong := sorted(names ^ self.facts.keys()):
+            raise Unavailable(f"the manifest's facts {wrong} are missing or unknown: run make export")
+        return self.facts
+
+
+def without_version(path: str) -> str:
+    """A file's path in a repository, MODEL/VERSION/NAME, without the version."""
+    model, _, name = path.split("/", 2)
+    return f"{model}/{name}"
 
 
 def versions(repository: Path, model: str) -> list[int]:
@@ -43,8 +61,8 @@ def versions(repository: Path, model: str) -> list[int]:
     return sorted(int(path.name) for path in (repository / model).glob("*/") if path.name.isdigit())
 
 
-def read_manifest_json(folder: Path) -> dict[str, Any]:
-    """The manifest of a version folder as JSON; Unavailable when missing or of another format."""
+def read_releases(folder: Path) -> dict[str, dict[str, Any]]:
+    """The manifest of a version folder as JSON, by family; Unavailable when missing or of another format."""
     path = folder / FILE
     try:
         manifest = json.loads(path.read_text())
@@ -54,18 +72,34 @@ def read_manifest_json(folder: Path) -> dict[str, Any]:
         raise Unavailable(
             f"{path} must have format {FORMAT}, got {manifest.get('format')!r}: run make export"
         )
-    return manifest
+    return manifest["releases"]
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a version folder; Unavailable when it is missing or of another format."""
-    manifest = read_manifest_json(folder)
-    return Manifest(
-        family=manifest["family"],
-        facts=manifest["facts"],
-        digest=manifest["digest"],
-        exporter=str(manifest["exporter"]),
-        files=manifest["files"],
-        version=int(folder.name) if folder.name.isdigit() else 1,
-        stages=manifest.get("stages", {}),
-    )
+def manifest_text(releases: Mapping[str, Mapping[str, Any]]) -> str:
+    """The text of a manifest with these entries, by family."""
+    return json.dumps({"format": FORMAT, "releases": releases}, indent=2, sort_keys=True) + "\n"
+
+
+def read_manifests(folder: Path) -> dict[str, Manifest]:
+    """The manifests of a version folder, by family; Unavailable when missing or of another format."""
+    version = int(folder.name) if folder.name.isdigit() else 1
+    return {
+        family: Manifest(
+            family=family,
+            facts=entry["facts"],
+            digest=entry["digest"],
+            exporter=str(entry["exporter"]),
+            files=entry["files"],
+            version=version,
+            stages=entry.get("stages", {}),
+        )
+        for family, entry in read_releases(folder).items()
+    }
+
+
+def read_manifest(folder: Path, family: str) -> Manifest:
+    """One family's manifest of a version folder; Unavailable when the folder has none of it."""
+    found = read_manifests(folder)
+    if family not in found:
+        raise Unavailable(f"{folder / FILE} must hold a release of {family}, it holds {sorted(found)}")
+    return found[family]

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.manifest import read_manifest, versions
-from vitrine_orchestrator.stages import SIZES, Tensor, networks, numpy_dtype, stage
+from vitrine_orchestrator.manifest import read_manifests, versions
+from vitrine_orchestrator.stages import Tensor, networks, numpy_dtype, stage
+from vitrine_orchestrator.stages.idm_vton import HEIGHT, WIDTH
 
 MAX_ACTIVE = stage("try_on").in_flight  # concurrent try-ons
 FOLDER = Path("/dev/shm")
@@ -76,14 +77,14 @@ def need_of(repository: Path, models: Sequence[str]) -> Need:
 
 
 def picture_size(repository: Path) -> tuple[int, int]:
-    """Picture height and width of the newest release; the paper-doll checkpoint's without a manifest."""
+    """Height and width of the newest release's largest pictures; without a manifest, the small ones."""
     if found := versions(repository, "try_on"):
         try:
-            manifest = read_manifest(repository / "try_on" / str(found[-1]))
-            return int(manifest.facts["height"]), int(manifest.facts["width"])
+            facts = [one.facts for one in read_manifests(repository / "try_on" / str(found[-1])).values()]
+            return max((int(one["height"]), int(one["width"])) for one in facts)
         except (Unavailable, KeyError, ValueError):
             pass  # Triton will report what is wrong with the manifest
-    return SIZES["height"].doll, SIZES["width"].doll
+    return HEIGHT.small, WIDTH.small
 
 
 def free_bytes(folder: Path = FOLDER) -> int:
@@ -109,7 +110,7 @@ def shortage(needed: Need, free: int) -> str | None:
 
 
 def _bytes(tensor: Tensor) -> int:
-    dims = (dim if isinstance(dim, int) else SIZES[dim].doll for dim in tensor.dims)
+    dims = (dim if isinstance(dim, int) else dim.small for dim in tensor.dims)
     return prod(dims) * numpy_dtype(tensor).itemsize
 
 

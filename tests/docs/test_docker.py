@@ -15,13 +15,14 @@ import yaml
 from vitrine_orchestrator.configs import PROFILES
 from vitrine_orchestrator.embedded.ports import USUAL
 from vitrine_orchestrator.shared_memory import MAX_ACTIVE, need
-from vitrine_orchestrator.stages import SIZES, STAGES
+from vitrine_orchestrator.stages import STAGES
+from vitrine_orchestrator.stages.idm_vton import HEIGHT, WIDTH
 
 DOCKER = Path(__file__).parents[2] / "docker"
 YAMLS = sorted(DOCKER.rglob("*.yaml"))
 DOCKERFILES = sorted(DOCKER.glob("Dockerfile*[!e]"))  # not the .dockerignore files
 PORTS = {"http": USUAL.http, "grpc": USUAL.grpc, "metrics": USUAL.metrics}
-FULL_NEED = need([row.name for row in STAGES], SIZES["height"].full, SIZES["width"].full).of(MAX_ACTIVE)
+FULL_NEED = need([row.name for row in STAGES], HEIGHT.usual, WIDTH.usual).of(MAX_ACTIVE)
 RESTRICTED = {"model-repository", "model-config", "shared-memory", "statistics", "trace", "logging"}
 
 
@@ -122,7 +123,8 @@ def _serve(tmp_path, server='printf "%s\\n" "$@"', before="true", **environment)
     program = tmp_path / "tritonserver"
     program.write_text(f"#!/bin/sh\n{server}\n")
     python = tmp_path / "python3"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    models = 'case "$2" in *.embedded.repository) echo try_on; echo denoise; exit;; esac'
+    python.write_text(f'#!/bin/sh\n{models}\nexec {sys.executable} "$@"\n')
     for made in (program, python):
         made.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
@@ -147,6 +149,10 @@ def test_the_server_restricts_what_callers_do_not_need(tmp_path):
         assert header == "vitrine-admin=secret"
     assert given["model-config-name"] == "tensorrt"
     assert given["log-verbose"] == "1"
+    assert [line for line in printed if "load-model" in line] == [
+        "--load-model=try_on",
+        "--load-model=denoise",
+    ]
     assert given["grpc-http2-max-ping-strikes"] == "0"
 
 

@@ -1,7 +1,5 @@
 """The command `vitrine-export onnx`: each file is compared with torch, kept whole and written once."""
 
-import json
-
 import numpy as np
 import onnx
 import pytest
@@ -13,9 +11,9 @@ from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting import onnx_file, run_export
 from vitrine_export.exporting.network import stage_network
 from vitrine_export.exporting.onnx_file import difference, session, write
-from vitrine_orchestrator.manifest import read_manifest
-from vitrine_orchestrator.stages import STAGES, networks, stage
-from vitrine_orchestrator.try_on.facts import read_facts
+from vitrine_orchestrator.manifest import read_manifest, read_releases
+from vitrine_orchestrator.stages import networks, stage, stages_of
+from vitrine_orchestrator.try_on.facts import FAMILY, read_facts
 from vitrine_orchestrator.try_on.tokens import Tokens
 
 QUICK = ("text_encoder_2", "image_encoder", "parsing_atr", "parsing_lip", "densepose", "prepare_text")
@@ -48,13 +46,13 @@ def network(module, dtype=torch.float32):
     return stage_network(row, module, dtype)
 
 
-def stages_of(exported):
+def quick_rows(exported):
     return [row for row in networks() if row.name in QUICK]
 
 
 def test_files_have_the_stage_tables_names_types_and_sizes(exported):
     """Files have the stage table's names whatever the networks use, and their batch varies."""
-    for row in stages_of(exported):
+    for row in quick_rows(exported):
         graph = onnx.load(exported / row.name / "1" / "model.onnx").graph
         for value, tensor in zip([*graph.input, *graph.output], [*row.inputs, *row.outputs], strict=True):
             dims = value.type.tensor_type.shape.dim
@@ -65,7 +63,7 @@ def test_files_have_the_stage_tables_names_types_and_sizes(exported):
 
 def test_a_batch_gives_what_single_rows_give(exported):
     """Three rows in one call equal the rows alone, for every stage."""
-    for row in stages_of(exported):
+    for row in quick_rows(exported):
         opened = session(exported / row.name / "1" / "model.onnx")
         shapes = {i.name: (3, *i.shape[1:]) for i in opened.get_inputs()}
         draw = np.random.default_rng(1)
@@ -106,20 +104,20 @@ def test_several_processes_give_the_same_files(tiny_checkpoint, exported, tmp_pa
     for name in stages:
         file = f"{name}/1/model.onnx"
         assert (tmp_path / file).read_bytes() == (exported / file).read_bytes()
-        assert file in read_manifest(tmp_path / "denoise" / "1").files
+        assert file in read_manifest(tmp_path / "denoise" / "1", FAMILY).files
 
 
 def test_every_model_of_ours_has_the_manifest(exported, tiny_checkpoint):
     """The orchestrator reads sizes, digests, precision and files from the manifest."""
-    folders = [exported / row.name / "1" for row in STAGES if row.backend == "python"]
+    folders = [exported / row.name / "1" for row in stages_of(FAMILY) if row.needs_manifest]
     assert len({(folder / "manifest.json").read_bytes() for folder in folders}) == 1
-    manifest = read_manifest(folders[0])
+    manifest = read_manifest(folders[0], FAMILY)
     assert manifest.digest == open_checkpoint(tiny_checkpoint).digest()
     facts = read_facts(manifest)
     assert (facts.width, facts.height, facts.factor) == (192, 256, 8)
     assert (facts.context_width, facts.pooled_width, facts.image_tokens) == (16, 8, 16)
     assert {name.split("/")[0] for name in manifest.files} == set(QUICK)
-    precision = json.loads((folders[0] / "manifest.json").read_text())["precision"]
+    precision = read_releases(folders[0])[FAMILY]["precision"]
     assert set(precision.values()) == {"fp32"}
 
 
@@ -130,7 +128,7 @@ def test_token_ids_are_transformers(exported, tiny_checkpoint, number):
 
     folder = exported / "prepare_text" / "1"
     name = ("tokenizer", "tokenizer_2")[number]
-    ours = Tokens(folder / f"{name}.json", read_facts(read_manifest(folder)).pad_ids[number])
+    ours = Tokens(folder / f"{name}.json", read_facts(read_manifest(folder, FAMILY)).pad_ids[number])
     theirs = CLIPTokenizer.from_pretrained(tiny_checkpoint / name)
     for text in ("a Red  coat, striped!", "", "long " * 60):
         wanted = theirs(text, padding="max_length", max_length=77, truncation=True).input_ids
@@ -185,7 +183,9 @@ def test_one_failure_does_not_stop_the_others(tiny_checkpoint, tmp_path, monkeyp
         adopt,
         "_itself",
         lambda source, row: (
-            (lambda x: right(source, row)(x) + 1) if row.name in wrong else right(source, row)
+            (lambda x: [part + 1 for part in right(source, row)(x)])
+            if row.name in wrong
+            else right(source, row)
         ),
     )
     assert main(words) == 1

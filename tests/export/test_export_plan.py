@@ -9,8 +9,8 @@ from vitrine.errors import Unavailable
 from vitrine_export.command import main
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting import plan, plan_command
+from vitrine_export.exporting.families import recipe
 from vitrine_export.exporting.plan import Range
-from vitrine_export.exporting.recipes import recipe
 
 
 class FakeTensorRT:
@@ -73,23 +73,30 @@ def gpu(monkeypatch):
     return fake
 
 
+def graph(stage, path):
+    """An exported file of IDM-VTON."""
+    return plan.Graph("idm_vton", recipe("idm_vton", stage), path)
+
+
 def test_ranges_come_from_the_stage_table(repository):
     """Batches go from 1 to the stage's most, sizes from least to most with the released size as optimum."""
-    found = plan.ranges("vae_decoder", repository / "vae_decoder/1/model.onnx")
+    found = plan.ranges(graph("vae_decoder", repository / "vae_decoder/1/model.onnx"))
     assert found == {"latents": Range((1, 4, 8, 8), (1, 4, 128, 96), (4, 4, 192, 192))}
 
 
 def test_garment_tokens_go_with_the_latents(repository):
     """The axis tokens_of_4 has a quarter of the latents' area."""
-    found = plan.ranges("denoise", repository / "denoise/1/unet.onnx")
-    assert found["garment_kv_0"] == Range((1, 16, 8), (1, 3072, 8), (recipe("denoise").engine_rows, 9216, 8))
+    found = plan.ranges(graph("denoise", repository / "denoise/1/unet.onnx"))
+    assert found["garment_kv_0"] == Range(
+        (1, 16, 8), (1, 3072, 8), (recipe("idm_vton", "denoise").engine_rows, 9216, 8)
+    )
 
 
 def test_an_axis_without_a_range_is_reported(tmp_path):
     """An axis that the table does not know is reported by name."""
     path = write_graph(tmp_path / "model.onnx", latents=["batch", 4, "s77", 8])
     with pytest.raises(ExportFailed, match="axis s77 has no range in the stage table"):
-        plan.ranges("vae_decoder", path)
+        plan.ranges(graph("vae_decoder", path))
 
 
 def test_engines_carry_gpu_and_version_in_their_names(repository, gpu, tmp_path):
@@ -132,7 +139,7 @@ def test_a_graph_that_tensorrt_refuses_leaves_no_engine(repository, trt, message
     """The error has TensorRT's own words."""
     source, target = repository / "vae_decoder/1/model.onnx", repository / "x.plan"
     with pytest.raises(ExportFailed, match=message):
-        plan.build(trt, source, plan.ranges("vae_decoder", source), target)
+        plan.build(trt, source, plan.ranges(graph("vae_decoder", source)), target)
     assert not target.exists()
 
 

@@ -1,39 +1,39 @@
 """The commands `vitrine-export publish` and `withdraw`: what they write. Serving releases: tests/serving."""
 
 import hashlib
-import json
 
 import pytest
 from vitrine_export.command import main
 from vitrine_export.errors import ReleaseFailed
 from vitrine_export.release import folders
-from vitrine_orchestrator.manifest import read_manifest
-from vitrine_orchestrator.stages import STAGES
+from vitrine_orchestrator.manifest import manifest_text, read_manifest, read_manifests, read_releases
+from vitrine_orchestrator.stages import STAGES, stages_of
 
 OURS = ("prepare_person", "prepare_garment", "prepare_text", "denoise", "try_on", "try_on_stream")
-NETWORKS = tuple(row.name for row in STAGES if row.backend == "onnxruntime")
-FACTS = {
-    "format": 2,
-    "family": "idm_vton",
-    "exporter": "test",
-    "facts": {"scheduler": {"beta_start": 0.1}},
-}
+NETWORKS = tuple(row.name for row in stages_of("idm_vton") if row.backend == "onnxruntime")
+FACTS = {"scheduler": {"beta_start": 0.1}}
+GRAPH = {"idm_vton": "unet.onnx", "fashn": "fashn_step.onnx"}  # a file of each family in `denoise`
 
 
-def exported(folder, **changed):
-    """A repository like an export's, with contents by stage; facts of the manifest can be changed."""
-    facts = {key: changed.pop(key, value) for key, value in FACTS.items()}
-    files = {f"{name}/1/model.onnx": changed.get(name, "network") for name in NETWORKS}
-    files["denoise/1/unet.onnx"] = changed.get("denoise", "network")
+def exported(folder, family="idm_vton", facts=FACTS, **changed):
+    """A repository like an export's, with contents by stage; entries of other families stay."""
+    rows = stages_of(family)
+    networks = [row.name for row in rows if row.backend == "onnxruntime"]
+    files = {f"{name}/1/model.onnx": changed.get(name, "network") for name in networks}
+    files[f"denoise/1/{GRAPH[family]}"] = changed.get("denoise", f"network of {family}")
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    for name in OURS:
-        (folder / name / "1").mkdir(parents=True, exist_ok=True)
-        digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
-        manifest = facts | {"digest": str(sorted(changed.items())), "files": digests}
-        (folder / name / "1" / "manifest.json").write_text(json.dumps(manifest))
-        (folder / name / "1" / "model.py").write_text("code")
+    digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()}
+    entry = {"facts": facts, "digest": str(sorted(changed.items())), "exporter": "test", "files": digests}
+    for row in STAGES:
+        if row.needs_manifest:
+            inside = folder / row.name / "1"
+            inside.mkdir(parents=True, exist_ok=True)
+            (inside / "model.py").write_text("code")
+            if family in row.families:
+                others = read_releases(inside) if (inside / "manifest.json").exists() else {}
+                (inside / "manifest.json").write_text(manifest_text(others | {family: entry}))
     return folder
 
 
@@ -46,7 +46,7 @@ def served(tmp_path):
 def publish(source, served):
     """Publish through the command; returns the try_on manifest of the release."""
     assert main(["publish", str(source), "--into", str(served)]) == 0
-    return read_manifest(served / "try_on" / str(max(folders.releases(served))))
+    return read_manifest(served / "try_on" / str(max(folders.releases(served))), "idm_vton")
 
 
 def test_a_release_brings_what_changed_and_shares_the_rest(served, tmp_path):
@@ -58,7 +58,7 @@ def test_a_release_brings_what_changed_and_shares_the_rest(served, tmp_path):
     assert (served / "try_on" / "2" / "model.py").read_text() == "code"
     assert not (served / "pose" / "2").exists()
     assert manifest.files.keys() >= {"vae_decoder/2/model.onnx", "pose/1/model.onnx"}
-    assert manifest.pipeline_digest != read_manifest(served / "try_on" / "1").pipeline_digest
+    assert manifest.pipeline_digest != read_manifest(served / "try_on" / "1", "idm_vton").pipeline_digest
 
 
 def test_a_third_release_shares_with_the_second(served, tmp_path):
@@ -97,7 +97,7 @@ def test_withdrawing_leaves_what_the_other_release_needs(served, tmp_path, versi
     assert list(gone)[:2] == ["try_on_stream", "try_on"]
     assert gone["vae_decoder"] == [version]
     assert "denoise" not in gone
-    (left,) = folders.releases(served).values()
+    (left,) = (families["idm_vton"] for families in folders.releases(served).values())
     for name in (*NETWORKS, *OURS):
         assert (served / name / str(left.version_of(name))).is_dir()
 
@@ -124,3 +124,69 @@ def test_a_source_that_is_not_as_exported_is_refused(served, tmp_path, harm, wor
     with pytest.raises(ReleaseFailed, match=words):
         folders.planned(source, served)
     assert list(folders.releases(served)) == [1]
+
+
+@pytest.fixture
+def both(served, tmp_path):
+    """Release 1 of one family, and release 2 that adds another."""
+    folders.add(folders.planned(exported(tmp_path / "f", "fashn"), served), tmp_path / "f", served)
+    return served
+
+
+def test_a_release_of_another_family_leaves_the_first_as_it_is(both):
+    """Its networks stay where they are, its pipelines go along, and its digest, the key of caches, stays."""
+    before, after = (read_manifests(both / "try_on" / version) for version in "12")
+    assert before.keys() == {"idm_vton"}
+    assert after.keys() == {"idm_vton", "fashn"}
+    assert after["idm_vton"].pipeline_digest == before["idm_vton"].pipeline_digest
+    assert after["idm_vton"].version_of("denoise") == after["idm_vton"].version_of("pose") == 1
+    assert after["fashn"].version_of("denoise") == 2
+    assert not (both / "pose" / "2").exists()
+    names = {path.name for path in (both / "denoise" / "2").iterdir()}
+    assert names == {"fashn_step.onnx", "manifest.json", "model.py"}
+    assert read_manifests(both / "denoise" / "2").keys() == {"fashn"}
+    for manifest in after.values():  # what the pipelines call is there
+        for row in stages_of(manifest.family):
+            assert (both / row.name / str(manifest.version_of(row.name))).is_dir()
+        assert all((both / path).is_file() for path in manifest.files)
+
+
+def test_a_family_is_changed_without_the_other(both, tmp_path):
+    """The third release changes the first family; the second one's program stays where it is."""
+    folders.add(folders.planned(exported(tmp_path / "n", vae_decoder="better"), both), tmp_path / "n", both)
+    third = read_manifests(both / "try_on" / "3")
+    assert third["idm_vton"].version_of("vae_decoder") == 3
+    assert third["idm_vton"].version_of("denoise") == 1
+    assert third["fashn"].version_of("denoise") == 2
+    assert (both / "prepare_person" / "3").is_dir()
+    assert not (both / "denoise" / "3").exists()
+
+
+@pytest.mark.parametrize(("version", "left"), [(2, {"idm_vton"}), (1, {"idm_vton", "fashn"})])
+def test_a_family_comes_and_goes_with_its_release(both, version, left):
+    """Rolling back removes the new family only; retiring the first release keeps what the second calls."""
+    folders.withdraw(version, both)
+    (families,) = folders.releases(both).values()
+    assert families.keys() == left
+    for manifest in families.values():
+        for row in stages_of(manifest.family):
+            assert (both / row.name / str(manifest.version_of(row.name))).is_dir()
+    assert (both / "denoise" / "1" / "unet.onnx").exists()
+    assert (both / "denoise" / "2").exists() == ("fashn" in left)
+
+
+def test_families_of_one_export_share_a_version_of_the_denoiser(tmp_path):
+    """Both are published from one repository; each gets its own files only."""
+    served = exported(exported(tmp_path / "served"), "fashn")
+    source = exported(exported(tmp_path / "new", denoise="better"), "fashn", denoise="better too")
+    folders.add(folders.planned(source, served), source, served)
+    assert read_manifests(served / "denoise" / "2").keys() == {"idm_vton", "fashn"}
+    again = exported(exported(tmp_path / "again", denoise="better"), "fashn", denoise="best")
+    folders.add(folders.planned(again, served), again, served)
+    assert read_manifests(served / "denoise" / "3").keys() == {"fashn"}
+    assert not (served / "denoise" / "3" / "unet.onnx").exists()
+    found = read_manifests(served / "try_on" / "3")
+    assert {family: manifest.version_of("denoise") for family, manifest in found.items()} == {
+        "idm_vton": 2,
+        "fashn": 3,
+    }

@@ -7,14 +7,15 @@ import pytest
 from vitrine.errors import NotFound
 from vitrine_orchestrator.cache.key import EVERYTHING, owner
 from vitrine_orchestrator.cache.open_cache import CacheSettings, open_cache
-from vitrine_orchestrator.pipeline.request_context import read_report, report_array, text_array
-from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
-from vitrine_orchestrator.try_on.prepared_items import (
+from vitrine_orchestrator.person.labels import CATEGORIES
+from vitrine_orchestrator.pipeline.prepared_items import (
     PreparedItem,
     content_array,
     get_or_prepare,
     recipe_digest,
 )
+from vitrine_orchestrator.pipeline.request_context import read_report, report_array, text_array
+from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
 
 PIPELINE = "0" * 64
 SHOWN = {"person": "mask_latent", "garment": "garment_latents", "text": "prompt_embeds"}
@@ -48,7 +49,8 @@ class PrepareModels:
         known = inputs[f"{what}_id"][0].decode() if f"{what}_id" in inputs else None
         category = inputs["category"][0].decode() if what == "person" else what
         kind = "content" if what == "text" else what
-        item = PreparedItem(category, recipe_digest(name, PIPELINE), content, kind, known)
+        siblings = CATEGORIES if what == "person" else ()
+        item = PreparedItem(category, recipe_digest(name, PIPELINE), content, kind, known, siblings)
 
         async def make():
             if content is None:

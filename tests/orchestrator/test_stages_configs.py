@@ -7,7 +7,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from vitrine_orchestrator.configs import config_path, config_pbtxt, profiles, write
-from vitrine_orchestrator.stages import SIZES, STAGES, networks, numpy_dtype, stage
+from vitrine_orchestrator.stages import STAGES, Size, networks, numpy_dtype, sizes, stage, stages_of
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 CONFIGS = [(row, profile) for row in STAGES for profile in profiles(row)]
@@ -73,12 +73,23 @@ def test_tensorrt_gets_shapes_for_every_input(row):
         assert all(shape.startswith(f"{batch}x") for shape in shapes.values())
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_a_size_lies_within_its_bounds(name):
-    """The sizes of the paper-doll checkpoint and IDM-VTON are within what engines are built for."""
-    size = SIZES[name]
-    assert size.least <= size.doll <= size.most
-    assert size.least <= size.full <= size.most
+FAMILIES = dict.fromkeys(family for row in STAGES for family in row.families)
+SIZES = [size for family in FAMILIES for size in sizes(family).values()]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+def test_a_size_lies_within_its_bounds(size):
+    """The sizes of the small and the released checkpoint are within what engines are built for."""
+    assert size.least <= size.small <= size.most
+    assert size.least <= size.usual <= size.most
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_gives_one_size_a_name_only(family):
+    """Axes of exported files are found by the name of their size."""
+    tensors = [tensor for row in stages_of(family) for tensor in (*row.inputs, *row.outputs)]
+    found = {dim for tensor in tensors for dim in tensor.dims if isinstance(dim, Size)}
+    assert len({size.name for size in found}) == len(found)
 
 
 def test_names_are_unique():

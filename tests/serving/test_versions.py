@@ -1,6 +1,5 @@
 """Releases on a real Triton: no pipeline changes to a stage's new version, and releases can be undone."""
 
-import json
 import shutil
 import threading
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.command import main
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.watching import watched
+from vitrine_orchestrator.manifest import manifest_text, read_releases
 
 LATENTS = np.full((1, 4, 32, 24), 0.25, np.float32)
 
@@ -27,9 +27,9 @@ def inverted(repository):
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(-weights, "spread"))
     onnx.save(model, path)
     for manifest in repository.glob("*/1/manifest.json"):  # as an export records its files
-        said = json.loads(manifest.read_text())
-        files = said["files"] | {"vae_decoder/1/model.onnx": file_digest(path)}
-        manifest.write_text(json.dumps(said | {"files": files}))
+        said = read_releases(manifest.parent)
+        said["idm_vton"]["files"] |= {"vae_decoder/1/model.onnx": file_digest(path)}
+        manifest.write_text(manifest_text(said))
     return repository
 
 

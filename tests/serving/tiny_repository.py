@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from tiny_networks import CONTEXT, POOLED, TOKENS, WORDS, write_networks
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from vitrine_orchestrator.stages import STAGES
+from vitrine_orchestrator.manifest import manifest_text
+from vitrine_orchestrator.stages import stages_of
+from vitrine_orchestrator.stages.idm_vton import FAMILY
 
 SOURCE = Path(__file__).parents[2] / "model_repository"
 
@@ -38,12 +39,11 @@ FACTS = {
     "negative_prompt": "blurry",
     "pad_ids": [1, 0],
 }
-MANIFEST = {
-    "format": 2,
-    "family": "idm_vton",
+ENTRY = {
     "facts": FACTS,
     "digest": "0" * 64,
     "precision": {},
+    "tokens": {},
     "exporter": "tiny",
     "files": {},
 }
@@ -56,9 +56,9 @@ def write_repository(folder: Path) -> Path:
     ours = shutil.ignore_patterns("*.onnx", "*.json", "__pycache__")
     shutil.copytree(SOURCE, folder, ignore=ours)
     write_networks(folder)
-    for row in STAGES:
-        if row.in_flight:
-            (folder / row.name / "1" / "manifest.json").write_text(json.dumps(MANIFEST))
+    for row in stages_of(FAMILY):
+        if row.needs_manifest:
+            (folder / row.name / "1" / "manifest.json").write_text(manifest_text({FAMILY: ENTRY}))
     for name in ("tokenizer.json", "tokenizer_2.json"):
         _tokenizer().save(str(folder / "prepare_text" / "1" / name))
     return folder

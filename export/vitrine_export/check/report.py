@@ -26,7 +26,8 @@ from vitrine_export.checkpoint.weight_files import may_hold_weights
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.adopted_onnx import check_file
-from vitrine_export.exporting.recipes import RECIPES, Recipe
+from vitrine_export.exporting.families.idm_vton import RECIPES
+from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import source_of
 from vitrine_export.exporting.tokenizers import PARTS as TOKENIZERS
 from vitrine_export.exporting.tokenizers import REQUIRED

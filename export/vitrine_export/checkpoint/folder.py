@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from vitrine_orchestrator.stages.idm_vton import FAMILY
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
@@ -111,9 +113,18 @@ class Checkpoint:
             default_guidance=float(found.get("default_guidance", default.default_guidance)),
         )
 
+    @property
+    def family(self) -> str:
+        """See AnyCheckpoint."""
+        return FAMILY
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield every file that can change a result, with its name in the layout."""
+        return layout.files_that_count(self.folder, self.unet)
+
     def digest(self) -> str:
         """Return the sha256 over the names and bytes of every file that can change a result."""
-        return digest_of(layout.files_that_count(self.folder, self.unet))
+        return digest_of(self.files())
 
     def verify(self, names: Iterable[str]) -> None:
         """Check config, files, keys and shapes of the named networks; reads file headers only."""

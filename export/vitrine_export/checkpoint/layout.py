@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,21 @@ def files_that_count(folder: Path, unet: Path) -> Iterator[tuple[str, Path]]:
     """
     roots = {part: folder / part for part in (*TRY_ON_PARTS, *PERSON_PARTS)} | {"unet": unet}
     for part in sorted(roots):
-        found = [(path.relative_to(roots[part]), path) for path in _files_below(roots[part], ())]
-        for inside, path in sorted(found):
-            yield f"{part}/{inside.as_posix()}", path
+        yield from _named_files(part, roots[part])
     if (folder / SETTINGS_FILE).is_file():
         yield SETTINGS_FILE, folder / SETTINGS_FILE
+
+
+def files_in(folder: Path, parts: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the files in these folders of a checkpoint and below, with their names in the layout."""
+    for part in sorted(parts):
+        yield from _named_files(part, folder / part)
+
+
+def _named_files(part: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    found = [(path.relative_to(folder), path) for path in _files_below(folder, ())]
+    for inside, path in sorted(found):
+        yield f"{part}/{inside.as_posix()}", path
 
 
 def _files_below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:

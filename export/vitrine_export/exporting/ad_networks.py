@@ -51,7 +51,7 @@ def network_of(name: str, module: nn.Module, inputs: tuple[Input, ...], output: 
     """Return the network `name`; `most` is the exclusive limit of its integer inputs."""
 
     def sample(rows: int, size: Size) -> tuple[Tensor, ...]:
-        which, draw = (0 if size == "doll" else 1), torch.Generator().manual_seed(rows)
+        which, draw = (0 if size == "small" else 1), torch.Generator().manual_seed(rows)
         return tuple(_drawn(given, rows, which, most, draw) for given in inputs)
 
     return Network(

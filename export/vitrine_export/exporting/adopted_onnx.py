@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, helper, numpy_helper
-from vitrine_orchestrator.stages import NETWORK_FILE, Stage, numpy_dtype
+from onnx import GraphProto, ModelProto, ValueInfoProto, helper, numpy_helper
+from vitrine_orchestrator.stages import NETWORK_FILE, Dim, Stage, Tensor, numpy_dtype
 from vitrine_orchestrator.stages import stage as stage_row
 
 from vitrine_export.errors import BadCheckpoint, ExportFailed
@@ -22,13 +22,19 @@ from vitrine_export.exporting.network import BATCH
 from vitrine_export.exporting.onnx_file import Proof, difference, drafts, explained, remove, session
 from vitrine_export.exporting.onnx_source import read_onnx
 
-PICKED: Mapping[str, int] = {"parsing_atr": 1, "parsing_lip": 1, "densepose": 0}
-"""The index of the output that is read: SCHP's second output has the labels, the first the edges."""
+PICKED: Mapping[str, tuple[int, ...]] = {"parsing_atr": (1,), "parsing_lip": (1,)}
+"""The indices of the outputs that are read, where they are not the first ones: SCHP's first has the edges."""
+
+OPERATORS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+"""The domains of operators that onnxruntime brings."""
+OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)
+"""The versions of the standard operators that can be read."""
 
 SCAN_SINCE = 9  # the first opset with this form of Scan
 
-Reference = Callable[[np.ndarray], np.ndarray]
-"""Maps one picture, with a batch axis of 1, to the stage's output."""
+Outputs = list[np.ndarray]
+Reference = Callable[[np.ndarray], Outputs]
+"""Maps one picture, with a batch axis of 1, to the stage's outputs."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,9 @@ def adopt(row: Stage, source: Path, repository: Path, reference: Reference | Non
     pictures = _pictures(row)
     with explained(row.name, f"{source.name} does not run"):
         right = reference or _itself(model, row)
-        wanted = np.concatenate([right(picture[None]) for picture in pictures])
+        single = [right(picture[None]) for picture in pictures]
+        wanted = [np.concatenate(parts) for parts in zip(*single, strict=True)]
+    _check_answers(row, wanted, source)
     try:
         worst, looped = _prove(_batched(model, row), row, target, pictures, wanted), False
     except ExportFailed:
@@ -67,17 +75,15 @@ def check_file(stage: str, source: Path) -> None:
     _checked(read_onnx(source, weights=False), stage_row(stage), source)
 
 
-def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wanted: np.ndarray) -> float:
+def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wanted: Outputs) -> float:
     """Write the model if it gives `wanted` for a batch and for one picture; return the largest difference."""
     with drafts(target) as draft:
         onnx.save(model, draft)
         with explained(row.name, "onnxruntime cannot run it under the stage's names"):
             opened = session(draft)
-            given = [
-                opened.run([row.outputs[0].name], {row.inputs[0].name: batch})[0]
-                for batch in (pictures, pictures[:1])
-            ]
-        worst = difference(given, [wanted, wanted[:1]])
+            names = [tensor.name for tensor in row.outputs]
+            batch, one = (opened.run(names, {row.inputs[0].name: part}) for part in (pictures, pictures[:1]))
+        worst = difference([*batch, *one], [*wanted, *(part[:1] for part in wanted)])
         if not worst <= row.tolerance:
             raise ExportFailed(
                 f"{row.name}: in a batch ONNX is {worst:.1e} from itself, allowed {row.tolerance:.0e}"
@@ -89,21 +95,60 @@ def _checked(model: ModelProto, row: Stage, source: Path) -> ModelProto:
     """Return the model; raises BadCheckpoint unless its inputs and outputs match the stage's row."""
     label, graph = f"{source.parent.name}/{source.name}", model.graph
     _tidy(graph)
+    _check_operators(model, label)
     if len(graph.input) != 1:
         raise BadCheckpoint(f"{label}: one input is expected, got {[value.name for value in graph.input]}")
-    if len(graph.output) <= PICKED[row.name]:
-        raise BadCheckpoint(
-            f"{label}: output {PICKED[row.name]} is {row.name}'s, but there are only {len(graph.output)}"
-        )
-    pairs = ((graph.input[0], row.inputs[0]), (graph.output[PICKED[row.name]], row.outputs[0]))
-    for value, tensor in pairs:
-        dims = [d.dim_value for d in value.type.tensor_type.shape.dim][1:]  # 0 if it varies
-        if any(have and want != -1 and have != want for have, want in zip(dims, tensor.dims, strict=False)):
-            raise BadCheckpoint(f"{label}: {value.name} must be {list(tensor.dims)} for a picture, is {dims}")
-        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        if kind != numpy_dtype(tensor):
-            raise BadCheckpoint(f"{label}: {value.name} must be {numpy_dtype(tensor)}, is {kind}")
+    last = max(picked(row))
+    if len(graph.output) <= last:
+        found = [value.name for value in graph.output]
+        raise BadCheckpoint(f"{label}: output {last} is {row.name}'s, but there are only {found}")
+    outputs = [graph.output[index] for index in picked(row)]
+    for value, tensor in zip((graph.input[0], *outputs), (row.inputs[0], *row.outputs), strict=True):
+        _check_tensor(value, tensor, label)
     return model
+
+
+def picked(row: Stage) -> tuple[int, ...]:
+    """The indices of the source's outputs that are the stage's."""
+    return PICKED.get(row.name, tuple(range(len(row.outputs))))
+
+
+def _check_answers(row: Stage, answers: Outputs, source: Path) -> None:
+    """Raise BadCheckpoint unless the network gave the stage's shapes: a file need not say its own."""
+    for tensor, answer in zip(row.outputs, answers, strict=True):
+        dims = list(answer.shape[1:])
+        if len(dims) != len(tensor.dims) or not all(map(_fits, dims, tensor.dims)):
+            raise BadCheckpoint(
+                f"{source.parent.name}/{source.name}: {tensor.name} must be {list(tensor.dims)} "
+                f"for a picture, the network gave {dims}"
+            )
+
+
+def _check_operators(model: ModelProto, label: str) -> None:
+    """Raise BadCheckpoint for operators, or a version of them, that onnxruntime does not have."""
+    given = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if given not in OPSETS:
+        raise BadCheckpoint(f"{label}: opset must be {OPSETS[0]} to {OPSETS[-1]}, is {given or 'missing'}")
+    own = {function.domain for function in model.functions}
+    if foreign := sorted({node.domain for node in model.graph.node} - OPERATORS - own):
+        raise BadCheckpoint(f"{label}: operators must be onnxruntime's own, has some of {', '.join(foreign)}")
+
+
+def _check_tensor(value: ValueInfoProto, tensor: Tensor, label: str) -> None:
+    """Raise BadCheckpoint unless a tensor of a file has the dtype and, where they are known, the dims."""
+    form = value.type.tensor_type
+    dims = [dim.dim_value for dim in form.shape.dim][1:]  # 0 if it varies
+    known = form.HasField("shape")
+    same_rank = len(dims) == len(tensor.dims)
+    if known and not (same_rank and all(map(_fits, dims, tensor.dims))):
+        raise BadCheckpoint(f"{label}: {value.name} must be {list(tensor.dims)} for a picture, is {dims}")
+    kind = helper.tensor_dtype_to_np_dtype(form.elem_type)
+    if kind != numpy_dtype(tensor):
+        raise BadCheckpoint(f"{label}: {value.name} must be {numpy_dtype(tensor)}, is {kind}")
+
+
+def _fits(have: int, want: Dim) -> bool:
+    return not have or want == -1 or have == want
 
 
 def _tidy(graph: GraphProto) -> None:
@@ -118,7 +163,7 @@ def _tidy(graph: GraphProto) -> None:
 def _pictures(row: Stage) -> np.ndarray:
     """Return two different inputs of the stage, stacked."""
     draw, tensor = np.random.default_rng(0), row.inputs[0]
-    shape = (2, *(int(dim) for dim in tensor.dims))
+    shape = (2, *(dim if isinstance(dim, int) else dim.small for dim in tensor.dims))
     if tensor.dtype == "UINT8":
         return draw.integers(0, 256, shape, np.uint8)
     return draw.standard_normal(shape, np.float32)
@@ -127,7 +172,8 @@ def _pictures(row: Stage) -> np.ndarray:
 def _itself(model: ModelProto, row: Stage) -> Reference:
     opened = session(model.SerializeToString())
     name = opened.get_inputs()[0].name
-    return lambda picture: opened.run(None, {name: picture})[PICKED[row.name]]
+    outputs = [opened.get_outputs()[index].name for index in picked(row)]
+    return lambda picture: opened.run(outputs, {name: picture})
 
 
 def _batched(model: ModelProto, row: Stage) -> ModelProto:
@@ -135,12 +181,13 @@ def _batched(model: ModelProto, row: Stage) -> ModelProto:
     made = ModelProto()
     made.CopyFrom(model)
     graph = made.graph
-    picked = graph.output[PICKED[row.name]]
-    _rename(graph, {graph.input[0].name: row.inputs[0].name, picked.name: row.outputs[0].name})
-    del graph.value_info[:]  # these shapes have a batch of 1
-    for other in [value for value in graph.output if value.name != row.outputs[0].name]:
+    kept = [graph.output[index] for index in picked(row)]
+    for other in [value for value in graph.output if value not in kept]:
         graph.output.remove(other)
-    for value in (graph.input[0], graph.output[0]):
+    names = {value.name: tensor.name for value, tensor in zip(kept, row.outputs, strict=True)}
+    _rename(graph, {graph.input[0].name: row.inputs[0].name, **names})
+    del graph.value_info[:]  # these shapes have a batch of 1
+    for value in (graph.input[0], *graph.output):
         if value.type.tensor_type.shape.dim:
             value.type.tensor_type.shape.dim[0].dim_param = BATCH
     return made
@@ -165,38 +212,50 @@ def _looped(model: ModelProto, row: Stage) -> ModelProto:
     opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     if opset < SCAN_SINCE:
         raise ExportFailed(f"{row.name}: its graph takes one picture, and opset {opset} has no loop for it")
-    image, answer = row.inputs[0], row.outputs[0]
+    image, answers = row.inputs[0], row.outputs
     inside = GraphProto()
     inside.CopyFrom(model.graph)
-    _rename(inside, {tensor.name: f"{tensor.name}__inside" for tensor in (image, answer)})
+    _rename(inside, {tensor.name: f"{tensor.name}__inside" for tensor in (image, *answers)})
     body, constants = _body(inside, row)
-    made = helper.make_tensor_value_info
-    kinds = [value.type.tensor_type.elem_type for value in (body.input[0], body.output[0])]
+    names = [answer.name for answer in answers]
     outer = helper.make_graph(
-        [helper.make_node("Scan", [image.name], [answer.name], num_scan_inputs=1, body=body)],
+        [helper.make_node("Scan", [image.name], names, num_scan_inputs=1, body=body)],
         row.name,
-        [made(image.name, kinds[0], [BATCH, *image.dims])],
-        [made(answer.name, kinds[1], [BATCH, *(None if dim == -1 else dim for dim in answer.dims)])],
+        [_in_a_batch(image, body.input[0])],
+        [_in_a_batch(*pair) for pair in zip(answers, body.output, strict=True)],
         [*inside.initializer, *constants],
     )
     return helper.make_model(outer, opset_imports=model.opset_import, ir_version=max(model.ir_version, 4))
 
 
+def _in_a_batch(tensor: Tensor, single: ValueInfoProto) -> ValueInfoProto:
+    """Describe the tensor of a batch whose rows have the type of `single`."""
+    dims = [BATCH, *(None if dim == -1 else dim for dim in tensor.dims)]
+    return helper.make_tensor_value_info(tensor.name, single.type.tensor_type.elem_type, dims)
+
+
 def _body(inside: GraphProto, row: Stage) -> tuple[GraphProto, list[onnx.TensorProto]]:
     """Return the graph of one picture without its batch axis, and the constants that it adds."""
-    source, picked = inside.input[0], inside.output[PICKED[row.name]]
-    shape, first, picture, answer = "loop_shape", "loop_first", "loop_picture", "loop_answer"
+    source, outputs = inside.input[0], [inside.output[index] for index in picked(row)]
+    shape, first, picture = "loop_shape", "loop_first", "loop_picture"
+    answers = [f"loop_answer_{number}" for number in range(len(outputs))]
     dims = list(row.inputs[0].dims)
     nodes = [
         helper.make_node("Reshape", [picture, shape], [source.name]),
         *inside.node,
-        helper.make_node("Gather", [picked.name, first], [answer], axis=0),
+        *(
+            helper.make_node("Gather", [value.name, first], [answer], axis=0)
+            for value, answer in zip(outputs, answers, strict=True)
+        ),
     ]
     body = helper.make_graph(
         nodes,
         "one_picture",
         [helper.make_tensor_value_info(picture, source.type.tensor_type.elem_type, dims)],
-        [helper.make_tensor_value_info(answer, picked.type.tensor_type.elem_type, None)],
+        [
+            helper.make_tensor_value_info(answer, value.type.tensor_type.elem_type, None)
+            for value, answer in zip(outputs, answers, strict=True)
+        ],
     )
     constants = {shape: np.array([1, *dims], np.int64), first: np.array(0, np.int64)}
     return body, [numpy_helper.from_array(value, name) for name, value in constants.items()]

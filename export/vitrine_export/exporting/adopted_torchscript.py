@@ -62,13 +62,13 @@ def _convert(net: torch.jit.ScriptModule, row: Stage, path: Path) -> None:
 
 
 def _run_by(net: torch.jit.ScriptModule, row: Stage) -> Reference:
-    def run(picture: np.ndarray) -> np.ndarray:
+    def run(picture: np.ndarray) -> list[np.ndarray]:
         with torch.no_grad():
             found = net(torch.from_numpy(picture))
         if not isinstance(found, torch.Tensor):
             raise ExportFailed(
                 f"{row.name}: the TorchScript file must give one tensor, gave {type(found).__name__}"
             )
-        return found.numpy()
+        return [found.numpy()]
 
     return run

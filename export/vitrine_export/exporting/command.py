@@ -6,24 +6,29 @@ import argparse
 import os
 from pathlib import Path
 
-from vitrine_export.checkpoint import Checkpoint, open_checkpoint
-from vitrine_export.checkpoint.layout import files_that_count
+from vitrine.errors import BadRequest
+
+from vitrine_export.checkpoint.protocol import AnyCheckpoint
+from vitrine_export.exporting.families import FAMILIES, STAGE_NAMES, export_of, open_any
 from vitrine_export.exporting.order import Order, work_of
-from vitrine_export.exporting.recipes import RECIPES, STAGE_NAMES
 
 HELP = "write every stage of a checkpoint as ONNX, each file checked against torch"
 EXAMPLES = """\
 examples:
   vitrine-export onnx --checkpoint checkpoints/paper-doll --out model_repository
+  vitrine-export onnx --checkpoint fashn-vton-1.5 --out model_repository
   vitrine-export onnx --checkpoint IDM-VTON --unet IDM-VTON-DC --out model_repository
   vitrine-export onnx --checkpoint IDM-VTON --out model_repository --precision denoise=fp16 vae_decoder=fp16
   vitrine-export onnx --checkpoint IDM-VTON --out model_repository --stages pose densepose
 
 A file is kept only if onnxruntime gives what torch gives, for two batch sizes and two picture sizes. What has
 not changed (checkpoint, exporter, options) is not exported again. Inputs and outputs are float32 in any case;
-fp16 is what a stage computes in. The parsing and DensePose files of the checkpoint are used as they are."""
+fp16 is what a stage computes in. Files of parsing, DensePose and DWPose are used as they are.
+A repository can hold a checkpoint of each family: an export replaces the one of its own family only."""
 
-WITH_PRECISION = tuple(row.stage for row in RECIPES if row.has_precision)
+WITH_PRECISION = tuple(
+    dict.fromkeys(row.stage for family in FAMILIES for row in family.recipes if row.has_precision)
+)
 
 LARGE_BYTES = 2 * 2**30
 
@@ -31,12 +36,15 @@ LARGE_BYTES = 2 * 2**30
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "--checkpoint", type=Path, required=True, help="folder in the layout of yisol/IDM-VTON"
+        "--checkpoint",
+        type=Path,
+        required=True,
+        help="folder in the layout of yisol/IDM-VTON or fashn-ai/fashn-vton-1.5",
     )
     parser.add_argument("--out", type=Path, required=True, help="model repository to write into")
     parser.add_argument("--unet", type=Path, help="folder whose unet/ replaces the checkpoint's (DressCode)")
     parser.add_argument(
-        "--stages", nargs="+", choices=STAGE_NAMES, metavar="STAGE", default=list(STAGE_NAMES)
+        "--stages", nargs="+", choices=STAGE_NAMES, metavar="STAGE", help="default: the checkpoint's, all"
     )
     parser.add_argument(
         "--precision",
@@ -61,16 +69,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def default_jobs(checkpoint: Checkpoint) -> int:
+def default_jobs(checkpoint: AnyCheckpoint) -> int:
     """Return 2 processes for two cores, but 1 for a large checkpoint: each process holds a copy."""
-    size = sum(path.stat().st_size for _, path in files_that_count(checkpoint.folder, checkpoint.unet))
+    size = sum(path.stat().st_size for _, path in checkpoint.files())
     return 1 if size > LARGE_BYTES else min(2, os.cpu_count() or 1)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export what has changed and return 0; raises ExportFailed when a stage failed."""
-    checkpoint = open_checkpoint(args.checkpoint, args.unet)
-    work = work_of(Order(checkpoint, args.out, tuple(args.stages), dict(args.precision), args.unet_cond))
+    checkpoint = open_any(args.checkpoint, args.unet)
+    stages = tuple(args.stages or export_of(checkpoint.family).stages)
+    if wrong := set(stages) - set(export_of(checkpoint.family).stages):
+        raise BadRequest(f"--stages: {', '.join(sorted(wrong))}: no stages of {checkpoint.family}")
+    work = work_of(Order(checkpoint, args.out, stages, dict(args.precision), args.unet_cond))
     for stage in work.foreign:
         print(f"{stage}: its files are of another checkpoint or exporter; export it too")
     if not work.stale:

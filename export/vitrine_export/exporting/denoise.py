@@ -1,4 +1,4 @@
-"""The denoise engine's graphs as networks: names, axes and samples for the modules of nets/graphs.py."""
+"""IDM-VTON's graphs of `denoise` as networks: names, axes and samples for the modules of nets/graphs.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 from torch import Tensor, nn
-from vitrine_orchestrator.stages import SIZES, Dim, Stage
+from vitrine_orchestrator.stages import Stage
+from vitrine_orchestrator.stages.idm_vton import LATENT_HEIGHT, LATENT_WIDTH
 
 from vitrine_export.checkpoint import Checkpoint
-from vitrine_export.exporting.network import BATCH, Inside, Network, Size
+from vitrine_export.exporting.network import BATCH, Axis, Inside, Network, Size
 from vitrine_export.exporting.order import TOKENS_OF
 from vitrine_export.job_inputs import JobInputs, Widths, draw_job_inputs
 from vitrine_export.nets import GarmentNet, TryonNet
@@ -113,7 +114,7 @@ def _network(
     dtype: torch.dtype,
     output_dtype: torch.dtype = torch.float32,
 ) -> Network:
-    shown = sample(2, "doll")
+    shown = sample(2, "small")
     outputs = OUTPUTS.get(name) or tuple(f"garment_kv_{j}" for j in range(module.tryon.levels))
     return Network(
         file=f"{FOLDER}/{name}.onnx",
@@ -125,11 +126,11 @@ def _network(
     )
 
 
-def _dims(name: str, tensor: Tensor) -> tuple[Dim, ...]:
+def _dims(name: str, tensor: Tensor) -> tuple[Axis, ...]:
     """Return the dims of a tensor: rows, latent sides and the number of garment tokens vary."""
-    sides = _sides("doll")
+    sides = _sides("small")
     if tensor.shape[2:] == sides:
-        return (BATCH, tensor.shape[1], "latent_height", "latent_width")
+        return (BATCH, tensor.shape[1], LATENT_HEIGHT.name, LATENT_WIDTH.name)
     if name.startswith("garment_kv_"):
         return (BATCH, f"{TOKENS_OF}{sides[0] * sides[1] // tensor.shape[1]}", tensor.shape[2])
     return (BATCH, *tensor.shape[1:])
@@ -138,4 +139,4 @@ def _dims(name: str, tensor: Tensor) -> tuple[Dim, ...]:
 def _sides(size: Size) -> tuple[int, int]:
     if isinstance(size, tuple):
         return size
-    return getattr(SIZES["latent_height"], size), getattr(SIZES["latent_width"], size)
+    return getattr(LATENT_HEIGHT, size), getattr(LATENT_WIDTH, size)

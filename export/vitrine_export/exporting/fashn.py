@@ -6,16 +6,25 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from vitrine_orchestrator.stages import Stage
 
+from vitrine_export.checkpoint.fashn import FashnCheckpoint
 from vitrine_export.exporting.network import BATCH, Inside, Network, Size
 from vitrine_export.nets.fashn import FashnNet
 from vitrine_export.nets.fashn.graphs import FixedTokensGraph, ModulationsGraph, StepGraph
 
-FOLDER = "denoise_fashn/1"
+FOLDER = "denoise/1"
+PREFIX = "fashn_"
+"""Of the files' names: `denoise` holds the graphs of other families too."""
 TOLERANCE = 1e-3
 PICTURES = ("person", "person_pose", "garment", "garment_pose")
 EXACT = frozenset({"times", "category"})
 """Inputs that stay unchanged in a half-precision graph, because of sines of 1000 times the time."""
+
+
+def stage_networks(row: Stage, checkpoint: FashnCheckpoint, dtype: torch.dtype) -> list[Network]:
+    """Return the graphs of a checkpoint, which share one copy of the network."""
+    return graphs_of(checkpoint.net(dtype), dtype)
 
 
 def graphs_of(net: FashnNet, dtype: torch.dtype = torch.float32) -> list[Network]:
@@ -75,7 +84,7 @@ def _network(
         return tuple(sample(rows).values())
 
     return Network(
-        file=f"{FOLDER}/{name}.onnx",
+        file=f"{FOLDER}/{PREFIX}{name}.onnx",
         module=Inside(module, dtype, [key not in EXACT for key in shown]).eval(),
         inputs=tuple((key, (BATCH, *tensor.shape[1:])) for key, tensor in shown.items()),
         outputs=outputs,

@@ -8,14 +8,17 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from vitrine_orchestrator.stages import NETWORK_FILE, SIZES, Dim, Stage
+from vitrine_orchestrator.stages import NETWORK_FILE, Dim, Stage
 
-Size = Literal["doll", "least"] | tuple[int, int]
-"""The column of `SIZES` with the sizes of a sample; for denoise also latent (height, width)."""
+Size = Literal["small", "least"] | tuple[int, int]
+"""The field of the stage table's sizes for a sample; for denoise also latent (height, width)."""
+
+Axis = int | str
+"""A fixed length, or the name of an axis that varies."""
 
 BATCH = "batch"  # the name of axis 0
 
-TRACED: tuple[int, Size] = (2, "doll")
+TRACED: tuple[int, Size] = (2, "small")
 CHECKED: tuple[tuple[int, Size], ...] = (TRACED, (1, "least"))
 """Rows and size of the samples that a file is checked on; the first one is also traced."""
 
@@ -26,7 +29,7 @@ class Network:
 
     file: str  # path in the model repository
     module: nn.Module
-    inputs: tuple[tuple[str, tuple[Dim, ...]], ...]
+    inputs: tuple[tuple[str, tuple[Axis, ...]], ...]
     outputs: tuple[str, ...]
     tolerance: float
     sample: Callable[[int, Size], tuple[Tensor, ...]]
@@ -83,13 +86,12 @@ def stage_network(
     )
 
 
-def _fixed(dim: Dim, sizes: Mapping[str, int]) -> Dim:
-    return sizes.get(dim, dim) if isinstance(dim, str) else dim
+def _fixed(dim: Dim, sizes: Mapping[str, int]) -> Axis:
+    return dim if isinstance(dim, int) else sizes.get(dim.name, dim.name)
 
 
 def _length(dim: Dim, sizes: Mapping[str, int], size: Size) -> int:
-    dim = _fixed(dim, sizes)
-    return dim if isinstance(dim, int) else getattr(SIZES[dim], str(size))
+    return dim if isinstance(dim, int) else sizes.get(dim.name, getattr(dim, str(size)))
 
 
 def _random(dtype: str, shape: tuple[int, ...], words: int, draw: torch.Generator) -> Tensor:

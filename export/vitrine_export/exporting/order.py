@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitrine_export.checkpoint import Checkpoint
-from vitrine_export.exporting.recipes import STAGE_NAMES, Precision, recipe
+from vitrine_export.checkpoint.protocol import AnyCheckpoint
+from vitrine_export.exporting.families import export_of, recipe
+from vitrine_export.exporting.recipes import Precision, Recipe
 from vitrine_export.exporting.record import Record, read_record
 from vitrine_export.exporting.version import exporter_version
 
@@ -19,9 +20,9 @@ TOKENS_OF = "tokens_of_"
 class Order:
     """The options of an export."""
 
-    checkpoint: Checkpoint
+    checkpoint: AnyCheckpoint
     repository: Path
-    stages: tuple[str, ...] = STAGE_NAMES
+    stages: tuple[str, ...] | None = None  # None: all of the checkpoint's family
     precision: Mapping[str, Precision] | None = None  # by stage; the default is fp32
     cond: bool = False  # also export denoising without guidance
 
@@ -31,7 +32,20 @@ class Order:
 
     def files_of(self, stage: str) -> tuple[str, ...]:
         """Return the files that the stage must have after the export, without separate files of weights."""
-        return recipe(stage).paths(optional=self.cond)
+        return self.recipe(stage).paths(optional=self.cond)
+
+    def recipe(self, stage: str) -> Recipe:
+        """Return the recipe of a stage in the checkpoint's family."""
+        return recipe(self.checkpoint.family, stage)
+
+    @property
+    def all_stages(self) -> tuple[str, ...]:
+        """Return the stages of the checkpoint, in the order of work, without optional ones that it lacks."""
+        recipes = export_of(self.checkpoint.family).recipes
+        return tuple(row.stage for row in recipes if not row.present or self._holds(row))
+
+    def _holds(self, row: Recipe) -> bool:
+        return getattr(self.checkpoint, row.present)(row.stage)
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class Work:
         known = {*self.stale, *self.record.precision}
         return tuple(
             stage
-            for stage in STAGE_NAMES
+            for stage in self.order.all_stages
             if stage not in known
             and any((self.order.repository / f).exists() for f in self.order.files_of(stage))
         )
@@ -56,11 +70,12 @@ class Work:
 
 def work_of(order: Order) -> Work:
     """Compare the repository with the order by digests of its files."""
-    record = read_record(order.repository, order.checkpoint.digest(), exporter_version())
+    checkpoint = order.checkpoint
+    record = read_record(order.repository, checkpoint.family, checkpoint.digest(), exporter_version())
     stale = tuple(
         stage
-        for stage in STAGE_NAMES
-        if stage in order.stages
+        for stage in order.all_stages
+        if stage in (order.stages or order.all_stages)
         and not record.holds(stage, order.precision_of(stage), order.files_of(stage), order.repository)
     )
     return Work(order, record, stale)

@@ -10,7 +10,7 @@ import importlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,12 +18,13 @@ from typing import Any
 
 import onnx
 from vitrine.errors import Unavailable
-from vitrine_orchestrator.stages import SIZES, stage
+from vitrine_orchestrator.stages import Size, sizes, stage
 
 from vitrine_export.errors import ExportFailed
+from vitrine_export.exporting.families import FAMILIES, STAGE_NAMES
 from vitrine_export.exporting.network import BATCH
 from vitrine_export.exporting.order import TOKENS_OF
-from vitrine_export.exporting.recipes import RECIPES, STAGE_NAMES, recipe
+from vitrine_export.exporting.recipes import Recipe
 
 OLDEST = 11
 Shape = tuple[int, ...]
@@ -62,11 +63,21 @@ def gpu_name() -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", asked.stdout.splitlines()[0].strip())
 
 
-def onnx_files(repository: Path, stages: tuple[str, ...] = STAGE_NAMES) -> list[tuple[str, Path]]:
-    """Return the existing ONNX files of the stages, with the stage's name."""
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX file of a repository, the family that it is of, and its recipe."""
+
+    family: str
+    recipe: Recipe
+    path: Path
+
+
+def onnx_files(repository: Path, stages: tuple[str, ...] = STAGE_NAMES) -> list[Graph]:
+    """Return the existing ONNX files of the stages."""
     return [
-        (row.stage, repository / path)
-        for row in RECIPES
+        Graph(family.name, row, repository / path)
+        for family in FAMILIES
+        for row in family.recipes
         for path in row.paths(optional=True)
         if row.stage in stages and path.endswith(".onnx") and (repository / path).is_file()
     ]
@@ -78,33 +89,34 @@ def engine_path(source: Path, repository: Path, out: Path, gpu: str, version: st
     return out / inside.with_name(f"{inside.stem}.{gpu}.trt{version}.plan")
 
 
-def ranges(name: str, source: Path) -> dict[str, Range]:
-    """Return the shapes of each input of a stage's graph, from its axis names and the stage table's sizes."""
-    most_rows = recipe(name).engine_rows or stage(name).max_batch
-    graph = onnx.load(source, load_external_data=False).graph
+def ranges(source: Graph) -> dict[str, Range]:
+    """Return the shapes of each input of a graph, from its axis names and the sizes of its family."""
+    most_rows = source.recipe.engine_rows or stage(source.recipe.stage).max_batch
+    known = sizes(source.family)
+    graph = onnx.load(source.path, load_external_data=False).graph
     found = {}
     for value in graph.input:
         dims = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         shapes = (
-            tuple(_length(dim, column, rows) for dim in dims)
-            for column, rows in (("least", 1), ("full", 1), ("most", most_rows))
+            tuple(_length(dim, known, column, rows) for dim in dims)
+            for column, rows in (("least", 1), ("usual", 1), ("most", most_rows))
         )
         found[value.name] = Range(*shapes)
     return found
 
 
-def _length(dim: str | int, column: str, rows: int) -> int:
-    """Return the length of an axis: a number, the batch, a row of SIZES, or the tokens of the latents."""
+def _length(dim: str | int, known: Mapping[str, Size], column: str, rows: int) -> int:
+    """Return the length of an axis: a number, the batch, a size, or the tokens of the latents."""
     if isinstance(dim, int):
         return dim
     if dim == BATCH:
         return rows
     if dim.startswith(TOKENS_OF):
-        sides = (getattr(SIZES[side], column) for side in ("latent_height", "latent_width"))
+        sides = (getattr(known[side], column) for side in ("latent_height", "latent_width"))
         return next(sides) * next(sides) // int(dim.removeprefix(TOKENS_OF))
-    if dim not in SIZES:
-        raise ExportFailed(f"axis {dim} has no range in the stage table; known: {', '.join(SIZES)}")
-    return getattr(SIZES[dim], column)
+    if dim not in known:
+        raise ExportFailed(f"axis {dim} has no range in the stage table; known: {', '.join(known)}")
+    return getattr(known[dim], column)
 
 
 def build(trt: ModuleType, source: Path, shapes: dict[str, Range], target: Path) -> None:

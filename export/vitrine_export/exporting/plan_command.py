@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting import plan
-from vitrine_export.exporting.recipes import STAGE_NAMES
+from vitrine_export.exporting.families import STAGE_NAMES
 
 HELP = "build TensorRT engines from the ONNX files of a model repository, on the GPU that will run them"
 EXAMPLES = """\
@@ -42,10 +42,11 @@ def run(args: argparse.Namespace) -> int:
         raise ExportFailed(
             f"{args.repository} has no ONNX file of these stages: run vitrine-export onnx first"
         )
-    for name, source in tqdm(files, unit="engine"):
+    for graph in tqdm(files, unit="engine"):
+        source = graph.path
         target = plan.engine_path(source, args.repository, args.out or args.repository, gpu, trt.__version__)
         if target.is_file() and target.stat().st_mtime >= source.stat().st_mtime:
             continue
-        plan.build(trt, source, plan.ranges(name, source), target)
+        plan.build(trt, source, plan.ranges(graph), target)
         tqdm.write(str(target))
     return 0

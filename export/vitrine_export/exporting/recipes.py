@@ -1,7 +1,8 @@
-"""How the files of each stage are exported from a checkpoint: one row per stage. Imports no torch.
+"""How the files of a stage are exported from a checkpoint: the type of one row. Imports no torch.
 
 To add a stage, write its row in the orchestrator's stage table, a function that returns its network, and one
-recipe here. Order of work, precision, checks, records and TensorRT engines are derived from the row.
+recipe in its family's file of `families/`. Order of work, precision, checks, records and TensorRT engines are
+derived from the row.
 """
 
 from __future__ import annotations
@@ -13,9 +14,6 @@ from typing import Any, Literal
 from vitrine_orchestrator.stages import NETWORK_FILE
 
 Precision = Literal["fp32", "fp16"]
-
-UNET_COND = "unet_cond.onnx"
-"""The graph of a step without guidance, written on request only: it contains a second copy of the weights."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,8 @@ class Recipe:
     """For `traced`: (stage row, checkpoint, dtype) → the `Network` of each file."""
     source: str = ""
     """For `adopted`: the method of `Checkpoint` that returns the stage's file by the stage's name."""
+    present: str = ""
+    """For `adopted`: the method that says whether the checkpoint holds the file of an optional stage."""
     needs: tuple[str, ...] = ()
     """Networks of the checkpoint whose headers are checked before any work is done."""
     engine_rows: int | None = None
@@ -62,41 +62,9 @@ def traced(stage: str, networks: str, *needs: str) -> Recipe:
     return Recipe(stage, make="stage_files:traced", networks=networks, needs=needs)
 
 
-def adopted(stage: str, source: str) -> Recipe:
+def adopted(stage: str, source: str, present: str = "") -> Recipe:
     """Return the recipe of a stage whose ONNX or TorchScript file is part of the checkpoint."""
-    return Recipe(stage, make="stage_files:adopted", source=source)
-
-
-RECIPES = (
-    Recipe("prepare_text", make="tokenizers:write_tokenizers", files=("tokenizer.json", "tokenizer_2.json")),
-    traced("pose", "wrappers:pose", "pose"),
-    adopted("parsing_atr", "parsing"),
-    adopted("parsing_lip", "parsing"),
-    adopted("densepose", "densepose"),
-    traced("text_encoder", "wrappers:text_encoder", "text_encoder"),
-    traced("text_encoder_2", "wrappers:text_encoder_2", "text_encoder_2"),
-    traced("image_encoder", "wrappers:image_encoder", "image_encoder", "image_projection"),
-    traced("vae_encoder", "wrappers:vae_encoder", "vae"),
-    traced("vae_decoder", "wrappers:vae_decoder", "vae"),
-    Recipe(
-        "denoise",
-        make="stage_files:traced",
-        files=("garment.onnx", "conditioning.onnx", "unet.onnx"),
-        optional=(UNET_COND,),
-        networks="denoise:stage_networks",
-        needs=("unet", "unet_encoder"),
-        engine_rows=8,
-    ),
-)
-"""Recipes in the order of work."""
-
-STAGE_NAMES = tuple(recipe.stage for recipe in RECIPES)
-_BY_NAME = {recipe.stage: recipe for recipe in RECIPES}
-
-
-def recipe(stage: str) -> Recipe:
-    """Return the recipe of a stage; KeyError if there is none."""
-    return _BY_NAME[stage]
+    return Recipe(stage, make="stage_files:adopted", source=source, present=present)
 
 
 def function(name: str) -> Any:

@@ -1,36 +1,28 @@
 """manifest.json: describes an export, so that a later export can detect that nothing has changed.
 
-Every Python model has the same manifest in its folder; `vitrine_orchestrator.manifest` reads it. No torch.
+Every Python model that serves a family has the family's entry in its manifest, the same in each; entries of
+other families stay as they are. `vitrine_orchestrator.manifest` reads it. No torch.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vitrine_orchestrator.manifest import FILE, FORMAT
-from vitrine_orchestrator.stages import STAGES
-from vitrine_orchestrator.try_on.facts import FAMILY
+from vitrine.errors import Unavailable
+from vitrine_orchestrator.manifest import FILE, manifest_text, read_releases
+from vitrine_orchestrator.stages import stages_of
 
-from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.checkpoint.digest import file_digest
-
-PROMPTS = {
-    "person_prompt": "model is wearing {}",
-    "garment_prompt": "a photo of {}",
-    "negative_prompt": "monochrome, lowres, bad anatomy, worst quality, low quality",
-}
-"""The prompts of the released demo; {} is the caller's description."""
-
-RELEASED_IMAGE_TOKENS = 16
+from vitrine_export.checkpoint.protocol import AnyCheckpoint
+from vitrine_export.exporting.families import export_of
 
 
 @dataclass
 class Record:
-    """The contents of a repository: checkpoint and exporter, and each stage's precision and files."""
+    """One family's part of a repository: checkpoint and exporter, and each stage's precision and files."""
 
     digest: str
     exporter: str
@@ -66,65 +58,44 @@ class Record:
             self.files[path.relative_to(repository).as_posix()] = file_digest(path)
 
 
-def manifest_paths(repository: Path) -> list[Path]:
-    """Return the manifest's paths: in version 1 of every model that is Python code."""
-    return [repository / row.name / "1" / FILE for row in STAGES if row.backend == "python"]
+def manifest_folders(repository: Path, family: str) -> list[Path]:
+    """Return the folders whose manifest has an entry of the family: version 1 of its Python models."""
+    return [repository / row.name / "1" for row in stages_of(family) if row.needs_manifest]
 
 
-def read_record(repository: Path, digest: str, exporter: str) -> Record:
-    """Read the repository's record; it is empty for another checkpoint or exporter."""
-    try:
-        given = json.loads(manifest_paths(repository)[0].read_text())
-        same = (given["format"], given["digest"], given["exporter"]) == (FORMAT, digest, exporter)
-        if same and all(
-            (repository / row.name / "1" / FILE).is_file() for row in STAGES if row.needs_manifest
-        ):
-            return Record(digest, exporter, given["precision"], given["files"], given["tokens"])
-    except (OSError, ValueError, KeyError):
-        pass  # without a readable manifest everything is exported again
+def read_record(repository: Path, family: str, digest: str, exporter: str) -> Record:
+    """Read the family's record of a repository; it is empty for another checkpoint or exporter."""
+    entries = [entries_of(folder).get(family) for folder in manifest_folders(repository, family)]
+    given = entries[0]
+    if given and None not in entries and (given["digest"], given["exporter"]) == (digest, exporter):
+        return Record(digest, exporter, given["precision"], given["files"], given["tokens"])
     return Record(digest, exporter)
 
 
-def write_manifest(repository: Path, checkpoint: Checkpoint, record: Record) -> None:
-    """Write the manifest into the folder of every Python model, each with one rename."""
-    text = json.dumps(manifest(checkpoint, record), indent=2, sort_keys=True) + "\n"
-    for path in manifest_paths(repository):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{FILE}.draft")
-        draft.write_text(text)
-        draft.replace(path)
+def entries_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return a manifest's entries by family; none where it cannot be read: everything is exported again."""
+    try:
+        return read_releases(folder)
+    except (Unavailable, OSError, ValueError, KeyError):
+        return {}
 
 
-def manifest(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
-    """Return the contents of the manifest."""
+def write_manifest(repository: Path, checkpoint: AnyCheckpoint, record: Record) -> None:
+    """Write the checkpoint's entry into the manifest of its family's Python models, each with one rename."""
+    for folder in manifest_folders(repository, checkpoint.family):
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{FILE}.draft"
+        draft.write_text(manifest_text(entries_of(folder) | {checkpoint.family: entry(checkpoint, record)}))
+        draft.replace(folder / FILE)
+
+
+def entry(checkpoint: AnyCheckpoint, record: Record) -> dict[str, Any]:
+    """Return the manifest's entry of a checkpoint."""
     return {
-        "format": FORMAT,
-        "family": FAMILY,
-        "facts": facts(checkpoint, record),
+        "facts": export_of(checkpoint.family).facts(checkpoint, record.tokens),
         "digest": record.digest,
         "exporter": record.exporter,
         "tokens": record.tokens,
         "precision": dict(sorted(record.precision.items())),
         "files": dict(sorted(record.files.items())),
-    }
-
-
-def facts(checkpoint: Checkpoint, record: Record) -> dict[str, Any]:
-    """Return the fields of TryOnFacts, which the try-on's models read."""
-    settings, unet, vae = checkpoint.settings, checkpoint.config("unet"), checkpoint.config("vae")
-    projection: Mapping[str, Any] = unet.get("image_projection") or {}
-    return {
-        "width": settings.width,
-        "height": settings.height,
-        "channels": vae["latent_channels"],
-        "factor": 2 ** (len(vae["block_out_channels"]) - 1),
-        "scheduler": checkpoint.scheduler,
-        "context_width": unet["cross_attention_dim"],
-        "pooled_width": checkpoint.config("text_encoder_2")["projection_dim"],
-        "image_tokens": projection.get("num_queries", RELEASED_IMAGE_TOKENS),
-        "image_size": checkpoint.config("image_encoder")["image_size"],
-        "default_steps": settings.default_steps,
-        "default_guidance": settings.default_guidance,
-        **PROMPTS,
-        "pad_ids": record.tokens.get("pad_ids", []),
     }

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from vitrine_export.checkpoint import Checkpoint
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.onnx_file import files_of, remove
 from vitrine_export.exporting.order import Order, Work
-from vitrine_export.exporting.recipes import recipe
 from vitrine_export.exporting.record import write_manifest
 from vitrine_export.exporting.stage_files import Done, export_files, source_of
 
@@ -34,7 +32,7 @@ def carry_out(work: Work, jobs: int) -> None:
     once. A failed stage leaves no file and does not stop the others. Raises BadCheckpoint, before anything is
     written, if a network does not fit its config, and ExportFailed at the end if a stage failed.
     """
-    _check(work.order.checkpoint, work.stale)
+    _check(work.order, work.stale)
     for stage in work.stale:
         work.record.forget(stage)
     failures = _Run(work).finish(jobs)
@@ -42,13 +40,13 @@ def carry_out(work: Work, jobs: int) -> None:
         raise ExportFailed("; ".join(failures))
 
 
-def _check(checkpoint: Checkpoint, stages: tuple[str, ...]) -> None:
+def _check(order: Order, stages: tuple[str, ...]) -> None:
     """Raise BadCheckpoint for a wrong network before minutes are spent on correct ones."""
-    rows = [recipe(stage) for stage in stages]
-    checkpoint.verify(dict.fromkeys(name for row in rows for name in row.needs))
+    rows = [order.recipe(stage) for stage in stages]
+    order.checkpoint.verify(dict.fromkeys(name for row in rows for name in row.needs))
     for row in rows:
         if row.source:
-            source_of(checkpoint, row)
+            source_of(order.checkpoint, row)
 
 
 class _Run:
@@ -74,7 +72,7 @@ class _Run:
         Tasks without a network come first: their errors end the export before minutes are spent.
         """
         whole = [Task(stage, self.order.files_of(stage)) for stage in self.stale]
-        quick = [task for task in whole if recipe(task.stage).is_quick]
+        quick = [task for task in whole if self.order.recipe(task.stage).is_quick]
         graphs = [task for task in whole if task not in quick]
         if split:
             graphs = [Task(task.stage, (file,)) for task in reversed(graphs) for file in reversed(task.files)]
@@ -107,7 +105,7 @@ class _Run:
 
 def _ends(order: Order, tasks: list[Task], jobs: int) -> Iterator[tuple[str, Future[list[Done]]]]:
     """Yield each task's stage and future, in the order of their ends."""
-    here = [task for task in tasks if jobs == 1 or recipe(task.stage).is_quick]
+    here = [task for task in tasks if jobs == 1 or order.recipe(task.stage).is_quick]
     yield from ((task.stage, _here(order, task)) for task in here)
     others = [task for task in tasks if task not in here]
     if not others:

@@ -8,13 +8,13 @@ from typing import Any
 
 from vitrine_orchestrator.stages import stage as stage_row
 
-from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.device import DTYPES
 from vitrine_export.exporting.adopted_onnx import Adopted, adopt
 from vitrine_export.exporting.adopted_torchscript import adopt_script
 from vitrine_export.exporting.onnx_file import Proof, write
 from vitrine_export.exporting.order import Order
-from vitrine_export.exporting.recipes import Recipe, function, recipe
+from vitrine_export.exporting.recipes import Recipe, function
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Done:
 
 def export_files(order: Order, stage: str, files: tuple[str, ...]) -> list[Done]:
     """Write these files of a stage by its recipe. Raises BadCheckpoint or ExportFailed, at the first."""
-    row = recipe(stage)
+    row = order.recipe(stage)
     return function(row.make)(order, row, files)
 
 
@@ -63,6 +63,6 @@ def adopted(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
     return [Done(files[0], taken.proof, source.name, note)]
 
 
-def source_of(checkpoint: Checkpoint, recipe: Recipe) -> Path:
+def source_of(checkpoint: AnyCheckpoint, recipe: Recipe) -> Path:
     """Return the checkpoint's file of an adopted stage. Raises BadCheckpoint if there is none."""
     return getattr(checkpoint, recipe.source)(recipe.stage)

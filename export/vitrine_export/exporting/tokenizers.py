@@ -23,7 +23,9 @@ def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> li
 
     Raises BadCheckpoint for an unreadable tokenizer, and for one with words that its text encoder lacks.
     """
-    found = [_open(order.checkpoint, part) for part in PARTS]
+    checkpoint = order.checkpoint
+    assert isinstance(checkpoint, Checkpoint)
+    found = [_open(checkpoint, part) for part in PARTS]
     for tokenizer, file in zip(found, files, strict=True):
         path = order.repository / file
         path.parent.mkdir(parents=True, exist_ok=True)

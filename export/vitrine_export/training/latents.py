@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 from vitrine_orchestrator.person import prepare as tensors
 from vitrine_orchestrator.person.clip import pixel_values
-from vitrine_orchestrator.try_on.try_on_request import DESCRIPTIONS
+from vitrine_orchestrator.pipeline.try_on_request import DESCRIPTIONS
 from vitrine_world import dolls
 
 from vitrine_export.training.draws import batches, mask_of, pose_picture, signed

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
 from diffusers import AutoencoderKL
+from onnx import helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
+from vitrine_export.checkpoint.fashn import DWPOSE_FILES
 from vitrine_export.exporting.onnx_file import without_traces
 from vitrine_export.nets import released_config, released_state_dict
-from vitrine_export.person_nets import BodyPose, DensePose, Parsing
+from vitrine_export.person_nets import BodyPose, DensePose, DollDetector, DollJoints, Parsing
 from vitrine_export.training.recipe import PICTURE, SCHEDULER
 from vitrine_export.training.tokenizers import END, write_tokenizer
 from vitrine_export.training.tryon import Nets
 
 DIFFUSERS_FILE, TRANSFORMERS_FILE = "diffusion_pytorch_model.safetensors", "model.safetensors"
+
+LARGE = 64
+"""Numbers of a tensor from which float16 saves more than its node costs."""
 
 SETTINGS = {
     "picture": {"width": PICTURE[0], "height": PICTURE[1]},
@@ -68,6 +76,32 @@ def save_densepose(net: DensePose, folder: Path) -> None:
     """Write the body-part network in the form of the DensePose contract."""
     picture = torch.zeros(2, 512, 384, 3, dtype=torch.uint8)
     _onnx(net, picture, folder / "densepose" / "densepose.onnx", "image", ["parts"])
+
+
+def save_people(detector: DollDetector, joints: DollJoints, folder: Path) -> None:
+    """Write the networks that find people and their joints, under the names of YOLOX's and DWPose's files."""
+    square, crop = torch.zeros(2, 3, 640, 640), torch.zeros(2, 3, 384, 288)
+    files = [folder / DWPOSE_FILES[stage] for stage in ("yolox", "dwpose")]
+    _onnx(detector, square, files[0], "images", ["output"])
+    _onnx(joints, crop, files[1], "input", ["simcc_x", "simcc_y"])
+    for path in files:
+        model = onnx.load(path)
+        halve(model.graph)
+        onnx.save(model, path)
+
+
+def halve(graph: onnx.GraphProto) -> None:
+    """Store a graph's large weights in float16, each with a node that makes float32 of it again."""
+    casts = []
+    for stored in graph.initializer:
+        if stored.data_type != onnx.TensorProto.FLOAT or math.prod(stored.dims) < LARGE:
+            continue
+        name, half = stored.name, f"{stored.name}_half"
+        stored.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(stored).astype(np.float16), half))
+        casts.append(helper.make_node("Cast", [half], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _onnx(net: nn.Module, sample: torch.Tensor, path: Path, name: str, outputs: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.release import folders
 from vitrine_export.release.loading import leave, load
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
+from vitrine_orchestrator.manifest import manifest_text, read_releases
 
 CHANGED = "vae_decoder"  # the model that changes in a release
 OPERATIONS = (
@@ -93,6 +93,8 @@ def _change(source: Path, text: str) -> None:
     model.doc_string = text
     onnx.save(model, path)
     for manifest in source.glob("*/1/manifest.json"):
-        given = json.loads(manifest.read_text())
-        files = given["files"] | {f"{CHANGED}/1/{path.name}": file_digest(path)}
-        manifest.write_text(json.dumps(given | {"files": files}))
+        entries = read_releases(manifest.parent)
+        for entry in entries.values():
+            if f"{CHANGED}/1/{path.name}" in entry["files"]:
+                entry["files"][f"{CHANGED}/1/{path.name}"] = file_digest(path)
+        manifest.write_text(manifest_text(entries))

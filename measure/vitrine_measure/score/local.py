@@ -13,6 +13,7 @@ from vitrine_orchestrator.manifest import read_manifest, versions
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages.calls import OnnxStages
 from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.try_on.facts import FAMILY
 from vitrine_orchestrator.try_on.pipeline import try_on
 from vitrine_orchestrator.try_on.prepare_garment import prepare_garment
 from vitrine_orchestrator.try_on.prepare_person import prepare_person
@@ -32,7 +33,7 @@ class LocalStages:
 
     def __init__(self, repository: Path, threads: int = 0) -> None:
         newest = str(max(versions(repository, "try_on"), default=1))
-        manifest = read_manifest(repository / "try_on" / newest)
+        manifest = read_manifest(repository / "try_on" / newest, FAMILY)
         texts, denoise = (
             repository / name / str(manifest.version_of(name)) for name in ("prepare_text", "denoise")
         )
@@ -40,7 +41,7 @@ class LocalStages:
         self.context = TryOnContext(self, manifest)
         self.tokenizers = read_tokenizers(texts, self.context.facts)
         settings = Settings(denoise_threads=threads)
-        self.front = open_front(denoise, read_manifest(denoise), settings)
+        self.front = open_front(denoise, {FAMILY: read_manifest(denoise, FAMILY)}, settings)
 
     async def __call__(self, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
         """Return the outputs of a network stage, of a `prepare_*` model or of `denoise`."""

@@ -31,7 +31,7 @@ from vitrine_orchestrator.person.mask import inpainting_mask
 from vitrine_orchestrator.pictures import Limits, Picture, decode, encode
 from vitrine_orchestrator.sampling.noise import initial_noise
 from vitrine_orchestrator.stages import NETWORK_FILE
-from vitrine_orchestrator.try_on.facts import read_facts
+from vitrine_orchestrator.try_on.facts import FAMILY, read_facts
 from vitrine_orchestrator.try_on.prepare_text import read_tokenizers
 
 SCHEDULERS = {"DDPMScheduler": diffusers.DDPMScheduler, "DDIMScheduler": diffusers.DDIMScheduler}
@@ -59,7 +59,7 @@ class OldService:
         `repository` is the model repository that was exported from the checkpoint. `scheduler` is a key of
         SCHEDULERS; by default it is the checkpoint's own.
         """
-        self.facts = read_facts(read_manifest(repository / "denoise" / "1"))
+        self.facts = read_facts(read_manifest(repository / "denoise" / "1", FAMILY))
         self.nets = Nets(
             checkpoint.tryon(), checkpoint.garment(), checkpoint.vae(), checkpoint.image_encoder()
         )

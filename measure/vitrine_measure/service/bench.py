@@ -17,6 +17,7 @@ from vitrine.errors import Unavailable
 from vitrine.inputs import TryOnOptions
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.manifest import read_manifest
+from vitrine_orchestrator.try_on.facts import FAMILY
 
 from vitrine_measure.load.actors import ONCE
 from vitrine_measure.load.watch import in_flight, scrape
@@ -76,7 +77,7 @@ class Bench:
         from vitrine_measure.service.baseline import OldService
 
         checkpoint = open_checkpoint(self.options.checkpoint)
-        exported = read_manifest(self.options.repository / "denoise" / "1")
+        exported = read_manifest(self.options.repository / "denoise" / "1", FAMILY)
         if checkpoint.digest() != exported.digest:
             raise Unavailable("the repository was exported from another checkpoint: run make export")
         service = OldService(checkpoint, self.options.repository)

@@ -19,7 +19,7 @@ from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages import NETWORK_FILE
 from vitrine_orchestrator.try_on.engine import load_engine
 from vitrine_orchestrator.try_on.engine.onnx_engine import OnnxEngine
-from vitrine_orchestrator.try_on.facts import read_facts
+from vitrine_orchestrator.try_on.facts import FAMILY, read_facts
 
 TRIES = 3  # the best of so many measurements chooses the sizes of calls
 ROWS = (1, 2, 3, 4, 6, 8)
@@ -51,7 +51,7 @@ class Floor:
 
     def __init__(self, repository: Path, setting: Setting = SERVED) -> None:
         folder = repository / "denoise" / "1"
-        self.facts = read_facts(read_manifest(folder))
+        self.facts = read_facts(read_manifest(folder, FAMILY))
         served = setting.threads is None
         self.engine: Any = (
             load_engine(folder) if served else OnnxEngine(folder, cpu(setting.threads or 0, setting.spinning))

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
-from vitrine_orchestrator.adapters.model import open_model
-from vitrine_orchestrator.adapters.service import Outputs, Send
-from vitrine_orchestrator.stages.calls import Stages
-from vitrine_orchestrator.try_on.pipeline import try_on
+from vitrine_orchestrator.adapters.model import serve_pipeline
 
 
 class TritonPythonModel:
@@ -15,12 +12,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read the manifest and start the loop."""
-        self.model = open_model(args, caches="answers")
-        self.service = self.model.serve(pb_utils, self.answer)
-
-    async def answer(self, stages: Stages, inputs: Outputs, send: Send) -> Outputs:
-        """The outputs of one request."""
-        return await try_on(self.model.context(stages), inputs)
+        self.service = serve_pipeline(args, pb_utils)
 
     def execute(self, requests: Sequence[Any]) -> list[None]:
         """Start the requests; their responses are sent later."""

@@ -21,7 +21,7 @@ from vitrine_orchestrator.batching.denoise_model import DenoiseModel
 from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
-from vitrine_orchestrator.manifest import Manifest, read_manifest
+from vitrine_orchestrator.manifest import Manifest, read_manifests
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
@@ -31,24 +31,27 @@ UNBOUNDED = 2**31 - 1  # requests in flight: the batcher has its own limit, and 
 
 def open_front(
     folder: Path,
-    manifest: Manifest,
+    manifests: Mapping[str, Manifest],
     settings: Settings,
     provider: str = "cpu",
     device_id: int = 0,
     in_flight: int = stage("denoise").in_flight,
 ) -> DenoiseModel:
-    """Open the denoise model of a version folder, without Triton.
+    """Open the denoise model of a version folder, without Triton: one program for each manifest, by family.
 
     Raises Unavailable for a missing graph, UnsupportedScheduler for a scheduler that is not implemented.
     """
-    program = open_program(folder, manifest, settings, provider, device_id)
+    programs = {
+        family: open_program(folder, manifest, settings, provider, device_id)
+        for family, manifest in manifests.items()
+    }
     limits = DenoiseSettings(
         in_flight=in_flight,
         max_rows=settings.denoise_max_rows,
         call_rows=settings.denoise_call_rows,
         max_running=settings.denoise_max_running,
     )
-    return DenoiseModel(DenoiseService({manifest.family: program}, limits))
+    return DenoiseModel(DenoiseService(programs, limits))
 
 
 def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
@@ -58,7 +61,7 @@ def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
     folder = Path(args["model_repository"]) / args["model_version"]
     front = open_front(
         folder,
-        read_manifest(folder),
+        read_manifests(folder),
         Settings.from_environment(os.environ),
         parameters["provider"],
         int(args["model_instance_device_id"]),

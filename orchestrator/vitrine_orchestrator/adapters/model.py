@@ -7,13 +7,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
+from vitrine_orchestrator.adapters.pipelines import CACHE_ROWS, CONTEXTS, PIPELINES, Answer, Caches
 from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
-from vitrine_orchestrator.manifest import Manifest, read_manifest
+from vitrine_orchestrator.manifest import Manifest, read_manifests
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipeline.memo import NoMemo
 from vitrine_orchestrator.pipeline.request_context import read_report
@@ -21,12 +24,8 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
-from vitrine_orchestrator.try_on.cache_rows import LIMITS, MODELS
 from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
-from vitrine_orchestrator.try_on.context import TryOnContext
-
-Caches = Literal["values", "answers"]
-"""values: a model's own results, in every tier. answers: responses of the models it calls, in memory only."""
+from vitrine_orchestrator.wire.fields import word
 
 PUBLISH_S = 1.0  # how often the cache's counters are published
 
@@ -36,34 +35,58 @@ class OpenedModel:
     """One version of a model, opened from what Triton passes to `initialize`."""
 
     name: str
-    folder: Path  # its version folder
     settings: Settings
-    manifest: Manifest
+    manifests: Mapping[str, Manifest]  # of the families that it serves, the default one first
+    answers: Mapping[str, Answer]  # the pipeline of each family
     in_flight: int
     caches: Caches
     cache: Cache | None
 
-    def context(self, stages: Stages) -> TryOnContext:
-        """The request context of a pipeline."""
+    def family(self, inputs: Outputs) -> str:
+        """The family that serves a request: the one that its input `model` names, or the default one."""
+        families = tuple(self.manifests)
+        return word(inputs, "model", families, families[0])
+
+    def context(self, family: str, stages: Stages) -> Any:
+        """The request context of a family's pipeline."""
         limits = Limits(self.settings.max_picture_bytes, self.settings.max_pixels)
         memo = self.cache.memo if self.cache and self.caches == "values" else NoMemo()
-        return TryOnContext(stages, self.manifest, memo, limits)
+        return CONTEXTS[family](stages, self.manifests[family], memo, limits)
 
-    def serve(self, pb_utils: Any, handler: Handler) -> Service:
+    def serve(self, pb_utils: Any) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""
         metrics = ModelMetrics(pb_utils, self.name)
-        if self.cache and self.caches == "values":
-            handler = with_source_counts(handler, metrics)
-        elif self.cache:
-            handler = with_cached_answers(handler, self.cache, self.manifest.pipeline_digest, metrics)
-        version_of = self.manifest.version_of
+        handlers = {family: self._handler(family, metrics) for family in self.manifests}
+
+        async def handler(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+            return await handlers[self.family(inputs)](stages, inputs, send)
+
         has_encoding = any(tensor.name == ENCODING.name for tensor in stage(self.name).inputs)
         service = Service(
-            pb_utils, handler, metrics, self.in_flight, self.close, version_of, has_encoding=has_encoding
+            pb_utils,
+            handler,
+            metrics,
+            self.in_flight,
+            self.close,
+            lambda inputs: self.manifests[self.family(inputs)].version_of,
+            has_encoding=has_encoding,
         )
         if self.cache:
             service.every(PUBLISH_S, CacheMetrics(self.cache, metrics).publish)
         return service
+
+    def _handler(self, family: str, metrics: Metrics) -> Handler:
+        """The handler of one family's requests."""
+
+        async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+            return await self.answers[family](self.context(family, stages), inputs, send)
+
+        if self.cache and self.caches == "values":
+            return with_source_counts(answer, metrics)
+        if self.cache:
+            digest = self.manifests[family].pipeline_digest
+            return with_cached_answers(answer, self.cache, digest, metrics)
+        return answer
 
     async def close(self) -> None:
         """Close the cache; writes that have begun are finished first."""
@@ -95,28 +118,40 @@ def with_cached_answers(handler: Handler, cache: Cache, digest: str, metrics: Me
     return answer
 
 
-def open_model(args: Mapping[str, str], caches: Caches) -> OpenedModel:
+def serve_pipeline(args: Mapping[str, str], pb_utils: Any) -> Service:
+    """Start answering; `args` is what `TritonPythonModel.initialize` is given."""
+    return open_model(args).serve(pb_utils)
+
+
+def open_model(args: Mapping[str, str]) -> OpenedModel:
     """Open a model from the arguments of `TritonPythonModel.initialize`, the settings and the manifest."""
     config = json.loads(args["model_config"])
     folder = Path(args["model_repository"]) / args["model_version"]
     settings = Settings.from_environment(os.environ)
+    pipelines = PIPELINES[config["name"]]
+    found = read_manifests(folder)
+    manifests = {family: found[family] for family in pipelines.families if family in found}
+    if not manifests:
+        raise Unavailable(f"{folder}: a release must be of {sorted(pipelines.families)}, got {sorted(found)}")
     return OpenedModel(
         name=config["name"],
-        folder=folder,
         settings=settings,
-        manifest=read_manifest(folder),
+        manifests=manifests,
+        answers={family: pipelines.families[family](folder, manifests[family]) for family in manifests},
         in_flight=settings.in_flight(int(config["parameters"]["in_flight"]["string_value"])),
-        caches=caches,
-        cache=_open(cache_settings(settings), caches),
+        caches=pipelines.caches,
+        cache=_open(cache_settings(settings), pipelines.caches),
     )
 
 
 def _open(settings: CacheSettings, caches: Caches) -> Cache | None:
-    return open_cache(settings, prepared_schemas(MODELS)) if caches == "values" else open_answers(settings)
+    if caches == "answers":
+        return open_answers(settings)
+    return open_cache(settings, prepared_schemas(CACHE_ROWS))
 
 
 def cache_settings(settings: Settings) -> CacheSettings:
-    """The settings of the cache, with the try-on's memory limits."""
+    """The settings of the cache, with the memory limits of all families' categories."""
     return CacheSettings(
         memory="on" if settings.cache_memory == "on" else "off",
         folder=settings.cache_folder,
@@ -124,5 +159,5 @@ def cache_settings(settings: Settings) -> CacheSettings:
         store=settings.cache_store,
         endpoint=settings.cache_endpoint,
         region=settings.cache_region,
-        limits=LIMITS,
+        limits={category: row.limit for category, row in CACHE_ROWS.items()},
     )

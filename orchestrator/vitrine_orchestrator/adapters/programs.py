@@ -9,6 +9,9 @@ from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.batching.metrics import Figure
 from vitrine_orchestrator.batching.program import Program
+from vitrine_orchestrator.fashn import facts as fashn
+from vitrine_orchestrator.fashn.metrics import FIGURES as FASHN_FIGURES
+from vitrine_orchestrator.fashn.open_program import open_program as open_fashn
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.try_on import facts as try_on
@@ -34,6 +37,7 @@ class HostedFamily(NamedTuple):
 
 PROGRAMS: dict[str, HostedFamily] = {
     try_on.FAMILY: HostedFamily(open_try_on, TRY_ON_FIGURES),
+    fashn.FAMILY: HostedFamily(open_fashn, FASHN_FIGURES),
 }
 
 

@@ -49,16 +49,17 @@ class Service:
         metrics: Metrics,
         in_flight: int,
         finish: Callable[[], Awaitable[None]] = no_cleanup,
-        version_of: VersionOf = newest,
+        versions_of: Callable[[Outputs], VersionOf] = lambda inputs: newest,
         has_encoding: bool = False,
     ) -> None:
         """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes.
 
+        versions_of: from a request's inputs, the versions of the models that its handler calls.
         has_encoding: whether the model has the input `encoding`, which is set for callers that use JSON only.
         """
         self.has_encoding = has_encoding
         self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
-        self.version_of = version_of
+        self.versions_of = versions_of
         self._free = threading.BoundedSemaphore(in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
@@ -133,9 +134,8 @@ class Service:
 
     async def _run_handler(self, request: Any, sender: Any) -> Outputs:
         """The handler's outputs; Cancelled soon after the caller has disconnected."""
-        calls = BlsStages(self.pb_utils, self.version_of)
-        stages = Counted(calls, self.metrics)
         inputs = host_arrays(request.inputs())
+        stages = Counted(BlsStages(self.pb_utils, self.versions_of(inputs)), self.metrics)
         if self.has_encoding:
             inputs = encoding_for(request) | inputs
         work = asyncio.ensure_future(

@@ -19,7 +19,12 @@ from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.engine.rows import DeviceRow
 
-_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_DTYPES: dict[str, type] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ SEEN = 0.3  # the least score of a joint
 BODY_ROWS = (0, 17, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """OpenPose's 18 joints in COCO-WholeBody's order with the neck inserted as joint 17."""
 NECK, SHOULDERS = 17, (5, 6)
+JOINTS = 134
+"""The 133 points of COCO-WholeBody and the neck."""
 FACE_ROWS, HAND_ROWS = slice(24, 92), (slice(92, 113), slice(113, 134))
 RANKED = slice(1, 14)  # the joints by which the largest person is found
 

@@ -67,7 +67,7 @@ def fitted(picture: Picture, width: int, height: int, how: Fit) -> Fitted:
     size = picture.shape[1], picture.shape[0]
     taken, placed = (0, 0, *size), (0, 0, width, height)
     if how == "crop":
-        taken = _middle(*size, width, height)
+        taken = middle_box(*size, width, height)
     elif how == "fit":
         placed = _inside(*size, width, height)
     left, top, right, bottom = placed
@@ -78,7 +78,7 @@ def fitted(picture: Picture, width: int, height: int, how: Fit) -> Fitted:
     return Fitted(canvas, picture, taken, placed)
 
 
-def _middle(picture_width: int, picture_height: int, width: int, height: int) -> Box:
+def middle_box(picture_width: int, picture_height: int, width: int, height: int) -> Box:
     """The largest centred box of aspect ratio width:height; an odd pixel is left over right or below."""
     box_width = max(1, min(picture_width, picture_height * width // height))
     box_height = max(1, min(picture_height, picture_width * height // width))

@@ -11,13 +11,13 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.person.choice import by_size
 from vitrine_orchestrator.person.labels import Joint
 from vitrine_orchestrator.person.people import Peaks, Person, assemble
-from vitrine_orchestrator.stages import SIZES
+from vitrine_orchestrator.stages.idm_vton import POSE_WIDTH
 
 Choice = Literal["largest", "released"]
 
 INPUT_HEIGHT = 184  # pixels: half of the 368 that the network was trained on, the released choice
 STRIDE = 8  # network input pixels for one pixel of its maps
-MAX_INPUT_WIDTH = SIZES["pose_width"].most - STRIDE
+MAX_INPUT_WIDTH = POSE_WIDTH.most - STRIDE
 PADDING_GREY = 128  # byte value beyond the picture's right and lower edge
 MIN_PEAK = 0.1  # a lower heatmap value is no joint
 MAX_PEAKS = 32  # peaks kept of one joint, the strongest; this bounds the pairs of noise

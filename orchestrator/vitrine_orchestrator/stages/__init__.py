@@ -6,7 +6,7 @@ derived from these rows (`configs.py` writes the configs).
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import shared, try_on
+from vitrine_orchestrator.stages import denoise, fashn, idm_vton, shared, try_on
 from vitrine_orchestrator.stages.table import (
     Dim,
     Network,
@@ -21,7 +21,6 @@ from vitrine_orchestrator.stages.table import (
 
 __all__ = [
     "NETWORK_FILE",
-    "SIZES",
     "STAGES",
     "Dim",
     "Network",
@@ -33,16 +32,15 @@ __all__ = [
     "networks",
     "numpy_dtype",
     "optional",
+    "sizes",
     "stage",
+    "stages_of",
 ]
 
 NETWORK_FILE = "model.onnx"  # the file in a version folder of a network stage
 
-STAGES: tuple[Stage, ...] = (*try_on.ROWS, *shared.ROWS)
+STAGES: tuple[Stage, ...] = (*idm_vton.ROWS, *fashn.ROWS, denoise.ROW, *try_on.ROWS, *shared.ROWS)
 """In loading order: a stage that calls other stages comes after them."""
-
-SIZES: dict[str, Size] = {**try_on.SIZES}
-"""The sizes that vary, by their names in the rows' tensors."""
 
 
 def stage(name: str) -> Stage:
@@ -53,6 +51,17 @@ def stage(name: str) -> Stage:
 def networks() -> tuple[Stage, ...]:
     """The stages that are exported graphs."""
     return tuple(row for row in STAGES if isinstance(row.runs, Network))
+
+
+def stages_of(family: str) -> tuple[Stage, ...]:
+    """The stages that serve checkpoints of a family, in loading order."""
+    return tuple(row for row in STAGES if family in row.families)
+
+
+def sizes(family: str) -> dict[str, Size]:
+    """The varying sizes of a family's stages, by name."""
+    tensors = (tensor for row in stages_of(family) for tensor in (*row.inputs, *row.outputs))
+    return {dim.name: dim for tensor in tensors for dim in tensor.dims if isinstance(dim, Size)}
 
 
 _BY_NAME = {row.name: row for row in STAGES}

@@ -7,6 +7,8 @@ from vitrine_orchestrator.stages.table import Service, Stage, Tensor, optional
 REPORT = Tensor("report", "STRING", (1,))
 ENCODING = Tensor("encoding", "STRING", (1,))
 """How pictures and tensors are encoded: as bytes, or as base64 for callers that use JSON."""
+MODEL = Tensor("model", "STRING", (1,))
+"""The family that serves the request, where a release holds several."""
 SAMPLING = (
     Tensor("seed", "UINT64", (1,)),
     Tensor("steps", "INT32", (1,)),
@@ -26,6 +28,5 @@ ROWS: tuple[Stage, ...] = (
         (Tensor("answer", "STRING", (1,)),),
         runs=Service(in_flight=16),
         on_gpu=False,
-        of_checkpoint=False,
     ),
 )

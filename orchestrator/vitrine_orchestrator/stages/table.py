@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-Dim = int | str
-"""A fixed size, or the name of one that varies (a row of `SIZES`); -1 varies without a name."""
+
+@dataclass(frozen=True)
+class Size:
+    """A named size that depends on the checkpoint or the request.
+
+    Engines are built for `least` to `most`, best for `usual`, the released checkpoint's size. `small` is the
+    small checkpoint's: networks are traced and warmed up with it.
+    """
+
+    name: str
+    least: int
+    small: int
+    usual: int
+    most: int
+
+
+Dim = int | Size
+"""A fixed size, or one that varies; -1 varies without a name."""
 
 
 @dataclass(frozen=True)
@@ -19,19 +36,6 @@ class Tensor:
     dtype: Literal["FP32", "INT32", "INT64", "UINT8", "UINT64", "BOOL", "STRING"]
     dims: tuple[Dim, ...]
     optional: bool = False
-
-
-@dataclass(frozen=True)
-class Size:
-    """A size that depends on the checkpoint or the request.
-
-    Engines are built for `least` to `most`. `doll` is the paper-doll checkpoint's size, `full` IDM-VTON's.
-    """
-
-    least: int
-    doll: int
-    full: int
-    most: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Service:
 
     in_flight: int  # requests served concurrently
     decoupled: bool = False  # many responses for one request
+    of_release: bool = True  # whether every release has a version of its own; else releases can share one
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ class Stage:
     outputs: tuple[Tensor, ...]
     runs: Network | Service
     queue: Queue = Queue()
-    of_checkpoint: bool = True  # whether its outputs depend on the checkpoint
+    families: tuple[str, ...] = ()  # the families whose checkpoints it serves; empty: it reads no checkpoint
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
+    needed: bool = True  # whether a release must hold it; another is loaded where its file is
 
     @property
     def backend(self) -> Literal["onnxruntime", "python"]:
@@ -102,12 +108,37 @@ class Stage:
     @property
     def needs_manifest(self) -> bool:
         """Whether its version folder must hold the checkpoint's manifest."""
-        return self.backend == "python" and self.of_checkpoint
+        return self.backend == "python" and bool(self.families)
+
+    @property
+    def of_release(self) -> bool:
+        """Whether every release has a version of its own, as pipelines have: caches are keyed by them."""
+        return self.needs_manifest and isinstance(self.runs, Service) and self.runs.of_release
 
 
 def optional(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The same tensors, which a request may leave out."""
     return tuple(Tensor(t.name, t.dtype, t.dims, optional=True) for t in tensors)
+
+
+def of_family(family: str, *rows: Stage) -> tuple[Stage, ...]:
+    """The same rows, as those of one family."""
+    return tuple(replace(row, families=(family,)) for row in rows)
+
+
+def joined(*groups: Iterable[Tensor]) -> tuple[Tensor, ...]:
+    """The tensors of all groups, each name once; a size that differs between groups becomes -1.
+
+    Raises ValueError where tensors of one name differ in type or in the number of dimensions.
+    """
+    found: dict[str, Tensor] = {}
+    for tensor in (tensor for group in groups for tensor in group):
+        other = found.setdefault(tensor.name, tensor)
+        if (other.dtype, len(other.dims)) != (tensor.dtype, len(tensor.dims)):
+            raise ValueError(f"the tensor {tensor.name} is {other} in one family and {tensor} in another")
+        dims = tuple(a if a == b else -1 for a, b in zip(other.dims, tensor.dims, strict=True))
+        found[tensor.name] = replace(other, dims=dims)
+    return tuple(found.values())
 
 
 _NUMPY: dict[str, np.dtype] = {

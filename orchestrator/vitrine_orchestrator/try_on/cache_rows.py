@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
 from vitrine_orchestrator.cache.key import Category
+from vitrine_orchestrator.cache.schemas import CacheRow
+from vitrine_orchestrator.pipeline.prepared_items import Kind
+from vitrine_orchestrator.stages.idm_vton import (
+    GARMENT_CONDITIONING,
+    PERSON_CONDITIONING,
+    TEXT_CONDITIONING,
+)
+from vitrine_orchestrator.stages.table import Tensor
 
-Kind = Literal["person", "garment", "content"]
 OWNER_KINDS: tuple[Kind, ...] = ("person", "garment")  # owners that a caller can name by an id
 
 
-class CacheRow(NamedTuple):
-    """One category: the model that computes its values, and how much of it one process's memory keeps."""
-
-    model: str
-    limit: Category
-
+PERSON = (
+    Tensor("image", "UINT8", (-1, -1, 3)),
+    Tensor("mask", "UINT8", (-1, -1)),
+    *PERSON_CONDITIONING,
+    Tensor("keypoints", "FP32", (18, 3)),
+)
 
 # Entries: the limits of the service that Vitrine replaces (10 people a category, 100 garments, 100 texts).
 # Bytes: three to four times the size of that many entries at 768 x 1024 with SDXL's widths.
 ROWS = {
-    "upper_body": CacheRow("prepare_person", Category(max_entries=10, max_bytes=128 * 2**20)),
-    "lower_body": CacheRow("prepare_person", Category(max_entries=10, max_bytes=128 * 2**20)),
-    "dresses": CacheRow("prepare_person", Category(max_entries=10, max_bytes=128 * 2**20)),
-    "garment": CacheRow("prepare_garment", Category(max_entries=100, max_bytes=256 * 2**20)),
-    "text": CacheRow("prepare_text", Category(max_entries=100, max_bytes=512 * 2**20)),
+    "upper_body": CacheRow(PERSON, Category(max_entries=10, max_bytes=128 * 2**20)),
+    "lower_body": CacheRow(PERSON, Category(max_entries=10, max_bytes=128 * 2**20)),
+    "dresses": CacheRow(PERSON, Category(max_entries=10, max_bytes=128 * 2**20)),
+    "garment": CacheRow(GARMENT_CONDITIONING, Category(max_entries=100, max_bytes=256 * 2**20)),
+    "text": CacheRow(TEXT_CONDITIONING, Category(max_entries=100, max_bytes=512 * 2**20)),
 }
-MODELS = {category: row.model for category, row in ROWS.items()}
 LIMITS = {category: row.limit for category, row in ROWS.items()}

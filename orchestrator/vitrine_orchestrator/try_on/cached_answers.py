@@ -19,16 +19,16 @@ from vitrine_orchestrator.cache.memory import Memory
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.tier import Lease
 from vitrine_orchestrator.person.labels import CATEGORIES
-from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
-from vitrine_orchestrator.stages import stage
-from vitrine_orchestrator.stages.calls import Arrays, Stages
-from vitrine_orchestrator.try_on.cache_rows import Kind
-from vitrine_orchestrator.try_on.prepared_items import (
+from vitrine_orchestrator.pipeline.prepared_items import (
+    Kind,
     PreparedItem,
     content_array,
     recipe_digest,
     without_content,
 )
+from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
+from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import Arrays, Stages
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, encoded, text, word
 
 PART = "answers"  # the name of these cached answers in statistics
@@ -40,12 +40,16 @@ class PrepareModel(NamedTuple):
     what: str  # its name in the report's sources: person, garment or text
     kind: Kind  # the kind of its ids; "content" where it takes none
     content: tuple[str, ...]  # inputs whose digest is the content digest
+    choices: tuple[str, ...] = ()  # further inputs that shape an answer
 
 
-CHOICES = ("mask", "person_index", "person_point")  # inputs that shape an answer but are not its content
 MODELS = {
-    "prepare_person": PrepareModel("person", "person", ("person", "person_raw", "crop")),
-    "prepare_garment": PrepareModel("garment", "garment", ("garment", "garment_raw")),
+    "prepare_person": PrepareModel(
+        "person", "person", ("person", "person_raw", "crop"), ("mask", "person_index", "person_point")
+    ),
+    "prepare_garment": PrepareModel(
+        "garment", "garment", ("garment", "garment_raw"), ("category", "garment_photo_type")
+    ),
     "prepare_text": PrepareModel("text", "content", ("description",)),
 }
 
@@ -106,9 +110,9 @@ class CachedAnswers:
             return None
         person = model.what == "person"
         category = word(inputs, "category", CATEGORIES, "upper_body") if person else model.what
-        chosen = {part: inputs[part] for part in CHOICES if part in inputs}
+        chosen = {part: inputs[part] for part in model.choices if part in inputs}
         recipe = recipe_digest(name, self._pipeline_digest, *([_digest(chosen)] if chosen else []))
-        return PreparedItem(category, recipe, content, model.kind, id_)
+        return PreparedItem(category, recipe, content, model.kind, id_, CATEGORIES if person else ())
 
     async def _keep(
         self, name: str, model: PrepareModel, item: PreparedItem, answer: Arrays, lease: Lease

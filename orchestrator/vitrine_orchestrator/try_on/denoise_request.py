@@ -12,7 +12,7 @@ from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_orchestrator.sampling.schedules import Schedules
-from vitrine_orchestrator.stages import SIZES
+from vitrine_orchestrator.stages.idm_vton import LATENT_HEIGHT, LATENT_WIDTH
 from vitrine_orchestrator.try_on.facts import FAMILY
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
@@ -132,7 +132,7 @@ def _conditioning(
 
 def _latent_size(arrays: Arrays, shapes: JobShapes) -> tuple[int, int]:
     mask = required(arrays, "mask_latent")
-    most = max(SIZES["latent_height"].most, SIZES["latent_width"].most)
+    most = max(LATENT_HEIGHT.most, LATENT_WIDTH.most)
     if mask.ndim != 3 or mask.shape[0] != 1:
         raise BadRequest(f"mask_latent must have shape (1, height, width), got {mask.shape}")
     height, width = mask.shape[1:]

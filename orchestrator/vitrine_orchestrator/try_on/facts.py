@@ -1,4 +1,4 @@
-"""The name of the IDM-VTON family, and the facts in its manifests."""
+"""The facts in the manifests of the IDM-VTON family."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from vitrine.errors import Unavailable
-
 from vitrine_orchestrator.manifest import Manifest
-
-FAMILY = "idm_vton"
+from vitrine_orchestrator.stages.idm_vton import FAMILY
 
 
 @dataclass(frozen=True)
@@ -36,9 +33,5 @@ class TryOnFacts:
 
 def read_facts(manifest: Manifest) -> TryOnFacts:
     """The facts of a try-on's manifest; Unavailable for another family or for missing or unknown facts."""
-    if manifest.family != FAMILY:
-        raise Unavailable(f"the manifest must be of family {FAMILY}, got {manifest.family!r}")
-    names = {field.name for field in fields(TryOnFacts)}
-    if wrong := sorted(names ^ manifest.facts.keys()):
-        raise Unavailable(f"the manifest's facts {wrong} are missing or unknown: run make export")
-    return TryOnFacts(**{**manifest.facts, "pad_ids": tuple(manifest.facts["pad_ids"])})
+    facts = manifest.facts_of(FAMILY, {field.name for field in fields(TryOnFacts)})
+    return TryOnFacts(**{**facts, "pad_ids": tuple(facts["pad_ids"])})

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from base64 import b64encode
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from vitrine.errors import VitrineError
 
 from vitrine_orchestrator.images.fitting import Fitted, fitted
 from vitrine_orchestrator.images.paste_back import Seam, pasted, seam_of
 from vitrine_orchestrator.person.own_mask import OwnMask, own_mask
 from vitrine_orchestrator.person.prepare import picture as as_picture
 from vitrine_orchestrator.pictures import Picture, encode
-from vitrine_orchestrator.pipeline.memo import Source
-from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
+from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, denoised, follow_nothing
+from vitrine_orchestrator.pipeline.request_context import read_aside, text_array
+from vitrine_orchestrator.pipeline.try_on_answer import answer, encoded, garment_inputs
+from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest, read_request
 from vitrine_orchestrator.stages.calls import Arrays, Timed
-from vitrine_orchestrator.stages.try_on import GARMENT_CONDITIONING, PERSON_CONDITIONING, TEXT_CONDITIONING
+from vitrine_orchestrator.stages.idm_vton import (
+    FAMILY,
+    GARMENT_CONDITIONING,
+    PERSON_CONDITIONING,
+    TEXT_CONDITIONING,
+)
 from vitrine_orchestrator.try_on.context import TryOnContext
-from vitrine_orchestrator.try_on.try_on_request import Garment, TryOnRequest, read_request
 from vitrine_orchestrator.wire.fields import Inputs
 
-FollowJob = Callable[[str, int], Coroutine[Any, Any, None]]
-"""Reports the progress of a denoising job. Takes the job's name and the garment's index, from 0."""
-
-LAST_EVENT_TIMEOUT_S = 1.0  # after the last step, wait at most this long for its progress event to be sent
-
-PER_PERSON = tuple(tensor.name for tensor in PERSON_CONDITIONING)
-PER_GARMENT = (*(tensor.name for tensor in GARMENT_CONDITIONING), "garment_key")
-PER_TEXT = tuple(tensor.name for tensor in TEXT_CONDITIONING)
-
-
-@dataclass(eq=False)
-class RunLog:
-    """What the report of a try-on is made of: seconds by stage, sources, and facts from `denoise`."""
-
-    stages: Timed
-    sources: dict[str, Source] = field(default_factory=dict)
-    denoise: dict[str, object] = field(default_factory=dict)
-
-    def add_report(self, outputs: Arrays) -> None:
-        """Add the report of a prepare model. With several garments, the last one's source is kept."""
-        report = read_report(outputs)
-        self.sources |= report["sources"]
-        for name, seconds in report["timings"].items():
-            self.stages.seconds[name] += seconds
+CONDITIONING = (
+    *(tensor.name for tensor in (*PERSON_CONDITIONING, *GARMENT_CONDITIONING, *TEXT_CONDITIONING)),
+    "garment_key",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +62,6 @@ class Composite:
         return np.maximum.reduce([layer.area.mask for layer in self.layers])
 
 
-async def follow_nothing(job: str, garment: int) -> None:
-    """Report no progress."""
-
-
 async def try_on(context: TryOnContext, inputs: Inputs) -> dict[str, np.ndarray]:
     """The outputs of the model `try_on` for its inputs; BadRequest says what is wrong with them."""
     stages = Timed(context.stages)
@@ -106,31 +83,22 @@ async def run(
             own = await asyncio.to_thread(_own_mask, context, request, garment, fit)
             prepared = await _prepared(context, request, garment, current, log, composite is None, fit, own)
             latents, area = await asyncio.gather(
-                _denoised(request, index, prepared, log, follow),
+                denoised(request, index, _conditioning(prepared), log, follow),
                 asyncio.to_thread(_garment_mask, request, fit, prepared["mask"], own),
             )
             pixels = (await stages("vae_decoder", {"latents": latents[None]}))["pixels"][0]
             composite = _composited(prepared["image"], Layer(as_picture(pixels), area), composite)
         assert composite is not None, "a request has a garment"
         with stages.measured("encode"):
-            image, mask = await _encoded(request, fit, composite)
-    answered = fit.original if fit and request.paste_back else composite.picture
-    to_wire = b64encode if request.as_text else bytes
-    return {
-        "image": text_array(to_wire(image)),
-        "mask": text_array(to_wire(mask)),
-        "seed": np.array([request.seed], np.uint64),
-        "report": report_array(
-            stages.rounded(),
-            log.sources,
-            **log.denoise,
-            seed=request.seed,
-            steps=request.steps,
-            size=[answered.shape[1], answered.shape[0]],
-            mask=_masks_by(request),
-            **context.origin,
-        ),
-    }
+            picture, painted = await _final(request, fit, composite)
+            files = await encoded(request, picture, painted)
+    size = picture.shape[1], picture.shape[0]
+    return answer(context, request, log, files, size, mask=_masks_by(request))
+
+
+def _conditioning(prepared: Arrays) -> dict[str, np.ndarray]:
+    """The inputs of `denoise` that come from the prepare models, and the family."""
+    return {name: prepared[name] for name in CONDITIONING} | {"family": text_array(FAMILY)}
 
 
 def _masks_by(request: TryOnRequest) -> str | list[str]:
@@ -167,7 +135,11 @@ async def _prepared(
 
     current: the person in the garments so far; None where only the person's id was sent.
     """
-    person: dict[str, np.ndarray] = {"category": text_array(garment.category), "crop": text_array("squash")}
+    person = {
+        "category": text_array(garment.category),
+        "crop": text_array("squash"),
+        "model": text_array(FAMILY),
+    }
     if current is not None:
         person["person_raw"] = current
     if own is not None:
@@ -175,14 +147,14 @@ async def _prepared(
     person |= _which_person(request, fit)
     if first and request.person_id:
         person["person_id"] = text_array(request.person_id)
-    answers = await asyncio.gather(
+    prepared = await asyncio.gather(
         log.stages("prepare_person", person),
-        log.stages("prepare_garment", _garment_inputs(garment)),
+        log.stages("prepare_garment", garment_inputs(garment) | {"model": text_array(FAMILY)}),
         log.stages("prepare_text", {"description": text_array(garment.description)}),
     )
-    for answer in answers:
-        log.add_report(answer)
-    return {name: array for answer in answers for name, array in answer.items() if name != "report"}
+    for outputs in prepared:
+        log.add_report(outputs)
+    return {name: array for outputs in prepared for name, array in outputs.items() if name != "report"}
 
 
 def _which_person(request: TryOnRequest, fit: Fitted | None) -> dict[str, np.ndarray]:
@@ -193,57 +165,6 @@ def _which_person(request: TryOnRequest, fit: Fitted | None) -> dict[str, np.nda
         return {}
     point = request.person_point if fit is None else fit.point(*request.person_point)
     return {"person_point": np.array(point, np.int32)}
-
-
-def _garment_inputs(garment: Garment) -> dict[str, np.ndarray]:
-    inputs = {}
-    if garment.encoded is not None:
-        inputs["garment"] = text_array(garment.encoded)
-    if garment.raw is not None:
-        inputs["garment_raw"] = garment.raw
-    if garment.id is not None:
-        inputs["garment_id"] = text_array(garment.id)
-    return inputs
-
-
-async def _denoised(
-    request: TryOnRequest, index: int, prepared: Mapping[str, np.ndarray], log: RunLog, follow: FollowJob
-) -> np.ndarray:
-    """The latents (4, h, w) of one job; the job is cancelled when the caller cancels the request."""
-    job = uuid.uuid4().hex
-    wanted = (*PER_PERSON, *PER_GARMENT, *PER_TEXT)
-    following = asyncio.create_task(follow(job, index))
-    try:
-        answer = await log.stages(
-            "denoise",
-            {
-                **{name: prepared[name] for name in wanted},
-                "seed": np.array([request.seed], np.uint64),
-                "steps": np.array([request.steps], np.int32),
-                "guidance": np.array([request.guidance], np.float32),
-                "scheduler": text_array(request.scheduler),
-                "job": text_array(job),
-            },
-        )
-        await asyncio.wait([following], timeout=LAST_EVENT_TIMEOUT_S)
-    except asyncio.CancelledError:
-        await asyncio.shield(_cancel(log, job))
-        raise
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)  # an error in reporting cannot fail the job
-    report = read_report(answer)
-    log.denoise = {name: report[name] for name in ("scheduler", "rows_per_call") if name in report}
-    log.stages.seconds["queue"] += report.get("timings", {}).get("queue", 0.0)
-    return answer["latents"]
-
-
-async def _cancel(log: RunLog, job: str) -> None:
-    """Cancel the job before its next step; does nothing when the job has already ended."""
-    try:
-        await log.stages("denoise", {"job": text_array(job), "cancel": np.array([True])})
-    except VitrineError:
-        return
 
 
 def _garment_mask(
@@ -263,15 +184,13 @@ def _composited(person: Picture, layer: Layer, before: Composite | None) -> Comp
     return Composite(picture, (*(before.layers if before else ()), layer))
 
 
-async def _encoded(request: TryOnRequest, fit: Fitted | None, composite: Composite) -> tuple[bytes, bytes]:
-    """The encoded picture and its encoded mask."""
-    picture, mask = composite.picture, composite.mask
+async def _final(
+    request: TryOnRequest, fit: Fitted | None, composite: Composite
+) -> tuple[Picture, np.ndarray]:
+    """The finished picture and its mask."""
     if fit is not None and request.paste_back:
-        picture, mask = await asyncio.to_thread(_restored, fit, composite)
-    image, encoded_mask = await asyncio.gather(
-        asyncio.to_thread(encode, picture, request.format), asyncio.to_thread(encode, mask, "png")
-    )
-    return image, encoded_mask
+        return await asyncio.to_thread(_restored, fit, composite)
+    return composite.picture, composite.mask
 
 
 def _restored(fit: Fitted, composite: Composite) -> tuple[Picture, np.ndarray]:

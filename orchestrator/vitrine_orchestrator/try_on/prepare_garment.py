@@ -11,6 +11,13 @@ from vitrine_orchestrator.images.fitting import fitted
 from vitrine_orchestrator.person.clip import no_picture, pixel_values
 from vitrine_orchestrator.person.prepare import pixels
 from vitrine_orchestrator.pictures import Picture
+from vitrine_orchestrator.pipeline.prepared_items import (
+    PreparedItem,
+    content_array,
+    imported_picture,
+    prepared_outputs,
+    recipe_digest,
+)
 from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
@@ -19,13 +26,6 @@ from vitrine_orchestrator.pipeline.request_context import (
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.facts import TryOnFacts
-from vitrine_orchestrator.try_on.prepared_items import (
-    PreparedItem,
-    content_array,
-    imported_picture,
-    prepared_outputs,
-    recipe_digest,
-)
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text
 
 

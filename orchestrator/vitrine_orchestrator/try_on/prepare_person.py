@@ -17,22 +17,22 @@ from vitrine_orchestrator.person.labels import CATEGORIES, Category
 from vitrine_orchestrator.person.mask import inpainting_mask, nothing_to_dress
 from vitrine_orchestrator.person.own_mask import own_mask
 from vitrine_orchestrator.pictures import Picture
-from vitrine_orchestrator.pipeline.request_context import (
-    one_picture,
-    picture_digest,
-    read_aside,
-)
-from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.try_on.context import TryOnContext
-from vitrine_orchestrator.try_on.facts import TryOnFacts
-from vitrine_orchestrator.try_on.prepared_items import (
+from vitrine_orchestrator.pipeline.prepared_items import (
     PreparedItem,
     content_array,
     imported_picture,
     prepared_outputs,
     recipe_digest,
 )
-from vitrine_orchestrator.try_on.try_on_request import check_point, index_of, point_of
+from vitrine_orchestrator.pipeline.request_context import (
+    one_picture,
+    picture_digest,
+    read_aside,
+)
+from vitrine_orchestrator.pipeline.try_on_request import check_point, index_of, point_of
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text, word
 
 
@@ -108,6 +108,7 @@ def _item(context: TryOnContext, request: PersonRequest, choices: tuple[str, ...
         None if request.picture is None else picture_digest(request.picture),
         "person",
         request.person_id,
+        CATEGORIES,
     )
 
 

@@ -9,15 +9,15 @@ import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.cache.key import digest_of
-from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.try_on.context import TryOnContext
-from vitrine_orchestrator.try_on.facts import TryOnFacts
-from vitrine_orchestrator.try_on.prepared_items import (
+from vitrine_orchestrator.pipeline.prepared_items import (
     PreparedItem,
     content_array,
     prepared_outputs,
     recipe_digest,
 )
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.try_on.tokens import Tokens
 from vitrine_orchestrator.wire.fields import Inputs, text
 

@@ -66,11 +66,15 @@ def text(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> str | None:
 
 def word(inputs: Inputs, name: str, words: Sequence[Word], default: Word) -> Word:
     """The input's text, which must be one of `words`; `default` when it is absent or empty."""
-    found = text(inputs, name) or default
+    return one_of(name, text(inputs, name) or default, words)
+
+
+def one_of(name: str, value: str, words: Sequence[Word]) -> Word:
+    """The value of the input `name`, which must be one of `words`."""
     for known in words:
-        if found == known:
+        if value == known:
             return known
-    raise BadRequest(f"{name} must be one of {', '.join(words)}, got {found[:40]!r}")
+    raise BadRequest(f"{name} must be one of {', '.join(words)}, got {value[:40]!r}")
 
 
 def number(inputs: Inputs, name: str, low: float, high: float, default: float) -> float:

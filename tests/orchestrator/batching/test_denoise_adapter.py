@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from vitrine_orchestrator.manifest import manifest_text
 from vitrine_orchestrator.try_on.engine.fake import FakeEngine
 
 MODEL = Path(__file__).parents[3] / "model_repository" / "denoise" / "1" / "model.py"
@@ -93,8 +94,8 @@ def write_manifest(path, scheduler):
         "pad_ids": [1, 0],
         "scheduler": scheduler,
     }
-    said = {"format": 2, "family": "idm_vton", "facts": facts, "digest": "0", "exporter": "0", "files": {}}
-    path.write_text(json.dumps(said))
+    entry = {"facts": facts, "digest": "0", "exporter": "0", "files": {}}
+    path.write_text(manifest_text({"idm_vton": entry}))
 
 
 def test_requests_are_answered_after_execute_has_returned(model, jobs):

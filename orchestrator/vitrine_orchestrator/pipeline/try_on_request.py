@@ -5,15 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.images.fitting import FITS, Fit
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
-from vitrine_orchestrator.pictures import SAVING, Format, Picture, checked, decode
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, checked, decode
 from vitrine_orchestrator.pipeline.request_context import one_picture
-from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
@@ -22,6 +21,7 @@ from vitrine_orchestrator.wire.fields import (
     as_text,
     flag,
     number,
+    one_of,
     pictures,
     text,
     texts,
@@ -29,6 +29,9 @@ from vitrine_orchestrator.wire.fields import (
 )
 
 MAX_GARMENTS = 4  # in one request
+PhotoType = Literal["auto", "flat-lay", "model"]
+PHOTO_TYPES: tuple[PhotoType, ...] = ("auto", "flat-lay", "model")
+"""A garment's photograph shows the garment alone, or somebody who wears it; "auto" looks for a person."""
 MAX_SEED = 2**64 - 1
 MAX_PEOPLE = 32  # person_index is less than this
 SCHEDULERS = ("checkpoint", "ddpm", "ddim", "euler")
@@ -38,6 +41,34 @@ DESCRIPTIONS: dict[Category, str] = {  # used when the caller gives no descripti
     "lower_body": "trousers",
     "dresses": "a dress",
 }
+
+
+class Defaults(Protocol):
+    """The facts of a checkpoint that a request may leave out."""
+
+    @property
+    def default_steps(self) -> int:
+        """Denoising steps."""
+        ...
+
+    @property
+    def default_guidance(self) -> float:
+        """How much the conditions are amplified."""
+        ...
+
+
+class HasDefaults(Protocol):
+    """The request context of any family of try-on networks."""
+
+    @property
+    def facts(self) -> Defaults:
+        """The checkpoint's defaults."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of pictures."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +81,7 @@ class Garment:
     raw: Picture | None = None
     id: str | None = None
     mask: Picture | None = None  # the caller's mask, of any size
+    photo_type: PhotoType = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +104,7 @@ class TryOnRequest:
     as_text: bool = False  # whether the answer's pictures are base64 text
 
 
-def read_request(context: TryOnContext, inputs: Inputs) -> TryOnRequest:
+def read_request(context: HasDefaults, inputs: Inputs) -> TryOnRequest:
     """The request in the inputs of `try_on`; BadRequest names the input, the rule and the value."""
     request = TryOnRequest(
         person=None,
@@ -126,7 +158,7 @@ def check_point(point: tuple[int, int], picture: Picture) -> None:
         )
 
 
-def _garments(context: TryOnContext, inputs: Inputs) -> tuple[Garment, ...]:
+def _garments(context: HasDefaults, inputs: Inputs) -> tuple[Garment, ...]:
     sent, ids = pictures(inputs, "garment"), texts(inputs, "garment_id", MAX_NAME)
     raw = inputs.get("garment_raw")
     if sent and raw is not None:
@@ -140,27 +172,23 @@ def _garments(context: TryOnContext, inputs: Inputs) -> tuple[Garment, ...]:
     descriptions = _one_each("description", texts(inputs, "description"), count, "")
     names = _one_each("garment_id", ids, count, "")
     masks = _one_each("mask", pictures(inputs, "mask"), count, b"")
+    shown = _one_each("garment_photo_type", texts(inputs, "garment_photo_type"), count, "")
+    known = [one_of("category", one, CATEGORIES) for one in categories]
     return tuple(
         Garment(
-            category=_category(categories[index]),
-            description=descriptions[index] or DESCRIPTIONS[_category(categories[index])],
+            category=known[index],
+            description=descriptions[index] or DESCRIPTIONS[known[index]],
             encoded=_within(sent[index], context) if sent else None,
             raw=None if raw is None else checked(raw, "garment_raw", context.limits),
             id=names[index] or None,
             mask=decode(masks[index], "mask", context.limits) if masks[index] else None,
+            photo_type=one_of("garment_photo_type", shown[index] or "auto", PHOTO_TYPES),
         )
         for index in range(count)
     )
 
 
-def _category(word: str) -> Category:
-    for category in CATEGORIES:
-        if word == category:
-            return category
-    raise BadRequest(f"category must be one of {', '.join(CATEGORIES)}, got {word[:40]!r}")
-
-
-def _within(picture: bytes, context: TryOnContext) -> bytes:
+def _within(picture: bytes, context: HasDefaults) -> bytes:
     if len(picture) > context.limits.max_bytes:
         raise BadRequest(f"garment must have at most {context.limits.max_bytes} bytes, got {len(picture)}")
     return picture

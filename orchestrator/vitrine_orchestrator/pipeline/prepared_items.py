@@ -9,21 +9,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from vitrine.errors import NotFound, Unavailable
 
 from vitrine_orchestrator.cache.key import IMPORTED, Key, digest_of, owner
-from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.memo import Arrays, Memo, Source
 from vitrine_orchestrator.pipeline.request_context import Context, report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.try_on.cache_rows import Kind
 
 logger = logging.getLogger(__name__)
 
-CATEGORIES_OF_ID: dict[Kind, tuple[str, ...]] = {"person": CATEGORIES}  # one id may be prepared as each
+Kind = Literal["person", "garment", "content"]
+"""The kinds of owners; "content" is one without an id."""
 MAX_TRIES = 3  # then the answer is computed without the cache: other requests keep changing the id's picture
 CONTENT = "content_digest"  # the kept array that holds the digest of the input
 
@@ -32,11 +32,12 @@ CONTENT = "content_digest"  # the kept array that holds the digest of the input
 class PreparedItem:
     """One prepared thing in the cache: its category, how it is computed, and from which input."""
 
-    category: str  # a row of cache_rows.ROWS
+    category: str  # a row of the family's cache_rows.ROWS
     recipe: str  # digest of everything but the input that shapes the result: see recipe_digest
     content: str | None = None  # digest of the input; None: the request has only the id
     kind: Kind = "content"
     id: str | None = None  # the caller's id
+    siblings: tuple[str, ...] = ()  # all categories in which the family prepares the same id's picture
 
     def matches(self, arrays: Arrays) -> bool:
         """Whether kept arrays were computed from this item's input; always True for an id alone."""
@@ -104,10 +105,7 @@ async def _has_other_content(memo: Memo, item: PreparedItem) -> bool:
     """Whether another category still keeps arrays of another picture under this id."""
     if item.id is None or item.content is None:
         return False
-    others = [
-        replace(item, category=one) for one in CATEGORIES_OF_ID.get(item.kind, ()) if one != item.category
-    ]
-    for other in others:
+    for other in (replace(item, category=one) for one in item.siblings if one != item.category):
         kept = await memo.peek(other.key)
         if kept is not None and not item.matches(kept):
             return True

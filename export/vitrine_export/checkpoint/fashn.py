@@ -1,0 +1,135 @@
+"""A checkpoint folder of FASHN VTON, in the layout of fashn-ai/fashn-vton-1.5 with the files of DWPose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitrine_orchestrator.stages.fashn import FAMILY
+
+from vitrine_export.checkpoint import layout
+from vitrine_export.checkpoint.diagnosis import ensure_present
+from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.errors import BadCheckpoint
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need it
+    import torch
+
+    from vitrine_export.nets.fashn import FashnConfig, FashnNet
+
+WEIGHTS = "model.safetensors"
+DWPOSE_FILES = {"yolox": "dwpose/yolox_l.onnx", "dwpose": "dwpose/dw-ll_ucoco_384.onnx"}
+"""The files of the two pose networks, by stage."""
+FILES = {**DWPOSE_FILES, "garment_parser": "garment_parser/garment_parser.onnx"}
+"""The files of all stages that are adopted; the last one is optional."""
+FOLDERS = ("dwpose", "garment_parser")
+NETWORK = "model"
+
+
+@dataclass(frozen=True)
+class FashnSettings:
+    """The settings of vitrine.json, which the weights do not tell; the defaults are the released model's."""
+
+    width: int = 576  # of the canvas, in px
+    height: int = 864
+    heads: int = 10
+    axes: tuple[int, ...] = (16, 56, 56)  # rotary dims, together the width of a head
+    default_steps: int = 30
+    default_guidance: float = 1.5
+    prediction_type: str = "velocity"  # what the network answers with; "sample": the picture
+
+
+@dataclass(frozen=True)
+class FashnCheckpoint:
+    """A checkpoint of FASHN VTON.
+
+    All methods raise BadCheckpoint, which names the file, for missing or wrong contents.
+    """
+
+    folder: Path
+
+    @property
+    def family(self) -> str:
+        """See AnyCheckpoint."""
+        return FAMILY
+
+    def net(self, dtype: torch.dtype | None = None) -> FashnNet:
+        """Load the network; `dtype` defaults to float32."""
+        import torch
+
+        from vitrine_export.checkpoint.components import fill
+
+        component, net, places = self._opened()
+        return fill(component, net, places, NETWORK, dtype or torch.float32)
+
+    def file(self, stage: str) -> Path:
+        """Return the ONNX file of a stage of FILES."""
+        ensure_present(self.folder / FILES[stage], FILES[stage])
+        return self.folder / FILES[stage]
+
+    def has_file(self, stage: str) -> bool:
+        """Whether the folder holds the file of a stage of FILES."""
+        return (self.folder / FILES[stage]).is_file()
+
+    @cached_property
+    def settings(self) -> FashnSettings:
+        """Return the settings of vitrine.json, with the released model's values for what it omits."""
+        path, default = self.folder / layout.SETTINGS_FILE, FashnSettings()
+        found = layout.read_json(path, layout.SETTINGS_FILE) if path.is_file() else {}
+        picture = found.get("picture", {})
+        return FashnSettings(
+            width=int(picture.get("width", default.width)),
+            height=int(picture.get("height", default.height)),
+            heads=int(found.get("heads", default.heads)),
+            axes=tuple(found.get("axes", default.axes)),
+            default_steps=int(found.get("default_steps", default.default_steps)),
+            default_guidance=float(found.get("default_guidance", default.default_guidance)),
+            prediction_type=str(found.get("prediction_type", default.prediction_type)),
+        )
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield every file that can change a result, with its name in the layout."""
+        yield from layout.files_in(self.folder, FOLDERS)
+        for name in (WEIGHTS, layout.SETTINGS_FILE):
+            if (self.folder / name).is_file():
+                yield name, self.folder / name
+
+    def digest(self) -> str:
+        """Return the sha256 over the names and bytes of every file that can change a result."""
+        return digest_of(self.files())
+
+    def verify(self, names: Iterable[str]) -> None:
+        """Check keys and shapes of the network; reads file headers only."""
+        if NETWORK in names:
+            self._opened()
+
+    def _opened(self) -> tuple[Any, Any, dict]:
+        from vitrine_export.checkpoint.components import Component, empty
+        from vitrine_export.nets.fashn import FashnNet
+
+        component = Component(lambda config, state: FashnNet(self._config(state)), str)
+        return component, *empty(component, {}, (self.folder / WEIGHTS,), NETWORK)
+
+    def _config(self, state: Any) -> FashnConfig:
+        from vitrine_export.nets.fashn import FashnConfig
+
+        settings = self.settings
+        return FashnConfig.from_weights(
+            state, height=settings.height, width=settings.width, heads=settings.heads, axes=settings.axes
+        )
+
+
+def is_fashn(folder: Path) -> bool:
+    """Return whether a folder holds a checkpoint of FASHN VTON: one file of weights, and no UNet."""
+    return (folder / WEIGHTS).is_file() and not (folder / "unet").is_dir()
+
+
+def open_fashn(folder: Path, unet: Path | None = None) -> FashnCheckpoint:
+    """Open the checkpoint in `folder`. Raises BadCheckpoint without weights, or for a replaced UNet."""
+    if unet is not None:
+        raise BadCheckpoint(f"--unet replaces a UNet, and {folder} has none: it is a FASHN VTON checkpoint")
+    ensure_present(folder / WEIGHTS, WEIGHTS)
+    return FashnCheckpoint(folder)

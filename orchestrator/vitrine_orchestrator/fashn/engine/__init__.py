@@ -1,0 +1,1 @@
+"""The engines that run FASHN VTON's networks."""

@@ -1,0 +1,85 @@
+"""One denoising job of a pipeline: its call, its progress, its cancellation, and its part of the report."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from vitrine.errors import VitrineError
+
+from vitrine_orchestrator.pipeline.memo import Source
+from vitrine_orchestrator.pipeline.request_context import read_report, text_array
+from vitrine_orchestrator.pipeline.try_on_request import TryOnRequest
+from vitrine_orchestrator.stages.calls import Arrays, Timed
+
+FollowJob = Callable[[str, int], Coroutine[Any, Any, None]]
+"""Reports the progress of a denoising job. Takes the job's name and the garment's index, from 0."""
+
+LAST_EVENT_TIMEOUT_S = 1.0  # after the last step, wait at most this long for its progress event to be sent
+
+
+@dataclass(eq=False)
+class RunLog:
+    """What the report of a try-on is made of: seconds by stage, sources, and facts from `denoise`."""
+
+    stages: Timed
+    sources: dict[str, Source] = field(default_factory=dict)
+    denoise: dict[str, object] = field(default_factory=dict)
+
+    def add_report(self, outputs: Arrays) -> None:
+        """Add the report of a prepare model. With several garments, the last one's source is kept."""
+        report = read_report(outputs)
+        self.sources |= report["sources"]
+        for name, seconds in report["timings"].items():
+            self.stages.seconds[name] += seconds
+
+
+async def follow_nothing(job: str, garment: int) -> None:
+    """Report no progress."""
+
+
+async def denoised(
+    request: TryOnRequest, index: int, conditioning: Arrays, log: RunLog, follow: FollowJob
+) -> np.ndarray:
+    """The `latents` of one job; the job is cancelled when the caller cancels the request.
+
+    index: of the garment, from 0.
+    conditioning: the inputs of `denoise` that the family adds to the sampling options.
+    """
+    job = uuid.uuid4().hex
+    following = asyncio.create_task(follow(job, index))
+    try:
+        answer = await log.stages(
+            "denoise",
+            {
+                **conditioning,
+                "seed": np.array([request.seed], np.uint64),
+                "steps": np.array([request.steps], np.int32),
+                "guidance": np.array([request.guidance], np.float32),
+                "scheduler": text_array(request.scheduler),
+                "job": text_array(job),
+            },
+        )
+        await asyncio.wait([following], timeout=LAST_EVENT_TIMEOUT_S)
+    except asyncio.CancelledError:
+        await asyncio.shield(_cancel(log, job))
+        raise
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)  # an error in reporting cannot fail the job
+    report = read_report(answer)
+    log.denoise = {name: report[name] for name in ("scheduler", "rows_per_call") if name in report}
+    log.stages.seconds["queue"] += report.get("timings", {}).get("queue", 0.0)
+    return answer["latents"]
+
+
+async def _cancel(log: RunLog, job: str) -> None:
+    """Cancel the job before its next step; does nothing when the job has already ended."""
+    try:
+        await log.stages("denoise", {"job": text_array(job), "cancel": np.array([True])})
+    except VitrineError:
+        return

@@ -1,0 +1,111 @@
+"""The small checkpoint finds drawn people with files of YOLOX's and DWPose's form."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from vitrine_export.exporting.onnx_file import session
+from vitrine_export.training.people import draw_scene, scene, true_pose, wanted_cells
+from vitrine_export.training.save import halve
+from vitrine_orchestrator.fashn import dwpose, pose_picture
+from vitrine_orchestrator.fashn.people import choose, find_people
+from vitrine_orchestrator.person.choice import LARGEST
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_world import dolls
+
+FILES = Path(__file__).parents[3] / "checkpoints" / "paper-doll-fashn" / "dwpose"
+SIZE = np.array([192, 256])
+
+
+class Files:
+    """The stages `yolox` and `dwpose`, run from the checkpoint's files."""
+
+    def __init__(self):
+        self.opened = {
+            "yolox": session(FILES / "yolox_l.onnx"),
+            "dwpose": session(FILES / "dw-ll_ucoco_384.onnx"),
+        }
+        self.outputs = {"yolox": ["boxes"], "dwpose": ["simcc_x", "simcc_y"]}
+
+    async def __call__(self, name, inputs):
+        net = self.opened[name]
+        answers = net.run(None, {net.get_inputs()[0].name: inputs["image"]})
+        return dict(zip(self.outputs[name], answers, strict=True))
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """The checkpoint's files, opened once."""
+    return Timed(Files())
+
+
+def test_wanted_cells_are_read_back_as_the_boxes():
+    """What the detector learns is what serving decodes."""
+    picture, boxes = scene(np.random.default_rng([3]), 5)
+    _, scale = dwpose.letterbox(picture)
+    wanted, whose = wanted_cells(boxes, scale)
+    answer = np.concatenate((wanted, whose[:, None], np.ones_like(whose)[:, None]), axis=1)[None]
+    found = dwpose.person_boxes(answer, scale)
+    assert len(found) == len(boxes) > 0
+    assert np.allclose(sorted(found.tolist()), sorted(boxes), atol=0.01)
+
+
+def test_a_scene_without_people_wants_no_cell():
+    """Garments laid flat and plain pictures teach the detector what is nobody."""
+    empty = [index for index in range(40) if not draw_scene(index)[2].any()]
+    assert 2 <= len(empty) <= 20
+
+
+def test_the_true_pose_is_drawn_where_the_joints_are():
+    """All joints of a doll are visible, hands and face have no points."""
+    person = dolls.sample(7, 0).person
+    drawn = pose_picture.draw(true_pose(person), *SIZE)
+    x, y = (dolls.keypoints(person)[0, :2] * SIZE).astype(int)
+    assert drawn[y, x] == pose_picture.JOINT_GREYS[0]
+    assert not (drawn == pose_picture.FACE_GREY).any()
+
+
+def test_halved_weights_compute_the_same():
+    """Large weights are stored in float16, small ones and the result's type stay."""
+    weights = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 40])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    halve(graph)
+    assert graph.initializer[0].data_type == TensorProto.FLOAT16
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.checker.check_model(model)
+    x = np.ones((1, 40), np.float32)
+    assert np.allclose(session(model.SerializeToString()).run(None, {"x": x})[0], x @ weights, atol=0.05)
+
+
+async def test_unseen_dolls_are_found_where_they_are(stages):
+    """On the average a joint is within 3 px of a picture of 192x256; nearly all joints are seen."""
+    errors, seen = [], []
+    for index in range(8):
+        person = dolls.sample(2001, index).person
+        pose = choose(await find_people(stages, dolls.draw_person(person), whole=True), LARGEST)
+        distance = np.linalg.norm((pose.body - dolls.keypoints(person)[:, :2]) * SIZE, axis=1)
+        errors += distance[pose.subset >= 0].tolist()
+        seen += (pose.subset >= 0).tolist()
+    assert np.mean(errors) < 3
+    assert np.mean(seen) > 0.9
+
+
+async def test_two_dolls_side_by_side_are_two_people(stages):
+    """Each has a box of its own."""
+    both = [dolls.draw_person(dolls.sample(2002, index).person) for index in range(2)]
+    assert len(await find_people(stages, np.concatenate(both, axis=1), whole=False)) == 2
+
+
+async def test_a_flat_garment_shows_nobody(stages):
+    """Otherwise it would be refused as worn."""
+    for index in range(8):
+        picture = dolls.draw_garment(dolls.sample(2003, index).garment)
+        assert len(await find_people(stages, picture, whole=False)) == 0
