@@ -86,7 +86,7 @@ def tokenizers():
 async def test_a_person_gets_every_output_of_its_row():
     """Output names are the stage table's, shapes the checkpoint's."""
     outputs = await prepare_person(TryOnContext(networks(), MANIFEST), {"person": texts(encode(PHOTO))})
-    assert list(outputs) == own_outputs("prepare_person", fashn.PERSON_CONDITIONING)
+    assert list(outputs) == own_outputs("prepare_person", (*fashn.PERSON_CONDITIONING, *fashn.PERSON_PLACES))
     shapes = {name: array.shape for name, array in outputs.items()}
     assert shapes["image"] == (128, 96, 3)
     assert shapes["mask"] == (128, 96)

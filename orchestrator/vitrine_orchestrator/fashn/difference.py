@@ -86,7 +86,7 @@ def kept_face(before: Points, after: Points, shape: tuple[int, ...]) -> np.ndarr
     """
     height, width = shape[:2]
     first, second = (_face_points(one) * (width, height) for one in (before, after))
-    both: np.ndarray = ~(np.isnan(first) | np.isnan(second)).any(axis=1)
+    both = np.asarray(~(np.isnan(first) | np.isnan(second)).any(axis=1))
     if both.sum() < LEAST_POINTS:
         return None
     size = float(np.linalg.norm(np.ptp(first[both], axis=0)))

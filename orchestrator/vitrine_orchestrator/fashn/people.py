@@ -102,7 +102,7 @@ def keypoints_on(pose: Pose, place: Box, canvas: tuple[int, int]) -> np.ndarray:
 
 def face_on(pose: Pose, place: Box, canvas: tuple[int, int]) -> np.ndarray:
     """The face's points on the canvas, (68, 2) float32 in shares of the canvas; -1 where unseen."""
-    unseen: np.ndarray = (pose.face < 0).any(axis=1)
+    unseen = np.asarray((pose.face < 0).any(axis=1))
     assert len(pose.face) == FACE
     return np.where(unseen[:, None], -1, _moved(pose.face, place, canvas)).astype(np.float32)
 
