@@ -11,13 +11,13 @@ fi
 # Triton's HTTP library copies a body with a form's content type onto the stack, twice: this fits the largest body
 ulimit -S -s 327680 || echo "serve: the stack's hard limit is below 320 MiB: a large HTTP body ends the server \
 unless its content type is application/octet-stream" >&2
-# Concurrent requests that fit into shared memory; 0: as many as the configs allow
-if [ -z "${VITRINE_AT_ONCE:-}" ]; then
-    VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory /models)
-    export VITRINE_AT_ONCE
-fi
 # The models of the families whose checkpoints /models holds
 models=$(python3 -m vitrine_orchestrator.embedded.repository /models)
+# Concurrent requests that fit into shared memory; 0: as many as the configs allow
+if [ -z "${VITRINE_AT_ONCE:-}" ]; then
+    VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory /models $models)
+    export VITRINE_AT_ONCE
+fi
 loads=$(printf ' --load-model=%s' $models)
 restricted="model-repository,model-config,shared-memory,statistics,trace,logging:vitrine-admin=$(cat "$key_file")"
 exec tritonserver \

@@ -136,9 +136,8 @@ def at_once(repository: Path, models: Sequence[str], free: int) -> int:
 
 
 def main() -> int:
-    """Print `at_once` for the repository named on the command line; docker/serve.sh calls this."""
-    repository = Path(sys.argv[1])
-    models = [path.parent.name for path in repository.glob("*/config.pbtxt")]
+    """Print `at_once` for the command line's repository and models; docker/serve.sh calls this."""
+    repository, models = Path(sys.argv[1]), sys.argv[2:]
     try:
         print(at_once(repository, models, free_bytes()))
     except Unavailable as error:

@@ -9,8 +9,9 @@ from vitrine.errors import Busy, Unavailable
 from vitrine_orchestrator.adapters.sending import has_room, send_last, size
 from vitrine_orchestrator.shared_memory import MAX_ACTIVE, MIB, at_once, need, shortage
 from vitrine_orchestrator.stages import STAGES
+from vitrine_orchestrator.try_on.facts import FAMILY
 
-MODELS = [row.name for row in STAGES]
+MODELS = [row.name for row in STAGES if not row.families or FAMILY in row.families]
 SMALL = need(MODELS, 256, 192)
 
 
@@ -50,7 +51,7 @@ def test_other_models_are_not_judged(tmp_path):
 
 def test_the_container_asks_for_its_limit(tmp_path):
     """The command prints a number for VITRINE_AT_ONCE on standard output."""
-    command = [sys.executable, "-m", "vitrine_orchestrator.shared_memory", str(tmp_path)]
+    command = [sys.executable, "-m", "vitrine_orchestrator.shared_memory", str(tmp_path), *MODELS]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
