@@ -33,9 +33,11 @@ class TryOnOptions(TypedDict, total=False):
     crop: str | None  # "fit", "crop" or "squash": how a picture of another shape is fitted
     format: str | None  # "png", "jpeg" or "webp"
     scheduler: str | None  # "checkpoint", "ddpm", "ddim" or "euler"
+    garment_photo_type: str | Sequence[str] | None  # "auto", "flat-lay" or "model", one for each garment
 
 
-PER_GARMENT = ("category", "description", "seed", "mask")  # options that may be a list in try_on_many
+PER_GARMENT = ("category", "description", "seed", "mask", "garment_photo_type")
+"""Options that may be a list in try_on_many."""
 
 
 def try_on_inputs(
@@ -56,12 +58,14 @@ def try_on_inputs(
     crop: str | None = None,
     format: str | None = None,
     scheduler: str | None = None,
+    garment_photo_type: str | Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the models `try_on` and `try_on_stream`; see TryOnOptions."""
     inputs = _person(person, person_id) | _garments(garment, garment_id)
     count = max(len(inputs[name]) for name in ("garment", "garment_id") if name in inputs)
     inputs |= _which_person(person_index, person_point) | _masks(mask, count)
     inputs |= _texts("category", category, count) | _texts("description", description, count)
+    inputs |= _texts("garment_photo_type", garment_photo_type, count)
     inputs |= _texts("crop", crop) | _texts("format", format) | _texts("scheduler", scheduler)
     inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)
     inputs |= _number("guidance", guidance, np.float32)
@@ -86,10 +90,15 @@ def prepare_person_inputs(
 
 
 def prepare_garment_inputs(
-    *, garment: Picture | None = None, garment_id: str | None = None
+    *,
+    garment: Picture | None = None,
+    garment_id: str | None = None,
+    category: str | None = None,
+    garment_photo_type: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `prepare_garment`, for one garment."""
-    inputs = _garments(garment, garment_id)
+    inputs = _garments(garment, garment_id) | _texts("category", category, 1)
+    inputs |= _texts("garment_photo_type", garment_photo_type, 1)
     if any(len(tensor) != 1 for tensor in inputs.values()):
         raise BadRequest("prepare_garment takes one garment; call it once for each")
     return inputs

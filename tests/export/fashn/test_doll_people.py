@@ -43,12 +43,13 @@ def stages():
 
 def test_wanted_cells_are_read_back_as_the_boxes():
     """What the detector learns is what serving decodes."""
-    picture, boxes = scene(np.random.default_rng([3]), 5)
+    draws = (scene(np.random.default_rng([number]), number) for number in range(50))
+    picture, boxes = next(draw for draw in draws if len(draw[1]) == 2)
     _, scale = dwpose.letterbox(picture)
     wanted, whose = wanted_cells(boxes, scale)
     answer = np.concatenate((wanted, whose[:, None], np.ones_like(whose)[:, None]), axis=1)[None]
     found = dwpose.person_boxes(answer, scale)
-    assert len(found) == len(boxes) > 0
+    assert len(found) == 2
     assert np.allclose(sorted(found.tolist()), sorted(boxes), atol=0.01)
 
 
