@@ -8,8 +8,8 @@ from vitrine.wire import read_error
 from vitrine_orchestrator.images.fitting import FITS
 from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_orchestrator.pictures import SAVING, Limits
+from vitrine_orchestrator.pipeline import try_on_request as request
 from vitrine_orchestrator.stages import stage
-from vitrine_orchestrator.try_on import try_on_request as request
 from vitrine_orchestrator.wire import fields
 
 LIMITS = Limits()
