@@ -12,7 +12,8 @@ from vitrine_orchestrator.fashn import dwpose
 from vitrine_orchestrator.fashn.pose_picture import BODY, Pose
 from vitrine_world import dolls
 
-from vitrine_export.person_nets.doll_people import QUARTER, STRIDES, DollDetector
+from vitrine_export.checkpoint import open_checkpoint
+from vitrine_export.person_nets.doll_people import QUARTER, STRIDES, DollDetector, DollJoints
 from vitrine_export.training.draws import batches
 from vitrine_export.training.loop import device, fit
 from vitrine_export.training.recipe import PLANS, SEED
@@ -58,6 +59,11 @@ def train_detector(folder: Path) -> DollDetector:
         plan,
         folder,
     )
+
+
+def joints_of(checkpoint: Path) -> DollJoints:
+    """The pose network, made of the trained body network of the first family's checkpoint folder."""
+    return DollJoints(open_checkpoint(checkpoint).pose()).eval()
 
 
 def draw_scene(index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
