@@ -73,6 +73,16 @@ def test_missing_networks_are_named_with_the_command_that_makes_them(tmp_path):
         check_files(tmp_path, model_names(tmp_path))
 
 
+def test_an_optional_network_is_loaded_only_where_its_file_is(tmp_path):
+    """A server without the segmenter of worn garments is complete."""
+    for name in ("dwpose", "garment_parser"):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "config.pbtxt").touch()
+    assert model_names(tmp_path) == ["dwpose"]
+    (tmp_path / "garment_parser" / "1" / "model.onnx").touch()
+    assert model_names(tmp_path) == ["dwpose", "garment_parser"]
+
+
 def test_a_folder_without_models_is_no_repository(tmp_path):
     """Such a folder and a missing one are refused."""
     with pytest.raises(Unavailable, match="holds no model"):
