@@ -4,9 +4,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from vitrine_export.checkpoint.fashn import FashnCheckpoint
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.adopted_onnx import adopt
 from vitrine_export.exporting.onnx_file import session
+from vitrine_export.exporting.order import Order
 from vitrine_orchestrator.stages.fashn import ROWS
 
 YOLOX, DWPOSE, GARMENT_PARSER = ROWS
@@ -126,3 +128,12 @@ def test_a_segmenter_takes_bytes(tmp_path):
     source = tmp_path / "any.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), source)
     assert not adopt(GARMENT_PARSER, source, tmp_path).looped
+
+
+def test_a_segmenter_is_exported_where_the_checkpoint_has_one(tmp_path):
+    """A checkpoint without it is complete."""
+    order = Order(FashnCheckpoint(tmp_path), tmp_path / "repository")
+    assert order.all_stages == ("yolox", "dwpose", "denoise")
+    (tmp_path / "garment_parser").mkdir()
+    (tmp_path / "garment_parser" / "garment_parser.onnx").touch()
+    assert "garment_parser" in order.all_stages
