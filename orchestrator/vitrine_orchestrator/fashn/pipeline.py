@@ -92,8 +92,9 @@ def _start(context: FashnContext, request: TryOnRequest) -> Placed | None:
         raise BadRequest(f"scheduler must be checkpoint for the model {FAMILY}, got {request.scheduler!r}")
     if request.person is None:
         return None
-    check_size(request.person, "person")
-    return placed(request.person, (context.facts.width, context.facts.height), request.crop)
+    canvas = context.facts.width, context.facts.height
+    check_size(request.person, "person", canvas)
+    return placed(request.person, canvas, request.crop)
 
 
 async def _prepared(

@@ -26,10 +26,13 @@ class Placed:
     fit: Fitted  # the canvas, and the way back to the original
 
 
-def check_size(picture: Picture, name: str) -> None:
-    """BadRequest for a picture (H, W, 3) that is too small or too long; `name` is the input's."""
+def check_size(picture: Picture, name: str, canvas: Size) -> None:
+    """BadRequest for a picture (H, W, 3) that is too small or too long; `name` is the input's.
+
+    One that is as long as the canvas is never too small: it may have been shrunk to that.
+    """
     height, width = picture.shape[:2]
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < MIN_SIDE and max(width, height) < canvas[1]:
         raise BadRequest(f"{name} must be at least {MIN_SIDE}x{MIN_SIDE} px, got {width}x{height}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise BadRequest(

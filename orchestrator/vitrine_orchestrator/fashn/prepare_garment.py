@@ -90,10 +90,10 @@ def _read(context: FashnContext, inputs: Inputs) -> GarmentRequest:
     picture = one_picture(inputs, "garment", context.limits)
     if picture is None and garment_id is None:
         raise BadRequest("garment, garment_raw or garment_id must be given")
-    seen = None
+    seen, canvas = None, (context.facts.width, context.facts.height)
     if picture is not None:
-        check_size(picture, "garment")
-        seen = placed(picture, (context.facts.width, context.facts.height), "fit").seen
+        check_size(picture, "garment", canvas)
+        seen = placed(picture, canvas, "fit").seen
     category = CATEGORY_WORDS[word(inputs, "category", CATEGORIES, "upper_body")]
     return GarmentRequest(garment_id, seen, category, word(inputs, "garment_photo_type", PHOTO_TYPES, "auto"))
 

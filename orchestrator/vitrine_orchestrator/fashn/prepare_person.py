@@ -110,7 +110,7 @@ def _read(context: FashnContext, inputs: Inputs) -> PersonRequest:
         if person_id is None:
             raise BadRequest("person, person_raw or person_id must be given")
         return PersonRequest(person_id, None, Choice(index, point and _share_of_canvas(context, point)))
-    check_size(picture, "person")
+    check_size(picture, "person", _canvas(context))
     on = placed(picture, _canvas(context), crop)
     share = None
     if point is not None:

@@ -126,6 +126,13 @@ async def test_a_face_stays_the_callers_unless_it_moved(fashn, moved):
     assert same is not moved
 
 
+async def test_a_long_picture_is_not_too_small_after_it_was_shrunk(fashn):
+    """The rule is about the picture that was sent."""
+    person = photo(720, 170)
+    answer = await try_on(fashn.World(paint=dress).context, sent(person, "upper_body"))
+    assert opened(answer).shape == person.shape
+
+
 def test_a_face_without_points_is_not_kept():
     """Two points are too few to say that a face did not move."""
     keypoints = np.zeros((18, 3), np.float32)

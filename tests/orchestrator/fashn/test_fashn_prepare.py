@@ -69,7 +69,7 @@ async def test_a_point_chooses_the_person_below_it(fashn):
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (PHOTO[:, :60], r"person must be at least 64x64 px, got 60x300"),
+        (PHOTO[:120, :60], r"person must be at least 64x64 px, got 60x120"),
         (np.zeros((70, 600, 3), np.uint8), r"person must be at most 8 times as long in one direction"),
     ],
 )
