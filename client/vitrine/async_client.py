@@ -79,6 +79,7 @@ class AsyncVitrine:
         mask: Picture | None = None,
         category: str = "upper_body",
         crop: str | None = None,
+        model: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
         """See Vitrine."""
@@ -92,6 +93,7 @@ class AsyncVitrine:
             mask=mask,
             category=category,
             crop=crop,
+            model=model,
         )
 
     async def prepare_garment(
@@ -99,18 +101,31 @@ class AsyncVitrine:
         *,
         garment: Picture | None = None,
         garment_id: str | None = None,
+        category: str | None = None,
+        garment_photo_type: str | None = None,
+        model: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
         """See Vitrine."""
-        return await self._call(calls.PREPARE_GARMENT, timeout_s, garment=garment, garment_id=garment_id)
+        return await self._call(
+            calls.PREPARE_GARMENT,
+            timeout_s,
+            garment=garment,
+            garment_id=garment_id,
+            category=category,
+            garment_photo_type=garment_photo_type,
+            model=model,
+        )
 
-    async def prepare_text(self, *, description: str, timeout_s: float | None = None) -> Prepared:
+    async def prepare_text(
+        self, *, description: str, model: str | None = None, timeout_s: float | None = None
+    ) -> Prepared:
         """See Vitrine."""
-        return await self._call(calls.PREPARE_TEXT, timeout_s, description=description)
+        return await self._call(calls.PREPARE_TEXT, timeout_s, description=description, model=model)
 
-    async def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
+    async def pipeline_digest(self, *, model: str | None = None, timeout_s: float | None = None) -> str:
         """See Vitrine."""
-        return await self._call(calls.PIPELINE_DIGEST, timeout_s)
+        return await self._call(calls.PIPELINE_DIGEST, timeout_s, model=model)
 
     async def cache_statistics(self, *, timeout_s: float | None = None) -> CacheStatistics:
         """See Vitrine."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -35,9 +34,6 @@ from vitrine.inputs import (
 
 Answer = TypeVar("Answer")
 
-DIGEST_INPUTS: Tensors = MappingProxyType(prepare_text_inputs(description="a garment"))
-"""The smallest request whose report has the pipeline's digest. After the first one, the cache answers it."""
-
 
 @dataclass(frozen=True)
 class ModelCall(Generic[Answer]):
@@ -56,6 +52,11 @@ def _stream_inputs(*, previews: bool, **options: Any) -> Mapping[str, np.ndarray
     return try_on_inputs(**options) | {"previews": np.array([previews])}
 
 
+def _digest_inputs(*, model: str | None = None) -> Mapping[str, np.ndarray]:
+    """Return the smallest request whose report has the digest; after the first, the cache answers it."""
+    return prepare_text_inputs(description="a garment", model=model)
+
+
 def _clear_inputs(**named: Any) -> Mapping[str, np.ndarray]:
     return cache_inputs("clear", **named)
 
@@ -65,7 +66,7 @@ TRY_ON_STREAM: ModelCall[Progress | TryOn] = ModelCall("try_on_stream", _stream_
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)
-PIPELINE_DIGEST: ModelCall[str] = ModelCall("prepare_text", lambda: DIGEST_INPUTS, read_pipeline_digest)
+PIPELINE_DIGEST: ModelCall[str] = ModelCall("prepare_text", _digest_inputs, read_pipeline_digest)
 CACHE_STATISTICS: ModelCall[CacheStatistics] = ModelCall(
     "cache_control", lambda: cache_inputs("stats"), read_cache_statistics
 )

@@ -95,6 +95,7 @@ class Vitrine:
         mask: Picture | None = None,
         category: str = "upper_body",
         crop: str | None = None,
+        model: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
         """Compute what try-ons need of a person for a category, and cache it on the server."""
@@ -108,6 +109,7 @@ class Vitrine:
             mask=mask,
             category=category,
             crop=crop,
+            model=model,
         )
 
     def prepare_garment(
@@ -115,18 +117,31 @@ class Vitrine:
         *,
         garment: Picture | None = None,
         garment_id: str | None = None,
+        category: str | None = None,
+        garment_photo_type: str | None = None,
+        model: str | None = None,
         timeout_s: float | None = None,
     ) -> Prepared:
         """Compute what try-ons need of a garment, and cache it on the server."""
-        return self._call(calls.PREPARE_GARMENT, timeout_s, garment=garment, garment_id=garment_id)
+        return self._call(
+            calls.PREPARE_GARMENT,
+            timeout_s,
+            garment=garment,
+            garment_id=garment_id,
+            category=category,
+            garment_photo_type=garment_photo_type,
+            model=model,
+        )
 
-    def prepare_text(self, *, description: str, timeout_s: float | None = None) -> Prepared:
+    def prepare_text(
+        self, *, description: str, model: str | None = None, timeout_s: float | None = None
+    ) -> Prepared:
         """Compute the embeddings of a garment's description, and cache them on the server."""
-        return self._call(calls.PREPARE_TEXT, timeout_s, description=description)
+        return self._call(calls.PREPARE_TEXT, timeout_s, description=description, model=model)
 
-    def pipeline_digest(self, *, timeout_s: float | None = None) -> str:
+    def pipeline_digest(self, *, model: str | None = None, timeout_s: float | None = None) -> str:
         """Return a digest that changes whenever the same request would give another picture."""
-        return self._call(calls.PIPELINE_DIGEST, timeout_s)
+        return self._call(calls.PIPELINE_DIGEST, timeout_s, model=model)
 
     def cache_statistics(self, *, timeout_s: float | None = None) -> CacheStatistics:
         """Return the counters and contents of the caches; other processes are up to a second behind."""

@@ -34,6 +34,7 @@ class TryOnOptions(TypedDict, total=False):
     format: str | None  # "png", "jpeg" or "webp"
     scheduler: str | None  # "checkpoint", "ddpm", "ddim" or "euler"
     garment_photo_type: str | Sequence[str] | None  # "auto", "flat-lay" or "model", one for each garment
+    model: str | None  # "idm_vton" or "fashn", where a server has several; see docs/calling.md
 
 
 PER_GARMENT = ("category", "description", "seed", "mask", "garment_photo_type")
@@ -58,6 +59,7 @@ def try_on_inputs(
     crop: str | None = None,
     format: str | None = None,
     scheduler: str | None = None,
+    model: str | None = None,
     garment_photo_type: str | Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the models `try_on` and `try_on_stream`; see TryOnOptions."""
@@ -67,6 +69,7 @@ def try_on_inputs(
     inputs |= _texts("category", category, count) | _texts("description", description, count)
     inputs |= _texts("garment_photo_type", garment_photo_type, count)
     inputs |= _texts("crop", crop) | _texts("format", format) | _texts("scheduler", scheduler)
+    inputs |= _texts("model", model)
     inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)
     inputs |= _number("guidance", guidance, np.float32)
     if paste_back is not None:
@@ -83,10 +86,11 @@ def prepare_person_inputs(
     mask: Picture | None = None,
     category: str = "upper_body",
     crop: str | None = None,
+    model: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `prepare_person`."""
     inputs = _person(person, person_id) | _which_person(person_index, person_point) | _masks(mask, 1)
-    return inputs | _texts("category", category, 1) | _texts("crop", crop)
+    return inputs | _texts("category", category, 1) | _texts("crop", crop) | _texts("model", model)
 
 
 def prepare_garment_inputs(
@@ -95,18 +99,19 @@ def prepare_garment_inputs(
     garment_id: str | None = None,
     category: str | None = None,
     garment_photo_type: str | None = None,
+    model: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `prepare_garment`, for one garment."""
     inputs = _garments(garment, garment_id) | _texts("category", category, 1)
     inputs |= _texts("garment_photo_type", garment_photo_type, 1)
     if any(len(tensor) != 1 for tensor in inputs.values()):
         raise BadRequest("prepare_garment takes one garment; call it once for each")
-    return inputs
+    return inputs | _texts("model", model)
 
 
-def prepare_text_inputs(*, description: str) -> dict[str, np.ndarray]:
+def prepare_text_inputs(*, description: str, model: str | None = None) -> dict[str, np.ndarray]:
     """Return the inputs of the model `prepare_text`."""
-    return _texts("description", description, 1)
+    return _texts("description", description, 1) | _texts("model", model)
 
 
 def cache_inputs(

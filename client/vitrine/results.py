@@ -69,15 +69,17 @@ class Results:
         work only.
         """
         inputs = png_inputs(options)
-        digest = self._digest.known() or self._digest.learn(
-            self._vitrine.pipeline_digest(timeout_s=timeout_s)
+        model = options.get("model")
+        digest = self._digest.known(model) or self._digest.learn(
+            self._vitrine.pipeline_digest(model=model, timeout_s=timeout_s), model
         )
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
         found, trouble = look_up(self.shelf, user, key)
         if found is not None:
             return kept_from_store(user, key, found)
         result = TRY_ON.read(self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
-        key = result_key(inputs, pipeline_digest=self._digest.of_result(result, digest), versions=versions)
+        digest = self._digest.of_result(result, digest, model)
+        key = result_key(inputs, pipeline_digest=digest, versions=versions)
         return put_away(self.shelf, user, key, inputs, result, trouble)
 
 
@@ -99,37 +101,40 @@ class AsyncResults:
     ) -> Kept:
         """See Results."""
         inputs = png_inputs(options)
-        digest = self._digest.known() or self._digest.learn(
-            await self._vitrine.pipeline_digest(timeout_s=timeout_s)
+        model = options.get("model")
+        digest = self._digest.known(model) or self._digest.learn(
+            await self._vitrine.pipeline_digest(model=model, timeout_s=timeout_s), model
         )
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
         found, trouble = await asyncio.to_thread(look_up, self.shelf, user, key)
         if found is not None:
             return kept_from_store(user, key, found)
         result = TRY_ON.read(await self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
-        key = result_key(inputs, pipeline_digest=self._digest.of_result(result, digest), versions=versions)
+        digest = self._digest.of_result(result, digest, model)
+        key = result_key(inputs, pipeline_digest=digest, versions=versions)
         return await asyncio.to_thread(put_away, self.shelf, user, key, inputs, result, trouble)
 
 
 class DigestCache:
-    """Keeps the server's pipeline digest for DIGEST_TTL_S; every response updates it."""
+    """Keeps the server's pipeline digests by model for DIGEST_TTL_S; every response updates its model's."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._digest, self._until = "", float("-inf")
+        self._digests: dict[str | None, tuple[str, float]] = {}  # by model: digest, time of its end
 
-    def known(self) -> str | None:
+    def known(self, model: str | None) -> str | None:
         """Return the digest, or None when it must be requested again."""
-        return self._digest if self._clock() < self._until else None
+        digest, until = self._digests.get(model, ("", float("-inf")))
+        return digest if self._clock() < until else None
 
-    def learn(self, digest: str) -> str:
+    def learn(self, digest: str, model: str | None) -> str:
         """Keep a digest that the server has just reported, and return it."""
-        self._digest, self._until = digest, self._clock() + DIGEST_TTL_S
+        self._digests[model] = digest, self._clock() + DIGEST_TTL_S
         return digest
 
-    def of_result(self, result: TryOn, before: str) -> str:
+    def of_result(self, result: TryOn, before: str, model: str | None) -> str:
         """Return the digest of the pipeline of `result`; it differs from `before` during a deployment."""
-        return self.learn(str(result.report.get("pipeline_digest", before)))
+        return self.learn(str(result.report.get("pipeline_digest", before)), model)
 
 
 def png_inputs(options: TryOnOptions) -> dict[str, np.ndarray]:

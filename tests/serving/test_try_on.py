@@ -200,6 +200,6 @@ def test_nan_tensors_are_refused_by_the_denoiser(vitrine, person, garment):
     inputs |= vitrine.prepare_text(description="a shirt").tensors
     inputs["masked_latents"] = np.full_like(inputs["masked_latents"], np.nan)
     inputs |= {"seed": np.array([1], np.uint64), "steps": np.array([2], np.int32)}
-    inputs |= {"guidance": np.array([2], np.float32)}
+    inputs |= {"guidance": np.array([2], np.float32), "family": np.array([b"idm_vton"], object)}
     with pytest.raises(BadRequest, match="masked_latents"):
         vitrine.infer("denoise", inputs)

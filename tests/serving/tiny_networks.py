@@ -21,7 +21,7 @@ def _random(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32) * 0.1
 
 
-def _save(path: Path, nodes: Nodes, weights: Weights, inputs: dict, outputs: dict) -> None:
+def save(path: Path, nodes: Nodes, weights: Weights, inputs: dict, outputs: dict) -> None:
     """Write a graph; `inputs` and `outputs` are {name: (type, shape with names for varying sizes)}."""
     graph = helper.make_graph(
         nodes,
@@ -50,14 +50,14 @@ def _conv(
 def _pose(path: Path) -> None:
     weights: Weights = {}
     nodes = [_conv("image", "pafs", weights, 38, 8), _conv("image", "heatmaps", weights, 19, 8)]
-    _save(path, nodes, weights, {"image": _picture(3)}, {"pafs": _picture(38), "heatmaps": _picture(19)})
+    save(path, nodes, weights, {"image": _picture(3)}, {"pafs": _picture(38), "heatmaps": _picture(19)})
 
 
 def _parsing(labels: int):
     def write(path: Path) -> None:
         weights: Weights = {}
         node = _conv("image", "logits", weights, labels, 4)
-        _save(path, [node], weights, {"image": _picture(3)}, {"logits": _picture(labels)})
+        save(path, [node], weights, {"image": _picture(3)}, {"logits": _picture(labels)})
 
     return write
 
@@ -73,7 +73,7 @@ def _densepose(path: Path) -> None:
     ]
     weights = {"last": np.array([3], np.int64), "white": np.array(250, np.float32)}
     byte = TensorProto.UINT8
-    _save(
+    save(
         path,
         nodes,
         weights,
@@ -94,7 +94,7 @@ def _text(width: int, pooled: int):
                 helper.make_node("MatMul", ["mean", "mix"], ["pooled"]),
             ]
             outputs["pooled"] = (TensorProto.FLOAT, ["n", pooled])
-        _save(path, nodes, weights, {"input_ids": (TensorProto.INT64, ["n", 77])}, outputs)
+        save(path, nodes, weights, {"input_ids": (TensorProto.INT64, ["n", 77])}, outputs)
 
     return write
 
@@ -107,7 +107,7 @@ def _image_encoder(path: Path) -> None:
         helper.make_node("Transpose", ["rows"], ["image_tokens"], perm=[0, 2, 1]),
     ]
     outputs = {"image_tokens": (TensorProto.FLOAT, ["n", TOKENS, CONTEXT])}
-    _save(path, nodes, weights, {"pixel_values": _picture(3)}, outputs)
+    save(path, nodes, weights, {"pixel_values": _picture(3)}, outputs)
 
 
 def _vae_encoder(path: Path) -> None:
@@ -120,7 +120,7 @@ def _vae_encoder(path: Path) -> None:
         helper.make_node("Mul", ["mean", "zero"], ["std"]),
     ]
     weights = {"mix": mix, "zero": np.array(0, np.float32)}
-    _save(path, nodes, weights, {"pixels": _picture(3)}, {"mean": _picture(4), "std": _picture(4)})
+    save(path, nodes, weights, {"pixels": _picture(3)}, {"mean": _picture(4), "std": _picture(4)})
 
 
 def _vae_decoder(path: Path) -> None:
@@ -132,7 +132,7 @@ def _vae_decoder(path: Path) -> None:
         helper.make_node("Clip", ["wide", "low", "high"], ["pixels"]),
     ]
     weights = {"spread": spread, "low": np.array(-1, np.float32), "high": np.array(1, np.float32)}
-    _save(path, nodes, weights, {"latents": _picture(4)}, {"pixels": _picture(3)})
+    save(path, nodes, weights, {"latents": _picture(4)}, {"pixels": _picture(3)})
 
 
 FLOAT = TensorProto.FLOAT
@@ -152,7 +152,7 @@ def _garment(path: Path) -> None:
     ]
     weights = {"tokens": np.array([0, 4, -1], np.int64), "axes": np.array([1, 2], np.int64)}
     inputs = {"garment_latents": LATENTS, "timestep": (FLOAT, ["n"]), "garment_prompt_embeds": PROMPT}
-    _save(path, nodes, weights, inputs, {"garment_kv_0": (FLOAT, ["n", "tokens", 4])})
+    save(path, nodes, weights, inputs, {"garment_kv_0": (FLOAT, ["n", "tokens", 4])})
 
 
 def _conditioning(path: Path) -> None:
@@ -187,7 +187,7 @@ def _conditioning(path: Path) -> None:
         "text_kv": inputs["prompt_embeds"],
         "image_kv": inputs["image_tokens"],
     }
-    _save(path, nodes, weights, inputs, outputs)
+    save(path, nodes, weights, inputs, outputs)
 
 
 def _unet(path: Path) -> None:
@@ -218,7 +218,7 @@ def _unet(path: Path) -> None:
         "image_kv": (FLOAT, ["n", 2, TOKENS, CONTEXT]),
         "garment_kv_0": (FLOAT, ["n", "tokens", 4]),
     }
-    _save(path, nodes, weights, inputs, {"prediction": LATENTS})
+    save(path, nodes, weights, inputs, {"prediction": LATENTS})
 
 
 WRITERS = {

@@ -91,6 +91,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crop", choices=("fit", "crop", "squash"), help="how a picture of another shape is fitted"
     )
+    parser.add_argument("--model", help="idm_vton or fashn, where a server has several (default: its first)")
+    parser.add_argument(
+        "--garment-photo",
+        choices=("auto", "flat-lay", "model"),
+        help="whether somebody wears the garment in its picture (default: looked for; fashn only)",
+    )
     parser.add_argument(
         "--release", type=int, metavar="N", help="number of the release to use (default: the newest)"
     )
@@ -199,9 +205,16 @@ def _options(args: argparse.Namespace) -> TryOnOptions:
         "person_index": args.person_index,
         "person_point": args.person_point,
         "crop": args.crop,
+        "model": args.model,
+        "garment_photo_type": _for_each(args.garment_photo, len(args.garments) if args.outfit else 1),
         "format": "png" if args.sheet else out_format,
     }
     return options
+
+
+def _for_each(value: str | None, count: int) -> str | list[str] | None:
+    """One value for each garment of a picture."""
+    return value if value is None or count == 1 else [value] * count
 
 
 def _spread(values: list[Value] | None) -> Value | list[Value] | None:

@@ -15,6 +15,7 @@ from vitrine_orchestrator.fashn import stream as fashn_stream
 from vitrine_orchestrator.fashn.context import FashnContext
 from vitrine_orchestrator.fashn.prepare_garment import prepare_garment as prepare_fashn_garment
 from vitrine_orchestrator.fashn.prepare_person import prepare_person as prepare_fashn_person
+from vitrine_orchestrator.fashn.prepare_text import prepare_text as prepare_fashn_text
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.try_on import cache_rows as idm_vton_cache
 from vitrine_orchestrator.try_on import facts as idm_vton
@@ -80,7 +81,9 @@ PIPELINES: dict[str, HostedPipeline] = {
     "prepare_garment": HostedPipeline(
         "values", {idm_vton.FAMILY: _plain(prepare_garment), fashn.FAMILY: _plain(prepare_fashn_garment)}
     ),
-    "prepare_text": HostedPipeline("values", {idm_vton.FAMILY: _texts}),
+    "prepare_text": HostedPipeline(
+        "values", {idm_vton.FAMILY: _texts, fashn.FAMILY: _plain(prepare_fashn_text)}
+    ),
     "try_on": HostedPipeline(
         "answers", {idm_vton.FAMILY: _plain(try_on), fashn.FAMILY: _plain(fashn_pipeline.try_on)}
     ),

@@ -1,9 +1,8 @@
-"""IDM-VTON's rows of the stage table: its networks, its texts, and what it adds to the shared models."""
+"""IDM-VTON's rows of the stage table: its networks, and what it adds to the shared models."""
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages.shared import REPORT
-from vitrine_orchestrator.stages.table import Network, Service, Size, Stage, Tensor, of_family
+from vitrine_orchestrator.stages.table import Network, Size, Stage, Tensor, of_family
 
 FAMILY = "idm_vton"
 
@@ -97,12 +96,5 @@ ROWS = of_family(
         (LATENTS,),
         (Tensor("pixels", "FP32", (3, -1, -1)),),
         runs=Network(max_batch=4, in_turn=True),
-    ),
-    Stage(
-        "prepare_text",
-        (Tensor("description", "STRING", (1,)),),
-        (*TEXT_CONDITIONING, Tensor("text_key", "STRING", (1,)), REPORT),
-        runs=Service(in_flight=32),
-        on_gpu=False,
     ),
 )

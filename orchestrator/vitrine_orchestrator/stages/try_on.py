@@ -86,6 +86,14 @@ ROWS: tuple[Stage, ...] = (
         on_gpu=False,
     ),
     Stage(
+        "prepare_text",
+        (Tensor("description", "STRING", (1,)), *optional(MODEL)),
+        (*idm_vton.TEXT_CONDITIONING, Tensor("text_key", "STRING", (1,)), REPORT),
+        families=FAMILIES,
+        runs=Service(in_flight=32),
+        on_gpu=False,
+    ),
+    Stage(
         "try_on",
         TRY_ON_INPUTS,
         TRY_ON_OUTPUTS,

@@ -150,7 +150,9 @@ async def _prepared(
     prepared = await asyncio.gather(
         log.stages("prepare_person", person),
         log.stages("prepare_garment", garment_inputs(garment) | {"model": text_array(FAMILY)}),
-        log.stages("prepare_text", {"description": text_array(garment.description)}),
+        log.stages(
+            "prepare_text", {"description": text_array(garment.description), "model": text_array(FAMILY)}
+        ),
     )
     for outputs in prepared:
         log.add_report(outputs)
