@@ -122,7 +122,9 @@ def _some(names: list[str]) -> str:
 
 
 def _restore_buffers(net: nn.Module) -> None:
-    """Compute the position buffers, the only ones that no file contains."""
+    """Compute the buffers that no file contains: positions, and the tables of a network that makes them."""
+    if hasattr(net, "make_tables"):
+        net.make_tables()
     for module in net.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
             if buffer.device.type == "meta":

@@ -90,6 +90,11 @@ class FashnNet(nn.Module):
         self.double_blocks = nn.ModuleList(DoubleBlock(*sizes) for _ in range(config.double_blocks))
         self.single_blocks = nn.ModuleList(SingleBlock(*sizes) for _ in range(config.single_blocks))
         self.final_layer = FinalLayer(d, config.patch)
+        self.make_tables()
+
+    def make_tables(self) -> None:
+        """Compute the rotary tables, which are in no file of weights."""
+        config = self.config
         cos, sin = rope_table(config.rows, config.columns, config.axes, config.theta)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
