@@ -14,6 +14,7 @@ from vitrine_export.check.kinds import TRY_ON, Kind, kind_of
 from vitrine_export.check.needs import EXPORTING, Need, needs
 from vitrine_export.checkpoint.components import COMPONENTS, empty
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
+from vitrine_export.checkpoint.fashn import NETWORK, WEIGHTS, FashnCheckpoint, is_fashn
 from vitrine_export.checkpoint.folder import (
     Checkpoint,
     check_widths,
@@ -22,16 +23,19 @@ from vitrine_export.checkpoint.folder import (
     refuse_hub_cache,
 )
 from vitrine_export.checkpoint.layout import TRY_ON_PARTS, files_that_count
+from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.checkpoint.weight_files import may_hold_weights
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.adopted_onnx import check_file
+from vitrine_export.exporting.families import fashn
 from vitrine_export.exporting.families.idm_vton import RECIPES
 from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import source_of
 from vitrine_export.exporting.tokenizers import PARTS as TOKENIZERS
 from vitrine_export.exporting.tokenizers import REQUIRED
 
+FASHN = "FASHN VTON"
 NOT_LOOKED_AT = Kind("not looked at")
 NETWORKS = ("unet", "unet_encoder", "image_encoder", "text_encoder", "text_encoder_2", "vae", "pose")
 PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float64: "fp64"}
@@ -73,6 +77,8 @@ def check(folder: Path, unet: Path | None, out: Path) -> Report:
         refuse_hub_cache(folder)
     except BadCheckpoint as fault:
         return Report(str(folder), NOT_LOOKED_AT, problems=[str(fault)], next="name the checkpoint's folder")
+    if is_fashn(folder):
+        return _check_fashn(folder, out)
     checkpoint = Checkpoint(folder, chosen_unet(folder, unet))
     report = Report(str(folder), kind_of(folder, checkpoint.unet))
     if report.kind.name != TRY_ON:
@@ -84,6 +90,18 @@ def check(folder: Path, unet: Path | None, out: Path) -> Report:
     if len(report.parts) == len(NETWORKS):
         report.needs = needs({part.name: part.parameters for part in report.parts}, pixels, out)
     report.next = _next(report, unet, out)
+    return report
+
+
+def _check_fashn(folder: Path, out: Path) -> Report:
+    """Check a FASHN VTON checkpoint: one network, and the files of the networks that find people."""
+    checkpoint, report = FashnCheckpoint(folder), Report(str(folder), Kind(FASHN))
+    _note(report, lambda: report.parts.append(_part(FASHN, (folder / WEIGHTS,), folder.name)))
+    _note(report, lambda: checkpoint.verify([NETWORK]))
+    for recipe in fashn.RECIPES:
+        if recipe.source and (not recipe.present or checkpoint.has_file(recipe.stage)):
+            _note(report, partial(_file, checkpoint, recipe))
+    report.next = _next(report, None, out)
     return report
 
 
@@ -150,7 +168,7 @@ def _tokenizer(checkpoint: Checkpoint, part: str) -> None:
         ensure_real(path, f"{part}/{name}")
 
 
-def _file(checkpoint: Checkpoint, recipe: Recipe) -> None:
+def _file(checkpoint: AnyCheckpoint, recipe: Recipe) -> None:
     """Check the inputs and outputs of a person network that is an ONNX or TorchScript file."""
     source = source_of(checkpoint, recipe)
     ensure_real(source, f"{source.parent.name}/{source.name}")

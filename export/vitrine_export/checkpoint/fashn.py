@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,9 @@ FILES = {**DWPOSE_FILES, "garment_parser": "garment_parser/garment_parser.onnx"}
 """The files of all stages that are adopted; the last one is optional."""
 FOLDERS = ("dwpose", "garment_parser")
 NETWORK = "model"
+TELLTALE = "garment_embedder.proj.weight"
+"""A weight that other single files of weights lack."""
+PREDICTIONS = ("velocity", "sample")
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,11 @@ class FashnCheckpoint:
         """Return the settings of vitrine.json, with the released model's values for what it omits."""
         path, default = self.folder / layout.SETTINGS_FILE, FashnSettings()
         found = layout.read_json(path, layout.SETTINGS_FILE) if path.is_file() else {}
-        picture = found.get("picture", {})
+        picture, kind = found.get("picture", {}), found.get("prediction_type", default.prediction_type)
+        if kind not in PREDICTIONS:
+            raise BadCheckpoint(
+                f"{layout.SETTINGS_FILE}: prediction_type must be in {list(PREDICTIONS)}, got {kind!r}"
+            )
         return FashnSettings(
             width=int(picture.get("width", default.width)),
             height=int(picture.get("height", default.height)),
@@ -87,7 +95,7 @@ class FashnCheckpoint:
             axes=tuple(found.get("axes", default.axes)),
             default_steps=int(found.get("default_steps", default.default_steps)),
             default_guidance=float(found.get("default_guidance", default.default_guidance)),
-            prediction_type=str(found.get("prediction_type", default.prediction_type)),
+            prediction_type=kind,
         )
 
     def files(self) -> Iterator[tuple[str, Path]]:
@@ -123,8 +131,13 @@ class FashnCheckpoint:
 
 
 def is_fashn(folder: Path) -> bool:
-    """Return whether a folder holds a checkpoint of FASHN VTON: one file of weights, and no UNet."""
-    return (folder / WEIGHTS).is_file() and not (folder / "unet").is_dir()
+    """Return whether a folder holds a checkpoint of FASHN VTON, by the names in its file of weights."""
+    try:
+        with (folder / WEIGHTS).open("rb") as file:
+            names = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    except (OSError, ValueError, OverflowError, MemoryError):
+        return False
+    return TELLTALE in names
 
 
 def open_fashn(folder: Path, unet: Path | None = None) -> FashnCheckpoint:

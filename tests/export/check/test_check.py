@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from safetensors.torch import save_file
 from vitrine_export.check.needs import free_memory, needs
 from vitrine_export.command import main
+from vitrine_export.nets.fashn import FashnConfig, FashnNet
 
 STEM = "diffusion_pytorch_model"
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 1\n"
@@ -133,3 +135,19 @@ def test_a_folder_that_is_none_is_a_problem(checked, tmp_path, inside, message):
     code, report = checked(tmp_path / inside)
     assert code == 1
     assert message in report["problems"][0]
+
+
+def test_a_fashn_checkpoint_is_recognised_and_told_what_it_lacks(checked, tmp_path):
+    """The network's header is compared, and the files of the networks that find people are asked for."""
+    net = FashnNet(FashnConfig(36, 24, 32, 2, 1, 2, 1, axes=(4, 6, 6)))
+    save_file(
+        {name: tensor.contiguous() for name, tensor in net.state_dict().items()},
+        tmp_path / "model.safetensors",
+    )
+    write_config(tmp_path / "vitrine.json", picture={"width": 24, "height": 36}, heads=2, axes=[4, 6, 6])
+    code, report = checked(tmp_path)
+    assert code == 1
+    assert report["kind"]["name"] == "FASHN VTON"
+    assert [part["precision"] for part in report["parts"]] == ["fp32"]
+    assert len(report["problems"]) == 2
+    assert all("dwpose/" in problem for problem in report["problems"])
