@@ -1,0 +1,138 @@
+"""A gateway in the test's own process: SQLite, a local folder, and the client's fake in place of a server.
+
+With GATEWAY_TEST_DATABASE set to a PostgreSQL URL the same tests run there; test_postgresql.py does so.
+"""
+
+import asyncio
+import io
+import os
+from contextlib import asynccontextmanager
+
+import httpx2
+import numpy as np
+import pytest
+import sqlalchemy
+from PIL import Image
+from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
+from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
+from vitrine_gateway.app import create_app
+from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.connections import database_url
+from vitrine_gateway.settings import Settings
+
+CREDITS = 100
+POSTGRESQL = os.environ.get("GATEWAY_TEST_DATABASE", "")
+
+
+class SlowFake(AsyncFakeTransport):
+    """The client's fake with a pause before each response of a stream."""
+
+    def __init__(self, pause_s=0.0):
+        super().__init__(FakeTransport())
+        self.pause_s = pause_s
+
+    async def stream(self, model, inputs, *, timeout_s, version=""):
+        async for outputs in super().stream(model, inputs, timeout_s=timeout_s, version=version):
+            await asyncio.sleep(self.pause_s)
+            yield outputs
+
+
+class Running:
+    """A running gateway, with a client for each account that a test makes."""
+
+    def __init__(self, app, transport):
+        self.app, self.transport, self.parts = app, transport, app.state.gateway
+        self.clients = []
+
+    async def account(self, name="shop", credits=CREDITS, scopes=SCOPES):
+        """A client whose key belongs to the account `name`."""
+        async with self.parts.database.writing() as session:
+            account = await account_named(session, name, create=True)
+            if credits:
+                await ledger.grant(session, account.id, credits)
+            key = await make_key(session, account, scopes=scopes)
+        return self.client({"Authorization": f"Bearer {key}"})
+
+    def client(self, headers=None):
+        """A client with these headers."""
+        client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=self.app), base_url="http://gateway", headers=headers
+        )
+        self.clients.append(client)
+        return client
+
+    async def query(self, statement):
+        """The rows of a statement."""
+        async with self.parts.database.reading() as session:
+            return (await session.execute(statement)).all()
+
+    async def unbalanced(self):
+        """What is wrong in the ledger."""
+        async with self.parts.database.reading() as session:
+            return await ledger.unbalanced(session)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a gateway: `async with start(workers=0) as gateway`."""
+
+    @asynccontextmanager
+    async def started(transport=None, **values):
+        transport = transport or SlowFake()
+        chosen = {"data": tmp_path / "data", "poll_s": 0.02, "workers": 2, "database": POSTGRESQL}
+        settings = Settings.of(**(chosen | values))
+        client = AsyncVitrine(transport=transport, retry=Retry(tries=1))
+        app = create_app(settings, lambda _: client)
+        async with app.router.lifespan_context(app):
+            running = Running(app, transport)
+            try:
+                yield running
+            finally:
+                for one in running.clients:
+                    await one.aclose()
+
+    yield started
+    if POSTGRESQL:
+        engine = sqlalchemy.create_engine(database_url(POSTGRESQL, 1))
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+        engine.dispose()
+
+
+@pytest.fixture
+async def gateway(start):
+    """A running gateway with two workers."""
+    async with start() as running:
+        yield running
+
+
+@pytest.fixture
+async def shop(gateway):
+    """A client of the account "shop", which has CREDITS credits."""
+    return await gateway.account()
+
+
+def picture(seed=0, size=(48, 64), kind="PNG", **options):
+    """An encoded picture of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def person():
+    """The encoded picture of a person."""
+    return picture(1)
+
+
+@pytest.fixture(scope="session")
+def garment():
+    """The encoded picture of a garment."""
+    return picture(2)
+
+
+@pytest.fixture
+def form(person, garment):
+    """The files of a try-on's form."""
+    return {"person": ("me.png", person, "image/png"), "garment": ("coat.png", garment, "image/png")}
