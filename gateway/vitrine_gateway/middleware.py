@@ -65,7 +65,7 @@ class Around:
         log.info(
             "request",
             method=scope["method"],
-            path=scope["path"],
+            route=route,  # not the path: it may hold a person's name
             status=status,
             ms=round(1000 * seconds, 1),
         )

@@ -4,21 +4,24 @@ With GATEWAY_TEST_DATABASE set to a PostgreSQL URL the same tests run there; tes
 """
 
 import asyncio
-import io
 import os
+import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx2
-import numpy as np
 import pytest
 import sqlalchemy
-from PIL import Image
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
 from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import database_url
 from vitrine_gateway.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # the modules that the tests share
+
+from noise_pictures import picture
 
 CREDITS = 100
 POSTGRESQL = os.environ.get("GATEWAY_TEST_DATABASE", "")
@@ -110,14 +113,6 @@ async def gateway(start):
 async def shop(gateway):
     """A client of the account "shop", which has CREDITS credits."""
     return await gateway.account()
-
-
-def picture(seed=0, size=(48, 64), kind="PNG", **options):
-    """An encoded picture of noise."""
-    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind, **options)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -77,10 +77,11 @@ async def submit(
             await add_event(session, job.id, QUEUED, {})
     except BaseException as error:
         await discard(gateway, files)
-        if isinstance(error, IntegrityError) and key is not None:  # the same key, at the same moment
-            if earlier := await _earlier(gateway, caller, key, fingerprint):
-                return earlier, True
-        raise
+        same_key = isinstance(error, IntegrityError) and key is not None  # sent twice at the same moment
+        earlier = await _earlier(gateway, caller, key or "", fingerprint) if same_key else None
+        if earlier is None:
+            raise
+        return earlier, True
     gateway.bells.ring(QUEUE)
     return job, False
 
