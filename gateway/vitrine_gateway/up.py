@@ -52,8 +52,9 @@ def triton(options: list[str]) -> Iterator[str]:
         text=True,
         start_new_session=True,  # Ctrl-C reaches the gateway first, which then stops the server
     )
+    output = _Output(server)
     try:
-        yield _address_of(server)
+        yield output.address()
     finally:
         server.send_signal(signal.SIGINT)
         try:
@@ -61,22 +62,34 @@ def triton(options: list[str]) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        output.close()
 
 
-def _address_of(server: subprocess.Popen[str]) -> str:
-    """Pass on what the server prints, and return its gRPC address when it is ready."""
-    found: list[str] = []
-    ready = threading.Event()
+class _Output:
+    """Passes on what the server prints, and finds its gRPC address in it."""
 
-    def read() -> None:
-        for line in server.stdout or ():
-            print(line, end="", flush=True)
-            if match := _ADDRESS.search(line):
-                found.append(match[1])
-                ready.set()
-        ready.set()  # it has ended
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self._server, self._address, self._ready = server, "", threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True, name="output of vitrine serve")
+        self._thread.start()
 
-    threading.Thread(target=read, daemon=True, name="output of vitrine serve").start()
-    if not ready.wait(START_S) or not found:
-        raise Unavailable("Triton did not start: see the lines above")
-    return found[0]
+    def address(self) -> str:
+        """Return the address when the server is ready. Raises Unavailable if it does not start."""
+        self._ready.wait(START_S)
+        if not self._address:
+            raise Unavailable("Triton did not start: see the lines above")
+        return self._address
+
+    def close(self) -> None:
+        """Wait for the last line of a server that has ended."""
+        self._thread.join(STOP_S)
+
+    def _read(self) -> None:
+        assert self._server.stdout, "it is a pipe"
+        with self._server.stdout as lines:
+            for line in lines:
+                print(line, end="", flush=True)
+                if found := _ADDRESS.search(line):
+                    self._address = found[1]
+                    self._ready.set()
+        self._ready.set()  # the server has ended

@@ -1,30 +1,64 @@
 """A gateway in the test's own process: SQLite, a local folder, and the client's fake in place of a server.
 
-With GATEWAY_TEST_DATABASE set to a PostgreSQL URL the same tests run there; test_postgresql.py does so.
+Tests with the mark `databases` run on PostgreSQL too, where it is installed.
 """
 
 import asyncio
-import os
+import secrets
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
-import sqlalchemy
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
 from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
-from vitrine_gateway.database.connections import database_url
 from vitrine_gateway.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that the tests share
 
+import postgresql
 from noise_pictures import picture
 
 CREDITS = 100
-POSTGRESQL = os.environ.get("GATEWAY_TEST_DATABASE", "")
+
+
+def pytest_configure(config):
+    """Register the mark."""
+    config.addinivalue_line("markers", "databases: the test runs on SQLite and on PostgreSQL")
+
+
+def pytest_generate_tests(metafunc):
+    """Run the tests with the mark on both databases."""
+    if "database" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """The URL of a PostgreSQL server."""
+    if postgresql.INITDB is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    folder = tmp_path_factory.mktemp("postgresql")
+    for above in (folder.parent, folder.parent.parent):
+        above.chmod(0o755)  # PostgreSQL runs as another user
+    with postgresql.server(folder) as url:
+        yield url
+
+
+@pytest.fixture
+def database(request):
+    """The URL of an empty database: "" for the SQLite file of the gateway's folder."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    server = request.getfixturevalue("postgres")
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
 
 
 class SlowFake(AsyncFakeTransport):
@@ -76,13 +110,13 @@ class Running:
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path, database):
     """Start a gateway: `async with start(workers=0) as gateway`."""
 
     @asynccontextmanager
     async def started(transport=None, **values):
         transport = transport or SlowFake()
-        chosen = {"data": tmp_path / "data", "poll_s": 0.02, "workers": 2, "database": POSTGRESQL}
+        chosen = {"data": tmp_path / "data", "poll_s": 0.02, "workers": 2, "database": database}
         settings = Settings.of(**(chosen | values))
         client = AsyncVitrine(transport=transport, retry=Retry(tries=1))
         app = create_app(settings, lambda _: client)
@@ -94,12 +128,7 @@ def start(tmp_path):
                 for one in running.clients:
                     await one.aclose()
 
-    yield started
-    if POSTGRESQL:
-        engine = sqlalchemy.create_engine(database_url(POSTGRESQL, 1))
-        with engine.begin() as connection:
-            connection.execute(sqlalchemy.text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
-        engine.dispose()
+    return started
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ async def made(client, form, user):
     return job["id"]
 
 
+@pytest.mark.databases
 async def test_history_is_newest_first_and_hides(shop, form):
     """Hidden results are left out and come back; marking all as seen counts."""
     ids = [await made(shop, form, "ada") for _ in range(3)]
@@ -66,6 +67,7 @@ async def test_nothing_of_an_erased_person_is_left(start, form, tmp_path):
     assert person
 
 
+@pytest.mark.databases
 async def test_erasure_can_be_repeated_after_a_failure(gateway, shop, form):
     """While the server cannot forget the person, the call fails and says so; the next one ends the work."""
     await made(shop, form, "ada")
@@ -89,6 +91,7 @@ async def test_expired_pictures_go_and_those_of_waiting_jobs_stay(start, form):
         assert await gateway.query(select(func.count()).select_from(File)) == [(0,)]
 
 
+@pytest.mark.databases
 async def test_the_ledger_has_every_movement(gateway, shop, form):
     """A job that succeeds has a hold and a capture; one that fails a hold and a refund."""
     await made(shop, form, "ada")

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 
+import pytest
 from PIL import Image
 from vitrine_gateway.jobs.states import ENDED
 
@@ -60,6 +61,7 @@ async def test_the_price_is_that_of_the_number_of_garments(shop, garment, person
     assert (await shop.get("/v1/credits")).json()["credits"] == 94
 
 
+@pytest.mark.databases
 async def test_a_key_repeats_the_answer_and_charges_once(shop, form, gateway):
     """The same Idempotency-Key with the same request is the same job, also at the same moment."""
     key = {"Idempotency-Key": "order-1"}
@@ -75,6 +77,7 @@ async def test_a_key_repeats_the_answer_and_charges_once(shop, form, gateway):
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
+@pytest.mark.databases
 async def test_events_tell_the_whole_story_and_can_be_resumed(start, form):
     """The stream has queued, running, progress and the end; Last-Event-ID gives what follows."""
     async with start() as gateway:
@@ -99,6 +102,7 @@ def read_events(text):
     return [(int(block["id"]), block["event"]) for block in blocks if "id" in block]
 
 
+@pytest.mark.databases
 async def test_a_waiting_job_has_a_place_and_can_be_canceled(start, form):
     """Without workers jobs wait in order; a canceled one is refunded and leaves the queue."""
     async with start(workers=0) as gateway:
@@ -131,6 +135,7 @@ async def test_cancelling_a_running_job_closes_its_stream(start, form):
         assert (await shop.get(job["urls"]["result"])).status_code == 409
 
 
+@pytest.mark.databases
 async def test_jobs_are_listed_in_pages(start, form):
     """Pages go from new to old and miss nothing when a job is added between them."""
     async with start(workers=0) as gateway:
@@ -146,6 +151,7 @@ async def test_jobs_are_listed_in_pages(start, form):
         assert seen == ids[::-1]
 
 
+@pytest.mark.databases
 async def test_no_credit_no_job(gateway, form):
     """A job that costs more than the account has is refused with 402 and leaves nothing."""
     poor = await gateway.account("poor", credits=0)

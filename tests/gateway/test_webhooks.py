@@ -67,6 +67,7 @@ def receiver():
     server.server_close()
 
 
+@pytest.mark.databases
 async def test_a_webhook_arrives_signed_and_is_repeated_with_one_id(start, form, receiver):
     """A receiver that fails and redirects at first gets the message again; Standard Webhooks verifies it."""
     url, got, answers = receiver

@@ -17,7 +17,7 @@ from vitrine_gateway.database.tables import File, Job, JobEvent, LedgerRow
 from vitrine_gateway.jobs import leasing, states, worker
 
 WAIT = {"Prefer": "wait=30"}
-JOBS, KILLS = 12, 6
+JOBS, KILLS = 8, 4
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ async def test_a_failure_that_may_pass_is_tried_again(gateway, shop, form, error
     assert (await shop.get("/v1/credits")).json()["credits"] == 99
 
 
+@pytest.mark.databases
 async def test_after_three_tries_the_job_fails_and_costs_nothing(gateway, shop, form, quick_pauses):
     """The third failure is the last; the job holds its problem."""
     gateway.transport.fake.failures = [Busy("full")] * 9
@@ -75,6 +76,7 @@ async def test_the_pauses_are_2_4_8_seconds(start, form):
         assert (await shop.get(job["urls"]["self"], headers=WAIT)).json()["status"] == "succeeded"
 
 
+@pytest.mark.databases
 async def test_two_workers_never_get_one_job(start, form):
     """Many leases at the same moment give each job once."""
     async with start(workers=0) as gateway:
@@ -91,6 +93,7 @@ async def test_two_workers_never_get_one_job(start, form):
         assert len(ids) == len(set(ids)) == 5
 
 
+@pytest.mark.databases
 async def test_a_worker_that_lost_its_lease_changes_nothing(start, form):
     """When a lease has run out and another worker has the job, the first one cannot end it."""
     async with start(workers=0) as gateway:
@@ -144,6 +147,7 @@ async def test_a_stopped_gateway_gives_its_jobs_back(start, form):
         assert (done["status"], done["tries"]) == ("succeeded", 0)
 
 
+@pytest.mark.databases
 async def test_killed_workers_lose_nothing_and_charge_once(start, form, tmp_path):
     """Workers are killed by SIGKILL at random moments under load; every job succeeds, paid once."""
     async with start(workers=0) as gateway:

@@ -43,7 +43,7 @@ class Attempt:
     lease: str
     task: asyncio.Task[None] | None = None
     cancelled: bool = False  # by the caller
-    ending: bool = False  # its result is being written, which is not interrupted
+    ending: bool = False  # its end is being written, which is not interrupted
 
 
 class Worker:
@@ -95,6 +95,7 @@ class Worker:
     def _stop(self, lease: str) -> None:
         attempt = self._attempts.get(lease)
         if attempt and attempt.task and not attempt.ending:
+            attempt.ending = True  # a second cancellation would interrupt the writing of the first
             attempt.task.cancel()
 
     async def _take(self) -> bool:
