@@ -48,6 +48,7 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
     for path in paths:
         await gateway.pictures.delete(path)
     async with gateway.database.writing() as session:
+        await _cancel_jobs(session, caller.account_id, user)  # those that were submitted meanwhile
         own = (Job.account_id == caller.account_id, Job.user == user)
         mine = select(Job.id).where(*own)
         await session.execute(delete(Delivery).where(Delivery.job_id.in_(mine)))

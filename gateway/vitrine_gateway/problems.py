@@ -7,8 +7,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
-from vitrine.errors import BadRequest, NotFound, VitrineError
+from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
 
 from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, problem, problem_of
 
@@ -23,6 +24,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(ValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
+    app.add_exception_handler(SQLAlchemyError, _database_error)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -56,6 +58,14 @@ async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
     kind = {404: kind_of(NotFound()), 405: _METHOD}.get(error.status_code, kind_of(BadRequest()))
     body = problem(kind, str(error.detail), request_id(request))
     return JSONResponse(body, kind.status, error.headers, media_type=MEDIA_TYPE)
+
+
+async def _database_error(request: Request, error: SQLAlchemyError) -> JSONResponse:
+    """A text that no database keeps (a NUL in a path) is the caller's; a database that is away is not."""
+    if isinstance(error, DataError):
+        return await _vitrine_error(request, BadRequest("the request holds text that cannot be kept"))
+    log.error("the database failed", exc_info=error)
+    return await _vitrine_error(request, Unavailable("the database does not answer"))
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

@@ -38,14 +38,11 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """The URL of a PostgreSQL server."""
     if postgresql.INITDB is None:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    folder = tmp_path_factory.mktemp("postgresql")
-    for above in (folder.parent, folder.parent.parent):
-        above.chmod(0o755)  # PostgreSQL runs as another user
-    with postgresql.server(folder) as url:
+    with postgresql.server() as url:
         yield url
 
 

@@ -4,9 +4,12 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+
+import psycopg
 
 PLACES = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
 INITDB = shutil.which("initdb", path=os.pathsep.join([*PLACES, os.environ.get("PATH", "")]))
@@ -15,8 +18,16 @@ FASTER = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_co
 
 
 @contextmanager
-def server(folder):
-    """Start PostgreSQL; give the URL of its server, without a database."""
+def server():
+    """Start PostgreSQL; give the URL of its server, without a database.
+
+    Its folder is not in pytest's, which other users may not enter.
+    """
+    with tempfile.TemporaryDirectory(prefix="vitrine-postgresql-") as folder:
+        yield from _serve(Path(folder))
+
+
+def _serve(folder):
     as_user = {}
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         os.chown(folder, NOBODY, NOBODY)
@@ -44,8 +55,8 @@ def _wait(port, process):
     until = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < until:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            psycopg.connect(f"postgresql://vitrine@127.0.0.1:{port}/postgres").close()
             return
-        except OSError:
+        except psycopg.OperationalError:
             time.sleep(0.05)
     raise RuntimeError("PostgreSQL did not start")

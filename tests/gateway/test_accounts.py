@@ -88,6 +88,22 @@ def test_a_link_is_valid_for_one_file_and_time():
             signer.check_link(file_id, expires, signature, now)
 
 
+@pytest.mark.databases
+async def test_odd_texts_in_paths_are_no_failure_of_ours(shop):
+    """NULs, long names and broken UTF-8 in paths, cursors and keys are refused or not found, never a 500."""
+    for path in (
+        "/v1/jobs/%00",
+        "/v1/jobs/" + "x" * 3000,
+        "/v1/jobs/%ff",
+        "/v1/users/%00/history",
+        "/v1/jobs?cursor=W251bGwsIG51bGxd",
+        "/v1/jobs?cursor=WzEuMCwgIlx1MDAwMCJd",
+        "/v1/credits/ledger?cursor=99999999999999999999",
+        "/v1/people/%00/audit",
+    ):
+        assert (await shop.get(path)).status_code in (200, 400, 404), path
+
+
 async def test_unknown_routes_methods_and_forms_are_problems(shop):
     """Errors of the framework have the same form as ours."""
     for method, path, status in (

@@ -22,6 +22,11 @@ PRICES: dict[str, tuple[Price, ...]] = {
 REWARDS = {"register_garment": 10}
 
 
+def price_named(pipeline: str, name: str) -> Price:
+    """Return the price of this name, for routes whose price does not follow from the garments."""
+    return next(row for row in PRICES[pipeline] if row.name == name)
+
+
 def price_of(pipeline: str, garments: int) -> Price:
     """Return the price of a job of a pipeline with so many garments."""
     rows = PRICES[pipeline]

@@ -91,8 +91,7 @@ def _checked(wanted: Submission) -> dict[str, Any]:
     pipeline = PIPELINES.get(wanted.pipeline)
     if pipeline is None:
         raise BadRequest(f"pipeline must be one of {', '.join(PIPELINES)}, got {wanted.pipeline!r}")
-    if len(wanted.user) > 200 or not _storable(wanted.user):
-        raise BadRequest(f"user must have at most 200 characters and no NUL, got {wanted.user[:200]!r}")
+    check_user(wanted.user)
     for name, pictures in wanted.pictures.items():
         most = pipeline.pictures.get(name)
         if most is None:
@@ -112,9 +111,10 @@ def _checked(wanted: Submission) -> dict[str, Any]:
     }
 
 
-def _storable(text: str) -> bool:
-    """Whether both databases can keep the text."""
-    return ("\0" not in text and text.isprintable()) or not text
+def check_user(user: str) -> None:
+    """Raise BadRequest for a name of a person that cannot be kept."""
+    if len(user) > 200 or not user.isprintable():
+        raise BadRequest(f"user must be at most 200 printable characters, got {user[:200]!r}")
 
 
 def _fingerprint(wanted: Submission, request: Mapping[str, Any]) -> str:
@@ -128,8 +128,8 @@ def _fingerprint(wanted: Submission, request: Mapping[str, Any]) -> str:
 
 async def _earlier(gateway: Gateway, caller: Caller, key: str, fingerprint: str) -> Job | None:
     """Return the job of this key; raise KeyReused if it was sent with another request."""
-    if not 1 <= len(key) <= 255 or not _storable(key):
-        raise BadRequest(f"Idempotency-Key must have 1 to 255 characters, got {len(key)}")
+    if not 1 <= len(key) <= 255 or not key.isprintable():
+        raise BadRequest(f"Idempotency-Key must be 1 to 255 printable characters, got {len(key)}")
     async with gateway.database.reading() as session:
         found = await session.get(IdempotencyKey, (caller.account_id, key))
         if found is None or _expired(found, gateway.settings.idempotency_hours):

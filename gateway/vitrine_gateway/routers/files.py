@@ -11,6 +11,7 @@ from vitrine.errors import BadRequest, NotFound
 
 from vitrine_gateway.access import Known, Parts
 from vitrine_gateway.database.tables import File
+from vitrine_gateway.jobs.submitting import check_user
 from vitrine_gateway.jobs.views import iso
 from vitrine_gateway.pictures.keeping import discard, keep
 from vitrine_gateway.routers.reading import read_form
@@ -24,8 +25,9 @@ async def upload(request: Request, gateway: Parts, caller: Known) -> dict[str, A
     caller.needs("jobs")
     async with read_form(request) as form:
         file, user = form.get("file"), form.get("user") or ""
-        if not isinstance(file, UploadFile) or not isinstance(user, str) or len(user) > 200 or "\0" in user:
-            raise BadRequest("the form must have the picture in `file`, and `user` of at most 200 characters")
+        if not isinstance(file, UploadFile) or not isinstance(user, str):
+            raise BadRequest("the form must have the picture in `file`, and may have text in `user`")
+        check_user(user)
         picture = await gateway.reader.read(await file.read(), "file")
     row = await keep(gateway, caller.account_id, user, "upload", picture)
     try:

@@ -16,6 +16,7 @@ from vitrine.errors import BadRequest
 from vitrine_gateway import history
 from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.accounts.keys import Caller
+from vitrine_gateway.credits.prices import price_named
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.gateway import Gateway
@@ -26,7 +27,6 @@ from vitrine_gateway.jobs.views import find_job, iso, result_view
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.routers.jobs import base_of
 
-PRICES = {"single": 1, "partial": 2}
 STATES = {  # of a job: the queue's word, which the browser polls
     QUEUED: "waiting",
     RUNNING: "active",
@@ -162,9 +162,8 @@ async def _submit(
     options: dict[str, Any] = {"steps": body.denoiseSteps, "seed": body.seed}
     if body.category:
         options["category"] = [body.category] * len(garments)
-    wanted = Submission(
-        "try_on", user, options, person_id=user, garment_ids=tuple(garments), price=PRICES[size]
-    )
+    price = price_named("try_on", size).credits
+    wanted = Submission("try_on", user, options, person_id=user, garment_ids=tuple(garments), price=price)
     job, _ = await submit(gateway, caller, wanted)
     return job
 
