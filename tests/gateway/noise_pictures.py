@@ -3,7 +3,10 @@
 import io
 
 import numpy as np
+import pillow_heif
 from PIL import Image
+
+pillow_heif.register_heif_opener()
 
 
 def picture(seed=0, size=(48, 64), kind="PNG", **options):

@@ -64,6 +64,13 @@ async def test_a_png_keeps_its_pixels(reader):
         assert before.tobytes() == after.tobytes()
 
 
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF", "WEBP", "JPEG"])
+async def test_a_phones_formats_are_read(reader, kind):
+    """Lossy formats become JPEG of the same size."""
+    kept = await reader.read(picture(kind=kind), "me")
+    assert (kept.media_type, kept.width, kept.height) == ("image/jpeg", 48, 64)
+
+
 @pytest.mark.parametrize(
     "address", ["http://169.254.169.254/", "https://example.org/me.png", "file:///etc/passwd"]
 )

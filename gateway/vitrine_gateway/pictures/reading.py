@@ -11,6 +11,7 @@ import re
 import warnings
 from dataclasses import dataclass
 
+import pillow_heif
 from PIL import Image, ImageOps
 from vitrine.errors import BadRequest
 from vitrine.modes import standard
@@ -18,6 +19,8 @@ from vitrine.pictures import encode_picture
 from vitrine.profiles import UNREADABLE_EXIF
 
 from vitrine_gateway.errors import NotAPicture, TooLarge
+
+pillow_heif.register_heif_opener()
 
 FORMATS = {  # Pillow's name of a format: its first bytes, after the given offset
     "PNG": (0, b"\x89PNG\r\n\x1a\n"),
@@ -78,7 +81,6 @@ def _read(sent: bytes, name: str, max_pixels: int) -> Upload:
         raise NotAPicture(
             f"{name} must be PNG, JPEG, WebP, HEIC or AVIF, got {len(sent)} bytes of another kind"
         )
-    _allow_heic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -115,12 +117,3 @@ def _encoded(image: Image.Image, name: str) -> tuple[bytes, str]:
     file = io.BytesIO()
     plain.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return file.getvalue(), "image/jpeg"
-
-
-def _allow_heic() -> None:
-    """Let Pillow read HEIC where pillow-heif is installed; elsewhere HEIC is refused like other formats."""
-    try:
-        import pillow_heif
-    except ImportError:
-        return
-    pillow_heif.register_heif_opener()
