@@ -10,7 +10,8 @@ VitrineError
 ├── NotAPicture      bytes that are no picture of an accepted format
 ├── KeyReused        an Idempotency-Key that was sent with another request
 ├── TooMany          a limit on the number of jobs is reached
-└── NotServedYet     a route of an old service that this gateway cannot answer yet
+├── NotServedYet     a route of an old service that this gateway cannot answer yet
+└── WorkerLost       the workers of a job ended again and again
 """
 
 from __future__ import annotations

@@ -9,7 +9,12 @@ from fastapi.responses import FileResponse
 from vitrine.errors import NotFound
 
 FOLDER = Path(__file__).parents[1] / "page"
-TYPES = {"page.css": "text/css", "page.js": "text/javascript", "words.js": "text/javascript"}
+TYPES = {
+    "icon.svg": "image/svg+xml",
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "words.js": "text/javascript; charset=utf-8",
+}
 
 router = APIRouter(tags=["page"], include_in_schema=False)
 
@@ -25,4 +30,4 @@ async def asset(name: str) -> FileResponse:
     """Return a file of the page."""
     if name not in TYPES:
         raise NotFound(f"there is no {name[:60]!r}")
-    return FileResponse(FOLDER / name, media_type=f"{TYPES[name]}; charset=utf-8")
+    return FileResponse(FOLDER / name, media_type=TYPES[name])
