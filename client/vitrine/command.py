@@ -23,6 +23,7 @@ OWN = {
     "results": "vitrine.commands.results",
 }
 GROUP = "vitrine.commands"
+EXTRAS = {"gateway": "gateway", "up": "gateway"}  # what `pip install` needs for a command; else "server"
 INTERRUPTED = 130  # the exit code that shells report for a program that Ctrl-C ended
 
 _DESCRIPTION = "Virtual try-on pictures from a Vitrine server."
@@ -115,4 +116,5 @@ class NotInstalled:
 
     def run(self, args: argparse.Namespace) -> int:
         """Report the missing package."""
-        raise Unavailable(f"{one_line(self._error)}; pip install 'vitrine[server]' brings it")
+        extra = EXTRAS.get(self._name, "server")
+        raise Unavailable(f"{one_line(self._error)}; pip install 'vitrine[{extra}]' brings it")

@@ -109,8 +109,11 @@ CHECKPOINTS = (
 LIBRARIES = tuple(
     Licence(work, licence, "yes", "its distribution on PyPI", note=note)
     for work, licence, note in (
+        ("aiosqlite", "MIT", "gateway"),
+        ("alembic", "MIT", "gateway"),
         ("boto3", "Apache-2.0", ""),
         ("diffusers", "Apache-2.0", "export only"),
+        ("fastapi", "MIT", "gateway"),
         ("numpy", "BSD-3-Clause", ""),
         ("obstore", "MIT", ""),
         ("onnx", "Apache-2.0", "export only"),
@@ -119,15 +122,22 @@ LIBRARIES = tuple(
         ("opencv-python-headless", "Apache-2.0", "its wheel carries FFmpeg under LGPL-2.1"),
         ("pillow", "MIT-CMU", ""),
         ("pillow-heif", "BSD-3-Clause", "its wheel carries libheif and libde265 (LGPL-3.0), x265 (GPL-2.0)"),
+        ("prometheus-client", "Apache-2.0 and BSD-2-Clause", "gateway"),
+        ("psycopg", "LGPL-3.0", "gateway; its wheel carries libpq, OpenSSL and other free libraries"),
+        ("pydantic-settings", "MIT", "gateway"),
+        ("python-multipart", "Apache-2.0", "gateway"),
         ("safetensors", "Apache-2.0", ""),
+        ("sqlalchemy", "MIT", "gateway"),
+        ("structlog", "MIT or Apache-2.0", "gateway"),
         ("tokenizers", "Apache-2.0", ""),
         ("torch", "BSD-3-Clause", "export only, and the torch engine"),
         ("tqdm", "MPL-2.0 and MIT", ""),
         ("transformers", "Apache-2.0", "export only"),
         ("tritonclient", "BSD-3-Clause", ""),
+        ("uvicorn", "BSD-3-Clause", "gateway"),
     )
 )
-"""The libraries that an installed server or exporter imports, without development tools."""
+"""The libraries that an installed server, exporter or gateway imports, without development tools."""
 
 SERVERS = (
     Licence("NVIDIA Triton (embedded)", "BSD-3-Clause", "yes", "the nvidia-pytriton wheel, Apache-2.0"),

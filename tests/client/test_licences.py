@@ -9,7 +9,7 @@ from vitrine.licences import CHECKPOINTS, LIBRARIES, LICENCES, rows
 from vitrine_orchestrator.stages import networks
 
 ROOT = Path(__file__).parents[2]
-SERVED = ("results", "server", "export")
+SERVED = ("results", "server", "export", "gateway")
 
 
 def test_every_network_of_the_repository_has_a_licence():
@@ -19,7 +19,7 @@ def test_every_network_of_the_repository_has_a_licence():
 
 
 def test_every_library_has_a_licence():
-    """The table names each dependency of client, server and exporter, and no other."""
+    """The table names each dependency of client, server, exporter and gateway, and no other."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(one for extra in SERVED for one in extras[extra])]

@@ -88,6 +88,7 @@ def test_the_metrics_that_a_page_names_exist(page, metric_names):
         "vitrine_export",
         "vitrine_world",
         "vitrine_measure",
+        "vitrine_gateway",
     }
 
 

@@ -1,0 +1,60 @@
+"""What routes ask for: the gateway's parts, and who calls."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request
+from sqlalchemy import select
+
+from vitrine_gateway.accounts.keys import SCOPES, Caller, find_caller, note_use
+from vitrine_gateway.database.tables import Account
+from vitrine_gateway.errors import BadSettings, Unauthorized
+from vitrine_gateway.gateway import Gateway
+
+
+def parts(request: Request) -> Gateway:
+    """Return the open parts of this process."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+async def caller(request: Request) -> Caller:
+    """Return who calls, by `Authorization: Bearer vt_live_…` or `X-API-Key`. Raises Unauthorized."""
+    gateway = parts(request)
+    text = _key_of(request)
+    if text is None:
+        raise Unauthorized("send an API key: Authorization: Bearer vt_live_…")
+    async with gateway.database.reading() as session:
+        found, write_use = await find_caller(session, text)
+    if write_use:
+        async with gateway.database.writing() as session:
+            await note_use(session, found.key_id)
+    structlog.contextvars.bind_contextvars(account_id=found.account_id)
+    return found
+
+
+async def old_caller(request: Request) -> Caller:
+    """Return who calls an old service's route; without a key the account of the setting `old_account`."""
+    gateway = parts(request)
+    name = gateway.settings.old_account
+    if _key_of(request) is not None or not name:
+        return await caller(request)
+    async with gateway.database.reading() as session:
+        found = await session.scalar(select(Account.id).where(Account.name == name))
+    if found is None:
+        raise BadSettings(f"GATEWAY_OLD_ACCOUNT names no account: {name!r}")
+    return Caller(found, "", tuple(SCOPES))
+
+
+def _key_of(request: Request) -> str | None:
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and text:
+        return text.strip()
+    return request.headers.get("x-api-key")
+
+
+Parts = Annotated[Gateway, Depends(parts)]
+Known = Annotated[Caller, Depends(caller)]
+OldKnown = Annotated[Caller, Depends(old_caller)]

@@ -1,0 +1,35 @@
+"""Wakes waiting coroutines of this process. Other processes are noticed by looking into the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+QUEUE = "queue"  # rung when a job may be leased; every other name is a job's id
+
+
+class Bells:
+    """Named bells."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[str, list[asyncio.Future[None]]] = defaultdict(list)
+
+    def ring(self, *names: str) -> None:
+        """Wake everybody who waits for one of these names."""
+        for name in names:
+            for future in self._waiting.pop(name, []):
+                if not future.done():
+                    future.set_result(None)
+
+    async def wait(self, name: str, seconds: float) -> None:
+        """Wait until the bell rings, `seconds` at most."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[name].append(future)
+        try:
+            await asyncio.wait([future], timeout=max(seconds, 0.0))
+        finally:
+            future.cancel()
+            if future in (others := self._waiting.get(name, [])):
+                others.remove(future)
+            if not self._waiting.get(name):
+                self._waiting.pop(name, None)

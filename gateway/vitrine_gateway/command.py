@@ -1,0 +1,137 @@
+"""`vitrine gateway`: runs the gateway, and manages its database, accounts and keys."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import uvicorn
+
+from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key, revoke_key
+from vitrine_gateway.app import connect, create_app
+from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.connections import Database
+from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.gateway import open_gateway
+from vitrine_gateway.jobs.worker import Worker
+from vitrine_gateway.settings import Settings
+from vitrine_gateway.telemetry.logs import set_up_logs
+
+HELP = "serve REST, jobs, history and credits in front of a Vitrine server"
+EXAMPLES = """\
+examples:
+  vitrine gateway key --account shop --credits 100   make an account with 100 credits and print a key
+  vitrine gateway                                    serve on http://127.0.0.1:8080, until Ctrl-C
+  vitrine gateway worker                             run jobs in another process (PostgreSQL and S3)
+  vitrine gateway credits --account shop --add 50    add credits
+  vitrine gateway revoke --key 5f0c…                 end a key
+  vitrine gateway migrate                            bring the database to its newest form
+
+Settings are environment variables, GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
+
+ACTIONS = ("serve", "worker", "key", "revoke", "credits", "migrate")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to `parser`."""
+    parser.add_argument("action", nargs="?", choices=ACTIONS, default="serve", help="default: serve")
+    parser.add_argument("--account", help="name of an account (key, credits)")
+    parser.add_argument("--credits", type=int, default=0, help="credits that the account gets (key)")
+    parser.add_argument(
+        "--scope", action="append", choices=SCOPES, help="what the key may do; default: all (key)"
+    )
+    parser.add_argument("--days", type=float, help="days for which the key is valid; default: for ever (key)")
+    parser.add_argument("--key", help="the id in the middle of a key: vt_live_ID_… (revoke)")
+    parser.add_argument("--add", type=int, default=0, help="credits to add; negative to take away (credits)")
+    parser.add_argument(
+        "--revision", default="head", help="revision of the tables; -1 for one back (migrate)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do one action and return 0. Raises VitrineError."""
+    settings = Settings.from_environment(os.environ)
+    {"serve": serve, "worker": _worker, "migrate": _migrate}.get(args.action, _manage)(args, settings)
+    return 0
+
+
+def serve(args: argparse.Namespace, settings: Settings) -> None:
+    set_up_logs(settings.log)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    print(f"The gateway serves http://{settings.host}:{settings.port}. Ctrl-C stops it.", file=sys.stderr)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run()
+
+
+def _worker(args: argparse.Namespace, settings: Settings) -> None:
+    set_up_logs(settings.log)
+
+    async def work() -> None:
+        gateway = await open_gateway(settings, connect(settings))
+        try:
+            await Worker(gateway).run()
+        finally:
+            await gateway.close()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(work())
+
+
+def _migrate(args: argparse.Namespace, settings: Settings) -> None:
+    migrate(settings.database_url, args.revision)
+
+
+def _manage(args: argparse.Namespace, settings: Settings) -> None:
+    if args.action == "revoke" and not args.key:
+        raise argparse.ArgumentTypeError("revoke needs --key")
+    if args.action in ("key", "credits") and not args.account:
+        raise argparse.ArgumentTypeError(f"{args.action} needs --account")
+    migrate(settings.database_url)
+    actions: dict[str, Callable[[argparse.Namespace, Database], Awaitable[str]]] = {
+        "key": _key,
+        "revoke": _revoke,
+        "credits": _credits,
+    }
+
+    async def act() -> str:
+        database = Database(settings.database_url)
+        try:
+            return await actions[args.action](args, database)
+        finally:
+            await database.close()
+
+    print(asyncio.run(act()))
+
+
+async def _key(args: argparse.Namespace, database: Database) -> str:
+    async with database.writing() as session:
+        account = await account_named(session, args.account, create=True)
+        if args.credits:
+            await ledger.grant(session, account.id, args.credits, "with a key")
+        return await make_key(session, account, scopes=args.scope or SCOPES, days=args.days)
+
+
+async def _revoke(args: argparse.Namespace, database: Database) -> str:
+    async with database.writing() as session:
+        await revoke_key(session, args.key)
+    return f"the key {args.key} is revoked"
+
+
+async def _credits(args: argparse.Namespace, database: Database) -> str:
+    async with database.writing() as session:
+        account = await account_named(session, args.account)
+        if args.add:
+            await ledger.grant(session, account.id, args.add, "by the operator")
+        await session.refresh(account)
+        return f"{account.name}: {account.credits} credits; webhook secret {account.webhook_secret}"

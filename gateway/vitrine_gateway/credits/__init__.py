@@ -1,0 +1,1 @@
+"""Credits: prices and the ledger."""

@@ -1,0 +1,33 @@
+"""Prices, as data. A job has the price of its size; registering a garment earns credits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a job of this size costs."""
+
+    name: str
+    garments: int  # for jobs of up to so many garments
+    credits: int
+
+
+PRICES: dict[str, tuple[Price, ...]] = {
+    "try_on": (Price("single", 1, 1), Price("partial", 2, 2), Price("full", 16, 3)),
+}
+"""By pipeline, the cheapest first."""
+
+REWARDS = {"register_garment": 10}
+
+
+def price_named(pipeline: str, name: str) -> Price:
+    """Return the price of this name, for routes whose price does not follow from the garments."""
+    return next(row for row in PRICES[pipeline] if row.name == name)
+
+
+def price_of(pipeline: str, garments: int) -> Price:
+    """Return the price of a job of a pipeline with so many garments."""
+    rows = PRICES[pipeline]
+    return next((row for row in rows if garments <= row.garments), rows[-1])

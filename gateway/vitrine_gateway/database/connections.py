@@ -1,0 +1,82 @@
+"""Opens the database. SQLite and PostgreSQL behave alike through `reading` and `writing`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from vitrine_gateway.errors import BadSettings
+
+DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
+    "sqlite": ("sqlite+aiosqlite", "sqlite"),
+    "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
+}
+BUSY_MS = 30_000  # how long a writer of SQLite waits for another one
+
+
+class Database:
+    """The database of one process."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is sqlite:///path or postgresql://…; raises BadSettings for another one."""
+        self._engine = create_async_engine(database_url(url, 0))
+        configure(self._engine.sync_engine)
+        self._writer = self._engine.execution_options(immediate=True)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session that sees one state of the database and changes nothing."""
+        async with AsyncSession(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are committed together at the end of the block, or not at all.
+
+        On SQLite the lock for writing is taken at the beginning, so that two writers never deadlock.
+        """
+        async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
+
+
+def database_url(url: str, driver: int) -> URL:
+    """Return the URL with the driver of ours: 0 asynchronous, 1 synchronous."""
+    try:
+        read = make_url(url)
+        return read.set(drivername=DRIVERS[read.get_backend_name()][driver])
+    except (ArgumentError, KeyError) as error:
+        raise BadSettings(
+            f"the database must be sqlite:///path or postgresql://host/name, got {url!r}"
+        ) from error
+
+
+def configure(engine: Engine) -> None:
+    """Set what a SQLite file needs for many readers and one writer at a time."""
+    if engine.dialect.name != "sqlite":
+        return
+    if engine.url.database:
+        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins no transaction by itself
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout = {BUSY_MS}", "journal_mode = WAL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA secure_delete = ON")  # an erased row leaves no bytes in the file
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

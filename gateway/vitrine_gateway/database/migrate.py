@@ -1,0 +1,37 @@
+"""Moves a database to a revision of the tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+from vitrine.errors import Unavailable, one_line
+
+from vitrine_gateway.database.connections import configure, database_url
+
+_LOCK = 0x7617121E  # any number: the same in all gateways
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Move the database forward or back to `revision`. Two processes may call it at the same time.
+
+    Raises Unavailable for a database that cannot be reached.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    engine = create_engine(database_url(url, 1)).execution_options(immediate=True)
+    configure(engine)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            config.attributes["connection"] = connection
+            move = command.downgrade if revision.startswith("-") or revision == "base" else command.upgrade
+            move(config, revision)
+    except OperationalError as error:
+        raise Unavailable(f"the database cannot be used: {one_line(error)}") from error
+    finally:
+        engine.dispose()

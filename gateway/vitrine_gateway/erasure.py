@@ -1,0 +1,96 @@
+"""Erases a person: pictures, results, jobs, webhooks, and what the server keeps of them.
+
+An audit row says that it was done and how much was erased; it holds an HMAC of the person's name, so that
+"was this person erased?" can be answered without keeping the name. Rows of the ledger stay: they hold no
+name and no picture.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from vitrine.errors import BadRequest
+
+from vitrine_gateway.accounts.keys import Caller
+from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.tables import AuditRow, Delivery, File, Job
+from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.states import CANCELED, QUEUED, RUNNING
+from vitrine_gateway.pictures.stores import person_folder
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How much of a person was erased."""
+
+    jobs: int
+    files: int  # pictures in the store, those without a row included
+
+
+async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
+    """Erase the person that the account calls `user`. Raises BadRequest, and Unavailable if a part fails.
+
+    It can be called again after an error. A job that runs loses its lease: its worker throws its result away.
+    """
+    if not user:
+        raise BadRequest("user must name a person")
+    async with gateway.database.writing() as session:
+        ids = await _cancel_jobs(session, caller.account_id, user)
+        names = await _names_at_the_server(session, caller.account_id, user)
+    gateway.bells.ring(*ids)
+    for name in {*names, gateway.signer.person_id(caller.account_id, user)}:
+        await gateway.vitrine.clear_cache(person_id=name)
+    folder = person_folder(caller.account_id, user)
+    paths = await gateway.pictures.paths(folder)
+    for path in paths:
+        await gateway.pictures.delete(path)
+    async with gateway.database.writing() as session:
+        await _cancel_jobs(session, caller.account_id, user)  # those that were submitted meanwhile
+        own = (Job.account_id == caller.account_id, Job.user == user)
+        mine = select(Job.id).where(*own)
+        await session.execute(delete(Delivery).where(Delivery.job_id.in_(mine)))
+        jobs = await session.execute(delete(Job).where(*own).returning(Job.id))
+        erased = Erased(len(jobs.all()), len(paths))
+        await session.execute(delete(File).where(File.account_id == caller.account_id, File.user == user))
+        session.add(
+            AuditRow(
+                account_id=caller.account_id,
+                key_id=caller.key_id,
+                action="erase_person",
+                subject=subject_of(gateway, caller.account_id, user),
+                counts=asdict(erased),
+                at=time.time(),
+            )
+        )
+    return erased
+
+
+def subject_of(gateway: Gateway, account_id: str, user: str) -> str:
+    """Return what stands for the person in audit rows."""
+    return gateway.signer.sign("audit", account_id, user)
+
+
+async def _cancel_jobs(session: AsyncSession, account_id: str, user: str) -> list[str]:
+    """End the person's unfinished jobs at once, take their leases away and refund them."""
+    ended = await session.scalars(
+        update(Job)
+        .where(Job.account_id == account_id, Job.user == user, Job.state.in_((QUEUED, RUNNING)))
+        .values(state=CANCELED, finished_at=time.time(), lease=None, lease_until=None)
+        .returning(Job)
+        .execution_options(synchronize_session=False)
+    )
+    jobs = list(ended)
+    for job in jobs:
+        await ledger.refund(session, job, "the person was erased")
+    return [job.id for job in jobs]
+
+
+async def _names_at_the_server(session: AsyncSession, account_id: str, user: str) -> set[str]:
+    """Return the names under which jobs of old routes let the server find the person's data."""
+    requests = await session.scalars(
+        select(Job.request).where(Job.account_id == account_id, Job.user == user)
+    )
+    return {request["person_id"] for request in requests if request["person_id"]}

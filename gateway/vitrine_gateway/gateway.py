@@ -1,0 +1,52 @@
+"""What the parts of one gateway process share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from vitrine import AsyncVitrine
+
+from vitrine_gateway.accounts.signing import Signer, open_signer
+from vitrine_gateway.bells import Bells
+from vitrine_gateway.database.connections import Database
+from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.pictures.reading import PictureReader
+from vitrine_gateway.pictures.stores import PictureStore, open_pictures
+from vitrine_gateway.settings import Settings
+from vitrine_gateway.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The open parts of a gateway process."""
+
+    settings: Settings
+    database: Database
+    pictures: PictureStore
+    reader: PictureReader
+    signer: Signer
+    bells: Bells
+    metrics: Metrics
+    vitrine: AsyncVitrine
+
+    async def close(self) -> None:
+        """Close the connections to the database and to the Vitrine server."""
+        await self.vitrine.close()
+        await self.database.close()
+
+
+async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
+    """Bring the database to its newest form and open all parts."""
+    await asyncio.to_thread(migrate, settings.database_url)
+    database = Database(settings.database_url)
+    return Gateway(
+        settings=settings,
+        database=database,
+        pictures=open_pictures(settings),
+        reader=PictureReader(settings.max_picture_bytes, settings.max_pixels),
+        signer=await open_signer(database),
+        bells=Bells(),
+        metrics=Metrics(),
+        vitrine=vitrine,
+    )

@@ -1,0 +1,1 @@
+"""Jobs: submitting, leasing, running and watching them."""

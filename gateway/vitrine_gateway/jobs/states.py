@@ -1,0 +1,122 @@
+"""The states of a job and the guarded changes between them.
+
+queued → running → succeeded | failed | canceled. A job goes back from running to queued for another try, and
+from queued straight to canceled. Every change names the state, or the lease, that it expects; of two
+processes that change a job at the same time one finds nothing to change.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.tables import Job, JobEvent
+from vitrine_gateway.webhooks.outbox import add_delivery
+
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = "queued", "running", "succeeded", "failed", "canceled"
+STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED)
+ENDED = (SUCCEEDED, FAILED, CANCELED)
+
+
+async def add_event(session: AsyncSession, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
+    """Add the job's next event. The caller's transaction has changed the job's row, which orders writers."""
+    last = await session.scalar(select(func.max(JobEvent.number)).where(JobEvent.job_id == job_id))
+    session.add(JobEvent(job_id=job_id, number=(last or 0) + 1, kind=kind, data=dict(data), at=time.time()))
+    await session.flush()
+
+
+async def end(
+    session: AsyncSession,
+    job_id: str,
+    state: str,
+    *,
+    lease: str | None = None,
+    result: Mapping[str, Any] | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> Job | None:
+    """End a job: its state, payment, event and webhook together. None if it is not there to be ended.
+
+    With `lease` the job must be running under it; without, it must be queued.
+    """
+    job = await _change(
+        session,
+        job_id,
+        _guard(lease),
+        state=state,
+        finished_at=time.time(),
+        lease=None,
+        lease_until=None,
+        result=None if result is None else dict(result),
+        error=None if error is None else dict(error),
+    )
+    if job is None:
+        return None
+    if state == SUCCEEDED:
+        await ledger.capture(session, job)
+    else:
+        await ledger.refund(session, job, f"the job {state}")
+    await add_event(session, job.id, state, {"error": job.error} if job.error else {})
+    if job.webhook:
+        add_delivery(session, job)
+    return job
+
+
+async def put_back(
+    session: AsyncSession, job_id: str, lease: str, *, after_s: float, error: Mapping[str, Any] | None
+) -> bool:
+    """Let a running job wait for its next try. An `error` counts as a try; None (a clean stop) does not."""
+    job = await _change(
+        session,
+        job_id,
+        _guard(lease),
+        state=QUEUED,
+        run_after=time.time() + after_s,
+        tries=Job.tries + (1 if error else 0),
+        lease=None,
+        lease_until=None,
+        progress={},
+    )
+    if job is None:
+        return False
+    data = {"error": dict(error), "after_s": after_s} if error else {"after_s": after_s}
+    await add_event(session, job_id, "retrying" if error else QUEUED, data)
+    return True
+
+
+async def note_progress(
+    session: AsyncSession, job_id: str, lease: str, progress: Mapping[str, Any], lease_s: float
+) -> bool:
+    """Write how far a running job is, and renew its lease; False if the lease is lost."""
+    until = time.time() + lease_s
+    job = await _change(session, job_id, _guard(lease), progress=dict(progress), lease_until=until)
+    if job is None:
+        return False
+    await add_event(session, job_id, "progress", progress)
+    return True
+
+
+async def ask_to_cancel(session: AsyncSession, job_id: str) -> Job | None:
+    """Tell the worker of a running job to end it; None if it is not running."""
+    return await _change(session, job_id, Job.state == RUNNING, cancel=True)
+
+
+def _guard(lease: str | None) -> ColumnElement[bool]:
+    return Job.state == QUEUED if lease is None else and_(Job.state == RUNNING, Job.lease == lease)
+
+
+async def _change(
+    session: AsyncSession, job_id: str, guard: ColumnElement[bool], **values: Any
+) -> Job | None:
+    found = await session.scalars(
+        update(Job)
+        .where(Job.id == job_id, guard)
+        .values(**values)
+        .returning(Job)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return found.one_or_none()

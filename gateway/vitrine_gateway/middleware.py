@@ -1,0 +1,89 @@
+"""Around every request: an id, a log line, metrics, the limit on the body, and headers of safety."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vitrine_gateway.errors import TooLarge
+from vitrine_gateway.telemetry.metrics import Metrics
+
+log = structlog.get_logger("vitrine_gateway.http")
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SAFETY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+class Around:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app, self._max = app, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        begun, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in SAFETY.items():
+                    headers.setdefault(name, value)
+                self._note(scope, status, time.perf_counter() - begun)
+            await send(message)
+
+        await self._app(scope, _limited(scope, receive, self._max), answer)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        metrics: Metrics = scope["app"].state.gateway.metrics
+        metrics.requests.labels(scope["method"], route, str(status)).inc()
+        metrics.request_seconds.labels(route).observe(seconds)
+        log.info(
+            "request",
+            method=scope["method"],
+            route=route,  # not the path: it may hold a person's name
+            status=status,
+            ms=round(1000 * seconds, 1),
+        )
+
+
+def _limited(scope: Scope, receive: Receive, most: int) -> Receive:
+    """Return `receive` that raises TooLarge when the body passes `most` bytes."""
+    said = Headers(scope=scope).get("content-length", "")
+    taken = 0
+
+    async def limited() -> Any:
+        nonlocal taken
+        if said.isdecimal() and int(said) > most:
+            raise TooLarge(f"the body must have at most {most:,} bytes, got {int(said):,}")
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise TooLarge(f"the body must have at most {most:,} bytes, got more")
+        return message
+
+    return limited

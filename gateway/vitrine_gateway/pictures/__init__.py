@@ -1,0 +1,1 @@
+"""Pictures: reading uploads, and the places where pictures are kept."""

@@ -1,0 +1,44 @@
+"""Keeps pictures: the bytes in the store first, then the row. Bytes without a row are seen by nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from vitrine.errors import VitrineError
+
+from vitrine_gateway.database.tables import File, new_id
+from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.pictures.reading import Upload
+from vitrine_gateway.pictures.stores import picture_path
+
+
+async def keep(gateway: Gateway, account_id: str, user: str, kind: str, picture: Upload) -> File:
+    """Put the bytes into the store and return the row, which the caller adds to its transaction."""
+    hours = {"upload": gateway.settings.upload_hours, "result": gateway.settings.result_hours}[kind]
+    now, identity = time.time(), new_id("file")
+    file = File(
+        id=identity,
+        account_id=account_id,
+        user=user,
+        kind=kind,
+        path=picture_path(account_id, user, identity),
+        media_type=picture.media_type,
+        size=len(picture.content),
+        sha256=hashlib.sha256(picture.content).hexdigest(),
+        width=picture.width,
+        height=picture.height,
+        created_at=now,
+        expires_at=now + hours * 3600 if hours else None,
+    )
+    await gateway.pictures.put(file.path, picture.content)
+    return file
+
+
+async def discard(gateway: Gateway, files: Iterable[File]) -> None:
+    """Remove bytes whose rows were not committed."""
+    for file in files:
+        with suppress(VitrineError):
+            await gateway.pictures.delete(file.path)

@@ -1,0 +1,74 @@
+"""Turns errors into answers of application/problem+json, in one place."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from sqlalchemy.exc import DataError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
+
+from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, problem, problem_of
+
+log = structlog.get_logger("vitrine_gateway.http")
+MEDIA_TYPE = "application/problem+json"
+_METHOD = Kind("method_not_allowed", 405, "The route does not know this method")
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let the application answer every error as a problem."""
+    app.add_exception_handler(VitrineError, _vitrine_error)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(ValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
+    app.add_exception_handler(SQLAlchemyError, _database_error)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def request_id(request: Request) -> str | None:
+    """Return the id of the request."""
+    return getattr(request.state, "request_id", None)
+
+
+async def _vitrine_error(request: Request, error: VitrineError) -> JSONResponse:
+    kind = kind_of(error)
+    headers = {"Retry-After": str(kind.retry_after_s)} if kind.retry_after_s else {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    if kind.status >= 500:
+        log.warning("request failed", error=str(error), code=kind.code)
+    return JSONResponse(problem_of(error, request_id(request)), kind.status, headers, media_type=MEDIA_TYPE)
+
+
+async def _invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+    errors = [
+        {"pointer": "/" + "/".join(str(part) for part in one["loc"]), "detail": one["msg"]}
+        for one in error.errors()
+    ]
+    first = errors[0] if errors else {"pointer": "/", "detail": "unknown"}
+    body = problem(INVALID, f"{first['pointer']}: {first['detail']}", request_id(request), errors)
+    return JSONResponse(body, INVALID.status, media_type=MEDIA_TYPE)
+
+
+async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
+    """Errors of the framework: unknown routes and methods, forms that cannot be read."""
+    kind = {404: kind_of(NotFound()), 405: _METHOD}.get(error.status_code, kind_of(BadRequest()))
+    body = problem(kind, str(error.detail), request_id(request))
+    return JSONResponse(body, kind.status, error.headers, media_type=MEDIA_TYPE)
+
+
+async def _database_error(request: Request, error: SQLAlchemyError) -> JSONResponse:
+    """A text that no database keeps (a NUL in a path) is the caller's; a database that is away is not."""
+    if isinstance(error, DataError):
+        return await _vitrine_error(request, BadRequest("the request holds text that cannot be kept"))
+    log.error("the database failed", exc_info=error)
+    return await _vitrine_error(request, Unavailable("the database does not answer"))
+
+
+async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    log.error("request failed", exc_info=error)
+    told = VitrineError("the gateway failed; its log has the request's id")
+    return await _vitrine_error(request, told)

@@ -1,0 +1,30 @@
+"""HTTP routes, one file for each contract."""
+
+from vitrine_gateway.routers import (
+    credits,
+    fashn,
+    files,
+    health,
+    history,
+    jobs,
+    old_ads,
+    old_app,
+    old_gpu_host,
+    page,
+    people,
+)
+
+ROUTERS = (
+    health.router,
+    jobs.router,
+    files.router,
+    history.router,
+    credits.router,
+    people.router,
+    old_app.router,
+    old_gpu_host.router,
+    old_ads.router,
+    fashn.router,
+    page.router,
+)
+"""Every router, in the order in which routes are compared."""

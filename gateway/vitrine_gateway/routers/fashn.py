@@ -1,0 +1,116 @@
+"""FASHN's `/v1/run` and `/v1/status/{id}` for try-on. Pictures come as base64; addresses are not fetched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from vitrine.errors import BadRequest, NotFound, VitrineError
+
+from vitrine_gateway.access import OldKnown, Parts
+from vitrine_gateway.errors import NoCredit, kind_of
+from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
+from vitrine_gateway.jobs.submitting import Submission, submit
+from vitrine_gateway.jobs.views import find_job, result_view
+from vitrine_gateway.pictures.reading import from_base64
+from vitrine_gateway.routers.jobs import base_of
+from vitrine_gateway.routers.reading import read_json
+
+MODELS = ("tryon-v1.6", "tryon-v1.5")
+CATEGORIES = {"auto": None, "tops": "upper_body", "bottoms": "lower_body", "one-pieces": "dresses"}
+STATES = {
+    QUEUED: "in_queue",
+    RUNNING: "processing",
+    SUCCEEDED: "completed",
+    FAILED: "failed",
+    CANCELED: "failed",
+}
+ERRORS = {  # of a problem: the name of FASHN's error
+    "not_a_picture": "ImageLoadError",
+    "too_large": "ImageLoadError",
+    "bad_request": "InputValidationError",
+}
+
+router = APIRouter(tags=["FASHN"])
+
+
+class Inputs(BaseModel):
+    """The inputs of a try-on; those that change nothing here are accepted and have no effect."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    model_image: str
+    garment_image: str
+    category: Literal["auto", "tops", "bottoms", "one-pieces"] = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    num_samples: Annotated[int, Field(ge=1, le=1)] = 1
+    output_format: Literal["png", "jpeg"] = "png"
+
+
+class Run(BaseModel):
+    """The body of /v1/run."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    model_name: str
+    inputs: Inputs
+
+
+@router.post("/v1/run")
+async def run(request: Request, gateway: Parts, caller: OldKnown) -> Any:
+    """Queue a try-on and return its id."""
+    try:
+        body = Run.model_validate(await read_json(request))
+        if body.model_name not in MODELS:
+            raise BadRequest(f"model_name must be one of {', '.join(MODELS)}, got {body.model_name!r}")
+        job, _ = await submit(gateway, caller, _submission(body.inputs))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return _error(400, "BadRequest", f"{place}: {first['msg']}")
+    except NoCredit as error:
+        return _error(429, "OutOfCredits", str(error))  # FASHN's own status for it
+    except VitrineError as error:
+        kind = kind_of(error)
+        return _error(400 if kind.status < 500 else kind.status, "BadRequest", str(error))
+    return {"id": job.id, "error": None}
+
+
+@router.get("/v1/status/{job_id}")
+async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown) -> Any:
+    """Return the state of a try-on; a job that failed is an answer of 200 with its error."""
+    try:
+        async with gateway.database.reading() as session:
+            job = await find_job(session, caller, job_id)
+    except NotFound as error:
+        return _error(404, "NotFound", str(error))
+    result = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
+    error = None
+    if job.error:
+        error = {"name": ERRORS.get(job.error["code"], "PipelineError"), "message": job.error["detail"]}
+    elif job.state == CANCELED:
+        error = {"name": "PipelineError", "message": "the job was canceled"}
+    return {
+        "id": job.id,
+        "status": STATES[job.state],
+        "output": [result["image"]["url"]] if result else None,
+        "error": error,
+    }
+
+
+def _submission(inputs: Inputs) -> Submission:
+    category = CATEGORIES[inputs.category]
+    options: dict[str, Any] = {"seed": inputs.seed, "format": inputs.output_format}
+    if category:
+        options["category"] = category
+    pictures = {
+        "person": [from_base64(inputs.model_image, "model_image")],
+        "garment": [from_base64(inputs.garment_image, "garment_image")],
+    }
+    return Submission("try_on", options=options, pictures=pictures)
+
+
+def _error(http_status: int, name: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": name, "message": message}, http_status)

@@ -1,0 +1,190 @@
+"""`/v1/jobs`: submit, state, result, cancel and events of every pipeline in one form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy import select
+
+from vitrine_gateway.access import Known, Parts
+from vitrine_gateway.accounts.keys import Caller
+from vitrine_gateway.bells import QUEUE
+from vitrine_gateway.database.tables import Job
+from vitrine_gateway.errors import Conflict
+from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs import states
+from vitrine_gateway.jobs.submitting import submit
+from vitrine_gateway.jobs.views import (
+    events_after,
+    find_job,
+    job_view,
+    queue_position,
+    wait_for_end,
+    watch_s,
+)
+from vitrine_gateway.pages import MOST, after, page
+from vitrine_gateway.routers.reading import JobRequest, read_submission
+
+LONGEST_WAIT_S = 60.0
+_WAIT = re.compile(r"(?:^|[\s,;])wait=(\d{1,5})(?:$|[\s,;])")
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": JobRequest.model_json_schema()},
+            "multipart/form-data": {"schema": {"type": "object"}},
+        },
+    }
+}
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post("", status_code=202, openapi_extra=_BODY)
+async def submit_job(
+    request: Request,
+    gateway: Parts,
+    caller: Known,
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    prefer: Annotated[str | None, Header()] = None,
+) -> JSONResponse:
+    """Queue a job: 202 with its links; 200 if it ends within N seconds of `Prefer: wait=N` (60 at most)."""
+    caller.needs("jobs")
+    job, replayed = await submit(gateway, caller, await read_submission(request), idempotency_key)
+    headers = {"Idempotent-Replayed": "true"} if replayed else {}
+    wait_s = wait_of(prefer)
+    if wait_s is not None:
+        headers["Preference-Applied"] = f"wait={wait_s:g}"
+        job = await wait_for_end(gateway, caller, job.id, wait_s)
+    view = await seen(gateway, job, request)
+    headers["Location"] = view["urls"]["self"]
+    return JSONResponse(view, 200 if job.state in states.ENDED else 202, headers)
+
+
+@router.get("")
+async def list_jobs(
+    request: Request,
+    gateway: Parts,
+    caller: Known,
+    user: str | None = None,
+    status: str | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
+) -> dict[str, Any]:
+    """List the account's jobs, the newest first."""
+    caller.needs("jobs")
+    wanted = [Job.account_id == caller.account_id, *after(cursor, Job.created_at, Job.id)]
+    wanted += [Job.user == user] if user is not None else []
+    wanted += [Job.state == status] if status is not None else []
+    async with gateway.database.reading() as session:
+        newest = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
+        rows = list(await session.scalars(newest))
+    return page(rows, [view_of(gateway, job, None, request) for job in rows], limit)
+
+
+@router.get("/{job_id}")
+async def get_job(
+    job_id: str,
+    request: Request,
+    gateway: Parts,
+    caller: Known,
+    prefer: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    """Return the state of a job; `Prefer: wait=N` waits for its end."""
+    caller.needs("jobs")
+    job = await wait_for_end(gateway, caller, job_id, wait_of(prefer) or 0.0)
+    return await seen(gateway, job, request)
+
+
+@router.get("/{job_id}/result")
+async def get_result(job_id: str, request: Request, gateway: Parts, caller: Known) -> dict[str, Any]:
+    """Return the result of a job that succeeded; 409 for another one."""
+    caller.needs("jobs")
+    async with gateway.database.reading() as session:
+        job = await find_job(session, caller, job_id)
+    if job.result is None:
+        raise Conflict(f"the job is {job.state}: only a job that succeeded has a result")
+    result: dict[str, Any] = view_of(gateway, job, None, request)["result"]
+    return result
+
+
+@router.post("/{job_id}/cancel")
+async def cancel_job(
+    job_id: str, request: Request, response: Response, gateway: Parts, caller: Known
+) -> dict[str, Any]:
+    """Cancel a job. A waiting one ends at once; a running one (202) before the denoiser's next step."""
+    caller.needs("jobs")
+    job = await cancel(gateway, caller, job_id)
+    if job.state not in states.ENDED:
+        response.status_code = 202
+    return await seen(gateway, job, request)
+
+
+async def job_of_caller(job_id: str, gateway: Parts, caller: Known) -> Job:
+    """Return the job, before a stream begins: an error is then an answer of its own."""
+    caller.needs("jobs")
+    async with gateway.database.reading() as session:
+        return await find_job(session, caller, job_id)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def job_events(
+    job_id: str,
+    request: Request,
+    gateway: Parts,
+    job: Annotated[Job, Depends(job_of_caller)],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the job's events from the first one, or after `Last-Event-ID`, until the job has ended."""
+    number = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    while True:
+        async with gateway.database.reading() as session:
+            events = await events_after(session, job.id, number)
+        for event in events:
+            number = event.number
+            yield ServerSentEvent(id=str(number), event=event.kind, data=event.data)
+            if event.kind in states.ENDED:
+                return
+        if not events and await request.is_disconnected():
+            return
+        await gateway.bells.wait(job_id, watch_s(gateway))
+
+
+async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:
+    """Cancel a job of the caller and return it. Raises NotFound, and Conflict if it has ended."""
+    async with gateway.database.writing() as session:
+        job = await find_job(session, caller, job_id)
+        changed = await states.end(session, job_id, states.CANCELED)
+        changed = changed or await states.ask_to_cancel(session, job_id)
+        if changed is None and job.state in (states.SUCCEEDED, states.FAILED):
+            raise Conflict(f"the job has {job.state}")
+    gateway.bells.ring(QUEUE, job_id)
+    return changed or job
+
+
+async def seen(gateway: Gateway, job: Job, request: Request) -> dict[str, Any]:
+    """Return the job as JSON, with its place in the queue."""
+    async with gateway.database.reading() as session:
+        position = await queue_position(session, job)
+    return view_of(gateway, job, position, request)
+
+
+def view_of(gateway: Gateway, job: Job, position: int | None, request: Request) -> dict[str, Any]:
+    """Return the job as JSON."""
+    return job_view(job, position, gateway.signer, gateway.settings.link_s, base_of(request))
+
+
+def base_of(request: Request) -> str:
+    """Return the address of the gateway as the caller sees it."""
+    return str(request.base_url).rstrip("/")
+
+
+def wait_of(prefer: str | None) -> float | None:
+    """Return the seconds of `Prefer: wait=N`, LONGEST_WAIT_S at most; None without one."""
+    found = _WAIT.search(prefer or "")
+    return min(float(found[1]), LONGEST_WAIT_S) if found else None

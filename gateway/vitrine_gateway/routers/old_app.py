@@ -1,0 +1,173 @@
+"""CloszIT's app: the routes that its browser calls today.
+
+The person and the garments are named by id; the Vitrine server finds their data in its object store, where
+the old service's data can be imported. The user's id comes in `X-User-ID` or as `userId`. Routes that start
+from a post of the feed need the app's own tables and are not served.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from vitrine.errors import BadRequest
+
+from vitrine_gateway import history
+from vitrine_gateway.access import OldKnown, Parts
+from vitrine_gateway.accounts.keys import Caller
+from vitrine_gateway.credits.prices import price_named
+from vitrine_gateway.database.tables import Job
+from vitrine_gateway.errors import NotServedYet
+from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name
+from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
+from vitrine_gateway.jobs.submitting import Submission, submit
+from vitrine_gateway.jobs.views import find_job, iso, result_view
+from vitrine_gateway.pages import MOST, page
+from vitrine_gateway.routers.jobs import base_of
+
+STATES = {  # of a job: the queue's word, which the browser polls
+    QUEUED: "waiting",
+    RUNNING: "active",
+    SUCCEEDED: "completed",
+    FAILED: "failed",
+    CANCELED: "failed",
+}
+
+router = APIRouter(tags=["CloszIT's app"])
+
+
+class _Common(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    userId: Name | None = None
+    denoiseSteps: Annotated[int, Field(ge=1, le=100)] = 10
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 42
+    category: Category | None = None
+
+
+class Single(_Common):
+    """One garment."""
+
+    clothingId: Name
+
+
+class Several(_Common):
+    """Several garments."""
+
+    clothingIds: Annotated[list[Name], Field(min_length=1, max_length=MAX_GARMENTS)]
+
+
+@router.post("/api/fitting/single-item-tryon", status_code=201)
+@router.post("/api/fitting/single-item-tryon-v2", status_code=201)
+async def single(body: Single, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
+    """Queue a try-on of one garment."""
+    job = await _submit(gateway, caller, request, body, [body.clothingId], "single")
+    return {"jobId": job.id, "status": "queued"}
+
+
+@router.post("/api/fitting/partial-try-on-by-ids", status_code=201)
+async def partial(body: Several, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
+    """Queue one try-on of all garments together."""
+    job = await _submit(gateway, caller, request, body, body.clothingIds, "partial")
+    return {"jobId": job.id, "status": "queued"}
+
+
+@router.post("/api/fitting/batch-tryon", status_code=201)
+async def batch(body: Several, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
+    """Queue a try-on of each garment; each is a job, so the first may be taken and the last refused."""
+    jobs = []
+    for clothing in body.clothingIds:
+        job = await _submit(gateway, caller, request, body, [clothing], "single")
+        jobs.append({"clothingId": clothing, "jobId": job.id, "status": "queued"})
+    return {"jobs": jobs}
+
+
+@router.post("/api/fitting/sns-full-try-on")
+@router.post("/api/fitting/sns-virtual-try-on")
+async def of_a_post(caller: OldKnown) -> None:
+    """Answer that try-ons of a post are not served."""
+    raise NotServedYet("a try-on of a post needs the app's own tables: send the garments' ids instead")
+
+
+@router.get("/queue/job/vto/{job_id}")
+@router.get("/api/queue/job/vto/{job_id}")
+async def state(job_id: str, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
+    """Return the state of a job in the queue's words."""
+    async with gateway.database.reading() as session:
+        job = await find_job(session, caller, job_id)
+    return {
+        "jobId": job.id,
+        "state": STATES[job.state],
+        "progress": 100 if job.state == SUCCEEDED else job.progress.get("percent", 10 + 10 * job.tries),
+        "result": _result(gateway, job, request),
+        "failedReason": job.error["detail"] if job.error else job.state if job.state == CANCELED else None,
+    }
+
+
+@router.get("/api/fitting/vto-history")
+async def vto_history(
+    request: Request,
+    gateway: Parts,
+    caller: OldKnown,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> dict[str, Any]:
+    """List the user's visible results, the newest first."""
+    user = user_of(request, None)
+    async with gateway.database.reading() as session:
+        rows = await history.entries(session, caller, user, cursor=cursor, limit=limit)
+    views = [
+        {
+            "id": job.id,
+            "clothingIds": job.request["garment_ids"],
+            "s3Url": (_result(gateway, job, request) or {}).get("imageUrl"),
+            "isVisible": not job.hidden,
+            "seen": job.seen,
+            "createdAt": iso(job.created_at),
+        }
+        for job in rows
+    ]
+    return page(rows, views, limit)
+
+
+@router.patch("/api/fitting/vto/mark-all-seen")
+async def mark_all_seen(request: Request, gateway: Parts, caller: OldKnown) -> dict[str, int]:
+    """Mark all results of the user as seen."""
+    async with gateway.database.writing() as session:
+        return {"count": await history.mark_all_seen(session, caller, user_of(request, None))}
+
+
+@router.patch("/api/fitting/vto/{job_id}/hide")
+async def hide(job_id: str, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, bool]:
+    """Hide one result of the user."""
+    async with gateway.database.writing() as session:
+        await history.change(session, caller, user_of(request, None), job_id, hidden=True)
+    return {"success": True}
+
+
+def user_of(request: Request, named: str | None) -> str:
+    """Return the user that the request is about; BadRequest if it names none."""
+    user = request.headers.get("x-user-id") or request.query_params.get("userId") or named
+    if not user:
+        raise BadRequest("name the user: the header X-User-ID, or userId")
+    return user
+
+
+async def _submit(
+    gateway: Gateway, caller: Caller, request: Request, body: _Common, garments: list[str], size: str
+) -> Job:
+    user = user_of(request, body.userId)
+    options: dict[str, Any] = {"steps": body.denoiseSteps, "seed": body.seed}
+    if body.category:
+        options["category"] = [body.category] * len(garments)
+    price = price_named("try_on", size).credits
+    wanted = Submission("try_on", user, options, person_id=user, garment_ids=tuple(garments), price=price)
+    job, _ = await submit(gateway, caller, wanted)
+    return job
+
+
+def _result(gateway: Gateway, job: Job, request: Request) -> dict[str, Any] | None:
+    view = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
+    return None if view is None else {"success": True, "imageUrl": view["image"]["url"], "seed": view["seed"]}

@@ -1,0 +1,123 @@
+"""CloszIT's GPU host: the routes that its app's server calls today."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from vitrine import TimedOut, VitrineError
+
+from vitrine_gateway.access import OldKnown, Parts
+from vitrine_gateway.accounts.keys import Caller
+from vitrine_gateway.database.tables import Account
+from vitrine_gateway.errors import Forbidden, NotServedYet
+from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.pipelines import Category, Name
+from vitrine_gateway.jobs.states import ENDED
+from vitrine_gateway.jobs.submitting import Submission, submit
+from vitrine_gateway.jobs.views import result_view, wait_for_end
+from vitrine_gateway.routers.health import triton_state
+from vitrine_gateway.routers.jobs import base_of, cancel
+
+WAIT_S = 120.0
+STATISTICS = (
+    "total_requests", "l1_hits", "l2_hits", "l3_hits", "evictions", "l1_hit_rate", "l2_hit_rate"
+)  # fmt: skip
+
+router = APIRouter(tags=["CloszIT's GPU host, the ad server: health"])
+
+
+class Generate(BaseModel):
+    """A try-on of a person and a garment whose data the server has."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    user_id: Name
+    clothing_id: Name
+    category: Category | None = None
+    denoise_steps: Annotated[int, Field(ge=1, le=100)] = 20
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 42
+
+
+@router.post("/vton/generate-tryon")
+@router.post("/vton/generate-tryon-v2")
+async def generate(body: Generate, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
+    """Run a try-on and answer when it is done."""
+    options: dict[str, Any] = {"steps": body.denoise_steps, "seed": body.seed}
+    if body.category:
+        options["category"] = body.category
+    wanted = Submission(
+        "try_on", body.user_id, options, person_id=body.user_id, garment_ids=(body.clothing_id,)
+    )
+    queued, _ = await submit(gateway, caller, wanted)
+    job = await wait_for_end(gateway, caller, queued.id, WAIT_S)
+    if job.state not in ENDED:
+        await cancel(gateway, caller, job.id)
+        raise TimedOut(f"the try-on was not done within {WAIT_S:g} s")
+    result = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
+    if result is None:
+        raise VitrineError(job.error["detail"] if job.error else f"the job was {job.state}")
+    return {
+        "success": True,
+        "job_id": job.id,
+        "image_url": result["image"]["url"],
+        "seed": result["seed"],
+        "elapsed_s": round((job.finished_at or 0.0) - job.created_at, 3),
+    }
+
+
+@router.post("/vton/preprocess-human")
+@router.post("/vton/preprocess-garment")
+@router.post("/vton/preprocess-text")
+async def preprocess(caller: OldKnown) -> None:
+    """Answer that preparing by itself is not served."""
+    raise NotServedYet(
+        "the server prepares persons, garments and texts by itself in a try-on, and keeps them"
+    )
+
+
+@router.get("/health")
+async def health(gateway: Parts) -> dict[str, Any]:
+    """Return whether try-ons can run, and the server's cache statistics. No key is needed."""
+    state, cache = await triton_state(gateway), None
+    if state == "ok":
+        try:
+            numbers = await gateway.vitrine.cache_statistics(timeout_s=2.0)
+            cache = {name: numbers.numbers[name] for name in STATISTICS}
+        except VitrineError as error:
+            state = str(error)
+    return {"status": "healthy" if state == "ok" else "unhealthy", "detail": state, "cache_stats": cache}
+
+
+@router.delete("/cache/human/{user}")
+async def forget_person(user: str, gateway: Parts, caller: OldKnown) -> dict[str, bool]:
+    """Remove a person's prepared data from the server."""
+    await _check_owner(gateway, caller)
+    await gateway.vitrine.clear_cache(person_id=user)
+    return {"success": True}
+
+
+@router.delete("/cache/garment/{clothing}")
+async def forget_garment(clothing: str, gateway: Parts, caller: OldKnown) -> dict[str, bool]:
+    """Remove a garment's prepared data from the server."""
+    await _check_owner(gateway, caller)
+    await gateway.vitrine.clear_cache(garment_id=clothing)
+    return {"success": True}
+
+
+@router.delete("/cache/all")
+async def forget_all(gateway: Parts, caller: OldKnown) -> dict[str, bool]:
+    """Remove all prepared data from the server."""
+    await _check_owner(gateway, caller)
+    await gateway.vitrine.clear_cache(everything=True)
+    return {"success": True}
+
+
+async def _check_owner(gateway: Gateway, caller: Caller) -> None:
+    """Raise Forbidden unless the caller is the old service: its names are the server's own names."""
+    async with gateway.database.reading() as session:
+        name = await session.scalar(select(Account.name).where(Account.id == caller.account_id))
+    if not gateway.settings.old_account or name != gateway.settings.old_account:
+        raise Forbidden("the server's cache is changed by the account of GATEWAY_OLD_ACCOUNT alone")

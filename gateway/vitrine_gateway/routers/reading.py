@@ -1,0 +1,96 @@
+"""Reads requests for jobs: a form with files, or JSON with base64."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.datastructures import FormData, UploadFile
+from vitrine.errors import BadRequest
+
+from vitrine_gateway.jobs.pipelines import PIPELINES
+from vitrine_gateway.jobs.submitting import FileId, Submission
+from vitrine_gateway.pictures.reading import from_base64
+
+MAX_FILES = 40
+MAX_FIELDS = 80
+MAX_FIELD_BYTES = 40_000_000  # base64 in a text field
+
+
+class JobRequest(BaseModel):
+    """A job as JSON. `inputs` has pictures (base64, a data URI, or {"file_id": …}) and options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pipeline: str = "try_on"
+    user: str = Field("", max_length=200, description="your name of the person, for history and erasure")
+    inputs: dict[str, JsonValue]
+    webhook: str | None = Field(None, max_length=2000)
+
+
+async def read_submission(request: Request) -> Submission:
+    """Read the body of POST /v1/jobs. Raises BadRequest or pydantic's ValidationError."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() == "multipart/form-data":
+        async with read_form(request) as form:
+            return await _from_form(form)
+    wanted = JobRequest.model_validate(await read_json(request))
+    return from_inputs(wanted.pipeline, wanted.inputs, user=wanted.user, webhook=wanted.webhook)
+
+
+async def read_json(request: Request) -> Any:
+    """Return the body as JSON; BadRequest if it is none."""
+    try:
+        return json.loads(await request.body())
+    except ValueError as error:
+        raise BadRequest(f"the body must be JSON or multipart/form-data: {error}") from error
+    except RecursionError as error:
+        raise BadRequest("the JSON is nested too deeply") from error
+
+
+def read_form(request: Request) -> AbstractAsyncContextManager[FormData]:
+    """Return the body as a form, whose files are closed at the end of the block."""
+    return request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+
+
+def from_inputs(
+    pipeline: str, inputs: dict[str, Any], *, user: str = "", webhook: str | None = None
+) -> Submission:
+    """Part the inputs into pictures and options."""
+    names = PIPELINES[pipeline].pictures if pipeline in PIPELINES else {}
+    pictures = {}
+    for name in names:
+        value = inputs.get(name)
+        if value is not None:
+            several = value if isinstance(value, list) else [value]
+            pictures[name] = [_picture(one, name) for one in several]
+    options = {name: value for name, value in inputs.items() if name not in names}
+    return Submission(pipeline, user, options, pictures, webhook=webhook)
+
+
+def _picture(value: Any, name: str) -> bytes | FileId:
+    if isinstance(value, str):
+        return from_base64(value, name)
+    if isinstance(value, dict) and set(value) == {"file_id"} and isinstance(value["file_id"], str):
+        return FileId(value["file_id"])
+    raise BadRequest(f'{name} must be base64, a data URI or {{"file_id": "…"}}')
+
+
+async def _from_form(form: FormData) -> Submission:
+    """Read fields: files are pictures, `NAME_file_id` names an earlier upload, other fields are options."""
+    pictures: dict[str, list[bytes | FileId]] = {}
+    options: dict[str, Any] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            pictures.setdefault(name, []).append(await value.read())
+        elif name.endswith("_file_id"):
+            pictures.setdefault(name.removesuffix("_file_id"), []).append(FileId(value))
+        elif name in options and name not in ("pipeline", "user", "webhook"):
+            before = options[name]
+            options[name] = [*before, value] if isinstance(before, list) else [before, value]
+        else:
+            options[name] = value
+    pipeline, user = options.pop("pipeline", "try_on"), options.pop("user", "")
+    return Submission(pipeline, user, options, pictures, webhook=options.pop("webhook", None) or None)

@@ -1,0 +1,104 @@
+"""The settings of the gateway, read once from the environment: one `GATEWAY_NAME` for each field.
+
+The prefix is not VITRINE_, because the server refuses unknown names of that prefix and both may share an
+environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from vitrine.transport import DEFAULT_URL
+
+from vitrine_gateway.errors import BadSettings
+
+PREFIX = "GATEWAY_"
+# The variables that Kubernetes sets for a Service named "gateway" or "gateway-…".
+_SERVICE_LINK = re.compile(
+    r"GATEWAY_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT=\w+://.*|PORT_\d+_(TCP|UDP)(_\w+)?=.*)"
+)
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; the description of a field is its row in docs/gateway.md."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    triton: str = Field(DEFAULT_URL, description="the Vitrine server, over gRPC: host:port or grpc://…")
+    data: Path = Field(Path("vitrine-data"), description="folder of the SQLite database and of the pictures")
+    database: str = Field(
+        "", description="URL of a PostgreSQL database: postgresql://user@host/name; empty: SQLite in `data`"
+    )
+    pictures: str = Field(
+        "", description="object store of the pictures: s3://bucket/prefix; empty: a folder in `data`"
+    )
+    pictures_endpoint: str = Field("", description="address of another store than Amazon's")
+    workers: int = Field(4, ge=0, le=256, description="jobs that this process runs at the same time")
+    lease_s: float = Field(
+        30.0, ge=0.5, description="seconds after which a job of a silent worker goes to another one"
+    )
+    poll_s: float = Field(0.25, gt=0, le=10, description="seconds between two looks into the database")
+    job_timeout_s: float = Field(300.0, gt=0, description="longest time of one try of a job, in seconds")
+    tries: int = Field(3, ge=1, le=10, description="tries of a job, pauses of 2, 4, 8 s between them")
+    max_queued: int = Field(1000, ge=1, description="most jobs that wait, of one account")
+    max_picture_bytes: int = Field(20_000_000, ge=1, description="largest picture taken, in bytes")
+    max_pixels: int = Field(40_000_000, ge=1, description="largest picture decoded, in pixels")
+    max_body_bytes: int = Field(64_000_000, ge=1, description="largest request body, in bytes")
+    link_s: int = Field(3600, ge=1, description="seconds for which a signed link to a picture is valid")
+    upload_hours: float = Field(24.0, ge=0, description="hours for which uploads are kept; 0: for ever")
+    result_hours: float = Field(0.0, ge=0, description="hours for which results are kept; 0: for ever")
+    idempotency_hours: float = Field(24.0, gt=0, description="hours for which an Idempotency-Key is known")
+    old_account: str = Field(
+        "", description="account of calls without a key to the old services' routes; empty: a key is needed"
+    )
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="private hosts that webhooks may call, for tests and closed networks: a,b"
+    )
+    log: Literal["json", "text"] = Field("json", description="form of the log: `json` or `text`")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Return the settings in `environment`; BadSettings for an unknown name or a bad value."""
+        given = {
+            name: value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and not _SERVICE_LINK.fullmatch(f"{name}={value}")
+        }
+        known = {PREFIX + name.upper(): name for name in cls.model_fields}
+        if unknown := given.keys() - known.keys():
+            raise BadSettings(f"unknown settings {sorted(unknown)}; known: {sorted(known)}")
+        return cls.of(**{known[name]: value for name, value in given.items()})
+
+    @classmethod
+    def of(cls, **values: Any) -> Settings:
+        """Return settings of these values, without looking at the environment; raises BadSettings."""
+        hosts = values.get("webhook_hosts", ())
+        if isinstance(hosts, str):
+            values["webhook_hosts"] = tuple(filter(None, (host.strip() for host in hosts.split(","))))
+        try:
+            return _Given(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+            raise BadSettings(f"{name}: {first['msg']}, got {first['input']!r}") from error
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database."""
+        return self.database or f"sqlite:///{self.data / 'gateway.db'}"
+
+
+class _Given(Settings):
+    """Settings whose values are given: the environment is not read a second time."""
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+        """Keep the given values alone."""
+        return (init_settings,)

@@ -1,0 +1,95 @@
+"""`vitrine up`: Triton and the gateway together on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vitrine.errors import Unavailable
+
+from vitrine_gateway import command
+from vitrine_gateway.settings import Settings
+
+HELP = "start Triton and the gateway on this machine and keep them until Ctrl-C"
+EXAMPLES = """\
+examples:
+  vitrine gateway key --account me --credits 100    make a key first
+  vitrine up                                        then http://127.0.0.1:8080
+  vitrine up -- --profile cuda                      options of `vitrine serve` after --"""
+START_S = 600.0  # longest time until Triton's models are loaded
+STOP_S = 60.0
+_ADDRESS = re.compile(r"gRPC\s+(\S+:\d+)")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to `parser`."""
+    parser.add_argument("serve_options", nargs="*", metavar="-- OPTION", help="options of `vitrine serve`")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start both, serve until a signal, and stop both. Raises Unavailable if Triton does not start."""
+    settings = Settings.from_environment(os.environ)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with triton(args.serve_options) as address:
+        args.action = "serve"
+        command.serve(args, settings.model_copy(update={"triton": address}))
+    return 0
+
+
+@contextmanager
+def triton(options: list[str]) -> Iterator[str]:
+    """Run `vitrine serve` as a process of its own; give the address of its gRPC port."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "vitrine", "serve", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches the gateway first, which then stops the server
+    )
+    output = _Output(server)
+    try:
+        yield output.address()
+    finally:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        output.close()
+
+
+class _Output:
+    """Passes on what the server prints, and finds its gRPC address in it."""
+
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self._server, self._address, self._ready = server, "", threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True, name="output of vitrine serve")
+        self._thread.start()
+
+    def address(self) -> str:
+        """Return the address when the server is ready. Raises Unavailable if it does not start."""
+        self._ready.wait(START_S)
+        if not self._address:
+            raise Unavailable("Triton did not start: see the lines above")
+        return self._address
+
+    def close(self) -> None:
+        """Wait for the last line of a server that has ended."""
+        self._thread.join(STOP_S)
+
+    def _read(self) -> None:
+        assert self._server.stdout, "it is a pipe"
+        with self._server.stdout as lines:
+            for line in lines:
+                print(line, end="", flush=True)
+                if found := _ADDRESS.search(line):
+                    self._address = found[1]
+                    self._ready.set()
+        self._ready.set()  # the server has ended

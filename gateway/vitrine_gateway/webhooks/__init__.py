@@ -1,0 +1,1 @@
+"""Webhooks: an outbox, a guard against calls into the private network, and the sender."""

@@ -1,0 +1,159 @@
+"""A gateway in the test's own process: SQLite, a local folder, and the client's fake in place of a server.
+
+Tests with the mark `databases` run on PostgreSQL too, where it is installed.
+"""
+
+import asyncio
+import secrets
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
+from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
+from vitrine_gateway.app import create_app
+from vitrine_gateway.credits import ledger
+from vitrine_gateway.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # the modules that the tests share
+
+import postgresql
+from noise_pictures import picture
+
+CREDITS = 100
+
+
+def pytest_configure(config):
+    """Register the mark."""
+    config.addinivalue_line("markers", "databases: the test runs on SQLite and on PostgreSQL")
+
+
+def pytest_generate_tests(metafunc):
+    """Run the tests with the mark on both databases."""
+    if "database" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The URL of a PostgreSQL server."""
+    if postgresql.INITDB is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture
+def database(request):
+    """The URL of an empty database: "" for the SQLite file of the gateway's folder."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    server = request.getfixturevalue("postgres")
+    name = f"test_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
+class SlowFake(AsyncFakeTransport):
+    """The client's fake with a pause before each response of a stream."""
+
+    def __init__(self, pause_s=0.0):
+        super().__init__(FakeTransport())
+        self.pause_s = pause_s
+
+    async def stream(self, model, inputs, *, timeout_s, version=""):
+        async for outputs in super().stream(model, inputs, timeout_s=timeout_s, version=version):
+            await asyncio.sleep(self.pause_s)
+            yield outputs
+
+
+class Running:
+    """A running gateway, with a client for each account that a test makes."""
+
+    def __init__(self, app, transport):
+        self.app, self.transport, self.parts = app, transport, app.state.gateway
+        self.clients = []
+
+    async def account(self, name="shop", credits=CREDITS, scopes=SCOPES):
+        """A client whose key belongs to the account `name`."""
+        async with self.parts.database.writing() as session:
+            account = await account_named(session, name, create=True)
+            if credits:
+                await ledger.grant(session, account.id, credits)
+            key = await make_key(session, account, scopes=scopes)
+        return self.client({"Authorization": f"Bearer {key}"})
+
+    def client(self, headers=None):
+        """A client with these headers."""
+        client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=self.app), base_url="http://gateway", headers=headers
+        )
+        self.clients.append(client)
+        return client
+
+    async def query(self, statement):
+        """The rows of a statement."""
+        async with self.parts.database.reading() as session:
+            return (await session.execute(statement)).all()
+
+    async def unbalanced(self):
+        """What is wrong in the ledger."""
+        async with self.parts.database.reading() as session:
+            return await ledger.unbalanced(session)
+
+
+@pytest.fixture
+def start(tmp_path, database):
+    """Start a gateway: `async with start(workers=0) as gateway`."""
+
+    @asynccontextmanager
+    async def started(transport=None, **values):
+        transport = transport or SlowFake()
+        chosen = {"data": tmp_path / "data", "poll_s": 0.02, "workers": 2, "database": database}
+        settings = Settings.of(**(chosen | values))
+        client = AsyncVitrine(transport=transport, retry=Retry(tries=1))
+        app = create_app(settings, lambda _: client)
+        async with app.router.lifespan_context(app):
+            running = Running(app, transport)
+            try:
+                yield running
+            finally:
+                for one in running.clients:
+                    await one.aclose()
+
+    return started
+
+
+@pytest.fixture
+async def gateway(start):
+    """A running gateway with two workers."""
+    async with start() as running:
+        yield running
+
+
+@pytest.fixture
+async def shop(gateway):
+    """A client of the account "shop", which has CREDITS credits."""
+    return await gateway.account()
+
+
+@pytest.fixture(scope="session")
+def person():
+    """The encoded picture of a person."""
+    return picture(1)
+
+
+@pytest.fixture(scope="session")
+def garment():
+    """The encoded picture of a garment."""
+    return picture(2)
+
+
+@pytest.fixture
+def form(person, garment):
+    """The files of a try-on's form."""
+    return {"person": ("me.png", person, "image/png"), "garment": ("coat.png", garment, "image/png")}

@@ -1,0 +1,131 @@
+"""The old services' routes answer in their own words."""
+
+import asyncio
+import base64
+
+import pytest
+
+ADA = {"X-User-ID": "ada"}
+
+
+async def polled(client, path, word, wanted):
+    """Poll as the old browsers do, until the state is one of `wanted`."""
+    for _ in range(200):
+        body = (await client.get(path)).json()
+        if body[word] in wanted:
+            return body
+        await asyncio.sleep(0.05)
+    raise AssertionError(body)
+
+
+async def test_the_app_polls_a_try_on_by_ids(gateway, shop):
+    """CloszIT's browser: submit by the garment's id, poll, see it in the history, mark and hide it."""
+    body = {"clothingId": "coat-1", "denoiseSteps": 4, "seed": 9}
+    queued = (await shop.post("/api/fitting/single-item-tryon-v2", json=body, headers=ADA)).json()
+    done = await polled(shop, f"/queue/job/vto/{queued['jobId']}", "state", ("completed", "failed"))
+    assert (done["state"], done["progress"], done["result"]["seed"]) == ("completed", 100, 9)
+    inputs = gateway.transport.fake.calls[-1].inputs
+    assert (inputs["person_id"][0], inputs["garment_id"][0]) == (b"ada", b"coat-1")
+    assert (await gateway.client().get(done["result"]["imageUrl"])).headers["content-type"] == "image/png"
+    (entry,) = (await shop.get("/api/fitting/vto-history", headers=ADA)).json()["data"]
+    assert (entry["clothingIds"], entry["seen"], entry["isVisible"]) == (["coat-1"], False, True)
+    assert (await shop.patch("/api/fitting/vto/mark-all-seen", headers=ADA)).json() == {"count": 1}
+    assert (await shop.patch(f"/api/fitting/vto/{entry['id']}/hide", headers=ADA)).json() == {"success": True}
+    assert (await shop.get("/api/fitting/vto-history", headers=ADA)).json()["data"] == []
+
+
+async def test_the_apps_prices(shop):
+    """A partial try-on costs 2, a batch 1 for each garment."""
+    ids = {"clothingIds": ["a", "b", "c"], "userId": "ada"}
+    await shop.post("/api/fitting/partial-try-on-by-ids", json=ids)
+    batch = (await shop.post("/api/fitting/batch-tryon", json=ids)).json()
+    assert [job["clothingId"] for job in batch["jobs"]] == ["a", "b", "c"]
+    assert (await shop.get("/v1/credits")).json()["credits"] == 95
+
+
+async def test_the_gpu_host_answers_when_it_is_done(shop, gateway):
+    """CloszIT's server: one call, one picture; health with the cache's statistics."""
+    body = {"user_id": "ada", "clothing_id": "coat-1", "denoise_steps": 2}
+    done = (await shop.post("/vton/generate-tryon-v2", json=body)).json()
+    assert done["success"]
+    assert (await gateway.client().get(done["image_url"])).status_code == 200
+    health = (await gateway.client().get("/health")).json()
+    assert (health["status"], health["cache_stats"]["total_requests"]) == ("healthy", 0)
+
+
+async def test_only_the_old_account_clears_the_servers_cache(start):
+    """Names in the server's cache are shared by all accounts: others may not remove them."""
+    async with start(old_account="closzit") as gateway:
+        await gateway.account("closzit")
+        other = await gateway.account("other")
+        assert (await other.delete("/cache/human/ada")).status_code == 403
+        unchanged = gateway.client()  # the old server sends no key
+        assert (await unchanged.delete("/cache/human/ada")).json() == {"success": True}
+        assert gateway.transport.fake.calls[-1].inputs["person_id"][0] == b"ada"
+
+
+async def test_without_the_setting_old_routes_need_a_key(gateway):
+    """Nobody is let in by default."""
+    answer = await gateway.client().post("/vton/generate-tryon", json={"user_id": "a", "clothing_id": "b"})
+    assert answer.status_code == 401
+
+
+async def test_the_ad_servers_status_and_stop(start, form):
+    """A job's state in the ad server's words, with its errors."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        job = (await shop.post("/v1/jobs", files=form)).json()
+        assert (await shop.get(f"/status/{job['id']}")).json()["status"] == "pending"
+        assert (await shop.post(f"/stop/{job['id']}")).json()["status"] == "stopped"
+        assert (await shop.get(f"/status/{job['id']}")).json()["status"] == "error"
+        missing = await shop.get("/status/job_none")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "JOB_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/generate"), ("GET", "/fonts"), ("POST", "/clip-score")]
+)
+async def test_what_the_ad_server_had_and_we_have_not_says_so(shop, method, path):
+    """Ads are refused in the ad server's form."""
+    answer = await shop.request(method, path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "NOT_SERVED_YET")
+
+
+@pytest.mark.parametrize("path", ["/api/fitting/sns-full-try-on", "/vton/preprocess-human"])
+async def test_what_closzit_had_and_we_have_not_says_so(shop, path):
+    """Routes that are not served answer with a problem."""
+    answer = await shop.post(path, json={})
+    assert (answer.status_code, answer.json()["code"]) == (501, "not_served_yet")
+
+
+async def test_fashns_run_and_status(shop, gateway, person, garment):
+    """FASHN's call with base64, polled to the link of the picture."""
+    inputs = {
+        "model_image": "data:image/png;base64," + base64.b64encode(person).decode(),
+        "garment_image": base64.b64encode(garment).decode(),
+        "category": "tops",
+        "seed": 3,
+        "mode": "balanced",
+    }
+    run = (await shop.post("/v1/run", json={"model_name": "tryon-v1.6", "inputs": inputs})).json()
+    assert run["error"] is None
+    done = await polled(shop, f"/v1/status/{run['id']}", "status", ("completed", "failed"))
+    assert (await gateway.client().get(done["output"][0])).status_code == 200
+    assert gateway.transport.fake.calls[-1].inputs["category"][0] == b"upper_body"
+
+
+async def test_fashns_errors(shop, gateway, person, garment):
+    """Errors have FASHN's form and statuses, 429 for credits included."""
+    encoded = base64.b64encode(garment).decode()
+    for model, inputs, status in (
+        ("tryon-v9", {"model_image": encoded, "garment_image": encoded}, 400),
+        ("tryon-v1.6", {"model_image": encoded}, 400),
+        ("tryon-v1.6", {"model_image": "https://example.org/me.png", "garment_image": encoded}, 400),
+    ):
+        answer = await shop.post("/v1/run", json={"model_name": model, "inputs": inputs})
+        assert (answer.status_code, answer.json()["error"]) == (status, "BadRequest")
+    poor = await gateway.account("poor", credits=0)
+    body = {"model_name": "tryon-v1.6", "inputs": {"model_image": encoded, "garment_image": encoded}}
+    answer = await poor.post("/v1/run", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (429, "OutOfCredits")
+    assert (await shop.get("/v1/status/none")).status_code == 404

@@ -1,0 +1,144 @@
+"""The gateway as people run it: settings, commands, migrations, and a real server on loopback."""
+
+import base64
+import json
+import os
+import re
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+import uvicorn
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from conftest import SlowFake
+from vitrine import AsyncVitrine
+from vitrine.command import main
+from vitrine_gateway.app import create_app
+from vitrine_gateway.database.connections import database_url
+from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.database.tables import Table
+from vitrine_gateway.errors import BadSettings
+from vitrine_gateway.settings import Settings
+from vitrine_gateway.up import triton
+
+
+@pytest.mark.databases
+def test_the_migrations_give_the_tables_and_take_them_back(database, tmp_path):
+    """Head is what the code's tables are; base has none; and forward again."""
+    url = database or f"sqlite:///{tmp_path / 'gateway.db'}"
+    engine = sqlalchemy.create_engine(database_url(url, 1))
+    for _ in range(2):
+        migrate(url)
+        with engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        migrate(url, "base")
+        assert sqlalchemy.inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+def test_settings_are_checked():
+    """A misspelt name and a bad value stop the start; the variables of a Kubernetes Service do not."""
+    with pytest.raises(BadSettings, match="GATEWAY_PROT"):
+        Settings.from_environment({"GATEWAY_PROT": "80"})
+    with pytest.raises(BadSettings, match="GATEWAY_PORT"):
+        Settings.from_environment({"GATEWAY_PORT": "http"})
+    links = {"GATEWAY_PORT": "tcp://10.0.0.1:80", "GATEWAY_SERVICE_HOST": "10.0.0.1"}
+    assert Settings.from_environment(links).port == 8080
+    with pytest.raises(BadSettings, match="mysql"):
+        database_url("mysql://host/name", 0)
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch, capsys):
+    """(address, key) of a real server on loopback with the client's fake; the key is made by the command."""
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path / "data"))
+    assert main(["gateway", "key", "--account", "shop", "--credits", "5"]) == 0
+    key = capsys.readouterr().out.strip()
+    settings = Settings.from_environment(os.environ)
+    app = create_app(settings, lambda _: AsyncVitrine(transport=SlowFake(0.05)))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}", key
+    server.should_exit = True
+    thread.join(20)
+
+
+def call(address, key, path, body=None):
+    """The open answer of a request with a key."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    return urllib.request.urlopen(urllib.request.Request(address + path, data, headers), timeout=30)
+
+
+def test_a_real_server_streams_events_as_they_come(served, person, garment):
+    """Over a real connection the first events arrive before the job has ended; the picture is linked."""
+    address, key = served
+    inputs = {"person": base64.b64encode(person).decode(), "garment": base64.b64encode(garment).decode()}
+    with call(address, key, "/v1/jobs", {"inputs": inputs}) as answer:
+        job = json.load(answer)
+    with call(address, key, f"/v1/jobs/{job['id']}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        first = stream.readline()
+        with call(address, key, f"/v1/jobs/{job['id']}") as answer:
+            assert json.load(answer)["status"] in ("queued", "running")
+        kinds = re.findall(r"^event: (\w+)", (first + stream.read()).decode(), re.MULTILINE)
+    assert (kinds[0], kinds[-1]) == ("queued", "succeeded")
+    with call(address, key, f"/v1/jobs/{job['id']}/result") as answer:
+        assert json.load(answer)["image"]["url"].startswith(address)
+
+
+def test_health_metrics_and_headers(served):
+    """Ready with the fake; metrics name routes, not paths; every answer has the headers of safety."""
+    address, key = served
+    with call(address, key, "/readyz") as answer:
+        assert json.load(answer) == {"status": "ok", "database": "ok", "triton": "ok"}
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-request-id"]
+    with call(address, key, "/metrics") as answer:
+        text = answer.read().decode()
+    assert 'gateway_requests_total{method="GET",route="/readyz",status="200"} 1.0' in text
+
+
+def test_the_command_manages_credits_and_keys(served, capsys):
+    """Credits can be added, and a revoked key no longer works."""
+    address, key = served
+    assert main(["gateway", "credits", "--account", "shop", "--add", "3"]) == 0
+    assert capsys.readouterr().out.startswith("shop: 8 credits")
+    assert main(["gateway", "revoke", "--key", key.split("_")[2]]) == 0
+    with pytest.raises(urllib.request.HTTPError, match="401"):
+        call(address, key, "/v1/credits")
+    assert main(["gateway", "credits", "--account", "nobody"]) == 1
+    assert main(["gateway", "credits", "--account", "shop", "--add", "-99"]) == 1
+
+
+def test_up_starts_the_server_and_stops_it(tmp_path, monkeypatch, capsys):
+    """`vitrine up` reads the address from what `vitrine serve` prints, and ends it."""
+    fake = tmp_path / "vitrine.py"
+    fake.write_text(
+        "import signal, sys\nprint('  gRPC     127.0.0.1:9', sys.argv[1:], flush=True)\n"
+        "try: signal.pause()\nexcept KeyboardInterrupt: print('stopped', flush=True)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with triton(["--profile", "cuda"]) as address:
+        assert address == "127.0.0.1:9"
+    printed = capsys.readouterr().out
+    assert "['serve', '--profile', 'cuda']" in printed
+    assert "stopped" in printed
+
+
+def test_the_gateway_imports_the_client_alone():
+    """No module of the gateway imports a package of ours other than the client, and the client not it."""
+    root = Path(__file__).parents[2]
+    ours = re.compile(r"^\s*(?:from|import) (vitrine(?:_\w+)?)\b", re.MULTILINE)
+    for folder, allowed in (("gateway", {"vitrine", "vitrine_gateway"}), ("client", {"vitrine"})):
+        for path in (root / folder).rglob("*.py"):
+            assert set(ours.findall(path.read_text())) <= allowed, path

@@ -1,0 +1,217 @@
+"""Retries, lost leases, and workers that are killed."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+from vitrine import BadRequest, Busy, StageFailed, Unavailable
+from vitrine_gateway.database.tables import File, Job, JobEvent, LedgerRow
+from vitrine_gateway.jobs import leasing, states, worker
+
+WAIT = {"Prefer": "wait=30"}
+JOBS, KILLS = 8, 4
+
+
+@pytest.fixture
+def quick_pauses(monkeypatch):
+    """Pauses between tries of milliseconds."""
+    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.02)
+
+
+@pytest.mark.parametrize("error", [Busy("full"), Unavailable("gone"), StageFailed("pose", "no memory")])
+async def test_a_failure_that_may_pass_is_tried_again(gateway, shop, form, error, quick_pauses):
+    """Two failures and a success: one charge, and the events tell both failures."""
+    gateway.transport.fake.failures = [error, error]
+    job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
+    assert (job["status"], job["tries"]) == ("succeeded", 2)
+    kinds = [kind for (kind,) in await gateway.query(select(JobEvent.kind).order_by(JobEvent.number))]
+    assert kinds.count("retrying") == 2
+    assert (await shop.get("/v1/credits")).json()["credits"] == 99
+
+
+@pytest.mark.databases
+async def test_after_three_tries_the_job_fails_and_costs_nothing(gateway, shop, form, quick_pauses):
+    """The third failure is the last; the job holds its problem."""
+    gateway.transport.fake.failures = [Busy("full")] * 9
+    job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
+    assert (job["status"], job["error"]["code"], job["error"]["detail"]) == ("failed", "busy", "full")
+    assert len(gateway.transport.fake.calls) == 3
+    assert (await shop.get("/v1/credits")).json()["credits"] == 100
+    assert await gateway.unbalanced() == []
+
+
+async def test_a_callers_mistake_is_not_tried_again(gateway, shop, form):
+    """A refused request fails at once."""
+    gateway.transport.fake.failures = [BadRequest("steps must be 1 to 100, got 0")]
+    job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
+    assert (job["status"], job["error"]["code"]) == ("failed", "bad_request")
+    assert len(gateway.transport.fake.calls) == 1
+
+
+async def test_the_pauses_are_2_4_8_seconds(start, form):
+    """A job that failed once waits 2 s, then 4, then 8."""
+    async with start(tries=4) as gateway:
+        shop = await gateway.account()
+        gateway.transport.fake.failures = [Busy("full")] * 3
+        job = (await shop.post("/v1/jobs", files=form)).json()
+        pauses = []
+        while len(pauses) < 3:
+            await asyncio.sleep(0.02)
+            events = await gateway.query(
+                select(JobEvent.data).where(JobEvent.kind == "retrying").order_by(JobEvent.number)
+            )
+            if len(events) > len(pauses):
+                pauses = [data["after_s"] for (data,) in events]
+                async with gateway.parts.database.writing() as session:
+                    await session.execute(update(Job).values(run_after=0.0))
+        assert pauses == [2, 4, 8]
+        assert (await shop.get(job["urls"]["self"], headers=WAIT)).json()["status"] == "succeeded"
+
+
+@pytest.mark.databases
+async def test_two_workers_never_get_one_job(start, form):
+    """Many leases at the same moment give each job once."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        for _ in range(5):
+            await shop.post("/v1/jobs", files=form)
+
+        async def lease(name):
+            async with gateway.parts.database.writing() as session:
+                return await leasing.lease_next(session, name, 30.0)
+
+        leased = await asyncio.gather(*(lease(f"w{number}") for number in range(8)))
+        ids = [job.id for job in leased if job]
+        assert len(ids) == len(set(ids)) == 5
+
+
+@pytest.mark.databases
+async def test_a_worker_that_lost_its_lease_changes_nothing(start, form):
+    """When a lease has run out and another worker has the job, the first one cannot end it."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        await shop.post("/v1/jobs", files=form)
+        database = gateway.parts.database
+        async with database.writing() as session:
+            slow = await leasing.lease_next(session, "slow", -1.0)
+        async with database.writing() as session:
+            quick = await leasing.lease_next(session, "quick", 30.0)
+        assert (slow.id, quick.losses) == (quick.id, 1)
+        image = {"image": {"file_id": "file_x"}}
+        async with database.writing() as session:
+            assert (
+                await states.end(session, slow.id, states.SUCCEEDED, lease=slow.lease, result=image) is None
+            )
+            assert not await states.put_back(session, slow.id, slow.lease, after_s=0, error={"code": "x"})
+            assert await leasing.renew(session, [slow.lease, quick.lease], 30.0) == {quick.lease}
+        async with database.writing() as session:
+            assert await states.end(session, slow.id, states.SUCCEEDED, lease=quick.lease, result=image)
+        assert await gateway.unbalanced() == []
+
+
+async def test_a_job_that_kills_its_workers_ends(start, form):
+    """After five lost leases the job fails as `worker_lost` and is refunded."""
+    async with start(workers=0) as first:
+        shop = await first.account()
+        job = (await shop.post("/v1/jobs", files=form)).json()
+        for _ in range(worker.MAX_LOSSES + 1):
+            async with first.parts.database.writing() as session:
+                await leasing.lease_next(session, "dead", -1.0)
+        task = asyncio.create_task(worker.Worker(first.parts).run())
+        first.parts.settings.__dict__["workers"] = 1
+        done = (await shop.get(job["urls"]["self"], headers=WAIT)).json()
+        task.cancel()
+        assert (done["status"], done["error"]["code"]) == ("failed", "worker_lost")
+        assert (await shop.get("/v1/credits")).json()["credits"] == 100
+
+
+async def test_a_stopped_gateway_gives_its_jobs_back(start, form):
+    """A clean stop queues running jobs again without counting a try; the next process finishes them."""
+    async with start() as gateway:
+        gateway.transport.pause_s = 0.5
+        shop = await gateway.account()
+        job = (await shop.post("/v1/jobs", files=form)).json()
+        while (await shop.get(job["urls"]["self"])).json()["status"] == "queued":
+            await asyncio.sleep(0.02)
+        headers = dict(shop.headers)
+    async with start() as gateway:
+        done = (await gateway.client(headers).get(job["urls"]["self"], headers=WAIT)).json()
+        assert (done["status"], done["tries"]) == ("succeeded", 0)
+
+
+@pytest.mark.databases
+async def test_killed_workers_lose_nothing_and_charge_once(start, form, tmp_path):
+    """Workers are killed by SIGKILL at random moments under load; every job succeeds, paid once."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        with Workers(tmp_path / "data", gateway.parts.settings.database_url) as workers:
+            running = [workers.start(), workers.start()]
+            ids = [(await shop.post("/v1/jobs", files=form)).json()["id"] for _ in range(JOBS)]
+            for kill in range(KILLS):
+                await asyncio.sleep(random.Random(kill).uniform(0.3, 0.9))
+                os.kill(running.pop(0), signal.SIGKILL)
+                running.append(workers.start())
+            until = time.monotonic() + 60
+            while await unfinished(gateway) and time.monotonic() < until:
+                await asyncio.sleep(0.1)
+        await check_expected_state(gateway, shop, ids)
+        losses = (await gateway.query(select(func.sum(Job.losses))))[0][0]
+        assert losses > 0, "no kill met a running job: the test has shown nothing"
+
+
+class Workers:
+    """Starts worker processes on the client's fake; ends them all with the block."""
+
+    def __init__(self, data, url):
+        self.pids = []
+        script = Path(__file__).with_name("worker_process.py")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.parent = subprocess.Popen([sys.executable, script, data, url], text=True, **pipes)
+
+    def start(self):
+        """Start one worker and return its process id."""
+        self.parent.stdin.write("start\n")
+        self.parent.stdin.flush()
+        self.pids.append(int(self.parent.stdout.readline()))
+        return self.pids[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for pid in self.pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.parent.communicate(timeout=10)
+
+
+async def unfinished(gateway):
+    """The number of jobs that have not ended."""
+    return (await gateway.query(select(func.count()).where(Job.state.not_in(states.ENDED))))[0][0]
+
+
+async def check_expected_state(gateway, shop, ids):
+    """Every job succeeded; each has one hold, one capture, one result; the balance is right."""
+    jobs = {job.id: job for (job,) in await gateway.query(select(Job))}
+    assert set(jobs) == set(ids)
+    assert {job.state for job in jobs.values()} == {"succeeded"}
+    rows = await gateway.query(select(LedgerRow.job_id, LedgerRow.kind).where(LedgerRow.job_id.is_not(None)))
+    assert sorted(map(tuple, rows)) == sorted((one, kind) for one in ids for kind in ("hold", "capture"))
+    assert (await shop.get("/v1/credits")).json()["credits"] == 100 - len(ids)
+    assert await gateway.unbalanced() == []
+    results = {file.id for (file,) in await gateway.query(select(File).where(File.kind == "result"))}
+    assert results == {job.result["image"]["file_id"] for job in jobs.values()}
+    for (path,) in await gateway.query(select(File.path)):
+        assert await gateway.parts.pictures.get(path)
+    ends = await gateway.query(
+        select(JobEvent.job_id, func.count()).where(JobEvent.kind == "succeeded").group_by(JobEvent.job_id)
+    )
+    assert sorted(map(tuple, ends)) == sorted((one, 1) for one in ids)
