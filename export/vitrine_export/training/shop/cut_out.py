@@ -1,0 +1,47 @@
+"""Training of U²-Net on the shop: the alpha of the product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from vitrine_export.shop_nets import U2Net
+from vitrine_export.training.loop import device, fit
+from vitrine_export.training.shop.pictures import Batch, picture_set
+from vitrine_export.training.shop.recipe import PLANS
+
+MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's colour statistics, with which the released U²-Net normalises pictures in 0 to 1."""
+SHARP = 4.0
+"""How much the fused alpha's absolute error counts, next to the cross-entropies."""
+
+
+def train_cut_out(folder: Path) -> U2Net:
+    """Train with the sum of all seven answers' cross-entropies (section 3.3), and the fused one's error."""
+    plan, data = PLANS["shop_cut_out"], picture_set(folder)
+    torch.manual_seed(0)
+    net = U2Net().to(memory_format=torch.channels_last)
+
+    def loss_of(batch: Batch, step: int) -> torch.Tensor:
+        seen = normalised(batch.pictures / 2.0 + 0.5).to(device(), memory_format=torch.channels_last)
+        truth = batch.alphas.to(device())
+        answers = net.logits(seen)
+        crossed = sum(F.binary_cross_entropy_with_logits(answer, truth) for answer in answers)
+        return crossed + SHARP * (torch.sigmoid(answers[0]) - truth).abs().mean()
+
+    return fit(
+        "shop_cut_out",
+        net,
+        loss_of,
+        lambda first: (data.batch(step, plan.batch) for step in range(first, plan.steps)),
+        plan,
+        folder,
+    )
+
+
+def normalised(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures (R, 3, H, W) in 0 to 1 → what U²-Net takes."""
+    mean, spread = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (MEAN, SPREAD))
+    return (pictures - mean) / spread

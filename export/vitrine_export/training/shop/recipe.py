@@ -1,0 +1,18 @@
+"""How the paper shop's networks train, as data."""
+
+from __future__ import annotations
+
+from vitrine_export.training.loop import Plan
+
+SEED = 20261126
+"""The seed of everything that is drawn for training; scores use other seeds."""
+
+PICTURES = 6000
+"""How many drawings the set holds."""
+STYLE_SHARES = {"plain": 0.6, "line": 0.2, "night": 0.2}
+"""How often the set shows each style."""
+
+PLANS = {
+    "shop_checkers": Plan(steps=2400, batch=32, lr=3e-3, warmup=100),
+    "shop_cut_out": Plan(steps=1800, batch=8, lr=4e-3, warmup=100),
+}
