@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 from vitrine_world import shop
 
-SIDE = 128
-"""Side in px of the pictures that the checker sees; others are resized to it."""
+SIDE = 64
+"""Side in px at which the checker looks at a picture: enough to tell everything that it reads."""
 
 HEADS: Mapping[str, tuple[str, ...]] = {
     "kind": tuple(shop.KINDS),
@@ -21,12 +21,14 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 }
 """What is read, and the names that its classes stand for."""
 
-WIDTHS = (32, 48, 64, 96)
+WIDTHS = ((32, 0), (64, 1), (96, 1), (128, 0))
+"""Channels of each scale, and its layers after the first; the fine scales cost most."""
 FOLD = 2
+"""Pixels per side that become channels of the finest scale."""
 
 
 class Checker(nn.Module):
-    """RGB pictures (R, 3, SIDE, SIDE) in [-1, 1] → logits (R, classes) by head.
+    """RGB pictures (R, 3, H, W) in [-1, 1] of any size → logits (R, classes) by head.
 
     Convolutions that halve the picture, a row and a column of coordinates next to the colours, then the mean
     and the maximum of each channel.
@@ -35,26 +37,29 @@ class Checker(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         before, layers = 3 * FOLD**2 + 2, []
-        for width in WIDTHS:
-            layers += [_layer(before, width, stride=1 if width == WIDTHS[0] else 2), _layer(width, width)]
+        for width, repeats in WIDTHS:
+            layers.append(_layer(before, width, stride=2 if layers else 1))
+            layers += [_layer(width, width) for _ in range(repeats)]
             before = width
-        del layers[1]  # the finest scale has one layer: it costs most
         self.body = nn.Sequential(*layers)
         self.heads = nn.ModuleDict({name: _head(2 * before, len(names)) for name, names in HEADS.items()})
 
     def forward(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        seen = F.pixel_unshuffle(picture, FOLD)
+        seen = F.pixel_unshuffle(looked_at(picture), FOLD)
         hidden = self.body(torch.cat([seen, _coordinates(seen)], dim=1))
         pooled = torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3))], dim=1)
         return {name: head(pooled) for name, head in self.heads.items()}
 
     @torch.no_grad()
     def read(self, pictures: torch.Tensor) -> list[dict[str, str]]:
-        """The names read from pictures (R, 3, H, W) in [-1, 1] of any one size, one dict by head for each."""
-        if pictures.shape[-2:] != (SIDE, SIDE):
-            pictures = F.interpolate(pictures, (SIDE, SIDE), mode="bilinear", antialias=True)
+        """The names read from pictures (R, 3, H, W) in [-1, 1] of one size, one dict by head for each."""
         best = {name: logits.argmax(dim=1).tolist() for name, logits in self(pictures).items()}
         return [{name: HEADS[name][best[name][row]] for name in HEADS} for row in range(len(pictures))]
+
+
+def looked_at(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures (R, 3, H, W) at SIDE × SIDE, by means of areas."""
+    return F.adaptive_avg_pool2d(pictures, SIDE)
 
 
 def _layer(before: int, after: int, stride: int = 1) -> nn.Sequential:

@@ -94,7 +94,7 @@ def _ground(sample: Sample) -> tuple[Layer, ...]:
 
 
 def _grain(sample: Sample) -> tuple[Layer, ...]:
-    """The table's far edge, its front, and two lines along it."""
+    """The table's far edge, its front, and a few lines along it."""
     table, horizon = TABLES[sample.facts.table], sample.layout.horizon
     lines = (
         box(-1, horizon - 0.9, 101, horizon),

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from vitrine_export.shop_nets import Checker
+from vitrine_export.shop_nets.checker import looked_at
 from vitrine_export.training.loop import device, fit
 from vitrine_export.training.shop.pictures import Batch, picture_set
 from vitrine_export.training.shop.recipe import PLANS, SEED
@@ -28,7 +29,7 @@ def train_checker(folder: Path) -> Checker:
     net = Checker().to(memory_format=torch.channels_last)
 
     def loss_of(batch: Batch, step: int) -> torch.Tensor:
-        seen = worn(batch.pictures, step).to(device(), memory_format=torch.channels_last)
+        seen = worn(looked_at(batch.pictures), step).to(device(), memory_format=torch.channels_last)
         logits = net(seen)
         return sum(F.cross_entropy(logits[name], batch.labels[name].to(device())) for name in logits)
 
@@ -43,7 +44,7 @@ def train_checker(folder: Path) -> Checker:
 
 
 def worn(pictures: torch.Tensor, step: int) -> torch.Tensor:
-    """Pictures (R, 3, S, S) as a network might make them: noisy, paler or stronger, some blurred."""
+    """Pictures (R, 3, H, W) as a network might make them: noisy, paler or stronger, some blurred."""
     dice = torch.Generator().manual_seed(SEED + step)
     rows = len(pictures)
     blurred = F.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False)

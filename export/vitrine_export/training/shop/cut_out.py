@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from vitrine_export.shop_nets import U2Net
 from vitrine_export.training.loop import device, fit
-from vitrine_export.training.shop.pictures import Batch, picture_set
+from vitrine_export.training.shop.pictures import Batch, PictureSet, picture_set
 from vitrine_export.training.shop.recipe import PLANS
 
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -19,26 +19,38 @@ SHARP = 4.0
 
 
 def train_cut_out(folder: Path) -> U2Net:
-    """Train with the sum of all seven answers' cross-entropies (section 3.3), and the fused one's error."""
-    plan, data = PLANS["shop_cut_out"], picture_set(folder)
+    """Train at half the pictures' size, then at the whole."""
+    data = picture_set(folder)
     torch.manual_seed(0)
     net = U2Net().to(memory_format=torch.channels_last)
+    for phase, shrink in (("shop_cut_out_half", 2), ("shop_cut_out", 1)):
+        _train(phase, net, data, shrink, folder)
+    return net
+
+
+def _train(phase: str, net: U2Net, data: PictureSet, shrink: int, folder: Path) -> None:
+    """Train in place on pictures shrunk by a whole factor."""
+    plan = PLANS[phase]
 
     def loss_of(batch: Batch, step: int) -> torch.Tensor:
-        seen = normalised(batch.pictures / 2.0 + 0.5).to(device(), memory_format=torch.channels_last)
-        truth = batch.alphas.to(device())
-        answers = net.logits(seen)
-        crossed = sum(F.binary_cross_entropy_with_logits(answer, truth) for answer in answers)
-        return crossed + SHARP * (torch.sigmoid(answers[0]) - truth).abs().mean()
+        seen = normalised(F.avg_pool2d(batch.pictures, shrink) / 2.0 + 0.5)
+        truth = F.avg_pool2d(batch.alphas, shrink).to(device())
+        return error(net.logits(seen.to(device(), memory_format=torch.channels_last)), truth)
 
-    return fit(
-        "shop_cut_out",
+    fit(
+        phase,
         net,
         loss_of,
         lambda first: (data.batch(step, plan.batch) for step in range(first, plan.steps)),
         plan,
         folder,
     )
+
+
+def error(answers: tuple[torch.Tensor, ...], truth: torch.Tensor) -> torch.Tensor:
+    """The sum of all answers' cross-entropies (section 3.3 of the paper), and the fused alpha's error."""
+    crossed = sum(F.binary_cross_entropy_with_logits(answer, truth) for answer in answers)
+    return crossed + SHARP * (torch.sigmoid(answers[0]) - truth).abs().mean()
 
 
 def normalised(pictures: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The drawings that the shop's networks learn from: made once, kept in a file, used again and again."""
+"""The drawings that the shop's networks learn from: made once, kept in files, used again and again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from vitrine_export.shop_nets import HEADS
 from vitrine_export.training.shop.recipe import PICTURES, SEED, STYLE_SHARES
 
 LIGHTS = HEADS["light"]
+
+SHARD = 600
+"""Drawings in one file: a stopped run draws at most one shard again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +59,9 @@ def signed(pictures: np.ndarray) -> torch.Tensor:
 
 
 def picture_set(folder: Path, count: int = PICTURES) -> PictureSet:
-    """The set, read from `folder` where it is there already."""
-    path = folder / f"shop_pictures_{count}.npy"
-    if not path.exists():
-        _draw_all(path, count)
-    held = np.load(path, mmap_mode="r")
+    """The set; shards that are in `folder` already are read, the others are drawn and written."""
+    starts = tqdm(range(0, count, SHARD), "shop pictures", unit="shard", mininterval=2)
+    held = np.concatenate([_shard(folder, range(start, min(start + SHARD, count))) for start in starts])
     samples = [shop.sample(SEED, index).facts for index in range(count)]
     labels = {
         name: torch.tensor([names.index(_value(samples[index], index, name)) for index in range(count)])
@@ -75,16 +76,22 @@ def style_of(index: int) -> str:
     return str(rng.choice(list(STYLE_SHARES), p=list(STYLE_SHARES.values())))
 
 
-def _draw_all(path: Path, count: int) -> None:
-    """Write (count, S, S, 4) uint8: the picture and the product's alpha."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    held = np.empty((count, shop.SIZE, shop.SIZE, 4), np.uint8)
-    for index in tqdm(range(count), "shop pictures", mininterval=2):
-        drawn = shop.draw(shop.sample(SEED, index), style=style_of(index))
-        held[index] = np.dstack([drawn.picture, drawn.alpha])
+def _shard(folder: Path, indices: range) -> np.ndarray:
+    """(N, S, S, 4) uint8 of some indices: the picture and the product's alpha."""
+    path = folder / f"shop_pictures_{indices.start:05d}_{indices.stop:05d}.npy"
+    if path.exists():
+        return np.load(path)
+    drawn = np.stack([_row(index) for index in indices])
+    folder.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp.npy")
-    np.save(draft, held)
+    np.save(draft, drawn)
     draft.replace(path)
+    return drawn
+
+
+def _row(index: int) -> np.ndarray:
+    drawn = shop.draw(shop.sample(SEED, index), style=style_of(index))
+    return np.dstack([drawn.picture, drawn.alpha])
 
 
 def _value(facts: shop.Facts, index: int, head: str) -> str:
