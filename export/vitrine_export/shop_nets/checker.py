@@ -52,13 +52,13 @@ class Checker(nn.Module):
 
     @torch.no_grad()
     def read(self, pictures: torch.Tensor) -> list[dict[str, str]]:
-        """The names read from pictures (R, 3, H, W) in [-1, 1] of one size, one dict by head for each."""
+        """Return the names read from pictures (R, 3, H, W) in [-1, 1], one dict by head each."""
         best = {name: logits.argmax(dim=1).tolist() for name, logits in self(pictures).items()}
         return [{name: HEADS[name][best[name][row]] for name in HEADS} for row in range(len(pictures))]
 
 
 def looked_at(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures (R, 3, H, W) at SIDE × SIDE, by means of areas."""
+    """Resize pictures (R, 3, H, W) to SIDE × SIDE by area averages."""
     return F.adaptive_avg_pool2d(pictures, SIDE)
 
 
@@ -72,7 +72,7 @@ def _head(before: int, classes: int) -> nn.Sequential:
 
 
 def _coordinates(seen: torch.Tensor) -> torch.Tensor:
-    """Two channels that run from -1 to 1, across and down."""
+    """Return two channels that run from -1 to 1, across and down."""
     rows, _, height, width = seen.shape
     across = torch.linspace(-1, 1, width, device=seen.device, dtype=seen.dtype).expand(rows, 1, height, width)
     down = torch.linspace(-1, 1, height, device=seen.device, dtype=seen.dtype)[:, None]

@@ -61,7 +61,7 @@ class U2Net(nn.Module):
         return tuple(torch.sigmoid(logits) for logits in self.logits(picture))
 
     def logits(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The seven answers before their sigmoid."""
+        """Return the seven outputs before their sigmoid."""
         levels, hidden = [], picture
         for block in self.down:
             hidden = block(F.max_pool2d(hidden, 2, ceil_mode=True) if levels else hidden)
@@ -139,10 +139,10 @@ def _block(level: int, before: int, inner: int, after: int) -> nn.Module:
 
 
 def _grown(seen: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """`seen` at the height and width of `like`."""
+    """Resize `seen` to the height and width of `like`."""
     return F.interpolate(seen, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def parameters(net: nn.Module) -> int:
-    """How many numbers are learnt."""
+    """Return the number of trained weights."""
     return sum(weight.numel() for weight in net.parameters())

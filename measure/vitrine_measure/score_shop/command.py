@@ -21,7 +21,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Add the options of the command."""
     parser.add_argument("--seed", type=int, default=1, help="names the world of samples (default 1)")
     parser.add_argument("--count", type=int, default=64, help="samples (default 64)")
     parser.add_argument(
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score and print. 0 when every figure keeps its gate. Raises BadRequest, BadCheckpoint."""
+    """Score and print; return 0 if every figure is within its limit. Raises BadRequest, BadCheckpoint."""
     from vitrine_export.training.shop.recipe import SEED
     from vitrine_world import shop
 

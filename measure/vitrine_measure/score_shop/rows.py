@@ -30,14 +30,14 @@ class Row:
     most: Mapping[str, float]
 
     def missed(self, figures: Figures) -> list[str]:
-        """One line for each figure that does not keep its gate."""
+        """Return one line for each figure that is outside its limit."""
         low = [f"{name} must be at least {gate}" for name, gate in self.least.items() if figures[name] < gate]
         high = [f"{name} must be at most {gate}" for name, gate in self.most.items() if figures[name] > gate]
         return [f"{self.name}: {line}, got {figures[line.split()[0]]:.4f}" for line in (*low, *high)]
 
 
 def checker_on_true_pictures(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
-    """How often the checker reads true pictures right; `style` over all styles, all else over plain ones."""
+    """Return the checker's accuracy on true pictures: `style` over all styles, the others over plain ones."""
     from vitrine_export.training.shop.pictures import signed
     from vitrine_export.training.shop.save import open_checker
 
@@ -55,7 +55,7 @@ def checker_on_true_pictures(checkpoint: Path, samples: Sequence[shop.Sample]) -
 
 
 def cut_out(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
-    """The product's alpha by the checkpoint's ONNX file, on plain pictures."""
+    """Return the errors of the product's alpha by the checkpoint's ONNX file, on plain pictures."""
     import onnxruntime
     from vitrine_export.training.shop.cut_out import normalised
     from vitrine_export.training.shop.pictures import signed
@@ -75,12 +75,12 @@ def cut_out(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
 
 
 def truth(made: shop.Sample) -> dict[str, str]:
-    """What the checker should read from a plain picture, style aside."""
+    """Return what the checker should read from a plain picture, without the style."""
     return {name: getattr(made.facts, name) for name in ("kind", "colour", "trade", "light")}
 
 
 def _batches(arrays: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The arrays stacked, BATCH at a time."""
+    """Stack the arrays, BATCH at a time."""
     held = list(arrays)
     for start in range(0, len(held), BATCH):
         yield np.stack(held[start : start + BATCH])

@@ -44,7 +44,7 @@ SHEET_SAMPLE = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("--seed", type=int, default=0, help="names the world (default 0)")
     parser.add_argument("--count", type=_at_least_one, default=16, help="how many samples (default 16)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, made if need be")
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the samples, each to a folder of its own, and `sheet.png`; 0 when all are written."""
+    """Write a folder for each sample, and `sheet.png`; return 0 when all are written."""
     for index in tqdm(range(args.count), unit="sample", desc=str(args.out)):
         write_sample(sample(args.seed, index, args.kind, args.trade), args.out / f"{index:05d}", args.size)
     sheet = args.out / "sheet.png"
@@ -78,7 +78,7 @@ def write_sample(made: Sample, folder: Path, size: int) -> None:
 
 
 def truth(made: Sample, size: int) -> dict[str, object]:
-    """What sample.json says."""
+    """Return the contents of sample.json."""
     x, down = shadow_direction(made.facts)
     return {
         "prompt": {language: prompt(made.facts, language) for language in LANGUAGES},
@@ -91,7 +91,7 @@ def truth(made: Sample, size: int) -> dict[str, object]:
 
 
 def contact_sheet(seed: int, size: int) -> Pixels:
-    """Every kind and trade once, SHEET_COLUMNS in a row; below, one sample's truth and styles."""
+    """Return pictures of every kind and trade, SHEET_COLUMNS in a row, then one sample's truth and styles."""
     pairs = zip(KINDS, TRADES, strict=True)
     shown = [sample(seed, number, kind, trade) for number, (kind, trade) in enumerate(pairs)]
     pictures = [draw(made, size).picture for made in shown]
@@ -105,7 +105,7 @@ def contact_sheet(seed: int, size: int) -> Pixels:
 
 
 def _at_least_one(text: str) -> int:
-    """A whole number from 1 up, or argparse's error."""
+    """Return a whole number from 1 up, or raise argparse's error."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")

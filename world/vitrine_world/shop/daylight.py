@@ -59,14 +59,14 @@ AMBIENT, GLOW, SPREAD = (0.30, 0.35, 0.62), (0.95, 0.70, 0.36), 0.42
 
 @lru_cache(maxsize=32)
 def daylight(time: str, side: str, size: int) -> Field:
-    """The light on every pixel by day, (size, size, 3), 1 where colours are as painted."""
+    """Return the daylight on every column, (1, size, 3); 1 leaves a colour as painted."""
     row, across = TIMES[time], _across(side, size)
     return (1.0 + row.slope * (0.45 - across))[None, :, None] * np.array(row.tint, np.float32)
 
 
 @lru_cache(maxsize=8)
 def lamplight(side: str, size: int) -> Field:
-    """The light on every pixel by night, with a lamp on the light's side, (size, size, 3)."""
+    """Return the light of a lamp by night on every pixel, (size, size, 3)."""
     across, down = _across(side, size), (np.arange(size, dtype=np.float32) + 0.5) / size
     squares = (across[None, :] - LAMP[0]) ** 2 + (down[:, None] - LAMP[1]) ** 2
     near = np.exp(-squares / (2.0 * SPREAD**2))[..., None]
@@ -74,6 +74,6 @@ def lamplight(side: str, size: int) -> Field:
 
 
 def _across(side: str, size: int) -> Field:
-    """How far each column is from the lit edge, (size,) in 0 to 1."""
+    """Return the distance of each column from the lit edge, (size,) in 0 to 1."""
     across = (np.arange(size, dtype=np.float32) + 0.5) / size
     return across if SIDES[side].away > 0 else across[::-1]

@@ -9,7 +9,7 @@ from vitrine_world.shop.parts import Part, Parts
 
 
 def sign(name: str, x: float, y: float, radius: float, tone: str) -> Parts:
-    """A trade's emblem as parts."""
+    """Return a trade's emblem as parts."""
     return tuple(Part(moved(outline, x, y, radius), tone) for outline in EMBLEMS[name])
 
 
@@ -43,7 +43,7 @@ def _loaf(x: float, low: float, half: float) -> Parts:
 
 
 def _basket(x: float, low: float, tone: str) -> Parts:
-    """A hanging pot with flowers."""
+    """Return a hanging pot with flowers."""
     return (
         *(Part(stroke(0.6, (x + side * 4.6, low + 5), (x, 101)), "dark wood") for side in (-1, 1)),
         *(
@@ -72,7 +72,7 @@ SPINES = ("tomato", "lemon", "sky", "paper", "leaf", "violet", "carrot", "blush"
 
 
 def _books(low: float, first: int) -> Parts:
-    """A row of books that ends with a leaning one."""
+    """Return a row of books that ends with a leaning one."""
     widths = (3.4, 4.4, 3, 4, 5, 3.2, 3.8, 3)
     heights = (10, 8.6, 11, 9.4, 10.4, 8.2, 11, 9.6)
     parts, left = [], 6.5
@@ -86,7 +86,7 @@ def _books(low: float, first: int) -> Parts:
 
 
 def _flags(count: int) -> Parts:
-    """Triangles on a string across the whole wall."""
+    """Return triangles on a string across the whole wall."""
     wide = 104.0 / count
     tones = ("tomato", "lemon", "sky", "leaf", "violet", "carrot")
     return (
@@ -107,7 +107,7 @@ def _balloon(x: float, y: float, tone: str) -> Parts:
 
 
 def _awning(count: int) -> Parts:
-    """Stripes with round ends across the whole wall."""
+    """Return stripes with round ends across the whole wall."""
     wide = 104.0 / count
     tones = ("leaf", "paper")
     return tuple(

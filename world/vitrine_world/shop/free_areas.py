@@ -23,7 +23,7 @@ SOFT = 5
 
 
 def free_areas(sample: Sample) -> list[Box]:
-    """The largest free boxes of a sample, none of which overlaps another; empty where there is no room."""
+    """Return the largest free boxes of a sample; they do not overlap. Empty if there is no room."""
     taken = occupied(sample)
     boxes = []
     while len(boxes) < MOST and (found := largest_box(taken)):
@@ -34,7 +34,7 @@ def free_areas(sample: Sample) -> list[Box]:
 
 
 def occupied(sample: Sample) -> NDArray[np.bool_]:
-    """Which cells hold anything but plain wall or table, (CELLS, CELLS)."""
+    """Return which cells hold anything but plain wall or table, (CELLS, CELLS)."""
     laid = scene(sample)
     easel = Easel(CELLS, SIDES[sample.facts.light].away)
     layers = (*laid.grain, *laid.decoration, *laid.props, *laid.product)
@@ -45,7 +45,7 @@ def occupied(sample: Sample) -> NDArray[np.bool_]:
 
 
 def largest_box(taken: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """The free box of the largest area with sides of at least LEAST cells: left, top, right, bottom.
+    """Return the free box of the largest area, with sides of at least LEAST cells: left, top, right, bottom.
 
     For each row, bars of free cells above it; a stack of rising bars gives every box that cannot grow.
     """

@@ -10,12 +10,12 @@ CORNER_STEPS = 5
 
 
 def polygon(*points: tuple[float, float]) -> Points:
-    """The corners as they are."""
+    """Return the corners as an array."""
     return np.array(points, np.float64)
 
 
 def box(left: float, low: float, right: float, high: float, corner: float = 0.0) -> Points:
-    """An upright rectangle; `corner` is the radius of its corners."""
+    """Return a rectangle with sides along the axes; `corner` is the radius of its corners."""
     if not corner:
         return polygon((left, low), (right, low), (right, high), (left, high))
     centres = (
@@ -31,7 +31,7 @@ def box(left: float, low: float, right: float, high: float, corner: float = 0.0)
 def oval(
     x: float, y: float, across: float, along: float = 0.0, start: float = 0.0, stop: float = 360.0
 ) -> Points:
-    """(A part of) an ellipse with half axes `across` and `along` (0: a circle); degrees anticlockwise."""
+    """Return an ellipse, or an arc of it in degrees anticlockwise; `along` 0 means a circle."""
     steps = max(8, round((stop - start) / 12.0))
     return _arc(start, stop, steps) * (across, along or across) + (x, y)
 
@@ -45,7 +45,7 @@ def ring(
     start: float = 0.0,
     stop: float = 360.0,
 ) -> Points:
-    """A band of `width` along (a part of) an ellipse; the half axes are those of its middle."""
+    """Return a band of `width` along an ellipse or a part of it; the half axes are those of its middle."""
     arc = _arc(start, stop, max(10, round((stop - start) / 12.0)), closed=True)
     half = width / 2.0
     outer, inner = (arc * (across + side, along + side) for side in (half, -half))
@@ -53,13 +53,13 @@ def ring(
 
 
 def turned(*profile: tuple[float, float]) -> Points:
-    """The symmetric outline about x = 0 whose right half is `profile`, from the bottom to the top."""
+    """Return the outline that is symmetric to x = 0; `profile` is its right half, from bottom to top."""
     half = polygon(*profile)
     return np.concatenate([half, half[::-1] * (-1.0, 1.0)])
 
 
 def smooth(*points: tuple[float, float], steps: int = 4) -> Points:
-    """A closed Catmull-Rom curve through the points."""
+    """Return a closed Catmull-Rom curve through the points."""
     knots = polygon(*points)
     before, after, beyond = (np.roll(knots, -shift, axis=0) for shift in (-1, 1, 2))
     t = np.linspace(0.0, 1.0, steps, endpoint=False)[:, None, None]
@@ -71,7 +71,7 @@ def smooth(*points: tuple[float, float], steps: int = 4) -> Points:
 
 
 def stroke(width: float, *points: tuple[float, float]) -> Points:
-    """A band of `width` along the points, with flat ends."""
+    """Return a band of `width` along the points, with flat ends."""
     path = polygon(*points)
     steps = np.diff(path, axis=0)
     steps /= np.hypot(steps[:, 0], steps[:, 1])[:, None]
@@ -81,18 +81,18 @@ def stroke(width: float, *points: tuple[float, float]) -> Points:
 
 
 def star(x: float, y: float, radius: float, points: int = 5, inner: float = 0.45) -> Points:
-    """A star with that many points, one of them up; `inner` is the share of the radius between them."""
+    """Return a star with one point up; `inner` is the radius between its points as a share of `radius`."""
     turn = np.radians(90.0 + np.arange(2 * points) * 180.0 / points)
     reach = np.where(np.arange(2 * points) % 2, inner, 1.0) * radius
     return np.stack([np.cos(turn) * reach + x, np.sin(turn) * reach + y], axis=1)
 
 
 def moved(outline: Points, x: float, y: float, scale: float = 1.0) -> Points:
-    """The outline scaled about the origin, then moved."""
+    """Return the outline scaled about the origin, then moved."""
     return outline * scale + (x, y)
 
 
 def _arc(start: float, stop: float, steps: int, closed: bool = False) -> Points:
-    """Corners on the unit circle, the end included for part of a circle."""
+    """Return corners on the unit circle; an arc includes its end."""
     turn = np.radians(np.linspace(start, stop, steps, endpoint=closed or stop - start < 360.0))
     return np.stack([np.cos(turn), np.sin(turn)], axis=1)

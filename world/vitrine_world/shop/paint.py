@@ -78,29 +78,29 @@ class Easel:
         self._darken(self.pixels[rows], self.mask(outlines)[rows], light)
 
     def row(self, height: float) -> int:
-        """The canvas row at a height in centi-pictures."""
+        """Return the canvas row at a height in centi-pictures."""
         return round((1.0 - height / 100.0) * self.side)
 
     def mask(self, outlines: Iterable[Points]) -> Pixels:
-        """255 where any of the outlines is, (side, side)."""
+        """Return a mask (side, side) that is 255 where any of the outlines is."""
         mask = np.zeros((self.side, self.side), np.uint8)
         for outline in outlines:
             cv2.fillPoly(mask, [self.corners(outline)], 255, shift=_SUBPIXEL_BITS)
         return mask
 
     def corners(self, outline: Points) -> NDArray[np.int32]:
-        """An outline in fixed-point canvas pixels; pixel centres are at integers."""
+        """Convert an outline to fixed-point canvas pixels; pixel centres are at integers."""
         pixels = outline * (0.01, -0.01) * self.side + (-0.5, self.side - 0.5)
         return np.rint(pixels * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
     def window(self, corners: NDArray[np.int32]) -> tuple[int, int, int, int]:
-        """The part of the canvas around some corners: left, top, right, bottom in canvas pixels."""
+        """Return the part of the canvas around the corners: left, top, right, bottom in canvas pixels."""
         low = np.clip((corners.min(axis=0) >> _SUBPIXEL_BITS) - 1, 0, self.side)
         high = np.clip((corners.max(axis=0) >> _SUBPIXEL_BITS) + 2, 0, self.side)
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
     def averaged(self, canvas: Pixels) -> Pixels:
-        """A canvas, (side, side) or (side, side, 3), at the picture's size."""
+        """Reduce a canvas, (side, side) or (side, side, 3), to the picture's size."""
         return np.asarray(cv2.resize(canvas, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
 
     @staticmethod

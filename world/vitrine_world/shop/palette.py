@@ -75,18 +75,18 @@ INK: Colour = (48, 44, 56)
 
 
 def colour_distance(one: Colour, other: Colour) -> float:
-    """The distance of two colours in RGB, 0 to 441."""
+    """Return the distance of two colours in RGB, 0 to 441."""
     return dist(one, other)
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` with `share` (0 to 1) of `other` in it."""
+    """Return `one` mixed with `share` (0 to 1) of `other`."""
     red, green, blue = (round(a + share * (b - a)) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def product_tones(colour: str) -> dict[str, Colour]:
-    """TONES and the tones of a product of that colour: main, dark, light, accent and label."""
+    """Return TONES and the tones of a product of that colour: main, dark, light, accent and label."""
     row = PRODUCT_COLOURS[colour]
     return TONES | {
         "main": row.main,

@@ -23,7 +23,7 @@ _FORMS = {
 
 
 def _both(rows: Iterable) -> dict[str, dict[str, str]]:
-    """The words of the rows of a table: language → key → words."""
+    """Return the words of the rows of a table: language → key → words."""
     return {language: {row.english: getattr(row, language) for row in rows} for language in LANGUAGES}
 
 
@@ -46,7 +46,7 @@ _WORDS = {
 
 
 def prompt(facts: Facts, language: str = "english", style: str = "plain") -> str:
-    """One line that says all `facts`; a style other than "plain" comes first, as "line drawing: …"."""
+    """Return one line with all facts; a style other than "plain" comes first, as in "line drawing: …"."""
     _refuse_unknown(language)
     first, second = facts.props
     values = vars(facts) | {"first": first, "second": second}
@@ -57,7 +57,7 @@ def prompt(facts: Facts, language: str = "english", style: str = "plain") -> str
 
 
 def read_prompt(text: str, language: str = "english") -> tuple[Facts, str]:
-    """The facts and the style of a line that `prompt` wrote. Raises ValueError for any other line."""
+    """Return facts and style of a line that `prompt` wrote. Raises ValueError for any other line."""
     _refuse_unknown(language)
     found = _patterns()[language].fullmatch(text)
     if found is None:
@@ -69,7 +69,7 @@ def read_prompt(text: str, language: str = "english") -> tuple[Facts, str]:
 
 
 def particle(word: str) -> str:
-    """The Korean "and" after a word: 과 after a final consonant, else 와.
+    """Return the Korean "and" after a word: 과 after a final consonant, else 와.
 
     Hangul syllables count from U+AC00, 28 for each pair of first consonant and vowel (Unicode, section 3.12).
     """
@@ -82,7 +82,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def _pattern(language: str) -> re.Pattern[str]:
-    """What matches every prompt of a language, with a group for each field."""
+    """Return the pattern of a language's prompts, with a group for each field."""
     groups = {
         name: f"(?P<{name}>{'|'.join(_longest_first(table[language].values()))})"
         for name, table in _WORDS.items()

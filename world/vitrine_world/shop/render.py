@@ -64,7 +64,7 @@ def draw(sample: Sample, size: int = SIZE, style: str = "plain") -> Drawing:
 
 
 def over(cut_out: Pixels, ground: np.ndarray) -> Pixels:
-    """A cut-out (height, width, 4) laid over a ground (height, width, 3), uint8 RGB."""
+    """Composite a cut-out (height, width, 4) over a ground (height, width, 3); returns uint8 RGB."""
     alpha = cut_out[..., 3:] / np.float32(255.0)
     return np.rint(alpha * cut_out[..., :3] + (1.0 - alpha) * ground).astype(np.uint8)
 
@@ -96,7 +96,7 @@ def _cut_out(sample: Sample, laid: Scene, size: int, style: str, light: Field) -
 
 
 def _shadow(sample: Sample, laid: Scene, size: int, style: str) -> Pixels:
-    """The light that the product's shadow takes: on the table only, soft at its edge."""
+    """Return the share of light that the product's shadow takes: on the table only, with a soft edge."""
     easel = Easel(size, SIDES[sample.facts.light].away)
     mask = easel.mask(laid.product_shadow)
     mask[: easel.row(sample.layout.horizon)] = 0

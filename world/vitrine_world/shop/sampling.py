@@ -111,12 +111,12 @@ def sample(seed: int, index: int, kind: str | None = None, trade: str | None = N
 
 
 def clear_walls(trade: Trade, colour: str) -> list[str]:
-    """The trade's walls that a product of that colour stands out from."""
+    """Return the trade's walls that contrast with a product of that colour."""
     return _clear([WALLS[name] for name in trade.walls], colour, WALL_CLEAR)
 
 
 def clear_tables(trade: Trade, colour: str) -> list[str]:
-    """The trade's tables that a product of that colour stands out from."""
+    """Return the trade's tables that contrast with a product of that colour."""
     return _clear([TABLES[name] for name in trade.tables], colour, TABLE_CLEAR)
 
 
@@ -145,5 +145,5 @@ def _two_of(rng: np.random.Generator, choices: Sequence[str]) -> tuple[str, str]
 
 
 def _pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
-    """One of the choices, each as likely."""
+    """Draw one of the choices, all equally likely."""
     return choices[int(rng.integers(len(choices)))]

@@ -48,7 +48,7 @@ class Scene:
 
 
 def scene(sample: Sample) -> Scene:
-    """Lay a sample out."""
+    """Return the scene of a sample."""
     facts, layout = sample.facts, sample.layout
     product = _product(sample)
     decoration = _layers(TRADES[facts.trade].decoration, TONES, mirror=_mirrored(sample))
@@ -73,7 +73,7 @@ def scene(sample: Sample) -> Scene:
 
 
 def shadow(facts: Facts, layers: tuple[Layer, ...], x: float, base: float, half_width: float) -> list[Points]:
-    """The outlines of the shadow that layers standing at (x, base) throw on the table."""
+    """Return the outlines of the shadow on the table of layers that stand at (x, base)."""
     reach = TIMES[facts.time].reach * SIDES[facts.light].away
     shear = np.array([[1.0, 0.0], [reach, -DROP]])
     thrown = [(one.outline - (0.0, base)) @ shear + (0.0, base) for one in layers]
@@ -81,7 +81,7 @@ def shadow(facts: Facts, layers: tuple[Layer, ...], x: float, base: float, half_
 
 
 def shadow_direction(facts: Facts) -> tuple[float, float]:
-    """Where the shadow of something one high ends, as (x to the right, y down) from below it."""
+    """Return where the shadow of a point of height 1 lies, as (x to the right, y down) from below it."""
     return TIMES[facts.time].reach * SIDES[facts.light].away, DROP
 
 
@@ -94,7 +94,7 @@ def _ground(sample: Sample) -> tuple[Layer, ...]:
 
 
 def _grain(sample: Sample) -> tuple[Layer, ...]:
-    """The table's far edge, its front, and a few lines along it."""
+    """Return the table's far edge, its front, and a few lines along it."""
     table, horizon = TABLES[sample.facts.table], sample.layout.horizon
     lines = (
         box(-1, horizon - 0.9, 101, horizon),
@@ -108,7 +108,7 @@ def _grain(sample: Sample) -> tuple[Layer, ...]:
 
 
 def _product(sample: Sample) -> tuple[Layer, ...]:
-    """The product where it stands, with its trade's sign on it."""
+    """Return the product with its trade's sign on it."""
     facts, layout = sample.facts, sample.layout
     kind, tones, scale = KINDS[facts.kind], product_tones(facts.colour), SIZES[facts.size][1]
     x = _x(sample, layout.x)
@@ -137,5 +137,5 @@ def _mirrored(sample: Sample) -> bool:
 
 
 def _x(sample: Sample, x: float) -> float:
-    """An x of the layout in the picture."""
+    """Convert an x of the layout to the picture."""
     return 100.0 - x if _mirrored(sample) else x

@@ -22,7 +22,7 @@ class Style:
 
 
 def _even(time: str, side: str, size: int) -> Field:
-    """Paper takes no light: only shade and shadow tell the side."""
+    """Return 1: in a line drawing only shade and shadow show the light's side."""
     return np.ones((1, 1, 3), np.float32)
 
 

@@ -44,7 +44,7 @@ def train_checker(folder: Path) -> Checker:
 
 
 def worn(pictures: torch.Tensor, step: int) -> torch.Tensor:
-    """Pictures (R, 3, H, W) as a network might make them: noisy, paler or stronger, some blurred."""
+    """Return pictures (R, 3, H, W) with noise and changed contrast, some blurred, as networks make them."""
     dice = torch.Generator().manual_seed(SEED + step)
     rows = len(pictures)
     blurred = F.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False)

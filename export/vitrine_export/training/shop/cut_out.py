@@ -19,7 +19,7 @@ SHARP = 4.0
 
 
 def train_cut_out(folder: Path) -> U2Net:
-    """Train at half the pictures' size, then at the whole."""
+    """Train at half the size of the pictures, then at the full size."""
     data = picture_set(folder)
     torch.manual_seed(0)
     net = U2Net().to(memory_format=torch.channels_last)
@@ -48,12 +48,12 @@ def _train(phase: str, net: U2Net, data: PictureSet, shrink: int, folder: Path) 
 
 
 def error(answers: tuple[torch.Tensor, ...], truth: torch.Tensor) -> torch.Tensor:
-    """The sum of all answers' cross-entropies (section 3.3 of the paper), and the fused alpha's error."""
+    """Return the sum of all cross-entropies (section 3.3 of the paper) and of the fused alpha's error."""
     crossed = sum(F.binary_cross_entropy_with_logits(answer, truth) for answer in answers)
     return crossed + SHARP * (torch.sigmoid(answers[0]) - truth).abs().mean()
 
 
 def normalised(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures (R, 3, H, W) in 0 to 1 → what U²-Net takes."""
+    """Return pictures (R, 3, H, W) in 0 to 1 as the input of U²-Net."""
     mean, spread = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (MEAN, SPREAD))
     return (pictures - mean) / spread

@@ -31,7 +31,7 @@ class PictureSet:
     labels: dict[str, torch.Tensor]
 
     def batch(self, step: int, size: int) -> Batch:
-        """The batch of a step, always the same: random rows, half of them mirrored with their light."""
+        """Return a step's batch, always the same: random rows, half of them mirrored with their light."""
         rng = np.random.default_rng([SEED, 2, step])
         rows = rng.integers(len(self.pictures), size=size)
         mirrored = rng.random(size) < 0.5
@@ -54,12 +54,12 @@ class Batch:
 
 
 def signed(pictures: np.ndarray) -> torch.Tensor:
-    """(R, H, W, 3) uint8 RGB → (R, 3, H, W) float32 in [-1, 1]."""
+    """Convert (R, H, W, 3) uint8 RGB to (R, 3, H, W) float32 in [-1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float() / 127.5 - 1.0
 
 
 def picture_set(folder: Path, count: int = PICTURES) -> PictureSet:
-    """The set; shards that are in `folder` already are read, the others are drawn and written."""
+    """Return the set; shards that are in `folder` are read, the others are drawn and written."""
     starts = tqdm(range(0, count, SHARD), "shop pictures", unit="shard", mininterval=2)
     held = np.concatenate([_shard(folder, range(start, min(start + SHARD, count))) for start in starts])
     samples = [shop.sample(SEED, index).facts for index in range(count)]
@@ -71,13 +71,13 @@ def picture_set(folder: Path, count: int = PICTURES) -> PictureSet:
 
 
 def style_of(index: int) -> str:
-    """The style in which a row of the set is drawn."""
+    """Return the style in which a row of the set is drawn."""
     rng = np.random.default_rng([SEED, 1, index])
     return str(rng.choice(list(STYLE_SHARES), p=list(STYLE_SHARES.values())))
 
 
 def _shard(folder: Path, indices: range) -> np.ndarray:
-    """(N, S, S, 4) uint8 of some indices: the picture and the product's alpha."""
+    """Return pictures with alphas of these samples, (N, S, S, 4) uint8."""
     path = folder / f"shop_pictures_{indices.start:05d}_{indices.stop:05d}.npy"
     if path.exists():
         return np.load(path)

@@ -27,7 +27,7 @@ def save_checker(net: Checker, folder: Path) -> None:
 
 
 def open_checker(folder: Path) -> Checker:
-    """The checker of a checkpoint folder, in float32. Raises BadCheckpoint where there is none that fits."""
+    """Load a folder's checker, in float32. Raises BadCheckpoint if it is missing or damaged."""
     path = folder / CHECKER_FILE
     if not path.exists():
         raise BadCheckpoint(f"{path} must hold the checker; vitrine-export train --stages shop_checkers")
