@@ -75,5 +75,5 @@ def lamplight(side: str, size: int) -> Field:
 
 def _across(side: str, size: int) -> Field:
     """Return the distance of each column from the lit edge, (size,) in 0 to 1."""
-    across = (np.arange(size, dtype=np.float32) + 0.5) / size
+    across = np.asarray((np.arange(size) + 0.5) / size, np.float32)
     return across if SIDES[side].away > 0 else across[::-1]

@@ -25,7 +25,7 @@ SOFT = 5
 def free_areas(sample: Sample) -> list[Box]:
     """Return the largest free boxes of a sample; they do not overlap. Empty if there is no room."""
     taken = occupied(sample)
-    boxes = []
+    boxes: list[Box] = []
     while len(boxes) < MOST and (found := largest_box(taken)):
         left, top, right, bottom = found
         taken[top:bottom, left:right] = True

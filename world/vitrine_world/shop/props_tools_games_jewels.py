@@ -159,7 +159,7 @@ ROWS = (
         "a pearl necklace",
         "진주 목걸이",
         8.5,
-        tuple(Part(oval(*point, 1.15), "pearl", 0.5) for point in oval(0, 3.6, 7.4, 2.9)[::2]),
+        tuple(Part(oval(x, y, 1.15), "pearl", 0.5) for x, y in oval(0, 3.6, 7.4, 2.9)[::2]),
     ),
     Thing(
         "a gem",

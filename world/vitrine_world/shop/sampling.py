@@ -1,6 +1,6 @@
 """Draws advertisements of the paper shop; a seed and an index identify each one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,7 +52,7 @@ class Facts:
                 raise ValueError(f"a prop must be one of {sorted(PROPS)}, got {prop!r}")
 
 
-TABLES_OF_FACTS = {
+TABLES_OF_FACTS: dict[str, Mapping[str, object]] = {
     "kind": KINDS,
     "colour": PRODUCT_COLOURS,
     "size": SIZES,

@@ -52,7 +52,8 @@ def scene(sample: Sample) -> Scene:
     facts, layout = sample.facts, sample.layout
     product = _product(sample)
     decoration = _layers(TRADES[facts.trade].decoration, TONES, mirror=_mirrored(sample))
-    props, thrown = [], []
+    props: list[Layer] = []
+    thrown: list[Points] = []
     for name, (x, base) in zip(facts.props, layout.props, strict=True):
         standing = _standing(PROPS[name].parts, TONES, _x(sample, x), base)
         props += standing
