@@ -1,52 +1,67 @@
-"""`vitrine-export score-shop` measures the shipped networks of the shop, and can fail."""
+"""`vitrine-export score-shop` measures the networks of the shop, and can fail."""
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper
 from vitrine_export.command import main
+from vitrine_export.errors import BadCheckpoint
 from vitrine_export.shop_nets import Checker
 from vitrine_export.training.shop import save
 from vitrine_export.training.shop.recipe import SEED
+from vitrine_measure.score_shop import rows
 from vitrine_measure.score_shop.figures import accuracy, alpha_error, overlap
 from vitrine_measure.score_shop.rows import ROWS, Row
 
-CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "paper-shop"
+SAMPLES = 6
 
 
-def score(capsys, *words: str) -> tuple[int, dict]:
-    """Run the command and read its JSON."""
-    code = main(["score-shop", "--json", *words])
-    return code, json.loads(capsys.readouterr().out)
-
-
-def test_the_shipped_networks_keep_their_gates(capsys):
-    """On samples never trained on, every row of the score is above its gate."""
-    code, told = score(capsys, "--checkpoint", str(CHECKPOINT), "--seed", "77", "--count", "48")
-    assert told["missed"] == []
-    assert code == 0
-    assert told["cut-out"]["alpha_error"] <= 0.015
-    assert min(told["checker on true pictures"].values()) >= 0.98
-
-
-def test_the_shipped_files_are_small():
-    """Each network takes at most a megabyte."""
-    for path in (CHECKPOINT / save.CHECKER_FILE, CHECKPOINT / save.CUT_OUT_FILE):
-        assert path.stat().st_size <= 1_000_000
-
-
-def test_an_untrained_checker_misses_its_gates(tmp_path, capsys):
-    """The score of random weights is low, the exit code says so, and the lines name gate and value."""
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A checkpoint of a checker with random weights and of a cut-out that answers with the brightness."""
+    folder = tmp_path_factory.mktemp("untrained")
     torch.manual_seed(0)
-    save.save_checker(Checker(), tmp_path)
-    shutil.copytree(CHECKPOINT / "cut_out", tmp_path / "cut_out")
-    code, told = score(capsys, "--checkpoint", str(tmp_path), "--count", "8")
-    assert code == 1
-    assert any("kind must be at least 0.98, got" in line for line in told["missed"])
-    assert told["cut-out"]["overlap"] > 0.9
+    save.save_checker(Checker(), folder)
+    taken = helper.make_tensor_value_info("input.1", TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    given = helper.make_tensor_value_info("alpha", TensorProto.FLOAT, ["batch", 1, "height", "width"])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
+    nodes = [
+        helper.make_node("ReduceMean", ["input.1", "axes"], ["brightness"], keepdims=1),
+        helper.make_node("Sigmoid", ["brightness"], ["alpha"]),
+    ]
+    graph = helper.make_graph(nodes, "brightness", [taken], [given], [axes])
+    path = folder / save.CUT_OUT_FILE
+    path.parent.mkdir()
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return folder
+
+
+def test_untrained_networks_miss_their_gates(untrained, capsys):
+    """The exit code is 1, and the lines name row, figure, gate and value."""
+    assert main(["score-shop", "--json", "--checkpoint", str(untrained), "--count", str(SAMPLES)]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["checker on true pictures"]) == {"kind", "colour", "trade", "light", "style"}
+    assert any("checker on true pictures: kind must be at least 0.98" in line for line in told["missed"])
+    assert any("cut-out: alpha_error must be at most 0.015" in line for line in told["missed"])
+
+
+def test_a_perfect_reader_keeps_its_gates(untrained, monkeypatch, capsys):
+    """With every attribute read right and every alpha as drawn, the exit code is 0."""
+    samples = [rows.shop.sample(1, index) for index in range(SAMPLES)]
+    styles = iter(style for style in rows.shop.STYLES for _ in samples)
+    facts = iter(3 * [vars(made.facts) for made in samples])
+
+    def read(self, pictures):
+        return [{**next(facts), "style": next(styles)} for _ in pictures]
+
+    monkeypatch.setattr(Checker, "read", read)
+    monkeypatch.setattr(rows, "alpha_error", lambda found, truth: alpha_error(truth, truth))
+    monkeypatch.setattr(rows, "overlap", lambda found, truth: overlap(truth, truth))
+    assert main(["score-shop", "--checkpoint", str(untrained), "--count", str(SAMPLES)]) == 0
+    assert "every figure keeps its gate" in capsys.readouterr().out
 
 
 def test_the_trainings_own_seed_is_refused(capsys):
@@ -59,6 +74,14 @@ def test_a_count_below_one_is_refused(capsys):
     """The message names the rule and the value."""
     assert main(["score-shop", "--count", "0"]) == 1
     assert "count must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_a_folder_without_networks_is_refused(tmp_path, capsys):
+    """The message names the file and the command that makes it."""
+    assert main(["score-shop", "--checkpoint", str(tmp_path), "--count", "1"]) == 1
+    assert "vitrine-export train --stages shop_checkers" in capsys.readouterr().err
+    with pytest.raises(BadCheckpoint, match="vitrine-export train --stages shop_cut_out"):
+        rows.cut_out(tmp_path, [])
 
 
 def test_the_figures_are_what_they_say():

@@ -31,7 +31,7 @@ RELEASED = Widths(
 """U²-Net of the paper, 44.0 M parameters (section 3.2, table 1)."""
 RELEASED_SMALL = Widths((16,) * 6, (64,) * 6, (16,) * 5, (64,) * 5)
 """U²-Net† of the paper, 1.13 M parameters."""
-SHOP = Widths((8, 8, 8, 12, 12, 12), (12, 16, 24, 24, 24, 24), (8, 8, 8, 12, 12), (12, 16, 16, 24, 24))
+SHOP = Widths((8,) * 6, (12, 16, 24, 24, 24, 24), (8,) * 5, (12, 16, 16, 24, 24))
 """The paper shop's, 0.21 M parameters."""
 
 HEIGHTS = (7, 6, 5, 4)

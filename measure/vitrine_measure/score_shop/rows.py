@@ -59,9 +59,9 @@ def cut_out(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
     import onnxruntime
     from vitrine_export.training.shop.cut_out import normalised
     from vitrine_export.training.shop.pictures import signed
-    from vitrine_export.training.shop.save import CUT_OUT_FILE
+    from vitrine_export.training.shop.save import cut_out_file
 
-    session = onnxruntime.InferenceSession(checkpoint / CUT_OUT_FILE, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(cut_out_file(checkpoint), providers=["CPUExecutionProvider"])
     (name,) = (taken.name for taken in session.get_inputs())
     drawn = [shop.draw(made) for made in samples]
     errors, overlaps = [], []

@@ -1,6 +1,7 @@
 """The shop's networks have the shapes that are promised, learn from the drawn world, and travel in files."""
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from vitrine_export.errors import BadCheckpoint
@@ -148,3 +149,18 @@ def test_the_shops_widths_are_small():
     """Both networks stay below a megabyte in their files."""
     assert 4 * parameters(U2Net(SHOP)) < 900_000
     assert 2 * parameters(Checker()) < 900_000
+
+
+def test_the_cut_outs_file_computes_what_torch_does(tmp_path):
+    """The ONNX file takes any batch, answers with the fused alpha, and stays below a megabyte."""
+    torch.manual_seed(0)
+    net = U2Net().eval()
+    save.save_cut_out(net, tmp_path)
+    path = tmp_path / save.CUT_OUT_FILE
+    assert path.stat().st_size <= 1_000_000
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for rows in (1, 3):
+        seen = torch.randn(rows, 3, 128, 128)
+        (found,) = session.run(None, {"input.1": seen.numpy()})
+        with torch.no_grad():
+            assert np.abs(found - net(seen)[0].numpy()).max() < 1e-5

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from vitrine_export.shop_nets import Checker
-from vitrine_export.shop_nets.checker import looked_at
+from vitrine_export.shop_nets.checker import SIDE
 from vitrine_export.training.loop import device, fit
 from vitrine_export.training.shop.pictures import Batch, picture_set
 from vitrine_export.training.shop.recipe import PLANS, SEED
@@ -25,11 +25,12 @@ BLURRED = 0.4
 def train_checker(folder: Path) -> Checker:
     """Train on the set with cross-entropy at every head."""
     plan, data = PLANS["shop_checkers"], picture_set(folder)
+    data = data.shrunk(data.pictures.shape[1] // SIDE)
     torch.manual_seed(0)
     net = Checker().to(memory_format=torch.channels_last)
 
     def loss_of(batch: Batch, step: int) -> torch.Tensor:
-        seen = worn(looked_at(batch.pictures), step).to(device(), memory_format=torch.channels_last)
+        seen = worn(batch.pictures, step).to(device(), memory_format=torch.channels_last)
         logits = net(seen)
         return sum(F.cross_entropy(logits[name], batch.labels[name].to(device())) for name in logits)
 

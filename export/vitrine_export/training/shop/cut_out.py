@@ -24,18 +24,18 @@ def train_cut_out(folder: Path) -> U2Net:
     torch.manual_seed(0)
     net = U2Net().to(memory_format=torch.channels_last)
     for phase, shrink in (("shop_cut_out_half", 2), ("shop_cut_out", 1)):
-        _train(phase, net, data, shrink, folder)
+        _train(phase, net, data.shrunk(shrink) if shrink > 1 else data, folder)
     return net
 
 
-def _train(phase: str, net: U2Net, data: PictureSet, shrink: int, folder: Path) -> None:
-    """Train in place on pictures shrunk by a whole factor."""
+def _train(phase: str, net: U2Net, data: PictureSet, folder: Path) -> None:
+    """Train in place for one phase."""
     plan = PLANS[phase]
 
     def loss_of(batch: Batch, step: int) -> torch.Tensor:
-        seen = normalised(F.avg_pool2d(batch.pictures, shrink) / 2.0 + 0.5)
-        truth = F.avg_pool2d(batch.alphas, shrink).to(device())
-        return error(net.logits(seen.to(device(), memory_format=torch.channels_last)), truth)
+        seen = normalised(batch.pictures / 2.0 + 0.5)
+        seen = seen.to(device(), memory_format=torch.channels_last)
+        return error(net.logits(seen), batch.alphas.to(device()))
 
     fit(
         phase,

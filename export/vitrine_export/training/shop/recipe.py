@@ -13,8 +13,8 @@ STYLE_SHARES = {"plain": 0.6, "line": 0.2, "night": 0.2}
 """How often the set shows each style."""
 
 PLANS = {
-    "shop_checkers": Plan(steps=1200, batch=32, lr=3e-3, warmup=100, save_every=50),
-    "shop_cut_out_half": Plan(steps=600, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=50),
-    "shop_cut_out": Plan(steps=400, batch=8, lr=2e-3, warmup=50, save_every=25),
+    "shop_checkers": Plan(steps=1000, batch=32, lr=3e-3, warmup=100, save_every=50),
+    "shop_cut_out_half": Plan(steps=500, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=50),
+    "shop_cut_out": Plan(steps=300, batch=8, lr=2e-3, warmup=50, save_every=25),
 }
 """U²-Net learns at half the pictures' size first, where a step costs a quarter."""

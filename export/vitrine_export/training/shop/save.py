@@ -57,6 +57,14 @@ def save_cut_out(net: U2Net, folder: Path) -> None:
     program.save(path)
 
 
+def cut_out_file(folder: Path) -> Path:
+    """Return the path of a folder's U²-Net. Raises BadCheckpoint if it is missing."""
+    path = folder / CUT_OUT_FILE
+    if not path.exists():
+        raise BadCheckpoint(f"{path} must hold U²-Net; vitrine-export train --stages shop_cut_out")
+    return path
+
+
 class Fused(torch.nn.Module):
     """U²-Net with its first answer only."""
 
