@@ -36,7 +36,8 @@ class Checker(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        before, layers = 3 * FOLD**2 + 2, []
+        before = 3 * FOLD**2 + 2
+        layers: list[nn.Module] = []
         for width, repeats in WIDTHS:
             layers.append(_layer(before, width, stride=2 if layers else 1))
             layers += [_layer(width, width) for _ in range(repeats)]

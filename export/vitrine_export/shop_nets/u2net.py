@@ -62,7 +62,8 @@ class U2Net(nn.Module):
 
     def logits(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the seven outputs before their sigmoid."""
-        levels, hidden = [], picture
+        levels: list[torch.Tensor] = []
+        hidden = picture
         for block in self.down:
             hidden = block(F.max_pool2d(hidden, 2, ceil_mode=True) if levels else hidden)
             levels.append(hidden)
