@@ -68,6 +68,6 @@ check: setup ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-train: setup ## train the paper-doll checkpoint again from its seeds (hours; continues where it was stopped)
+train: setup ## train the small checkpoints again from their seeds (hours; continues where it was stopped)
 	MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=268435456 \
 	$(BIN)/vitrine-export train --out $(CHECKPOINT)

@@ -39,8 +39,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "parity": ("vitrine_export.parity", "compare the nets with arrays of the released code"),
     "flops": ("vitrine_measure.flops", "count the work of a picture, released and with the exact savings"),
     "dolls": ("vitrine_world.dolls.command", "draw paper dolls with the true answer of every stage"),
-    "train": ("vitrine_export.training.command", "train the paper-doll checkpoint from seeds"),
+    "shop": ("vitrine_world.shop.command", "draw advertisements of the paper shop with their truth"),
+    "train": ("vitrine_export.training.command", "train the small checkpoints from seeds"),
     "score": ("vitrine_measure.score.command", "measure a checkpoint on dolls that it was never trained on"),
+    "score-shop": (
+        "vitrine_measure.score_shop.command",
+        "measure the shop's checkers and its cut-out on samples that they were never trained on",
+    ),
     "perf": (
         "vitrine_measure.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",

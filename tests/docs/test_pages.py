@@ -64,7 +64,8 @@ def _anchors(page):
 def test_the_paths_that_a_page_names_exist(page, root):
     """Paths exist from the root, a package or a checkpoint; commands make those in build/."""
     doll = root / "checkpoints" / "paper-doll"
-    places = [root, root / "docs", *(root / package for package in PACKAGES), doll, *doll.iterdir()]
+    packages = (*PACKAGES, "world/vitrine_world/shop")
+    places = [root, root / "docs", *(root / package for package in packages), doll, *doll.iterdir()]
     for span in SPAN.findall(page.read_text()):
         if span in MADE or span.startswith("build/"):
             continue

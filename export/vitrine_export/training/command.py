@@ -1,4 +1,4 @@
-"""`vitrine-export train`: trains the paper-doll checkpoint from seeds."""
+"""`vitrine-export train`: trains the small checkpoints, paper dolls and paper shop, from seeds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ if TYPE_CHECKING:
 
     from vitrine_export.training.tryon import Nets
 
-HELP = "train the paper-doll checkpoint from seeds (under 3 hours on 2 cores; continues where it was stopped)"
+HELP = (
+    "train the small checkpoints from seeds (under 3 hours each on 2 cores; continues where it was stopped)"
+)
 PERSON_STAGES = ("parsing_atr", "parsing_lip", "densepose", "pose")
-STAGES = (*PERSON_STAGES, "vae", "tryon")
+SHOP_STAGES = ("shop_checkers", "shop_cut_out")
+STAGES = (*PERSON_STAGES, "vae", "tryon", *SHOP_STAGES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "--out", type=Path, default=Path("checkpoints/paper-doll"), help="checkpoint folder to write"
+        "--out", type=Path, default=Path("checkpoints/paper-doll"), help="the dolls' folder to write"
+    )
+    parser.add_argument(
+        "--shop-out", type=Path, default=Path("checkpoints/paper-shop"), help="the shop's folder to write"
     )
     parser.add_argument(
         "--state", type=Path, default=Path("build/train"), help="folder of the unfinished run's state"
@@ -45,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     _train_person(args.stages, args.state, args.out)
     if {"vae", "tryon"} & set(args.stages):
         _train_pictures("tryon" in args.stages, args.state, args.out)
+    _train_shop(args.stages, args.state, args.shop_out)
     return 0
 
 
@@ -60,6 +67,15 @@ def _train_person(stages: Sequence[str], state: Path, out: Path) -> None:
         save.save_densepose(person.train_densepose(state), out)
     if "pose" in stages:
         save.save_pose(person.train_pose(state), out)
+
+
+def _train_shop(stages: Sequence[str], state: Path, out: Path) -> None:
+    from vitrine_export.training.shop import checkers, cut_out, save
+
+    if "shop_checkers" in stages:
+        save.save_checker(checkers.train_checker(state), out)
+    if "shop_cut_out" in stages:
+        save.save_cut_out(cut_out.train_cut_out(state), out)
 
 
 def _train_pictures(tryon: bool, state: Path, out: Path) -> None:

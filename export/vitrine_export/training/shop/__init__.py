@@ -1,0 +1,1 @@
+"""Training of the paper shop's networks, from seeds."""

@@ -1,0 +1,53 @@
+"""`vitrine-export score-shop`: the paper shop's networks against the drawn truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from vitrine.errors import BadRequest
+
+HELP = """score the paper shop's networks on samples that they were never trained on
+
+checker on true pictures: how often each attribute is read right (the checker judges what a
+generator makes, so its own accuracy comes first). cut-out: mean absolute error of alpha, and
+intersection over union of the masks, mean over the samples.
+The exit code is 1 where a figure misses its gate."""
+EXAMPLES = """examples:
+  vitrine-export score-shop --seed 5
+  vitrine-export score-shop --seed 5 --count 256 --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("--seed", type=int, default=1, help="names the world of samples (default 1)")
+    parser.add_argument("--count", type=int, default=64, help="samples (default 64)")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("checkpoints/paper-shop"), help="folder of the networks"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON alone")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score and print; return 0 if every figure is within its limit. Raises BadRequest, BadCheckpoint."""
+    from vitrine_export.training.shop.recipe import SEED
+    from vitrine_world import shop
+
+    from vitrine_measure.score_shop.rows import ROWS
+
+    if args.seed == SEED:
+        raise BadRequest(f"seed must not be the training's, {SEED}: its samples are not unseen")
+    if args.count < 1:
+        raise BadRequest(f"count must be at least 1, got {args.count}")
+    samples = [shop.sample(args.seed, index) for index in range(args.count)]
+    scores = {row.name: row.score(args.checkpoint, samples) for row in ROWS}
+    missed = [line for row in ROWS for line in row.missed(scores[row.name])]
+    if args.json:
+        print(json.dumps({"seed": args.seed, "count": args.count, **scores, "missed": missed}, indent=1))
+    else:
+        for name, figures in scores.items():
+            print(f"{name:28}" + "".join(f"  {figure} {value:.4f}" for figure, value in figures.items()))
+        print("\n".join(missed) or "every figure keeps its gate")
+    return 1 if missed else 0

@@ -1,0 +1,106 @@
+"""`vitrine-export score-shop` measures the networks of the shop, and can fail."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+from vitrine_export.command import main
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.shop_nets import Checker
+from vitrine_export.training.shop import save
+from vitrine_export.training.shop.recipe import SEED
+from vitrine_measure.score_shop import rows
+from vitrine_measure.score_shop.figures import accuracy, alpha_error, overlap
+from vitrine_measure.score_shop.rows import ROWS, Row
+
+SAMPLES = 6
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A checkpoint of a checker with random weights and of a cut-out that answers with the brightness."""
+    folder = tmp_path_factory.mktemp("untrained")
+    torch.manual_seed(0)
+    save.save_checker(Checker(), folder)
+    taken = helper.make_tensor_value_info("input.1", TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    given = helper.make_tensor_value_info("alpha", TensorProto.FLOAT, ["batch", 1, "height", "width"])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
+    nodes = [
+        helper.make_node("ReduceMean", ["input.1", "axes"], ["brightness"], keepdims=1),
+        helper.make_node("Sigmoid", ["brightness"], ["alpha"]),
+    ]
+    graph = helper.make_graph(nodes, "brightness", [taken], [given], [axes])
+    path = folder / save.CUT_OUT_FILE
+    path.parent.mkdir()
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return folder
+
+
+def test_untrained_networks_miss_their_gates(untrained, capsys):
+    """The exit code is 1, and the lines name row, figure, gate and value."""
+    assert main(["score-shop", "--json", "--checkpoint", str(untrained), "--count", str(SAMPLES)]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["checker on true pictures"]) == {"kind", "colour", "trade", "light", "style"}
+    assert any("checker on true pictures: kind must be at least 0.98" in line for line in told["missed"])
+    assert any("cut-out: alpha_error must be at most 0.015" in line for line in told["missed"])
+
+
+def test_a_perfect_reader_keeps_its_gates(untrained, monkeypatch, capsys):
+    """With every attribute read right and every alpha as drawn, the exit code is 0."""
+    samples = [rows.shop.sample(1, index) for index in range(SAMPLES)]
+    styles = iter(style for style in rows.shop.STYLES for _ in samples)
+    facts = iter(3 * [vars(made.facts) for made in samples])
+
+    def read(self, pictures):
+        return [{**next(facts), "style": next(styles)} for _ in pictures]
+
+    monkeypatch.setattr(Checker, "read", read)
+    monkeypatch.setattr(rows, "alpha_error", lambda found, truth: alpha_error(truth, truth))
+    monkeypatch.setattr(rows, "overlap", lambda found, truth: overlap(truth, truth))
+    assert main(["score-shop", "--checkpoint", str(untrained), "--count", str(SAMPLES)]) == 0
+    assert "every figure keeps its gate" in capsys.readouterr().out
+
+
+def test_the_trainings_own_seed_is_refused(capsys):
+    """Its samples would not be unseen."""
+    assert main(["score-shop", "--seed", str(SEED)]) == 1
+    assert "seed must not be the training's" in capsys.readouterr().err
+
+
+def test_a_count_below_one_is_refused(capsys):
+    """The message names the rule and the value."""
+    assert main(["score-shop", "--count", "0"]) == 1
+    assert "count must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_a_folder_without_networks_is_refused(tmp_path, capsys):
+    """The message names the file and the command that makes it."""
+    assert main(["score-shop", "--checkpoint", str(tmp_path), "--count", "1"]) == 1
+    assert "vitrine-export train --stages shop_checkers" in capsys.readouterr().err
+    with pytest.raises(BadCheckpoint, match="vitrine-export train --stages shop_cut_out"):
+        rows.cut_out(tmp_path, [])
+
+
+def test_the_figures_are_what_they_say():
+    """Small cases by hand."""
+    truth = [{"kind": "can", "light": "left"}, {"kind": "mug", "light": "left"}]
+    read = [{"kind": "can", "light": "left", "style": "line"}, {"kind": "can", "light": "left"}]
+    assert accuracy(read, truth) == {"kind": 0.5, "light": 1.0}
+    one, other = np.array([[0.0, 1.0], [1.0, 0.4]]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    assert alpha_error(one, other) == pytest.approx(0.4)
+    assert overlap(one, other) == pytest.approx(1 / 3)
+    assert overlap(np.zeros((2, 2)), np.zeros((2, 2))) == 1.0
+
+
+def test_a_row_names_what_missed():
+    """Accuracies have a least value, errors a greatest one."""
+    row = Row("row", lambda folder, samples: {}, {"kind": 0.9}, {"error": 0.1})
+    assert row.missed({"kind": 0.9, "error": 0.1}) == []
+    assert row.missed({"kind": 0.8, "error": 0.2}) == [
+        "row: kind must be at least 0.9, got 0.8000",
+        "row: error must be at most 0.1, got 0.2000",
+    ]
+    assert {row.name for row in ROWS} == {"checker on true pictures", "cut-out"}
