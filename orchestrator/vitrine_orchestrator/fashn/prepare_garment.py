@@ -26,15 +26,13 @@ from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.prepared_items import (
     PreparedItem,
     content_array,
-    get_or_prepare,
+    prepared_outputs,
     recipe_digest,
 )
 from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
-    report_array,
-    text_array,
 )
 from vitrine_orchestrator.pipeline.try_on_request import PHOTO_TYPES, PhotoType
 from vitrine_orchestrator.stages.calls import Timed
@@ -72,12 +70,7 @@ async def prepare_garment(context: FashnContext, inputs: Inputs) -> dict[str, np
         )
         return arrays | content_array(picture_digest(request.seen))
 
-    arrays, source = await get_or_prepare(context.memo, item, prepare)
-    return {
-        **arrays,
-        "garment_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"garment": source}, **context.origin),
-    }
+    return await prepared_outputs(context, stages, item, "garment", prepare)
 
 
 def has_parser(context: FashnContext) -> bool:

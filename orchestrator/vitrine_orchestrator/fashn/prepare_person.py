@@ -20,15 +20,13 @@ from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.prepared_items import (
     PreparedItem,
     content_array,
-    get_or_prepare,
+    prepared_outputs,
     recipe_digest,
 )
 from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
-    report_array,
-    text_array,
 )
 from vitrine_orchestrator.pipeline.try_on_request import check_point, index_of, point_of
 from vitrine_orchestrator.stages.calls import Timed
@@ -63,12 +61,7 @@ async def prepare_person(context: FashnContext, inputs: Inputs) -> dict[str, np.
         arrays = await person_arrays(stages, _canvas(context), seen, choice)
         return arrays | content_array(picture_digest(seen))
 
-    arrays, source = await get_or_prepare(context.memo, item, prepare)
-    return {
-        **arrays,
-        "person_key": text_array(item.key.digest),
-        "report": report_array(stages.rounded(), {"person": source}, **context.origin),
-    }
+    return await prepared_outputs(context, stages, item, "person", prepare)
 
 
 async def person_arrays(
