@@ -99,6 +99,8 @@ class _Given(Settings):
     """Settings whose values are given: the environment is not read a second time."""
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+    def settings_customise_sources(
+        cls, settings_cls: Any, init_settings: Any, *_: Any, **__: Any
+    ) -> tuple[Any, ...]:
         """Keep the given values alone."""
         return (init_settings,)

@@ -83,9 +83,7 @@ def _read(sent: bytes, name: str, max_pixels: int) -> Upload:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow warns about sizes and odd metadata; both are checked here
+            warnings.simplefilter("ignore")  # Pillow's, about sizes and metadata: both are checked here
             image = Image.open(io.BytesIO(sent), formats=kinds)
             width, height = image.size
             if width * height > max_pixels:
@@ -99,8 +97,8 @@ def _read(sent: bytes, name: str, max_pixels: int) -> Upload:
         raise TooLarge(f"{name} has too many pixels: {error}") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise NotAPicture(f"{name} cannot be decoded: {error}") from error
-    upright = Image.open(io.BytesIO(content)).size
-    return Upload(content, hashlib.sha256(sent).hexdigest(), *upright, media_type)
+    width, height = Image.open(io.BytesIO(content)).size  # upright now
+    return Upload(content, hashlib.sha256(sent).hexdigest(), width, height, media_type)
 
 
 def _encoded(image: Image.Image, name: str) -> tuple[bytes, str]:

@@ -87,16 +87,16 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
     except NotFound as error:
         return _error(404, "NotFound", str(error))
     result = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
-    error = None
+    failure = None
     if job.error:
-        error = {"name": ERRORS.get(job.error["code"], "PipelineError"), "message": job.error["detail"]}
+        failure = {"name": ERRORS.get(job.error["code"], "PipelineError"), "message": job.error["detail"]}
     elif job.state == CANCELED:
-        error = {"name": "PipelineError", "message": "the job was canceled"}
+        failure = {"name": "PipelineError", "message": "the job was canceled"}
     return {
         "id": job.id,
         "status": STATES[job.state],
         "output": [result["image"]["url"]] if result else None,
-        "error": error,
+        "error": failure,
     }
 
 
