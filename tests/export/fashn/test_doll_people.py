@@ -6,39 +6,30 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from vitrine_export.checkpoint.fashn import DWPOSE_FILES
+from vitrine_export.exporting.adopted_onnx import adopt
 from vitrine_export.exporting.onnx_file import session
 from vitrine_export.training.people import draw_scene, scene, true_pose, wanted_cells
 from vitrine_export.training.save import halve
 from vitrine_orchestrator.fashn import dwpose, pose_picture
 from vitrine_orchestrator.fashn.people import choose, find_people
 from vitrine_orchestrator.person.choice import LARGEST
-from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import OnnxStages, Timed
 from vitrine_world import dolls
 
-FILES = Path(__file__).parents[3] / "checkpoints" / "paper-doll-fashn" / "dwpose"
+CHECKPOINT = Path(__file__).parents[3] / "checkpoints" / "paper-doll-fashn"
 SIZE = np.array([192, 256])
 
 
-class Files:
-    """The stages `yolox` and `dwpose`, run from the checkpoint's files."""
-
-    def __init__(self):
-        self.opened = {
-            "yolox": session(FILES / "yolox_l.onnx"),
-            "dwpose": session(FILES / "dw-ll_ucoco_384.onnx"),
-        }
-        self.outputs = {"yolox": ["boxes"], "dwpose": ["simcc_x", "simcc_y"]}
-
-    async def __call__(self, name, inputs):
-        net = self.opened[name]
-        answers = net.run(None, {net.get_inputs()[0].name: inputs["image"]})
-        return dict(zip(self.outputs[name], answers, strict=True))
-
-
 @pytest.fixture(scope="module")
-def stages():
-    """The checkpoint's files, opened once."""
-    return Timed(Files())
+def stages(tmp_path_factory):
+    """The stages `yolox` and `dwpose`, adopted from the checkpoint's files as an export does."""
+    repository = tmp_path_factory.mktemp("people")
+    for name, file in DWPOSE_FILES.items():
+        adopted = adopt(stage(name), CHECKPOINT / file, repository)
+        assert not adopted.looped
+    return Timed(OnnxStages(repository, threads=1))
 
 
 def test_wanted_cells_are_read_back_as_the_boxes():
@@ -89,7 +80,7 @@ def test_halved_weights_compute_the_same():
 async def test_unseen_dolls_are_found_where_they_are(stages):
     """On the average a joint is within 3 px of a picture of 192x256; nearly all joints are seen."""
     errors, seen = [], []
-    for index in range(8):
+    for index in range(5):
         person = dolls.sample(2001, index).person
         pose = choose(await find_people(stages, dolls.draw_person(person), whole=True), LARGEST)
         distance = np.linalg.norm((pose.body - dolls.keypoints(person)[:, :2]) * SIZE, axis=1)
@@ -107,6 +98,6 @@ async def test_two_dolls_side_by_side_are_two_people(stages):
 
 async def test_a_flat_garment_shows_nobody(stages):
     """Otherwise it would be refused as worn."""
-    for index in range(8):
+    for index in range(5):
         picture = dolls.draw_garment(dolls.sample(2003, index).garment)
         assert len(await find_people(stages, picture, whole=False)) == 0
