@@ -32,9 +32,17 @@ MAX_SEED = 2**64 - 1
 MAX_SIDE = 2**31 - 1
 SCHEDULERS = ("checkpoint", "flow")
 DEFAULT_STRENGTH = 0.6
-RATIOS = {
-    name: tuple(int(part) for part in name.split(":"))
-    for name in ("1:1", "4:5", "5:4", "3:4", "4:3", "2:3", "3:2", "9:16", "16:9", "21:9")
+RATIOS: dict[str, tuple[int, int]] = {
+    "1:1": (1, 1),
+    "4:5": (4, 5),
+    "5:4": (5, 4),
+    "3:4": (3, 4),
+    "4:3": (4, 3),
+    "2:3": (2, 3),
+    "3:2": (3, 2),
+    "9:16": (9, 16),
+    "16:9": (16, 9),
+    "21:9": (21, 9),
 }
 """Width to height by name."""
 
