@@ -45,7 +45,13 @@ def test_an_output_becomes_latents_again():
 
 @pytest.mark.parametrize(
     ("tokens", "calls"),
-    [([64, 64, 128, 100], [[0, 1, 3, 2]]), ([64, 4096, 129], [[0], [2], [1]]), ([64], [[0]]), ([], [])],
+    [
+        ([64, 64, 128, 100], [[0, 1, 3, 2]]),
+        ([64, 4096, 129], [[0], [2], [1]]),
+        ([64], [[0]]),
+        ([], []),
+        ([16384] * 5 + [70000], [[0, 1, 2, 3], [4], [5]]),
+    ],
 )
 def test_rows_of_very_different_lengths_are_computed_in_several_calls(tokens, calls):
     """A row waits for no row of more than twice its tokens."""

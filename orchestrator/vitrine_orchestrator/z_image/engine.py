@@ -17,12 +17,14 @@ from typing import Protocol
 import numpy as np
 from vitrine.errors import Unavailable
 
+from vitrine_orchestrator.cores.turn_lock import NoTurnLock, TurnLock
 from vitrine_orchestrator.engine.onnx_device import OnnxDevice, bind_arrays
 from vitrine_orchestrator.loras.slots import SlotPool
 from vitrine_orchestrator.z_image.facts import TRANSFORMER
 from vitrine_orchestrator.z_image.token_rows import TokenRow, patches, stacked, unpatched
 
 MOST_FILL = 2.0  # rows share a call when the longest has at most this many times the shortest's tokens
+MOST_TOKENS = 16 * (4096 + 512)  # of a call, padding included: 16 pictures of 1024x1024, or 4 of 2048x2048
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,15 @@ class Engine(Protocol):
 class OnnxEngine:
     """An Engine on ONNX Runtime. The slots stay on its device until one of them changes."""
 
-    def __init__(self, folder: Path, device: OnnxDevice) -> None:
-        """Open the graph of `folder`; Unavailable when it is missing."""
+    def __init__(self, folder: Path, device: OnnxDevice, turns: TurnLock | NoTurnLock | None = None) -> None:
+        """Open the graph of `folder`; Unavailable when it is missing.
+
+        turns: the lock that each call holds, so that networks on the same cores run one after the other.
+        """
         if not (folder / TRANSFORMER).exists():
             raise Unavailable(f"denoise has no {TRANSFORMER}: run make export")
         self._device, self._session = device, device.open(folder / TRANSFORMER)
+        self._turns = turns or NoTurnLock()
         self._slots: tuple[SlotPool, int] | None = None  # the pool and its changes when it was copied
         self._on_device: dict[str, object] = {}
         self.calls: list[int] = []  # rows of each call of the graph
@@ -74,7 +80,8 @@ class OnnxEngine:
         for name, value in self._slots_on_device(slots).items():
             binding.bind_ortvalue_input(name, value)
         binding.bind_output(self._session.get_outputs()[0].name, "cpu")
-        self._session.run_with_iobinding(binding)
+        with self._turns.taken():
+            self._session.run_with_iobinding(binding)
         self.calls.append(len(rows))
         (output,) = binding.copy_outputs_to_cpu()
         return [-unpatched(row, one.fixed.size) for row, one in zip(output, rows, strict=True)]
@@ -90,10 +97,18 @@ class OnnxEngine:
 
 
 def calls_of(tokens: Sequence[int]) -> list[list[int]]:
-    """The places of the rows of each call: sorted by length, so that little of a call is padding."""
+    """The places of the rows of each call: sorted by length, so that little of a call is padding.
+
+    Memory and time grow with a call's tokens, which MOST_TOKENS limits, except for a single row.
+    """
     calls: list[list[int]] = []
     for place in sorted(range(len(tokens)), key=lambda place: tokens[place]):
-        if not calls or tokens[place] > MOST_FILL * tokens[calls[-1][0]]:
+        length = tokens[place]  # of every row of the call, since it is the longest so far
+        if (
+            not calls
+            or length > MOST_FILL * tokens[calls[-1][0]]
+            or length * (len(calls[-1]) + 1) > MOST_TOKENS
+        ):
             calls.append([])
         calls[-1].append(place)
     return calls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vitrine_orchestrator.cores.turn_lock import open_turn_lock
 from vitrine_orchestrator.engine.onnx_device import cpu, cuda
 from vitrine_orchestrator.loras.registry import Registry
 from vitrine_orchestrator.manifest import Manifest
@@ -22,7 +23,10 @@ def open_program(
 
     Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not implemented.
     """
-    device = cpu(settings.denoise_threads) if provider == "cpu" else cuda(device_id, provider == "tensorrt")
     facts = read_facts(manifest)
+    if provider == "cpu":
+        engine = OnnxEngine(folder, cpu(settings.denoise_threads), open_turn_lock())
+    else:
+        engine = OnnxEngine(folder, cuda(device_id, provider == "tensorrt"))
     loras = Registry(settings.lora_folder, FAMILY, manifest.digest, settings.lora_bytes)
-    return ZImageProgram(OnnxEngine(folder, device), facts, Schedules(facts.scheduler), loras)
+    return ZImageProgram(engine, facts, Schedules(facts.scheduler), loras)
