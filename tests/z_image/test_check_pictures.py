@@ -1,0 +1,35 @@
+"""The command `vitrine-export check` on a Z-Image checkpoint."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from vitrine_export import command
+
+
+def checked(folder, capsys):
+    """Exit code and report."""
+    code = command.main(["check", "--checkpoint", str(folder), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_whole_checkpoint_can_be_exported(checkpoint, capsys):
+    """The report has the three networks and the export as the next command."""
+    code, report = checked(checkpoint, capsys)
+    assert code == 0
+    assert {part["name"] for part in report["parts"]} == {"transformer", "text_encoder", "vae"}
+    assert report["next"].startswith(f"vitrine-export onnx --checkpoint {checkpoint}")
+
+
+def test_every_fault_is_named_at_once(checkpoint, tmp_path, capsys):
+    """Missing weights, a damaged scheduler and a wrong size are three problems of one report."""
+    folder = shutil.copytree(checkpoint, tmp_path / "broken")
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    (folder / "scheduler" / "scheduler_config.json").write_text("{")
+    (folder / "vitrine.json").write_text('{"picture": {"width": 60}}')
+    code, report = checked(folder, capsys)
+    assert code == 1
+    told = "\n".join(report["problems"])
+    assert len(report["problems"]) == 3
+    assert all(name in told for name in ("vae/ has no weights", "scheduler_config.json", "picture.width"))
