@@ -12,7 +12,7 @@ import torch
 
 from vitrine_export.check.kinds import PICTURES, TRY_ON, Kind, kind_of
 from vitrine_export.check.needs import EXPORTING, Need, needs
-from vitrine_export.checkpoint.ads import open_ads
+from vitrine_export.checkpoint.ads import AdCheckpoint, open_ads
 from vitrine_export.checkpoint.components import COMPONENTS, empty
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.checkpoint.fashn import NETWORK, WEIGHTS, FashnCheckpoint, is_fashn
@@ -137,16 +137,19 @@ def _look_at_pictures(report: Report, folder: Path, out: Path) -> None:
         report.problems.append(str(fault))
     else:
         for part in checkpoint.kind.networks:
-            _note(report, lambda part=part: checkpoint.verify([part]))
-            _note(
-                report,
-                lambda part=part: report.parts.append(_part(part, weight_files(folder / part, False), part)),
-            )
+            _note(report, partial(_picture_network, report, checkpoint, part))
         _note(report, lambda: checkpoint.scheduler)
         _note(report, lambda: checkpoint.settings)
     report.next = f"vitrine-export onnx --checkpoint {folder} --out {out}"
     if report.problems:
         report.next = f"mend what is listed, then: vitrine-export check --checkpoint {folder}"
+
+
+def _picture_network(report: Report, checkpoint: AdCheckpoint, part: str) -> None:
+    """Add a network, from the headers of its files."""
+    files = weight_files(checkpoint.folder / part, half=False)
+    report.parts.append(_part(part, files, part))
+    checkpoint.verify([part])
 
 
 def _note(report: Report, look: Callable[[], object]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitrine_orchestrator.stages.z_image import FAMILY
-from vitrine_orchestrator.z_image.facts import TOKENIZER, TRANSFORMER
+from vitrine_orchestrator.z_image.facts import PATCH, TOKENIZER, TRANSFORMER
 
 from vitrine_export.checkpoint.ads import INDEX, AdCheckpoint, open_ads
-from vitrine_export.checkpoint.layout import read_json
+from vitrine_export.checkpoint.layout import SETTINGS_FILE, read_json
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.families.table import FamilyExport
 from vitrine_export.exporting.recipes import Recipe, traced
@@ -61,11 +61,14 @@ def facts(checkpoint: AdCheckpoint, tokens: Mapping[str, Any]) -> dict[str, Any]
     net = _transformer(checkpoint)
     positions, rows, columns = net.config.axes_lens
     vae, settings = checkpoint.config("vae"), checkpoint.settings
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    _check_size("width", settings.width, factor * PATCH, columns)
+    _check_size("height", settings.height, factor * PATCH, rows)
     return {
         "width": settings.width,
         "height": settings.height,
         "channels": net.config.in_channels,
-        "factor": 2 ** (len(vae["block_out_channels"]) - 1),
+        "factor": factor,
         "caption_width": net.config.cap_feat_dim,
         "caption_positions": positions,
         "rows": rows,
@@ -80,6 +83,13 @@ def facts(checkpoint: AdCheckpoint, tokens: Mapping[str, Any]) -> dict[str, Any]
         "lora_inputs": net.sites.inputs,
         "lora_outputs": net.sites.outputs,
     }
+
+
+def _check_size(name: str, side: int, unit: int, most: int) -> None:
+    if side % unit or side > unit * most:
+        raise BadCheckpoint(
+            f"{SETTINGS_FILE}: picture.{name} must be a multiple of {unit} up to {unit * most}, got {side}"
+        )
 
 
 @cache
