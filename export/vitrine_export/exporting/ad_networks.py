@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint
 from vitrine_export.exporting.ad_graphs import FluxGraph, LatentDecoder, LatentEncoder, ZImageGraph
 from vitrine_export.exporting.network import BATCH, Inside, Network, Size
@@ -18,7 +19,6 @@ from vitrine_export.nets.flux import FluxNet
 from vitrine_export.nets.z_image import ZImageNet
 
 TOLERANCE = 1e-4
-LORA_RANK = 16
 SLOTS = "slots"
 
 Dims = tuple[int | str, ...]

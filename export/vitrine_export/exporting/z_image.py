@@ -7,11 +7,11 @@ from transformers import AutoTokenizer
 from vitrine_orchestrator.stages import Stage
 from vitrine_orchestrator.z_image.facts import TRANSFORMER
 
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint
 from vitrine_export.errors import BadCheckpoint, ExportFailed
 from vitrine_export.exporting.ad_graphs import LatentDecoder, LatentEncoder, ZImageGraph
 from vitrine_export.exporting.ad_networks import network_of, z_image_inputs
-from vitrine_export.exporting.families.z_image import LORA_RANK
 from vitrine_export.exporting.network import Network, stage_network
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.recipes import Recipe

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vitrine_orchestrator.stages.z_image import FAMILY
 from vitrine_orchestrator.z_image.facts import PATCH, TOKENIZER, TRANSFORMER
 
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import INDEX, AdCheckpoint, open_ads
 from vitrine_export.checkpoint.layout import SETTINGS_FILE, read_json
 from vitrine_export.errors import BadCheckpoint
@@ -19,8 +20,6 @@ from vitrine_export.exporting.recipes import Recipe, traced
 if TYPE_CHECKING:
     from vitrine_export.nets.z_image import ZImageNet
 
-LORA_RANK = 16
-"""The rank of a slot: most published adapters have 16 or less; see docs/decisions.md."""
 PROMPT_TOKENS = 512
 """The most tokens of a prompt in the released pipeline (max_sequence_length)."""
 
