@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-SHARED = {"serving": "triton", "export": "denoise_onnx"}
+SHARED = {"serving": "triton", "export": "denoise_onnx", "z_image": "repository"}
 """By folder, a fixture that takes long to make: the tests that use it run in one process."""
 
 FIRST = (
     "measure/load/test_soak.py",
     "serving with triton",
+    "z_image with repository",
     "export with denoise_onnx",
     "serving/test_hard_surroundings.py",
     "serving/test_trained.py",

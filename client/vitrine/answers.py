@@ -30,6 +30,17 @@ class TryOn:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A picture made from a prompt, with the server's report on how it was computed."""
+
+    image: Image.Image  # RGB
+    seed: int  # gives the same picture again
+    timings: Mapping[str, float]  # seconds by stage
+    report: Mapping[str, Any]  # the whole report of the server, such as steps and pipeline_digest
+    encoded: bytes  # the picture as the server encoded it
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a streamed try-on is."""
 
@@ -99,6 +110,18 @@ def read_result(outputs: Tensors) -> TryOn:
         seed=int(_tensor(outputs, "seed").flat[0]),
         timings=MappingProxyType(report.get("timings", {})),
         sources=MappingProxyType(report.get("sources", {})),
+        report=MappingProxyType(report),
+        encoded=encoded,
+    )
+
+
+def read_drawn(outputs: Tensors) -> Drawn:
+    """Read the outputs of `text_to_image` or `image_to_image`."""
+    report, encoded = read_report(outputs), _bytes(outputs, "image")
+    return Drawn(
+        image=decode_picture(encoded, "image"),
+        seed=int(_tensor(outputs, "seed").flat[0]),
+        timings=MappingProxyType(report.get("timings", {})),
         report=MappingProxyType(report),
         encoded=encoded,
     )

@@ -12,11 +12,11 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
-from vitrine.answers import CacheStatistics, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.inputs import Tensors, TryOnOptions, options_for_each
+from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
@@ -68,6 +68,18 @@ class AsyncVitrine:
         """See Vitrine."""
         inputs = calls.TRY_ON_STREAM.write(previews=previews, **options)
         return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
+
+    async def text_to_image(
+        self, *, timeout_s: float | None = None, **options: Unpack[PictureOptions]
+    ) -> Drawn:
+        """See Vitrine."""
+        return await self._call(calls.TEXT_TO_IMAGE, timeout_s, **options)
+
+    async def image_to_image(
+        self, *, timeout_s: float | None = None, **options: Unpack[ChangeOptions]
+    ) -> Drawn:
+        """See Vitrine."""
+        return await self._call(calls.IMAGE_TO_IMAGE, timeout_s, **options)
 
     async def prepare_person(
         self,

@@ -14,10 +14,12 @@ import numpy as np
 
 from vitrine.answers import (
     CacheStatistics,
+    Drawn,
     Prepared,
     Progress,
     TryOn,
     read_cache_statistics,
+    read_drawn,
     read_event,
     read_pipeline_digest,
     read_prepared,
@@ -26,9 +28,11 @@ from vitrine.answers import (
 from vitrine.inputs import (
     Tensors,
     cache_inputs,
+    image_to_image_inputs,
     prepare_garment_inputs,
     prepare_person_inputs,
     prepare_text_inputs,
+    text_to_image_inputs,
     try_on_inputs,
 )
 
@@ -63,6 +67,8 @@ def _clear_inputs(**named: Any) -> Mapping[str, np.ndarray]:
 
 TRY_ON: ModelCall[TryOn] = ModelCall("try_on", try_on_inputs, read_result)
 TRY_ON_STREAM: ModelCall[Progress | TryOn] = ModelCall("try_on_stream", _stream_inputs, read_event)
+TEXT_TO_IMAGE: ModelCall[Drawn] = ModelCall("text_to_image", text_to_image_inputs, read_drawn)
+IMAGE_TO_IMAGE: ModelCall[Drawn] = ModelCall("image_to_image", image_to_image_inputs, read_drawn)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -12,11 +12,11 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
-from vitrine.answers import CacheStatistics, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.inputs import Tensors, TryOnOptions, options_for_each
+from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
@@ -84,6 +84,26 @@ class Vitrine:
         """Yield Progress after steps, then the TryOn. Closing the iterator cancels the request. gRPC only."""
         inputs = calls.TRY_ON_STREAM.write(previews=previews, **options)
         return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
+
+    def text_to_image(
+        self,
+        *,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+        **options: Unpack[PictureOptions],
+    ) -> Drawn:
+        """Draw a picture from a prompt."""
+        return self._call(calls.TEXT_TO_IMAGE, timeout_s, cancellation=cancellation, **options)
+
+    def image_to_image(
+        self,
+        *,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+        **options: Unpack[ChangeOptions],
+    ) -> Drawn:
+        """Change a picture as a prompt says."""
+        return self._call(calls.IMAGE_TO_IMAGE, timeout_s, cancellation=cancellation, **options)
 
     def prepare_person(
         self,

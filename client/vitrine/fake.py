@@ -150,6 +150,25 @@ def _try_on(inputs: Tensors) -> dict[str, np.ndarray]:
     }
 
 
+def _draw(inputs: Tensors) -> dict[str, np.ndarray]:
+    """Answer with a picture of one colour, which the seed sets; image_to_image blends it in by strength."""
+    seed = int(inputs["seed"][0]) if "seed" in inputs else 0
+    size = (int(inputs["width"][0]), int(inputs["height"][0])) if "width" in inputs else (64, 64)
+    if not inputs["prompt"][0].strip():
+        raise BadRequest("prompt must be given: say what the picture shows")
+    picture = _picture(inputs, "image").resize(size)
+    tint = Image.new("RGB", size, (seed % 256, seed // 256 % 256, seed // 65536 % 256))
+    strength = float(inputs["strength"][0]) if "strength" in inputs else 1.0
+    steps = int(inputs["steps"][0]) if "steps" in inputs else 8
+    report = {"seed": seed, "steps": steps, "timings": {"denoise": 0.0}, "size": list(size)}
+    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    return {
+        "image": _bytes(_encode(Image.blend(picture, tint, strength), kind)),
+        "seed": np.array([seed], np.uint64),
+        "report": _bytes(json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()),
+    }
+
+
 def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
     """Paste the garments on the person's middle; return the place."""
     w, h = person.size
@@ -199,6 +218,8 @@ def _cache_control(inputs: Tensors) -> dict[str, np.ndarray]:
 
 _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "try_on": _try_on,
+    "text_to_image": _draw,
+    "image_to_image": _draw,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),

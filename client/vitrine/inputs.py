@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, Required, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -35,6 +35,29 @@ class TryOnOptions(TypedDict, total=False):
     scheduler: str | None  # "checkpoint", "ddpm", "ddim" or "euler"
     garment_photo_type: str | Sequence[str] | None  # "auto", "flat-lay" or "model", one for each garment
     model: str | None  # "idm_vton" or "fashn", where a server has several; see docs/calling.md
+
+
+class PictureOptions(TypedDict, total=False):
+    """The options of a picture from a prompt; an omitted option has the server's default."""
+
+    prompt: Required[str]  # what the picture shows
+    negative_prompt: str | None  # what it must not show; needs a guidance of more than 0
+    width: int | None  # in pixels, with height: multiples of 16
+    height: int | None
+    aspect_ratio: str | None  # instead of both: "1:1", "4:5", "16:9", …
+    steps: int | None  # denoising steps, 1 to 100
+    seed: int | None  # 0 to 2**64-1; random and reported if omitted
+    guidance: float | None  # 0 to 20; 0 turns it off
+    scheduler: str | None  # "checkpoint" or "flow"
+    lora: str | Mapping[str, float] | None  # an adapter of the server's registry, or several with weights
+    format: str | None  # "png", "jpeg" or "webp"
+
+
+class ChangeOptions(PictureOptions, total=False):
+    """The options of a picture from a picture and a prompt."""
+
+    image: Required[Picture]  # the picture to change
+    strength: float | None  # above 0 to 1: how much is changed; 0.3 keeps most of the picture
 
 
 PER_GARMENT = ("category", "description", "seed", "mask", "garment_photo_type")
@@ -75,6 +98,36 @@ def try_on_inputs(
     if paste_back is not None:
         inputs["paste_back"] = np.array([bool(paste_back)])
     return inputs
+
+
+def text_to_image_inputs(
+    *,
+    prompt: str,
+    negative_prompt: str | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    aspect_ratio: str | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    guidance: float | None = None,
+    scheduler: str | None = None,
+    lora: str | Mapping[str, float] | None = None,
+    format: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `text_to_image`; see PictureOptions."""
+    inputs = _texts("prompt", prompt) | _texts("negative_prompt", negative_prompt)
+    inputs |= _number("width", width, np.int32) | _number("height", height, np.int32)
+    inputs |= _texts("aspect_ratio", aspect_ratio) | _texts("scheduler", scheduler)
+    inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)
+    return inputs | _number("guidance", guidance, np.float32) | _loras(lora) | _texts("format", format)
+
+
+def image_to_image_inputs(
+    *, image: Picture, strength: float | None = None, **options: Unpack[PictureOptions]
+) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `image_to_image`; see ChangeOptions."""
+    inputs = text_to_image_inputs(**options) | _number("strength", strength, np.float32)
+    return inputs | {"image": _bytes([encode_picture(image, "image")])}
 
 
 def prepare_person_inputs(
@@ -137,6 +190,18 @@ def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) ->
                 raise BadRequest(f"{name} must be one for each of {len(each)} garments, got {len(values)}")
             each = [dict(one, **{name: value}) for one, value in zip(each, values, strict=True)]
     return each
+
+
+def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:
+    """Return names and weights of adapters; no tensors for none."""
+    if not lora:
+        return {}
+    weights = {lora: 1.0} if isinstance(lora, str) else dict(lora)
+    numbers = [_number("lora_weight", weight, np.float32)["lora_weight"] for weight in weights.values()]
+    return {
+        "lora": _bytes([_utf8("lora", name) for name in weights]),
+        "lora_weight": np.concatenate(numbers),
+    }
 
 
 def _person(person: Picture | None, person_id: str | None) -> dict[str, np.ndarray]:

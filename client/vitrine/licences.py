@@ -30,6 +30,9 @@ IDM_STAGES = (
     "prepare_text", "text_encoder", "text_encoder_2", "image_encoder",
     "vae_encoder", "vae_decoder", "denoise",
 )  # fmt: skip
+Z_IMAGE_STAGES = (
+    "prepare_prompt", "z_image_text_encoder", "z_image_vae_encoder", "z_image_vae_decoder", "denoise",
+)  # fmt: skip
 PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
 
 CHECKPOINTS = (
@@ -102,6 +105,14 @@ CHECKPOINTS = (
         "no",
         "fashn-ai/fashn-human-parser on the hub",
         note="never loaded here: photographs without a mask and flat-lay garments do not need it",
+    ),
+    Licence(
+        "Z-Image weights",
+        "Apache-2.0",
+        "as stated",
+        "Tongyi-MAI/Z-Image-Turbo on the hub",
+        Z_IMAGE_STAGES,
+        "the text encoder is Qwen3; the VAE is FLUX's, shipped inside the Apache-2.0 repository",
     ),
 )
 """Weights that can be exported; only the first checkpoint is shipped."""

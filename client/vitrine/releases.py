@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from vitrine.errors import BadRequest
 
-PIPELINES = ("try_on", "try_on_stream", "prepare_person", "prepare_garment", "prepare_text")
+PIPELINES = (
+    *("try_on", "try_on_stream", "prepare_person", "prepare_garment", "prepare_text"),
+    *("text_to_image", "image_to_image", "prepare_prompt"),
+)
 """The models of a release; each calls the stage versions that it was released with."""
 
 

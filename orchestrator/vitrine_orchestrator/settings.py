@@ -108,6 +108,12 @@ class Settings:
         default=512 * 2**20,
         metadata=_rules("garment rows that `denoise` keeps, in bytes", least=0),
     )
+    lora_folder: Path | None = field(
+        default=None, metadata=_rules("registry of adapters, written by `vitrine-export lora`")
+    )
+    lora_bytes: int = field(
+        default=2 * 2**30, metadata=_rules("adapters that `denoise` keeps in memory, in bytes", least=0)
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

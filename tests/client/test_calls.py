@@ -11,6 +11,8 @@ WIRE_KINDS = {"O": "STRING", "b": "BOOL", "i": "INT", "u": "UINT", "f": "FP"}
 OPTIONS = {
     "TRY_ON": {"person": b"a picture", "garment": b"a picture", "steps": 2},
     "TRY_ON_STREAM": {"person": b"a picture", "garment": b"a picture", "previews": True},
+    "TEXT_TO_IMAGE": {"prompt": "a cup", "lora": {"night": 0.5}, "guidance": 2, "width": 64, "height": 64},
+    "IMAGE_TO_IMAGE": {"prompt": "a cup", "image": b"a picture", "strength": 0.5, "aspect_ratio": "1:1"},
     "PREPARE_PERSON": {"person_id": "ada"},
     "PREPARE_GARMENT": {"garment_id": "coat"},
     "PREPARE_TEXT": {"description": "a coat"},

@@ -11,6 +11,7 @@ from vitrine_orchestrator.stages import STAGES
 
 PERSON = np.full((64, 48, 3), 200, np.uint8)
 COAT = np.full((20, 20, 3), 30, np.uint8)
+DRAWN = {"prompt": "a cup"}
 ASKED = {"person": PERSON, "garment": COAT, "steps": 2}
 
 
@@ -23,6 +24,10 @@ def use_everything(client):
     client.prepare_garment(garment=COAT)
     client.prepare_text(description="a coat")
     client.pipeline_digest()
+    client.text_to_image(**DRAWN)
+    client.image_to_image(**DRAWN, image=PERSON)
+    with suppress(NotFound):  # a pipeline that the fake does not have
+        client.infer("prepare_prompt", {})
 
 
 async def use_everything_awaited(client):
@@ -34,6 +39,10 @@ async def use_everything_awaited(client):
     await client.prepare_garment(garment=COAT)
     await client.prepare_text(description="a coat")
     await client.pipeline_digest()
+    await client.text_to_image(**DRAWN)
+    await client.image_to_image(**DRAWN, image=PERSON)
+    with suppress(NotFound):
+        await client.infer("prepare_prompt", {})
 
 
 @pytest.mark.parametrize(("release", "version"), [(1, "1"), (None, "")])

@@ -7,10 +7,10 @@ import pytest
 import vitrine_orchestrator
 
 ROOT = Path(vitrine_orchestrator.__file__).parent
-FAMILIES = ("try_on", "fashn")
+FAMILIES = ("try_on", "fashn", "z_image")
 """Folders of families; the adapters alone may import them all."""
-GENERAL = ("sampling", "batching", "engine")
-WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton")
+GENERAL = ("sampling", "batching", "engine", "loras")
+WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton", "z_image", "z-image")
 SERVING = ("adapters", "embedded")
 ABOVE = {  # a folder: those that it must not import
     "wire": ("sampling", "engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
@@ -18,6 +18,7 @@ ABOVE = {  # a folder: those that it must not import
     "images": ("engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
     "sampling": ("batching", "engine", "cache", "pipeline", *FAMILIES, *SERVING),
     "engine": ("batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
+    "loras": ("engine", "batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
     "batching": ("cache", "pipeline", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
     "pipeline": ("batching", *FAMILIES, *SERVING),

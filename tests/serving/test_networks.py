@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from vitrine import BadRequest, StageFailed, VitrineError
 from vitrine_orchestrator.stages import STAGES, networks
+from vitrine_orchestrator.stages.z_image import FAMILY as PICTURES
+
+ROWS = [row for row in STAGES if row.families != (PICTURES,)]  # tests/z_image serves the others
 
 
 def pictures(rows, seed=0):
@@ -32,14 +35,14 @@ def at_once(count, work):
     return results
 
 
-@pytest.mark.parametrize("row", [row for row in STAGES if row.needed], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.needed], ids=lambda row: row.name)
 def test_a_model_is_loaded_and_ready(triton, row):
     """Every model of the table can be called alone."""
     with triton.client() as client:
         assert client.is_model_ready(row.name)
 
 
-@pytest.mark.parametrize("row", networks(), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in networks() if row in ROWS], ids=lambda row: row.name)
 def test_a_network_is_warm_before_its_first_request(triton, row):
     """The statistics show the time of the warm-up."""
     with triton.client() as client:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from vitrine_export.check.kinds import TRY_ON
+from vitrine_export.check.kinds import EXPORTED
 from vitrine_export.check.needs import Need
 from vitrine_export.check.report import Part, Report, check
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(report: Report) -> Iterator[str]:
     """Yield the lines of the report as text."""
-    yield f"{report.folder}: {report.kind.name}" + (" layout" if report.kind.name == TRY_ON else "")
+    yield f"{report.folder}: {report.kind.name}" + (" layout" if report.kind.name in EXPORTED else "")
     yield from map(_part, report.parts)
     yield from (f"unused: {file}" for file in report.unused)
     yield from map(_need, report.needs)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 TRY_ON = "IDM-VTON"
+PICTURES = "Z-Image"
+EXPORTED = (TRY_ON, PICTURES)
+"""The kinds whose layouts can be exported."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Clues:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of model, with the reason why it cannot be exported; "" for the kind that can."""
+    """A kind of model, with the reason why it cannot be exported; "" for the kinds that can."""
 
     name: str
     why: str = ""
@@ -75,7 +78,7 @@ ROWS: tuple[tuple[Clues, Kind], ...] = (
     ),
     (
         Clues(transformer="ZImageTransformer2DModel"),
-        Kind("a Z-Image pipeline", "it denoises with a transformer, not with UNets, and takes no garment"),
+        Kind(PICTURES),
     ),
     (
         Clues(single_file=True),

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
-from vitrine_export.check.kinds import TRY_ON, Kind, kind_of
+from vitrine_export.check.kinds import PICTURES, TRY_ON, Kind, kind_of
 from vitrine_export.check.needs import EXPORTING, Need, needs
+from vitrine_export.checkpoint.ads import AdCheckpoint, open_ads
 from vitrine_export.checkpoint.components import COMPONENTS, empty
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.checkpoint.fashn import NETWORK, WEIGHTS, FashnCheckpoint, is_fashn
@@ -24,7 +25,7 @@ from vitrine_export.checkpoint.folder import (
 )
 from vitrine_export.checkpoint.layout import TRY_ON_PARTS, files_that_count
 from vitrine_export.checkpoint.protocol import AnyCheckpoint
-from vitrine_export.checkpoint.weight_files import may_hold_weights
+from vitrine_export.checkpoint.weight_files import may_hold_weights, weight_files
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.adopted_onnx import check_file
@@ -81,6 +82,9 @@ def check(folder: Path, unet: Path | None, out: Path) -> Report:
         return _check_fashn(folder, out)
     checkpoint = Checkpoint(folder, chosen_unet(folder, unet))
     report = Report(str(folder), kind_of(folder, checkpoint.unet))
+    if report.kind.name == PICTURES:
+        _look_at_pictures(report, folder, out)
+        return report
     if report.kind.name != TRY_ON:
         report.problems.append(f"this is {report.kind.name}, not an {TRY_ON} checkpoint: {report.kind.why}")
         report.next = "fetch yisol/IDM-VTON, or a checkpoint of its layout: see docs/checkpoints.md"
@@ -123,6 +127,29 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
         if recipe.source:
             _note(report, partial(_file, checkpoint, recipe))
     report.unused += list(_unused(report, checkpoint, used))
+
+
+def _look_at_pictures(report: Report, folder: Path, out: Path) -> None:
+    """Check the networks, the scheduler and the settings of a Z-Image checkpoint, from headers."""
+    try:
+        checkpoint = open_ads(folder)
+    except BadCheckpoint as fault:
+        report.problems.append(str(fault))
+    else:
+        for part in checkpoint.kind.networks:
+            _note(report, partial(_picture_network, report, checkpoint, part))
+        _note(report, lambda: checkpoint.scheduler)
+        _note(report, lambda: checkpoint.settings)
+    report.next = f"vitrine-export onnx --checkpoint {folder} --out {out}"
+    if report.problems:
+        report.next = f"mend what is listed, then: vitrine-export check --checkpoint {folder}"
+
+
+def _picture_network(report: Report, checkpoint: AdCheckpoint, part: str) -> None:
+    """Add a network, from the headers of its files."""
+    files = weight_files(checkpoint.folder / part, half=False)
+    report.parts.append(_part(part, files, part))
+    checkpoint.verify([part])
 
 
 def _note(report: Report, look: Callable[[], object]) -> None:

@@ -79,5 +79,8 @@ TRANSFORMERS: Final = {
 }
 """The settings of transformer/config.json by family."""
 
+LORA_RANK: Final = 16
+"""The rank of a LoRA slot: most published adapters have 16 or less; see docs/decisions.md."""
+
 VAE_GAPS: Final = {"scaling_factor": 0.3611, "shift_factor": 0.1159}
 """The values of both families' 16-channel VAE for a config.json that omits them."""

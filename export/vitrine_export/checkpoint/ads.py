@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.ad_layout import FAMILIES, Family
+from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.folder import Settings, read_settings
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
 
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
 INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 
+PICTURES = {
+    "z-image": Settings(width=1024, height=1024, default_steps=8, default_guidance=0.0),
+    "flux": Settings(width=1024, height=1024, default_steps=28, default_guidance=3.5),
+}
+"""The sizes and defaults of Z-Image Turbo and FLUX.1 dev, by family."""
+
 
 @dataclass(frozen=True)
 class AdCheckpoint:
@@ -27,7 +36,12 @@ class AdCheckpoint:
     """
 
     folder: Path
-    family: Family
+    kind: Family
+
+    @property
+    def family(self) -> str:
+        """See AnyCheckpoint."""
+        return self.kind.name
 
     def load(self, part: str, dtype: torch.dtype | None = None) -> nn.Module:
         """Load the network of a folder; `dtype` defaults to float32."""
@@ -38,10 +52,29 @@ class AdCheckpoint:
         component, net, places = self._opened(part, half=dtype == torch.float16)
         return fill(component, net, places, part, dtype or torch.float32)
 
-    def verify(self) -> None:
-        """Check config, files, keys and shapes of every network; reads file headers only."""
-        for part in self.family.networks:
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Check config, files, keys and shapes of these networks, or of all; reads file headers only."""
+        for part in self.kind.networks if names is None else names:
             self._opened(part, half=False)
+
+    def empty(self, part: str) -> nn.Module:
+        """Return the network of a folder without its weights, on the meta device."""
+        return self._opened(part, half=False)[1]
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield every file that can change a result, with its name in the layout."""
+        yield from layout.files_in(self.folder, (*self.kind.networks, *self.kind.tokenizers, "scheduler"))
+        if (self.folder / layout.SETTINGS_FILE).is_file():
+            yield layout.SETTINGS_FILE, self.folder / layout.SETTINGS_FILE
+
+    def digest(self) -> str:
+        """Return the sha256 over the names and bytes of every file that can change a result."""
+        return digest_of(self.files())
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of vitrine.json, with the released model's values for what it omits."""
+        return read_settings(self.folder, PICTURES[self.kind.name])
 
     def config(self, part: str) -> dict[str, Any]:
         """Return the config.json of a network."""
@@ -56,7 +89,7 @@ class AdCheckpoint:
         from vitrine_export.checkpoint.ad_components import component_of
         from vitrine_export.checkpoint.components import empty
 
-        component, config = component_of(self.family.name, part, self.config(part))
+        component, config = component_of(self.kind.name, part, self.config(part))
         files = weight_files(self.folder / part, half)
         return component, *empty(component, config, files, part)
 

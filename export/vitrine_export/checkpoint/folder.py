@@ -37,6 +37,21 @@ class Settings:
     default_guidance: float = 2.0
 
 
+def read_settings(folder: Path, default: Settings) -> Settings:
+    """Read vitrine.json in a checkpoint's folder; `default` has the values for what it omits."""
+    path = folder / layout.SETTINGS_FILE
+    if not path.is_file():
+        return default
+    found = layout.read_json(path, layout.SETTINGS_FILE)
+    size = found.get("picture", {})
+    return Settings(
+        width=_side(size, "width", default.width),
+        height=_side(size, "height", default.height),
+        default_steps=int(found.get("default_steps", default.default_steps)),
+        default_guidance=float(found.get("default_guidance", default.default_guidance)),
+    )
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A checkpoint in the released layout. Each call loads a network and does not keep it.
@@ -101,17 +116,7 @@ class Checkpoint:
     @cached_property
     def settings(self) -> Settings:
         """Return the settings of vitrine.json, with the released model's values for what it omits."""
-        path, default = self.folder / layout.SETTINGS_FILE, Settings()
-        if not path.is_file():
-            return default
-        found = layout.read_json(path, layout.SETTINGS_FILE)
-        size = found.get("picture", {})
-        return Settings(
-            width=_side(size, "width", default.width),
-            height=_side(size, "height", default.height),
-            default_steps=int(found.get("default_steps", default.default_steps)),
-            default_guidance=float(found.get("default_guidance", default.default_guidance)),
-        )
+        return read_settings(self.folder, Settings())
 
     @property
     def family(self) -> str:

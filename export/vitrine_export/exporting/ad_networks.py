@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint
 from vitrine_export.exporting.ad_graphs import FluxGraph, LatentDecoder, LatentEncoder, ZImageGraph
 from vitrine_export.exporting.network import BATCH, Inside, Network, Size
@@ -18,7 +19,6 @@ from vitrine_export.nets.flux import FluxNet
 from vitrine_export.nets.z_image import ZImageNet
 
 TOLERANCE = 1e-4
-LORA_RANK = 16
 SLOTS = "slots"
 
 Dims = tuple[int | str, ...]
@@ -47,15 +47,15 @@ class Input:
     shared: bool = False  # all rows share it: it has no batch axis
 
 
-def network_of(name: str, module: nn.Module, inputs: tuple[Input, ...], output: str, most: int) -> Network:
-    """Return the network `name`; `most` is the exclusive limit of its integer inputs."""
+def network_of(file: str, module: nn.Module, inputs: tuple[Input, ...], output: str, most: int) -> Network:
+    """Return the network of a file; `most` is the exclusive limit of its integer inputs."""
 
     def sample(rows: int, size: Size) -> tuple[Tensor, ...]:
         which, draw = (0 if size == "small" else 1), torch.Generator().manual_seed(rows)
         return tuple(_drawn(given, rows, which, most, draw) for given in inputs)
 
     return Network(
-        file=f"{name}/1/model.onnx",
+        file=file,
         module=Inside(module, torch.float32, [given.kind in ("normal", "small") for given in inputs]).eval(),
         inputs=tuple((g.name, g.dims if g.shared else (BATCH, *g.dims)) for g in inputs),
         outputs=(output,),
@@ -125,40 +125,44 @@ def _lora_inputs(net: ZImageNet | FluxNet, rank: int) -> tuple[Input, ...]:
 
 def ad_networks(checkpoint: AdCheckpoint, rank: int = LORA_RANK) -> Iterator[tuple[str, Network]]:
     """Yield every network of the checkpoint with its name, in float32; `rank` is that of a LoRA slot."""
-    for part in checkpoint.family.networks:
-        yield from _MAKERS[checkpoint.family.name, part](part, checkpoint, rank)
+    for part in checkpoint.kind.networks:
+        yield from _MAKERS[checkpoint.kind.name, part](part, checkpoint, rank)
+
+
+def _file(name: str) -> str:
+    return f"{name}/1/model.onnx"
 
 
 def _text(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     words = int(checkpoint.config(part)["vocab_size"])
     inputs = (Input("input_ids", "whole", ("tokens",)),)
-    yield part, network_of(part, checkpoint.load(part), inputs, "features", words)
+    yield part, network_of(_file(part), checkpoint.load(part), inputs, "features", words)
 
 
 def _pooled(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     config = checkpoint.config(part)
     inputs = (Input("input_ids", "whole", (int(config["max_position_embeddings"]),)),)
-    yield part, network_of(part, checkpoint.load(part), inputs, "pooled", int(config["vocab_size"]))
+    yield part, network_of(_file(part), checkpoint.load(part), inputs, "pooled", int(config["vocab_size"]))
 
 
 def _z_image(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     net = checkpoint.load(part)
     assert isinstance(net, ZImageNet)
-    yield part, network_of(part, ZImageGraph(net), z_image_inputs(net, rank), "velocity", 0)
+    yield part, network_of(_file(part), ZImageGraph(net), z_image_inputs(net, rank), "velocity", 0)
 
 
 def _flux(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     net = checkpoint.load(part)
     assert isinstance(net, FluxNet)
-    yield part, network_of(part, FluxGraph(net), flux_inputs(net, rank), "velocity", 0)
+    yield part, network_of(_file(part), FluxGraph(net), flux_inputs(net, rank), "velocity", 0)
 
 
 def _vae(part: str, checkpoint: AdCheckpoint, rank: int) -> Iterator[tuple[str, Network]]:
     vae = checkpoint.load(part)
     pixels = (Input("pixels", "normal", (3, "height", "width")),)
     latents = (Input("latents", "normal", (16, "latent_height", "latent_width")),)
-    yield "vae_encoder", network_of("vae_encoder", LatentEncoder(vae), pixels, "latents", 0)
-    yield "vae_decoder", network_of("vae_decoder", LatentDecoder(vae), latents, "pixels", 0)
+    yield "vae_encoder", network_of(_file("vae_encoder"), LatentEncoder(vae), pixels, "latents", 0)
+    yield "vae_decoder", network_of(_file("vae_decoder"), LatentDecoder(vae), latents, "pixels", 0)
 
 
 _MAKERS: dict[tuple[str, str], Callable[[str, AdCheckpoint, int], Iterator[tuple[str, Network]]]] = {

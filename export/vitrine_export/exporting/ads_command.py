@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import open_ads
-from vitrine_export.exporting.ad_networks import LORA_RANK, ad_networks
+from vitrine_export.exporting.ad_networks import ad_networks
 from vitrine_export.exporting.onnx_file import write
 
 HELP = "Write the networks of a Z-Image or FLUX.1 checkpoint as float32 ONNX files, each compared with torch."

@@ -25,6 +25,11 @@ from vitrine_orchestrator.try_on.prepare_garment import prepare_garment
 from vitrine_orchestrator.try_on.prepare_person import prepare_person
 from vitrine_orchestrator.try_on.prepare_text import prepare_text, read_tokenizers
 from vitrine_orchestrator.try_on.stream import try_on_stream
+from vitrine_orchestrator.z_image import facts as z_image
+from vitrine_orchestrator.z_image.context import PictureContext
+from vitrine_orchestrator.z_image.pipeline import image_to_image, text_to_image
+from vitrine_orchestrator.z_image.prepare_prompt import prepare_prompt
+from vitrine_orchestrator.z_image.tokens import PromptTokens
 
 Caches = Literal["values", "answers"]
 """values: a model's own results, in every tier. answers: responses of the models it calls, in memory only."""
@@ -43,7 +48,11 @@ class HostedPipeline(NamedTuple):
     families: dict[str, Open]
 
 
-CONTEXTS: dict[str, Callable[..., Any]] = {idm_vton.FAMILY: TryOnContext, fashn.FAMILY: FashnContext}
+CONTEXTS: dict[str, Callable[..., Any]] = {
+    idm_vton.FAMILY: TryOnContext,
+    fashn.FAMILY: FashnContext,
+    z_image.FAMILY: PictureContext,
+}
 """The class of each family's request contexts; see pipeline.request_context.Context for its fields."""
 
 CACHE_ROWS: dict[str, CacheRow] = {**idm_vton_cache.ROWS, **fashn_cache.ROWS}
@@ -74,6 +83,16 @@ def _texts(folder: Path, manifest: Manifest) -> Answer:
     return answered
 
 
+def _prompts(folder: Path, manifest: Manifest) -> Answer:
+    """Z-Image's pipeline of prompts, with the checkpoint's tokenizer."""
+    tokens = PromptTokens(folder / z_image.TOKENIZER, z_image.read_facts(manifest))
+
+    async def answered(context: PictureContext, inputs: Outputs, send: Send) -> Outputs:
+        return await prepare_prompt(context, tokens, inputs)
+
+    return answered
+
+
 PIPELINES: dict[str, HostedPipeline] = {
     "prepare_person": HostedPipeline(
         "values", {idm_vton.FAMILY: _plain(prepare_person), fashn.FAMILY: _plain(prepare_fashn_person)}
@@ -91,4 +110,7 @@ PIPELINES: dict[str, HostedPipeline] = {
         "answers",
         {idm_vton.FAMILY: _streamed(try_on_stream), fashn.FAMILY: _streamed(fashn_stream.try_on_stream)},
     ),
+    "prepare_prompt": HostedPipeline("answers", {z_image.FAMILY: _prompts}),
+    "text_to_image": HostedPipeline("answers", {z_image.FAMILY: _plain(text_to_image)}),
+    "image_to_image": HostedPipeline("answers", {z_image.FAMILY: _plain(image_to_image)}),
 }

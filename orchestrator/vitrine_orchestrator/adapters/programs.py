@@ -17,6 +17,9 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.try_on import facts as try_on
 from vitrine_orchestrator.try_on.metrics import FIGURES as TRY_ON_FIGURES
 from vitrine_orchestrator.try_on.open_program import open_program as open_try_on
+from vitrine_orchestrator.z_image import facts as z_image
+from vitrine_orchestrator.z_image.metrics import FIGURES as Z_IMAGE_FIGURES
+from vitrine_orchestrator.z_image.open_program import open_program as open_z_image
 
 
 class OpenProgram(Protocol):
@@ -38,6 +41,7 @@ class HostedFamily(NamedTuple):
 PROGRAMS: dict[str, HostedFamily] = {
     try_on.FAMILY: HostedFamily(open_try_on, TRY_ON_FIGURES),
     fashn.FAMILY: HostedFamily(open_fashn, FASHN_FIGURES),
+    z_image.FAMILY: HostedFamily(open_z_image, Z_IMAGE_FIGURES),
 }
 
 

@@ -125,30 +125,23 @@ class Batcher:
 
     def _advance(self, jobs: list[Job]) -> None:
         """One call for these jobs; a row that is not finite fails its own job only."""
-        table = np.stack([job.row for job in jobs])
-        latents = np.stack([job.latents for job in jobs])
-        output = self._predicted(jobs, latents.shape)
+        output = self._predicted(jobs)
         if output is None:
             return
-        noise = np.zeros_like(latents)
-        for index, job in enumerate(jobs):
-            noise[index] = job.noise()
-        next_latents, clean = advance(table, latents, output, noise)
-        finite = np.isfinite(next_latents).all(axis=tuple(range(1, next_latents.ndim)))
-        for index, job in enumerate(jobs):
+        for job in jobs:
             job.rows += len(jobs)
-            if finite[index]:
-                job.finish_step(next_latents[index], clean[index])
-            else:
-                _fail_as_not_finite(job)
+        for places in _places_by_shape(jobs):
+            alike = [jobs[place] for place in places]
+            _finish_step(alike, np.stack([output[place] for place in places]))
 
-    def _predicted(self, jobs: list[Job], shape: tuple[int, ...]) -> np.ndarray | None:
+    def _predicted(self, jobs: list[Job]) -> Sequence[np.ndarray] | np.ndarray | None:
         """The program's prediction; None when it failed, and then the jobs of the call have failed too."""
         began = self._clock()
         try:
             output = self._program.predict(jobs)
-            if output.shape != shape:
-                raise ValueError(f"the networks returned {output.shape} for latents {shape}")
+            given, wanted = [row.shape for row in output], [job.latents.shape for job in jobs]
+            if given != wanted:
+                raise ValueError(f"the networks returned {given} for latents {wanted}")
             return output
         except Exception:
             logger.exception("denoising call of %d rows failed", len(jobs))
@@ -166,6 +159,30 @@ class Batcher:
             seconds = self._clock() - began
             for job in jobs:
                 job.timings[part] += seconds
+
+
+def _places_by_shape(jobs: Sequence[Job]) -> list[list[int]]:
+    """The places of the jobs in `jobs`; those of each shape of latents together."""
+    places: dict[tuple[int, ...], list[int]] = {}
+    for place, job in enumerate(jobs):
+        places.setdefault(job.latents.shape, []).append(place)
+    return list(places.values())
+
+
+def _finish_step(jobs: Sequence[Job], output: np.ndarray) -> None:
+    """Move jobs of one shape a step on by the networks' output (R, *shape)."""
+    table = np.stack([job.row for job in jobs])
+    latents = np.stack([job.latents for job in jobs])
+    noise = np.zeros_like(latents)
+    for index, job in enumerate(jobs):
+        noise[index] = job.noise()
+    next_latents, clean = advance(table, latents, output, noise)
+    finite = np.isfinite(next_latents).all(axis=tuple(range(1, next_latents.ndim)))
+    for index, job in enumerate(jobs):
+        if finite[index]:
+            job.finish_step(next_latents[index], clean[index])
+        else:
+            _fail_as_not_finite(job)
 
 
 def _fail(jobs: Sequence[Job], message: str) -> None:

@@ -36,7 +36,7 @@ class Program(Protocol):
     def group(self, job: Job) -> Hashable:
         """The group of the job; only jobs of equal groups share a call.
 
-        A job's group does not change, and jobs of one group have latents of the same shape.
+        A job's group does not change. Jobs of one group may have latents of different shapes.
         """
 
     def join(self, jobs: Sequence[Job]) -> None:
@@ -45,10 +45,11 @@ class Program(Protocol):
     def share(self, jobs: Sequence[Job]) -> None:
         """Compute what these jobs' next step needs and what later steps or other jobs can use again."""
 
-    def predict(self, jobs: Sequence[Job]) -> np.ndarray:
-        """The networks' prediction for the next step with guidance applied: (R, *shape) float32, a row a job.
+    def predict(self, jobs: Sequence[Job]) -> Sequence[np.ndarray] | np.ndarray:
+        """The networks' prediction for the next step with guidance applied: float32, a row a job.
 
-        `network_inputs(jobs)` are the networks' inputs.
+        Each row has the shape of its job's latents. For jobs of one shape, `network_inputs(jobs)` are the
+        networks' inputs, and the answer may be one array (R, *shape).
         """
 
     def leave(self, job: Job) -> None:

@@ -24,6 +24,7 @@ _DTYPES: dict[str, type] = {
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
     "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
 }
 
 
@@ -59,6 +60,10 @@ class OnnxDevice:
             binding.bind_output(output.name, self.name, self.device_id)
         session.run_with_iobinding(binding)
         return binding.get_outputs()
+
+    def put(self, array: np.ndarray) -> OrtValue:
+        """A copy of a host array on this device, to be bound in many calls."""
+        return OrtValue.ortvalue_from_numpy(np.array(array), self.name, self.device_id)
 
     def split(self, outputs: Sequence[OrtValue]) -> list[DeviceRow]:
         """The rows of a call's outputs, each copied to its own memory; every part has shape (1, …)."""

@@ -6,7 +6,7 @@ derived from these rows (`configs.py` writes the configs).
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import denoise, fashn, idm_vton, shared, try_on
+from vitrine_orchestrator.stages import denoise, fashn, idm_vton, shared, try_on, z_image
 from vitrine_orchestrator.stages.table import (
     Dim,
     Network,
@@ -39,7 +39,15 @@ __all__ = [
 
 NETWORK_FILE = "model.onnx"  # the file in a version folder of a network stage
 
-STAGES: tuple[Stage, ...] = (*idm_vton.ROWS, *fashn.ROWS, denoise.ROW, *try_on.ROWS, *shared.ROWS)
+STAGES: tuple[Stage, ...] = (
+    *idm_vton.ROWS,
+    *fashn.ROWS,
+    *z_image.ROWS,
+    denoise.ROW,
+    *try_on.ROWS,
+    *z_image.PIPELINES,
+    *shared.ROWS,
+)
 """In loading order: a stage that calls other stages comes after them."""
 
 

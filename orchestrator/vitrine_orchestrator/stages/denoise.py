@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import fashn, idm_vton
+from vitrine_orchestrator.stages import fashn, idm_vton, z_image
 from vitrine_orchestrator.stages.shared import REPORT, SAMPLING
 from vitrine_orchestrator.stages.table import Service, Stage, Tensor, joined, optional
 
-INPUTS = {idm_vton.FAMILY: idm_vton.DENOISE_INPUTS, fashn.FAMILY: fashn.DENOISE_INPUTS}
+INPUTS = {
+    idm_vton.FAMILY: idm_vton.DENOISE_INPUTS,
+    fashn.FAMILY: fashn.DENOISE_INPUTS,
+    z_image.FAMILY: z_image.DENOISE_INPUTS,
+}
 """A job's own inputs by family; one row for each family that `denoise` can run."""
 
 ROW = Stage(

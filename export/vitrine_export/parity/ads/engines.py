@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint, open_ads
-from vitrine_export.exporting.ad_networks import LORA_RANK, ad_networks
+from vitrine_export.exporting.ad_networks import ad_networks
 from vitrine_export.exporting.network import Network
 from vitrine_export.exporting.onnx_file import session, write
 

@@ -1,0 +1,96 @@
+"""The files of a Z-Image checkpoint by stage: networks, and the tokenizer with the frame of prompts."""
+
+from __future__ import annotations
+
+import torch
+from transformers import AutoTokenizer
+from vitrine_orchestrator.stages import Stage
+from vitrine_orchestrator.z_image.facts import TRANSFORMER
+
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
+from vitrine_export.checkpoint.ads import AdCheckpoint
+from vitrine_export.errors import BadCheckpoint, ExportFailed
+from vitrine_export.exporting.ad_graphs import LatentDecoder, LatentEncoder, ZImageGraph
+from vitrine_export.exporting.ad_networks import network_of, z_image_inputs
+from vitrine_export.exporting.network import Network, stage_network
+from vitrine_export.exporting.order import Order
+from vitrine_export.exporting.recipes import Recipe
+from vitrine_export.exporting.stage_files import Done
+from vitrine_export.nets.z_image import ZImageNet
+
+PLACE = "\N{OBJECT REPLACEMENT CHARACTER}"
+"""Stands for the prompt when the chat template is written; no template holds it."""
+
+
+def text_encoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
+    """Return Qwen3 without its last layer and norm."""
+    words = int(checkpoint.config("text_encoder")["vocab_size"])
+    return [stage_network(row, checkpoint.load("text_encoder", dtype), dtype, words=words)]
+
+
+def vae_encoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
+    """Return the encoder with scale and shift."""
+    return [stage_network(row, LatentEncoder(checkpoint.load("vae", dtype)), dtype)]
+
+
+def vae_decoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
+    """Return the decoder with scale and shift."""
+    return [stage_network(row, LatentDecoder(checkpoint.load("vae", dtype)), dtype)]
+
+
+def transformer(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
+    """Return the transformer with LoRA slots. Raises ExportFailed for float16, which overflows in it."""
+    if dtype != torch.float32:
+        raise ExportFailed(f"{row.name}: the precision of Z-Image must be fp32, got {dtype}: fp16 overflows")
+    net = checkpoint.load("transformer")
+    assert isinstance(net, ZImageNet)
+    file = f"{row.name}/1/{TRANSFORMER}"
+    return [network_of(file, ZImageGraph(net), z_image_inputs(net, LORA_RANK), "velocity", 0)]
+
+
+def write_tokenizer(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
+    """Write tokenizer.json; `Done` has the texts before and after a prompt.
+
+    Raises BadCheckpoint for an unreadable tokenizer, one with words that the text encoder lacks, and one
+    without a chat template.
+    """
+    checkpoint = order.checkpoint
+    assert isinstance(checkpoint, AdCheckpoint)
+    tokenizer = _open(checkpoint)
+    before, after = frame(tokenizer)
+    (file,) = files
+    path = order.repository / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    tokenizer.backend_tokenizer.save(str(draft))
+    draft.replace(path)
+    tokens = {"prompt_before": before, "prompt_after": after}
+    return [Done(file, note="the checkpoint's tokenizer", tokens=tokens)]
+
+
+def frame(tokenizer: AutoTokenizer) -> tuple[str, str]:
+    """Return the texts that the chat template puts before and after a user's message."""
+    message = [{"role": "user", "content": PLACE}]
+    try:
+        text = tokenizer.apply_chat_template(
+            message, tokenize=False, add_generation_prompt=True, enable_thinking=True
+        )
+    except Exception as error:  # the template is a program of the checkpoint
+        raise BadCheckpoint(f"tokenizer/: its chat template cannot be written: {error}") from error
+    before, place, after = text.partition(PLACE)
+    if not place:
+        raise BadCheckpoint("tokenizer/: its chat template leaves out the user's message")
+    return before, after
+
+
+def _open(checkpoint: AdCheckpoint) -> AutoTokenizer:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder / "tokenizer", local_files_only=True)
+    except Exception as error:  # transformers passes on any error of the file's reader
+        raise BadCheckpoint(f"tokenizer/ cannot be read: {error}") from error
+    known = checkpoint.config("text_encoder").get("vocab_size")
+    if known is not None and len(tokenizer) > known:
+        raise BadCheckpoint(
+            f"tokenizer/ has {len(tokenizer)} tokens, text_encoder/config.json's vocab_size is {known}"
+        )
+    return tokenizer

@@ -1,0 +1,138 @@
+"""Reads a denoise request of Z-Image and checks it before the job enters the queue."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.engine.rows import Arrays
+from vitrine_orchestrator.loras.registry import Registry
+from vitrine_orchestrator.loras.slots import Mix, needed_rank
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
+from vitrine_orchestrator.sampling.schedule import Schedule
+from vitrine_orchestrator.sampling.schedules import Schedules
+from vitrine_orchestrator.stages.z_image import FAMILY
+from vitrine_orchestrator.wire.fields import (
+    MAX_GUIDANCE,
+    MAX_NAME,
+    MAX_STEPS,
+    identifier,
+    required,
+    scalar,
+    tensor,
+    texts,
+)
+from vitrine_orchestrator.z_image.facts import PATCH, ZImageFacts
+
+MAX_PIXELS = 2048 * 2048
+"""Of a picture: twice the side that the released model was trained on; the memory of a call grows with it."""
+MAX_WEIGHT = 4.0  # of an adapter, in both directions
+
+
+@dataclass(frozen=True)
+class PictureRequest:
+    """One checked job. Arrays are float32 without a row axis."""
+
+    shape: tuple[int, ...]  # of the latents, (C, h, w)
+    caption: np.ndarray  # (n, width)
+    negative_caption: np.ndarray | None  # (m, width); None: the job has no guidance
+    guidance: float  # weight of the difference between both captions' predictions; 0: none
+    seed: int
+    schedule: Schedule
+    scheduler: str = "checkpoint"
+    loras: Mix = ()
+    clean: np.ndarray | None = None  # (C, h, w), the picture that the job starts from
+    job: str | None = None  # the caller's name of the job, to poll or cancel it
+    family: str = FAMILY
+
+
+def read_request(arrays: Arrays, facts: ZImageFacts, schedules: Schedules, loras: Registry) -> PictureRequest:
+    """The job that the request's arrays describe; BadRequest names the input, the rule and the value."""
+    size, clean = _start(arrays, facts)
+    guidance = float(scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE))
+    return PictureRequest(
+        shape=(facts.channels, *size),
+        caption=_caption(arrays, "caption", facts),
+        negative_caption=_caption(arrays, "negative_caption", facts) if guidance else None,
+        guidance=guidance,
+        seed=int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        schedule=_schedule(arrays, schedules, size, clean is not None),
+        scheduler=identifier(arrays, "scheduler") or "checkpoint",
+        loras=_loras(arrays, loras, facts.lora_rank),
+        clean=clean,
+        job=identifier(arrays, "job"),
+    )
+
+
+def check_size(width: int, height: int, facts: ZImageFacts) -> None:
+    """BadRequest for a picture of that many pixels when the network cannot draw it."""
+    for name, side, tokens in (("width", width, facts.columns), ("height", height, facts.rows)):
+        most = tokens * facts.multiple
+        if side % facts.multiple or not 0 < side <= most:
+            raise BadRequest(f"{name} must be a multiple of {facts.multiple} up to {most}, got {side}")
+    if width * height > MAX_PIXELS:
+        raise BadRequest(
+            f"width x height must be at most {MAX_PIXELS} pixels, got {width}x{height} = {width * height}"
+        )
+
+
+def _start(arrays: Arrays, facts: ZImageFacts) -> tuple[tuple[int, int], np.ndarray | None]:
+    """Height and width of the latents, and the latents that the job starts from."""
+    if "start_latents" in arrays:
+        given = arrays["start_latents"]
+        if given.ndim != 3 or given.shape[0] != facts.channels:
+            raise BadRequest(
+                f"start_latents must have shape ({facts.channels}, height, width), got {given.shape}"
+            )
+        clean = tensor(arrays, "start_latents", given.shape)
+    else:
+        clean, given = None, required(arrays, "size")
+        if given.dtype != np.int32 or given.size != 2:
+            raise BadRequest(f"size must be two int32, width and height, got {given.dtype} {given.shape}")
+        width, height = (int(side) for side in given.reshape(-1))
+        check_size(width, height, facts)
+        return (height // facts.factor, width // facts.factor), None
+    rows, columns = given.shape[1:]
+    if rows % PATCH or columns % PATCH:
+        raise BadRequest(f"start_latents must have sides that are multiples of {PATCH}, got {given.shape}")
+    check_size(columns * facts.factor, rows * facts.factor, facts)
+    return (rows, columns), clean
+
+
+def _caption(arrays: Arrays, name: str, facts: ZImageFacts) -> np.ndarray:
+    given = required(arrays, name)
+    if given.ndim != 2 or not 0 < len(given) <= facts.longest_caption:
+        raise BadRequest(
+            f"{name} must have shape (tokens, {facts.caption_width}) with 1 to {facts.longest_caption} "
+            f"tokens, got {given.shape}"
+        )
+    return tensor(arrays, name, (len(given), facts.caption_width))
+
+
+def _schedule(arrays: Arrays, schedules: Schedules, size: tuple[int, int], starts: bool) -> Schedule:
+    if "strength" in arrays and not starts:
+        raise BadRequest("strength must not be given without start_latents: there is nothing to keep")
+    steps = int(scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
+    strength = float(scalar(arrays, "strength", np.float32, 0, 1)) if starts else 1.0
+    try:
+        tokens = math.prod(size) // PATCH**2
+        return schedules.get(identifier(arrays, "scheduler") or "checkpoint", steps, tokens, strength)
+    except UnsupportedScheduler as error:
+        raise BadRequest(str(error)) from error
+
+
+def _loras(arrays: Arrays, registry: Registry, rank: int) -> Mix:
+    names = [name for name in texts(arrays, "lora", MAX_NAME) if name]
+    weights = arrays.get("lora_weight", np.ones(len(names), np.float32)).reshape(-1)
+    if len(weights) != len(names):
+        raise BadRequest(f"lora_weight must be one for each of {len(names)} loras, got {len(weights)}")
+    for weight in weights:
+        if not -MAX_WEIGHT <= weight <= MAX_WEIGHT:
+            raise BadRequest(f"lora_weight must be {-MAX_WEIGHT:g} to {MAX_WEIGHT:g}, got {weight:g}")
+    mix = tuple((registry.get(name), float(weight)) for name, weight in zip(names, weights, strict=True))
+    if (needed := needed_rank(mix)) > rank:
+        raise BadRequest(f"the ranks of all loras of a request must sum to at most {rank}, got {needed}")
+    return mix

@@ -1,0 +1,158 @@
+"""Reads the requests of `text_to_image` and `image_to_image`, and checks their limits before any work."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.images.fitting import fitted
+from vitrine_orchestrator.pictures import SAVING, Format, Picture
+from vitrine_orchestrator.pipeline.request_context import one_picture
+from vitrine_orchestrator.wire.fields import (
+    MAX_GUIDANCE,
+    MAX_NAME,
+    MAX_STEPS,
+    Inputs,
+    as_text,
+    number,
+    text,
+    texts,
+    word,
+)
+from vitrine_orchestrator.z_image.context import PictureContext
+from vitrine_orchestrator.z_image.denoise_request import MAX_PIXELS, check_size
+from vitrine_orchestrator.z_image.facts import ZImageFacts
+from vitrine_orchestrator.z_image.prepare_prompt import MAX_PROMPT
+
+MAX_SEED = 2**64 - 1
+MAX_SIDE = 2**31 - 1
+SCHEDULERS = ("checkpoint", "flow")
+DEFAULT_STRENGTH = 0.6
+RATIOS: dict[str, tuple[int, int]] = {
+    "1:1": (1, 1),
+    "4:5": (4, 5),
+    "5:4": (5, 4),
+    "3:4": (3, 4),
+    "4:3": (4, 3),
+    "2:3": (2, 3),
+    "3:2": (3, 2),
+    "9:16": (9, 16),
+    "16:9": (16, 9),
+    "21:9": (21, 9),
+}
+"""Width to height by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class PictureRequest:
+    """A checked request; width and height are those of the answer, in pixels."""
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    steps: int
+    guidance: float
+    seed: int
+    scheduler: str
+    loras: tuple[str, ...]
+    lora_weights: tuple[float, ...]
+    format: Format
+    as_text: bool  # whether the answer's picture is base64 text
+    start: Picture | None = None  # (height, width, 3): the picture to change
+    strength: float = 1.0  # the part of the schedule that is run; 1 keeps nothing of `start`
+
+
+def text_to_image_request(context: PictureContext, inputs: Inputs) -> PictureRequest:
+    """The request in the inputs of `text_to_image`; BadRequest names the input, the rule and the value."""
+    return _request(context, inputs, None)
+
+
+def image_to_image_request(context: PictureContext, inputs: Inputs) -> PictureRequest:
+    """The request in the inputs of `image_to_image`.
+
+    Without a size, the answer has the picture's proportions and the checkpoint's usual number of pixels.
+    """
+    strength = number(inputs, "strength", 0, 1, DEFAULT_STRENGTH)
+    if not strength:
+        raise BadRequest("strength must be more than 0 and at most 1, got 0: 0 would change nothing")
+    start = one_picture(inputs, "image", context.limits)
+    if start is None:
+        raise BadRequest("image or image_raw must be given")
+    return _request(context, inputs, start, strength)
+
+
+def size_of(inputs: Inputs, facts: ZImageFacts, like: Picture | None = None) -> tuple[int, int]:
+    """Width and height of the answer: as given, by the name of a ratio, like a picture, or the usual ones."""
+    ratio = word(inputs, "aspect_ratio", ("", *RATIOS), "")
+    given = [name for name in ("width", "height") if name in inputs]
+    if given and ratio:
+        raise BadRequest(f"aspect_ratio must not be given together with {given[0]}")
+    if len(given) == 1:
+        raise BadRequest(f"width and height must be given together, got {given[0]} only")
+    if given:
+        width, height = (int(number(inputs, name, 1, MAX_SIDE, 0)) for name in given)
+    elif ratio:
+        width, height = _of_ratio(*RATIOS[ratio], facts)
+    elif like is not None:
+        width, height = _of_ratio(like.shape[1], like.shape[0], facts)
+    else:
+        width, height = facts.width, facts.height
+    check_size(width, height, facts)
+    return width, height
+
+
+def _of_ratio(wide: int, tall: int, facts: ZImageFacts) -> tuple[int, int]:
+    """The sides in that ratio with the usual number of pixels, rounded to what the network draws."""
+    area = min(facts.width * facts.height, MAX_PIXELS)
+    unit = facts.multiple
+    width = round(math.sqrt(area * wide / tall) / unit)
+    height = round(math.sqrt(area * tall / wide) / unit)
+    return (
+        min(max(width, 1), facts.columns) * unit,
+        min(max(height, 1), facts.rows) * unit,
+    )
+
+
+def _request(
+    context: PictureContext, inputs: Inputs, like: Picture | None, strength: float = 1.0
+) -> PictureRequest:
+    facts = context.facts
+    prompt = text(inputs, "prompt", MAX_PROMPT)
+    if prompt is None:
+        raise BadRequest("prompt must be given: say what the picture shows")
+    guidance = float(number(inputs, "guidance", 0, MAX_GUIDANCE, facts.default_guidance))
+    negative = text(inputs, "negative_prompt", MAX_PROMPT) or ""
+    if negative and not guidance:
+        raise BadRequest("negative_prompt must be given with a guidance of more than 0, got guidance 0")
+    width, height = size_of(inputs, facts, like)
+    names, weights = _loras(inputs)
+    return PictureRequest(
+        prompt=prompt,
+        negative_prompt=negative,
+        width=width,
+        height=height,
+        steps=int(number(inputs, "steps", 1, MAX_STEPS, facts.default_steps)),
+        guidance=guidance,
+        seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
+        scheduler=word(inputs, "scheduler", SCHEDULERS, "checkpoint"),
+        loras=names,
+        lora_weights=weights,
+        format=word(inputs, "format", tuple(SAVING), "png"),
+        as_text=as_text(inputs),
+        start=None if like is None else fitted(like, width, height, "crop").picture,
+        strength=strength,
+    )
+
+
+def _loras(inputs: Inputs) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Names and weights of the adapters; `denoise` checks them against its registry."""
+    names = tuple(name for name in texts(inputs, "lora", MAX_NAME) if name)
+    weights = inputs.get("lora_weight", np.ones(len(names), np.float32)).reshape(-1)
+    if len(weights) != len(names):
+        raise BadRequest(f"lora_weight must be one for each of {len(names)} loras, got {len(weights)}")
+    return names, tuple(float(weight) for weight in weights)

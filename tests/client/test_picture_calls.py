@@ -1,0 +1,67 @@
+"""The client's calls for pictures from prompts: their tensors, both clients, the fake."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from vitrine import AsyncFakeTransport, AsyncVitrine, BadRequest, FakeTransport, Vitrine
+from vitrine.inputs import image_to_image_inputs, text_to_image_inputs
+
+
+def test_only_what_is_given_becomes_a_tensor():
+    """The server has the defaults; numbers have the dtypes of the stage table."""
+    assert text_to_image_inputs(prompt="커피").keys() == {"prompt"}
+    inputs = text_to_image_inputs(prompt="a cup", width=64, height=32, seed=2**64 - 1, guidance=2)
+    assert {name: array.dtype for name, array in inputs.items()} == {
+        "prompt": np.dtype(object),
+        "width": np.dtype(np.int32),
+        "height": np.dtype(np.int32),
+        "seed": np.dtype(np.uint64),
+        "guidance": np.dtype(np.float32),
+    }
+
+
+@pytest.mark.parametrize(
+    ("lora", "names", "weights"),
+    [("night", [b"night"], [1.0]), ({"night": 0.5, "line": 1}, [b"night", b"line"], [0.5, 1.0])],
+)
+def test_adapters_have_weights(lora, names, weights):
+    """One name has weight 1; a mapping gives the weight of each."""
+    inputs = text_to_image_inputs(prompt="a cup", lora=lora)
+    assert (inputs["lora"].tolist(), inputs["lora_weight"].tolist()) == (names, weights)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prompt": "\ud800"},
+        {"prompt": ["a", "b"]},
+        {"prompt": "a", "width": 1.5},
+        {"prompt": "a", "steps": "4"},
+    ],
+)
+def test_options_that_cannot_be_sent_are_refused(options):
+    """Lone surrogates and wrong types are refused before anything is sent."""
+    with pytest.raises(BadRequest):
+        text_to_image_inputs(**options)
+
+
+def test_a_picture_to_change_is_encoded():
+    """Image and strength are added to the inputs of a prompt."""
+    inputs = image_to_image_inputs(prompt="a cup", image=Image.new("RGB", (40, 40)), strength=0.3)
+    assert inputs["image"][0].startswith(b"\x89PNG")
+    assert inputs["strength"] == np.float32(0.3)
+
+
+async def test_both_clients_draw():
+    """The sync and the async client give the same results from the fake."""
+    picture = Image.new("RGB", (64, 64), "white")
+    with Vitrine(transport=FakeTransport()) as client:
+        drawn = client.text_to_image(prompt="a cup", width=80, height=48, seed=5)
+        changed = client.image_to_image(prompt="a cup", image=picture, strength=0.5, seed=5)
+    assert (drawn.image.size, drawn.seed, changed.image.size) == ((80, 48), 5, (64, 64))
+    async with AsyncVitrine(transport=AsyncFakeTransport()) as other:
+        again = await other.text_to_image(prompt="a cup", width=80, height=48, seed=5)
+        assert again.encoded == drawn.encoded
+        assert (await other.image_to_image(prompt="a cup", image=picture, strength=0.5, seed=5)).seed == 5

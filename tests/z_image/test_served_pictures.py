@@ -1,0 +1,198 @@
+"""Pictures from a real server and from the same stages in this process, with the exported tiny checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+from vitrine import Vitrine
+from vitrine.errors import BadRequest, NotFound
+from vitrine_orchestrator.adapters.denoise import open_front
+from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
+from vitrine_orchestrator.manifest import read_manifest, read_manifests
+from vitrine_orchestrator.settings import Settings
+from vitrine_orchestrator.stages.calls import OnnxStages
+from vitrine_orchestrator.stages.z_image import FAMILY
+from vitrine_orchestrator.z_image.context import PictureContext
+from vitrine_orchestrator.z_image.facts import TOKENIZER
+from vitrine_orchestrator.z_image.pipeline import image_to_image, text_to_image
+from vitrine_orchestrator.z_image.prepare_prompt import prepare_prompt
+from vitrine_orchestrator.z_image.tokens import PromptTokens
+from worlds import write_lora
+
+PROMPT = "a red cup, 따뜻한 라떼 ☕"
+
+
+@pytest.fixture(scope="module")
+def loras(net, repository, tmp_path_factory):
+    """A registry of one adapter of the served checkpoint."""
+    folder = tmp_path_factory.mktemp("loras")
+    base = read_manifest(repository / "denoise" / "1", FAMILY).digest
+    write_lora(net, folder / "night", 8, 1, base=base)
+    return folder
+
+
+class LocalStages:
+    """The stages of the repository in this process: networks, the prompt's pipeline, and the batcher."""
+
+    def __init__(self, repository, loras):
+        manifest = read_manifest(repository / "prepare_prompt" / "1", FAMILY)
+        self.networks = OnnxStages(repository, threads=1)
+        self.context = PictureContext(self, manifest)
+        folder = repository / "prepare_prompt" / "1"
+        self.tokens = PromptTokens(folder / TOKENIZER, self.context.facts)
+        folder = repository / "denoise" / "1"
+        settings = Settings(denoise_threads=1, lora_folder=loras)
+        self.front = open_front(folder, read_manifests(folder), settings)
+
+    async def __call__(self, name, inputs):
+        if name == "prepare_prompt":
+            return await prepare_prompt(self.context, self.tokens, inputs)
+        if name == "denoise":
+            return dict(await self.front.answer(inputs))
+        return await self.networks(name, inputs)
+
+
+@pytest.fixture(scope="module")
+def sessions():
+    """The paths of all graphs that were opened since."""
+    opened, real = [], onnxruntime.InferenceSession
+
+    def counted(path, *args, **kwargs):
+        opened.append(str(path))
+        return real(path, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnxruntime, "InferenceSession", counted)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def local(repository, loras, sessions):
+    """The stages in this process."""
+    stages = LocalStages(repository, loras)
+    yield stages
+    stages.front.close()
+
+
+def text(value):
+    """A BYTES tensor."""
+    return np.array([value.encode()], object)
+
+
+def request(seed=7, **more):
+    """The inputs of text_to_image."""
+    return {"prompt": text(PROMPT), "seed": np.array([seed], np.uint64), **more}
+
+
+def pixels(encoded):
+    """The levels of an encoded picture."""
+    return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB")).astype(int)
+
+
+def start(width=64, height=64):
+    """A picture to start from."""
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+async def test_both_pipelines_share_every_network(local, sessions):
+    """Image to image opens one graph more, the encoder; text encoder, transformer and decoder are shared."""
+    drawn = await text_to_image(local.context, request())
+    first = list(sessions)
+    changed = await image_to_image(local.context, request(image_raw=start()))
+    assert pixels(drawn["image"][0]).shape == pixels(changed["image"][0]).shape == (64, 64, 3)
+    assert len(first) == len(set(first)) == 3
+    assert [path for path in sessions if path not in first] == [
+        path for path in sessions if "z_image_vae_encoder" in path
+    ]
+    assert len(sessions) == 4
+
+
+async def test_concurrent_pictures_equal_those_made_alone(local):
+    """Different sizes, prompts, steps and adapters at once: each within one level of itself alone."""
+    asked = [
+        request(1),
+        request(2, width=np.array([96], np.int32), height=np.array([48], np.int32)),
+        request(3, steps=np.array([5], np.int32), lora=text("night")),
+        request(4, guidance=np.array([2.0], np.float32), negative_prompt=text("blurry")),
+    ]
+    alone = [await text_to_image(local.context, one) for one in asked]
+    together = await asyncio.gather(*(text_to_image(local.context, one) for one in asked))
+    for one, other in zip(alone, together, strict=True):
+        assert np.abs(pixels(one["image"][0]) - pixels(other["image"][0])).max() <= 1
+    assert max(json.loads(one["report"][0])["rows_per_call"] for one in together) > 1
+
+
+async def test_strength_says_how_much_of_a_picture_is_kept(local):
+    """The first step's noise grows with the strength, so the answers differ; the same request is the same."""
+
+    async def changed(strength):
+        inputs = request(image_raw=start(), strength=np.array([strength], np.float32))
+        return pixels((await image_to_image(local.context, inputs))["image"][0])
+
+    half, most = await changed(0.34), await changed(0.9)
+    assert np.array_equal(half, await changed(0.34))
+    assert np.abs(half - most).max() > 3
+
+
+@pytest.fixture(scope="module")
+def server(repository, loras):
+    """The embedded server with the exported checkpoint; models of other families are not loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITRINE_LORA_FOLDER", str(loras))
+        with EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as triton:
+            yield triton
+
+
+@pytest.fixture(scope="module")
+def vitrine(server):
+    """A client."""
+    with Vitrine(server.grpc, timeout_s=120) as client:
+        yield client
+
+
+async def test_a_served_picture_is_the_one_made_in_this_process(vitrine, local):
+    """Over the wire: the same picture, its seed and size, for a prompt and for a picture with a prompt."""
+    served = vitrine.text_to_image(prompt=PROMPT, seed=7, aspect_ratio="16:9", lora={"night": 0.8})
+    inputs = request(aspect_ratio=text("16:9"), lora=text("night"), lora_weight=np.array([0.8], np.float32))
+    drawn = await text_to_image(local.context, inputs)
+    assert served.image.size == (80, 48)
+    assert served.seed == 7
+    assert np.abs(np.asarray(served.image).astype(int) - pixels(drawn["image"][0])).max() <= 1
+    picture = Image.fromarray(start())
+    changed = vitrine.image_to_image(prompt=PROMPT, image=picture, seed=7, strength=0.5)
+    wanted = await image_to_image(
+        local.context, request(image_raw=start(), strength=np.array([0.5], np.float32))
+    )
+    assert np.abs(np.asarray(changed.image).astype(int) - pixels(wanted["image"][0])).max() <= 1
+    assert changed.report["steps"] == 2
+
+
+def test_served_pictures_share_calls(vitrine):
+    """Pictures that are made at the same time are rows of common calls."""
+    with ThreadPoolExecutor(4) as pool:
+        made = pool.map(lambda seed: vitrine.text_to_image(prompt="bread", seed=seed, steps=12), range(4))
+    assert max(one.report["rows_per_call"] for one in made) > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"prompt": ""}, BadRequest, "prompt must be given"),
+        ({"prompt": "a" * 511}, BadRequest, "prompt must have at most 205 tokens, got 511"),
+        ({"prompt": "a", "width": 60, "height": 60}, BadRequest, "width must be a multiple of 16"),
+        ({"prompt": "a", "lora": "day"}, NotFound, "there is no lora 'day'"),
+    ],
+)
+def test_a_served_refusal_is_typed(vitrine, options, error, said):
+    """The caller gets the error that the rule raises, with its words."""
+    with pytest.raises(error) as refused:
+        vitrine.text_to_image(**options)
+    assert said in str(refused.value)
