@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -9,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from vitrine_world import shop
 
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.exporting.onnx_file import without_traces
-from vitrine_export.shop_nets import Checker, U2Net
+from vitrine_export.exporting.onnx_file import quiet, without_traces
+from vitrine_export.shop_nets import Checker
 
 CHECKER_FILE = Path("checker") / "model.safetensors"
 CUT_OUT_FILE = Path("cut_out") / "u2net.onnx"
@@ -39,20 +40,22 @@ def open_checker(folder: Path) -> Checker:
     return net.eval()
 
 
-def save_cut_out(net: U2Net, folder: Path) -> None:
+def save_cut_out(net: torch.nn.Module, folder: Path) -> None:
     """Write U²-Net as ONNX in the released file's form: normalised pictures in, the fused alpha out."""
     path = folder / CUT_OUT_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     net = Fused(net.cpu().to(memory_format=torch.contiguous_format)).eval()
-    program = torch.onnx.export(
-        net,
-        (torch.zeros(2, 3, shop.SIZE, shop.SIZE),),
-        input_names=["input.1"],
-        output_names=["alpha"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings(), quiet("torch.onnx._internal.exporter"), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter warns about its own code
+        program = torch.onnx.export(
+            net,
+            (torch.zeros(2, 3, shop.SIZE, shop.SIZE),),
+            input_names=["input.1"],
+            output_names=["alpha"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            verbose=False,
+        )
     without_traces(program)
     program.save(path)
 
@@ -68,7 +71,7 @@ def cut_out_file(folder: Path) -> Path:
 class Fused(torch.nn.Module):
     """U²-Net with its first answer only."""
 
-    def __init__(self, net: U2Net) -> None:
+    def __init__(self, net: torch.nn.Module) -> None:
         super().__init__()
         self.net = net
 
