@@ -20,7 +20,7 @@ from vitrine_export.training.loop import device
 from vitrine_export.training.recipe import SEED
 
 SHARD = 256  # samples per file
-TRAINING, UNSEEN = range(6144), range(6144, 8192)
+TRAINING, UNSEEN = range(6144), range(6144, 7680)
 """Indices of the samples for the try-on nets, and of those that only the last phase uses."""
 
 
