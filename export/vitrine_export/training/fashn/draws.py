@@ -99,4 +99,5 @@ def _patches_that_differ(one: Picture, other: Picture) -> NDArray[np.bool_]:
 
 def _any_of_patch(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels (H, W) or (H, W, channels) → for each patch (N,) whether any of its pixels is true."""
-    return pixels.reshape(NET.rows, NET.patch, NET.columns, -1).any(axis=3).any(axis=1).reshape(-1)
+    patches = pixels.reshape(NET.rows, NET.patch, NET.columns, -1)
+    return np.any(patches, axis=(1, 3)).reshape(-1)
