@@ -43,6 +43,13 @@ CHECKPOINTS = (
         "checkpoints/paper-doll, trained on drawn pictures",
         (*IDM_STAGES, *PERSON_STAGES),
     ),
+    Licence(
+        "paper-doll-fashn checkpoint",
+        "the project's own",
+        "yes",
+        "checkpoints/paper-doll-fashn, trained on drawn pictures",
+        ("yolox", "dwpose", "denoise"),
+    ),
     Licence("IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the hub", IDM_STAGES),
     Licence(
         "OpenPose body model",

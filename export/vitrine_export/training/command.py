@@ -1,4 +1,4 @@
-"""`vitrine-export train`: trains the small checkpoints, paper dolls and paper shop, from seeds."""
+"""`vitrine-export train`: trains the small checkpoints (dolls of two families, a shop) from seeds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ HELP = (
 )
 PERSON_STAGES = ("parsing_atr", "parsing_lip", "densepose", "pose")
 SHOP_STAGES = ("shop_checkers", "shop_cut_out")
-STAGES = (*PERSON_STAGES, "vae", "tryon", *SHOP_STAGES)
+FASHN_STAGES = ("fashn_people", "fashn_tryon")
+STAGES = (*PERSON_STAGES, "vae", "tryon", *FASHN_STAGES, *SHOP_STAGES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
         "--out", type=Path, default=Path("checkpoints/paper-doll"), help="the dolls' folder to write"
+    )
+    parser.add_argument(
+        "--fashn-out",
+        type=Path,
+        default=Path("checkpoints/paper-doll-fashn"),
+        help="the folder of FASHN VTON's dolls to write",
     )
     parser.add_argument(
         "--shop-out", type=Path, default=Path("checkpoints/paper-shop"), help="the shop's folder to write"
@@ -51,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     _train_person(args.stages, args.state, args.out)
     if {"vae", "tryon"} & set(args.stages):
         _train_pictures("tryon" in args.stages, args.state, args.out)
+    _train_fashn(args.stages, args.state, args.out, args.fashn_out)
     _train_shop(args.stages, args.state, args.shop_out)
     return 0
 
@@ -67,6 +75,19 @@ def _train_person(stages: Sequence[str], state: Path, out: Path) -> None:
         save.save_densepose(person.train_densepose(state), out)
     if "pose" in stages:
         save.save_pose(person.train_pose(state), out)
+
+
+def _train_fashn(stages: Sequence[str], state: Path, dolls: Path, out: Path) -> None:
+    """Train FASHN VTON's networks; joints are found by the pose network of the checkpoint `dolls`."""
+    if "fashn_people" in stages:
+        from vitrine_export.training import people, save
+
+        save.save_people(people.train_detector(state), people.joints_of(dolls), out)
+    if "fashn_tryon" in stages:
+        from vitrine_export.training.fashn.save import save_fashn
+        from vitrine_export.training.fashn.train import train_fashn
+
+        save_fashn(train_fashn(state), out)
 
 
 def _train_shop(stages: Sequence[str], state: Path, out: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -60,6 +60,22 @@ class Averaged:
                 self.shadow[name].copy_(value)
 
 
+class Optimiser(Protocol):
+    """What the loop asks of an optimiser. A group's `share` scales its learning rate."""
+
+    param_groups: list[dict[str, Any]]
+
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+    def step(self) -> object: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+def adamw(module: nn.Module, lr: float) -> Optimiser:
+    """AdamW over all parameters."""
+    return torch.optim.AdamW(module.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=1e-4)
+
+
 def fit(
     name: str,
     module: nn.Module,
@@ -67,6 +83,7 @@ def fit(
     batches: Callable[[int], Iterable[Any]],
     plan: Plan,
     folder: Path,
+    optimiser_of: Callable[[nn.Module, float], Optimiser] = adamw,
 ) -> nn.Module:
     """Train `module` in place to the end of `plan` and return it with the averaged weights.
 
@@ -76,7 +93,7 @@ def fit(
     """
     state_path = folder / f"{name}.state"
     module.to(device()).train()
-    optimiser = torch.optim.AdamW(module.parameters(), lr=plan.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+    optimiser = optimiser_of(module, plan.lr)
     average, first = Averaged(module, plan.ema), 0
     if state_path.exists():
         first = _resume(state_path, module, optimiser, average)
@@ -84,7 +101,7 @@ def fit(
     running = None
     for step, batch in bar:
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(plan, step)
+            group["lr"] = learning_rate(plan, step) * group.get("share", 1.0)
         loss = loss_of(batch, step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -108,7 +125,7 @@ def _numbered(batches: Iterable[Any], first: int, end: int) -> Iterator[tuple[in
     return zip(range(first, end), batches, strict=False)
 
 
-def _resume(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, average: Averaged) -> int:
+def _resume(path: Path, module: nn.Module, optimiser: Optimiser, average: Averaged) -> int:
     state = torch.load(path, map_location=device(), weights_only=True)
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
@@ -116,9 +133,7 @@ def _resume(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, ave
     return int(state["step"])
 
 
-def _save(
-    path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, average: Averaged, step: int
-) -> None:
+def _save(path: Path, module: nn.Module, optimiser: Optimiser, average: Averaged, step: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
     state = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}

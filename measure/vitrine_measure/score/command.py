@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from vitrine_export.checkpoint.fashn import is_fashn
 
 if TYPE_CHECKING:
     from vitrine_measure.score.run import Options, Score
@@ -21,6 +22,7 @@ HELP = "score a checkpoint on paper dolls that are not in its training data"
 EXAMPLES = """examples:
   vitrine-export score --checkpoint checkpoints/paper-doll --seed 5
   vitrine-export score --checkpoint checkpoints/paper-doll --seed 5 --url localhost:8001   # and the server
+  vitrine-export score --checkpoint checkpoints/paper-doll-fashn --seed 5   # FASHN: try-ons only, in torch
 """
 SHEET_ROWS = 12  # samples on a contact sheet
 
@@ -30,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder in the released layout")
     parser.add_argument("--seed", type=int, default=1, help="seed of the dolls (default 1)")
     parser.add_argument("--count", type=int, default=64, help="dolls, the categories in turn (default 64)")
-    parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")
+    parser.add_argument("--steps", type=int, help="denoising steps of a try-on (default: the checkpoint's)")
     parser.add_argument("--guidance", type=float, help="guidance (default: the checkpoint's)")
     parser.add_argument("--brief", action="store_true", help="send no descriptions of the garments")
     parser.add_argument("--url", help="gRPC address of a server to score too")
@@ -66,6 +68,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _local(args: argparse.Namespace, options: Options) -> Score:
+    return (_fashn if is_fashn(args.checkpoint) else _idm_vton)(args, options)
+
+
+def _fashn(args: argparse.Namespace, options: Options) -> Score:
+    from vitrine_measure.score.fashn import fashn_try_on
+    from vitrine_measure.score.run import score
+
+    return asyncio.run(score(None, fashn_try_on(args.checkpoint, options), args.seed, args.count))
+
+
+def _idm_vton(args: argparse.Namespace, options: Options) -> Score:
     from vitrine_measure.score.local import LocalStages, local_try_on
     from vitrine_measure.score.run import score
 
@@ -99,7 +112,8 @@ async def _wire(args: argparse.Namespace, options: Options) -> Score:
     from vitrine_measure.score.wire import WireStages, wire_try_on
 
     async with AsyncVitrine(args.url) as vitrine:
-        return await score(WireStages(vitrine), wire_try_on(vitrine, options), args.seed, args.count)
+        stages = None if is_fashn(args.checkpoint) else WireStages(vitrine)
+        return await score(stages, wire_try_on(vitrine, options), args.seed, args.count)
 
 
 def _write_sheet(rows: Sequence[tuple[np.ndarray, ...]], path: Path) -> None:

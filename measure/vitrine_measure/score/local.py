@@ -70,8 +70,9 @@ def local_try_on(stages: LocalStages, options: Options) -> TryOn:
             "garment_raw": garment,
             "category": np.array([made.category.encode()], object),
             "seed": np.array([options.seed], np.uint64),
-            "steps": np.array([options.steps], np.int32),
         }
+        if options.steps is not None:
+            inputs["steps"] = np.array([options.steps], np.int32)
         if not options.brief:
             inputs["description"] = np.array([made.garment.description.encode()], object)
         if options.guidance is not None:

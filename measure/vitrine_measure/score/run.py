@@ -43,9 +43,9 @@ AT_ONCE = 8  # concurrent samples
 
 @dataclass(frozen=True)
 class Options:
-    """The options of each try-on; `guidance` None is the checkpoint's, `brief` sends no description."""
+    """The options of each try-on; None is the checkpoint's own, `brief` sends no description."""
 
-    steps: int
+    steps: int | None = None
     guidance: float | None = None
     brief: bool = False
     seed: int = 7
@@ -66,25 +66,32 @@ class Score:
     rows: list[tuple[Picture, Picture, Picture, Picture]] = field(default_factory=list)
 
     def figures(self) -> dict[str, object]:
-        """Return the metrics by name, as `--json` prints them."""
+        """Return the metrics by name, as `--json` prints them; person stages only where they were scored."""
+        tryon = {name: counts.figures() for name, counts in self.tryon.items() if counts.count}
+        if not self.joints:
+            return {"tryon": tryon}
         return {
             "pose_pck": self.joints_found / self.joints,
             "label_miou": self.labels.mean_iou(),
             "part_miou": self.parts.mean_iou(),
             "mask_iou": float(np.mean(self.masks)),
-            "tryon": {name: counts.figures() for name, counts in self.tryon.items() if counts.count},
+            "tryon": tryon,
         }
 
 
-async def score(stages: Stages, try_on: TryOn, seed: int, count: int) -> Score:
-    """Score samples 0 to count − 1 of a seed, the categories in turn, AT_ONCE of them concurrently."""
+async def score(stages: Stages | None, try_on: TryOn, seed: int, count: int) -> Score:
+    """Score samples 0 to count − 1 of a seed, the categories in turn, AT_ONCE of them concurrently.
+
+    Without `stages` only try-ons are scored.
+    """
     result, places = Score(), asyncio.Semaphore(AT_ONCE)
     with tqdm(total=count, desc="score", unit="sample") as bar:
 
         async def one(index: int) -> None:
             async with places:
                 made = dolls.sample(seed, index, CATEGORIES[index % len(CATEGORIES)])
-                await _person_stages(stages, made.person, result)
+                if stages:
+                    await _person_stages(stages, made.person, result)
                 await _try_on(try_on, made, seed, index, result)
             bar.update()
 

@@ -15,7 +15,7 @@ EPS = 1e-6
 """The epsilon of layer norms and RMS norms."""
 
 Rope = tuple[Tensor, Tensor]
-"""cos and sin (N, D/2), float32."""
+"""cos and sin (N, D/2), float32; or (B, 1, N, D/2) where rows keep different tokens."""
 
 
 def rope_table(rows: int, columns: int, axes: tuple[int, ...], theta: float) -> Rope:
@@ -115,17 +115,24 @@ class DoubleBlock(nn.Module):
             setattr(self, f"{stream}_mlp", mlp)
 
     def forward(
-        self, image: Tensor, garment: Tensor, image_mod: Tensor, garment_mod: Tensor, rope: Rope
+        self,
+        image: Tensor,
+        garment: Tensor,
+        image_mod: Tensor,
+        garment_mod: Tensor,
+        image_rope: Rope,
+        garment_rope: Rope,
     ) -> tuple[Tensor, Tensor]:
         """Streams (B, N, d), modulations (B, 6d) → both streams after the block."""
         streams = (
             (garment, garment_mod, self.txt_attn, self.txt_mlp),
             (image, image_mod, self.img_attn, self.img_mlp),
         )
+        ropes = garment_rope, image_rope
         mods = [mod[:, None].chunk(self.CHUNKS, dim=-1) for _, mod, _, _ in streams]
         parts = [
             attn.queries_keys_values(modulated(x, mod[0], mod[1]), rope)
-            for (x, _, attn, _), mod in zip(streams, mods, strict=True)
+            for (x, _, attn, _), mod, rope in zip(streams, mods, ropes, strict=True)
         ]
         joint = attention(*(torch.cat(one, dim=2) for one in zip(*parts, strict=True)))
         cut = joint.split([garment.shape[1], image.shape[1]], dim=1)

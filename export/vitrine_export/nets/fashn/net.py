@@ -125,14 +125,47 @@ class FashnNet(nn.Module):
         categories: Tensor,
     ) -> Tensor:
         """Compute the velocity (B, 3, H, W) as the released code does, without results of earlier steps."""
-        image = _tokens(self.x_embedder(torch.cat((x, person, person_pose), dim=1)))
-        clothes = _tokens(self.garment_embedder(torch.cat((garment, garment_pose), dim=1)))
+        image, clothes = self._embedded(x, person, person_pose, garment, garment_pose)
         mods = self._cut(self.modulations(times, categories))
         image, clothes = self._two_streams(image, clothes, mods)
         both = torch.cat((clothes, image), dim=1)
         for block in self.single_blocks:
             both = block(both, next(mods), self._rope(2))
         return self._pixels(self.final_layer(both[:, clothes.shape[1] :], next(mods)))
+
+    def kept(
+        self,
+        x: Tensor,
+        times: Tensor,
+        pictures: tuple[Tensor, Tensor, Tensor, Tensor],
+        categories: Tensor,
+        image_kept: Tensor,
+        garment_kept: Tensor,
+    ) -> Tensor:
+        """Compute some patches (B, K, 3·patch²) only: blocks see the given tokens of each row.
+
+        pictures: person, person pose, garment, garment pose. image_kept (B, K) and garment_kept (B, G) int64
+        are token numbers. Training runs this form; dropping tokens makes its steps several times cheaper
+        (as in Zheng et al., "Fast training of diffusion models with masked transformers", 2023).
+        """
+        image, clothes = self._embedded(x, *pictures)
+        mods = self._cut(self.modulations(times, categories))
+        image, clothes = _chosen(image, image_kept), _chosen(clothes, garment_kept)
+        ropes = self._rope_of(image_kept), self._rope_of(garment_kept)
+        image = self._mixed(image, mods, ropes[0])
+        for block in self.double_blocks:
+            image, clothes = block(image, clothes, next(mods), next(mods), *ropes)
+        both = torch.cat((clothes, image), dim=1)
+        rope = self._rope_of(torch.cat((garment_kept, image_kept), dim=1))
+        for block in self.single_blocks:
+            both = block(both, next(mods), rope)
+        return self.final_layer(both[:, clothes.shape[1] :], next(mods))
+
+    def patches(self, pictures: Tensor) -> Tensor:
+        """Cut pictures (B, 3, H, W) into patches (B, N, 3·patch²), in the order of the final layer."""
+        rows, columns, patch = self.config.rows, self.config.columns, self.config.patch
+        cut = pictures.unflatten(2, (rows, patch)).unflatten(4, (columns, patch))
+        return cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
     def fixed_tokens(
         self, person: Tensor, person_pose: Tensor, garment: Tensor, garment_pose: Tensor
@@ -160,16 +193,31 @@ class FashnNet(nn.Module):
         kept = self.single_blocks[-1].trimmed(both, next(mods), self._rope(2), clothes.shape[1])
         return self._pixels(self.final_layer(kept, next(mods)))
 
-    def _two_streams(self, image: Tensor, clothes: Tensor, mods: _Mods) -> tuple[Tensor, Tensor]:
+    def _embedded(
+        self, x: Tensor, person: Tensor, person_pose: Tensor, garment: Tensor, garment_pose: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        image = self.x_embedder(torch.cat((x, person, person_pose), dim=1))
+        return _tokens(image), _tokens(self.garment_embedder(torch.cat((garment, garment_pose), dim=1)))
+
+    def _mixed(self, image: Tensor, mods: _Mods, rope: Rope) -> Tensor:
         for block in self.x_patch_mixer:
-            image = block(image, next(mods), self._rope(1))
+            image = block(image, next(mods), rope)
+        return image
+
+    def _two_streams(self, image: Tensor, clothes: Tensor, mods: _Mods) -> tuple[Tensor, Tensor]:
+        rope = self._rope(1)
+        image = self._mixed(image, mods, rope)
         for block in self.double_blocks:
-            image, clothes = block(image, clothes, next(mods), next(mods), self._rope(1))
+            image, clothes = block(image, clothes, next(mods), next(mods), rope, rope)
         return image, clothes
 
     def _rope(self, streams: int) -> Rope:
         """Return the rotary table; all streams have the same positions."""
         return self.cos.repeat(streams, 1), self.sin.repeat(streams, 1)
+
+    def _rope_of(self, kept: Tensor) -> Rope:
+        """Return the rotary table of token numbers (B, K): (B, 1, K, D/2) twice."""
+        return self.cos[kept][:, None], self.sin[kept][:, None]
 
     def _modulation_layers(self) -> list[nn.Linear]:
         """Return the layers in the order of the blocks; the image's first in a double block."""
@@ -187,6 +235,11 @@ class FashnNet(nn.Module):
         rows, columns, patch = self.config.rows, self.config.columns, self.config.patch
         cut = tokens.unflatten(1, (rows, columns)).unflatten(-1, (CHANNELS, patch, patch))
         return cut.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+
+
+def _chosen(tokens: Tensor, kept: Tensor) -> Tensor:
+    """(B, N, d), token numbers (B, K) → (B, K, d)."""
+    return tokens.gather(1, kept[..., None].expand(-1, -1, tokens.shape[-1]))
 
 
 def _tokens(patches: Tensor) -> Tensor:

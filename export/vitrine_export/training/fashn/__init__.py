@@ -1,0 +1,1 @@
+"""Training of the small FASHN VTON checkpoint on paper dolls."""
