@@ -9,13 +9,17 @@ from typing import Any
 Json = Mapping[str, Any]
 
 
+NOT_LOADED = "NOT LOADED"
+"""The state of a model that the repository has and nobody has asked the server to load."""
+
+
 @dataclass(frozen=True)
 class ModelStatus:
     """One version of one model, with its statistics since it was loaded."""
 
     name: str
     version: str  # empty if no version is loaded
-    state: str  # Triton's: READY, LOADING, UNLOADING, UNAVAILABLE
+    state: str  # Triton's: READY, LOADING, UNLOADING, UNAVAILABLE; or NOT_LOADED
     reason: str  # why it is not ready; empty if it is ready
     requests: int = 0  # answered
     failures: int = 0
@@ -49,7 +53,7 @@ def _status(index: Json, statistics: Json) -> ModelStatus:
     return ModelStatus(
         name=index.get("name", ""),
         version=str(index.get("version", "")),
-        state=index.get("state", "UNAVAILABLE"),
+        state=index.get("state") or NOT_LOADED,
         reason=index.get("reason", ""),
         requests=requests,
         failures=_count(times, "fail"),

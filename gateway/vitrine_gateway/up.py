@@ -56,7 +56,7 @@ def triton(options: list[str]) -> Iterator[str]:
     try:
         yield output.address()
     finally:
-        server.send_signal(signal.SIGINT)
+        server.terminate()  # SIGINT is ignored where the command runs in a shell's background
         try:
             server.wait(STOP_S)
         except subprocess.TimeoutExpired:

@@ -11,6 +11,7 @@ from PIL import Image
 from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
 from vitrine.commands import connection, models, try_on
 from vitrine.commands.pictures_out import unique_stems
+from vitrine.statuses import NOT_LOADED
 
 
 @pytest.fixture
@@ -199,6 +200,13 @@ def test_models_fails_when_one_is_not_ready(fake, capsys):
     assert run("models") == 1
     line = capsys.readouterr().out.splitlines()[1]
     assert " ".join(line.split()) == "pose - UNAVAILABLE (no such file) 4 1 3.00 3.0 1.0"
+
+
+def test_models_that_nobody_loaded_are_no_failure(fake, capsys):
+    """A repository may hold models of families that this server does not serve."""
+    fake.models = lambda **_: (ModelStatus("pose", "", NOT_LOADED, ""),)
+    assert run("models") == 0
+    assert "NOT LOADED" in capsys.readouterr().out
 
 
 def test_a_busy_server_is_an_error(fake, monkeypatch, capsys):

@@ -123,7 +123,8 @@ def test_up_starts_the_server_and_stops_it(tmp_path, monkeypatch, capsys):
     """`vitrine up` reads the address from what `vitrine serve` prints, and ends it."""
     fake = tmp_path / "vitrine.py"
     fake.write_text(
-        "import signal, sys\nprint('  gRPC     127.0.0.1:9', sys.argv[1:], flush=True)\n"
+        "import signal, sys\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        "print('  gRPC     127.0.0.1:9', sys.argv[1:], flush=True)\n"
         "try: signal.pause()\nexcept KeyboardInterrupt: print('stopped', flush=True)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -98,8 +98,8 @@ def malformed(chance, row):
         if chance.random() < 0.3:
             continue
         shape = tuple(chance.choice((0, 1, 1, 2, 3)) if dim == -1 else dim for dim in tensor.dims)
-        if row.max_batch or any(isinstance(dim, str) for dim in shape):
-            shape = (1, *(chance.choice((1, 8, 9)) if isinstance(dim, str) else dim for dim in shape))
+        if row.max_batch or not all(isinstance(dim, int) for dim in shape):
+            shape = (1, *(dim if isinstance(dim, int) else chance.choice((1, 8, 9)) for dim in shape))
         if chance.random() < 0.2:
             shape = (*shape, 1)
         values = np.frombuffer(chance.randbytes(8 * int(np.prod(shape))), np.uint8)

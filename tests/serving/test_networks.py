@@ -42,7 +42,10 @@ def test_a_model_is_loaded_and_ready(triton, row):
         assert client.is_model_ready(row.name)
 
 
-@pytest.mark.parametrize("row", [row for row in networks() if row in ROWS], ids=lambda row: row.name)
+NETWORKS = [row for row in networks() if row in ROWS and row.needed]
+
+
+@pytest.mark.parametrize("row", NETWORKS, ids=lambda row: row.name)
 def test_a_network_is_warm_before_its_first_request(triton, row):
     """The statistics show the time of the warm-up."""
     with triton.client() as client:

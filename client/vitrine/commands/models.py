@@ -9,13 +9,13 @@ from dataclasses import asdict
 
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.licences import LICENCES, rows
-from vitrine.statuses import ModelStatus
+from vitrine.statuses import NOT_LOADED, ModelStatus
 
 HELP = "show what the server has loaded: versions, readiness, statistics"
 EXAMPLES = """\
 examples:
-  vitrine models                      a table; exit code 1 when a model is not ready
-  vitrine models --json | jq '.[] | select(.ready | not)'
+  vitrine models                      a table; exit code 1 when a loaded model is not ready
+  vitrine models --json | jq '.[] | select(.ready | not)'   # NOT LOADED included
   vitrine models --licences           who may use what; asks no server
 
 columns: requests answered and failed, rows per call (above 1: requests were batched), mean time of a
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the models; return 1 when one of them is not ready."""
+    """Print the models; return 1 when one is not ready, apart from those that nobody asked to load."""
     if args.licences:
         return _print_licences(args.json)
     with open_client(args) as vitrine:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([asdict(model) | {"ready": model.ready} for model in models], indent=2))
     else:
         print(table([_COLUMNS, *map(_row, models)]))
-    return 0 if all(model.ready for model in models) else 1
+    return 0 if all(model.ready or model.state == NOT_LOADED for model in models) else 1
 
 
 def _print_licences(as_json: bool) -> int:

@@ -16,7 +16,8 @@ from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.release import folders
 from vitrine_export.release.loading import leave, load
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
-from vitrine_orchestrator.manifest import manifest_text, read_releases
+from vitrine_orchestrator.manifest import FILE, manifest_text, read_releases
+from vitrine_orchestrator.stages import STAGES
 
 CHANGED = "vae_decoder"  # the model that changes in a release
 OPERATIONS = (
@@ -92,7 +93,9 @@ def _change(source: Path, text: str) -> None:
     model = onnx.load(path, load_external_data=False)
     model.doc_string = text
     onnx.save(model, path)
-    for manifest in source.glob("*/1/manifest.json"):
+    for manifest in (source / row.name / "1" / FILE for row in STAGES if row.families):
+        if not manifest.exists():
+            continue
         entries = read_releases(manifest.parent)
         for entry in entries.values():
             if f"{CHANGED}/1/{path.name}" in entry["files"]:

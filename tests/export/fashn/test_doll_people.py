@@ -80,7 +80,7 @@ def test_halved_weights_compute_the_same():
 async def test_unseen_dolls_are_found_where_they_are(stages):
     """On the average a joint is within 3 px of a picture of 192x256; nearly all joints are seen."""
     errors, seen = [], []
-    for index in range(5):
+    for index in range(8):
         person = dolls.sample(2001, index).person
         pose = choose(await find_people(stages, dolls.draw_person(person), whole=True), LARGEST)
         distance = np.linalg.norm((pose.body - dolls.keypoints(person)[:, :2]) * SIZE, axis=1)
