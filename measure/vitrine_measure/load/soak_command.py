@@ -64,6 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="VALUE",
         help="option of tritonserver, such as rate=5; may be repeated",
     )
+    parser.add_argument(
+        "--memory-share",
+        type=float,
+        default=ALLOWED_OPERATED.memory_share,
+        metavar="SHARE",
+        help="growth of memory that is no fault, as a share (default %(default)s); a short run needs more",
+    )
     parser.add_argument("--log", type=Path, help="file for Triton's own log (default: none is kept)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random choices (default 0)")
 
@@ -76,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     with TemporaryDirectory(prefix="vitrine-soak-") as folder:
         soaked = served_and_soaked(args, plan, Path(folder))
     print(table(soaked))
-    faults = soaked.faults(ALLOWED_OPERATED)
+    faults = soaked.faults(replace(ALLOWED_OPERATED, memory_share=args.memory_share))
     for fault in faults:
         print(f"soak: {fault}", file=sys.stderr)
     return int(bool(faults))
