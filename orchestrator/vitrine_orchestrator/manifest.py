@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Manifest:
         """The version of another model that this one calls, even when other versions are loaded."""
         return self.stages.get(stage, self.version)
 
-    @property
+    @cached_property  # every request reads it
     def pipeline_digest(self) -> str:
         """Digest of checkpoint, exporter and all exported files; part of a result's cache key.
 

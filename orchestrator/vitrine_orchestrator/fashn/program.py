@@ -104,7 +104,7 @@ class FashnProgram:
         if any(name == job.name for name, _ in self._members):
             self._members, self._batch = [], None
         if job.spoilt:
-            self.first_velocities.forget(_request(job).seed)
+            self.first_velocities.drop(_request(job).seed)
 
     def _guided(self, jobs: Sequence[Job]) -> np.ndarray:
         kept = self._kept(jobs)
@@ -120,7 +120,7 @@ class FashnProgram:
             guidance = np.float32(_request(jobs[place]).guidance)
             output[place] = none + guidance * (output[place] - none)
             if jobs[place].step == 0 and place not in kept:
-                self.first_velocities.put(_request(jobs[place]).seed, none)
+                self.first_velocities.put(_request(jobs[place]).seed, none.copy())
         return output
 
     def _kept(self, jobs: Sequence[Job]) -> dict[int, np.ndarray]:

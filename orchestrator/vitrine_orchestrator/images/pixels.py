@@ -14,5 +14,8 @@ def signed(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def picture_of(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The picture (H, W, 3) uint8 RGB of finite numbers (3, H, W), nominally in [-1, 1]; others are cut."""
-    levels = np.rint(pixels * np.float32(127.5) + np.float32(127.5))
-    return cv2.merge(list(np.clip(levels, 0, 255).astype(np.uint8)))
+    levels = pixels * np.float32(127.5)
+    levels += np.float32(127.5)
+    np.rint(levels, out=levels)
+    np.minimum(np.maximum(levels, 0, out=levels), 255, out=levels)  # np.clip takes four times as long
+    return cv2.merge(list(levels.astype(np.uint8)))

@@ -124,15 +124,24 @@ def _schedule(arrays: Arrays, schedules: Schedules, size: tuple[int, int], start
         raise BadRequest(str(error)) from error
 
 
-def _loras(arrays: Arrays, registry: Registry, rank: int) -> Mix:
-    names = [name for name in texts(arrays, "lora", MAX_NAME) if name]
+def named_weights(arrays: Arrays) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The names of a request's adapters and the weight of each, 1 by default.
+
+    BadRequest unless there is one weight for each name, or none.
+    """
+    names = tuple(name for name in texts(arrays, "lora", MAX_NAME) if name)
     weights = arrays.get("lora_weight", np.ones(len(names), np.float32)).reshape(-1)
     if len(weights) != len(names):
         raise BadRequest(f"lora_weight must be one for each of {len(names)} loras, got {len(weights)}")
+    return names, tuple(float(weight) for weight in weights)
+
+
+def _loras(arrays: Arrays, registry: Registry, rank: int) -> Mix:
+    names, weights = named_weights(arrays)
     for weight in weights:
         if not -MAX_WEIGHT <= weight <= MAX_WEIGHT:
             raise BadRequest(f"lora_weight must be {-MAX_WEIGHT:g} to {MAX_WEIGHT:g}, got {weight:g}")
-    mix = tuple((registry.get(name), float(weight)) for name, weight in zip(names, weights, strict=True))
+    mix = tuple((registry.get(name), weight) for name, weight in zip(names, weights, strict=True))
     if (needed := needed_rank(mix)) > rank:
         raise BadRequest(f"the ranks of all loras of a request must sum to at most {rank}, got {needed}")
     return mix

@@ -6,7 +6,6 @@ import math
 import secrets
 from dataclasses import dataclass
 
-import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.images.fitting import fitted
@@ -14,17 +13,15 @@ from vitrine_orchestrator.pictures import SAVING, Format, Picture
 from vitrine_orchestrator.pipeline.request_context import one_picture
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
-    MAX_NAME,
     MAX_STEPS,
     Inputs,
     as_text,
     number,
     text,
-    texts,
     word,
 )
 from vitrine_orchestrator.z_image.context import PictureContext
-from vitrine_orchestrator.z_image.denoise_request import MAX_PIXELS, check_size
+from vitrine_orchestrator.z_image.denoise_request import MAX_PIXELS, check_size, named_weights
 from vitrine_orchestrator.z_image.facts import ZImageFacts
 from vitrine_orchestrator.z_image.prepare_prompt import MAX_PROMPT
 
@@ -130,7 +127,7 @@ def _request(
     if negative and not guidance:
         raise BadRequest("negative_prompt must be given with a guidance of more than 0, got guidance 0")
     width, height = size_of(inputs, facts, like)
-    names, weights = _loras(inputs)
+    names, weights = named_weights(inputs)  # `denoise` checks them against its registry
     return PictureRequest(
         prompt=prompt,
         negative_prompt=negative,
@@ -147,12 +144,3 @@ def _request(
         start=None if like is None else fitted(like, width, height, "crop").picture,
         strength=strength,
     )
-
-
-def _loras(inputs: Inputs) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Names and weights of the adapters; `denoise` checks them against its registry."""
-    names = tuple(name for name in texts(inputs, "lora", MAX_NAME) if name)
-    weights = inputs.get("lora_weight", np.ones(len(names), np.float32)).reshape(-1)
-    if len(weights) != len(names):
-        raise BadRequest(f"lora_weight must be one for each of {len(names)} loras, got {len(weights)}")
-    return names, tuple(float(weight) for weight in weights)
