@@ -21,10 +21,11 @@ from vitrine_orchestrator.images.paste_back import pasted, seam_of
 from vitrine_orchestrator.person.own_mask import own_mask
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, denoised, follow_nothing
-from vitrine_orchestrator.pipeline.request_context import read_aside, text_array
-from vitrine_orchestrator.pipeline.try_on_answer import answer, encoded, garment_inputs
-from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest, read_request
-from vitrine_orchestrator.stages.calls import Arrays, Timed
+from vitrine_orchestrator.pipeline.request_context import text_array
+from vitrine_orchestrator.pipeline.try_on import answered
+from vitrine_orchestrator.pipeline.try_on_answer import answer, encoded, garment_inputs, masks_by
+from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest
+from vitrine_orchestrator.stages.calls import Arrays
 from vitrine_orchestrator.stages.fashn import FAMILY, GARMENT_CONDITIONING, PERSON_CONDITIONING
 from vitrine_orchestrator.wire.fields import Inputs
 
@@ -51,10 +52,7 @@ class Dressed:
 
 async def try_on(context: FashnContext, inputs: Inputs) -> dict[str, np.ndarray]:
     """The outputs of the model `try_on` for its inputs; BadRequest says what is wrong with them."""
-    stages = Timed(context.stages)
-    with stages.measured("total"), stages.measured("decode"):
-        request = await read_aside(lambda: read_request(context, inputs), inputs)
-    return await run(context, request, RunLog(stages))
+    return await answered(context, inputs, run)
 
 
 async def run(
@@ -76,8 +74,8 @@ async def run(
         with stages.measured("encode"):
             picture, mask = await asyncio.to_thread(_finished, request, dressed)
             files = await encoded(request, picture, mask)
-    size = picture.shape[1], picture.shape[0]
-    return answer(context, request, log, files, size, mask=_masks_by(request))
+    size, by = (picture.shape[1], picture.shape[0]), "difference" if request.paste_back else "none"
+    return answer(context, request, log, files, size, mask=masks_by(request, by))
 
 
 def conditioning(prepared: Arrays, garment: Garment) -> dict[str, np.ndarray]:
@@ -111,9 +109,7 @@ async def _prepared(
         log.stages("prepare_person", _person_inputs(request, start, dressed)),
         log.stages("prepare_garment", wanted),
     )
-    for one in outputs:
-        log.add_report(one)
-    return {name: array for one in outputs for name, array in one.items() if name != "report"}
+    return log.joined(outputs)
 
 
 def _person_inputs(
@@ -197,10 +193,3 @@ def _finished(request: TryOnRequest, dressed: Dressed) -> tuple[Picture, np.ndar
         picture = pasted(fit.restore(layer.painted), picture, seam_of(mask))
         masks.append(mask)
     return picture, np.maximum.reduce(masks)
-
-
-def _masks_by(request: TryOnRequest) -> str | list[str]:
-    """How each mask was made: one word if all are alike, else one for each garment."""
-    made = "difference" if request.paste_back else "none"
-    by = [made if garment.mask is None else "caller's" for garment in request.garments]
-    return by[0] if len(set(by)) == 1 else by

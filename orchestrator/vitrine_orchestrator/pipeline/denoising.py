@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,12 +30,19 @@ class RunLog:
     sources: dict[str, Source] = field(default_factory=dict)
     denoise: dict[str, object] = field(default_factory=dict)
 
-    def add_report(self, outputs: Arrays) -> None:
-        """Add the report of a prepare model. With several garments, the last one's source is kept."""
-        report = read_report(outputs)
-        self.sources |= report["sources"]
-        for name, seconds in report["timings"].items():
-            self.stages.seconds[name] += seconds
+    def joined(self, prepared: Iterable[Arrays]) -> dict[str, np.ndarray]:
+        """The outputs of prepare models without their reports, which are added here.
+
+        With several garments, the last one's source is kept.
+        """
+        outputs: dict[str, np.ndarray] = {}
+        for one in prepared:
+            report = read_report(one)
+            self.sources |= report["sources"]
+            for name, seconds in report["timings"].items():
+                self.stages.seconds[name] += seconds
+            outputs |= {name: array for name, array in one.items() if name != "report"}
+        return outputs
 
 
 async def follow_nothing(job: str, garment: int) -> None:

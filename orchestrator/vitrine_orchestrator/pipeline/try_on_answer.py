@@ -53,6 +53,12 @@ def answer(
     }
 
 
+def masks_by(request: TryOnRequest, made: str) -> str | list[str]:
+    """How each mask was made: `made` or "caller's"; one word if all are alike, else one for each garment."""
+    by = [made if garment.mask is None else "caller's" for garment in request.garments]
+    return by[0] if len(set(by)) == 1 else by
+
+
 def garment_inputs(garment: Garment) -> dict[str, np.ndarray]:
     """The inputs of `prepare_garment` that hold a garment's picture and id."""
     inputs = {}

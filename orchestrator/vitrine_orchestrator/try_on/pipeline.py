@@ -13,10 +13,11 @@ from vitrine_orchestrator.person.own_mask import OwnMask, own_mask
 from vitrine_orchestrator.person.prepare import picture as as_picture
 from vitrine_orchestrator.pictures import Picture, encode
 from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, denoised, follow_nothing
-from vitrine_orchestrator.pipeline.request_context import read_aside, text_array
-from vitrine_orchestrator.pipeline.try_on_answer import answer, encoded, garment_inputs
-from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest, read_request
-from vitrine_orchestrator.stages.calls import Arrays, Timed
+from vitrine_orchestrator.pipeline.request_context import text_array
+from vitrine_orchestrator.pipeline.try_on import answered
+from vitrine_orchestrator.pipeline.try_on_answer import answer, encoded, garment_inputs, masks_by
+from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest
+from vitrine_orchestrator.stages.calls import Arrays
 from vitrine_orchestrator.stages.idm_vton import (
     FAMILY,
     GARMENT_CONDITIONING,
@@ -64,10 +65,7 @@ class Composite:
 
 async def try_on(context: TryOnContext, inputs: Inputs) -> dict[str, np.ndarray]:
     """The outputs of the model `try_on` for its inputs; BadRequest says what is wrong with them."""
-    stages = Timed(context.stages)
-    with stages.measured("total"), stages.measured("decode"):
-        request = await read_aside(lambda: read_request(context, inputs), inputs)
-    return await run(context, request, RunLog(stages))
+    return await answered(context, inputs, run)
 
 
 async def run(
@@ -93,18 +91,12 @@ async def run(
             picture, painted = await _final(request, fit, composite)
             files = await encoded(request, picture, painted)
     size = picture.shape[1], picture.shape[0]
-    return answer(context, request, log, files, size, mask=_masks_by(request))
+    return answer(context, request, log, files, size, mask=masks_by(request, "found"))
 
 
 def _conditioning(prepared: Arrays) -> dict[str, np.ndarray]:
     """The inputs of `denoise` that come from the prepare models, and the family."""
     return {name: prepared[name] for name in CONDITIONING} | {"family": text_array(FAMILY)}
-
-
-def _masks_by(request: TryOnRequest) -> str | list[str]:
-    """Whether masks were found or are the caller's: one word if all are alike, else one for each garment."""
-    by = ["found" if garment.mask is None else "caller's" for garment in request.garments]
-    return by[0] if len(set(by)) == 1 else by
 
 
 def _own_mask(
@@ -154,9 +146,7 @@ async def _prepared(
             "prepare_text", {"description": text_array(garment.description), "model": text_array(FAMILY)}
         ),
     )
-    for outputs in prepared:
-        log.add_report(outputs)
-    return {name: array for outputs in prepared for name, array in outputs.items() if name != "report"}
+    return log.joined(prepared)
 
 
 def _which_person(request: TryOnRequest, fit: Fitted | None) -> dict[str, np.ndarray]:
