@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import NotFound
 
 from vitrine_gateway.accounts.keys import Caller
-from vitrine_gateway.accounts.signing import Signer
 from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import ENDED, QUEUED
@@ -24,6 +22,12 @@ async def find_job(session: AsyncSession, caller: Caller, job_id: str) -> Job:
     if job is None or job.account_id != caller.account_id:
         raise NotFound(f"there is no job {job_id[:60]!r}")
     return job
+
+
+async def load_job(gateway: Gateway, caller: Caller, job_id: str) -> Job:
+    """Return a job of the caller's account in a transaction of its own; NotFound as in `find_job`."""
+    async with gateway.database.reading() as session:
+        return await find_job(session, caller, job_id)
 
 
 async def queue_position(session: AsyncSession, job: Job) -> int | None:
@@ -46,8 +50,7 @@ async def wait_for_end(gateway: Gateway, caller: Caller, job_id: str, seconds: f
     """Return the job when it has ended, or after `seconds`."""
     until = time.monotonic() + seconds
     while True:
-        async with gateway.database.reading() as session:
-            job = await find_job(session, caller, job_id)
+        job = await load_job(gateway, caller, job_id)
         left = until - time.monotonic()
         if job.state in ENDED or left <= 0:
             return job
@@ -59,7 +62,7 @@ def watch_s(gateway: Gateway) -> float:
     return max(gateway.settings.poll_s, 0.5)
 
 
-def job_view(job: Job, position: int | None, signer: Signer, link_s: int, base: str) -> dict[str, Any]:
+def job_view(gateway: Gateway, job: Job, position: int | None, base: str) -> dict[str, Any]:
     """Return the job as JSON; `base` is the address of the gateway as the caller sees it."""
     own = f"{base}/v1/jobs/{job.id}"
     return {
@@ -81,19 +84,18 @@ def job_view(job: Job, position: int | None, signer: Signer, link_s: int, base: 
             "cancel": f"{own}/cancel",
             "result": f"{own}/result",
         },
-        "result": result_view(job.result, signer, link_s, base),
+        "result": result_view(gateway, job, base),
         "error": job.error,
     }
 
 
-def result_view(
-    result: Mapping[str, Any] | None, signer: Signer, link_s: int, base: str
-) -> dict[str, Any] | None:
-    """Return a result with a signed link to its picture."""
+def result_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any] | None:
+    """Return the job's result with a signed link to its picture; None without one."""
+    result = job.result
     if result is None:
         return None
-    expires = int(time.time()) + link_s
-    link = base + signer.link(result["image"]["file_id"], expires)
+    expires = int(time.time()) + gateway.settings.link_s
+    link = base + gateway.signer.link(result["image"]["file_id"], expires)
     return {**result, "image": {**result["image"], "url": link, "url_expires_at": iso(expires)}}
 
 

@@ -13,7 +13,7 @@ from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.errors import NoCredit, kind_of
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
-from vitrine_gateway.jobs.views import find_job, result_view
+from vitrine_gateway.jobs.views import load_job, result_view
 from vitrine_gateway.pictures.reading import from_base64
 from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.reading import read_json
@@ -82,11 +82,10 @@ async def run(request: Request, gateway: Parts, caller: OldKnown) -> Any:
 async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown) -> Any:
     """Return the state of a try-on; a job that failed is an answer of 200 with its error."""
     try:
-        async with gateway.database.reading() as session:
-            job = await find_job(session, caller, job_id)
+        job = await load_job(gateway, caller, job_id)
     except NotFound as error:
         return _error(404, "NotFound", str(error))
-    result = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
+    result = result_view(gateway, job, base_of(request))
     failure = None
     if job.error:
         failure = {"name": ERRORS.get(job.error["code"], "PipelineError"), "message": job.error["detail"]}

@@ -73,5 +73,5 @@ def entry_view(gateway: Gateway, job: Job, request: Request) -> dict[str, Any]:
         "created_at": iso(job.created_at),
         "hidden": job.hidden,
         "seen": job.seen,
-        "result": result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request)),
+        "result": result_view(gateway, job, base_of(request)),
     }

@@ -23,7 +23,9 @@ from vitrine_gateway.jobs.views import (
     events_after,
     find_job,
     job_view,
+    load_job,
     queue_position,
+    result_view,
     wait_for_end,
     watch_s,
 )
@@ -105,11 +107,10 @@ async def get_job(
 async def get_result(job_id: str, request: Request, gateway: Parts, caller: Known) -> dict[str, Any]:
     """Return the result of a job that succeeded; 409 for another one."""
     caller.needs("jobs")
-    async with gateway.database.reading() as session:
-        job = await find_job(session, caller, job_id)
-    if job.result is None:
+    job = await load_job(gateway, caller, job_id)
+    result = result_view(gateway, job, base_of(request))
+    if result is None:
         raise Conflict(f"the job is {job.state}: only a job that succeeded has a result")
-    result: dict[str, Any] = view_of(gateway, job, None, request)["result"]
     return result
 
 
@@ -128,8 +129,7 @@ async def cancel_job(
 async def job_of_caller(job_id: str, gateway: Parts, caller: Known) -> Job:
     """Return the job, before a stream begins: an error is then an answer of its own."""
     caller.needs("jobs")
-    async with gateway.database.reading() as session:
-        return await find_job(session, caller, job_id)
+    return await load_job(gateway, caller, job_id)
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse)
@@ -176,7 +176,7 @@ async def seen(gateway: Gateway, job: Job, request: Request) -> dict[str, Any]:
 
 def view_of(gateway: Gateway, job: Job, position: int | None, request: Request) -> dict[str, Any]:
     """Return the job as JSON."""
-    return job_view(job, position, gateway.signer, gateway.settings.link_s, base_of(request))
+    return job_view(gateway, job, position, base_of(request))
 
 
 def base_of(request: Request) -> str:

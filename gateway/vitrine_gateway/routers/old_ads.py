@@ -12,7 +12,7 @@ from vitrine.errors import NotFound
 from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
-from vitrine_gateway.jobs.views import find_job, iso, result_view
+from vitrine_gateway.jobs.views import iso, load_job, result_view
 from vitrine_gateway.routers.jobs import base_of, cancel
 
 STATES = {
@@ -44,11 +44,10 @@ async def not_yet(caller: OldKnown) -> JSONResponse:
 async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown) -> Any:
     """Return the state of any job of the account."""
     try:
-        async with gateway.database.reading() as session:
-            job = await find_job(session, caller, job_id)
+        job = await load_job(gateway, caller, job_id)
     except NotFound as error:
         return _error(404, "JOB_NOT_FOUND", str(error))
-    result = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
+    result = result_view(gateway, job, base_of(request))
     begun, ended = job.started_at, job.finished_at or time.time()
     return {
         "job_id": job.id,

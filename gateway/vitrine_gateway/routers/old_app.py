@@ -23,7 +23,7 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
-from vitrine_gateway.jobs.views import find_job, iso, result_view
+from vitrine_gateway.jobs.views import iso, load_job, result_view
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.routers.jobs import base_of
 
@@ -95,8 +95,7 @@ async def of_a_post(caller: OldKnown) -> None:
 @router.get("/api/queue/job/vto/{job_id}")
 async def state(job_id: str, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
     """Return the state of a job in the queue's words."""
-    async with gateway.database.reading() as session:
-        job = await find_job(session, caller, job_id)
+    job = await load_job(gateway, caller, job_id)
     return {
         "jobId": job.id,
         "state": STATES[job.state],
@@ -169,5 +168,5 @@ async def _submit(
 
 
 def _result(gateway: Gateway, job: Job, request: Request) -> dict[str, Any] | None:
-    view = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
+    view = result_view(gateway, job, base_of(request))
     return None if view is None else {"success": True, "imageUrl": view["image"]["url"], "seed": view["seed"]}

@@ -56,7 +56,7 @@ async def generate(body: Generate, request: Request, gateway: Parts, caller: Old
     if job.state not in ENDED:
         await cancel(gateway, caller, job.id)
         raise TimedOut(f"the try-on was not done within {WAIT_S:g} s")
-    result = result_view(job.result, gateway.signer, gateway.settings.link_s, base_of(request))
+    result = result_view(gateway, job, base_of(request))
     if result is None:
         raise VitrineError(job.error["detail"] if job.error else f"the job was {job.state}")
     return {
