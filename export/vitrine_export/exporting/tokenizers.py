@@ -1,6 +1,10 @@
-"""Writes both tokenizers as tokenizer.json, the only form that the orchestrator reads."""
+"""Writes tokenizers as tokenizer.json, the only form that the orchestrator reads."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from transformers import CLIPTokenizer
 
@@ -27,11 +31,7 @@ def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> li
     assert isinstance(checkpoint, Checkpoint)
     found = [_open(checkpoint, part) for part in PARTS]
     for tokenizer, file in zip(found, files, strict=True):
-        path = order.repository / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
-        tokenizer.backend_tokenizer.save(str(draft))
-        draft.replace(path)
+        save(tokenizer, order.repository / file)
     tokens = {
         "pad_ids": [tokenizer.pad_token_id for tokenizer in found],
         "start_id": found[0].bos_token_id,
@@ -51,9 +51,22 @@ def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
     except Exception as error:  # transformers passes on any error of the file's reader
         raise BadCheckpoint(f"{part}/ cannot be read as a CLIP tokenizer: {error}") from error
     encoder = part.replace("tokenizer", "text_encoder")
-    known = checkpoint.config(encoder).get("vocab_size")
+    ensure_known(tokenizer, part, encoder, checkpoint.config(encoder))
+    return tokenizer
+
+
+def ensure_known(tokenizer: Any, part: str, encoder: str, config: Mapping[str, Any]) -> None:
+    """Raise BadCheckpoint where `part`, a tokenizer, has more words than the text encoder `encoder`."""
+    known = config.get("vocab_size")
     if known is not None and len(tokenizer) > known:
         raise BadCheckpoint(
             f"{part}/ has {len(tokenizer)} tokens, {encoder}/config.json's vocab_size is {known}"
         )
-    return tokenizer
+
+
+def save(tokenizer: Any, path: Path) -> None:
+    """Write tokenizer.json with one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    tokenizer.backend_tokenizer.save(str(draft))
+    draft.replace(path)

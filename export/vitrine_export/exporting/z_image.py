@@ -16,6 +16,7 @@ from vitrine_export.exporting.network import Network, stage_network
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import Done
+from vitrine_export.exporting.tokenizers import ensure_known, save
 from vitrine_export.nets.z_image import ZImageNet
 
 PLACE = "\N{OBJECT REPLACEMENT CHARACTER}"
@@ -59,11 +60,7 @@ def write_tokenizer(order: Order, recipe: Recipe, files: tuple[str, ...]) -> lis
     tokenizer = _open(checkpoint)
     before, after = frame(tokenizer)
     (file,) = files
-    path = order.repository / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    tokenizer.backend_tokenizer.save(str(draft))
-    draft.replace(path)
+    save(tokenizer, order.repository / file)
     tokens = {"prompt_before": before, "prompt_after": after}
     return [Done(file, note="the checkpoint's tokenizer", tokens=tokens)]
 
@@ -88,9 +85,5 @@ def _open(checkpoint: AdCheckpoint) -> AutoTokenizer:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder / "tokenizer", local_files_only=True)
     except Exception as error:  # transformers passes on any error of the file's reader
         raise BadCheckpoint(f"tokenizer/ cannot be read: {error}") from error
-    known = checkpoint.config("text_encoder").get("vocab_size")
-    if known is not None and len(tokenizer) > known:
-        raise BadCheckpoint(
-            f"tokenizer/ has {len(tokenizer)} tokens, text_encoder/config.json's vocab_size is {known}"
-        )
+    ensure_known(tokenizer, "tokenizer", "text_encoder", checkpoint.config("text_encoder"))
     return tokenizer

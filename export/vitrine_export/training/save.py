@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from diffusers import AutoencoderKL
 from onnx import helper, numpy_helper
-from safetensors.torch import save_file
-from torch import nn
 
 from vitrine_export.checkpoint.fashn import DWPOSE_FILES
-from vitrine_export.exporting.onnx_file import without_traces
 from vitrine_export.nets import released_config, released_state_dict
 from vitrine_export.person_nets import BodyPose, DensePose, DollDetector, DollJoints, Parsing
+from vitrine_export.training.files import write_json, write_onnx, write_weights
 from vitrine_export.training.recipe import PICTURE, SCHEDULER
 from vitrine_export.training.tokenizers import END, write_tokenizer
 from vitrine_export.training.tryon import Nets
@@ -41,29 +37,29 @@ def save_nets(nets: Nets, vae: AutoencoderKL, folder: Path) -> None:
     """Write both UNets, the encoders, the VAE, tokenizers, scheduler and settings."""
     for name in ("unet", "unet_encoder"):
         net = getattr(nets, name)
-        _weights(released_state_dict(net), folder / name / DIFFUSERS_FILE)
-        _json(released_config(net), folder / name / "config.json")
-    _weights(vae.state_dict(), folder / "vae" / DIFFUSERS_FILE)
+        write_weights(released_state_dict(net), folder / name / DIFFUSERS_FILE)
+        write_json(released_config(net), folder / name / "config.json")
+    write_weights(vae.state_dict(), folder / "vae" / DIFFUSERS_FILE)
     vae.save_config(folder / "vae")
     for name in ("text_encoder", "text_encoder_2", "image_encoder"):
         model = getattr(nets, name)
-        _weights(model.state_dict(), folder / name / TRANSFORMERS_FILE)
+        write_weights(model.state_dict(), folder / name / TRANSFORMERS_FILE)
         model.config.architectures = [type(model).__name__]
         model.config.save_pretrained(folder / name)
     for name, pad in (("tokenizer", END), ("tokenizer_2", "!")):
         write_tokenizer(folder / name, pad)
-    _json(SCHEDULER, folder / "scheduler" / "scheduler_config.json")
-    _json(SETTINGS, folder / "vitrine.json")
+    write_json(SCHEDULER, folder / "scheduler" / "scheduler_config.json")
+    write_json(SETTINGS, folder / "vitrine.json")
 
 
 def save_pose(net: BodyPose, folder: Path) -> None:
     """Write the body network under the released parameter names."""
-    _weights(net.state_dict(), folder / "openpose" / "ckpts" / "body_pose_model.safetensors")
+    write_weights(net.state_dict(), folder / "openpose" / "ckpts" / "body_pose_model.safetensors")
 
 
 def save_parsing(name: str, net: Parsing, side: int, folder: Path) -> None:
     """Write parsing_atr.onnx or parsing_lip.onnx with SCHP's input name and output order."""
-    _onnx(
+    write_onnx(
         net,
         torch.zeros(2, 3, side, side),
         folder / "humanparsing" / f"{name}.onnx",
@@ -75,15 +71,15 @@ def save_parsing(name: str, net: Parsing, side: int, folder: Path) -> None:
 def save_densepose(net: DensePose, folder: Path) -> None:
     """Write the body-part network in the form of the DensePose contract."""
     picture = torch.zeros(2, 512, 384, 3, dtype=torch.uint8)
-    _onnx(net, picture, folder / "densepose" / "densepose.onnx", "image", ["parts"])
+    write_onnx(net, picture, folder / "densepose" / "densepose.onnx", "image", ["parts"])
 
 
 def save_people(detector: DollDetector, joints: DollJoints, folder: Path) -> None:
     """Write the networks that find people and their joints, under the names of YOLOX's and DWPose's files."""
     square, crop = torch.zeros(2, 3, 640, 640), torch.zeros(2, 3, 384, 288)
     files = [folder / DWPOSE_FILES[stage] for stage in ("yolox", "dwpose")]
-    _onnx(detector, square, files[0], "images", ["output"])
-    _onnx(joints, crop, files[1], "input", ["simcc_x", "simcc_y"])
+    write_onnx(detector, square, files[0], "images", ["output"])
+    write_onnx(joints, crop, files[1], "input", ["simcc_x", "simcc_y"])
     for path in files:
         model = onnx.load(path)
         halve(model.graph)
@@ -102,31 +98,3 @@ def halve(graph: onnx.GraphProto) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def _onnx(net: nn.Module, sample: torch.Tensor, path: Path, name: str, outputs: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    contiguous = net.cpu().to(memory_format=torch.contiguous_format).eval()
-    program = torch.onnx.export(
-        contiguous,
-        (sample,),
-        input_names=[name],
-        output_names=outputs,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        dynamo=True,
-        verbose=False,
-    )
-    without_traces(program)
-    program.save(path)
-
-
-def _weights(state: dict[str, torch.Tensor], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    halves = {key: (t.half() if t.is_floating_point() else t).cpu().contiguous() for key, t in state.items()}
-    save_file(halves, path, metadata={"format": "pt"})
-    path.chmod(0o644)
-
-
-def _json(value: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from vitrine_world import shop
 
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.exporting.onnx_file import quiet, without_traces
 from vitrine_export.shop_nets import Checker
+from vitrine_export.training.files import write_onnx, write_weights
 
 CHECKER_FILE = Path("checker") / "model.safetensors"
 CUT_OUT_FILE = Path("cut_out") / "u2net.onnx"
@@ -19,12 +18,7 @@ CUT_OUT_FILE = Path("cut_out") / "u2net.onnx"
 
 def save_checker(net: Checker, folder: Path) -> None:
     """Write the checker in float16."""
-    path = folder / CHECKER_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = net.state_dict()
-    halves = {key: (t.half() if t.is_floating_point() else t).cpu().contiguous() for key, t in state.items()}
-    save_file(halves, path, metadata={"format": "pt"})
-    path.chmod(0o644)
+    write_weights(net.state_dict(), folder / CHECKER_FILE)
 
 
 def open_checker(folder: Path) -> Checker:
@@ -42,22 +36,8 @@ def open_checker(folder: Path) -> Checker:
 
 def save_cut_out(net: torch.nn.Module, folder: Path) -> None:
     """Write U²-Net as ONNX in the released file's form: normalised pictures in, the fused alpha out."""
-    path = folder / CUT_OUT_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    net = Fused(net.cpu().to(memory_format=torch.contiguous_format)).eval()
-    with warnings.catch_warnings(), quiet("torch.onnx._internal.exporter"), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter warns about its own code
-        program = torch.onnx.export(
-            net,
-            (torch.zeros(2, 3, shop.SIZE, shop.SIZE),),
-            input_names=["input.1"],
-            output_names=["alpha"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            verbose=False,
-        )
-    without_traces(program)
-    program.save(path)
+    sample = torch.zeros(2, 3, shop.SIZE, shop.SIZE)
+    write_onnx(Fused(net), sample, folder / CUT_OUT_FILE, "input.1", ["alpha"])
 
 
 def cut_out_file(folder: Path) -> Path:
