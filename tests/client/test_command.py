@@ -265,16 +265,9 @@ def test_names_in_a_folder_do_not_collide(tmp_path):
     assert unique_stems(paths) == ["coat", "coat-2", "coat-2-2", "tee"]
 
 
-def test_importing_vitrine_is_quick_and_needs_no_torch():
-    """The import takes under half a second and loads neither torch nor the packages of the wire."""
-    code = (
-        "import sys, time; started = time.process_time(); import vitrine, vitrine.command;"
-        "print(time.process_time() - started);"
-        "print([name for name in ('torch', 'diffusers', 'onnxruntime', 'tritonclient', 'boto3', 'grpc')"
-        " if name in sys.modules])"
-    )
-    spent, heavy = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    assert heavy == "[]"
-    assert float(spent) < 0.5
+def test_importing_vitrine_loads_nothing_heavy():
+    """The import loads neither torch, nor SciPy, nor the packages of the wire: `--help` answers at once."""
+    heavy = ("torch", "diffusers", "transformers", "onnxruntime", "tritonclient", "boto3", "grpc", "scipy")
+    code = f"import sys, vitrine, vitrine.command; print([name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"

@@ -56,22 +56,20 @@ def test_a_process_that_dies_releases_the_lock(tmp_path):
     turns = TurnLock(tmp_path / "turns")
     with computing(tmp_path / "turns", 1, 1000) as other:
         other.stdout.readline()
-    began = time.monotonic()
     with turns.taken() as mine:
-        assert mine
-    assert time.monotonic() - began < 4  # without a turn it would have gone on after 5
+        assert mine  # a holder that is waited for in vain leaves False
 
 
 def test_a_hanging_holder_is_waited_for_once(tmp_path):
     """After one wait all go on without turns until the hanging process releases it."""
-    turns = TurnLock(tmp_path / "turns", max_wait_s=1)
+    turns = TurnLock(tmp_path / "turns", max_wait_s=2)
     with computing(tmp_path / "turns", 1, 1000) as other:
         other.stdout.readline()
         began = time.monotonic()
         for _ in range(5):
             with turns.taken() as mine:
                 assert not mine
-        assert 1 <= time.monotonic() - began < 4  # five waits would be 5
+        assert 2 <= time.monotonic() - began < 9  # five waits would be 10
     for _ in range(500):
         with turns.taken() as mine:
             if mine:
