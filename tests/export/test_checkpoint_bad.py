@@ -207,6 +207,6 @@ def test_a_picture_size_that_cannot_be(own_checkpoint, width):
     """A picture's sides must be multiples of 8."""
     (own_checkpoint / "vitrine.json").write_text(json.dumps({"picture": {"width": width}}))
     with pytest.raises(
-        BadCheckpoint, match=rf"picture\.width must be a multiple of 8 from 64 to 4096, got {width}"
+        BadCheckpoint, match=rf"picture\.width must be a multiple of 8 from 64 to 4096, got {width!r}"
     ):
         _ = open_checkpoint(own_checkpoint).settings

@@ -14,6 +14,7 @@ from vitrine_orchestrator.stages.fashn import FAMILY
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.diagnosis import ensure_present
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.settings_file import read_settings_file
 from vitrine_export.errors import BadCheckpoint
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need it
@@ -31,6 +32,9 @@ NETWORK = "model"
 TELLTALE = "garment_embedder.proj.weight"
 """A weight that other single files of weights lack."""
 PREDICTIONS = ("velocity", "sample")
+PATCH = 12
+"""Side of a patch in px, of which the canvas's sides are multiples."""
+MOST_HEADS = 256
 
 
 @dataclass(frozen=True)
@@ -81,21 +85,15 @@ class FashnCheckpoint:
     @cached_property
     def settings(self) -> FashnSettings:
         """Return the settings of vitrine.json, with the released model's values for what it omits."""
-        path, default = self.folder / layout.SETTINGS_FILE, FashnSettings()
-        found = layout.read_json(path, layout.SETTINGS_FILE) if path.is_file() else {}
-        picture, kind = found.get("picture", {}), found.get("prediction_type", default.prediction_type)
-        if kind not in PREDICTIONS:
-            raise BadCheckpoint(
-                f"{layout.SETTINGS_FILE}: prediction_type must be in {list(PREDICTIONS)}, got {kind!r}"
-            )
+        found, default = read_settings_file(self.folder), FashnSettings()
         return FashnSettings(
-            width=int(picture.get("width", default.width)),
-            height=int(picture.get("height", default.height)),
-            heads=int(found.get("heads", default.heads)),
-            axes=tuple(found.get("axes", default.axes)),
-            default_steps=int(found.get("default_steps", default.default_steps)),
-            default_guidance=float(found.get("default_guidance", default.default_guidance)),
-            prediction_type=kind,
+            width=found.side("width", default.width, PATCH),
+            height=found.side("height", default.height, PATCH),
+            heads=found.whole("heads", default.heads, 1, MOST_HEADS),
+            axes=found.wholes("axes", default.axes),
+            default_steps=found.steps(default.default_steps),
+            default_guidance=found.guidance(default.default_guidance),
+            prediction_type=found.choice("prediction_type", default.prediction_type, PREDICTIONS),
         )
 
     def files(self) -> Iterator[tuple[str, Path]]:

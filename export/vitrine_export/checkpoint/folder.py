@@ -12,6 +12,7 @@ from vitrine_orchestrator.stages.idm_vton import FAMILY
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.settings_file import read_settings_file
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need i
 
     from vitrine_export.nets import GarmentNet, ImageProjection, TryonNet
     from vitrine_export.person_nets import BodyPose
+
+MULTIPLE = 8
+"""Of a picture's sides in px: the VAE's factor."""
 
 PART_OF = {"image_projection": "unet", "pose": "openpose/ckpts"}
 """The folders of networks whose folder has another name."""
@@ -39,16 +43,12 @@ class Settings:
 
 def read_settings(folder: Path, default: Settings) -> Settings:
     """Read vitrine.json in a checkpoint's folder; `default` has the values for what it omits."""
-    path = folder / layout.SETTINGS_FILE
-    if not path.is_file():
-        return default
-    found = layout.read_json(path, layout.SETTINGS_FILE)
-    size = found.get("picture", {})
+    found = read_settings_file(folder)
     return Settings(
-        width=_side(size, "width", default.width),
-        height=_side(size, "height", default.height),
-        default_steps=int(found.get("default_steps", default.default_steps)),
-        default_guidance=float(found.get("default_guidance", default.default_guidance)),
+        width=found.side("width", default.width, MULTIPLE),
+        height=found.side("height", default.height, MULTIPLE),
+        default_steps=found.steps(default.default_steps),
+        default_guidance=found.guidance(default.default_guidance),
     )
 
 
@@ -159,15 +159,6 @@ class Checkpoint:
 
     def _part(self, part: str) -> Path:
         return self.unet if part == "unet" else self.folder / part
-
-
-def _side(size: dict[str, Any], name: str, default: int) -> int:
-    value = size.get(name, default)
-    if not isinstance(value, int) or value % 8 or not 64 <= value <= 4096:
-        raise BadCheckpoint(
-            f"{layout.SETTINGS_FILE}: picture.{name} must be a multiple of 8 from 64 to 4096, got {value}"
-        )
-    return value
 
 
 def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
