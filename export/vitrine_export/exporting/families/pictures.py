@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitrine_orchestrator.drawing.facts import PATCH
 
@@ -12,6 +12,9 @@ from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import INDEX, AdCheckpoint, open_ads
 from vitrine_export.checkpoint.layout import SETTINGS_FILE, read_json
 from vitrine_export.errors import BadCheckpoint
+
+if TYPE_CHECKING:
+    from vitrine_export.nets.dit.lora_rows import Sites
 
 
 def recognising(prefix: str) -> Callable[[Path], bool]:
@@ -34,10 +37,10 @@ def open_folder(folder: Path, unet: Path | None = None) -> AdCheckpoint:
     return open_ads(folder)
 
 
-def picture_facts(checkpoint: AdCheckpoint, rows: int, columns: int, sites: Any) -> dict[str, Any]:
+def picture_facts(checkpoint: AdCheckpoint, rows: int, columns: int, sites: Sites) -> dict[str, Any]:
     """Return the fields of PictureFacts, except those of prompts.
 
-    rows, columns: the most picture tokens above and next to each other. sites: `Sites` of the transformer.
+    rows, columns: the most picture tokens above and next to each other. sites: of the transformer.
     BadCheckpoint for a usual size that the network cannot draw.
     """
     vae, settings = checkpoint.config("vae"), checkpoint.settings
