@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Required, TypeAlias, TypedDict, Unpack
+from typing import Required, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class PictureOptions(TypedDict, total=False):
     width: int | None  # in pixels, with height: multiples of 16
     height: int | None
     aspect_ratio: str | None  # instead of both: "1:1", "4:5", "16:9", …
+    n: int | None  # pictures of the request, 1 to 8: picture i has the seed `seed` + i
     steps: int | None  # denoising steps, 1 to 100
     seed: int | None  # 0 to 2**64-1; random and reported if omitted
     guidance: float | None  # 0 to 20; 0 turns it off
@@ -61,8 +62,12 @@ class ChangeOptions(PictureOptions, total=False):
     strength: float | None  # above 0 to 1: how much is changed; 0.3 keeps most of the picture
 
 
-PER_GARMENT = ("category", "description", "seed", "mask", "garment_photo_type")
-"""Options that may be a list in try_on_many."""
+class PictureStreamOptions(PictureOptions, total=False):
+    """The options of a streamed picture: with `image` those of ChangeOptions."""
+
+    image: Picture | None
+    strength: float | None
+    previews: bool  # whether each progress has the picture so far
 
 
 def try_on_inputs(
@@ -108,6 +113,7 @@ def text_to_image_inputs(
     width: int | None = None,
     height: int | None = None,
     aspect_ratio: str | None = None,
+    n: int | None = None,
     steps: int | None = None,
     seed: int | None = None,
     guidance: float | None = None,
@@ -120,6 +126,7 @@ def text_to_image_inputs(
     inputs = _texts("prompt", prompt) | _texts("negative_prompt", negative_prompt) | _texts("model", model)
     inputs |= _number("width", width, np.int32) | _number("height", height, np.int32)
     inputs |= _texts("aspect_ratio", aspect_ratio) | _texts("scheduler", scheduler)
+    inputs |= _number("n", n, np.int32)
     inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)
     return inputs | _number("guidance", guidance, np.float32) | _loras(lora) | _texts("format", format)
 
@@ -130,6 +137,23 @@ def image_to_image_inputs(
     """Return the inputs of the model `image_to_image`; see ChangeOptions."""
     inputs = text_to_image_inputs(**options) | _number("strength", strength, np.float32)
     return inputs | {"image": _bytes([encode_picture(image, "image")])}
+
+
+def picture_stream_inputs(
+    *,
+    image: Picture | None = None,
+    strength: float | None = None,
+    previews: bool = False,
+    **options: Unpack[PictureOptions],
+) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `picture_stream`; see PictureStreamOptions."""
+    if image is not None:
+        inputs = image_to_image_inputs(image=image, strength=strength, **options)
+    elif strength is None:
+        inputs = text_to_image_inputs(**options)
+    else:
+        raise BadRequest(f"strength must not be given without image, got {strength}")
+    return inputs | {"previews": np.array([bool(previews)])}
 
 
 def prepare_person_inputs(
@@ -175,23 +199,6 @@ def cache_inputs(
     """Return the inputs of the model `cache_control`; the server checks their combination."""
     inputs = _texts("action", action) | _texts("person_id", person_id) | _texts("garment_id", garment_id)
     return inputs | ({"everything": np.array([True])} if everything else {})
-
-
-def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the options of each try-on of `try_on_many`: try-on i gets item i of a list in PER_GARMENT."""
-    if "garment" in options or "garment_id" in options:
-        raise BadRequest("try_on_many takes its garments in `garments`")
-    each: list[dict[str, Any]] = [dict(options, garment=garment) for garment in garments]
-    if options.get("person") is not None:
-        person = encode_picture(options["person"], "person")  # encoded once for all garments
-        each = [dict(one, person=person) for one in each]
-    for name in PER_GARMENT:
-        values = options.get(name)
-        if isinstance(values, list | tuple):
-            if len(values) != len(each):
-                raise BadRequest(f"{name} must be one for each of {len(each)} garments, got {len(values)}")
-            each = [dict(one, **{name: value}) for one, value in zip(each, values, strict=True)]
-    return each
 
 
 def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:

@@ -26,8 +26,8 @@ def use_everything(client):
     client.pipeline_digest()
     client.text_to_image(**DRAWN)
     client.image_to_image(**DRAWN, image=PERSON)
-    with suppress(NotFound):  # a pipeline that the fake does not have
-        client.infer("prepare_prompt", {})
+    list(client.picture_stream(**DRAWN))
+    client.infer("prepare_prompt", {})
 
 
 async def use_everything_awaited(client):
@@ -41,8 +41,8 @@ async def use_everything_awaited(client):
     await client.pipeline_digest()
     await client.text_to_image(**DRAWN)
     await client.image_to_image(**DRAWN, image=PERSON)
-    with suppress(NotFound):
-        await client.infer("prepare_prompt", {})
+    _ = [one async for one in client.picture_stream(**DRAWN)]
+    await client.infer("prepare_prompt", {})
 
 
 @pytest.mark.parametrize(("release", "version"), [(1, "1"), (None, "")])
