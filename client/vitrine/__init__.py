@@ -23,6 +23,7 @@ from vitrine.fake import AsyncFakeTransport, FakeTransport
 from vitrine.keys import old_result_key, result_key
 from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
+from vitrine.scores import ReadPrompt, Scores
 from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
 from vitrine.stores import open_store
@@ -47,8 +48,10 @@ __all__ = [
     "NotFound",
     "Prepared",
     "Progress",
+    "ReadPrompt",
     "Results",
     "Retry",
+    "Scores",
     "Shelf",
     "StageFailed",
     "TimedOut",

@@ -27,6 +27,7 @@ from vitrine.many import options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
+from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
 
@@ -93,6 +94,10 @@ class AsyncVitrine:
     ) -> AsyncGenerator[Progress | Drawn, None]:
         """See Vitrine."""
         return self._events(calls.PICTURE_STREAM, calls.PICTURE_STREAM.write(**options), timeout_s)
+
+    async def score(self, *, timeout_s: float | None = None, **options: Unpack[ScoreOptions]) -> Scores:
+        """See Vitrine."""
+        return await self._call(calls.SCORE, timeout_s, **options)
 
     async def prepare_person(
         self,

@@ -37,6 +37,7 @@ from vitrine.inputs import (
     text_to_image_inputs,
     try_on_inputs,
 )
+from vitrine.scores import Scores, read_scores, score_inputs
 
 Answer = TypeVar("Answer")
 
@@ -83,6 +84,7 @@ IMAGE_TO_IMAGE: ModelCall[Drawn] = ModelCall(
 PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
     "picture_stream", picture_stream_inputs, read_picture_event
 )
+SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

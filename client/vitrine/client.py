@@ -27,6 +27,7 @@ from vitrine.many import fittings, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
+from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
 
@@ -121,6 +122,10 @@ class Vitrine:
         Closing the iterator cancels the request. gRPC only.
         """
         return self._events(calls.PICTURE_STREAM, calls.PICTURE_STREAM.write(**options), timeout_s)
+
+    def score(self, *, timeout_s: float | None = None, **options: Unpack[ScoreOptions]) -> Scores:
+        """Compare every picture with every prompt, by CLIP."""
+        return self._call(calls.SCORE, timeout_s, **options)
 
     def prepare_person(
         self,

@@ -20,6 +20,7 @@ from vitrine.errors import Unavailable, VitrineError, one_line
 OWN = {
     "try-on": "vitrine.commands.try_on",
     "picture": "vitrine.commands.picture",
+    "score": "vitrine.commands.score",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }

@@ -136,7 +136,7 @@ def image_to_image_inputs(
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `image_to_image`; see ChangeOptions."""
     inputs = text_to_image_inputs(**options) | _number("strength", strength, np.float32)
-    return inputs | {"image": _bytes([encode_picture(image, "image")])}
+    return inputs | {"image": byte_tensor([encode_picture(image, "image")])}
 
 
 def picture_stream_inputs(
@@ -208,7 +208,7 @@ def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:
     weights = {lora: 1.0} if isinstance(lora, str) else dict(lora)
     numbers = [_number("lora_weight", weight, np.float32)["lora_weight"] for weight in weights.values()]
     return {
-        "lora": _bytes([_utf8("lora", name) for name in weights]),
+        "lora": byte_tensor([utf8("lora", name) for name in weights]),
         "lora_weight": np.concatenate(numbers),
     }
 
@@ -218,7 +218,7 @@ def _person(person: Picture | None, person_id: str | None) -> dict[str, np.ndarr
         raise BadRequest("person or person_id must be given")
     inputs = _texts("person_id", person_id)
     if person is not None:
-        inputs["person"] = _bytes([encode_picture(person, "person")])
+        inputs["person"] = byte_tensor([encode_picture(person, "person")])
     return inputs
 
 
@@ -241,7 +241,7 @@ def _masks(mask: Picture | Sequence[Picture | None] | None, count: int) -> dict[
     masks = mask if isinstance(mask, list | tuple) else [mask]
     if len(masks) != count:
         raise BadRequest(f"mask must be one for each of {count} garments, got {len(masks)}")
-    return {"mask": _bytes([b"" if one is None else encode_picture(one, "mask") for one in masks])}
+    return {"mask": byte_tensor([b"" if one is None else encode_picture(one, "mask") for one in masks])}
 
 
 def _garments(
@@ -249,10 +249,10 @@ def _garments(
 ) -> dict[str, np.ndarray]:
     inputs = {}
     if garment is not None:
-        inputs["garment"] = _bytes(encode_pictures(garment, "garment"))
+        inputs["garment"] = byte_tensor(encode_pictures(garment, "garment"))
     if garment_id is not None:
         ids = [garment_id] if isinstance(garment_id, str) else list(garment_id)
-        inputs["garment_id"] = _bytes([_utf8("garment_id", one) for one in ids])
+        inputs["garment_id"] = byte_tensor([utf8("garment_id", one) for one in ids])
     if not inputs or not all(len(tensor) for tensor in inputs.values()):
         raise BadRequest("garment or garment_id must be given, at least one")
     if len({len(tensor) for tensor in inputs.values()}) > 1:
@@ -267,7 +267,7 @@ def _texts(name: str, value: str | Sequence[str] | None, count: int | None = Non
     texts = [value] if isinstance(value, str) else list(value)
     if len(texts) != (count or 1):
         raise BadRequest(f"{name} must be {count or 1} text(s), one for each garment, got {len(texts)}")
-    return {name: _bytes([_utf8(name, text) for text in texts])}
+    return {name: byte_tensor([utf8(name, text) for text in texts])}
 
 
 def _number(name: str, value: float | None, dtype: type[np.number]) -> dict[str, np.ndarray]:
@@ -284,7 +284,7 @@ def _number(name: str, value: float | None, dtype: type[np.number]) -> dict[str,
         raise BadRequest(f"{name} must fit {np.dtype(dtype).name}, got {value}") from error
 
 
-def _utf8(name: str, text: str) -> bytes:
+def utf8(name: str, text: str) -> bytes:
     if not isinstance(text, str):
         raise BadRequest(f"{name} must be text, got {type(text).__name__}")
     try:
@@ -293,6 +293,6 @@ def _utf8(name: str, text: str) -> bytes:
         raise BadRequest(f"{name} must be valid Unicode, got a lone surrogate in {text!r}") from error
 
 
-def _bytes(values: Iterable[bytes]) -> np.ndarray:
+def byte_tensor(values: Iterable[bytes]) -> np.ndarray:
     """Return a BYTES tensor (n,) of dtype object, because numpy's bytes dtype drops trailing zeros."""
     return np.array(list(values), dtype=np.object_)

@@ -28,6 +28,7 @@ def use_everything(client):
     client.image_to_image(**DRAWN, image=PERSON)
     list(client.picture_stream(**DRAWN))
     client.infer("prepare_prompt", {})
+    client.score(picture=PERSON, prompt="a cup")
 
 
 async def use_everything_awaited(client):
@@ -43,6 +44,7 @@ async def use_everything_awaited(client):
     await client.image_to_image(**DRAWN, image=PERSON)
     _ = [one async for one in client.picture_stream(**DRAWN)]
     await client.infer("prepare_prompt", {})
+    await client.score(picture=PERSON, prompt="a cup")
 
 
 @pytest.mark.parametrize(("release", "version"), [(1, "1"), (None, "")])

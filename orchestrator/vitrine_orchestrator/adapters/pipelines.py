@@ -8,6 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.adapters.service import Outputs, Send
 from vitrine_orchestrator.cache.schemas import CacheRow
+from vitrine_orchestrator.clip import facts as clip
+from vitrine_orchestrator.clip.context import ScoreContext
+from vitrine_orchestrator.clip.score import score
+from vitrine_orchestrator.clip.tokens import ClipTokens
 from vitrine_orchestrator.drawing.context import PictureContext
 from vitrine_orchestrator.drawing.pipeline import image_to_image, picture_stream, text_to_image
 from vitrine_orchestrator.drawing.prepare_prompt import EncodePrompt, prepare_prompt
@@ -60,6 +64,7 @@ CONTEXTS: dict[str, Callable[..., Any]] = {
     fashn.FAMILY: FashnContext,
     z_image.FAMILY: ZImageContext,
     flux.FAMILY: FluxContext,
+    clip.FAMILY: ScoreContext,
 }
 """The class of each family's request contexts; see pipeline.request_context.Context for its fields."""
 
@@ -112,6 +117,16 @@ def _prompts(
     return opened
 
 
+def _scores(folder: Path, manifest: Manifest) -> Answer:
+    """CLIP's pipeline, with the checkpoint's tokenizer."""
+    tokens = ClipTokens(folder / clip.TOKENIZER, clip.read_facts(manifest))
+
+    async def answered(context: ScoreContext, inputs: Outputs, send: Send) -> Outputs:
+        return await score(context, tokens, inputs)
+
+    return answered
+
+
 PIPELINES: dict[str, HostedPipeline] = {
     "prepare_person": HostedPipeline(
         "values", {idm_vton.FAMILY: _plain(prepare_person), fashn.FAMILY: _plain(prepare_fashn_person)}
@@ -139,4 +154,5 @@ PIPELINES: dict[str, HostedPipeline] = {
     "text_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(text_to_image))),
     "image_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(image_to_image))),
     "picture_stream": HostedPipeline("answers", dict.fromkeys(PICTURES, _streamed(picture_stream))),
+    "score": HostedPipeline("answers", {clip.FAMILY: _scores}),
 }
