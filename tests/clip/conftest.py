@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from vitrine_export import command
 from vitrine_export.training.tokenizers import END, vocabulary, write_tokenizer
 from vitrine_orchestrator.clip.facts import TOKENIZER, read_facts
 from vitrine_orchestrator.clip.tokens import ClipTokens
-from vitrine_orchestrator.manifest import read_manifest
+from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.stages.clip import FAMILY
 
 SOURCE = Path(__file__).parents[2] / "model_repository"
@@ -57,15 +57,19 @@ def repository(checkpoint, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def manifest(repository):
-    """The manifest of `score`."""
-    return read_manifest(repository / "score" / "1", FAMILY)
+def manifest() -> Manifest:
+    """What the exporter writes of the checkpoint."""
+    facts = {"model": NAME, "width": 16, "pad_id": vocabulary()[END]}
+    return Manifest(FAMILY, facts, "0" * 64, "test", {})
 
 
 @pytest.fixture(scope="session")
-def tokens(repository, manifest) -> ClipTokens:
-    """The exported tokenizer."""
-    return ClipTokens(repository / "score" / "1" / TOKENIZER, read_facts(manifest))
+def tokens(manifest, tmp_path_factory) -> ClipTokens:
+    """The checkpoint's tokenizer, in the form that the exporter writes."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    write_tokenizer(folder, END)
+    CLIPTokenizer.from_pretrained(folder).backend_tokenizer.save(str(folder / TOKENIZER))
+    return ClipTokens(folder / TOKENIZER, read_facts(manifest))
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def texted(*values):
 def png(grey):
     """An encoded picture of one grey."""
     file = io.BytesIO()
-    Image.new("RGB", (40, 30), (grey,) * 3).save(file, "PNG")
+    Image.new("RGB", (40, 32), (grey,) * 3).save(file, "PNG")
     return file.getvalue()
 
 
@@ -93,7 +93,7 @@ LONG = "a red photo, " + ", ".join(f"wearing shirts {n}" for n in range(40))
     [
         ("a red photo", "no", "a red photo"),
         (LONG, "clause", None),
-        ("a red photo. " + "x" * 90, "clause", "a red photo"),
+        ("a red photo. " + "x" * 90, "clause", "a red photo."),
         ("빨간 주전자。" + "x" * 90, "clause", "빨간 주전자。"),
         ("y" * 90, "token", "y" * 75),
         ("1.5" * 40, "token", ("1.5" * 40)[:75]),

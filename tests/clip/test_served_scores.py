@@ -11,6 +11,8 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from vitrine import BadRequest, Vitrine
 from vitrine_orchestrator.embedded.ports import Ports
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
+from vitrine_orchestrator.manifest import read_manifest
+from vitrine_orchestrator.stages.clip import FAMILY
 
 PROMPTS = ["a red photo of the shirts", "blue", "wearing a long top"]
 
@@ -47,6 +49,11 @@ def test_served_cosines_are_transformers_own(vitrine, photos, theirs):
     assert np.allclose(scores.variants["torchmetrics"], 100 * np.maximum(theirs, 0), atol=2e-3)
     assert scores.model == "clip-vit-tiny"
     assert scores.report["pipeline_digest"]
+
+
+def test_the_export_tells_what_the_pipeline_reads(repository, manifest):
+    """The facts that the other tests of this folder use are those of a real export."""
+    assert read_manifest(repository / "score" / "1", FAMILY).facts == manifest.facts
 
 
 def test_one_picture_and_one_prompt_may_be_given_alone(vitrine, photos):

@@ -283,7 +283,7 @@ async def test_a_picture_that_fails_cancels_its_neighbours(context, stages):
             if name == "denoise" and not {"cancel", "after_step"} & given.keys():
                 self.calls.append((name, given))
                 if given["seed"][0] == 8:
-                    raise StageFailed("denoise: no numbers")
+                    raise StageFailed("denoise", "no numbers")
                 begun.set()
                 await asyncio.Event().wait()
             return await super().__call__(name, given)
