@@ -35,7 +35,7 @@ def directions(angles):
 def stages():
     """A picture points the further from the first axis the brighter it is; a text by its second token."""
     return FakeStages(
-        clip_image=lambda given: directions(given["pixel_values"].mean(axis=(1, 2, 3)) > 0),
+        clip_image=lambda given: directions(1.0 * (given["pixel_values"].mean(axis=(1, 2, 3)) > 0)),
         clip_text=lambda given: directions(given["input_ids"][:, 1] / 100),
     )
 
