@@ -73,6 +73,15 @@ def test_a_folder_without_weights_says_so(checkpoint, tmp_path):
         open_clip(tmp_path / "copy").verify(("vision",))
 
 
+def test_the_models_name_must_be_a_text(checkpoint, tmp_path):
+    """It stands in every report."""
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    (folder / "vitrine.json").write_text('{"model": 14}')
+    with pytest.raises(BadCheckpoint, match="model must be a text, got 14"):
+        _ = open_clip(folder).model
+
+
 def test_every_file_that_counts_changes_the_digest(checkpoint, tmp_path):
     """The model's name, which reports show, counts too."""
     folder = tmp_path / "copy"

@@ -12,6 +12,7 @@ from vitrine_orchestrator.stages.clip import FAMILY, LENGTH, SIDE
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.settings_file import read_settings_file
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
 
@@ -43,9 +44,7 @@ class ClipCheckpoint:
     @property
     def model(self) -> str:
         """The model's name in reports: `model` of vitrine.json, else the folder's name."""
-        path = self.folder / layout.SETTINGS_FILE
-        found = layout.read_json(path, layout.SETTINGS_FILE) if path.is_file() else {}
-        return str(found.get("model", self.folder.resolve().name))
+        return read_settings_file(self.folder).text("model", self.folder.resolve().name)
 
     @property
     def config(self) -> dict[str, Any]:
