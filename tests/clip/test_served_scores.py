@@ -44,7 +44,8 @@ def test_served_cosines_are_transformers_own(vitrine, photos, theirs):
     scores = vitrine.score(picture=photos, prompt=PROMPTS)
     assert scores.cosine.shape == (2, 3)
     assert np.abs(scores.cosine - theirs).max() < 1e-5
-    assert np.ptp(theirs) > 0.1
+    assert theirs.min() > 0.1
+    assert np.ptp(theirs) > 0.05
     assert scores.best == tuple(theirs.argmax(axis=1))
     assert np.allclose(scores.variants["torchmetrics"], 100 * np.maximum(theirs, 0), atol=2e-3)
     assert scores.model == "clip-vit-tiny"
