@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 CHECKPOINT ?= checkpoints/paper-doll
+# A second family of try-on networks, served beside the first one
+SECOND ?= checkpoints/paper-doll-fashn
 REPOSITORY := model_repository
 # The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's),
 # and a numpy that its Python backend can read arrays of.
@@ -31,8 +33,9 @@ setup: .venv/ready ## make .venv with everything, Triton included
 	$(BIN)/pip install --quiet --no-deps --target .venv/ministack $(SECOND_STORE)
 	touch $@
 
-export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
+export: setup ## export both checkpoints' networks into model_repository (does nothing when they are up to date)
 	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
+	$(BIN)/vitrine-export onnx --checkpoint $(SECOND) --out $(REPOSITORY)
 
 demo: export ## try several garments on several dolls through a real Triton; prints the picture's path
 	$(BIN)/python -m vitrine_measure.demo --out build/demo
