@@ -33,6 +33,22 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return wrapped
 
 
+def vae() -> AutoencoderKL:
+    """A VAE of 16 channels."""
+    return AutoencoderKL(
+        block_out_channels=[8, 8, 16, 16],
+        down_block_types=["DownEncoderBlock2D"] * 4,
+        up_block_types=["UpDecoderBlock2D"] * 4,
+        layers_per_block=1,
+        latent_channels=16,
+        norm_num_groups=4,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        scaling_factor=0.3611,
+        shift_factor=0.1159,
+    ).eval()
+
+
 def pipeline() -> ZImagePipeline:
     torch.manual_seed(0)
     transformer = ZImageTransformer2DModel(
@@ -49,21 +65,9 @@ def pipeline() -> ZImagePipeline:
         torch.nn.init.normal_(parameter, std=0.15)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "head_dim": 8}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024}
-    vae = AutoencoderKL(
-        block_out_channels=[8, 8, 16, 16],
-        down_block_types=["DownEncoderBlock2D"] * 4,
-        up_block_types=["UpDecoderBlock2D"] * 4,
-        layers_per_block=1,
-        latent_channels=16,
-        norm_num_groups=4,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-        scaling_factor=0.3611,
-        shift_factor=0.1159,
-    )
     return ZImagePipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=vae.eval(),
+        vae=vae(),
         text_encoder=Qwen3Model(Qwen3Config(vocab_size=266, **sizes, **heads)).eval(),
         tokenizer=tokenizer(),
         transformer=transformer.eval(),

@@ -41,7 +41,7 @@ class PictureOptions(TypedDict, total=False):
     """The options of a picture from a prompt; an omitted option has the server's default."""
 
     prompt: Required[str]  # what the picture shows
-    negative_prompt: str | None  # what it must not show; needs a guidance of more than 0
+    negative_prompt: str | None  # what it must not show; needs a guidance of more than 0, and not with FLUX
     width: int | None  # in pixels, with height: multiples of 16
     height: int | None
     aspect_ratio: str | None  # instead of both: "1:1", "4:5", "16:9", …
@@ -51,6 +51,7 @@ class PictureOptions(TypedDict, total=False):
     scheduler: str | None  # "checkpoint" or "flow"
     lora: str | Mapping[str, float] | None  # an adapter of the server's registry, or several with weights
     format: str | None  # "png", "jpeg" or "webp"
+    model: str | None  # "z-image" or "flux", where a server has several; see docs/prompts.md
 
 
 class ChangeOptions(PictureOptions, total=False):
@@ -113,9 +114,10 @@ def text_to_image_inputs(
     scheduler: str | None = None,
     lora: str | Mapping[str, float] | None = None,
     format: str | None = None,
+    model: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `text_to_image`; see PictureOptions."""
-    inputs = _texts("prompt", prompt) | _texts("negative_prompt", negative_prompt)
+    inputs = _texts("prompt", prompt) | _texts("negative_prompt", negative_prompt) | _texts("model", model)
     inputs |= _number("width", width, np.int32) | _number("height", height, np.int32)
     inputs |= _texts("aspect_ratio", aspect_ratio) | _texts("scheduler", scheduler)
     inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)

@@ -33,6 +33,10 @@ IDM_STAGES = (
 Z_IMAGE_STAGES = (
     "prepare_prompt", "z_image_text_encoder", "z_image_vae_encoder", "z_image_vae_decoder", "denoise",
 )  # fmt: skip
+FLUX_STAGES = (
+    "prepare_prompt", "flux_text_encoder", "flux_text_encoder_2", "flux_vae_encoder", "flux_vae_decoder",
+    "denoise",
+)  # fmt: skip
 PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
 
 CHECKPOINTS = (
@@ -120,6 +124,23 @@ CHECKPOINTS = (
         "Tongyi-MAI/Z-Image-Turbo on the hub",
         Z_IMAGE_STAGES,
         "the text encoder is Qwen3; the VAE is FLUX's, shipped inside the Apache-2.0 repository",
+    ),
+    Licence(
+        "FLUX.1 dev weights",
+        "FLUX.1 [dev] Non-Commercial License",
+        "no",
+        "black-forest-labs/FLUX.1-dev on the hub",
+        FLUX_STAGES,
+        "the licence lets pictures be used commercially, but not the model: a paid service needs a licence "
+        "of Black Forest Labs, and an operator must filter contents",
+    ),
+    Licence(
+        "FLUX.1 schnell weights",
+        "Apache-2.0",
+        "as stated",
+        "black-forest-labs/FLUX.1-schnell on the hub",
+        FLUX_STAGES,
+        "the training data are not disclosed",
     ),
 )
 """Weights that can be exported; only the first checkpoint is shipped."""

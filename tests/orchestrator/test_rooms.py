@@ -7,10 +7,10 @@ import pytest
 import vitrine_orchestrator
 
 ROOT = Path(vitrine_orchestrator.__file__).parent
-FAMILIES = ("try_on", "fashn", "z_image")
+FAMILIES = ("try_on", "fashn", "z_image", "flux")
 """Folders of families; the adapters alone may import them all."""
-GENERAL = ("sampling", "batching", "engine", "loras")
-WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton", "z_image", "z-image")
+GENERAL = ("sampling", "batching", "engine", "loras", "drawing")
+WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton", "z_image", "z-image", "flux")
 SERVING = ("adapters", "embedded")
 ABOVE = {  # a folder: those that it must not import
     "wire": ("sampling", "engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
@@ -19,9 +19,10 @@ ABOVE = {  # a folder: those that it must not import
     "sampling": ("batching", "engine", "cache", "pipeline", *FAMILIES, *SERVING),
     "engine": ("batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
     "loras": ("engine", "batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
-    "batching": ("cache", "pipeline", *FAMILIES, *SERVING),
+    "drawing": (*FAMILIES, *SERVING),
+    "batching": ("drawing", "cache", "pipeline", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
-    "pipeline": ("batching", *FAMILIES, *SERVING),
+    "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),
     **dict.fromkeys(FAMILIES, SERVING),
 }
 

@@ -1,4 +1,4 @@
-"""The command `vitrine-export check` on a Z-Image checkpoint."""
+"""The command `vitrine-export check` on checkpoints for pictures, and the facts of their manifests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from vitrine_export import command
 from vitrine_export.checkpoint.ads import open_ads
 from vitrine_export.errors import BadCheckpoint
+from vitrine_export.exporting.families import flux
 from vitrine_export.exporting.families.z_image import facts
 
 
@@ -46,3 +47,53 @@ def test_every_fault_is_named_at_once(checkpoint, tmp_path, capsys):
     told = "\n".join(report["problems"])
     assert len(report["problems"]) == 3
     assert all(name in told for name in ("vae/ has no weights", "scheduler_config.json", "picture.width"))
+
+
+def changed(path, **settings):
+    """Set settings of a JSON file; None removes one."""
+    config = {**(json.loads(path.read_text()) if path.exists() else {}), **settings}
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+
+
+def test_a_whole_flux_checkpoint_can_be_exported(flux_checkpoint, capsys):
+    """The report has the four networks and the export as the next command."""
+    code, report = checked(flux_checkpoint, capsys)
+    assert (code, report["kind"]["name"]) == (0, "FLUX.1")
+    assert {part["name"] for part in report["parts"]} == {
+        "transformer", "text_encoder", "text_encoder_2", "vae"
+    }  # fmt: skip
+    assert report["next"].startswith(f"vitrine-export onnx --checkpoint {flux_checkpoint}")
+
+
+def test_the_two_forms_have_their_own_defaults(flux_checkpoint, schnell_checkpoint, tmp_path, caplog):
+    """Dev has embedded guidance and 512 tokens; schnell 4 steps, 256 tokens and none, if not said too."""
+    dev = flux.facts(open_ads(flux_checkpoint), {"pad_ids": [5, 6]})
+    assert (dev["embedded_guidance"], dev["default_guidance"], dev["prompt_tokens"]) == (True, 3.5, 512)
+    assert (dev["pad_id"], dev["pad_id_2"]) == (5, 6)
+    folder = shutil.copytree(schnell_checkpoint, tmp_path / "copy")
+    changed(folder / "transformer" / "config.json", guidance_embeds=None)
+    schnell = flux.facts(open_ads(folder), {})
+    assert (schnell["embedded_guidance"], schnell["default_guidance"]) == (False, 0.0)
+    assert (schnell["default_steps"], schnell["prompt_tokens"]) == (4, 256)
+    assert "their released values are used: guidance_embeds = False" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("file", "settings", "said"),
+    [
+        ("vitrine.json", {"default_guidance": 3.5}, "default_guidance must be 0, since guidance_embeds is"),
+        ("vitrine.json", {"picture": {"width": 72}}, "picture.width must be a multiple of 16"),
+        ("scheduler/scheduler_config.json", {"use_karras_sigmas": True}, "use_karras_sigmas must be False"),
+        ("text_encoder_2/config.json", {"d_model": 40}, "joint_attention_dim must be 40, got 32"),
+        ("model_index.json", {"_class_name": "FluxFillPipeline"}, "_class_name must be one of"),
+    ],
+)
+def test_a_flux_checkpoint_that_cannot_be_served_is_refused(
+    schnell_checkpoint, tmp_path, capsys, file, settings, said
+):
+    """The check names the file, the rule and the value."""
+    folder = shutil.copytree(schnell_checkpoint, tmp_path / "copy")
+    changed(folder / file, **settings)
+    code, report = checked(folder, capsys)
+    assert code == 1
+    assert any(said in problem for problem in report["problems"]), report["problems"]

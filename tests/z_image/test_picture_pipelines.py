@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 from tiny_z_image import tokenizer
 from vitrine.errors import BadRequest, StageFailed
+from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
+from vitrine_orchestrator.drawing.prepare_prompt import prepare_prompt
 from vitrine_orchestrator.images.latent_tiles import decoded, encoded
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.stages.calls import FakeStages
 from vitrine_orchestrator.stages.z_image import FAMILY
-from vitrine_orchestrator.z_image.context import PictureContext
-from vitrine_orchestrator.z_image.pipeline import image_to_image, text_to_image
-from vitrine_orchestrator.z_image.prepare_prompt import prepare_prompt
-from vitrine_orchestrator.z_image.tokens import PromptTokens
+from vitrine_orchestrator.z_image.context import ZImageContext
+from vitrine_orchestrator.z_image.prompt_encoder import open_encoder
 
 FACTS = {
     "width": 64,
@@ -85,7 +85,7 @@ def stages():
 @pytest.fixture
 def context(stages):
     """A request context over the fakes."""
-    return PictureContext(stages, Manifest(FAMILY, FACTS, "0" * 64, "test", {}))
+    return ZImageContext(stages, Manifest(FAMILY, FACTS, "0" * 64, "test", {}))
 
 
 def sent(stages, name):
@@ -159,6 +159,21 @@ async def test_adapters_are_sent_with_their_weights(context, stages):
 async def test_the_size_is_given_in_pixels_or_by_name(context, asked, size):
     """A ratio has the usual number of pixels; sides are multiples of 16."""
     assert opened(await text_to_image(context, inputs(**asked))).size == size
+
+
+@pytest.mark.parametrize(("sides", "drawn"), [((16, 8192), True), ((16, 8208), False), ((4096, 2048), False)])
+async def test_released_sizes_have_their_limits(stages, sides, drawn):
+    """A strip of the most tokens of one side is drawn; a longer one and too many pixels are refused."""
+    released = FACTS | {"rows": 512, "columns": 512}
+    context = ZImageContext(stages, Manifest(FAMILY, released, "0" * 64, "test", {}))
+    asked = inputs(width=sides[0], height=sides[1])
+    if drawn:
+        assert opened(await text_to_image(context, asked)).size == sides
+    else:
+        with pytest.raises(
+            BadRequest, match=r"height must be .* up to 8192, got 8208|at most 4194304 pixels"
+        ):
+            await text_to_image(context, asked)
 
 
 def png(width, height, grey=128):
@@ -253,7 +268,7 @@ async def test_a_caller_that_goes_away_cancels_its_job(context, stages):
             return await super().__call__(name, given)
 
     waiting = Waiting(**stages.answers)
-    running = asyncio.create_task(text_to_image(PictureContext(waiting, context.manifest), inputs()))
+    running = asyncio.create_task(text_to_image(ZImageContext(waiting, context.manifest), inputs()))
     await asyncio.wait_for(begun.wait(), 10)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -264,10 +279,10 @@ async def test_a_caller_that_goes_away_cancels_its_job(context, stages):
 
 
 @pytest.fixture
-def tokens(tmp_path, context):
-    """The tokenizer of bytes, framed as the facts say."""
+def encode(tmp_path, context):
+    """The family's work on a prompt, with a tokenizer of bytes, framed as the facts say."""
     tokenizer().backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return PromptTokens(tmp_path / "tokenizer.json", context.facts)
+    return open_encoder(tmp_path, context.facts)
 
 
 FRAME = 3 + len("user\n") + len("\nassistant\n") - 0
@@ -275,20 +290,20 @@ FRAME = 3 + len("user\n") + len("\nassistant\n") - 0
 
 
 @pytest.mark.parametrize("prompt", ["", "a", "따뜻한 라떼", "☕🏽", "مرحبا بالعالم", "a" * 205])
-async def test_a_prompt_becomes_the_features_of_its_tokens(context, stages, tokens, prompt):
+async def test_a_prompt_becomes_the_features_of_its_tokens(context, stages, encode, prompt):
     """Any script is read; the empty prompt is the frame alone; a token a byte."""
     stages.answers["z_image_text_encoder"] = lambda given: {
         "features": given["input_ids"][..., None].repeat(4, axis=2).astype(np.float32)
     }
-    answer = await prepare_prompt(context, tokens, {"prompt": texted(prompt)})
+    answer = await prepare_prompt(context, encode, {"prompt": texted(prompt)})
     assert len(answer["caption"]) == FRAME + len(prompt.encode())
 
 
-async def test_a_prompt_of_too_many_tokens_is_refused(context, tokens):
+async def test_a_prompt_of_too_many_tokens_is_refused(context, encode):
     """The released pipeline would cut it and the frame's end with it."""
     most = 224 - FRAME
     with pytest.raises(BadRequest, match=f"prompt must have at most {most} tokens, got 511"):
-        await prepare_prompt(context, tokens, {"prompt": texted("a" * 511)})
+        await prepare_prompt(context, encode, {"prompt": texted("a" * 511)})
 
 
 async def test_large_pictures_go_through_the_vae_in_tiles():

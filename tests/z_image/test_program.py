@@ -10,13 +10,17 @@ from vitrine_export.nets.z_image import rows_of, velocities
 from vitrine_orchestrator.batching.batcher import Batcher
 from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.batching.metrics import Counters
+from vitrine_orchestrator.drawing.engine import OnnxEngine
+from vitrine_orchestrator.drawing.job_request import JobRules
+from vitrine_orchestrator.drawing.program import PictureProgram
 from vitrine_orchestrator.engine.onnx_device import cpu
 from vitrine_orchestrator.loras.registry import Registry
 from vitrine_orchestrator.sampling.noise import initial_noise
 from vitrine_orchestrator.sampling.schedules import Schedules
-from vitrine_orchestrator.z_image import engine as engine_module
-from vitrine_orchestrator.z_image.engine import OnnxEngine
-from vitrine_orchestrator.z_image.program import ZImageProgram
+from vitrine_orchestrator.stages.z_image import FAMILY
+from vitrine_orchestrator.z_image import form as form_module
+from vitrine_orchestrator.z_image.facts import TRANSFORMER
+from vitrine_orchestrator.z_image.form import ZImageForm
 from worlds import BASE, arrays, job, picture, styled, write_lora
 
 CLOSE = 1e-5
@@ -40,16 +44,17 @@ def registry(net, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def engine(denoise_folder):
+def engine(denoise_folder, facts):
     """The exported transformer."""
-    return OnnxEngine(denoise_folder, cpu(1))
+    return OnnxEngine(denoise_folder / TRANSFORMER, ZImageForm(facts), cpu(1))
 
 
 @pytest.fixture
 def program(engine, facts, registry):
     """A program without jobs."""
-    loras = Registry(registry, "z-image", BASE, max_bytes=2**30)
-    return ZImageProgram(engine, facts, Schedules(facts.scheduler), loras)
+    loras = Registry(registry, FAMILY, BASE, max_bytes=2**30)
+    rules = JobRules(FAMILY, Schedules(facts.scheduler), loras)
+    return PictureProgram(engine, ZImageForm(facts), facts, rules)
 
 
 def predicted(program, jobs):
@@ -119,8 +124,8 @@ def zeroed_pads(feeds):
 @pytest.mark.parametrize("wrong", [attended_fill, masked_pads, zeroed_pads])
 def test_a_wrong_pad_changes_the_result(program, net, monkeypatch, wrong):
     """Control: the comparisons above fail when a pad of either kind is on the wrong side of the mask."""
-    right = engine_module.stacked
-    monkeypatch.setattr(engine_module, "stacked", lambda rows: wrong(right(rows)))
+    right = form_module.stacked_rows
+    monkeypatch.setattr(form_module, "stacked_rows", lambda rows: wrong(right(rows)))
     made = [job(program, **asked) for asked in (MIXED[0], MIXED[3])]
     row = predicted(program, made)[0]
     assert np.abs(row - reference(net, made[0])).max() > 0.01

@@ -10,54 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnxruntime
 import pytest
+from local_stages import LocalStages
 from PIL import Image
-from vitrine import Vitrine
 from vitrine.errors import BadRequest, NotFound
-from vitrine_orchestrator.adapters.denoise import open_front
-from vitrine_orchestrator.embedded.ports import Ports
-from vitrine_orchestrator.embedded.server import EmbeddedTriton
-from vitrine_orchestrator.manifest import read_manifest, read_manifests
-from vitrine_orchestrator.settings import Settings
-from vitrine_orchestrator.stages.calls import OnnxStages
+from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
 from vitrine_orchestrator.stages.z_image import FAMILY
-from vitrine_orchestrator.z_image.context import PictureContext
-from vitrine_orchestrator.z_image.facts import TOKENIZER
-from vitrine_orchestrator.z_image.pipeline import image_to_image, text_to_image
-from vitrine_orchestrator.z_image.prepare_prompt import prepare_prompt
-from vitrine_orchestrator.z_image.tokens import PromptTokens
-from worlds import write_lora
 
 PROMPT = "a red cup, 따뜻한 라떼 ☕"
-
-
-@pytest.fixture(scope="module")
-def loras(net, repository, tmp_path_factory):
-    """A registry of one adapter of the served checkpoint."""
-    folder = tmp_path_factory.mktemp("loras")
-    base = read_manifest(repository / "denoise" / "1", FAMILY).digest
-    write_lora(net, folder / "night", 8, 1, base=base)
-    return folder
-
-
-class LocalStages:
-    """The stages of the repository in this process: networks, the prompt's pipeline, and the batcher."""
-
-    def __init__(self, repository, loras):
-        manifest = read_manifest(repository / "prepare_prompt" / "1", FAMILY)
-        self.networks = OnnxStages(repository, threads=1)
-        self.context = PictureContext(self, manifest)
-        folder = repository / "prepare_prompt" / "1"
-        self.tokens = PromptTokens(folder / TOKENIZER, self.context.facts)
-        folder = repository / "denoise" / "1"
-        settings = Settings(denoise_threads=1, lora_folder=loras)
-        self.front = open_front(folder, read_manifests(folder), settings)
-
-    async def __call__(self, name, inputs):
-        if name == "prepare_prompt":
-            return await prepare_prompt(self.context, self.tokens, inputs)
-        if name == "denoise":
-            return dict(await self.front.answer(inputs))
-        return await self.networks(name, inputs)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +36,7 @@ def sessions():
 @pytest.fixture(scope="module")
 def local(repository, loras, sessions):
     """The stages in this process."""
-    stages = LocalStages(repository, loras)
+    stages = LocalStages(repository, FAMILY, loras)
     yield stages
     stages.front.close()
 
@@ -140,22 +99,6 @@ async def test_strength_says_how_much_of_a_picture_is_kept(local):
     half, most = await changed(0.34), await changed(0.9)
     assert np.array_equal(half, await changed(0.34))
     assert np.abs(half - most).max() > 3
-
-
-@pytest.fixture(scope="module")
-def server(repository, loras):
-    """The embedded server with the exported checkpoint; models of other families are not loaded."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VITRINE_LORA_FOLDER", str(loras))
-        with EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as triton:
-            yield triton
-
-
-@pytest.fixture(scope="module")
-def vitrine(server):
-    """A client."""
-    with Vitrine(server.grpc, timeout_s=120) as client:
-        yield client
 
 
 async def test_a_served_picture_is_the_one_made_in_this_process(vitrine, local):

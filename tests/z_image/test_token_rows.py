@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from vitrine_export.nets.z_image import rows_of, velocities
-from vitrine_orchestrator.z_image.engine import calls_of
-from vitrine_orchestrator.z_image.token_rows import patches, stacked, token_row, unpatched
+from vitrine_orchestrator.drawing.engine import calls_of
+from vitrine_orchestrator.z_image.token_rows import patches, stacked_rows, token_row, unpatched
 
 SIZES = [(8, 8), (6, 10), (16, 8)]
 LENGTHS = [5, 40, 32]
@@ -24,7 +24,7 @@ def test_the_tensors_are_those_that_the_network_is_compared_with():
     """Every tensor equals the one by which the network passed its comparison with the released code."""
     latents, captions = drawn()
     rows = [token_row(size, caption) for size, caption in zip(SIZES, captions, strict=True)]
-    feeds = stacked(rows)
+    feeds = stacked_rows(rows)
     feeds["patches"] = patches(latents, feeds["picture_pad"].shape[1])
     wanted = rows_of([torch.from_numpy(one) for one in latents], [torch.from_numpy(one) for one in captions])
     assert feeds.keys() == vars(wanted).keys()

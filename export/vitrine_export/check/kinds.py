@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 TRY_ON = "IDM-VTON"
-PICTURES = "Z-Image"
-EXPORTED = (TRY_ON, PICTURES)
+Z_IMAGE, FLUX = "Z-Image", "FLUX.1"
+PICTURES = (Z_IMAGE, FLUX)
+EXPORTED = (TRY_ON, *PICTURES)
 """The kinds whose layouts can be exported."""
 
 
@@ -68,18 +69,12 @@ ROWS: tuple[tuple[Clues, Kind], ...] = (
         Clues(context=1024),
         Kind("a Stable Diffusion 2.x pipeline", f"its UNet and its one text encoder are others; {WANTED}"),
     ),
-    (
-        Clues(transformer="FluxTransformer2DModel"),
-        Kind("a FLUX pipeline", "it denoises with a transformer, not with UNets, and takes no garment"),
-    ),
+    (Clues(transformer="FluxTransformer2DModel"), Kind(FLUX)),
     (
         Clues(transformer="SD3Transformer2DModel"),
         Kind("a Stable Diffusion 3 pipeline", "it denoises with a transformer, not with UNets"),
     ),
-    (
-        Clues(transformer="ZImageTransformer2DModel"),
-        Kind(PICTURES),
-    ),
+    (Clues(transformer="ZImageTransformer2DModel"), Kind(Z_IMAGE)),
     (
         Clues(single_file=True),
         Kind(

@@ -29,7 +29,7 @@ from vitrine_export.checkpoint.weight_files import may_hold_weights, weight_file
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.adopted_onnx import check_file
-from vitrine_export.exporting.families import fashn
+from vitrine_export.exporting.families import export_of, fashn
 from vitrine_export.exporting.families.idm_vton import RECIPES
 from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import source_of
@@ -82,7 +82,7 @@ def check(folder: Path, unet: Path | None, out: Path) -> Report:
         return _check_fashn(folder, out)
     checkpoint = Checkpoint(folder, chosen_unet(folder, unet))
     report = Report(str(folder), kind_of(folder, checkpoint.unet))
-    if report.kind.name == PICTURES:
+    if report.kind.name in PICTURES:
         _look_at_pictures(report, folder, out)
         return report
     if report.kind.name != TRY_ON:
@@ -130,7 +130,7 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
 
 
 def _look_at_pictures(report: Report, folder: Path, out: Path) -> None:
-    """Check the networks, the scheduler and the settings of a Z-Image checkpoint, from headers."""
+    """Check the networks, the scheduler and the settings of a checkpoint for pictures, from headers."""
     try:
         checkpoint = open_ads(folder)
     except BadCheckpoint as fault:
@@ -140,6 +140,7 @@ def _look_at_pictures(report: Report, folder: Path, out: Path) -> None:
             _note(report, partial(_picture_network, report, checkpoint, part))
         _note(report, lambda: checkpoint.scheduler)
         _note(report, lambda: checkpoint.settings)
+        _note(report, lambda: export_of(checkpoint.family).facts(checkpoint, {}))
     report.next = f"vitrine-export onnx --checkpoint {folder} --out {out}"
     if report.problems:
         report.next = f"mend what is listed, then: vitrine-export check --checkpoint {folder}"

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler
+from vitrine_orchestrator.sampling.schedules import Schedules
+
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.ad_layout import FAMILIES, Family
 from vitrine_export.checkpoint.digest import digest_of
@@ -26,6 +29,9 @@ PICTURES = {
     "flux": Settings(width=1024, height=1024, default_steps=28, default_guidance=3.5),
 }
 """The sizes and defaults of Z-Image Turbo and FLUX.1 dev, by family."""
+
+WITHOUT_GUIDANCE = {"flux": Settings(width=1024, height=1024, default_steps=4, default_guidance=0.0)}
+"""Those of a family's checkpoints that take no guidance where others do: FLUX.1 schnell's."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ class AdCheckpoint:
     @property
     def settings(self) -> Settings:
         """Return the settings of vitrine.json, with the released model's values for what it omits."""
-        return read_settings(self.folder, PICTURES[self.kind.name])
+        guided = self.config("transformer").get("guidance_embeds", False)
+        rows = PICTURES if guided else PICTURES | WITHOUT_GUIDANCE
+        return read_settings(self.folder, rows[self.kind.name])
 
     def config(self, part: str) -> dict[str, Any]:
         """Return the config.json of a network."""
@@ -82,8 +90,13 @@ class AdCheckpoint:
 
     @property
     def scheduler(self) -> dict[str, Any]:
-        """Return scheduler/scheduler_config.json unchanged."""
-        return layout.read_json(self.folder / SCHEDULER, SCHEDULER)
+        """Return scheduler/scheduler_config.json unchanged; BadCheckpoint for one that cannot be served."""
+        config = layout.read_json(self.folder / SCHEDULER, SCHEDULER)
+        try:
+            Schedules(config)
+        except UnsupportedScheduler as error:
+            raise BadCheckpoint(f"{SCHEDULER}: {error}") from error
+        return config
 
     def _opened(self, part: str, half: bool) -> tuple[Any, nn.Module, dict]:
         from vitrine_export.checkpoint.ad_components import component_of

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from vitrine_orchestrator.stages import Stage
 
 from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint
+from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.ad_graphs import FluxGraph, LatentDecoder, LatentEncoder, ZImageGraph
 from vitrine_export.exporting.network import BATCH, Inside, Network, Size
 from vitrine_export.nets.flux import FluxNet
@@ -62,6 +64,12 @@ def network_of(file: str, module: nn.Module, inputs: tuple[Input, ...], output: 
         tolerance=TOLERANCE,
         sample=sample,
     )
+
+
+def ensure_float32(row: Stage, dtype: torch.dtype) -> None:
+    """Raise ExportFailed for another precision of a network whose values overflow in float16."""
+    if dtype != torch.float32:
+        raise ExportFailed(f"{row.name}: the precision must be fp32, got {dtype}: fp16 overflows")
 
 
 def _drawn(given: Input, rows: int, which: int, most: int, draw: torch.Generator) -> Tensor:

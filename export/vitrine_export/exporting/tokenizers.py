@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import CLIPTokenizer
+from transformers import AutoTokenizer, CLIPTokenizer
 
 from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.checkpoint.ads import AdCheckpoint
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.order import Order
@@ -51,6 +52,19 @@ def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
     except Exception as error:  # transformers passes on any error of the file's reader
         raise BadCheckpoint(f"{part}/ cannot be read as a CLIP tokenizer: {error}") from error
     encoder = part.replace("tokenizer", "text_encoder")
+    ensure_known(tokenizer, part, encoder, checkpoint.config(encoder))
+    return tokenizer
+
+
+def open_tokenizer(checkpoint: AdCheckpoint, part: str, encoder: str) -> Any:
+    """Open the tokenizer in a folder of a checkpoint.
+
+    Raises BadCheckpoint for an unreadable one, and for words that the text encoder `encoder` lacks.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder / part, local_files_only=True)
+    except Exception as error:  # transformers passes on any error of the file's reader
+        raise BadCheckpoint(f"{part}/ cannot be read: {error}") from error
     ensure_known(tokenizer, part, encoder, checkpoint.config(encoder))
     return tokenizer
 

@@ -9,14 +9,14 @@ from vitrine_orchestrator.z_image.facts import TRANSFORMER
 
 from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint
-from vitrine_export.errors import BadCheckpoint, ExportFailed
-from vitrine_export.exporting.ad_graphs import LatentDecoder, LatentEncoder, ZImageGraph
-from vitrine_export.exporting.ad_networks import network_of, z_image_inputs
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.exporting.ad_graphs import ZImageGraph
+from vitrine_export.exporting.ad_networks import ensure_float32, network_of, z_image_inputs
 from vitrine_export.exporting.network import Network, stage_network
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import Done
-from vitrine_export.exporting.tokenizers import ensure_known, save
+from vitrine_export.exporting.tokenizers import open_tokenizer, save
 from vitrine_export.nets.z_image import ZImageNet
 
 PLACE = "\N{OBJECT REPLACEMENT CHARACTER}"
@@ -29,20 +29,9 @@ def text_encoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> li
     return [stage_network(row, checkpoint.load("text_encoder", dtype), dtype, words=words)]
 
 
-def vae_encoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
-    """Return the encoder with scale and shift."""
-    return [stage_network(row, LatentEncoder(checkpoint.load("vae", dtype)), dtype)]
-
-
-def vae_decoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
-    """Return the decoder with scale and shift."""
-    return [stage_network(row, LatentDecoder(checkpoint.load("vae", dtype)), dtype)]
-
-
 def transformer(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
     """Return the transformer with LoRA slots. Raises ExportFailed for float16, which overflows in it."""
-    if dtype != torch.float32:
-        raise ExportFailed(f"{row.name}: the precision of Z-Image must be fp32, got {dtype}: fp16 overflows")
+    ensure_float32(row, dtype)
     net = checkpoint.load("transformer")
     assert isinstance(net, ZImageNet)
     file = f"{row.name}/1/{TRANSFORMER}"
@@ -57,7 +46,7 @@ def write_tokenizer(order: Order, recipe: Recipe, files: tuple[str, ...]) -> lis
     """
     checkpoint = order.checkpoint
     assert isinstance(checkpoint, AdCheckpoint)
-    tokenizer = _open(checkpoint)
+    tokenizer = open_tokenizer(checkpoint, "tokenizer", "text_encoder")
     before, after = frame(tokenizer)
     (file,) = files
     save(tokenizer, order.repository / file)
@@ -78,12 +67,3 @@ def frame(tokenizer: AutoTokenizer) -> tuple[str, str]:
     if not place:
         raise BadCheckpoint("tokenizer/: its chat template leaves out the user's message")
     return before, after
-
-
-def _open(checkpoint: AdCheckpoint) -> AutoTokenizer:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder / "tokenizer", local_files_only=True)
-    except Exception as error:  # transformers passes on any error of the file's reader
-        raise BadCheckpoint(f"tokenizer/ cannot be read: {error}") from error
-    ensure_known(tokenizer, "tokenizer", "text_encoder", checkpoint.config("text_encoder"))
-    return tokenizer

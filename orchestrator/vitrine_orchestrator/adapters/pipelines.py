@@ -8,6 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.adapters.service import Outputs, Send
 from vitrine_orchestrator.cache.schemas import CacheRow
+from vitrine_orchestrator.drawing.context import PictureContext
+from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
+from vitrine_orchestrator.drawing.prepare_prompt import EncodePrompt, prepare_prompt
 from vitrine_orchestrator.fashn import cache_rows as fashn_cache
 from vitrine_orchestrator.fashn import facts as fashn
 from vitrine_orchestrator.fashn import pipeline as fashn_pipeline
@@ -16,7 +19,11 @@ from vitrine_orchestrator.fashn.context import FashnContext
 from vitrine_orchestrator.fashn.prepare_garment import prepare_garment as prepare_fashn_garment
 from vitrine_orchestrator.fashn.prepare_person import prepare_person as prepare_fashn_person
 from vitrine_orchestrator.fashn.prepare_text import prepare_text as prepare_fashn_text
+from vitrine_orchestrator.flux import facts as flux
+from vitrine_orchestrator.flux.context import FluxContext
+from vitrine_orchestrator.flux.prompt_encoder import open_encoder as open_flux_encoder
 from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.stages.pictures import FAMILIES as PICTURES
 from vitrine_orchestrator.try_on import cache_rows as idm_vton_cache
 from vitrine_orchestrator.try_on import facts as idm_vton
 from vitrine_orchestrator.try_on.context import TryOnContext
@@ -26,10 +33,8 @@ from vitrine_orchestrator.try_on.prepare_person import prepare_person
 from vitrine_orchestrator.try_on.prepare_text import prepare_text, read_tokenizers
 from vitrine_orchestrator.try_on.stream import try_on_stream
 from vitrine_orchestrator.z_image import facts as z_image
-from vitrine_orchestrator.z_image.context import PictureContext
-from vitrine_orchestrator.z_image.pipeline import image_to_image, text_to_image
-from vitrine_orchestrator.z_image.prepare_prompt import prepare_prompt
-from vitrine_orchestrator.z_image.tokens import PromptTokens
+from vitrine_orchestrator.z_image.context import ZImageContext
+from vitrine_orchestrator.z_image.prompt_encoder import open_encoder as open_z_image_encoder
 
 Caches = Literal["values", "answers"]
 """values: a model's own results, in every tier. answers: responses of the models it calls, in memory only."""
@@ -51,7 +56,8 @@ class HostedPipeline(NamedTuple):
 CONTEXTS: dict[str, Callable[..., Any]] = {
     idm_vton.FAMILY: TryOnContext,
     fashn.FAMILY: FashnContext,
-    z_image.FAMILY: PictureContext,
+    z_image.FAMILY: ZImageContext,
+    flux.FAMILY: FluxContext,
 }
 """The class of each family's request contexts; see pipeline.request_context.Context for its fields."""
 
@@ -83,14 +89,20 @@ def _texts(folder: Path, manifest: Manifest) -> Answer:
     return answered
 
 
-def _prompts(folder: Path, manifest: Manifest) -> Answer:
-    """Z-Image's pipeline of prompts, with the checkpoint's tokenizer."""
-    tokens = PromptTokens(folder / z_image.TOKENIZER, z_image.read_facts(manifest))
+def _prompts(
+    open_encoder: Callable[[Path, Any], EncodePrompt], read_facts: Callable[[Manifest], Any]
+) -> Open:
+    """A family's pipeline of prompts, with the checkpoint's tokenizers."""
 
-    async def answered(context: PictureContext, inputs: Outputs, send: Send) -> Outputs:
-        return await prepare_prompt(context, tokens, inputs)
+    def opened(folder: Path, manifest: Manifest) -> Answer:
+        encode = open_encoder(folder, read_facts(manifest))
 
-    return answered
+        async def answered(context: PictureContext, inputs: Outputs, send: Send) -> Outputs:
+            return await prepare_prompt(context, encode, inputs)
+
+        return answered
+
+    return opened
 
 
 PIPELINES: dict[str, HostedPipeline] = {
@@ -110,7 +122,13 @@ PIPELINES: dict[str, HostedPipeline] = {
         "answers",
         {idm_vton.FAMILY: _streamed(try_on_stream), fashn.FAMILY: _streamed(fashn_stream.try_on_stream)},
     ),
-    "prepare_prompt": HostedPipeline("answers", {z_image.FAMILY: _prompts}),
-    "text_to_image": HostedPipeline("answers", {z_image.FAMILY: _plain(text_to_image)}),
-    "image_to_image": HostedPipeline("answers", {z_image.FAMILY: _plain(image_to_image)}),
+    "prepare_prompt": HostedPipeline(
+        "answers",
+        {
+            z_image.FAMILY: _prompts(open_z_image_encoder, z_image.read_facts),
+            flux.FAMILY: _prompts(open_flux_encoder, flux.read_facts),
+        },
+    ),
+    "text_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(text_to_image))),
+    "image_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(image_to_image))),
 }

@@ -9,16 +9,18 @@ from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.batching.metrics import Figure
 from vitrine_orchestrator.batching.program import Program
+from vitrine_orchestrator.drawing.metrics import FIGURES as PICTURE_FIGURES
 from vitrine_orchestrator.fashn import facts as fashn
 from vitrine_orchestrator.fashn.metrics import FIGURES as FASHN_FIGURES
 from vitrine_orchestrator.fashn.open_program import open_program as open_fashn
+from vitrine_orchestrator.flux import facts as flux
+from vitrine_orchestrator.flux.open_program import open_program as open_flux
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.try_on import facts as try_on
 from vitrine_orchestrator.try_on.metrics import FIGURES as TRY_ON_FIGURES
 from vitrine_orchestrator.try_on.open_program import open_program as open_try_on
 from vitrine_orchestrator.z_image import facts as z_image
-from vitrine_orchestrator.z_image.metrics import FIGURES as Z_IMAGE_FIGURES
 from vitrine_orchestrator.z_image.open_program import open_program as open_z_image
 
 
@@ -41,7 +43,8 @@ class HostedFamily(NamedTuple):
 PROGRAMS: dict[str, HostedFamily] = {
     try_on.FAMILY: HostedFamily(open_try_on, TRY_ON_FIGURES),
     fashn.FAMILY: HostedFamily(open_fashn, FASHN_FIGURES),
-    z_image.FAMILY: HostedFamily(open_z_image, Z_IMAGE_FIGURES),
+    z_image.FAMILY: HostedFamily(open_z_image, PICTURE_FIGURES),
+    flux.FAMILY: HostedFamily(open_flux, PICTURE_FIGURES),
 }
 
 

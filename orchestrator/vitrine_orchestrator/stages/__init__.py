@@ -6,7 +6,7 @@ derived from these rows (`configs.py` writes the configs).
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import denoise, fashn, idm_vton, shared, try_on, z_image
+from vitrine_orchestrator.stages import denoise, fashn, flux, idm_vton, pictures, shared, try_on, z_image
 from vitrine_orchestrator.stages.table import (
     Dim,
     Network,
@@ -43,9 +43,10 @@ STAGES: tuple[Stage, ...] = (
     *idm_vton.ROWS,
     *fashn.ROWS,
     *z_image.ROWS,
+    *flux.ROWS,
     denoise.ROW,
     *try_on.ROWS,
-    *z_image.PIPELINES,
+    *pictures.ROWS,
     *shared.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""

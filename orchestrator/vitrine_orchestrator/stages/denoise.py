@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import fashn, idm_vton, z_image
+from vitrine_orchestrator.stages import fashn, flux, idm_vton, z_image
 from vitrine_orchestrator.stages.shared import REPORT, SAMPLING
 from vitrine_orchestrator.stages.table import Service, Stage, Tensor, joined, optional
 
@@ -10,6 +10,7 @@ INPUTS = {
     idm_vton.FAMILY: idm_vton.DENOISE_INPUTS,
     fashn.FAMILY: fashn.DENOISE_INPUTS,
     z_image.FAMILY: z_image.DENOISE_INPUTS,
+    flux.FAMILY: flux.DENOISE_INPUTS,
 }
 """A job's own inputs by family; one row for each family that `denoise` can run."""
 

@@ -1,17 +1,20 @@
-"""The request context of the picture pipelines: the general one, and the facts of the checkpoint."""
+"""The request context of Z-Image's pipelines."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
-from vitrine_orchestrator.pipeline.request_context import Context
+from vitrine_orchestrator.drawing.context import PictureContext
 from vitrine_orchestrator.z_image.facts import ZImageFacts, read_facts
 
 
 @dataclass(frozen=True)
-class PictureContext(Context):
-    """The request context of picture pipelines; Unavailable when the manifest is of another family."""
+class ZImageContext(PictureContext):
+    """See PictureContext."""
+
+    networks: ClassVar[str] = "z_image"
 
     @cached_property
     def facts(self) -> ZImageFacts:

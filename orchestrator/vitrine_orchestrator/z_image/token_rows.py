@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitrine_orchestrator.z_image.facts import PATCH, TOKENS
+from vitrine_orchestrator.drawing.engine import lengthened, stacked, valid
+from vitrine_orchestrator.drawing.facts import PATCH
+from vitrine_orchestrator.z_image.facts import TOKENS
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def token_row(size: tuple[int, int], caption: np.ndarray) -> TokenRow:
         size=size,
         picture_ids=picture_ids,
         picture_pad=np.arange(len(picture_ids)) >= tall * wide,
-        caption=_lengthened(caption, words),
+        caption=lengthened(caption, words),
         caption_ids=caption_ids,
         caption_pad=np.arange(words) >= len(caption),
     )
@@ -57,19 +59,18 @@ def filled_up(tokens: int) -> int:
     return tokens + -tokens % TOKENS
 
 
-def stacked(rows: Sequence[TokenRow]) -> dict[str, np.ndarray]:
+def stacked_rows(rows: Sequence[TokenRow]) -> dict[str, np.ndarray]:
     """The graph's inputs that stay equal from step to step, each row filled up to the longest."""
     names = ("picture_ids", "picture_pad", "caption", "caption_ids", "caption_pad")
-    feeds = {name: _stack([getattr(row, name) for row in rows]) for name in names}
+    feeds = {name: stacked([getattr(row, name) for row in rows]) for name in names}
     for part in ("picture", "caption"):
-        lengths = [len(getattr(row, f"{part}_pad")) for row in rows]
-        feeds[f"{part}_valid"] = _stack([np.ones(length, np.bool_) for length in lengths])
+        feeds[f"{part}_valid"] = valid([len(getattr(row, f"{part}_pad")) for row in rows])
     return feeds
 
 
 def patches(latents: Sequence[np.ndarray], length: int) -> np.ndarray:
     """Latents (C, h, w) of each row → (R, length, 4 · C); the channel is last within a patch."""
-    return np.stack([_lengthened(_patched(one), length) for one in latents])
+    return np.stack([lengthened(_patched(one), length) for one in latents])
 
 
 def unpatched(tokens: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -83,14 +84,3 @@ def _patched(latents: np.ndarray) -> np.ndarray:
     channels, height, width = latents.shape
     parted = latents.reshape(channels, height // PATCH, PATCH, width // PATCH, PATCH)
     return parted.transpose(1, 3, 2, 4, 0).reshape(-1, PATCH * PATCH * channels)
-
-
-def _stack(parts: Sequence[np.ndarray]) -> np.ndarray:
-    longest = max(len(part) for part in parts)
-    return np.stack([_lengthened(part, longest) for part in parts])
-
-
-def _lengthened(tokens: np.ndarray, length: int) -> np.ndarray:
-    """The tokens, and zeros up to `length`."""
-    missing = np.zeros((length - len(tokens), *tokens.shape[1:]), tokens.dtype)
-    return np.concatenate([tokens, missing])

@@ -67,7 +67,7 @@ def test_unused_weights_are_named(checked, own_checkpoint):
         ({"unet": {"in_channels": 9, "cross_attention_dim": 2048}}, "an SDXL inpainting pipeline"),
         ({"unet": {"in_channels": 4, "cross_attention_dim": 2048}}, "an SDXL pipeline"),
         ({"unet": {"in_channels": 4, "cross_attention_dim": 768}}, "a Stable Diffusion 1.x pipeline"),
-        ({"transformer": {"_class_name": "FluxTransformer2DModel"}}, "a FLUX pipeline"),
+        ({"transformer": {"_class_name": "SD3Transformer2DModel"}}, "a Stable Diffusion 3 pipeline"),
         ({"unet": {"in_channels": 13, "cross_attention_dim": 2048}}, "the UNet of IDM-VTON alone"),
     ],
 )

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.drawing.context import PictureContext
+from vitrine_orchestrator.drawing.facts import MAX_PIXELS, PictureFacts
+from vitrine_orchestrator.drawing.job_request import named_weights
+from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
 from vitrine_orchestrator.images.fitting import fitted
 from vitrine_orchestrator.pictures import SAVING, Format, Picture
 from vitrine_orchestrator.pipeline.request_context import one_picture
@@ -20,10 +24,6 @@ from vitrine_orchestrator.wire.fields import (
     text,
     word,
 )
-from vitrine_orchestrator.z_image.context import PictureContext
-from vitrine_orchestrator.z_image.denoise_request import MAX_PIXELS, check_size, named_weights
-from vitrine_orchestrator.z_image.facts import ZImageFacts
-from vitrine_orchestrator.z_image.prepare_prompt import MAX_PROMPT
 
 MAX_SEED = 2**64 - 1
 MAX_SIDE = 2**31 - 1
@@ -49,7 +49,7 @@ class PictureRequest:
     """A checked request; width and height are those of the answer, in pixels."""
 
     prompt: str
-    negative_prompt: str
+    negative_prompt: str | None  # None: no second caption is computed
     width: int
     height: int
     steps: int
@@ -83,7 +83,7 @@ def image_to_image_request(context: PictureContext, inputs: Inputs) -> PictureRe
     return _request(context, inputs, start, strength)
 
 
-def size_of(inputs: Inputs, facts: ZImageFacts, like: Picture | None = None) -> tuple[int, int]:
+def size_of(inputs: Inputs, facts: PictureFacts, like: Picture | None = None) -> tuple[int, int]:
     """Width and height of the answer: as given, by the name of a ratio, like a picture, or the usual ones."""
     ratio = word(inputs, "aspect_ratio", ("", *RATIOS), "")
     given = [name for name in ("width", "height") if name in inputs]
@@ -99,11 +99,11 @@ def size_of(inputs: Inputs, facts: ZImageFacts, like: Picture | None = None) -> 
         width, height = _of_ratio(like.shape[1], like.shape[0], facts)
     else:
         width, height = facts.width, facts.height
-    check_size(width, height, facts)
+    facts.check_size(width, height)
     return width, height
 
 
-def _of_ratio(wide: int, tall: int, facts: ZImageFacts) -> tuple[int, int]:
+def _of_ratio(wide: int, tall: int, facts: PictureFacts) -> tuple[int, int]:
     """The sides in that ratio with the usual number of pixels, rounded to what the network draws."""
     area = min(facts.width * facts.height, MAX_PIXELS)
     unit = facts.multiple
@@ -123,9 +123,7 @@ def _request(
     if prompt is None:
         raise BadRequest("prompt must be given: say what the picture shows")
     guidance = float(number(inputs, "guidance", 0, MAX_GUIDANCE, facts.default_guidance))
-    negative = text(inputs, "negative_prompt", MAX_PROMPT) or ""
-    if negative and not guidance:
-        raise BadRequest("negative_prompt must be given with a guidance of more than 0, got guidance 0")
+    negative = facts.negative_prompt(guidance, text(inputs, "negative_prompt", MAX_PROMPT) or "")
     width, height = size_of(inputs, facts, like)
     names, weights = named_weights(inputs)  # `denoise` checks them against its registry
     return PictureRequest(

@@ -9,19 +9,18 @@ from base64 import b64encode
 import numpy as np
 from vitrine.errors import VitrineError
 
+from vitrine_orchestrator.drawing.context import PictureContext
+from vitrine_orchestrator.drawing.picture_request import (
+    PictureRequest,
+    image_to_image_request,
+    text_to_image_request,
+)
 from vitrine_orchestrator.images.latent_tiles import decoded, encoded
 from vitrine_orchestrator.images.pixels import picture_of, signed
 from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.stages.z_image import FAMILY
 from vitrine_orchestrator.wire.fields import Inputs
-from vitrine_orchestrator.z_image.context import PictureContext
-from vitrine_orchestrator.z_image.picture_request import (
-    PictureRequest,
-    image_to_image_request,
-    text_to_image_request,
-)
 
 
 async def text_to_image(context: PictureContext, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -37,9 +36,13 @@ async def image_to_image(context: PictureContext, inputs: Inputs) -> dict[str, n
 async def _run(context: PictureContext, request: PictureRequest) -> dict[str, np.ndarray]:
     stages = Timed(context.stages)
     with stages.measured("total"):
-        conditioning, start = await asyncio.gather(_captions(stages, request), _start(stages, request))
-        answer = await _denoised(stages, request, conditioning | start)
-        pixels = await decoded(lambda part: _decoded(stages, part), answer["latents"])
+        conditioning, start = await asyncio.gather(
+            _captions(stages, context.family, request), _start(stages, context.networks, request)
+        )
+        given = {"family": text_array(context.family)} | conditioning | start
+        answer = await _denoised(stages, request, given)
+        decoder = f"{context.networks}_vae_decoder"
+        pixels = await decoded(lambda part: _decoded(stages, decoder, part), answer["latents"])
         with stages.measured("encode"):
             image = await asyncio.to_thread(lambda: encode(picture_of(pixels), request.format))
     report = read_report(answer)
@@ -59,31 +62,40 @@ async def _run(context: PictureContext, request: PictureRequest) -> dict[str, np
     }
 
 
-async def _captions(stages: Timed, request: PictureRequest) -> dict[str, np.ndarray]:
-    """The features of the prompt, and with guidance those of the negative prompt."""
-    prompts = {"caption": request.prompt}
-    if request.guidance:
-        prompts["negative_caption"] = request.negative_prompt
+async def _captions(stages: Timed, family: str, request: PictureRequest) -> dict[str, np.ndarray]:
+    """The features of the prompt, and where guidance needs them those of the negative prompt."""
+    prompts = {"": request.prompt}
+    if request.negative_prompt is not None:
+        prompts["negative_"] = request.negative_prompt
+    model = text_array(family)
     answers = await asyncio.gather(
-        *(stages("prepare_prompt", {"prompt": text_array(prompt)}) for prompt in prompts.values())
+        *(
+            stages("prepare_prompt", {"prompt": text_array(prompt), "model": model})
+            for prompt in prompts.values()
+        )
     )
-    return {name: answer["caption"] for name, answer in zip(prompts, answers, strict=True)}
+    return {
+        f"{whose}{name}": features
+        for whose, answer in zip(prompts, answers, strict=True)
+        for name, features in answer.items()
+        if name != "report"
+    }
 
 
-async def _start(stages: Timed, request: PictureRequest) -> dict[str, np.ndarray]:
+async def _start(stages: Timed, networks: str, request: PictureRequest) -> dict[str, np.ndarray]:
     """What the job starts from: the size of the noise, or the latents of a picture and the strength."""
     if request.start is None:
         return {"size": np.array([request.width, request.height], np.int32)}
 
     async def encoder(part: np.ndarray) -> np.ndarray:
-        return (await stages("z_image_vae_encoder", {"pixels": part[None]}))["latents"][0]
+        return (await stages(f"{networks}_vae_encoder", {"pixels": part[None]}))["latents"][0]
 
     latents = await encoded(encoder, signed(request.start))
     return {"start_latents": latents, "strength": np.array([request.strength], np.float32)}
 
 
-async def _decoded(stages: Timed, latents: np.ndarray) -> np.ndarray:
-    return (await stages("z_image_vae_decoder", {"latents": latents[None]}))["pixels"][0]
+async def _decoded(stages: Timed, decoder: str, latents: np.ndarray) -> np.ndarray:
+    return (await stages(decoder, {"latents": latents[None]}))["pixels"][0]
 
 
 async def _denoised(
@@ -93,7 +105,6 @@ async def _denoised(
     job = uuid.uuid4().hex
     inputs = {
         **given,
-        "family": text_array(FAMILY),
         "job": text_array(job),
         "seed": np.array([request.seed], np.uint64),
         "steps": np.array([request.steps], np.int32),

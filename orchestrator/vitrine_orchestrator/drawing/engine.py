@@ -1,10 +1,7 @@
-"""Runs Z-Image's transformer, a file in a version folder of `denoise`.
+"""Runs a family's transformer, a file in a version folder of `denoise`, with adapters by row.
 
-Inputs (R rows, N picture tokens, M caption tokens, C the caption's width, K slots of rank r):
-    patches (R, N, 4 · channels), picture_ids (R, N, 3), picture_pad and picture_valid (R, N),
-    caption (R, M, C), caption_ids (R, M, 3), caption_pad and caption_valid (R, M),
-    time (R,): 1 − σ, lora_down (K, r, inputs), lora_up (K, r, outputs), lora_slot (R,)
-    → velocity (R, N, 4 · channels), of the opposite sign to dx/dσ
+Every graph has one output, and next to the family's own inputs these (R rows, K slots of rank r):
+    lora_down (K, r, inputs), lora_up (K, r, outputs), lora_slot (R,)
 """
 
 from __future__ import annotations
@@ -12,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from vitrine.errors import Unavailable
@@ -20,21 +17,46 @@ from vitrine.errors import Unavailable
 from vitrine_orchestrator.cores.turn_lock import NoTurnLock, TurnLock
 from vitrine_orchestrator.engine.onnx_device import OnnxDevice, bind_arrays
 from vitrine_orchestrator.loras.slots import SlotPool
-from vitrine_orchestrator.z_image.facts import TRANSFORMER
-from vitrine_orchestrator.z_image.token_rows import TokenRow, patches, stacked, unpatched
 
 MOST_FILL = 2.0  # rows share a call when the longest has at most this many times the shortest's tokens
 MOST_TOKENS = 16 * (4096 + 512)  # of a call, padding included: 16 pictures of 1024x1024, or 4 of 2048x2048
+
+
+class FixedRow(Protocol):
+    """What one row keeps from step to step."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the latents."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of the row."""
+        ...
 
 
 @dataclass(frozen=True)
 class NetworkRow:
     """One row of a step: what stays equal from step to step, and what does not."""
 
-    fixed: TokenRow
+    fixed: Any  # a FixedRow of the family
     latents: np.ndarray  # (C, h, w) float32
-    time: float  # 1 − σ
+    timestep: float  # of the schedule: σ times the number of trained timesteps
+    guidance: float
     slot: int  # of its adapters; 0: none
+
+
+class RowForm(Protocol):
+    """How a family's graph takes rows."""
+
+    def feeds(self, rows: Sequence[NetworkRow]) -> dict[str, np.ndarray]:
+        """The graph's inputs for these rows, those of the adapters excepted."""
+        ...
+
+    def velocities(self, output: np.ndarray, rows: Sequence[NetworkRow]) -> list[np.ndarray]:
+        """The velocity dx/dσ of each row, (C, h, w) float32, from the graph's output."""
+        ...
 
 
 class Engine(Protocol):
@@ -47,14 +69,16 @@ class Engine(Protocol):
 class OnnxEngine:
     """An Engine on ONNX Runtime. The slots stay on its device until one of them changes."""
 
-    def __init__(self, folder: Path, device: OnnxDevice, turns: TurnLock | NoTurnLock | None = None) -> None:
-        """Open the graph of `folder`; Unavailable when it is missing.
+    def __init__(
+        self, path: Path, form: RowForm, device: OnnxDevice, turns: TurnLock | NoTurnLock | None = None
+    ) -> None:
+        """Open the graph at `path`; Unavailable when it is missing.
 
         turns: the lock that each call holds, so that networks on the same cores run one after the other.
         """
-        if not (folder / TRANSFORMER).exists():
-            raise Unavailable(f"denoise has no {TRANSFORMER}: run make export")
-        self._device, self._session = device, device.open(folder / TRANSFORMER)
+        if not path.exists():
+            raise Unavailable(f"denoise has no {path.name}: run make export")
+        self._form, self._device, self._session = form, device, device.open(path)
         self._turns = turns or NoTurnLock()
         self._slots: tuple[SlotPool, int] | None = None  # the pool and its changes when it was copied
         self._on_device: dict[str, object] = {}
@@ -69,12 +93,7 @@ class OnnxEngine:
         return [velocity for velocity in found if velocity is not None]
 
     def _call(self, rows: Sequence[NetworkRow], slots: SlotPool) -> list[np.ndarray]:
-        feeds = stacked([row.fixed for row in rows])
-        feeds |= {
-            "patches": patches([row.latents for row in rows], feeds["picture_pad"].shape[1]),
-            "time": np.array([row.time for row in rows], np.float32),
-            "lora_slot": np.array([row.slot for row in rows], np.int64),
-        }
+        feeds = self._form.feeds(rows) | {"lora_slot": np.array([row.slot for row in rows], np.int64)}
         binding = self._session.io_binding()
         bind_arrays(binding, self._session, feeds)
         for name, value in self._slots_on_device(slots).items():
@@ -84,7 +103,7 @@ class OnnxEngine:
             self._session.run_with_iobinding(binding)
         self.calls.append(len(rows))
         (output,) = binding.copy_outputs_to_cpu()
-        return [-unpatched(row, one.fixed.size) for row, one in zip(output, rows, strict=True)]
+        return self._form.velocities(output, rows)
 
     def _slots_on_device(self, slots: SlotPool) -> dict[str, object]:
         if self._slots != (slots, slots.changes):
@@ -112,3 +131,20 @@ def calls_of(tokens: Sequence[int]) -> list[list[int]]:
             calls.append([])
         calls[-1].append(place)
     return calls
+
+
+def stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows (n, …) of different lengths as one array, each filled up with zeros to the longest."""
+    longest = max(len(part) for part in parts)
+    return np.stack([lengthened(part, longest) for part in parts])
+
+
+def valid(lengths: Sequence[int]) -> np.ndarray:
+    """(R, longest) bool: True for the tokens of a row, False for what fills it up."""
+    return np.arange(max(lengths)) < np.array(lengths)[:, None]
+
+
+def lengthened(tokens: np.ndarray, length: int) -> np.ndarray:
+    """The tokens, and zeros up to `length`."""
+    missing = np.zeros((length - len(tokens), *tokens.shape[1:]), tokens.dtype)
+    return np.concatenate([tokens, missing])

@@ -1,20 +1,21 @@
-"""Reads a denoise request of Z-Image and checks it before the job enters the queue."""
+"""Reads what the denoise requests of all picture families have in common, before a job enters the queue."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.drawing.facts import PATCH, PictureFacts
 from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.loras.registry import Registry
 from vitrine_orchestrator.loras.slots import Mix, needed_rank
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_orchestrator.sampling.schedules import Schedules
-from vitrine_orchestrator.stages.z_image import FAMILY
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
@@ -25,61 +26,62 @@ from vitrine_orchestrator.wire.fields import (
     tensor,
     texts,
 )
-from vitrine_orchestrator.z_image.facts import PATCH, ZImageFacts
 
-MAX_PIXELS = 2048 * 2048
-"""Of a picture: twice the side that the released model was trained on; the memory of a call grows with it."""
 MAX_WEIGHT = 4.0  # of an adapter, in both directions
 
 
 @dataclass(frozen=True)
-class PictureRequest:
-    """One checked job. Arrays are float32 without a row axis."""
+class JobRules:
+    """What a job's reading needs next to the facts: the family's name, schedules and adapters."""
 
+    family: str
+    schedules: Schedules
+    loras: Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """One checked job; each family adds its captions. Arrays are float32 without a row axis."""
+
+    family: str
     shape: tuple[int, ...]  # of the latents, (C, h, w)
-    caption: np.ndarray  # (n, width)
-    negative_caption: np.ndarray | None  # (m, width); None: the job has no guidance
-    guidance: float  # weight of the difference between both captions' predictions; 0: none
+    guidance: float
     seed: int
     schedule: Schedule
     scheduler: str = "checkpoint"
     loras: Mix = ()
     clean: np.ndarray | None = None  # (C, h, w), the picture that the job starts from
     job: str | None = None  # the caller's name of the job, to poll or cancel it
-    family: str = FAMILY
 
 
-def read_request(arrays: Arrays, facts: ZImageFacts, schedules: Schedules, loras: Registry) -> PictureRequest:
-    """The job that the request's arrays describe; BadRequest names the input, the rule and the value."""
+def job_fields(arrays: Arrays, facts: PictureFacts, rules: JobRules) -> dict[str, Any]:
+    """The fields of JobRequest; BadRequest names the input, the rule and the value."""
     size, clean = _start(arrays, facts)
-    guidance = float(scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE))
-    return PictureRequest(
-        shape=(facts.channels, *size),
-        caption=_caption(arrays, "caption", facts),
-        negative_caption=_caption(arrays, "negative_caption", facts) if guidance else None,
-        guidance=guidance,
-        seed=int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
-        schedule=_schedule(arrays, schedules, size, clean is not None),
-        scheduler=identifier(arrays, "scheduler") or "checkpoint",
-        loras=_loras(arrays, loras, facts.lora_rank),
-        clean=clean,
-        job=identifier(arrays, "job"),
-    )
+    return {
+        "family": rules.family,
+        "shape": (facts.channels, *size),
+        "guidance": float(scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
+        "seed": int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        "schedule": _schedule(arrays, rules.schedules, size, clean is not None),
+        "scheduler": identifier(arrays, "scheduler") or "checkpoint",
+        "loras": _loras(arrays, rules.loras, facts.lora_rank),
+        "clean": clean,
+        "job": identifier(arrays, "job"),
+    }
 
 
-def check_size(width: int, height: int, facts: ZImageFacts) -> None:
-    """BadRequest for a picture of that many pixels when the network cannot draw it."""
-    for name, side, tokens in (("width", width, facts.columns), ("height", height, facts.rows)):
-        most = tokens * facts.multiple
-        if side % facts.multiple or not 0 < side <= most:
-            raise BadRequest(f"{name} must be a multiple of {facts.multiple} up to {most}, got {side}")
-    if width * height > MAX_PIXELS:
+def caption_of(arrays: Arrays, name: str, facts: PictureFacts) -> np.ndarray:
+    """The features of a prompt, (n, width) float32; BadRequest for another shape or no tokens."""
+    given = required(arrays, name)
+    if given.ndim != 2 or not 0 < len(given) <= facts.longest_caption:
         raise BadRequest(
-            f"width x height must be at most {MAX_PIXELS} pixels, got {width}x{height} = {width * height}"
+            f"{name} must have shape (tokens, {facts.caption_width}) with 1 to {facts.longest_caption} "
+            f"tokens, got {given.shape}"
         )
+    return tensor(arrays, name, (len(given), facts.caption_width))
 
 
-def _start(arrays: Arrays, facts: ZImageFacts) -> tuple[tuple[int, int], np.ndarray | None]:
+def _start(arrays: Arrays, facts: PictureFacts) -> tuple[tuple[int, int], np.ndarray | None]:
     """Height and width of the latents, and the latents that the job starts from."""
     if "start_latents" in arrays:
         given = arrays["start_latents"]
@@ -93,23 +95,13 @@ def _start(arrays: Arrays, facts: ZImageFacts) -> tuple[tuple[int, int], np.ndar
         if given.dtype != np.int32 or given.size != 2:
             raise BadRequest(f"size must be two int32, width and height, got {given.dtype} {given.shape}")
         width, height = (int(side) for side in given.reshape(-1))
-        check_size(width, height, facts)
+        facts.check_size(width, height)
         return (height // facts.factor, width // facts.factor), None
     rows, columns = given.shape[1:]
     if rows % PATCH or columns % PATCH:
         raise BadRequest(f"start_latents must have sides that are multiples of {PATCH}, got {given.shape}")
-    check_size(columns * facts.factor, rows * facts.factor, facts)
+    facts.check_size(columns * facts.factor, rows * facts.factor)
     return (rows, columns), clean
-
-
-def _caption(arrays: Arrays, name: str, facts: ZImageFacts) -> np.ndarray:
-    given = required(arrays, name)
-    if given.ndim != 2 or not 0 < len(given) <= facts.longest_caption:
-        raise BadRequest(
-            f"{name} must have shape (tokens, {facts.caption_width}) with 1 to {facts.longest_caption} "
-            f"tokens, got {given.shape}"
-        )
-    return tensor(arrays, name, (len(given), facts.caption_width))
 
 
 def _schedule(arrays: Arrays, schedules: Schedules, size: tuple[int, int], starts: bool) -> Schedule:

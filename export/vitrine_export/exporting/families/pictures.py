@@ -1,0 +1,70 @@
+"""What the families of advertising pictures have in common: recognising a folder, opening it, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitrine_orchestrator.drawing.facts import PATCH
+
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
+from vitrine_export.checkpoint.ads import INDEX, AdCheckpoint, open_ads
+from vitrine_export.checkpoint.layout import SETTINGS_FILE, read_json
+from vitrine_export.errors import BadCheckpoint
+
+if TYPE_CHECKING:
+    from vitrine_export.nets.dit.lora_rows import Sites
+
+
+def recognising(prefix: str) -> Callable[[Path], bool]:
+    """Return whether a folder's model_index.json names a pipeline whose class begins with `prefix`."""
+
+    def recognises(folder: Path) -> bool:
+        try:
+            named = read_json(folder / INDEX, INDEX).get("_class_name", "")
+        except BadCheckpoint:
+            return False
+        return str(named).startswith(prefix)
+
+    return recognises
+
+
+def open_folder(folder: Path, unet: Path | None = None) -> AdCheckpoint:
+    """Open the checkpoint; BadCheckpoint for a missing part, and for a replaced UNet, which it has not."""
+    if unet is not None:
+        raise BadCheckpoint(f"--unet does not go with the checkpoint {folder.name}: it has no unet/")
+    return open_ads(folder)
+
+
+def picture_facts(checkpoint: AdCheckpoint, rows: int, columns: int, sites: Sites) -> dict[str, Any]:
+    """Return the fields of PictureFacts, except those of prompts.
+
+    rows, columns: the most picture tokens above and next to each other. sites: of the transformer.
+    BadCheckpoint for a usual size that the network cannot draw.
+    """
+    vae, settings = checkpoint.config("vae"), checkpoint.settings
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    _check_size("width", settings.width, factor * PATCH, columns)
+    _check_size("height", settings.height, factor * PATCH, rows)
+    return {
+        "width": settings.width,
+        "height": settings.height,
+        "channels": vae["latent_channels"],
+        "factor": factor,
+        "rows": rows,
+        "columns": columns,
+        "default_steps": settings.default_steps,
+        "default_guidance": settings.default_guidance,
+        "scheduler": checkpoint.scheduler,
+        "lora_rank": LORA_RANK,
+        "lora_inputs": sites.inputs,
+        "lora_outputs": sites.outputs,
+    }
+
+
+def _check_size(name: str, side: int, unit: int, most: int) -> None:
+    if side % unit or side > unit * most:
+        raise BadCheckpoint(
+            f"{SETTINGS_FILE}: picture.{name} must be a multiple of {unit} up to {unit * most}, got {side}"
+        )

@@ -1,0 +1,1 @@
+"""What every family that draws pictures from prompts has in common: requests, pipelines, program, engine."""

@@ -1,0 +1,61 @@
+"""The facts that the manifests of all picture families have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vitrine.errors import BadRequest
+
+PATCH = 2  # latent pixels per side of a picture token
+MAX_PIXELS = 2048 * 2048
+"""Of a picture: twice the side that the released models were trained on; a call's memory grows with it."""
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """Sizes and defaults of one exported checkpoint; each family adds its own."""
+
+    width: int  # of the pictures when the caller gives no size, in pixels
+    height: int
+    channels: int  # of the latents
+    factor: int  # picture pixels of one latent pixel
+    caption_width: int
+    rows: int  # most picture tokens above each other,
+    columns: int  # and next to each other
+    prompt_tokens: int  # most tokens of a prompt
+    default_steps: int
+    default_guidance: float
+    scheduler: Mapping[str, Any]  # scheduler_config.json
+    lora_rank: int  # of a slot
+    lora_inputs: int  # the sum of the inputs of all linears that take adapters,
+    lora_outputs: int  # and of their outputs
+
+    @property
+    def multiple(self) -> int:
+        """Sides of pictures are multiples of this many pixels."""
+        return PATCH * self.factor
+
+    @property
+    def longest_caption(self) -> int:
+        """The most tokens of a caption that the network takes."""
+        return self.prompt_tokens
+
+    def check_size(self, width: int, height: int) -> None:
+        """BadRequest for a picture of that many pixels when the network cannot draw it."""
+        for name, side, tokens in (("width", width, self.columns), ("height", height, self.rows)):
+            most = tokens * self.multiple
+            if side % self.multiple or not 0 < side <= most:
+                raise BadRequest(f"{name} must be a multiple of {self.multiple} up to {most}, got {side}")
+        if width * height > MAX_PIXELS:
+            raise BadRequest(
+                f"width x height must be at most {MAX_PIXELS} pixels, got {width}x{height} = {width * height}"
+            )
+
+    def negative_prompt(self, guidance: float, given: str) -> str | None:
+        """The prompt that guidance is computed against; None where no second row is computed.
+
+        BadRequest for a guidance or a negative prompt that the checkpoint cannot take.
+        """
+        raise NotImplementedError

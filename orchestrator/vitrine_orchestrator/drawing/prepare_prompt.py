@@ -1,0 +1,37 @@
+"""The pipeline `prepare_prompt`: from a prompt to the features that the transformer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.drawing.context import PictureContext
+from vitrine_orchestrator.pipeline.request_context import report_array
+from vitrine_orchestrator.stages.calls import Stages, Timed
+from vitrine_orchestrator.wire.fields import Inputs, text
+
+MAX_PROMPT = 10_000  # characters; longer texts are refused before they are cut into tokens
+
+EncodePrompt = Callable[[Stages, str], Awaitable[dict[str, np.ndarray]]]
+"""A family's work: from a prompt to its inputs of `denoise`, `caption` (n, width) float32 among them.
+
+BadRequest for a prompt of too many tokens.
+"""
+
+
+async def prepare_prompt(
+    context: PictureContext, encode: EncodePrompt, inputs: Inputs
+) -> dict[str, np.ndarray]:
+    """The outputs of the model `prepare_prompt`: the family's features of the prompt, and `report`.
+
+    An empty prompt is allowed: the released pipelines take it as negative prompt.
+    """
+    if "prompt" not in inputs:
+        raise BadRequest("prompt must be given")
+    stages = Timed(context.stages)
+    prompt = text(inputs, "prompt", MAX_PROMPT) or ""
+    features = await encode(stages, prompt)
+    report = report_array(stages.rounded(), {}, tokens=len(features["caption"]), **context.origin)
+    return features | {"report": report}

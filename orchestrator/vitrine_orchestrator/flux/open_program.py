@@ -1,0 +1,20 @@
+"""Opens FLUX's program from a version folder of `denoise`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitrine_orchestrator.drawing.open_program import open_pictures
+from vitrine_orchestrator.drawing.program import PictureProgram
+from vitrine_orchestrator.flux.facts import TRANSFORMER, read_facts
+from vitrine_orchestrator.flux.form import FluxForm
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.settings import Settings
+
+
+def open_program(
+    folder: Path, manifest: Manifest, settings: Settings, provider: str = "cpu", device_id: int = 0
+) -> PictureProgram:
+    """The program of a version folder; see open_pictures."""
+    form = FluxForm(read_facts(manifest))
+    return open_pictures(folder / TRANSFORMER, form, manifest, settings, provider, device_id)
