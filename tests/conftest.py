@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-SHARED = {"serving": "triton", "export": "denoise_onnx", "z_image": "repository"}
+SHARED = {"serving": "triton", "export": "denoise_onnx", "z_image": "repository", "clip": "repository"}
 """By folder, a fixture that takes long to make: the tests that use it run in one process."""
 
 FIRST = (

@@ -5,7 +5,7 @@ with Vitrine("localhost:8001") as vitrine:
 result.image.save("me-in-coat.png")
 """
 
-from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import CacheStatistics, Drawn, DrawnPicture, Fitting, Prepared, Progress, TryOn
 from vitrine.async_client import AsyncVitrine
 from vitrine.cancellation import Cancellation
 from vitrine.client import Vitrine
@@ -23,6 +23,7 @@ from vitrine.fake import AsyncFakeTransport, FakeTransport
 from vitrine.keys import old_result_key, result_key
 from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
+from vitrine.scores import ReadPrompt, Scores
 from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
 from vitrine.stores import open_store
@@ -39,6 +40,7 @@ __all__ = [
     "Cancellation",
     "Cancelled",
     "Drawn",
+    "DrawnPicture",
     "FakeTransport",
     "Fitting",
     "Kept",
@@ -46,8 +48,10 @@ __all__ = [
     "NotFound",
     "Prepared",
     "Progress",
+    "ReadPrompt",
     "Results",
     "Retry",
+    "Scores",
     "Shelf",
     "StageFailed",
     "TimedOut",

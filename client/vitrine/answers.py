@@ -30,25 +30,49 @@ class TryOn:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A picture made from a prompt, with the server's report on how it was computed."""
+class DrawnPicture:
+    """One picture of a request."""
 
     image: Image.Image  # RGB
     seed: int  # gives the same picture again
-    timings: Mapping[str, float]  # seconds by stage
-    report: Mapping[str, Any]  # the whole report of the server, such as steps and pipeline_digest
     encoded: bytes  # the picture as the server encoded it
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Pictures made from a prompt, with the server's report on how they were computed."""
+
+    pictures: tuple[DrawnPicture, ...]  # as many as the request's `n`, at least one
+    timings: Mapping[str, float]  # seconds by stage
+    sources: Mapping[str, str]  # prompt: "fresh", "memory", "disk" or "store"
+    report: Mapping[str, Any]  # the whole report of the server, such as steps and pipeline_digest
+
+    @property
+    def image(self) -> Image.Image:
+        """The first picture."""
+        return self.pictures[0].image
+
+    @property
+    def seed(self) -> int:
+        """The first picture's seed."""
+        return self.pictures[0].seed
+
+    @property
+    def encoded(self) -> bytes:
+        """The first picture as the server encoded it."""
+        return self.pictures[0].encoded
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far a streamed try-on is."""
+    """How far a streamed request is."""
 
     step: int  # steps done
     steps: int  # steps in all
     elapsed_s: float
     left_s: float | None  # the server's estimate
     preview: Image.Image | None = None
+    job: int = 0  # the garment or the picture, from 0, whose step was done and which the preview shows
 
 
 @dataclass(frozen=True)
@@ -116,22 +140,38 @@ def read_result(outputs: Tensors) -> TryOn:
 
 
 def read_drawn(outputs: Tensors) -> Drawn:
-    """Read the outputs of `text_to_image` or `image_to_image`."""
-    report, encoded = read_report(outputs), _bytes(outputs, "image")
+    """Read the outputs of `text_to_image` or `image_to_image`, or the last response of `picture_stream`.
+
+    Raises VitrineError for outputs that are missing or damaged.
+    """
+    report = read_report(outputs)
+    files, seeds = _tensor(outputs, "image").reshape(-1), _tensor(outputs, "seed").reshape(-1)
+    if len(files) != len(seeds):
+        raise VitrineError(f"the server's answer has {len(files)} pictures and {len(seeds)} seeds")
     return Drawn(
-        image=decode_picture(encoded, "image"),
-        seed=int(_tensor(outputs, "seed").flat[0]),
+        pictures=tuple(
+            DrawnPicture(decode_picture(file, "image"), int(seed), file)
+            for file, seed in zip(map(_as_bytes, files), seeds, strict=True)
+        ),
         timings=MappingProxyType(report.get("timings", {})),
+        sources=MappingProxyType(report.get("sources", {})),
         report=MappingProxyType(report),
-        encoded=encoded,
     )
 
 
 def read_event(outputs: Tensors) -> Progress | TryOn:
     """Read one response of `try_on_stream`; raises VitrineError for an event that cannot be read."""
     event = _json(outputs, "event")
-    if event.get("kind") == "result":
-        return read_result(outputs)
+    return read_result(outputs) if event.get("kind") == "result" else _progress(event, outputs)
+
+
+def read_picture_event(outputs: Tensors) -> Progress | Drawn:
+    """Read one response of `picture_stream`; raises VitrineError for an event that cannot be read."""
+    event = _json(outputs, "event")
+    return read_drawn(outputs) if event.get("kind") == "result" else _progress(event, outputs)
+
+
+def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
     preview = decode_picture(_bytes(outputs, "image"), "image") if "image" in outputs else None
     left_s = event.get("left_s")
     try:
@@ -141,6 +181,7 @@ def read_event(outputs: Tensors) -> Progress | TryOn:
             elapsed_s=float(event["elapsed_s"]),
             left_s=None if left_s is None else float(left_s),
             preview=preview,
+            job=int(event.get("job", 0)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise VitrineError(f"the server's event cannot be read: {error!r}") from error
@@ -198,7 +239,10 @@ def _json(outputs: Tensors, name: str) -> dict[str, Any]:
 
 
 def _bytes(outputs: Tensors, name: str) -> bytes:
-    value = _tensor(outputs, name).flat[0]
+    return _as_bytes(_tensor(outputs, name).flat[0])
+
+
+def _as_bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 

@@ -16,10 +16,18 @@ from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress,
 from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions, options_for_each
+from vitrine.inputs import (
+    ChangeOptions,
+    PictureOptions,
+    PictureStreamOptions,
+    Tensors,
+    TryOnOptions,
+)
+from vitrine.many import options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
+from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
 
@@ -67,7 +75,7 @@ class AsyncVitrine:
     ) -> AsyncGenerator[Progress | TryOn, None]:
         """See Vitrine."""
         inputs = calls.TRY_ON_STREAM.write(previews=previews, **options)
-        return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
+        return self._events(calls.TRY_ON_STREAM, inputs, timeout_s)
 
     async def text_to_image(
         self, *, timeout_s: float | None = None, **options: Unpack[PictureOptions]
@@ -80,6 +88,16 @@ class AsyncVitrine:
     ) -> Drawn:
         """See Vitrine."""
         return await self._call(calls.IMAGE_TO_IMAGE, timeout_s, **options)
+
+    def picture_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[PictureStreamOptions]
+    ) -> AsyncGenerator[Progress | Drawn, None]:
+        """See Vitrine."""
+        return self._events(calls.PICTURE_STREAM, calls.PICTURE_STREAM.write(**options), timeout_s)
+
+    async def score(self, *, timeout_s: float | None = None, **options: Unpack[ScoreOptions]) -> Scores:
+        """See Vitrine."""
+        return await self._call(calls.SCORE, timeout_s, **options)
 
     async def prepare_person(
         self,
@@ -198,20 +216,20 @@ class AsyncVitrine:
                     raise
             await asyncio.sleep(pause_s)
 
-    async def _events(self, inputs: Tensors, timeout_s: float) -> AsyncGenerator[Progress | TryOn, None]:
-        deadline = time.monotonic() + timeout_s
+    async def _events(
+        self, call: ModelCall[Progress | Answer], inputs: Tensors, timeout_s: float | None
+    ) -> AsyncGenerator[Progress | Answer, None]:
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         tried, begun = 0, False
         while True:
             left_s = max(deadline - time.monotonic(), 1e-3)
             try:
-                stream = self._transport.stream(
-                    calls.TRY_ON_STREAM.model, inputs, timeout_s=left_s, version=self._release
-                )
+                stream = self._transport.stream(call.model, inputs, timeout_s=left_s, version=self._release)
                 async with aclosing(stream) as answers:
                     async for outputs in answers:
                         begun = True
-                        yield (event := calls.TRY_ON_STREAM.read(outputs))
-                        if isinstance(event, TryOn):
+                        yield (event := call.read(outputs))
+                        if not isinstance(event, Progress):
                             return
                 raise VitrineError("the stream ended before its result")
             except VitrineError as error:

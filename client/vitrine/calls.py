@@ -21,6 +21,7 @@ from vitrine.answers import (
     read_cache_statistics,
     read_drawn,
     read_event,
+    read_picture_event,
     read_pipeline_digest,
     read_prepared,
     read_result,
@@ -29,12 +30,14 @@ from vitrine.inputs import (
     Tensors,
     cache_inputs,
     image_to_image_inputs,
+    picture_stream_inputs,
     prepare_garment_inputs,
     prepare_person_inputs,
     prepare_text_inputs,
     text_to_image_inputs,
     try_on_inputs,
 )
+from vitrine.scores import Scores, read_scores, score_inputs
 
 Answer = TypeVar("Answer")
 
@@ -50,6 +53,7 @@ class ModelCall(Generic[Answer]):
     model: str
     write: Callable[..., Mapping[str, np.ndarray]]
     read: Callable[[Tensors], Answer]
+    digest: ModelCall[str] | None = None  # reports the pipeline digest of this call's results
 
 
 def _stream_inputs(*, previews: bool, **options: Any) -> Mapping[str, np.ndarray]:
@@ -61,18 +65,29 @@ def _digest_inputs(*, model: str | None = None) -> Mapping[str, np.ndarray]:
     return prepare_text_inputs(description="a garment", model=model)
 
 
+def _picture_digest_inputs(*, model: str | None = None) -> Mapping[str, np.ndarray]:
+    return text_to_image_inputs(prompt="a picture", model=model)
+
+
 def _clear_inputs(**named: Any) -> Mapping[str, np.ndarray]:
     return cache_inputs("clear", **named)
 
 
-TRY_ON: ModelCall[TryOn] = ModelCall("try_on", try_on_inputs, read_result)
+PIPELINE_DIGEST: ModelCall[str] = ModelCall("prepare_text", _digest_inputs, read_pipeline_digest)
+PICTURE_DIGEST: ModelCall[str] = ModelCall("prepare_prompt", _picture_digest_inputs, read_pipeline_digest)
+TRY_ON: ModelCall[TryOn] = ModelCall("try_on", try_on_inputs, read_result, PIPELINE_DIGEST)
 TRY_ON_STREAM: ModelCall[Progress | TryOn] = ModelCall("try_on_stream", _stream_inputs, read_event)
-TEXT_TO_IMAGE: ModelCall[Drawn] = ModelCall("text_to_image", text_to_image_inputs, read_drawn)
-IMAGE_TO_IMAGE: ModelCall[Drawn] = ModelCall("image_to_image", image_to_image_inputs, read_drawn)
+TEXT_TO_IMAGE: ModelCall[Drawn] = ModelCall("text_to_image", text_to_image_inputs, read_drawn, PICTURE_DIGEST)
+IMAGE_TO_IMAGE: ModelCall[Drawn] = ModelCall(
+    "image_to_image", image_to_image_inputs, read_drawn, PICTURE_DIGEST
+)
+PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
+    "picture_stream", picture_stream_inputs, read_picture_event
+)
+SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)
-PIPELINE_DIGEST: ModelCall[str] = ModelCall("prepare_text", _digest_inputs, read_pipeline_digest)
 CACHE_STATISTICS: ModelCall[CacheStatistics] = ModelCall(
     "cache_control", lambda: cache_inputs("stats"), read_cache_statistics
 )

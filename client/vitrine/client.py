@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -16,10 +16,18 @@ from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress,
 from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions, options_for_each
+from vitrine.inputs import (
+    ChangeOptions,
+    PictureOptions,
+    PictureStreamOptions,
+    Tensors,
+    TryOnOptions,
+)
+from vitrine.many import fittings, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
+from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
 
@@ -76,14 +84,15 @@ class Vitrine:
         """
         if at_once < 1:
             raise BadRequest(f"at_once must be at least 1, got {at_once}")
-        return self._fittings(options_for_each(garments, options), at_once, timeout_s)
+        each = options_for_each(garments, options)
+        return fittings(partial(self.try_on, timeout_s=timeout_s), each, at_once)
 
     def try_on_stream(
         self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[TryOnOptions]
     ) -> Generator[Progress | TryOn, None, None]:
         """Yield Progress after steps, then the TryOn. Closing the iterator cancels the request. gRPC only."""
         inputs = calls.TRY_ON_STREAM.write(previews=previews, **options)
-        return self._events(inputs, self._timeout_s if timeout_s is None else timeout_s)
+        return self._events(calls.TRY_ON_STREAM, inputs, timeout_s)
 
     def text_to_image(
         self,
@@ -104,6 +113,19 @@ class Vitrine:
     ) -> Drawn:
         """Change a picture as a prompt says."""
         return self._call(calls.IMAGE_TO_IMAGE, timeout_s, cancellation=cancellation, **options)
+
+    def picture_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[PictureStreamOptions]
+    ) -> Generator[Progress | Drawn, None, None]:
+        """Yield Progress after steps, then the Drawn of text_to_image, or with `image` of image_to_image.
+
+        Closing the iterator cancels the request. gRPC only.
+        """
+        return self._events(calls.PICTURE_STREAM, calls.PICTURE_STREAM.write(**options), timeout_s)
+
+    def score(self, *, timeout_s: float | None = None, **options: Unpack[ScoreOptions]) -> Scores:
+        """Compare every picture with every prompt, by CLIP."""
+        return self._call(calls.SCORE, timeout_s, **options)
 
     def prepare_person(
         self,
@@ -251,20 +273,20 @@ class Vitrine:
                     raise
             wait(pause_s)
 
-    def _events(self, inputs: Tensors, timeout_s: float) -> Generator[Progress | TryOn, None, None]:
-        deadline = time.monotonic() + timeout_s
+    def _events(
+        self, call: ModelCall[Progress | Answer], inputs: Tensors, timeout_s: float | None
+    ) -> Generator[Progress | Answer, None, None]:
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         tried, begun = 0, False
         while True:
             left_s = max(deadline - time.monotonic(), 1e-3)
             try:
-                stream = self._transport.stream(
-                    calls.TRY_ON_STREAM.model, inputs, timeout_s=left_s, version=self._release
-                )
+                stream = self._transport.stream(call.model, inputs, timeout_s=left_s, version=self._release)
                 with closing(stream) as answers:
                     for outputs in answers:
                         begun = True
-                        yield (event := calls.TRY_ON_STREAM.read(outputs))
-                        if isinstance(event, TryOn):
+                        yield (event := call.read(outputs))
+                        if not isinstance(event, Progress):
                             return
                 raise VitrineError("the stream ended before its result")
             except VitrineError as error:
@@ -273,24 +295,3 @@ class Vitrine:
                 if begun or pause_s is None:
                     raise
             time.sleep(pause_s)
-
-    def _fittings(
-        self, each: list[dict[str, Any]], at_once: int, timeout_s: float | None
-    ) -> Generator[Fitting, None, None]:
-        cancellation = Cancellation()
-        pool = ThreadPoolExecutor(at_once, thread_name_prefix="vitrine-try-on")
-
-        def fit(index: int) -> Fitting:
-            garment = each[index]["garment"]
-            try:
-                result = self.try_on(timeout_s=timeout_s, cancellation=cancellation, **each[index])
-            except VitrineError as error:
-                return Fitting(index, garment, None, error)
-            return Fitting(index, garment, result)
-
-        try:
-            for done in as_completed([pool.submit(fit, index) for index in range(len(each))]):
-                yield done.result()
-        finally:
-            cancellation.cancel()
-            pool.shutdown(wait=True, cancel_futures=True)

@@ -19,6 +19,8 @@ from vitrine.errors import Unavailable, VitrineError, one_line
 
 OWN = {
     "try-on": "vitrine.commands.try_on",
+    "picture": "vitrine.commands.picture",
+    "score": "vitrine.commands.score",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -26,12 +28,13 @@ GROUP = "vitrine.commands"
 EXTRAS = {"gateway": "gateway", "up": "gateway"}  # what `pip install` needs for a command; else "server"
 INTERRUPTED = 130  # the exit code that shells report for a program that Ctrl-C ended
 
-_DESCRIPTION = "Virtual try-on pictures from a Vitrine server."
+_DESCRIPTION = "Virtual try-on and advertising pictures from a Vitrine server."
 _EXAMPLES = """\
 examples:
   vitrine serve                                       start a server on this machine
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
+  vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
   vitrine models                                      what the server has loaded
 
 `vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""

@@ -35,7 +35,10 @@ class Call:
 
 
 class FakeTransport:
-    """Answers a try-on with the person's picture and the garment pasted on its middle, tinted by the seed.
+    """Answers without a server.
+
+    A try-on is the person's picture with the garment pasted on its middle, tinted by the seed; a picture from
+    a prompt has one colour, which the seed sets.
 
     The first requests raise `failures`, one each. `calls` lists all requests.
     """
@@ -70,7 +73,7 @@ class FakeTransport:
         self._receive(model, inputs, timeout_s, version)
         ended = False
         try:
-            yield from _events(inputs)
+            yield from _events(_ANSWERS[_STREAMS[model]](inputs), inputs)
             ended = True
         finally:
             self.streams_cancelled += not ended
@@ -78,7 +81,7 @@ class FakeTransport:
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See Transport."""
         self._receive("models", {}, timeout_s)
-        return tuple(ModelStatus(name, RELEASE, "READY", "") for name in sorted([*_ANSWERS, "try_on_stream"]))
+        return tuple(ModelStatus(name, RELEASE, "READY", "") for name in sorted([*_ANSWERS, *_STREAMS]))
 
     def close(self) -> None:
         """See Transport."""
@@ -157,16 +160,39 @@ def _draw(inputs: Tensors) -> dict[str, np.ndarray]:
     if not inputs["prompt"][0].strip():
         raise BadRequest("prompt must be given: say what the picture shows")
     picture = _picture(inputs, "image").resize(size)
-    tint = Image.new("RGB", size, (seed % 256, seed // 256 % 256, seed // 65536 % 256))
     strength = float(inputs["strength"][0]) if "strength" in inputs else 1.0
     steps = int(inputs["steps"][0]) if "steps" in inputs else 8
     report = {"seed": seed, "steps": steps, "timings": {"denoise": 0.0}, "size": list(size)}
     kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    seeds = range(seed, seed + (int(inputs["n"][0]) if "n" in inputs else 1))
+    drawn = [_encode(Image.blend(picture, _tint(size, one), strength), kind) for one in seeds]
     return {
-        "image": _bytes(_encode(Image.blend(picture, tint, strength), kind)),
-        "seed": np.array([seed], np.uint64),
+        "image": np.array(drawn, np.object_),
+        "seed": np.array(seeds, np.uint64),
         "report": _bytes(json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()),
     }
+
+
+def _tint(size: tuple[int, int], seed: int) -> Image.Image:
+    """Return a picture of the seed's colour."""
+    return Image.new("RGB", size, (seed % 256, seed // 256 % 256, seed // 65536 % 256))
+
+
+def _score(inputs: Tensors) -> dict[str, np.ndarray]:
+    """Answer with cosines that fall from prompt to prompt, the same for each picture."""
+    prompts = [one.decode() for one in inputs["prompt"]]
+    row = [round(0.3 / (1 + index), 6) for index in range(len(prompts))]
+    cosine = np.array([row] * len(inputs["image"]), np.float32)
+    report = {
+        "timings": {},
+        "sources": {},
+        "model": "fake",
+        "preprocessing": "none",
+        "prompts": [{"prompt": one, "scored": one, "tokens": 2, "cut": "no"} for one in prompts],
+        "variants": {"clipscore": (2.5 * cosine).tolist(), "torchmetrics": (100 * cosine).tolist()},
+        "pipeline_digest": FAKE_DIGEST,
+    }
+    return {"cosine": cosine, "report": _bytes(json.dumps(report).encode())}
 
 
 def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
@@ -174,22 +200,21 @@ def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
     w, h = person.size
     box = (w // 4, h // 4, max(w * 3 // 4, w // 4 + 1), max(h * 3 // 4, h // 4 + 1))
     size = (box[2] - box[0], box[3] - box[1])
-    tint = Image.new("RGB", size, (seed % 256, seed // 256 % 256, seed // 65536 % 256))
     for garment in garments:
-        person.paste(Image.blend(_open(garment, "garment").resize(size), tint, 0.1), box)
+        person.paste(Image.blend(_open(garment, "garment").resize(size), _tint(size, seed), 0.1), box)
     mask = Image.new("L", person.size)
     mask.paste(255, box)
     return mask
 
 
-def _events(inputs: Tensors) -> Generator[dict[str, np.ndarray], None, None]:
-    result = _try_on(inputs)
+def _events(result: dict[str, np.ndarray], inputs: Tensors) -> Generator[dict[str, np.ndarray], None, None]:
+    """Yield an event for each step of a finished result, then the result."""
     steps = json.loads(result["report"][0])["steps"]
     previews = bool(inputs["previews"][0]) if "previews" in inputs else False
     for step in range(1, steps + 1):
         event = {"kind": "progress", "step": step, "steps": steps, "elapsed_s": 0.0, "left_s": 0.0}
         outputs = {"event": _bytes(json.dumps(event).encode())}
-        yield outputs | {"image": result["image"]} if previews else outputs
+        yield outputs | {"image": result["image"][:1]} if previews else outputs
     yield result | {"event": _bytes(json.dumps({"kind": "result"}).encode())}
 
 
@@ -197,7 +222,7 @@ def _prepare(kind: str, source: str) -> Callable[[Tensors], dict[str, np.ndarray
     """Return a function that answers prepare_<kind>: a key from its first input, and no tensors."""
 
     def answer(inputs: Tensors) -> dict[str, np.ndarray]:
-        if source != "description":
+        if source not in ("description", "prompt"):
             _picture(inputs, source)
         report = {"timings": {}, "sources": {kind: "fresh"}, "pipeline_digest": FAKE_DIGEST}
         return {
@@ -220,11 +245,15 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "try_on": _try_on,
     "text_to_image": _draw,
     "image_to_image": _draw,
+    "score": _score,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),
+    "prepare_prompt": _prepare("prompt", "prompt"),
     "cache_control": _cache_control,
 }
+_STREAMS = {"try_on_stream": "try_on", "picture_stream": "text_to_image"}
+"""By streaming model, the model whose answer ends its stream."""
 
 
 def _picture(inputs: Tensors, name: str) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Required, TypeAlias, TypedDict, Unpack
+from typing import Required, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class PictureOptions(TypedDict, total=False):
     width: int | None  # in pixels, with height: multiples of 16
     height: int | None
     aspect_ratio: str | None  # instead of both: "1:1", "4:5", "16:9", …
+    n: int | None  # pictures of the request, 1 to 8: picture i has the seed `seed` + i
     steps: int | None  # denoising steps, 1 to 100
     seed: int | None  # 0 to 2**64-1; random and reported if omitted
     guidance: float | None  # 0 to 20; 0 turns it off
@@ -61,8 +62,12 @@ class ChangeOptions(PictureOptions, total=False):
     strength: float | None  # above 0 to 1: how much is changed; 0.3 keeps most of the picture
 
 
-PER_GARMENT = ("category", "description", "seed", "mask", "garment_photo_type")
-"""Options that may be a list in try_on_many."""
+class PictureStreamOptions(PictureOptions, total=False):
+    """The options of a streamed picture: with `image` those of ChangeOptions."""
+
+    image: Picture | None
+    strength: float | None
+    previews: bool  # whether each progress has the picture so far
 
 
 def try_on_inputs(
@@ -108,6 +113,7 @@ def text_to_image_inputs(
     width: int | None = None,
     height: int | None = None,
     aspect_ratio: str | None = None,
+    n: int | None = None,
     steps: int | None = None,
     seed: int | None = None,
     guidance: float | None = None,
@@ -120,6 +126,7 @@ def text_to_image_inputs(
     inputs = _texts("prompt", prompt) | _texts("negative_prompt", negative_prompt) | _texts("model", model)
     inputs |= _number("width", width, np.int32) | _number("height", height, np.int32)
     inputs |= _texts("aspect_ratio", aspect_ratio) | _texts("scheduler", scheduler)
+    inputs |= _number("n", n, np.int32)
     inputs |= _number("steps", steps, np.int32) | _number("seed", seed, np.uint64)
     return inputs | _number("guidance", guidance, np.float32) | _loras(lora) | _texts("format", format)
 
@@ -129,7 +136,24 @@ def image_to_image_inputs(
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `image_to_image`; see ChangeOptions."""
     inputs = text_to_image_inputs(**options) | _number("strength", strength, np.float32)
-    return inputs | {"image": _bytes([encode_picture(image, "image")])}
+    return inputs | {"image": byte_tensor([encode_picture(image, "image")])}
+
+
+def picture_stream_inputs(
+    *,
+    image: Picture | None = None,
+    strength: float | None = None,
+    previews: bool = False,
+    **options: Unpack[PictureOptions],
+) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `picture_stream`; see PictureStreamOptions."""
+    if image is not None:
+        inputs = image_to_image_inputs(image=image, strength=strength, **options)
+    elif strength is None:
+        inputs = text_to_image_inputs(**options)
+    else:
+        raise BadRequest(f"strength must not be given without image, got {strength}")
+    return inputs | {"previews": np.array([bool(previews)])}
 
 
 def prepare_person_inputs(
@@ -177,23 +201,6 @@ def cache_inputs(
     return inputs | ({"everything": np.array([True])} if everything else {})
 
 
-def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the options of each try-on of `try_on_many`: try-on i gets item i of a list in PER_GARMENT."""
-    if "garment" in options or "garment_id" in options:
-        raise BadRequest("try_on_many takes its garments in `garments`")
-    each: list[dict[str, Any]] = [dict(options, garment=garment) for garment in garments]
-    if options.get("person") is not None:
-        person = encode_picture(options["person"], "person")  # encoded once for all garments
-        each = [dict(one, person=person) for one in each]
-    for name in PER_GARMENT:
-        values = options.get(name)
-        if isinstance(values, list | tuple):
-            if len(values) != len(each):
-                raise BadRequest(f"{name} must be one for each of {len(each)} garments, got {len(values)}")
-            each = [dict(one, **{name: value}) for one, value in zip(each, values, strict=True)]
-    return each
-
-
 def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:
     """Return names and weights of adapters; no tensors for none."""
     if not lora:
@@ -201,7 +208,7 @@ def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:
     weights = {lora: 1.0} if isinstance(lora, str) else dict(lora)
     numbers = [_number("lora_weight", weight, np.float32)["lora_weight"] for weight in weights.values()]
     return {
-        "lora": _bytes([_utf8("lora", name) for name in weights]),
+        "lora": byte_tensor([utf8("lora", name) for name in weights]),
         "lora_weight": np.concatenate(numbers),
     }
 
@@ -211,7 +218,7 @@ def _person(person: Picture | None, person_id: str | None) -> dict[str, np.ndarr
         raise BadRequest("person or person_id must be given")
     inputs = _texts("person_id", person_id)
     if person is not None:
-        inputs["person"] = _bytes([encode_picture(person, "person")])
+        inputs["person"] = byte_tensor([encode_picture(person, "person")])
     return inputs
 
 
@@ -234,7 +241,7 @@ def _masks(mask: Picture | Sequence[Picture | None] | None, count: int) -> dict[
     masks = mask if isinstance(mask, list | tuple) else [mask]
     if len(masks) != count:
         raise BadRequest(f"mask must be one for each of {count} garments, got {len(masks)}")
-    return {"mask": _bytes([b"" if one is None else encode_picture(one, "mask") for one in masks])}
+    return {"mask": byte_tensor([b"" if one is None else encode_picture(one, "mask") for one in masks])}
 
 
 def _garments(
@@ -242,10 +249,10 @@ def _garments(
 ) -> dict[str, np.ndarray]:
     inputs = {}
     if garment is not None:
-        inputs["garment"] = _bytes(encode_pictures(garment, "garment"))
+        inputs["garment"] = byte_tensor(encode_pictures(garment, "garment"))
     if garment_id is not None:
         ids = [garment_id] if isinstance(garment_id, str) else list(garment_id)
-        inputs["garment_id"] = _bytes([_utf8("garment_id", one) for one in ids])
+        inputs["garment_id"] = byte_tensor([utf8("garment_id", one) for one in ids])
     if not inputs or not all(len(tensor) for tensor in inputs.values()):
         raise BadRequest("garment or garment_id must be given, at least one")
     if len({len(tensor) for tensor in inputs.values()}) > 1:
@@ -260,7 +267,7 @@ def _texts(name: str, value: str | Sequence[str] | None, count: int | None = Non
     texts = [value] if isinstance(value, str) else list(value)
     if len(texts) != (count or 1):
         raise BadRequest(f"{name} must be {count or 1} text(s), one for each garment, got {len(texts)}")
-    return {name: _bytes([_utf8(name, text) for text in texts])}
+    return {name: byte_tensor([utf8(name, text) for text in texts])}
 
 
 def _number(name: str, value: float | None, dtype: type[np.number]) -> dict[str, np.ndarray]:
@@ -277,7 +284,7 @@ def _number(name: str, value: float | None, dtype: type[np.number]) -> dict[str,
         raise BadRequest(f"{name} must fit {np.dtype(dtype).name}, got {value}") from error
 
 
-def _utf8(name: str, text: str) -> bytes:
+def utf8(name: str, text: str) -> bytes:
     if not isinstance(text, str):
         raise BadRequest(f"{name} must be text, got {type(text).__name__}")
     try:
@@ -286,6 +293,6 @@ def _utf8(name: str, text: str) -> bytes:
         raise BadRequest(f"{name} must be valid Unicode, got a lone surrogate in {text!r}") from error
 
 
-def _bytes(values: Iterable[bytes]) -> np.ndarray:
+def byte_tensor(values: Iterable[bytes]) -> np.ndarray:
     """Return a BYTES tensor (n,) of dtype object, because numpy's bytes dtype drops trailing zeros."""
     return np.array(list(values), dtype=np.object_)

@@ -37,6 +37,7 @@ FLUX_STAGES = (
     "prepare_prompt", "flux_text_encoder", "flux_text_encoder_2", "flux_vae_encoder", "flux_vae_decoder",
     "denoise",
 )  # fmt: skip
+CLIP_STAGES = ("score", "clip_image", "clip_text")
 PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
 
 CHECKPOINTS = (
@@ -141,6 +142,15 @@ CHECKPOINTS = (
         "black-forest-labs/FLUX.1-schnell on the hub",
         FLUX_STAGES,
         "the training data are not disclosed",
+    ),
+    Licence(
+        "CLIP weights",
+        "MIT",
+        "as stated",
+        "openai/clip-vit-large-patch14 and clip-vit-base-patch32 on the hub",
+        CLIP_STAGES,
+        "for scores only; the licence is that of openai/CLIP's code, whose model card advises against "
+        "deployment without a study of the use; the training data are not disclosed",
     ),
 )
 """Weights that can be exported; only the first checkpoint is shipped."""

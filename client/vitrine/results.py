@@ -13,17 +13,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any, NamedTuple, TypeAlias, Unpack
 
-import numpy as np
 from PIL import Image
 
-from vitrine.answers import TryOn
+from vitrine.answers import Drawn, TryOn
 from vitrine.async_client import AsyncVitrine
-from vitrine.calls import TRY_ON
+from vitrine.calls import IMAGE_TO_IMAGE, TEXT_TO_IMAGE, TRY_ON, ModelCall
 from vitrine.client import Vitrine
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.inputs import Tensors, TryOnOptions, try_on_inputs
+from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions
 from vitrine.keys import Versions, result_key, result_path
 from vitrine.pictures import decode_picture
 from vitrine.shelf import Found, Shelf
@@ -31,6 +30,22 @@ from vitrine.shelf import Found, Shelf
 DIGEST_TTL_S = (
     60.0  # after it, the pipeline digest is requested again; old keys stay in use as long after a deployment
 )
+
+
+KeptCall: TypeAlias = ModelCall[TryOn] | ModelCall[Drawn]
+"""A call whose picture can be kept."""
+
+
+class DigestCall(NamedTuple):
+    """The call that reports the pipeline digest of one model's results."""
+
+    call: ModelCall[str]
+    model: str | None  # the option `model` of the request
+
+    @property
+    def inputs(self) -> Tensors:
+        """The call's tensors."""
+        return self.call.write(model=self.model)
 
 
 @dataclass(frozen=True)
@@ -43,12 +58,12 @@ class Kept:
     encoded: bytes  # PNG
     found: bool  # whether it came from the store
     story: Mapping[str, Any]  # seed, parameters, versions, timings, pipeline_digest
-    result: TryOn | None  # the server's whole response, if just computed
+    result: TryOn | Drawn | None  # the server's whole response, if just computed
     trouble: VitrineError | None = None  # the failure of the store, if any
 
 
 class Results:
-    """Try-ons whose results are looked up and kept in a store."""
+    """Requests whose pictures are looked up and kept in a store."""
 
     def __init__(
         self, vitrine: Vitrine, shelf: Shelf, *, clock: Callable[[], float] = time.monotonic
@@ -68,17 +83,38 @@ class Results:
         `versions` are required for ids without a picture; see result_key. `timeout_s` limits the server's
         work only.
         """
-        inputs = png_inputs(options)
-        model = options.get("model")
-        digest = self._digest.known(model) or self._digest.learn(
-            self._vitrine.pipeline_digest(model=model, timeout_s=timeout_s), model
+        return self._kept(TRY_ON, user, versions, timeout_s, options)
+
+    def text_to_image(
+        self, *, user: str, timeout_s: float | None = None, **options: Unpack[PictureOptions]
+    ) -> Kept:
+        """As try_on. BadRequest for an `n` of more than one: every kept picture has its own key."""
+        return self._kept(TEXT_TO_IMAGE, user, None, timeout_s, options)
+
+    def image_to_image(
+        self, *, user: str, timeout_s: float | None = None, **options: Unpack[ChangeOptions]
+    ) -> Kept:
+        """As text_to_image."""
+        return self._kept(IMAGE_TO_IMAGE, user, None, timeout_s, options)
+
+    def _kept(
+        self,
+        call: KeptCall,
+        user: str,
+        versions: Versions | None,
+        timeout_s: float | None,
+        options: Mapping[str, Any],
+    ) -> Kept:
+        inputs, ask = kept_inputs(call, options), digest_of(call, options)
+        digest = self._digest.known(ask) or self._digest.learn(
+            ask.call.read(self._vitrine.infer(ask.call.model, ask.inputs, timeout_s=timeout_s)), ask
         )
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
         found, trouble = look_up(self.shelf, user, key)
         if found is not None:
             return kept_from_store(user, key, found)
-        result = TRY_ON.read(self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
-        digest = self._digest.of_result(result, digest, model)
+        result = call.read(self._vitrine.infer(call.model, inputs, timeout_s=timeout_s))
+        digest = self._digest.of_result(result, digest, ask)
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
         return put_away(self.shelf, user, key, inputs, result, trouble)
 
@@ -100,48 +136,77 @@ class AsyncResults:
         **options: Unpack[TryOnOptions],
     ) -> Kept:
         """See Results."""
-        inputs = png_inputs(options)
-        model = options.get("model")
-        digest = self._digest.known(model) or self._digest.learn(
-            await self._vitrine.pipeline_digest(model=model, timeout_s=timeout_s), model
+        return await self._kept(TRY_ON, user, versions, timeout_s, options)
+
+    async def text_to_image(
+        self, *, user: str, timeout_s: float | None = None, **options: Unpack[PictureOptions]
+    ) -> Kept:
+        """See Results."""
+        return await self._kept(TEXT_TO_IMAGE, user, None, timeout_s, options)
+
+    async def image_to_image(
+        self, *, user: str, timeout_s: float | None = None, **options: Unpack[ChangeOptions]
+    ) -> Kept:
+        """See Results."""
+        return await self._kept(IMAGE_TO_IMAGE, user, None, timeout_s, options)
+
+    async def _kept(
+        self,
+        call: KeptCall,
+        user: str,
+        versions: Versions | None,
+        timeout_s: float | None,
+        options: Mapping[str, Any],
+    ) -> Kept:
+        inputs, ask = kept_inputs(call, options), digest_of(call, options)
+        digest = self._digest.known(ask) or self._digest.learn(
+            ask.call.read(await self._vitrine.infer(ask.call.model, ask.inputs, timeout_s=timeout_s)), ask
         )
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
         found, trouble = await asyncio.to_thread(look_up, self.shelf, user, key)
         if found is not None:
             return kept_from_store(user, key, found)
-        result = TRY_ON.read(await self._vitrine.infer(TRY_ON.model, inputs, timeout_s=timeout_s))
-        digest = self._digest.of_result(result, digest, model)
+        result = call.read(await self._vitrine.infer(call.model, inputs, timeout_s=timeout_s))
+        digest = self._digest.of_result(result, digest, ask)
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
         return await asyncio.to_thread(put_away, self.shelf, user, key, inputs, result, trouble)
 
 
 class DigestCache:
-    """Keeps the server's pipeline digests by model for DIGEST_TTL_S; every response updates its model's."""
+    """Keeps the server's pipeline digests for DIGEST_TTL_S; every response updates the one of its call."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._digests: dict[str | None, tuple[str, float]] = {}  # by model: digest, time of its end
+        self._digests: dict[DigestCall, tuple[str, float]] = {}  # digest, time of its end
 
-    def known(self, model: str | None) -> str | None:
+    def known(self, of: DigestCall) -> str | None:
         """Return the digest, or None when it must be requested again."""
-        digest, until = self._digests.get(model, ("", float("-inf")))
+        digest, until = self._digests.get(of, ("", float("-inf")))
         return digest if self._clock() < until else None
 
-    def learn(self, digest: str, model: str | None) -> str:
+    def learn(self, digest: str, of: DigestCall) -> str:
         """Keep a digest that the server has just reported, and return it."""
-        self._digests[model] = digest, self._clock() + DIGEST_TTL_S
+        self._digests[of] = digest, self._clock() + DIGEST_TTL_S
         return digest
 
-    def of_result(self, result: TryOn, before: str, model: str | None) -> str:
+    def of_result(self, result: TryOn | Drawn, before: str, of: DigestCall) -> str:
         """Return the digest of the pipeline of `result`; it differs from `before` during a deployment."""
-        return self.learn(str(result.report.get("pipeline_digest", before)), model)
+        return self.learn(str(result.report.get("pipeline_digest", before)), of)
 
 
-def png_inputs(options: TryOnOptions) -> dict[str, np.ndarray]:
-    """Return the request's tensors, with PNG as format: the store keeps the server's bytes."""
+def digest_of(call: KeptCall, options: Mapping[str, Any]) -> DigestCall:
+    """Return the call that reports the pipeline digest of a request's result."""
+    assert call.digest is not None, f"results of {call.model} are kept by a digest"
+    return DigestCall(call.digest, options.get("model"))
+
+
+def kept_inputs(call: KeptCall, options: Mapping[str, Any]) -> Tensors:
+    """Return the request's tensors. BadRequest unless it is one PNG: the store keeps the server's bytes."""
     if options.get("format") not in (None, "png"):
         raise BadRequest(f"format must be png for kept results, got {options['format']!r}")
-    return try_on_inputs(**options)
+    if options.get("n") not in (None, 1):
+        raise BadRequest(f"n must be 1 for kept results, got {options['n']}: ask once for each seed")
+    return call.write(**{name: value for name, value in options.items() if name != "n"})
 
 
 def look_up(shelf: Shelf, user: str, key: str) -> tuple[Found | None, VitrineError | None]:
@@ -164,7 +229,7 @@ def kept_from_store(user: str, key: str, found: Found) -> Kept:
 
 
 def put_away(
-    shelf: Shelf, user: str, key: str, inputs: Tensors, result: TryOn, trouble: VitrineError | None
+    shelf: Shelf, user: str, key: str, inputs: Tensors, result: TryOn | Drawn, trouble: VitrineError | None
 ) -> Kept:
     """Store a new picture and return the caller's result, even if storing fails."""
     story = story_of(inputs, result)
@@ -175,12 +240,12 @@ def put_away(
     return Kept(key, result_path(user, key), result.image, result.encoded, False, story, result, trouble)
 
 
-def story_of(inputs: Tensors, result: TryOn) -> dict[str, Any]:
+def story_of(inputs: Tensors, result: TryOn | Drawn) -> dict[str, Any]:
     """Return the metadata of a stored picture: parameters, seed, versions, timings, pipeline digest."""
     parameters = {
         name: [one.decode() if isinstance(one, bytes) else one for one in tensor.tolist()]
         for name, tensor in inputs.items()
-        if name not in ("person", "garment", "mask")
+        if name not in ("person", "garment", "mask", "image")
     }
     return {
         "seed": result.seed,

@@ -38,7 +38,7 @@ class Awaited:
 
     def __getattr__(self, name):
         method = getattr(self.client, name)
-        if name in ("try_on_many", "try_on_stream"):
+        if name in ("try_on_many", "try_on_stream", "picture_stream"):
             return lambda **options: self.iterate(method(**options))
         return lambda *args, **options: self.loop.run(method(*args, **options))
 

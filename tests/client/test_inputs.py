@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from vitrine.errors import BadRequest
 from vitrine.inputs import (
-    options_for_each,
     prepare_garment_inputs,
     prepare_person_inputs,
     prepare_text_inputs,
     try_on_inputs,
 )
+from vitrine.many import options_for_each
 from vitrine.pictures import encode_picture
 
 COLOURS = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vitrine.errors import BadRequest
-from vitrine.inputs import try_on_inputs
+from vitrine.inputs import image_to_image_inputs, text_to_image_inputs, try_on_inputs
 from vitrine.keys import old_result_key, path_segment, result_key, result_path
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "hash_vectors.json").read_text())
@@ -92,6 +92,43 @@ def test_all_that_changes_the_picture_changes_the_key():
     """No two of these requests may share a picture."""
     keys = {name: key(**options) for name, options in DIFFERENT.items()}
     assert len(set(keys.values())) == len(keys)
+
+
+DIFFERENT_PICTURES = {
+    "as it is": {},
+    "prompt": {"prompt": "A cup"},
+    "negative prompt": {"negative_prompt": "blurry"},
+    "size": {"width": 64, "height": 32},
+    "size turned": {"width": 32, "height": 64},
+    "aspect ratio": {"aspect_ratio": "4:5"},
+    "other ratio": {"aspect_ratio": "5:4"},
+    "steps": {"steps": 7},
+    "seed": {"seed": 7},
+    "guidance": {"guidance": 7},
+    "scheduler": {"scheduler": "flow"},
+    "adapter": {"lora": "night"},
+    "other adapter": {"lora": "line"},
+    "weight": {"lora": {"night": 0.5}},
+    "two adapters": {"lora": {"night": 1, "line": 1}},
+    "format": {"format": "webp"},
+    "model": {"model": "flux"},
+    "image": {"image": PERSON},
+    "other image": {"image": COAT},
+    "strength": {"image": COAT, "strength": 0.3},
+    "other strength": {"image": COAT, "strength": 0.9},
+    "pipeline": {"digest": "q"},
+}
+
+
+def test_all_that_changes_a_drawn_picture_changes_its_key():
+    """No two of these requests may share a picture, with an image or without."""
+    keys = set()
+    for changed in DIFFERENT_PICTURES.values():
+        options = {"prompt": "a cup", "digest": "p"} | changed
+        digest = options.pop("digest")
+        write = image_to_image_inputs if "image" in options else text_to_image_inputs
+        keys.add(result_key(write(**options), pipeline_digest=digest))
+    assert len(keys) == len(DIFFERENT_PICTURES)
 
 
 @given(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from vitrine import AsyncFakeTransport, AsyncVitrine, BadRequest, FakeTransport, Vitrine
-from vitrine.inputs import image_to_image_inputs, text_to_image_inputs
+from vitrine import AsyncFakeTransport, AsyncVitrine, BadRequest, Drawn, FakeTransport, Vitrine, VitrineError
+from vitrine.answers import read_drawn
+from vitrine.inputs import image_to_image_inputs, picture_stream_inputs, text_to_image_inputs
 
 
 def test_only_what_is_given_becomes_a_tensor():
@@ -65,3 +66,44 @@ async def test_both_clients_draw():
         again = await other.text_to_image(prompt="a cup", width=80, height=48, seed=5)
         assert again.encoded == drawn.encoded
         assert (await other.image_to_image(prompt="a cup", image=picture, strength=0.5, seed=5)).seed == 5
+
+
+def test_one_request_draws_several_pictures():
+    """The first is the answer's own picture; each has the seed after the one before."""
+    with Vitrine(transport=FakeTransport()) as client:
+        drawn = client.text_to_image(prompt="a cup", seed=5, n=3)
+        third = client.text_to_image(prompt="a cup", seed=7)
+    assert [one.seed for one in drawn.pictures] == [5, 6, 7]
+    assert (drawn.seed, drawn.encoded) == (5, drawn.pictures[0].encoded)
+    assert drawn.pictures[2].encoded == third.encoded
+
+
+async def test_both_clients_stream_pictures():
+    """Progress first, the pictures last; leaving early cancels the request."""
+    with Vitrine(transport=FakeTransport()) as client:
+        *steps, last = client.picture_stream(prompt="a cup", steps=3, seed=5, previews=True)
+    assert [one.step for one in steps] == [1, 2, 3]
+    assert steps[0].preview is not None
+    assert isinstance(last, Drawn)
+    fake = FakeTransport()
+    with Vitrine(transport=fake) as client:
+        events = client.picture_stream(prompt="a cup", image=Image.new("RGB", (8, 8)), strength=0.5)
+        next(events)
+        events.close()
+    assert fake.streams_cancelled == 1
+    async with AsyncVitrine(transport=AsyncFakeTransport()) as other:
+        told = [one async for one in other.picture_stream(prompt="a cup", steps=3, seed=5)]
+    assert told[-1].encoded == last.encoded
+
+
+def test_a_strength_without_a_picture_is_refused():
+    """Before anything is sent."""
+    with pytest.raises(BadRequest, match=r"strength must not be given without image, got 0\.5"):
+        picture_stream_inputs(prompt="a cup", strength=0.5)
+
+
+def test_as_many_seeds_as_pictures_are_read():
+    """An answer that lacks a seed is an error, not a picture less."""
+    outputs = FakeTransport().infer("text_to_image", text_to_image_inputs(prompt="a", n=2), timeout_s=1)
+    with pytest.raises(VitrineError, match="2 pictures and 1 seeds"):
+        read_drawn(outputs | {"seed": outputs["seed"][:1]})

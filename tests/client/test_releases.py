@@ -26,8 +26,9 @@ def use_everything(client):
     client.pipeline_digest()
     client.text_to_image(**DRAWN)
     client.image_to_image(**DRAWN, image=PERSON)
-    with suppress(NotFound):  # a pipeline that the fake does not have
-        client.infer("prepare_prompt", {})
+    list(client.picture_stream(**DRAWN))
+    client.infer("prepare_prompt", {})
+    client.score(picture=PERSON, prompt="a cup")
 
 
 async def use_everything_awaited(client):
@@ -41,8 +42,9 @@ async def use_everything_awaited(client):
     await client.pipeline_digest()
     await client.text_to_image(**DRAWN)
     await client.image_to_image(**DRAWN, image=PERSON)
-    with suppress(NotFound):
-        await client.infer("prepare_prompt", {})
+    _ = [one async for one in client.picture_stream(**DRAWN)]
+    await client.infer("prepare_prompt", {})
+    await client.score(picture=PERSON, prompt="a cup")
 
 
 @pytest.mark.parametrize(("release", "version"), [(1, "1"), (None, "")])

@@ -43,6 +43,30 @@ def make(request):
     return results
 
 
+def test_drawn_pictures_are_kept_too():
+    """One mechanism for all calls: found again by the request, one picture a request, PNG only."""
+    fake, shelf = FakeTransport(), Shelf(MemoryStore())
+    results = Results(Vitrine(transport=fake), shelf)
+    asked = {"user": "ada", "prompt": "a cup", "seed": 7}
+    first, again = results.text_to_image(**asked), results.text_to_image(**asked, n=1)
+    assert (first.found, again.found, again.encoded) == (False, True, first.encoded)
+    assert first.result.seed == again.story["seed"] == 7
+    assert first.story["parameters"] == {"prompt": ["a cup"], "seed": [7]}
+    changed = results.image_to_image(**asked, image=PERSON, strength=0.5)
+    assert changed.key != first.key
+    assert "image" not in changed.story["parameters"]
+    assert [call.model for call in fake.calls] == ["prepare_prompt", "text_to_image", "image_to_image"]
+    for wrong, said in (
+        ({"n": 2}, "n must be 1 for kept results, got 2"),
+        ({"format": "jpeg"}, "must be png"),
+    ):
+        with pytest.raises(BadRequest, match=said):
+            results.text_to_image(**asked, **wrong)
+    awaited = AsyncResults(AsyncVitrine(transport=AsyncFakeTransport(fake)), shelf)
+    assert asyncio.run(awaited.text_to_image(**asked)).found
+    assert asyncio.run(awaited.image_to_image(**asked, image=PERSON, strength=0.5)).found
+
+
 def tried_on(fake):
     """The number of pictures that the server made."""
     return sum(call.model == "try_on" for call in fake.calls)

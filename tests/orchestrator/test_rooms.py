@@ -7,7 +7,7 @@ import pytest
 import vitrine_orchestrator
 
 ROOT = Path(vitrine_orchestrator.__file__).parent
-FAMILIES = ("try_on", "fashn", "z_image", "flux")
+FAMILIES = ("try_on", "fashn", "z_image", "flux", "clip")
 """Folders of families; the adapters alone may import them all."""
 GENERAL = ("sampling", "batching", "engine", "loras", "drawing")
 WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton", "z_image", "z-image", "flux")

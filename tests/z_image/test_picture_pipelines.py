@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from tiny_z_image import tokenizer
 from vitrine.errors import BadRequest, StageFailed
-from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
+from vitrine_orchestrator.drawing.pipeline import image_to_image, picture_stream, text_to_image
 from vitrine_orchestrator.drawing.prepare_prompt import prepare_prompt
 from vitrine_orchestrator.images.latent_tiles import decoded, encoded
 from vitrine_orchestrator.manifest import Manifest
@@ -39,7 +39,8 @@ FACTS = {
     "lora_inputs": 8,
     "lora_outputs": 8,
 }
-REPORT = {"steps": 3, "scheduler": "checkpoint", "rows_per_call": 1.0}
+STEPS = 3
+REPORT = {"steps": STEPS, "scheduler": "checkpoint", "rows_per_call": 1.0}
 
 
 def texted(*values):
@@ -56,6 +57,13 @@ def denoised(inputs):
     """Latents whose first channel is 1, of the size that the job asks for."""
     if "cancel" in inputs:
         return {"report": report()}
+    if "after_step" in inputs:
+        step = int(inputs["after_step"][0]) + 1
+        state = "running" if step < STEPS else "done"
+        return {
+            "latents": np.ones((16, 8, 8), np.float32),
+            "report": report(state=state, step=step, left_s=0),
+        }
     if "start_latents" in inputs:
         shape = inputs["start_latents"].shape
     else:
@@ -91,6 +99,11 @@ def context(stages):
 def sent(stages, name):
     """The inputs of the calls of a stage."""
     return [inputs for stage, inputs in stages.calls if stage == name]
+
+
+def jobs(stages):
+    """The inputs of the calls that submit a job."""
+    return [given for given in sent(stages, "denoise") if not {"after_step", "cancel"} & given.keys()]
 
 
 def opened(answer):
@@ -211,6 +224,12 @@ BAD = [
     ({"negative_prompt": "blurry"}, "negative_prompt must be given with a guidance of more than 0"),
     ({"lora": "a", "lora_weight": np.ones(2, np.float32)}, "lora_weight must be one for each of 1 loras"),
     ({"format": "gif"}, "format must be one of"),
+    ({"n": 0}, "n must be 1 to 8, got 0"),
+    ({"n": 9}, "n must be 1 to 8, got 9"),
+    (
+        {"n": 2, "seed": np.array([2**64 - 1], np.uint64)},
+        "seed + n - 1 must be at most 18446744073709551615, got seed 18446744073709551615 and n 2",
+    ),
 ]
 
 
@@ -243,6 +262,74 @@ async def test_a_bad_start_runs_no_network(context, stages, asked, said):
     with pytest.raises(BadRequest) as refused:
         await image_to_image(context, inputs(**arrays))
     assert said in str(refused.value)
+    assert not stages.calls
+
+
+async def test_several_pictures_are_prepared_once(context, stages):
+    """Prompt and start are computed once; each picture is a job of its own, with the next seed."""
+    asked = inputs(image=png(64, 64), n=3, seed=np.array([7], np.uint64), strength=0.5)
+    answer = await image_to_image(context, asked)
+    assert [int(job["seed"][0]) for job in jobs(stages)] == answer["seed"].tolist() == [7, 8, 9]
+    assert len(answer["image"]) == 3
+    assert len(sent(stages, "prepare_prompt")) == len(sent(stages, "z_image_vae_encoder")) == 1
+
+
+async def test_a_picture_that_fails_cancels_its_neighbours(context, stages):
+    """The request fails with the first error; no job of it goes on."""
+    begun = asyncio.Event()
+
+    class Waiting(FakeStages):
+        async def __call__(self, name, given):
+            if name == "denoise" and not {"cancel", "after_step"} & given.keys():
+                self.calls.append((name, given))
+                if given["seed"][0] == 8:
+                    raise StageFailed("denoise", "no numbers")
+                begun.set()
+                await asyncio.Event().wait()
+            return await super().__call__(name, given)
+
+    waiting = Waiting(**stages.answers)
+    with pytest.raises(StageFailed, match="no numbers"):
+        await text_to_image(
+            ZImageContext(waiting, context.manifest), inputs(n=2, seed=np.array([7], np.uint64))
+        )
+    assert begun.is_set()
+    (cancelled,) = [given for given in sent(waiting, "denoise") if "cancel" in given]
+    assert cancelled["job"] == jobs(waiting)[0]["job"]
+
+
+async def streamed(context, asked):
+    """The progress events of a stream, and its last response."""
+    found = []
+    last = await picture_stream(context, asked, found.append)
+    return [json.loads(one["event"][0]) | {"preview": one.get("image")} for one in found], last
+
+
+async def test_a_stream_is_the_plain_answer_with_its_steps_before(context, stages):
+    """Steps count over all pictures; each step but a picture's last has a preview."""
+    asked = inputs(n=2, seed=np.array([7], np.uint64))
+    events, last = await streamed(context, asked | {"previews": np.array([True])})
+    plain = await text_to_image(context, asked)
+    assert json.loads(last["event"][0]) == {"kind": "result"}
+    assert last["image"].tolist() == plain["image"].tolist()
+    assert (events[0]["step"], events[-1]["step"], events[-1]["steps"]) == (0, 2 * STEPS, 2 * STEPS)
+    assert [one["step"] for one in events] == sorted(one["step"] for one in events)
+    shown = [(one["job"], Image.open(io.BytesIO(one["preview"][0])).size) for one in events if one["preview"]]
+    assert sorted(shown) == [(0, (64, 64))] * (STEPS - 1) + [(1, (64, 64))] * (STEPS - 1)
+
+
+async def test_a_stream_of_a_picture_counts_the_steps_that_are_run(context, stages):
+    """With strength 0.5, diffusers' rule runs 3 of 6 steps."""
+    events, last = await streamed(context, inputs(image=png(64, 64), strength=0.5, steps=6))
+    assert events[-1]["steps"] == STEPS
+    assert "start_latents" in jobs(stages)[0]
+    assert opened(last).size == (64, 64)
+
+
+async def test_a_stream_needs_a_picture_for_a_strength(context, stages):
+    """There is nothing to keep without one."""
+    with pytest.raises(BadRequest, match="strength must not be given without image"):
+        await picture_stream(context, inputs(strength=0.5), lambda response: None)
     assert not stages.calls
 
 
@@ -297,6 +384,45 @@ async def test_a_prompt_becomes_the_features_of_its_tokens(context, stages, enco
     }
     answer = await prepare_prompt(context, encode, {"prompt": texted(prompt)})
     assert len(answer["caption"]) == FRAME + len(prompt.encode())
+
+
+class Kept:
+    """A cache of prompts in a dictionary."""
+
+    def __init__(self):
+        self.values = {}
+
+    async def get_or_compute(self, key, compute, able=True):
+        if key in self.values:
+            return self.values[key], "memory"
+        self.values[key] = await compute()
+        return self.values[key], "fresh"
+
+    async def peek(self, key):
+        return self.values.get(key)
+
+
+async def test_a_known_prompt_is_not_encoded_again(context, stages, encode):
+    """Cached features are the fresh ones; another prompt or another release is encoded."""
+    encoded_prompts = []
+
+    def encoder(given):
+        encoded_prompts.append(given["input_ids"])
+        return {"features": given["input_ids"][..., None].repeat(4, axis=2).astype(np.float32)}
+
+    stages.answers["z_image_text_encoder"] = encoder
+    memo = Kept()
+    ours = ZImageContext(stages, context.manifest, memo)
+    other = ZImageContext(stages, Manifest(FAMILY, FACTS, "1" * 64, "test", {}), memo)
+    fresh = await prepare_prompt(ours, encode, {"prompt": texted("a cup")})
+    again = await prepare_prompt(ours, encode, {"prompt": texted("a cup")})
+    assert len(encoded_prompts) == 1
+    assert np.array_equal(fresh["caption"], again["caption"])
+    sources = [json.loads(one["report"][0])["sources"]["prompt"] for one in (fresh, again)]
+    assert sources == ["fresh", "memory"]
+    await prepare_prompt(ours, encode, {"prompt": texted("A cup")})
+    await prepare_prompt(other, encode, {"prompt": texted("a cup")})
+    assert len(encoded_prompts) == 3
 
 
 async def test_a_prompt_of_too_many_tokens_is_refused(context, encode):

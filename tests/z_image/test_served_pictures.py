@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,9 @@ import numpy as np
 import onnxruntime
 import pytest
 from local_stages import LocalStages
+from obstore.store import MemoryStore
 from PIL import Image
+from vitrine import Progress, Results, Shelf
 from vitrine.errors import BadRequest, NotFound
 from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
 from vitrine_orchestrator.stages.z_image import FAMILY
@@ -123,6 +126,46 @@ def test_served_pictures_share_calls(vitrine):
     with ThreadPoolExecutor(4) as pool:
         made = pool.map(lambda seed: vitrine.text_to_image(prompt="bread", seed=seed, steps=12), range(4))
     assert max(one.report["rows_per_call"] for one in made) > 1
+
+
+def test_a_known_prompt_gives_the_same_picture(vitrine):
+    """Over the wire: features from the cache, the picture of fresh ones."""
+    fresh, again = (vitrine.text_to_image(prompt="a teapot", seed=3) for _ in range(2))
+    assert (fresh.sources["prompt"], again.sources["prompt"]) == ("fresh", "memory")
+    assert again.encoded == fresh.encoded
+
+
+def test_a_served_stream_shows_steps_and_ends_with_the_plain_pictures(vitrine):
+    """Two pictures of one request: previews on the way, and at the end those of the plain call."""
+    asked = {"prompt": "bread", "seed": 11, "n": 2}
+    *steps, last = vitrine.picture_stream(previews=True, **asked)
+    assert all(isinstance(one, Progress) for one in steps)
+    assert steps[-1].steps == 6
+    assert any(one.preview is not None and one.preview.size == (64, 64) for one in steps)
+    plain = vitrine.text_to_image(**asked)
+    assert [one.seed for one in last.pictures] == [11, 12]
+    for one, other in zip(last.pictures, plain.pictures, strict=True):
+        assert np.abs(np.asarray(one.image).astype(int) - np.asarray(other.image)).max() <= 1
+    alone = vitrine.text_to_image(prompt="bread", seed=12)
+    assert np.abs(np.asarray(alone.image).astype(int) - np.asarray(plain.pictures[1].image)).max() <= 1
+
+
+def test_leaving_a_stream_cancels_its_job(vitrine):
+    """The next request does not wait for the hundred steps that nobody wants."""
+    with contextlib.closing(vitrine.picture_stream(prompt="bread", steps=100)) as events:
+        next(events)
+    *_, last = vitrine.picture_stream(prompt="bread", steps=2, seed=1)
+    assert last.seed == 1
+
+
+def test_a_kept_picture_is_found_by_its_request(vitrine):
+    """The second request finds the first one's picture; another seed is another one."""
+    results = Results(vitrine, Shelf(MemoryStore()))
+    first = results.text_to_image(user="ada", prompt="bread", seed=1)
+    again = results.text_to_image(user="ada", prompt="bread", seed=1)
+    assert (first.found, again.found, first.trouble) == (False, True, None)
+    assert again.encoded == first.encoded
+    assert not results.text_to_image(user="ada", prompt="bread", seed=2).found
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Writes the pictures of `vitrine try-on`."""
+"""Writes the pictures of commands."""
 
 from __future__ import annotations
 

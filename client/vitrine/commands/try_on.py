@@ -18,7 +18,8 @@ from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.commands.pictures_out import FORMATS, fitting_sheet, save, save_image, unique_stems
 from vitrine.errors import VitrineError, one_line
-from vitrine.inputs import TryOnOptions, options_for_each
+from vitrine.inputs import TryOnOptions
+from vitrine.many import options_for_each
 
 HELP = "put a person into garments: one picture for each garment, or one of a whole outfit"
 EXAMPLES = """\

@@ -59,6 +59,13 @@ class SettingsFile:
             raise _wrong(name, "a list of positive whole numbers", value)
         return tuple(value)
 
+    def text(self, name: str, default: str) -> str:
+        """Return a text that is not empty."""
+        value = self.values.get(name, default)
+        if not isinstance(value, str) or not value.strip():
+            raise _wrong(name, "a text", value)
+        return value.strip()
+
     def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
         """Return one of `choices`."""
         value = self.values.get(name, default)

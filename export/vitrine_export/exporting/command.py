@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         type=Path,
         required=True,
-        help="folder in the layout of yisol/IDM-VTON, fashn-ai/fashn-vton-1.5, Tongyi-MAI/Z-Image-Turbo or "
-        "black-forest-labs/FLUX.1-schnell",
+        help="folder in the layout of yisol/IDM-VTON, fashn-ai/fashn-vton-1.5, Tongyi-MAI/Z-Image-Turbo, "
+        "black-forest-labs/FLUX.1-schnell or openai/clip-vit-large-patch14",
     )
     parser.add_argument("--out", type=Path, required=True, help="model repository to write into")
     parser.add_argument("--unet", type=Path, help="folder whose unet/ replaces the checkpoint's (DressCode)")

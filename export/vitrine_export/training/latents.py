@@ -10,8 +10,8 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
+from vitrine_orchestrator.images.clip import pixel_values
 from vitrine_orchestrator.person import prepare as tensors
-from vitrine_orchestrator.person.clip import pixel_values
 from vitrine_orchestrator.pipeline.try_on_request import DESCRIPTIONS
 from vitrine_world import dolls
 

@@ -22,10 +22,10 @@ from vitrine_export.nets.pipeline import Choices, Inputs, Nets, guided
 from vitrine_export.nets.pipeline import prepare as prepared
 from vitrine_export.nets.step_forms import plain
 from vitrine_export.person_nets import BodyPose
+from vitrine_orchestrator.images.clip import pixel_values
 from vitrine_orchestrator.images.fitting import fitted
 from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.person import densepose, parsing, pose, prepare
-from vitrine_orchestrator.person.clip import pixel_values
 from vitrine_orchestrator.person.labels import Category
 from vitrine_orchestrator.person.mask import inpainting_mask
 from vitrine_orchestrator.pictures import Limits, Picture, decode, encode

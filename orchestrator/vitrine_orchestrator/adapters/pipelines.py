@@ -8,8 +8,12 @@ from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.adapters.service import Outputs, Send
 from vitrine_orchestrator.cache.schemas import CacheRow
+from vitrine_orchestrator.clip import facts as clip
+from vitrine_orchestrator.clip.context import ScoreContext
+from vitrine_orchestrator.clip.score import score
+from vitrine_orchestrator.clip.tokens import ClipTokens
 from vitrine_orchestrator.drawing.context import PictureContext
-from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
+from vitrine_orchestrator.drawing.pipeline import image_to_image, picture_stream, text_to_image
 from vitrine_orchestrator.drawing.prepare_prompt import EncodePrompt, prepare_prompt
 from vitrine_orchestrator.fashn import cache_rows as fashn_cache
 from vitrine_orchestrator.fashn import facts as fashn
@@ -19,6 +23,7 @@ from vitrine_orchestrator.fashn.context import FashnContext
 from vitrine_orchestrator.fashn.prepare_garment import prepare_garment as prepare_fashn_garment
 from vitrine_orchestrator.fashn.prepare_person import prepare_person as prepare_fashn_person
 from vitrine_orchestrator.fashn.prepare_text import prepare_text as prepare_fashn_text
+from vitrine_orchestrator.flux import cache_rows as flux_cache
 from vitrine_orchestrator.flux import facts as flux
 from vitrine_orchestrator.flux.context import FluxContext
 from vitrine_orchestrator.flux.prompt_encoder import open_encoder as open_flux_encoder
@@ -32,6 +37,7 @@ from vitrine_orchestrator.try_on.prepare_garment import prepare_garment
 from vitrine_orchestrator.try_on.prepare_person import prepare_person
 from vitrine_orchestrator.try_on.prepare_text import prepare_text, read_tokenizers
 from vitrine_orchestrator.try_on.stream import try_on_stream
+from vitrine_orchestrator.z_image import cache_rows as z_image_cache
 from vitrine_orchestrator.z_image import facts as z_image
 from vitrine_orchestrator.z_image.context import ZImageContext
 from vitrine_orchestrator.z_image.prompt_encoder import open_encoder as open_z_image_encoder
@@ -58,10 +64,16 @@ CONTEXTS: dict[str, Callable[..., Any]] = {
     fashn.FAMILY: FashnContext,
     z_image.FAMILY: ZImageContext,
     flux.FAMILY: FluxContext,
+    clip.FAMILY: ScoreContext,
 }
 """The class of each family's request contexts; see pipeline.request_context.Context for its fields."""
 
-CACHE_ROWS: dict[str, CacheRow] = {**idm_vton_cache.ROWS, **fashn_cache.ROWS}
+CACHE_ROWS: dict[str, CacheRow] = {
+    **idm_vton_cache.ROWS,
+    **fashn_cache.ROWS,
+    **z_image_cache.ROWS,
+    **flux_cache.ROWS,
+}
 """The categories of cached values of all families."""
 
 
@@ -105,6 +117,16 @@ def _prompts(
     return opened
 
 
+def _scores(folder: Path, manifest: Manifest) -> Answer:
+    """CLIP's pipeline, with the checkpoint's tokenizer."""
+    tokens = ClipTokens(folder / clip.TOKENIZER, clip.read_facts(manifest))
+
+    async def answered(context: ScoreContext, inputs: Outputs, send: Send) -> Outputs:
+        return await score(context, tokens, inputs)
+
+    return answered
+
+
 PIPELINES: dict[str, HostedPipeline] = {
     "prepare_person": HostedPipeline(
         "values", {idm_vton.FAMILY: _plain(prepare_person), fashn.FAMILY: _plain(prepare_fashn_person)}
@@ -123,7 +145,7 @@ PIPELINES: dict[str, HostedPipeline] = {
         {idm_vton.FAMILY: _streamed(try_on_stream), fashn.FAMILY: _streamed(fashn_stream.try_on_stream)},
     ),
     "prepare_prompt": HostedPipeline(
-        "answers",
+        "values",
         {
             z_image.FAMILY: _prompts(open_z_image_encoder, z_image.read_facts),
             flux.FAMILY: _prompts(open_flux_encoder, flux.read_facts),
@@ -131,4 +153,6 @@ PIPELINES: dict[str, HostedPipeline] = {
     ),
     "text_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(text_to_image))),
     "image_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(image_to_image))),
+    "picture_stream": HostedPipeline("answers", dict.fromkeys(PICTURES, _streamed(picture_stream))),
+    "score": HostedPipeline("answers", {clip.FAMILY: _scores}),
 }

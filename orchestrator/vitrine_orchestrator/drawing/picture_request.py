@@ -1,4 +1,4 @@
-"""Reads the requests of `text_to_image` and `image_to_image`, and checks their limits before any work."""
+"""Reads the requests of the picture pipelines, and checks their limits before any work."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
 from vitrine_orchestrator.images.fitting import fitted
 from vitrine_orchestrator.pictures import SAVING, Format, Picture
 from vitrine_orchestrator.pipeline.request_context import one_picture
+from vitrine_orchestrator.sampling.flow import skipped_steps
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_STEPS,
     Inputs,
     as_text,
+    flag,
     number,
     text,
     word,
@@ -27,6 +29,7 @@ from vitrine_orchestrator.wire.fields import (
 
 MAX_SEED = 2**64 - 1
 MAX_SIDE = 2**31 - 1
+MAX_PICTURES = 8  # of one request
 SCHEDULERS = ("checkpoint", "flow")
 DEFAULT_STRENGTH = 0.6
 RATIOS: dict[str, tuple[int, int]] = {
@@ -46,7 +49,10 @@ RATIOS: dict[str, tuple[int, int]] = {
 
 @dataclass(frozen=True, eq=False)
 class PictureRequest:
-    """A checked request; width and height are those of the answer, in pixels."""
+    """A checked request; width and height are those of the answer, in pixels.
+
+    Picture i of `count` has the seed `seed` + i.
+    """
 
     prompt: str
     negative_prompt: str | None  # None: no second caption is computed
@@ -62,6 +68,13 @@ class PictureRequest:
     as_text: bool  # whether the answer's picture is base64 text
     start: Picture | None = None  # (height, width, 3): the picture to change
     strength: float = 1.0  # the part of the schedule that is run; 1 keeps nothing of `start`
+    count: int = 1
+    previews: bool = False
+
+    @property
+    def steps_run(self) -> int:
+        """The steps of each picture's job."""
+        return self.steps - skipped_steps(self.steps, self.strength)
 
 
 def text_to_image_request(context: PictureContext, inputs: Inputs) -> PictureRequest:
@@ -81,6 +94,15 @@ def image_to_image_request(context: PictureContext, inputs: Inputs) -> PictureRe
     if start is None:
         raise BadRequest("image or image_raw must be given")
     return _request(context, inputs, start, strength)
+
+
+def any_request(context: PictureContext, inputs: Inputs) -> PictureRequest:
+    """The request in the inputs of `picture_stream`: with a picture, as of `image_to_image`."""
+    if "image" in inputs or "image_raw" in inputs:
+        return image_to_image_request(context, inputs)
+    if "strength" in inputs:
+        raise BadRequest("strength must not be given without image: there is nothing to keep")
+    return text_to_image_request(context, inputs)
 
 
 def size_of(inputs: Inputs, facts: PictureFacts, like: Picture | None = None) -> tuple[int, int]:
@@ -126,6 +148,10 @@ def _request(
     negative = facts.negative_prompt(guidance, text(inputs, "negative_prompt", MAX_PROMPT) or "")
     width, height = size_of(inputs, facts, like)
     names, weights = named_weights(inputs)  # `denoise` checks them against its registry
+    count = int(number(inputs, "n", 1, MAX_PICTURES, 1))
+    seed = int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63)))
+    if seed + count - 1 > MAX_SEED:
+        raise BadRequest(f"seed + n - 1 must be at most {MAX_SEED}, got seed {seed} and n {count}")
     return PictureRequest(
         prompt=prompt,
         negative_prompt=negative,
@@ -133,7 +159,7 @@ def _request(
         height=height,
         steps=int(number(inputs, "steps", 1, MAX_STEPS, facts.default_steps)),
         guidance=guidance,
-        seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
+        seed=seed,
         scheduler=word(inputs, "scheduler", SCHEDULERS, "checkpoint"),
         loras=names,
         lora_weights=weights,
@@ -141,4 +167,6 @@ def _request(
         as_text=as_text(inputs),
         start=None if like is None else fitted(like, width, height, "crop").picture,
         strength=strength,
+        count=count,
+        previews=flag(inputs, "previews", False),
     )

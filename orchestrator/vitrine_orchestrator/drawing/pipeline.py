@@ -1,25 +1,27 @@
-"""The pipelines `text_to_image` and `image_to_image`: from a prompt, or a picture too, to a picture."""
+"""The picture pipelines: from a prompt, or from a picture and a prompt, to pictures."""
 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from base64 import b64encode
+from dataclasses import replace
 
 import numpy as np
-from vitrine.errors import VitrineError
 
 from vitrine_orchestrator.drawing.context import PictureContext
 from vitrine_orchestrator.drawing.picture_request import (
     PictureRequest,
+    any_request,
     image_to_image_request,
     text_to_image_request,
 )
 from vitrine_orchestrator.images.latent_tiles import decoded, encoded
 from vitrine_orchestrator.images.pixels import picture_of, signed
-from vitrine_orchestrator.pictures import encode
-from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
-from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.pictures import Picture, encode
+from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, denoised, follow_nothing, together
+from vitrine_orchestrator.pipeline.progress import ProgressSender, Send, Streamed, event_array
+from vitrine_orchestrator.pipeline.request_context import read_aside, report_array, text_array
+from vitrine_orchestrator.stages.calls import Arrays, Stages, Timed
 from vitrine_orchestrator.wire.fields import Inputs
 
 
@@ -33,57 +35,87 @@ async def image_to_image(context: PictureContext, inputs: Inputs) -> dict[str, n
     return await _run(context, await read_aside(lambda: image_to_image_request(context, inputs), inputs))
 
 
-async def _run(context: PictureContext, request: PictureRequest) -> dict[str, np.ndarray]:
-    stages = Timed(context.stages)
-    with stages.measured("total"):
-        conditioning, start = await asyncio.gather(
-            _captions(stages, context.family, request), _start(stages, context.networks, request)
+async def picture_stream(context: PictureContext, inputs: Inputs, send: Send) -> dict[str, np.ndarray]:
+    """Send progress events during the work; return the last response: the pictures and its event.
+
+    With a picture among the inputs the work is that of `image_to_image`, else that of `text_to_image`.
+    """
+    request = await read_aside(lambda: any_request(context, inputs), inputs)
+
+    async def painted(latents: np.ndarray) -> Picture:
+        return await _picture(context.stages, context.networks, latents)
+
+    told = Streamed(request.count, request.steps_run, request.previews, request.as_text)
+    outputs = await _run(context, request, ProgressSender(context.stages, told, send, painted))
+    return {"event": event_array("result"), **outputs}
+
+
+async def _run(
+    context: PictureContext, request: PictureRequest, follow: FollowJob = follow_nothing
+) -> dict[str, np.ndarray]:
+    """All pictures of a request. Prompt and start are prepared once; the jobs run at the same time."""
+    log = RunLog(Timed(context.stages))
+    with log.stages.measured("total"):
+        captions, start = await together(
+            [_captions(log, context.family, request), _start(log.stages, context.networks, request)]
         )
-        given = {"family": text_array(context.family)} | conditioning | start
-        answer = await _denoised(stages, request, given)
-        decoder = f"{context.networks}_vae_decoder"
-        pixels = await decoded(lambda part: _decoded(stages, decoder, part), answer["latents"])
-        with stages.measured("encode"):
-            image = await asyncio.to_thread(lambda: encode(picture_of(pixels), request.format))
-    report = read_report(answer)
+        given = _conditioning(context.family, request) | captions | start
+        each = [replace(request, seed=request.seed + index) for index in range(request.count)]
+        files = await together(
+            _drawn(context.networks, one, index, given, log, follow) for index, one in enumerate(each)
+        )
     return {
-        "image": text_array(b64encode(image) if request.as_text else image),
-        "seed": np.array([request.seed], np.uint64),
+        "image": np.array([b64encode(one) if request.as_text else one for one in files], np.object_),
+        "seed": np.arange(request.count, dtype=np.uint64) + np.uint64(request.seed),
         "report": report_array(
-            stages.rounded(),
-            {},
+            log.stages.rounded(),
+            log.sources,
+            **log.denoise,
             seed=request.seed,
-            steps=report["steps"],
+            steps=request.steps_run,
             size=[request.width, request.height],
-            scheduler=report["scheduler"],
-            rows_per_call=report["rows_per_call"],
             **context.origin,
         ),
     }
 
 
-async def _captions(stages: Timed, family: str, request: PictureRequest) -> dict[str, np.ndarray]:
+async def _drawn(
+    networks: str, request: PictureRequest, index: int, conditioning: Arrays, log: RunLog, follow: FollowJob
+) -> bytes:
+    """One picture, encoded."""
+    latents = await denoised(request, index, conditioning, log, follow)
+    picture = await _picture(log.stages, networks, latents)
+    with log.stages.measured("encode"):
+        return await asyncio.to_thread(encode, picture, request.format)
+
+
+async def _picture(stages: Stages, networks: str, latents: np.ndarray) -> Picture:
+    async def decoder(part: np.ndarray) -> np.ndarray:
+        return (await stages(f"{networks}_vae_decoder", {"latents": part[None]}))["pixels"][0]
+
+    return picture_of(await decoded(decoder, latents))
+
+
+async def _captions(log: RunLog, family: str, request: PictureRequest) -> dict[str, np.ndarray]:
     """The features of the prompt, and where guidance needs them those of the negative prompt."""
     prompts = {"": request.prompt}
     if request.negative_prompt is not None:
         prompts["negative_"] = request.negative_prompt
     model = text_array(family)
-    answers = await asyncio.gather(
-        *(
-            stages("prepare_prompt", {"prompt": text_array(prompt), "model": model})
-            for prompt in prompts.values()
-        )
+    answers = await together(
+        log.stages("prepare_prompt", {"prompt": text_array(prompt), "model": model})
+        for prompt in prompts.values()
     )
     return {
         f"{whose}{name}": features
         for whose, answer in zip(prompts, answers, strict=True)
-        for name, features in answer.items()
-        if name != "report"
+        for name, features in log.joined([answer]).items()
+        if name != "prompt_key"
     }
 
 
 async def _start(stages: Timed, networks: str, request: PictureRequest) -> dict[str, np.ndarray]:
-    """What the job starts from: the size of the noise, or the latents of a picture and the strength."""
+    """What the jobs start from: the size of the noise, or the latents of a picture and the strength."""
     if request.start is None:
         return {"size": np.array([request.width, request.height], np.int32)}
 
@@ -94,36 +126,10 @@ async def _start(stages: Timed, networks: str, request: PictureRequest) -> dict[
     return {"start_latents": latents, "strength": np.array([request.strength], np.float32)}
 
 
-async def _decoded(stages: Timed, decoder: str, latents: np.ndarray) -> np.ndarray:
-    return (await stages(decoder, {"latents": latents[None]}))["pixels"][0]
-
-
-async def _denoised(
-    stages: Timed, request: PictureRequest, given: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The outputs of the job; it is cancelled when the caller cancels the request."""
-    job = uuid.uuid4().hex
-    inputs = {
-        **given,
-        "job": text_array(job),
-        "seed": np.array([request.seed], np.uint64),
-        "steps": np.array([request.steps], np.int32),
-        "guidance": np.array([request.guidance], np.float32),
-        "scheduler": text_array(request.scheduler),
-    }
+def _conditioning(family: str, request: PictureRequest) -> dict[str, np.ndarray]:
+    """The inputs of `denoise` that name the family and the adapters."""
+    inputs = {"family": text_array(family)}
     if request.loras:
         inputs["lora"] = np.array([name.encode() for name in request.loras], np.object_)
         inputs["lora_weight"] = np.array(request.lora_weights, np.float32)
-    try:
-        return await stages("denoise", inputs)
-    except asyncio.CancelledError:
-        await asyncio.shield(_cancel(stages, job))
-        raise
-
-
-async def _cancel(stages: Timed, job: str) -> None:
-    """Cancel the job before its next step; does nothing when the job has already ended."""
-    try:
-        await stages("denoise", {"job": text_array(job), "cancel": np.array([True])})
-    except VitrineError:
-        return
+    return inputs

@@ -7,8 +7,15 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.cache.key import digest_of
+from vitrine_orchestrator.drawing.cache_rows import prompt_category
 from vitrine_orchestrator.drawing.context import PictureContext
-from vitrine_orchestrator.pipeline.request_context import report_array
+from vitrine_orchestrator.pipeline.prepared_items import (
+    PreparedItem,
+    content_array,
+    prepared_outputs,
+    recipe_digest,
+)
 from vitrine_orchestrator.stages.calls import Stages, Timed
 from vitrine_orchestrator.wire.fields import Inputs, text
 
@@ -24,7 +31,7 @@ BadRequest for a prompt of too many tokens.
 async def prepare_prompt(
     context: PictureContext, encode: EncodePrompt, inputs: Inputs
 ) -> dict[str, np.ndarray]:
-    """The outputs of the model `prepare_prompt`: the family's features of the prompt, and `report`.
+    """The outputs of the model `prepare_prompt`: the family's features of the prompt, `prompt_key`, `report`.
 
     An empty prompt is allowed: the released pipelines take it as negative prompt.
     """
@@ -32,6 +39,11 @@ async def prepare_prompt(
         raise BadRequest("prompt must be given")
     stages = Timed(context.stages)
     prompt = text(inputs, "prompt", MAX_PROMPT) or ""
-    features = await encode(stages, prompt)
-    report = report_array(stages.rounded(), {}, tokens=len(features["caption"]), **context.origin)
-    return features | {"report": report}
+    content = digest_of(prompt)
+    recipe = recipe_digest("prepare_prompt", context.manifest.pipeline_digest)
+    item = PreparedItem(prompt_category(context.networks), recipe, content)
+
+    async def prepare() -> dict[str, np.ndarray]:
+        return await encode(stages, prompt) | content_array(content)
+
+    return await prepared_outputs(context, stages, item, "prompt", prepare)

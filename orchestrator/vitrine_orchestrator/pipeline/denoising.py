@@ -1,4 +1,4 @@
-"""One denoising job of a pipeline: its call, its progress, its cancellation, and its part of the report."""
+"""A pipeline's denoising jobs: their calls, progress and cancellation, and their part of the report."""
 
 from __future__ import annotations
 
@@ -6,25 +6,50 @@ import asyncio
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from vitrine.errors import VitrineError
 
 from vitrine_orchestrator.pipeline.memo import Source
 from vitrine_orchestrator.pipeline.request_context import read_report, text_array
-from vitrine_orchestrator.pipeline.try_on_request import TryOnRequest
 from vitrine_orchestrator.stages.calls import Arrays, Timed
 
 FollowJob = Callable[[str, int], Coroutine[Any, Any, None]]
-"""Reports the progress of a denoising job. Takes the job's name and the garment's index, from 0."""
+"""Reports the progress of a denoising job. Takes the job's name and its index among the request's, from 0."""
+
+Result = TypeVar("Result")
 
 LAST_EVENT_TIMEOUT_S = 1.0  # after the last step, wait at most this long for its progress event to be sent
 
 
+class Sampling(Protocol):
+    """The sampling options that a job of every family has."""
+
+    @property
+    def seed(self) -> int:
+        """Of the noise."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Denoising steps of a whole schedule."""
+        ...
+
+    @property
+    def guidance(self) -> float:
+        """How much the conditions are amplified."""
+        ...
+
+    @property
+    def scheduler(self) -> str:
+        """The name of a scheduler, or "checkpoint"."""
+        ...
+
+
 @dataclass(eq=False)
 class RunLog:
-    """What the report of a try-on is made of: seconds by stage, sources, and facts from `denoise`."""
+    """What the report of a request is made of: seconds by stage, sources, and facts from `denoise`."""
 
     stages: Timed
     sources: dict[str, Source] = field(default_factory=dict)
@@ -33,7 +58,7 @@ class RunLog:
     def joined(self, prepared: Iterable[Arrays]) -> dict[str, np.ndarray]:
         """The outputs of prepare models without their reports, which are added here.
 
-        With several garments, the last one's source is kept.
+        Where several have a source of one name, the last one's is kept.
         """
         outputs: dict[str, np.ndarray] = {}
         for one in prepared:
@@ -45,16 +70,28 @@ class RunLog:
         return outputs
 
 
-async def follow_nothing(job: str, garment: int) -> None:
+async def follow_nothing(job: str, index: int) -> None:
     """Report no progress."""
 
 
+async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Run all concurrently; return the results in order. The first error cancels the others and is raised."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
 async def denoised(
-    request: TryOnRequest, index: int, conditioning: Arrays, log: RunLog, follow: FollowJob
+    request: Sampling, index: int, conditioning: Arrays, log: RunLog, follow: FollowJob
 ) -> np.ndarray:
     """The `latents` of one job; the job is cancelled when the caller cancels the request.
 
-    index: of the garment, from 0.
+    index: of the job among those of the request, from 0.
     conditioning: the inputs of `denoise` that the family adds to the sampling options.
     """
     job = uuid.uuid4().hex

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, follow_nothing
-from vitrine_orchestrator.pipeline.progress import Painted, ProgressSender, Send, event_array
+from vitrine_orchestrator.pipeline.progress import Painted, ProgressSender, Send, Streamed, event_array
 from vitrine_orchestrator.pipeline.request_context import read_aside
 from vitrine_orchestrator.pipeline.try_on_request import HasDefaults, TryOnRequest, read_request
 from vitrine_orchestrator.stages.calls import Stages, Timed
@@ -43,7 +43,8 @@ async def streamed(
     painted: from a job's clean latents to the preview's picture.
     """
     request, log = await _read(context, inputs)
-    outputs = await run(context, request, log, ProgressSender(context.stages, request, send, painted))
+    told = Streamed(len(request.garments), request.steps, request.previews, request.as_text)
+    outputs = await run(context, request, log, ProgressSender(context.stages, told, send, painted))
     return {"event": event_array("result"), **outputs}
 
 

@@ -28,7 +28,7 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
     if not 0 < strength <= 1:
         raise UnsupportedScheduler(f"strength must be more than 0 and at most 1, got {strength}")
     sigma = np.append(sigmas(config, steps, tokens), 0.0)
-    skipped = int(max(steps - min(steps * strength, steps), 0))
+    skipped = skipped_steps(steps, strength)
     if skipped == steps:
         raise UnsupportedScheduler(f"strength {strength} leaves none of {steps} steps")
     sigma, sigma_next = sigma[skipped:-1], sigma[skipped + 1 :]
@@ -38,6 +38,11 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
     timesteps = (sigma * config.num_train_timesteps).astype(np.float32)
     clean = 1.0 - float(sigma[0]) if strength < 1 else 0.0
     return Schedule(timesteps, float(sigma[0]) if strength < 1 else 1.0, table, clean)
+
+
+def skipped_steps(steps: int, strength: float) -> int:
+    """How many of the first steps are omitted: the rule of diffusers' image-to-image pipelines."""
+    return int(max(steps - min(steps * strength, steps), 0))
 
 
 def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndarray:

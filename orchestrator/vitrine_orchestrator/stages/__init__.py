@@ -6,7 +6,17 @@ derived from these rows (`configs.py` writes the configs).
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import denoise, fashn, flux, idm_vton, pictures, shared, try_on, z_image
+from vitrine_orchestrator.stages import (
+    clip,
+    denoise,
+    fashn,
+    flux,
+    idm_vton,
+    pictures,
+    shared,
+    try_on,
+    z_image,
+)
 from vitrine_orchestrator.stages.table import (
     Dim,
     Network,
@@ -47,6 +57,7 @@ STAGES: tuple[Stage, ...] = (
     denoise.ROW,
     *try_on.ROWS,
     *pictures.ROWS,
+    *clip.ROWS,
     *shared.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""

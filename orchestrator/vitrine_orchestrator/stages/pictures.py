@@ -16,6 +16,7 @@ PICTURE_INPUTS = optional(
     Tensor("width", "INT32", (1,)),
     Tensor("height", "INT32", (1,)),
     Tensor("aspect_ratio", "STRING", (1,)),
+    Tensor("n", "INT32", (1,)),
     *SAMPLING,
     *LORAS,
     Tensor("format", "STRING", (1,)),
@@ -27,15 +28,19 @@ START_INPUTS = optional(
     Tensor("image_raw", "UINT8", (-1, -1, 3)),
     Tensor("strength", "FP32", (1,)),
 )
-PICTURE_OUTPUTS = (Tensor("image", "STRING", (1,)), Tensor("seed", "UINT64", (1,)), REPORT)
+PICTURE_OUTPUTS = (Tensor("image", "STRING", (-1,)), Tensor("seed", "UINT64", (-1,)), REPORT)
 MAX_ACTIVE, MAX_QUEUED = 16, 32
-"""Pictures running and waiting in each pipeline."""
+"""Requests running and waiting in each pipeline."""
 
 ROWS: tuple[Stage, ...] = (
     Stage(
         "prepare_prompt",
         (Tensor("prompt", "STRING", (1,)), *optional(MODEL)),
-        (*joined(z_image.PROMPT_CONDITIONING, flux.PROMPT_CONDITIONING), REPORT),
+        (
+            *joined(z_image.PROMPT_CONDITIONING, flux.PROMPT_CONDITIONING),
+            Tensor("prompt_key", "STRING", (1,)),
+            REPORT,
+        ),
         families=FAMILIES,
         runs=Service(in_flight=32),
         on_gpu=False,
@@ -56,6 +61,15 @@ ROWS: tuple[Stage, ...] = (
         queue=Queue(size=MAX_QUEUED),
         families=FAMILIES,
         runs=Service(in_flight=MAX_ACTIVE),
+        on_gpu=False,
+    ),
+    Stage(
+        "picture_stream",
+        (*PICTURE_INPUTS, *START_INPUTS, *optional(Tensor("previews", "BOOL", (1,)))),
+        (Tensor("event", "STRING", (1,)), *PICTURE_OUTPUTS),
+        queue=Queue(size=MAX_QUEUED),
+        families=FAMILIES,
+        runs=Service(in_flight=MAX_ACTIVE, decoupled=True),
         on_gpu=False,
     ),
 )

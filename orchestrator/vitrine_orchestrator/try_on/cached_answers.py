@@ -37,7 +37,7 @@ PART = "answers"  # the name of these cached answers in statistics
 class PrepareModel(NamedTuple):
     """A prepare model: what it prepares, and which of its inputs are the content."""
 
-    what: str  # its name in the report's sources: person, garment or text
+    what: str  # its name in the report's sources: person, garment, text or prompt
     kind: Kind  # the kind of its ids; "content" where it takes none
     content: tuple[str, ...]  # inputs whose digest is the content digest
     choices: tuple[str, ...] = ()  # further inputs that shape an answer
@@ -51,6 +51,7 @@ MODELS = {
         "garment", "garment", ("garment", "garment_raw"), ("category", "garment_photo_type")
     ),
     "prepare_text": PrepareModel("text", "content", ("description",)),
+    "prepare_prompt": PrepareModel("prompt", "content", ("prompt",)),
 }
 
 
@@ -63,7 +64,7 @@ def open_answers(settings: CacheSettings) -> Cache | None:
 
 
 OnHit = Callable[[str], None]
-"""Called for each hit with what was cached: person, garment or text."""
+"""Called for each hit with what was cached: a `what` of MODELS."""
 
 
 class CachedAnswers:

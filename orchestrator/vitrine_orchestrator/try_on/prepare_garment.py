@@ -7,8 +7,8 @@ import asyncio
 import numpy as np
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.images.clip import no_picture, pixel_values
 from vitrine_orchestrator.images.fitting import fitted
-from vitrine_orchestrator.person.clip import no_picture, pixel_values
 from vitrine_orchestrator.person.prepare import pixels
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.prepared_items import (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from vitrine_orchestrator.person.clip import no_picture, pixel_values
+from vitrine_orchestrator.images.clip import no_picture, pixel_values
 
 KNOWN = np.load(Path(__file__).parents[1] / "data" / "person_tensors.npz")  # of one released run
 

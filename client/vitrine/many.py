@@ -1,0 +1,58 @@
+"""The try-ons of one `try_on_many`: the options of each, and their work in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+from vitrine.answers import Fitting, TryOn
+from vitrine.cancellation import Cancellation
+from vitrine.errors import BadRequest, VitrineError
+from vitrine.pictures import Picture, encode_picture
+
+PER_GARMENT = ("category", "description", "seed", "mask", "garment_photo_type")
+"""Options that may be a list in try_on_many."""
+
+
+def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the options of each try-on of `try_on_many`: try-on i gets item i of a list in PER_GARMENT."""
+    if "garment" in options or "garment_id" in options:
+        raise BadRequest("try_on_many takes its garments in `garments`")
+    each: list[dict[str, Any]] = [dict(options, garment=garment) for garment in garments]
+    if options.get("person") is not None:
+        person = encode_picture(options["person"], "person")  # encoded once for all garments
+        each = [dict(one, person=person) for one in each]
+    for name in PER_GARMENT:
+        values = options.get(name)
+        if isinstance(values, list | tuple):
+            if len(values) != len(each):
+                raise BadRequest(f"{name} must be one for each of {len(each)} garments, got {len(values)}")
+            each = [dict(one, **{name: value}) for one, value in zip(each, values, strict=True)]
+    return each
+
+
+def fittings(
+    try_on: Callable[..., TryOn], each: Sequence[Mapping[str, Any]], at_once: int
+) -> Generator[Fitting, None, None]:
+    """Yield the Fitting of each try-on when it is done; closing the iterator cancels the unfinished ones.
+
+    `try_on` takes the options of one try-on and `cancellation`. At most `at_once` run concurrently.
+    """
+    cancellation = Cancellation()
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="vitrine-try-on")
+
+    def fit(index: int) -> Fitting:
+        garment = each[index]["garment"]
+        try:
+            result = try_on(cancellation=cancellation, **each[index])
+        except VitrineError as error:
+            return Fitting(index, garment, None, error)
+        return Fitting(index, garment, result)
+
+    try:
+        for done in as_completed([pool.submit(fit, index) for index in range(len(each))]):
+            yield done.result()
+    finally:
+        cancellation.cancel()
+        pool.shutdown(wait=True, cancel_futures=True)

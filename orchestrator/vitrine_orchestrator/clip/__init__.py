@@ -1,0 +1,1 @@
+"""The CLIP family: how well a picture fits a prompt."""
