@@ -14,11 +14,13 @@ import numpy as np
 
 from vitrine.answers import (
     CacheStatistics,
+    CutOut,
     Drawn,
     Prepared,
     Progress,
     TryOn,
     read_cache_statistics,
+    read_cut_out,
     read_drawn,
     read_event,
     read_pipeline_digest,
@@ -28,6 +30,7 @@ from vitrine.answers import (
 from vitrine.inputs import (
     Tensors,
     cache_inputs,
+    cut_out_inputs,
     image_to_image_inputs,
     prepare_garment_inputs,
     prepare_person_inputs,
@@ -69,6 +72,7 @@ TRY_ON: ModelCall[TryOn] = ModelCall("try_on", try_on_inputs, read_result)
 TRY_ON_STREAM: ModelCall[Progress | TryOn] = ModelCall("try_on_stream", _stream_inputs, read_event)
 TEXT_TO_IMAGE: ModelCall[Drawn] = ModelCall("text_to_image", text_to_image_inputs, read_drawn)
 IMAGE_TO_IMAGE: ModelCall[Drawn] = ModelCall("image_to_image", image_to_image_inputs, read_drawn)
+CUT_OUT: ModelCall[CutOut] = ModelCall("cut_out", cut_out_inputs, read_cut_out)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -19,6 +19,7 @@ from vitrine.errors import Unavailable, VitrineError, one_line
 
 OWN = {
     "try-on": "vitrine.commands.try_on",
+    "cut-out": "vitrine.commands.cut_out",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -32,6 +33,7 @@ examples:
   vitrine serve                                       start a server on this machine
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
+  vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
   vitrine models                                      what the server has loaded
 
 `vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""

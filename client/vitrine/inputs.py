@@ -130,6 +130,18 @@ def image_to_image_inputs(
     return inputs | {"image": _bytes([encode_picture(image, "image")])}
 
 
+def cut_out_inputs(
+    *, image: Picture, box: Sequence[int] | None = None, format: str | None = None
+) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `cut_out`; see Vitrine.cut_out."""
+    inputs = {"image": _bytes([encode_picture(image, "image")])} | _texts("format", format)
+    if box is None:
+        return inputs
+    if isinstance(box, str) or len(box) != 4:
+        raise BadRequest(f"box must be left, top, right and bottom, got {box!r}")
+    return inputs | {"box": np.concatenate([_number("box", one, np.int32)["box"] for one in box])}
+
+
 def prepare_person_inputs(
     *,
     person: Picture | None = None,

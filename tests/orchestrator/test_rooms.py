@@ -7,10 +7,10 @@ import pytest
 import vitrine_orchestrator
 
 ROOT = Path(vitrine_orchestrator.__file__).parent
-FAMILIES = ("try_on", "fashn", "z_image")
+FAMILIES = ("try_on", "fashn", "z_image", "cut_out")
 """Folders of families; the adapters alone may import them all."""
 GENERAL = ("sampling", "batching", "engine", "loras")
-WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton", "z_image", "z-image")
+WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton", "z_image", "z-image", "cut_out")
 SERVING = ("adapters", "embedded")
 ABOVE = {  # a folder: those that it must not import
     "wire": ("sampling", "engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),

@@ -8,6 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from vitrine_orchestrator.adapters.service import Outputs, Send
 from vitrine_orchestrator.cache.schemas import CacheRow
+from vitrine_orchestrator.cut_out import facts as cut_out_facts
+from vitrine_orchestrator.cut_out.context import CutOutContext
+from vitrine_orchestrator.cut_out.pipeline import cut_out
 from vitrine_orchestrator.fashn import cache_rows as fashn_cache
 from vitrine_orchestrator.fashn import facts as fashn
 from vitrine_orchestrator.fashn import pipeline as fashn_pipeline
@@ -52,6 +55,7 @@ CONTEXTS: dict[str, Callable[..., Any]] = {
     idm_vton.FAMILY: TryOnContext,
     fashn.FAMILY: FashnContext,
     z_image.FAMILY: PictureContext,
+    cut_out_facts.FAMILY: CutOutContext,
 }
 """The class of each family's request contexts; see pipeline.request_context.Context for its fields."""
 
@@ -113,4 +117,5 @@ PIPELINES: dict[str, HostedPipeline] = {
     "prepare_prompt": HostedPipeline("answers", {z_image.FAMILY: _prompts}),
     "text_to_image": HostedPipeline("answers", {z_image.FAMILY: _plain(text_to_image)}),
     "image_to_image": HostedPipeline("answers", {z_image.FAMILY: _plain(image_to_image)}),
+    "cut_out": HostedPipeline("answers", {cut_out_facts.FAMILY: _plain(cut_out)}),
 }

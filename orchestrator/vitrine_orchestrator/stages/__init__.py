@@ -6,7 +6,7 @@ derived from these rows (`configs.py` writes the configs).
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import denoise, fashn, idm_vton, shared, try_on, z_image
+from vitrine_orchestrator.stages import cut_out, denoise, fashn, idm_vton, shared, try_on, z_image
 from vitrine_orchestrator.stages.table import (
     Dim,
     Network,
@@ -46,6 +46,7 @@ STAGES: tuple[Stage, ...] = (
     denoise.ROW,
     *try_on.ROWS,
     *z_image.PIPELINES,
+    *cut_out.ROWS,
     *shared.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
