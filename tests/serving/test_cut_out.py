@@ -108,7 +108,8 @@ def test_the_command_writes_the_cut_out(triton, tmp_path, capsys):
     blank.write_bytes(png(red_disc(96, 64, 0)))
     server = ["--url", triton.grpc]
     assert main(["cut-out", str(photo), "-o", str(out), "--alpha", str(mask), *server]) == 0
-    assert (Image.open(out).mode, Image.open(mask).mode) == ("RGBA", "L")
+    modes = [Image.open(io.BytesIO(path.read_bytes())).mode for path in (out, mask)]
+    assert modes == ["RGBA", "L"]
     assert main(["cut-out", str(blank), "-o", str(tmp_path / "no.png"), *server]) == 1
     assert "no product found" in capsys.readouterr().err
     assert not (tmp_path / "no.png").exists()
