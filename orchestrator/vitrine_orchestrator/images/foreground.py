@@ -2,7 +2,7 @@
 
 A pixel I of the edge is a mixture αF + (1 - α)B of product and background. Blurred colours of both sides,
 weighted by their shares, give first estimates; the mixture's remaining error is then added to F. From Forte,
-"Approximate Fast Foreground Colour Estimation" (ICIP 2021): section 2, two passes.
+"Approximate Fast Foreground Colour Estimation" (ICIP 2021), section 2, with three passes instead of two.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 Colours = NDArray[np.float32]  # (height, width, 3) in 0 to 255
 
-WINDOWS = (90, 6)
-"""The blurs' widths of the two passes, in pixels (section 2 of the paper)."""
-MARGIN = sum(WINDOWS) // 2 + 2
+WINDOWS = (60, 20, 6)
+"""The blurs' widths of the passes, in pixels. The paper's are 90 and 6: see docs/decisions.md."""
+MARGIN = sum(WINDOWS) // 2 + len(WINDOWS)
 """How far the colour of a pixel depends on others, in pixels."""
 TILE = 512
 """Pixels of a side that are computed at once; it limits the memory."""
