@@ -36,6 +36,11 @@ def cut_out_request(context: CutOutContext, inputs: Inputs) -> CutOutRequest:
     """The request in the inputs of `cut_out`; BadRequest names the input, the rule and the value."""
     kind = word(inputs, "format", tuple(WITH_ALPHA), "png")
     picture, alpha = _picture(inputs, context.limits)
+    height, width = picture.shape[:2]
+    if max(width, height) > WITH_ALPHA[kind]:
+        raise BadRequest(
+            f"image must be at most {WITH_ALPHA[kind]} pixels wide and high for {kind}, got {width}x{height}"
+        )
     return CutOutRequest(
         picture=picture,
         sent_alpha=alpha,

@@ -9,7 +9,7 @@ FAMILY = "cut-out"
 NETWORK = "cut_out_network"
 
 MAX_ACTIVE, MAX_QUEUED = 8, 32
-"""Pictures that are cut out at the same time and that wait; each holds up to ten times its pixels' bytes."""
+"""Pictures that are cut out at the same time and that wait; each holds about 20 bytes for each of its pixels."""
 
 ROWS: tuple[Stage, ...] = of_family(
     FAMILY,

@@ -150,6 +150,15 @@ def test_a_line_of_pixels_is_refused(cut, size):
         cut(encoded(np.zeros((size[1], size[0], 3), np.uint8)))
 
 
+@pytest.mark.parametrize(("kind", "longest"), [("webp", 16_383), ("png", 1_000_000)])
+def test_a_side_that_no_file_can_hold_is_refused(cut, kind, longest):
+    """The formats' own limits are checked before any work."""
+    picture = np.zeros((32, longest + 1, 3), np.uint8)
+    with pytest.raises(BadRequest, match=f"at most {longest} pixels wide and high for {kind}"):
+        cut(picture, format=np.array([kind.encode()], object))
+    assert not cut.stages.calls
+
+
 def test_a_request_is_one_picture(cut):
     """None, and both forms at once, are refused."""
     with pytest.raises(BadRequest, match="image must be one picture, or image_raw must be given; got 0"):
