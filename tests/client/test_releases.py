@@ -26,6 +26,7 @@ def use_everything(client):
     client.pipeline_digest()
     client.text_to_image(**DRAWN)
     client.image_to_image(**DRAWN, image=PERSON)
+    client.cut_out(PERSON)
     with suppress(NotFound):  # a pipeline that the fake does not have
         client.infer("prepare_prompt", {})
 
@@ -41,6 +42,7 @@ async def use_everything_awaited(client):
     await client.pipeline_digest()
     await client.text_to_image(**DRAWN)
     await client.image_to_image(**DRAWN, image=PERSON)
+    await client.cut_out(PERSON)
     with suppress(NotFound):
         await client.infer("prepare_prompt", {})
 

@@ -50,8 +50,8 @@ def _sigmoid(answer: Array) -> Array:
 
 
 def _stretched(chances: Array) -> Array:
-    low, high = chances.min(), chances.max()
-    return (chances - low) / max(high - low, SURE)
+    low, high = float(chances.min()), float(chances.max())
+    return (chances - np.float32(low)) / np.float32(max(high - low, SURE))
 
 
 CHANCES: dict[str, Callable[[Array], Array]] = {

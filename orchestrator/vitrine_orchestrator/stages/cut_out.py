@@ -9,7 +9,7 @@ FAMILY = "cut-out"
 NETWORK = "cut_out_network"
 
 MAX_ACTIVE, MAX_QUEUED = 8, 32
-"""Pictures that are cut out at the same time and that wait; each holds about 20 bytes for each of its pixels."""
+"""Pictures that are cut out at the same time and that wait; each holds about 20 bytes per pixel."""
 
 ROWS: tuple[Stage, ...] = of_family(
     FAMILY,
