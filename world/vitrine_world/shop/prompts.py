@@ -57,7 +57,7 @@ def prompt(facts: Facts, language: str = "english", style: str = "plain") -> str
 
 
 def phrases(language: str) -> tuple[str, ...]:
-    """Return the pieces of which every prompt of a language is made: words of the fields, and what is between."""
+    """Return the pieces that make every prompt of a language: words of the fields, and what is between."""
     _refuse_unknown(language)
     words = {word for table in _WORDS.values() for word in table[language].values()}
     between = set(re.split(r"\{\w+\}", _FORMS[language]))
