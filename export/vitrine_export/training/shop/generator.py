@@ -23,7 +23,7 @@ from vitrine_export.training.shop.words import framed, same_meaning, tokenizer
 
 KOREAN = 0.2
 """The share of rows whose prompt is Korean."""
-AT_NOISE = 0.15
+AT_NOISE = 0.3
 """The share of rows at pure noise, where every picture starts; of the others,"""
 SHIFTED = 0.5
 """this share has σ as the sampler's steps, most near the noise; the rest is logit-normal."""

@@ -22,6 +22,8 @@ CONSTANTS = 4
 """Constant channels in each group of the encoder's last norm, half of them negative."""
 KEPT = 0.75
 """The share of a stage's channels that components take at first."""
+QUIET = 0.3
+"""The scale of the random channels beside them."""
 PAIRED = 2 * COLOURS
 """The decoder's channels of +colour and −colour; a constant and its negative follow."""
 
@@ -40,53 +42,45 @@ def start_as_block_codec(vae: AutoencoderKL, pictures: Tensor) -> None:
 
 def _start_encoder(encoder: nn.Module, pictures: Tensor) -> Tensor:
     """Return the latents (N, C, H/8, W/8) that the encoder computes from the pictures at first."""
-    latents = encoder.conv_out.out_channels // 2
     _clear(encoder.conv_in, COLOURS)
     encoder.conv_in.weight[range(COLOURS), range(COLOURS), 1, 1] = 1.0
     seen = pictures
-    for block in encoder.down_blocks:
+    *halving, last = encoder.down_blocks
+    for block in halving:
         _pass_on(block.resnets[0], seen.shape[1])
-        if not block.downsamplers:
-            continue
-        last = block is encoder.down_blocks[-2]
         conv = block.downsamplers[0].conv
-        count = latents if last else min(4 * seen.shape[1], int(KEPT * conv.out_channels))
-        rows, bias, spread = components(seen, count)
-        if last:
-            scale = (spread.sqrt() / spread.mean().sqrt() / spread)[:, None]
-            return _end_encoder(encoder, conv, rows * scale, bias * scale[:, 0], seen)
-        _clear(conv, count)
-        conv.weight[:count, : seen.shape[1], :2, :2] = rows.unflatten(1, (-1, 2, 2))
-        conv.bias[:count] = bias
-        seen = _joined(seen, rows, bias)
-    raise ValueError("the encoder must have a stage that halves the picture")
+        rows, bias, _ = components(seen, 2, min(4 * seen.shape[1], int(KEPT * conv.out_channels)))
+        _clear(conv, len(rows))
+        conv.weight[: len(rows), : seen.shape[1], :2, :2] = rows.unflatten(1, (-1, 2, 2))
+        conv.bias[: len(rows)] = bias
+        seen = _joined(seen, 2, rows, bias)
+    rows, bias, spread = components(seen, 1, encoder.conv_out.out_channels // 2)
+    scale = spread.rsqrt() / spread.mean().sqrt()
+    rows, bias = rows * scale[:, None], bias * scale
+    found = _joined(seen, 1, rows, bias)
+    _end_encoder(encoder, last.resnets[0].conv_shortcut, rows, bias, found)
+    return found
 
 
-def _end_encoder(encoder: nn.Module, conv: nn.Conv2d, rows: Tensor, bias: Tensor, seen: Tensor) -> Tensor:
-    """Write the components in pairs and with constants; read them behind the last norm."""
-    found = _joined(seen, rows, bias)
+def _end_encoder(encoder: nn.Module, mix: nn.Conv2d, rows: Tensor, bias: Tensor, found: Tensor) -> None:
+    """Let `mix`, which changes the last stage's width, write each component `found` as a pair.
+
+    The last layer reads the pairs behind the norm; each group of the norm holds constants too.
+    """
     norm, out = encoder.conv_norm_out, encoder.conv_out
     width = norm.num_channels // norm.num_groups
-    share = -(-len(rows) // norm.num_groups)
-    kept = rows.unflatten(1, (-1, 2, 2))
     _clear(out)
     out.bias[len(rows) :] = LOG_VARIANCE
-    for group in range(norm.num_groups):
-        chosen = range(group * share, min((group + 1) * share, len(rows)))
-        first, pairs = group * width, 2 * len(chosen)
-        _clear(conv, slice(first, first + pairs + CONSTANTS))
-        constants = LEVEL * torch.tensor([1.0, -1.0]).repeat(CONSTANTS // 2)
-        conv.bias[first + pairs : first + pairs + CONSTANTS] = constants
-        square = found[:, chosen].square().mean() * pairs + CONSTANTS * LEVEL**2
-        divisor = (square / width).sqrt()  # the free channels hold little at first
-        for number, component in enumerate(chosen):
-            for channel, sign in ((first + 2 * number, 1.0), (first + 2 * number + 1, -1.0)):
-                conv.weight[channel, : seen.shape[1], :2, :2] = sign * kept[component]
-                conv.bias[channel] = sign * bias[component]
-                out.weight[component, channel, 1, 1] = sign * divisor
-        free = slice(first + pairs + CONSTANTS, first + width)
-        conv.weight[free] *= 0.3
-    return found
+    for group, chosen in enumerate(torch.arange(len(rows)).chunk(norm.num_groups)):
+        first, after = group * width, group * width + 2 * len(chosen)
+        divisor = (found[:, chosen].square().mean() * 2 * len(chosen) + CONSTANTS * LEVEL**2) / width
+        _clear(mix, slice(first, after + CONSTANTS))
+        mix.bias[after : after + CONSTANTS] = LEVEL * torch.tensor([1.0, -1.0]).repeat(CONSTANTS // 2)
+        for sign, channels in ((1.0, range(first, after, 2)), (-1.0, range(first + 1, after, 2))):
+            mix.weight[channels, : rows.shape[1], 0, 0] = sign * rows[chosen]
+            mix.bias[channels] = sign * bias[chosen]
+            out.weight[chosen, channels, 1, 1] = sign * divisor.sqrt()
+        mix.weight[after + CONSTANTS : first + width] *= QUIET
 
 
 def _start_decoder(decoder: nn.Module, latents: Tensor, colours: Tensor) -> None:
@@ -114,12 +108,12 @@ def _start_decoder(decoder: nn.Module, latents: Tensor, colours: Tensor) -> None
         out.weight[colour, colour + COLOURS, 1, 1] = -divisor
 
 
-def components(seen: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Principal components of 2×2 places of (N, C, H, W): rows (count, 4·C), biases and deviations (count,).
+def components(seen: Tensor, side: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Principal components of side × side places of (N, C, H, W).
 
-    A row's 4·C numbers are ordered as channel, down, across.
+    Returns rows (count, C · side²), ordered as channel, down, across, biases and deviations (count,).
     """
-    blocks = F.pixel_unshuffle(seen, 2).movedim(1, -1).flatten(0, 2)
+    blocks = F.pixel_unshuffle(seen, side).movedim(1, -1).flatten(0, 2)
     mean = blocks.mean(dim=0)
     variance, vectors = torch.linalg.eigh((blocks - mean).T.double().cov())
     rows = vectors.flip(1)[:, :count].T.float()
@@ -127,8 +121,8 @@ def components(seen: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     return rows, -rows @ mean, spread
 
 
-def _joined(seen: Tensor, rows: Tensor, bias: Tensor) -> Tensor:
-    return F.conv2d(F.pixel_unshuffle(seen, 2), rows[:, :, None, None], bias)
+def _joined(seen: Tensor, side: int, rows: Tensor, bias: Tensor) -> Tensor:
+    return F.conv2d(F.pixel_unshuffle(seen, side), rows[:, :, None, None], bias)
 
 
 def _pass_on(resnet: nn.Module, count: int) -> None:
