@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until",
         type=int,
         metavar="STEP",
-        help="end the last phase of shop_pictures before this step and write its averaged weights"
+        help="end the last phase of shop_vae and shop_pictures before this step and write averaged weights"
         " (0: write what the state holds)",
     )
     parser.add_argument(
@@ -105,19 +105,23 @@ def _train_shop(stages: Sequence[str], state: Path, out: Path, until: int | None
     if "shop_cut_out" in stages:
         save.save_cut_out(cut_out.train_cut_out(state), out)
     if {"shop_vae", "shop_pictures"} & set(stages):
-        _train_shop_pictures("shop_pictures" in stages, state, out, until)
+        _train_shop_pictures(stages, state, out, until)
 
 
-def _train_shop_pictures(generator: bool, state: Path, out: Path, until: int | None) -> None:
-    """Train the shop's VAE and, with `generator`, the networks that make pictures on its latents."""
-    from vitrine_export.training.shop import generator as pictures
-    from vitrine_export.training.shop import save, scenes, vae
+def _train_shop_pictures(stages: Sequence[str], state: Path, out: Path, until: int | None) -> None:
+    """Train the shop's VAE, and the networks that make pictures on the latents of its encoder.
 
-    trained = vae.train_vae(state)
-    print(f"shop_vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")
-    save.save_vae(trained, out)
-    if generator:
-        save.save_generator(pictures.train_generator(scenes.encoded(trained, state), state, until), out)
+    The encoder is trained first and then stays, so decoder and generator may be trained side by side.
+    """
+    from vitrine_export.training.shop import generator, save, scenes, vae
+
+    codec = vae.train_codec(state)
+    if "shop_pictures" in stages:
+        save.save_generator(generator.train_generator(scenes.encoded(codec, state), state, until), out)
+    if "shop_vae" in stages:
+        trained = vae.train_decoder(codec, state, until)
+        print(f"shop_vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")
+        save.save_vae(trained, out)
 
 
 def _train_pictures(tryon: bool, state: Path, out: Path) -> None:

@@ -24,23 +24,34 @@ CROP = 64
 KL_WEIGHT = 1e-7
 PRODUCT_WEIGHT = 2.0
 """How much the product's pixels count, next to the others."""
+LATENT_NOISE = 0.1
+"""Largest noise on the latents while the decoder is trained alone, in standard deviations of the latents."""
 UNSEEN = 977
 """The seed of the samples that measure the error."""
 STARTING, MEASURED = 256, 512
 """Pictures whose blocks give the start, and pictures whose latents give the scale."""
 
 
-def train_vae(folder: Path) -> AutoencoderKL:
-    """Train on crops, then on whole pictures, because group norms differ there."""
+def train_codec(folder: Path) -> AutoencoderKL:
+    """Train encoder and decoder on crops; the encoder is then as it stays."""
     data = picture_set(folder)
     torch.manual_seed(0)
     vae = AutoencoderKL(**VAE).to(memory_format=torch.channels_last)
     start_as_block_codec(vae, signed(data.pictures[:STARTING]))
-    for phase, side in (("shop_vae_crops", CROP), ("shop_vae", data.pictures.shape[1])):
-        batches = partial(_batches, data, phase, side)
-        fit(phase, vae, partial(loss_of, vae), batches, PLANS[phase], folder, optimiser)
+    batches = partial(_batches, data, "shop_vae", CROP)
+    fit("shop_vae", vae, partial(loss_of, vae), batches, PLANS["shop_vae"], folder, optimiser)
     shift, factor = scale(vae, signed(data.pictures[:MEASURED]))
     vae.register_to_config(shift_factor=shift, scaling_factor=factor)
+    return vae
+
+
+def train_decoder(vae: AutoencoderKL, folder: Path, until: int | None = None) -> AutoencoderKL:
+    """Train the decoder alone, in place, on whole pictures, where group norms differ from those of crops."""
+    data = picture_set(folder)
+    vae.encoder.requires_grad_(False)
+    batches = partial(_batches, data, "shop_decoder", data.pictures.shape[1])
+    noisy = partial(loss_of, vae, noise=LATENT_NOISE)
+    fit("shop_decoder", vae, noisy, batches, PLANS["shop_decoder"], folder, optimiser, until)
     return vae
 
 
@@ -50,19 +61,27 @@ def optimiser(net: nn.Module, lr: float) -> Both:
     return Both(net, lr, inside, ("encoder.conv_out",))
 
 
-def loss_of(vae: AutoencoderKL, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
-    """The error of pixels, of their squares, and of neighbouring pixels' differences, and a small KL term."""
+def loss_of(vae: AutoencoderKL, batch: tuple[Tensor, Tensor], step: int, noise: float = 0.0) -> Tensor:
+    """The error of pixels, of their squares, and of neighbouring pixels' differences, and a small KL term.
+
+    With `noise`, latents have noise of up to so many of their standard deviations, each row another level,
+    because the generator's latents are inexact.
+    """
     pixels, weight = (part.to(device()) for part in batch)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
-    posterior = vae.encode(pixels).latent_dist
-    made = vae.decode(posterior.sample(torch.Generator(device=vae.device).manual_seed(step))).sample
+    posterior, draw = vae.encode(pixels).latent_dist, torch.Generator(device=vae.device).manual_seed(step)
+    latents = posterior.sample(draw)
+    if noise:
+        level = noise * torch.rand((len(latents), 1, 1, 1), generator=draw, device=vae.device)
+        latents = latents + level * latents.std() * torch.randn(latents.shape, generator=draw).to(vae.device)
+    made = vae.decode(latents).sample
     squares = (weight * (made - pixels).square()).mean()
     return picture_error(made, pixels, weight) + squares + KL_WEIGHT * posterior.kl().mean()
 
 
 def crops(data: PictureSet, phase: str, side: int, step: int) -> tuple[Tensor, Tensor]:
     """A step's pictures (R, 3, side, side), and weights of their pixels (R, 1, side, side)."""
-    rng = np.random.default_rng([SEED, 3, PLANS[phase].steps, step])
+    rng = np.random.default_rng([SEED, 3, side, step])
     rows = rng.integers(len(data.pictures), size=PLANS[phase].batch)
     corners = 8 * rng.integers((data.pictures.shape[1] - side) // 8 + 1, size=(len(rows), 2))
     cut = [(row, slice(y, y + side), slice(x, x + side)) for row, (y, x) in zip(rows, corners, strict=True)]
