@@ -50,6 +50,13 @@ CHECKPOINTS = (
         "checkpoints/paper-doll-fashn, trained on drawn pictures",
         ("yolox", "dwpose", "denoise"),
     ),
+    Licence(
+        "paper-shop checkpoint",
+        "the project's own",
+        "yes",
+        "checkpoints/paper-shop, trained on drawn advertisements",
+        Z_IMAGE_STAGES,
+    ),
     Licence("IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the hub", IDM_STAGES),
     Licence(
         "OpenPose body model",
@@ -122,7 +129,7 @@ CHECKPOINTS = (
         "the text encoder is Qwen3; the VAE is FLUX's, shipped inside the Apache-2.0 repository",
     ),
 )
-"""Weights that can be exported; only the first checkpoint is shipped."""
+"""Weights that can be exported; the checkpoints of drawn pictures alone are shipped."""
 
 LIBRARIES = tuple(
     Licence(work, licence, "yes", "its distribution on PyPI", note=note)

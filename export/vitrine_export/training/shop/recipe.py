@@ -16,7 +16,7 @@ PICTURES = 3600
 STYLE_SHARES = {"plain": 0.6, "line": 0.2, "night": 0.2}
 """How often the set shows each style."""
 
-ADVERTISEMENTS = 7200
+ADVERTISEMENTS = 3600
 """How many drawings the generator learns from, each with all that its prompt says."""
 LAYOUT = shop.Layout("left", 33.5, 18.5, 35.5, ((67.0, 27.5), (86.5, 24.5)))
 """Where things stand in all of them: the middle of what the world draws, with the product on the left.
@@ -111,10 +111,10 @@ SETTINGS: dict[str, Any] = {
 
 PLANS = {
     "shop_generator": Plan(steps=2000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
-    "shop_vae": Plan(steps=900, batch=8, lr=2e-3, warmup=100, ema=0.99, save_every=25),
+    "shop_vae": Plan(steps=450, batch=8, lr=2e-3, warmup=100, ema=0.98, save_every=25),
     "shop_decoder": Plan(steps=1200, batch=3, lr=1e-3, warmup=20, ema=0.99, save_every=25),
     "shop_checkers": Plan(steps=1000, batch=32, lr=3e-3, warmup=100, save_every=50),
     "shop_cut_out_half": Plan(steps=500, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=50),
-    "shop_cut_out": Plan(steps=300, batch=8, lr=2e-3, warmup=50, save_every=25),
+    "shop_cut_out": Plan(steps=160, batch=8, lr=2e-3, warmup=30, ema=0.98, save_every=20),
 }
 """U²-Net learns at half the pictures' size first, where a step costs a quarter."""
