@@ -56,6 +56,13 @@ CHECKPOINTS = (
         "checkpoints/paper-doll-fashn, trained on drawn pictures",
         ("yolox", "dwpose", "denoise"),
     ),
+    Licence(
+        "paper-shop checkpoint",
+        "the project's own",
+        "yes",
+        "checkpoints/paper-shop, trained on drawn advertisements",
+        Z_IMAGE_STAGES,
+    ),
     Licence("IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the hub", IDM_STAGES),
     Licence(
         "OpenPose body model",
@@ -193,7 +200,7 @@ CHECKPOINTS = (
         note="never loaded here: no row of the table of cut-out networks reads them",
     ),
 )
-"""Weights that can be exported; only the first checkpoint is shipped."""
+"""Weights that can be exported; the checkpoints of drawn pictures alone are shipped."""
 
 LIBRARIES = tuple(
     Licence(work, licence, "yes", "its distribution on PyPI", note=note)

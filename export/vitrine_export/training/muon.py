@@ -23,7 +23,7 @@ SHARES = (1.0, 0.3, 0.1)
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon over matrices (m, n)."""
+    """Muon over matrices (m, n), and over convolutions' weights (m, ...) as matrices of m rows."""
 
     def __init__(self, matrices: Iterable[nn.Parameter], lr: float) -> None:
         super().__init__(matrices, {"lr": lr})
@@ -38,8 +38,9 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[weight]
                 momentum = state.setdefault("momentum", torch.zeros_like(weight))
                 momentum.lerp_(weight.grad, 1 - MOMENTUM)
-                update = orthogonal(weight.grad.lerp(momentum, MOMENTUM))
-                weight.sub_(update, alpha=group["lr"] * LIKE_ADAMW * max(weight.shape) ** 0.5)
+                rows = weight.grad.lerp(momentum, MOMENTUM).flatten(1)
+                size = group["lr"] * LIKE_ADAMW * max(rows.shape) ** 0.5
+                weight.sub_(orthogonal(rows).view_as(weight), alpha=size)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
