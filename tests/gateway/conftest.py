@@ -4,15 +4,20 @@ Tests with the mark `databases` run on PostgreSQL too, where it is installed.
 """
 
 import asyncio
+import os
 import secrets
 import sys
+import threading
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import psycopg
 import pytest
+import uvicorn
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
+from vitrine.command import main
 from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
@@ -139,6 +144,25 @@ async def gateway(start):
 async def shop(gateway):
     """A client of the account "shop", which has CREDITS credits."""
     return await gateway.account()
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch, capsys):
+    """(address, key) of a real server on loopback with the client's fake; the key is made by the command."""
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path / "data"))
+    assert main(["gateway", "key", "--account", "shop", "--credits", "5"]) == 0
+    key = capsys.readouterr().out.strip()
+    settings = Settings.from_environment(os.environ)
+    app = create_app(settings, lambda _: AsyncVitrine(transport=SlowFake(0.05)))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}", key
+    server.should_exit = True
+    thread.join(20)
 
 
 @pytest.fixture(scope="session")
