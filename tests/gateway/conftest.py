@@ -9,7 +9,7 @@ import secrets
 import sys
 import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -147,22 +147,35 @@ async def shop(gateway):
 
 
 @pytest.fixture
-def served(tmp_path, monkeypatch, capsys):
-    """(address, key) of a real server on loopback with the client's fake; the key is made by the command."""
+def shop_key(tmp_path, monkeypatch, capsys):
+    """A key of the account "shop" with 5 credits, made by the command; GATEWAY_DATA names its database."""
     monkeypatch.setenv("GATEWAY_DATA", str(tmp_path / "data"))
     assert main(["gateway", "key", "--account", "shop", "--credits", "5"]) == 0
-    key = capsys.readouterr().out.strip()
+    return capsys.readouterr().out.strip()
+
+
+@contextmanager
+def serving(transport):
+    """Serve on loopback in a thread, with the settings of the environment; give the address."""
     settings = Settings.from_environment(os.environ)
-    app = create_app(settings, lambda _: AsyncVitrine(transport=SlowFake(0.05)))
+    app = create_app(settings, lambda _: AsyncVitrine(transport=transport))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}", key
-    server.should_exit = True
-    thread.join(20)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture
+def served(shop_key):
+    """(address, key) of a real server on loopback with the client's fake."""
+    with serving(SlowFake(0.05)) as address:
+        yield address, shop_key
 
 
 @pytest.fixture(scope="session")

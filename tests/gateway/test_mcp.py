@@ -3,14 +3,16 @@
 import asyncio
 import base64
 import io
+import os
 import sys
+import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import httpx2
 import pytest
-from conftest import SlowFake
+from conftest import SlowFake, serving
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
@@ -22,20 +24,23 @@ MODES = ("2026-07-28", "legacy")  # the protocol without sessions, and the one w
 
 
 class Gate(SlowFake):
-    """A fake that draws only when it is let, and counts the drawings that were cancelled."""
+    """A fake that draws nothing until its call is cancelled, and tells both to any thread."""
 
     def __init__(self):
         super().__init__()
-        self.open, self.begun, self.cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.begun, self.cancelled = threading.Event(), threading.Event()
 
     async def infer(self, model, inputs, *, timeout_s, version=""):
         self.begun.set()
         try:
-            await self.open.wait()
-        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+        finally:
             self.cancelled.set()
-            raise
-        return await super().infer(model, inputs, timeout_s=timeout_s, version=version)
+
+
+async def happened(event):
+    """Wait for an event of another thread."""
+    assert await asyncio.to_thread(event.wait, 60)
 
 
 @asynccontextmanager
@@ -97,11 +102,9 @@ async def test_a_picture_over_http(served, mode):
     assert status.structured_content["pipelines"]["text_to_image"]
 
 
-async def test_a_picture_over_stdio(tmp_path, monkeypatch, capsys, person):
+async def test_a_picture_over_stdio(shop_key, person):
     """The command serves the same tools to the program that starts it; the key comes in a variable."""
-    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path))
-    assert await asyncio.to_thread(main, ["gateway", "key", "--account", "shop", "--credits", "5"]) == 0
-    environment = {"GATEWAY_DATA": str(tmp_path), "GATEWAY_KEY": capsys.readouterr().out.strip()}
+    environment = {"GATEWAY_DATA": os.environ["GATEWAY_DATA"], "GATEWAY_KEY": shop_key}
     script = str(Path(__file__).with_name("mcp_process.py"))
     async with Client(
         StdioServerParameters(command=sys.executable, args=[script], env=environment)
@@ -158,20 +161,21 @@ async def test_what_is_wrong_is_told(gateway, shop):
         assert text_of(answer).startswith(told)
 
 
-async def test_a_cancelled_call_cancels_its_job(start):
+async def test_a_cancelled_call_cancels_its_job(shop_key):
     """A client that gives up while it waits ends the drawing at the server, and pays nothing."""
-    async with start(Gate()) as gateway:
-        shop = await gateway.account()
-        async with over_http(gateway.app, dict(shop.headers)) as client:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(client.call_tool, "generate_ad_image", {"prompt": "x"})
-                await gateway.transport.begun.wait()
-                tasks.cancel_scope.cancel()
-            await gateway.transport.cancelled.wait()
-        (job,) = (await shop.get("/v1/jobs")).json()["data"]
-        done = (await shop.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=20"})).json()
-        assert done["status"] == "canceled"
-        assert (await shop.get("/v1/credits")).json()["credits"] == 100
+    headers = {"Authorization": f"Bearer {shop_key}"}
+    gate = Gate()
+    with serving(gate) as address:
+        async with over_http(None, headers, base=address) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "generate_ad_image", {"prompt": "x"})
+            await happened(gate.begun)
+            tasks.cancel_scope.cancel()
+        await happened(gate.cancelled)
+        async with httpx2.AsyncClient(base_url=address, headers=headers, timeout=60) as http:
+            (job,) = (await http.get("/v1/jobs")).json()["data"]
+            done = (await http.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"})).json()
+            assert done["status"] == "canceled"
+            assert (await http.get("/v1/credits")).json()["credits"] == 5
 
 
 async def test_a_long_job_is_asked_for_and_stopped(start):
@@ -182,11 +186,11 @@ async def test_a_long_job_is_asked_for_and_stopped(start):
             queued = await client.call_tool("generate_ad_image", {"prompt": "x", "wait_s": 0})
             job = {"job_id": queued.structured_content["id"]}
             assert "ask check_generation_status" in text_of(queued)
-            await gateway.transport.begun.wait()
+            await happened(gateway.transport.begun)
             state = await client.call_tool("check_generation_status", job)
             assert state.structured_content["status"] == "running"
             await client.call_tool("stop_generation", job)
-            ended = await client.call_tool("check_generation_status", {**job, "wait_s": 20})
+            ended = await client.call_tool("check_generation_status", {**job, "wait_s": 30})
             assert ended.structured_content["status"] == "canceled"
             again = await client.call_tool("stop_generation", job)
             assert again.structured_content["status"] == "canceled"

@@ -87,7 +87,9 @@ class Tools:
         if image is not None:
             inputs["image"] = {"file_id": image} if image.startswith("file_") else image
         pipeline = "text_to_image" if image is None else "image_to_image"
-        job, _ = await submit(visit.gateway, visit.caller, from_inputs(pipeline, inputs, user=user))
+        wanted = from_inputs(pipeline, inputs, user=user)
+        with anyio.CancelScope(shield=True):  # else a job could be queued whose id nobody has to cancel it
+            job, _ = await submit(visit.gateway, visit.caller, wanted)
         try:
             job = await watch(ctx, visit, job, wait_s)
         except asyncio.CancelledError:
