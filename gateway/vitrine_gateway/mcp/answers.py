@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
+from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 from vitrine.errors import NotFound
 
 from vitrine_gateway.database.tables import File, Job
@@ -13,7 +13,7 @@ from vitrine_gateway.jobs.views import view_now
 from vitrine_gateway.mcp.visits import Visit
 from vitrine_gateway.pictures.previews import preview
 
-Content = list[TextContent | ImageContent | ResourceLink]
+Content = list[ContentBlock]
 
 
 async def answer_of(visit: Visit, job: Job, *, failure_is_error: bool = False) -> CallToolResult:
