@@ -14,18 +14,6 @@ WORDS = (
     *("garment", "person", "try_on", "tryon", "try-on", "idm", "vton"),
     *("z_image", "z-image", "flux", "cut_out"),
 )
-    "garment",
-    "person",
-    "try_on",
-    "tryon",
-    "try-on",
-    "idm",
-    "vton",
-    "z_image",
-    "z-image",
-    "flux",
-    "cut_out",
-)
 SERVING = ("adapters", "embedded")
 ABOVE = {  # a folder: those that it must not import
     "wire": ("sampling", "engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
