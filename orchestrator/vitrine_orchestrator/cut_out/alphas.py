@@ -46,7 +46,8 @@ def _clipped(answer: Array) -> Array:
 
 
 def _sigmoid(answer: Array) -> Array:
-    return 1 / (1 + np.exp(-np.clip(answer, -30, 30)))
+    chances: Array = 1 / (1 + np.exp(-np.clip(answer, -30, 30)))
+    return chances
 
 
 def _stretched(chances: Array) -> Array:
