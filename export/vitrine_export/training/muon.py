@@ -58,11 +58,22 @@ def orthogonal(matrix: Tensor) -> Tensor:
 class Both:
     """Muon and AdamW as one optimiser; `param_groups` may be given a learning rate, `share` scales it."""
 
-    def __init__(self, net: nn.Module, lr: float, inside: tuple[str, ...], near: tuple[str, ...]) -> None:
-        """Muon moves the matrices of modules `inside`; those of `near` move little. Both begin names."""
+    def __init__(
+        self,
+        net: nn.Module,
+        lr: float,
+        inside: tuple[str, ...],
+        near: tuple[str, ...] = (),
+        convolutions: bool = False,
+    ) -> None:
+        """Muon moves the matrices of modules `inside`; those of `near` move little. Both begin names.
+
+        With `convolutions`, Muon moves their weights too.
+        """
+        dims = (2, 4) if convolutions else (2,)
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
         for name, weight in net.named_parameters():
-            fits = name.startswith(inside) and weight.ndim == 2 and "mod" not in name
+            fits = name.startswith(inside) and weight.ndim in dims and "mod" not in name
             groups[0 if fits else 2 if name.startswith(near) else 1].append(weight)
         others = [{"params": weights} for weights in groups[1:]]
         self.parts: tuple[torch.optim.Optimizer, ...] = (

@@ -30,6 +30,8 @@ UNSEEN = 977
 """The seed of the samples that measure the error."""
 STARTING, MEASURED = 256, 512
 """Pictures whose blocks give the start, and pictures whose latents give the scale."""
+PARTS = tuple(f"{part}.{name}" for part in ("encoder", "decoder") for name in ("down", "mid", "up"))
+"""The names of the VAE's blocks begin with these."""
 
 
 def train_codec(folder: Path) -> AutoencoderKL:
@@ -51,14 +53,18 @@ def train_decoder(vae: AutoencoderKL, folder: Path, until: int | None = None) ->
     vae.encoder.requires_grad_(False)
     batches = partial(_batches, data, "shop_decoder", data.pictures.shape[1])
     noisy = partial(loss_of, vae, noise=LATENT_NOISE)
-    fit("shop_decoder", vae, noisy, batches, PLANS["shop_decoder"], folder, optimiser, until)
+    fit("shop_decoder", vae, noisy, batches, PLANS["shop_decoder"], folder, decoders_optimiser, until)
     return vae
 
 
 def optimiser(net: nn.Module, lr: float) -> Both:
-    """Muon for the convolutions inside blocks, AdamW for the rest."""
-    inside = tuple(f"{part}.{name}" for part in ("encoder", "decoder") for name in ("down", "mid", "up"))
-    return Both(net, lr, inside, ("encoder.conv_out",))
+    """AdamW, and Muon for the few matrices of attention."""
+    return Both(net, lr, PARTS, ("encoder.conv_out",))
+
+
+def decoders_optimiser(net: nn.Module, lr: float) -> Both:
+    """Muon for the convolutions inside blocks and the matrices, AdamW for the rest."""
+    return Both(net, lr, PARTS, convolutions=True)
 
 
 def loss_of(vae: AutoencoderKL, batch: tuple[Tensor, Tensor], step: int, noise: float = 0.0) -> Tensor:
