@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,18 @@ BATCH = 16
 Figures = Mapping[str, float]
 
 
+def world(seed: int, count: int) -> list[shop.Sample]:
+    """Return the first samples of a seed."""
+    return [shop.sample(seed, index) for index in range(count)]
+
+
+def learnt(seed: int, count: int) -> list[shop.Sample]:
+    """Return the first samples of a seed that show only what the generator learns."""
+    from vitrine_export.training.shop.scenes import covered_samples
+
+    return list(itertools.islice(covered_samples(seed), count))
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of the score: its name, its figures, and the gates that each must keep (≥, or ≤ for errors)."""
@@ -25,6 +38,8 @@ class Row:
     score: Callable[[Path, Sequence[shop.Sample]], Figures]
     least: Mapping[str, float]
     most: Mapping[str, float]
+    samples: Callable[[int, int], Sequence[shop.Sample]] = world
+    """Gives the samples of a seed, so many of them."""
     part: str | None = None
     """A folder without which a checkpoint is not scored by this row; None: it must have what is scored."""
 
@@ -121,6 +136,6 @@ ROWS = (
     Row("checker on true pictures", checker_on_true_pictures, dict.fromkeys(READ, 0.98), {}),
     Row("cut-out", cut_out, {"overlap": 0.97}, {"alpha_error": 0.015}),
     Row("vae", vae, {}, {"error": 0.015}, part="vae"),
-    Row("generator", generator, dict.fromkeys(ASKED, 0.9), {}, part="transformer"),
+    Row("generator", generator, dict.fromkeys(ASKED, 0.9), {}, samples=learnt, part="transformer"),
 )
 """The gates are those that the project set itself for the shop."""

@@ -130,12 +130,15 @@ def test_a_korean_word_starts_as_its_english_one():
     assert not torch.equal(table[known["mug"]], table[known["can"]])
 
 
-def test_advertisements_have_one_layout_and_every_fact(drawn):
-    """Only the layout is cut from the world; what a prompt says is the world's own."""
-    for index, facts in enumerate(drawn.facts):
-        made = scenes.advertisement(recipe.SEED + 1, index)
+def test_advertisements_have_one_layout_and_covered_facts(drawn):
+    """What is cut from the world is the layout, and what the recipe does not list."""
+    assert len(drawn.facts) == COUNT
+    for made, facts in zip(scenes.advertisements(COUNT), drawn.facts, strict=True):
         assert made.layout == recipe.LAYOUT
-        assert made.facts == facts == shop.sample(recipe.SEED + 1, index).facts
+        assert made.facts == facts
+        assert facts.kind in recipe.COVERED["kind"]
+        assert facts.trade in recipe.COVERED["trade"]
+    assert {made.facts.colour for made in scenes.advertisements(200)} == set(shop.PRODUCT_COLOURS)
     assert drawn.latents.shape == (COUNT, 16, 16, 16)
     assert 0 < drawn.product.mean() < 0.4
 

@@ -16,8 +16,14 @@ PICTURES = 3600
 STYLE_SHARES = {"plain": 0.6, "line": 0.2, "night": 0.2}
 """How often the set shows each style."""
 
-ADVERTISEMENTS = 3600
-"""How many drawings the generator learns from, each with all that its prompt says."""
+COVERED: dict[str, tuple[str, ...]] = {
+    "kind": ("bottle", "mug", "sneaker", "handbag"),
+    "trade": ("cafe", "bakery", "flower shop", "bookshop", "sports shop"),
+}
+"""What the generator learns of the world, by fact; of other facts it learns all."""
+
+ADVERTISEMENTS = 1400
+"""How many drawings the generator learns from."""
 LAYOUT = shop.Layout("left", 33.5, 18.5, 35.5, ((67.0, 27.5), (86.5, 24.5)))
 """Where things stand in all of them: the middle of what the world draws, with the product on the left.
 
@@ -112,7 +118,7 @@ SETTINGS: dict[str, Any] = {
 PLANS = {
     "shop_generator": Plan(steps=2000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
     "shop_vae": Plan(steps=450, batch=8, lr=2e-3, warmup=100, ema=0.98, save_every=25),
-    "shop_decoder": Plan(steps=1200, batch=3, lr=2e-3, warmup=20, ema=0.98, save_every=25),
+    "shop_decoder": Plan(steps=600, batch=3, lr=1.2e-3, warmup=20, ema=0.98, save_every=25),
     "shop_checkers": Plan(steps=1000, batch=32, lr=3e-3, warmup=100, save_every=50),
     "shop_cut_out_half": Plan(steps=500, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=50),
     "shop_cut_out": Plan(steps=160, batch=8, lr=2e-3, warmup=30, ema=0.98, save_every=20),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from vitrine_world import shop
 
 from vitrine_export.training.loop import device
 from vitrine_export.training.shop.pictures import drawn_once, signed
-from vitrine_export.training.shop.recipe import ADVERTISEMENTS, LAYOUT, SEED
+from vitrine_export.training.shop.recipe import ADVERTISEMENTS, COVERED, LAYOUT, SEED
 
 BATCH = 32
 """Pictures of one call of the VAE."""
@@ -35,22 +36,38 @@ class Scenes:
     facts: Sequence[shop.Facts]
 
 
-def advertisement(seed: int, index: int) -> shop.Sample:
-    """Return a sample of the world in the layout of the training."""
-    return replace(shop.sample(seed, index), layout=LAYOUT)
+def covered_samples(seed: int) -> Iterator[shop.Sample]:
+    """Yield the samples of a seed that show only what the generator learns, in the order of their indices."""
+    every = (shop.sample(seed, index) for index in itertools.count())
+    return (made for made in every if covered(made.facts))
+
+
+def covered(facts: shop.Facts) -> bool:
+    """Return whether the generator learns all that a prompt says."""
+    return all(getattr(facts, name) in names for name, names in COVERED.items())
+
+
+def advertisements(count: int = ADVERTISEMENTS) -> list[shop.Sample]:
+    """Return the samples of the training, all in its layout."""
+    return [replace(made, layout=LAYOUT) for made in itertools.islice(covered_samples(SEED + 1), count)]
 
 
 def encoded(vae: AutoencoderKL, folder: Path, count: int = ADVERTISEMENTS) -> Scenes:
     """Return the set; what is in `folder` is read, the rest is drawn and encoded."""
-    facts = [advertisement(SEED + 1, index).facts for index in range(count)]
+    samples = advertisements(count)
+
+    def row(index: int) -> np.ndarray:
+        drawn = shop.draw(samples[index])
+        return np.dstack([drawn.picture, drawn.alpha])
+
     path = folder / f"shop_latents_{count:05d}.safetensors"
     if not path.exists():
-        drawn = drawn_once(folder, "shop_advertisements", _row, count)
+        drawn = drawn_once(folder, "shop_advertisements", row, count)
         draft = path.with_suffix(".tmp")
         save_file(_encode(vae, drawn), draft)
         draft.replace(path)
     held = load_file(path)
-    return Scenes(held["latents"].float(), held["product"].float(), facts)
+    return Scenes(held["latents"].float(), held["product"].float(), [made.facts for made in samples])
 
 
 @torch.no_grad()
@@ -65,8 +82,3 @@ def _encode(vae: AutoencoderKL, drawn: np.ndarray) -> dict[str, Tensor]:
         alphas = torch.from_numpy(np.ascontiguousarray(rows[..., 3]))[:, None] / 255.0
         product.append(F.adaptive_avg_pool2d(alphas, latents[-1].shape[-2:]).half())
     return {"latents": torch.cat(latents).contiguous(), "product": torch.cat(product).contiguous()}
-
-
-def _row(index: int) -> np.ndarray:
-    drawn = shop.draw(advertisement(SEED + 1, index))
-    return np.dstack([drawn.picture, drawn.alpha])
