@@ -23,7 +23,7 @@ SHARES = (1.0, 0.3, 0.1)
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon over matrices (m, n), and over convolutions' weights (m, ...) as matrices of m rows."""
+    """Muon over matrices (m, n)."""
 
     def __init__(self, matrices: Iterable[nn.Parameter], lr: float) -> None:
         super().__init__(matrices, {"lr": lr})
@@ -38,9 +38,8 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[weight]
                 momentum = state.setdefault("momentum", torch.zeros_like(weight))
                 momentum.lerp_(weight.grad, 1 - MOMENTUM)
-                rows = weight.grad.lerp(momentum, MOMENTUM).flatten(1)
-                size = group["lr"] * LIKE_ADAMW * max(rows.shape) ** 0.5
-                weight.sub_(orthogonal(rows).view_as(weight), alpha=size)
+                update = orthogonal(weight.grad.lerp(momentum, MOMENTUM))
+                weight.sub_(update, alpha=group["lr"] * LIKE_ADAMW * max(weight.shape) ** 0.5)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
@@ -58,22 +57,11 @@ def orthogonal(matrix: Tensor) -> Tensor:
 class Both:
     """Muon and AdamW as one optimiser; `param_groups` may be given a learning rate, `share` scales it."""
 
-    def __init__(
-        self,
-        net: nn.Module,
-        lr: float,
-        inside: tuple[str, ...],
-        near: tuple[str, ...] = (),
-        convolutions: bool = False,
-    ) -> None:
-        """Muon moves the matrices of modules `inside`; those of `near` move little. Both begin names.
-
-        With `convolutions`, Muon moves their weights too.
-        """
-        dims = (2, 4) if convolutions else (2,)
+    def __init__(self, net: nn.Module, lr: float, inside: tuple[str, ...], near: tuple[str, ...]) -> None:
+        """Muon moves the matrices of modules `inside`; those of `near` move little. Both begin names."""
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
         for name, weight in net.named_parameters():
-            fits = name.startswith(inside) and weight.ndim in dims and "mod" not in name
+            fits = name.startswith(inside) and weight.ndim == 2 and "mod" not in name
             groups[0 if fits else 2 if name.startswith(near) else 1].append(weight)
         others = [{"params": weights} for weights in groups[1:]]
         self.parts: tuple[torch.optim.Optimizer, ...] = (
