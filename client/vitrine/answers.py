@@ -64,6 +64,17 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class CutOut:
+    """A product on a transparent ground, with the server's report on how it was computed."""
+
+    image: Image.Image  # RGBA: the product's own colours, without a fringe of the old background
+    alpha: Image.Image  # mode L, 0 to 255: the same as the image's alpha
+    timings: Mapping[str, float]  # seconds by stage
+    report: Mapping[str, Any]  # the whole report of the server, such as network and pipeline_digest
+    encoded: bytes  # the picture as the server encoded it
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a streamed request is."""
 
@@ -156,6 +167,18 @@ def read_drawn(outputs: Tensors) -> Drawn:
         timings=MappingProxyType(report.get("timings", {})),
         sources=MappingProxyType(report.get("sources", {})),
         report=MappingProxyType(report),
+    )
+
+
+def read_cut_out(outputs: Tensors) -> CutOut:
+    """Read the outputs of `cut_out`."""
+    report, encoded = read_report(outputs), _bytes(outputs, "image")
+    return CutOut(
+        image=decode_picture(encoded, "image"),
+        alpha=decode_picture(_bytes(outputs, "alpha"), "alpha"),
+        timings=MappingProxyType(report.get("timings", {})),
+        report=MappingProxyType(report),
+        encoded=encoded,
     )
 
 

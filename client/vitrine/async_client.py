@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
-from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
 from vitrine.errors import BadRequest, VitrineError
@@ -98,6 +98,17 @@ class AsyncVitrine:
     async def score(self, *, timeout_s: float | None = None, **options: Unpack[ScoreOptions]) -> Scores:
         """See Vitrine."""
         return await self._call(calls.SCORE, timeout_s, **options)
+
+    async def cut_out(
+        self,
+        image: Picture,
+        *,
+        box: Sequence[int] | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> CutOut:
+        """See Vitrine."""
+        return await self._call(calls.CUT_OUT, timeout_s, image=image, box=box, format=format)
 
     async def prepare_person(
         self,

@@ -14,11 +14,13 @@ import numpy as np
 
 from vitrine.answers import (
     CacheStatistics,
+    CutOut,
     Drawn,
     Prepared,
     Progress,
     TryOn,
     read_cache_statistics,
+    read_cut_out,
     read_drawn,
     read_event,
     read_picture_event,
@@ -29,6 +31,7 @@ from vitrine.answers import (
 from vitrine.inputs import (
     Tensors,
     cache_inputs,
+    cut_out_inputs,
     image_to_image_inputs,
     picture_stream_inputs,
     prepare_garment_inputs,
@@ -85,6 +88,7 @@ PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
     "picture_stream", picture_stream_inputs, read_picture_event
 )
 SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
+CUT_OUT: ModelCall[CutOut] = ModelCall("cut_out", cut_out_inputs, read_cut_out)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

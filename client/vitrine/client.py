@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
-from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, VitrineError
@@ -126,6 +126,22 @@ class Vitrine:
     def score(self, *, timeout_s: float | None = None, **options: Unpack[ScoreOptions]) -> Scores:
         """Compare every picture with every prompt, by CLIP."""
         return self._call(calls.SCORE, timeout_s, **options)
+
+    def cut_out(
+        self,
+        image: Picture,
+        *,
+        box: Sequence[int] | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> CutOut:
+        """Cut the product out of a picture, as "png" or "webp". BadRequest where the server finds none.
+
+        `box` is left, top, right, bottom in pixels of the upright picture: the product is searched inside.
+        """
+        options: dict[str, Any] = {"image": image, "box": box, "format": format}
+        return self._call(calls.CUT_OUT, timeout_s, cancellation=cancellation, **options)
 
     def prepare_person(
         self,

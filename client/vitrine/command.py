@@ -21,6 +21,7 @@ OWN = {
     "try-on": "vitrine.commands.try_on",
     "picture": "vitrine.commands.picture",
     "score": "vitrine.commands.score",
+    "cut-out": "vitrine.commands.cut_out",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -35,6 +36,7 @@ examples:
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
+  vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
   vitrine models                                      what the server has loaded
 
 `vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, Cancelled, NotFound, VitrineError
@@ -195,6 +195,21 @@ def _score(inputs: Tensors) -> dict[str, np.ndarray]:
     return {"cosine": cosine, "report": _bytes(json.dumps(report).encode())}
 
 
+def _cut_out(inputs: Tensors) -> dict[str, np.ndarray]:
+    """Answer with the picture in an ellipse; the rest is transparent."""
+    picture = _picture(inputs, "image")
+    alpha = Image.new("L", picture.size)
+    ImageDraw.Draw(alpha).ellipse((0, 0, *picture.size), fill=255)
+    picture.putalpha(alpha)
+    report = {"timings": {"cut_out_network": 0.0}, "size": list(picture.size), "network": "fake"}
+    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    return {
+        "image": _bytes(_encode(picture, kind)),
+        "alpha": _bytes(_encode(alpha, "png")),
+        "report": _bytes(json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()),
+    }
+
+
 def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
     """Paste the garments on the person's middle; return the place."""
     w, h = person.size
@@ -246,6 +261,7 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "text_to_image": _draw,
     "image_to_image": _draw,
     "score": _score,
+    "cut_out": _cut_out,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),

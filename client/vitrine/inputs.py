@@ -156,6 +156,18 @@ def picture_stream_inputs(
     return inputs | {"previews": np.array([bool(previews)])}
 
 
+def cut_out_inputs(
+    *, image: Picture, box: Sequence[int] | None = None, format: str | None = None
+) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `cut_out`; see Vitrine.cut_out."""
+    inputs = {"image": byte_tensor([encode_picture(image, "image")])} | _texts("format", format)
+    if box is None:
+        return inputs
+    if isinstance(box, str) or len(box) != 4:
+        raise BadRequest(f"box must be left, top, right and bottom, got {box!r}")
+    return inputs | {"box": np.concatenate([_number("box", one, np.int32)["box"] for one in box])}
+
+
 def prepare_person_inputs(
     *,
     person: Picture | None = None,

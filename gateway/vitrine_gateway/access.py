@@ -7,6 +7,7 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Request
 from sqlalchemy import select
+from starlette.requests import HTTPConnection
 
 from vitrine_gateway.accounts.keys import SCOPES, Caller, find_caller, note_use
 from vitrine_gateway.database.tables import Account
@@ -22,12 +23,16 @@ def parts(request: Request) -> Gateway:
 
 async def caller(request: Request) -> Caller:
     """Return who calls, by `Authorization: Bearer vt_live_…` or `X-API-Key`. Raises Unauthorized."""
-    gateway = parts(request)
-    text = _key_of(request)
+    return await identify(parts(request), key_of(request))
+
+
+async def identify(gateway: Gateway, text: str | None) -> Caller:
+    """Return who holds the key `text`, and count the call. Raises Unauthorized and RateLimited."""
     if text is None:
         raise Unauthorized("send an API key: Authorization: Bearer vt_live_…")
     async with gateway.database.reading() as session:
         found, write_use = await find_caller(session, text)
+    gateway.limits.count_call(found.account_id)
     if write_use:
         async with gateway.database.writing() as session:
             await note_use(session, found.key_id)
@@ -39,16 +44,18 @@ async def old_caller(request: Request) -> Caller:
     """Return who calls an old service's route; without a key the account of the setting `old_account`."""
     gateway = parts(request)
     name = gateway.settings.old_account
-    if _key_of(request) is not None or not name:
+    if key_of(request) is not None or not name:
         return await caller(request)
     async with gateway.database.reading() as session:
         found = await session.scalar(select(Account.id).where(Account.name == name))
     if found is None:
         raise BadSettings(f"GATEWAY_OLD_ACCOUNT names no account: {name!r}")
+    gateway.limits.count_call(found)
     return Caller(found, "", tuple(SCOPES))
 
 
-def _key_of(request: Request) -> str | None:
+def key_of(request: HTTPConnection) -> str | None:
+    """Return the key that the request carries, or None."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and text:
         return text.strip()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import FastAPI
 from vitrine import AsyncVitrine, Retry
 
-from vitrine_gateway.gateway import open_gateway
+from vitrine_gateway.gateway import Gateway, open_gateway
 from vitrine_gateway.housekeeping import Housekeeper
 from vitrine_gateway.jobs.worker import Worker
+from vitrine_gateway.mcp.server import McpOverHttp
 from vitrine_gateway.middleware import Around
 from vitrine_gateway.problems import add_handlers
 from vitrine_gateway.routers import ROUTERS
@@ -26,25 +28,37 @@ def connect(settings: Settings) -> AsyncVitrine:
     return AsyncVitrine(settings.triton, retry=Retry(tries=1))
 
 
+@asynccontextmanager
+async def running(
+    settings: Settings, connect: Connect = connect, *more: Coroutine[Any, Any, None]
+) -> AsyncIterator[Gateway]:
+    """Open a gateway, run its loops and `more` until the block ends, and close it."""
+    gateway = await open_gateway(settings, connect(settings))
+    loops = [*more, Sender(gateway).run(), Housekeeper(gateway).run()]
+    if settings.workers:
+        loops.append(Worker(gateway).run())
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield gateway
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await gateway.close()
+
+
 def create_app(settings: Settings, connect: Connect = connect) -> FastAPI:
     """Return the gateway as an ASGI application. With `settings.workers` of 0 it runs no jobs."""
 
+    mcp = McpOverHttp(settings.max_body_bytes)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        gateway = app.state.gateway = await open_gateway(settings, connect(settings))
-        loops = [Sender(gateway).run(), Housekeeper(gateway).run()]
-        if settings.workers:
-            loops.append(Worker(gateway).run())
-        tasks = [asyncio.create_task(loop) for loop in loops]
-        try:
+        async with running(settings, connect, mcp.run()) as app.state.gateway:
+            await mcp.ready.wait()
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
-            await gateway.close()
 
     app = FastAPI(
         title="Vitrine gateway",
@@ -57,5 +71,6 @@ def create_app(settings: Settings, connect: Connect = connect) -> FastAPI:
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.append(mcp.route)
     app.add_middleware(Around, max_body_bytes=settings.max_body_bytes)
     return app

@@ -12,12 +12,13 @@ from contextlib import suppress
 import uvicorn
 
 from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key, revoke_key
-from vitrine_gateway.app import connect, create_app
+from vitrine_gateway.app import connect, create_app, running
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.migrate import migrate
 from vitrine_gateway.gateway import open_gateway
 from vitrine_gateway.jobs.worker import Worker
+from vitrine_gateway.mcp.server import serve_stdio
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.telemetry.logs import set_up_logs
 
@@ -27,13 +28,14 @@ examples:
   vitrine gateway key --account shop --credits 100   make an account with 100 credits and print a key
   vitrine gateway                                    serve on http://127.0.0.1:8080, until Ctrl-C
   vitrine gateway worker                             run jobs in another process (PostgreSQL and S3)
+  GATEWAY_KEY=vt_live_… vitrine gateway mcp          serve MCP over stdin and stdout
   vitrine gateway credits --account shop --add 50    add credits
   vitrine gateway revoke --key 5f0c…                 end a key
   vitrine gateway migrate                            bring the database to its newest form
 
 Settings are environment variables, GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
 
-ACTIONS = ("serve", "worker", "key", "revoke", "credits", "migrate")
+ACTIONS = ("serve", "worker", "mcp", "key", "revoke", "credits", "migrate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do one action and return 0. Raises VitrineError."""
     settings = Settings.from_environment(os.environ)
-    {"serve": serve, "worker": _worker, "migrate": _migrate}.get(args.action, _manage)(args, settings)
+    actions = {"serve": serve, "worker": _worker, "mcp": _mcp, "migrate": _migrate}
+    actions.get(args.action, _manage)(args, settings)
     return 0
 
 
@@ -83,6 +86,17 @@ def _worker(args: argparse.Namespace, settings: Settings) -> None:
             await Worker(gateway).run()
         finally:
             await gateway.close()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(work())
+
+
+def _mcp(args: argparse.Namespace, settings: Settings) -> None:
+    set_up_logs(settings.log)
+
+    async def work() -> None:
+        async with running(settings, connect) as gateway:
+            await serve_stdio(gateway)
 
     with suppress(KeyboardInterrupt):
         asyncio.run(work())

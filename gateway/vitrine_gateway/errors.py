@@ -10,6 +10,7 @@ VitrineError
 ├── NotAPicture      bytes that are no picture of an accepted format
 ├── KeyReused        an Idempotency-Key that was sent with another request
 ├── TooMany          a limit on the number of jobs is reached
+├── RateLimited      the account calls or submits faster than its rate
 ├── NotServedYet     a route of an old service that this gateway cannot answer yet
 └── WorkerLost       the workers of a job ended again and again
 """
@@ -85,6 +86,16 @@ class TooMany(VitrineError):
     word = "too many"
 
 
+class RateLimited(VitrineError):
+    """The account calls or submits faster than its rate; `retry_after_s` says when it may again."""
+
+    word = "rate limited"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class NotServedYet(VitrineError):
     """This gateway cannot answer the route yet."""
 
@@ -119,6 +130,7 @@ KINDS: dict[type[VitrineError], Kind] = {
     NotAPicture: Kind("not_a_picture", 415, "The bytes are no picture that is accepted"),
     KeyReused: Kind("idempotency_key_reused", 422, "The key was sent with another request"),
     TooMany: Kind("too_many_jobs", 429, "Too many jobs wait", retry_after_s=10),
+    RateLimited: Kind("rate_limited", 429, "Too many calls in this time", retry_after_s=1),
     Cancelled: Kind("canceled", 409, "The job was canceled"),
     StageFailed: Kind("stage_failed", 500, "A stage of the pipeline failed", retried=True),
     WorkerLost: Kind("worker_lost", 500, "The job's workers ended before it was done"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vitrine import AsyncVitrine
 
+from vitrine_gateway.accounts.rates import Limits
 from vitrine_gateway.accounts.signing import Signer, open_signer
 from vitrine_gateway.bells import Bells
 from vitrine_gateway.database.connections import Database
@@ -27,6 +28,7 @@ class Gateway:
     reader: PictureReader
     signer: Signer
     bells: Bells
+    limits: Limits
     metrics: Metrics
     vitrine: AsyncVitrine
 
@@ -47,6 +49,7 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
         reader=PictureReader(settings.max_picture_bytes, settings.max_pixels),
         signer=await open_signer(database),
         bells=Bells(),
+        limits=Limits(settings),
         metrics=Metrics(),
         vitrine=vitrine,
     )

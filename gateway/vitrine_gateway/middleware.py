@@ -11,6 +11,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vitrine_gateway.accounts.rates import SPENT, Spent, headers_of
 from vitrine_gateway.errors import TooLarge
 from vitrine_gateway.telemetry.metrics import Metrics
 
@@ -43,6 +44,8 @@ class Around:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         begun, status = time.perf_counter(), 500
+        spent: dict[str, Spent] = {}
+        SPENT.set(spent)
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -52,6 +55,8 @@ class Around:
                 headers["X-Request-ID"] = request_id
                 for name, value in SAFETY.items():
                     headers.setdefault(name, value)
+                for name, value in headers_of(spent).items():
+                    headers[name] = value
                 self._note(scope, status, time.perf_counter() - begun)
             await send(message)
 

@@ -33,9 +33,15 @@ def request_id(request: Request) -> str | None:
     return getattr(request.state, "request_id", None)
 
 
+def retry_after(error: VitrineError) -> dict[str, str]:
+    """Return the header Retry-After of errors that pass."""
+    seconds = getattr(error, "retry_after_s", kind_of(error).retry_after_s)
+    return {"Retry-After": str(seconds)} if seconds else {}
+
+
 async def _vitrine_error(request: Request, error: VitrineError) -> JSONResponse:
     kind = kind_of(error)
-    headers = {"Retry-After": str(kind.retry_after_s)} if kind.retry_after_s else {}
+    headers = retry_after(error)
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if kind.status >= 500:

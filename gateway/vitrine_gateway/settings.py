@@ -22,6 +22,7 @@ PREFIX = "GATEWAY_"
 _SERVICE_LINK = re.compile(
     r"GATEWAY_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT=\w+://.*|PORT_\d+_(TCP|UDP)(_\w+)?=.*)"
 )
+_RATE = r"^([1-9]\d{0,8}/[1-9]\d{0,5})?$"
 
 
 class Settings(BaseSettings):
@@ -48,6 +49,16 @@ class Settings(BaseSettings):
     job_timeout_s: float = Field(300.0, gt=0, description="longest time of one try of a job, in seconds")
     tries: int = Field(3, ge=1, le=10, description="tries of a job, pauses of 2, 4, 8 s between them")
     max_queued: int = Field(1000, ge=1, description="most jobs that wait, of one account")
+    rate_calls: str = Field(
+        "30000/60",
+        pattern=_RATE,
+        description="calls of an account, N/S: N in S seconds, for each process; empty: no limit",
+    )
+    rate_jobs: str = Field(
+        "600/60",
+        pattern=_RATE,
+        description="jobs of an account, N/S: N in S seconds, for all processes; empty: no limit",
+    )
     max_picture_bytes: int = Field(20_000_000, ge=1, description="largest picture taken, in bytes")
     max_pixels: int = Field(40_000_000, ge=1, description="largest picture decoded, in pixels")
     max_body_bytes: int = Field(64_000_000, ge=1, description="largest request body, in bytes")
@@ -58,6 +69,7 @@ class Settings(BaseSettings):
     old_account: str = Field(
         "", description="account of calls without a key to the old services' routes; empty: a key is needed"
     )
+    key: str = Field("", description="API key of those who use `vitrine gateway mcp`")
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private hosts that webhooks may call, for tests and closed networks: a,b"
     )

@@ -101,13 +101,18 @@ def _python(stage: Stage, runs: Service, profile: Profile) -> list[str]:
 
 
 def _network(stage: Stage, runs: Network, profile: Profile) -> list[str]:
-    lines = [f'default_model_filename: "{NETWORK_FILE}"', *_warm_up(stage)]
+    lines = [f'default_model_filename: "{NETWORK_FILE}"', *(_warm_up(stage) if has_ranges(stage) else [])]
     if profile == "cpu":
         turns = [_parameter("in_turn", "1")] if runs.in_turn else []
         return [*lines, _parameter("intra_op_thread_count", "0"), *turns]
     if profile == "tensorrt":
         return [*lines, *_tensorrt(stage)]
     return lines
+
+
+def has_ranges(stage: Stage) -> bool:
+    """Whether the table knows the sizes of the inputs; else they are those of the adopted file."""
+    return -1 not in {dim for tensor in stage.inputs for dim in tensor.dims}
 
 
 def _warm_up(stage: Stage) -> list[str]:
@@ -122,7 +127,8 @@ def _warm_up(stage: Stage) -> list[str]:
 def _tensorrt(stage: Stage) -> list[str]:
     """ONNX Runtime's TensorRT provider; precision is in the graph, engines are kept next to the model."""
     options = {"trt_engine_cache_enable": "1", "trt_timing_cache_enable": "1"}
-    for option, size, batch in (("min", "least", 1), ("opt", "usual", 1), ("max", "most", stage.max_batch)):
+    ranges = (("min", "least", 1), ("opt", "usual", 1), ("max", "most", stage.max_batch))
+    for option, size, batch in ranges if has_ranges(stage) else ():
         shapes = (
             f"{t.name}:" + "x".join(str(n) for n in (batch, *(_of(d, size) for d in t.dims)))
             for t in stage.inputs

@@ -110,7 +110,8 @@ def shortage(needed: Need, free: int) -> str | None:
 
 
 def _bytes(tensor: Tensor) -> int:
-    dims = (dim if isinstance(dim, int) else dim.small for dim in tensor.dims)
+    """The bytes of a tensor in a warm-up: none where the size is not known, which is not warmed up."""
+    dims = (max(dim, 0) if isinstance(dim, int) else dim.small for dim in tensor.dims)
     return prod(dims) * numpy_dtype(tensor).itemsize
 
 

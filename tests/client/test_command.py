@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
-from vitrine.commands import connection, models, try_on
+from vitrine.commands import connection, cut_out, models, try_on
 from vitrine.commands.pictures_out import unique_stems
 from vitrine.statuses import NOT_LOADED
 
@@ -18,7 +18,7 @@ from vitrine.statuses import NOT_LOADED
 def fake(monkeypatch):
     """The fake that every command line calls."""
     fake = FakeTransport()
-    for module in (models, try_on):
+    for module in (cut_out, models, try_on):
         monkeypatch.setattr(module, "open_client", lambda args: Vitrine(transport=fake))
     return fake
 
@@ -45,6 +45,14 @@ def run(*words):
         return command.main([str(word) for word in words])
     except SystemExit as left:
         return left.code
+
+
+def test_a_product_is_cut_out(fake, folder, capsys):
+    """The command writes the RGBA picture and the mask, prints OUT and sends the box."""
+    code = run("cut-out", "me.png", "-o", "out/cup.webp", "--alpha", "mask.png", "--box", 0, 0, 40, 48)
+    assert (code, capsys.readouterr().out) == (0, "out/cup.webp\n")
+    assert (opened("out/cup.webp").mode, opened("mask.png").mode) == ("RGBA", "L")
+    assert fake.calls[0].inputs["box"].tolist() == [0, 0, 40, 48]
 
 
 def test_one_garment_gives_one_picture(fake, folder, capsys):
@@ -152,6 +160,7 @@ def test_a_place_that_cannot_be_written_is_an_error(fake, folder, capsys):
     [
         (["try-on", "me.png", "coat.png"], "required: -o"),
         (["try-on", "me.png", "-o", "a.png"], "required: GARMENT"),
+        (["cut-out", "me.png", "-o", "a.jpg"], "OUT must end in .png, .webp"),
         (["try-on", "me.png", "coat.png", "-o", "a.gif"], "OUT must end in .png"),
         (["try-on", "me.png", "coat.png", "tee.png", "-o", "me.png"], "OUT must be a folder for 2 garments"),
         (["try-on", "me.png", "coat.png", "-o", "a.png", "--category", "hat"], "invalid choice: 'hat'"),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from vitrine import AsyncFakeTransport, AsyncVitrine, BadRequest, Drawn, FakeTransport, Vitrine, VitrineError
 from vitrine.answers import read_drawn
-from vitrine.inputs import image_to_image_inputs, picture_stream_inputs, text_to_image_inputs
+from vitrine.inputs import cut_out_inputs, image_to_image_inputs, picture_stream_inputs, text_to_image_inputs
 
 
 def test_only_what_is_given_becomes_a_tensor():
@@ -107,3 +107,25 @@ def test_as_many_seeds_as_pictures_are_read():
     outputs = FakeTransport().infer("text_to_image", text_to_image_inputs(prompt="a", n=2), timeout_s=1)
     with pytest.raises(VitrineError, match="2 pictures and 1 seeds"):
         read_drawn(outputs | {"seed": outputs["seed"][:1]})
+
+
+def test_a_box_is_four_whole_numbers():
+    """Picture, box and format become tensors; what is no box is refused before anything is sent."""
+    picture = Image.new("RGB", (40, 40))
+    inputs = cut_out_inputs(image=picture, box=(1, 2, 30, 40), format="webp")
+    assert (inputs["box"].tolist(), inputs["box"].dtype) == ([1, 2, 30, 40], np.int32)
+    assert cut_out_inputs(image=picture).keys() == {"image"}
+    for box in ((1, 2, 3), "1234", (1, 2, 3.5, 4)):
+        with pytest.raises(BadRequest, match="box must be"):
+            cut_out_inputs(image=picture, box=box)
+
+
+async def test_both_clients_cut_out():
+    """The sync and the async client give the same RGBA picture from the fake, of the picture's size."""
+    picture = Image.new("RGB", (64, 48), "red")
+    with Vitrine(transport=FakeTransport()) as client:
+        result = client.cut_out(picture)
+    assert (result.image.mode, result.image.size, result.alpha.mode) == ("RGBA", (64, 48), "L")
+    assert result.report["network"] == "fake"
+    async with AsyncVitrine(transport=AsyncFakeTransport()) as other:
+        assert (await other.cut_out(picture)).encoded == result.encoded

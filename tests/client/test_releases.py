@@ -29,6 +29,7 @@ def use_everything(client):
     list(client.picture_stream(**DRAWN))
     client.infer("prepare_prompt", {})
     client.score(picture=PERSON, prompt="a cup")
+    client.cut_out(PERSON)
 
 
 async def use_everything_awaited(client):
@@ -45,6 +46,7 @@ async def use_everything_awaited(client):
     _ = [one async for one in client.picture_stream(**DRAWN)]
     await client.infer("prepare_prompt", {})
     await client.score(picture=PERSON, prompt="a cup")
+    await client.cut_out(PERSON)
 
 
 @pytest.mark.parametrize(("release", "version"), [(1, "1"), (None, "")])

@@ -2,6 +2,7 @@
 
 import pytest
 from vitrine_export.checkpoint import Checkpoint
+from vitrine_export.checkpoint.cut_out import CutOutCheckpoint
 from vitrine_export.checkpoint.fashn import FashnCheckpoint
 from vitrine_export.exporting.families import FAMILIES
 from vitrine_export.exporting.recipes import function
@@ -9,7 +10,7 @@ from vitrine_orchestrator.stages import networks, stage
 
 RECIPES = [(family.name, recipe) for family in FAMILIES for recipe in family.recipes]
 NAMES = [f"{family}-{recipe.stage}" for family, recipe in RECIPES]
-CHECKPOINTS = {"idm_vton": Checkpoint, "fashn": FashnCheckpoint}
+CHECKPOINTS = {"idm_vton": Checkpoint, "fashn": FashnCheckpoint, "cut-out": CutOutCheckpoint}
 
 
 def test_every_network_of_the_stage_table_has_a_recipe():

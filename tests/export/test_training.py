@@ -125,7 +125,7 @@ def _first_layer(encoder: nn.Module) -> nn.Module:
     return next(module for name, module in encoder.named_modules() if name.endswith("layers.0"))
 
 
-def test_the_last_phase_moves_nets_and_decoder_and_keeps_the_latents(training_set, small_vae, tmp_path):
+def test_the_joint_phase_moves_nets_and_decoder_and_keeps_the_latents(training_set, small_vae, tmp_path):
     """One step on pixels reaches both UNets and the decoder; the encoder stays the one that made the set."""
     torch.manual_seed(0)
     codec, nets = copy.deepcopy(small_vae), tryon.Nets()

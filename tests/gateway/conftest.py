@@ -4,15 +4,20 @@ Tests with the mark `databases` run on PostgreSQL too, where it is installed.
 """
 
 import asyncio
+import os
 import secrets
 import sys
-from contextlib import asynccontextmanager
+import threading
+import time
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx2
 import psycopg
 import pytest
+import uvicorn
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
+from vitrine.command import main
 from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
@@ -139,6 +144,38 @@ async def gateway(start):
 async def shop(gateway):
     """A client of the account "shop", which has CREDITS credits."""
     return await gateway.account()
+
+
+@pytest.fixture
+def shop_key(tmp_path, monkeypatch, capsys):
+    """A key of the account "shop" with 5 credits, made by the command; GATEWAY_DATA names its database."""
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path / "data"))
+    assert main(["gateway", "key", "--account", "shop", "--credits", "5"]) == 0
+    return capsys.readouterr().out.strip()
+
+
+@contextmanager
+def serving(transport):
+    """Serve on loopback in a thread, with the settings of the environment; give the address."""
+    settings = Settings.from_environment(os.environ)
+    app = create_app(settings, lambda _: AsyncVitrine(transport=transport))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture
+def served(shop_key):
+    """(address, key) of a real server on loopback with the client's fake."""
+    with serving(SlowFake(0.05)) as address:
+        yield address, shop_key
 
 
 @pytest.fixture(scope="session")

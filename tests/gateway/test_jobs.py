@@ -176,3 +176,22 @@ async def test_every_ended_state_is_final(shop, form):
     job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
     assert job["status"] in ENDED
     assert (await shop.post(job["urls"]["cancel"])).status_code == 409
+
+
+async def test_pictures_of_prompts_are_jobs_too(shop, garment):
+    """The same form serves every pipeline; an input that a pipeline needs is asked for by name."""
+    inputs = {"prompt": "a cup", "aspect_ratio": "4:5", "seed": 3}
+    job = (await shop.post("/v1/jobs", json={"pipeline": "text_to_image", "inputs": inputs})).json()
+    assert (await ended(shop, job["id"]))["result"]["seed"] == 3
+    changed = {"pipeline": "image_to_image", "prompt": "in rain", "strength": "0.4"}
+    files = {"image": ("cup.png", garment, "image/png")}
+    answer = await shop.post("/v1/jobs", data=changed, files=files, headers=WAIT)
+    assert (answer.json()["status"], answer.json()["price"]) == ("succeeded", 1)
+    for wanted, told in (
+        ({"pipeline": "image_to_image", "inputs": {"prompt": "x"}}, "image must be given: one picture"),
+        ({"pipeline": "try_on", "inputs": {}}, "person must be given: one picture"),
+        ({"pipeline": "portrait", "inputs": {}}, "pipeline must be one of try_on, text_to_image"),
+    ):
+        refused = await shop.post("/v1/jobs", json=wanted)
+        assert refused.status_code == 400
+        assert refused.json()["detail"].startswith(told)

@@ -2,22 +2,15 @@
 
 import base64
 import json
-import os
 import re
-import threading
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 import sqlalchemy
-import uvicorn
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import SlowFake
-from vitrine import AsyncVitrine
 from vitrine.command import main
-from vitrine_gateway.app import create_app
 from vitrine_gateway.database.connections import database_url
 from vitrine_gateway.database.migrate import migrate
 from vitrine_gateway.database.tables import Table
@@ -50,25 +43,6 @@ def test_settings_are_checked():
     assert Settings.from_environment(links).port == 8080
     with pytest.raises(BadSettings, match="mysql"):
         database_url("mysql://host/name", 0)
-
-
-@pytest.fixture
-def served(tmp_path, monkeypatch, capsys):
-    """(address, key) of a real server on loopback with the client's fake; the key is made by the command."""
-    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path / "data"))
-    assert main(["gateway", "key", "--account", "shop", "--credits", "5"]) == 0
-    key = capsys.readouterr().out.strip()
-    settings = Settings.from_environment(os.environ)
-    app = create_app(settings, lambda _: AsyncVitrine(transport=SlowFake(0.05)))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}", key
-    server.should_exit = True
-    thread.join(20)
 
 
 def call(address, key, path, body=None):

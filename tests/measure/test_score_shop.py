@@ -103,4 +103,12 @@ def test_a_row_names_what_missed():
         "row: kind must be at least 0.9, got 0.8000",
         "row: error must be at most 0.1, got 0.2000",
     ]
-    assert {row.name for row in ROWS} == {"checker on true pictures", "cut-out"}
+    names = {"checker on true pictures", "cut-out", "vae", "generator"}
+    assert {row.name for row in ROWS} == names
+
+
+def test_parts_that_a_checkpoint_lacks_are_not_scored(tmp_path):
+    """A folder of the judges alone has no score of a generator."""
+    (tmp_path / "vae").mkdir()
+    asked = {row.name for row in ROWS if row.asked(tmp_path)}
+    assert asked == {"checker on true pictures", "cut-out", "vae"}

@@ -7,10 +7,13 @@ import pytest
 import vitrine_orchestrator
 
 ROOT = Path(vitrine_orchestrator.__file__).parent
-FAMILIES = ("try_on", "fashn", "z_image", "flux", "clip")
+FAMILIES = ("try_on", "fashn", "z_image", "flux", "clip", "cut_out")
 """Folders of families; the adapters alone may import them all."""
 GENERAL = ("sampling", "batching", "engine", "loras", "drawing")
-WORDS = ("garment", "person", "try_on", "tryon", "try-on", "idm", "vton", "z_image", "z-image", "flux")
+WORDS = (
+    *("garment", "person", "try_on", "tryon", "try-on", "idm", "vton"),
+    *("z_image", "z-image", "flux", "cut_out"),
+)
 SERVING = ("adapters", "embedded")
 ABOVE = {  # a folder: those that it must not import
     "wire": ("sampling", "engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),

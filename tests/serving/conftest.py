@@ -11,14 +11,16 @@ from vitrine_orchestrator.embedded.server import EmbeddedTriton
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that write the tiny repository
 
 from small_servers import ANY_PORTS, png
+from tiny_cut_out import add_cut_out
 from tiny_fashn import add_fashn
 from tiny_repository import write_repository
 
 
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory):
-    """The embedded server with every model of the repository, and a checkpoint of each try-on family."""
-    repository = add_fashn(write_repository(tmp_path_factory.mktemp("serving") / "repository"))
+    """The embedded server with every model of the repository, and a checkpoint of each family but Z-Image."""
+    repository = write_repository(tmp_path_factory.mktemp("serving") / "repository")
+    add_cut_out(add_fashn(repository))
     with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
         yield server
 

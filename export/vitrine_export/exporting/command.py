@@ -82,16 +82,22 @@ def run(args: argparse.Namespace) -> int:
     stages = tuple(args.stages or export_of(checkpoint.family).stages)
     if wrong := set(stages) - set(export_of(checkpoint.family).stages):
         raise BadRequest(f"--stages: {', '.join(sorted(wrong))}: no stages of {checkpoint.family}")
-    work = work_of(Order(checkpoint, args.out, stages, dict(args.precision), args.unet_cond))
+    order = Order(checkpoint, args.out, stages, dict(args.precision), args.unet_cond)
+    return export(order, args.jobs or default_jobs(checkpoint))
+
+
+def export(order: Order, jobs: int) -> int:
+    """Carry out an order in `jobs` processes and return 0; raises BadCheckpoint and ExportFailed."""
+    work = work_of(order)
     for stage in work.foreign:
         print(f"{stage}: its files are of another checkpoint or exporter; export it too")
     if not work.stale:
-        print(f"{args.out}: nothing to do, all {len(work.record.files)} files are as they should be")
+        print(f"{order.repository}: nothing to do, all {len(work.record.files)} files are as they should be")
         return 0
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a checkpoint is a local folder: nothing is downloaded
     from vitrine_export.exporting.run_export import carry_out  # torch takes seconds to import
 
-    carry_out(work, args.jobs or default_jobs(checkpoint))
+    carry_out(work, jobs)
     return 0
 
 

@@ -16,7 +16,7 @@ HELP = (
     "train the small checkpoints from seeds (under 3 hours each on 2 cores; continues where it was stopped)"
 )
 PERSON_STAGES = ("parsing_atr", "parsing_lip", "densepose", "pose")
-SHOP_STAGES = ("shop_checkers", "shop_cut_out")
+SHOP_STAGES = ("shop_checkers", "shop_cut_out", "shop_vae", "shop_pictures")
 FASHN_STAGES = ("fashn_people", "fashn_tryon")
 STAGES = (*PERSON_STAGES, "vae", "tryon", *FASHN_STAGES, *SHOP_STAGES)
 
@@ -45,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train this checkpoint further: the decoder, then all try-on nets with it (needs a new --state)",
     )
     parser.add_argument(
+        "--until",
+        type=int,
+        metavar="STEP",
+        help="end the last phase of shop_vae and shop_pictures before this step and write averaged weights"
+        " (0: write what the state holds)",
+    )
+    parser.add_argument(
         "--stages", nargs="+", choices=STAGES, default=STAGES, help="stages to train (default: all)"
     )
 
@@ -59,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if {"vae", "tryon"} & set(args.stages):
         _train_pictures("tryon" in args.stages, args.state, args.out)
     _train_fashn(args.stages, args.state, args.out, args.fashn_out)
-    _train_shop(args.stages, args.state, args.shop_out)
+    _train_shop(args.stages, args.state, args.shop_out, args.until)
     return 0
 
 
@@ -90,13 +97,31 @@ def _train_fashn(stages: Sequence[str], state: Path, dolls: Path, out: Path) -> 
         save_fashn(train_fashn(state), out)
 
 
-def _train_shop(stages: Sequence[str], state: Path, out: Path) -> None:
+def _train_shop(stages: Sequence[str], state: Path, out: Path, until: int | None) -> None:
     from vitrine_export.training.shop import checkers, cut_out, save
 
     if "shop_checkers" in stages:
         save.save_checker(checkers.train_checker(state), out)
     if "shop_cut_out" in stages:
         save.save_cut_out(cut_out.train_cut_out(state), out)
+    if {"shop_vae", "shop_pictures"} & set(stages):
+        _train_shop_pictures(stages, state, out, until)
+
+
+def _train_shop_pictures(stages: Sequence[str], state: Path, out: Path, until: int | None) -> None:
+    """Train the shop's VAE, and the networks that make pictures on the latents of its encoder.
+
+    The encoder is trained first and then stays, so decoder and generator may be trained side by side.
+    """
+    from vitrine_export.training.shop import generator, save, scenes, vae
+
+    codec = vae.train_codec(state)
+    if "shop_pictures" in stages:
+        save.save_generator(generator.train_generator(scenes.encoded(codec, state), state, until), out)
+    if "shop_vae" in stages:
+        trained = vae.train_decoder(codec, state, until)
+        print(f"shop_vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")
+        save.save_vae(trained, out)
 
 
 def _train_pictures(tryon: bool, state: Path, out: Path) -> None:

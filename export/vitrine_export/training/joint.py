@@ -1,4 +1,4 @@
-"""The last phase: trains both UNets and the decoder jointly, on the error of the decoded pixels.
+"""The phase after the separate ones: both UNets and the decoder jointly, on the error of decoded pixels.
 
 Trained separately, the UNets do not learn which errors of the latents are visible, and the decoder learns
 only from the latents of true pictures.

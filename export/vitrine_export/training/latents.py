@@ -20,8 +20,8 @@ from vitrine_export.training.loop import device
 from vitrine_export.training.recipe import SEED
 
 SHARD = 256  # samples per file
-TRAINING, UNSEEN = range(6144), range(6144, 7680)
-"""Indices of the samples for the try-on nets, and of those that only the last phase uses."""
+TRAINING, UNSEEN = range(6144), range(6144, 9216)
+"""Indices of the samples for the try-on nets, and of those that only the last phases use."""
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,11 @@ def fit(
     plan: Plan,
     folder: Path,
     optimiser_of: Callable[[nn.Module, float], Optimiser] = adamw,
+    until: int | None = None,
 ) -> nn.Module:
     """Train `module` in place to the end of `plan` and return it with the averaged weights.
+
+    `until` ends it earlier, before that step; 0 gives what the state holds, without a step.
 
     `batches(first_step)` yields one batch for each remaining step, the same for the same step whether or not
     the run was interrupted; `loss_of(batch, step)` must draw its randomness from `step` alone. State is
@@ -97,7 +100,9 @@ def fit(
     average, first = Averaged(module, plan.ema), 0
     if state_path.exists():
         first = _resume(state_path, module, optimiser, average)
-    bar = tqdm(_numbered(batches(first), first, plan.steps), name, plan.steps, initial=first, mininterval=2)
+    end = plan.steps if until is None else min(until, plan.steps)
+    steps = _numbered(batches(first), first, end)
+    bar = tqdm(steps, name, plan.steps, initial=first, mininterval=2)
     running = None
     for step, batch in bar:
         for group in optimiser.param_groups:
@@ -110,7 +115,7 @@ def fit(
         average.update(module, step)
         running = loss.item() if running is None else 0.97 * running + 0.03 * loss.item()
         bar.set_postfix(loss=f"{running:.5f}", refresh=False)
-        if (step + 1) % plan.save_every == 0 or step + 1 == plan.steps:
+        if (step + 1) % plan.save_every == 0 or step + 1 == end:
             _save(state_path, module, optimiser, average, step + 1)
     module.load_state_dict(average.shadow)
     return module.eval()

@@ -10,12 +10,14 @@ class Price:
     """What a job of this size costs."""
 
     name: str
-    garments: int  # for jobs of up to so many garments
+    garments: int  # for jobs of up to so many garments; 0 for pipelines without garments
     credits: int
 
 
 PRICES: dict[str, tuple[Price, ...]] = {
     "try_on": (Price("single", 1, 1), Price("partial", 2, 2), Price("full", 16, 3)),
+    "text_to_image": (Price("picture", 0, 1),),
+    "image_to_image": (Price("picture", 0, 1),),
 }
 """By pipeline, the cheapest first."""
 

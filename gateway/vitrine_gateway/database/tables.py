@@ -162,6 +162,17 @@ class LedgerRow(Table):
     at: Mapped[float]
 
 
+class RateBucket(Table):
+    """The tokens that an account has left of a rate limit."""
+
+    __tablename__ = "rate_buckets"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    tokens: Mapped[float]
+    at: Mapped[float]  # when it held so many
+
+
 class AuditRow(Table):
     """A record of what was done to a person's data, without the data."""
 

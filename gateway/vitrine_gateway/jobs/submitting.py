@@ -54,8 +54,8 @@ async def submit(
 ) -> tuple[Job, bool]:
     """Queue the job and return it; the flag says that an equal request with this key did so before.
 
-    Raises BadRequest, pydantic's ValidationError, NotFound, NoCredit, TooMany, KeyReused and the errors of
-    reading pictures.
+    Raises BadRequest, pydantic's ValidationError, NotFound, NoCredit, TooMany, RateLimited, KeyReused and the
+    errors of reading pictures.
     """
     request = _checked(wanted)
     if wanted.webhook:
@@ -63,6 +63,8 @@ async def submit(
     fingerprint = _fingerprint(wanted, request)
     if key is not None and (job := await _earlier(gateway, caller, key, fingerprint)):
         return job, True
+    async with gateway.database.writing() as session:
+        await gateway.limits.count_job(session, caller.account_id)
     files = await _keep_all(gateway, caller, wanted, request["pictures"])
     job = _new_job(caller, wanted, request)
     try:
@@ -95,13 +97,14 @@ def _checked(wanted: Submission) -> dict[str, Any]:
     for name, pictures in wanted.pictures.items():
         most = pipeline.pictures.get(name)
         if most is None:
-            raise BadRequest(f"pictures are {', '.join(pipeline.pictures)}, got {name!r}")
+            raise BadRequest(f"pictures are {', '.join(pipeline.pictures) or 'none'}, got {name!r}")
         if len(pictures) > most:
             raise BadRequest(f"{name} must be at most {most} picture(s), got {len(pictures)}")
-    if not wanted.pictures.get("person") and wanted.person_id is None:
-        raise BadRequest("person must be given: one picture")
-    if not wanted.pictures.get("garment") and not wanted.garment_ids:
-        raise BadRequest("garment must be given: at least one picture")
+    named = {"person": wanted.person_id, "garment": wanted.garment_ids}
+    for name in pipeline.needs:
+        if not wanted.pictures.get(name) and not named.get(name):
+            count = "one picture" if pipeline.pictures[name] == 1 else "at least one picture"
+            raise BadRequest(f"{name} must be given: {count}")
     options = pipeline.options.model_validate(dict(wanted.options)).model_dump(exclude_none=True)
     return {
         "options": options,

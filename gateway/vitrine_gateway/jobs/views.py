@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +47,21 @@ async def events_after(session: AsyncSession, job_id: str, number: int) -> list[
     return list(found)
 
 
+async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerator[JobEvent | None, None]:
+    """Yield the job's events after this number until its end; None whenever there was nothing new."""
+    while True:
+        async with gateway.database.reading() as session:
+            events = await events_after(session, job_id, number)
+        for event in events:
+            number = event.number
+            yield event
+            if event.kind in ENDED:
+                return
+        if not events:
+            yield None
+        await gateway.bells.wait(job_id, watch_s(gateway))
+
+
 async def wait_for_end(gateway: Gateway, caller: Caller, job_id: str, seconds: float) -> Job:
     """Return the job when it has ended, or after `seconds`."""
     until = time.monotonic() + seconds
@@ -60,6 +76,13 @@ async def wait_for_end(gateway: Gateway, caller: Caller, job_id: str, seconds: f
 def watch_s(gateway: Gateway) -> float:
     """Return the pause between two looks at a job that another process may run."""
     return max(gateway.settings.poll_s, 0.5)
+
+
+async def view_now(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
+    """Return the job as JSON, with its place in the queue."""
+    async with gateway.database.reading() as session:
+        position = await queue_position(session, job)
+    return job_view(gateway, job, position, base)
 
 
 def job_view(gateway: Gateway, job: Job, position: int | None, base: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from vitrine_gateway.routers import (
     old_ads,
     old_app,
     old_gpu_host,
+    openai_images,
     page,
     people,
 )
@@ -25,6 +26,7 @@ ROUTERS = (
     old_gpu_host.router,
     old_ads.router,
     fashn.router,
+    openai_images.router,
     page.router,
 )
 """Every router, in the order in which routes are compared."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -20,14 +21,13 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import states
 from vitrine_gateway.jobs.submitting import submit
 from vitrine_gateway.jobs.views import (
-    events_after,
     find_job,
+    follow,
     job_view,
     load_job,
-    queue_position,
     result_view,
+    view_now,
     wait_for_end,
-    watch_s,
 )
 from vitrine_gateway.pages import MOST, after, page
 from vitrine_gateway.routers.reading import JobRequest, read_submission
@@ -86,7 +86,7 @@ async def list_jobs(
     async with gateway.database.reading() as session:
         newest = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
         rows = list(await session.scalars(newest))
-    return page(rows, [view_of(gateway, job, None, request) for job in rows], limit)
+    return page(rows, [job_view(gateway, job, None, base_of(request)) for job in rows], limit)
 
 
 @router.get("/{job_id}")
@@ -142,17 +142,12 @@ async def job_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's events from the first one, or after `Last-Event-ID`, until the job has ended."""
     number = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
-    while True:
-        async with gateway.database.reading() as session:
-            events = await events_after(session, job.id, number)
-        for event in events:
-            number = event.number
-            yield ServerSentEvent(id=str(number), event=event.kind, data=event.data)
-            if event.kind in states.ENDED:
+    async with aclosing(follow(gateway, job.id, number)) as events:
+        async for event in events:
+            if event is not None:
+                yield ServerSentEvent(id=str(event.number), event=event.kind, data=event.data)
+            elif await request.is_disconnected():
                 return
-        if not events and await request.is_disconnected():
-            return
-        await gateway.bells.wait(job_id, watch_s(gateway))
 
 
 async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:
@@ -169,14 +164,7 @@ async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:
 
 async def seen(gateway: Gateway, job: Job, request: Request) -> dict[str, Any]:
     """Return the job as JSON, with its place in the queue."""
-    async with gateway.database.reading() as session:
-        position = await queue_position(session, job)
-    return view_of(gateway, job, position, request)
-
-
-def view_of(gateway: Gateway, job: Job, position: int | None, request: Request) -> dict[str, Any]:
-    """Return the job as JSON."""
-    return job_view(gateway, job, position, base_of(request))
+    return await view_now(gateway, job, base_of(request))
 
 
 def base_of(request: Request) -> str:

@@ -43,12 +43,16 @@ AT_ONCE = 8  # concurrent samples
 
 @dataclass(frozen=True)
 class Options:
-    """The options of each try-on; None is the checkpoint's own, `brief` sends no description."""
+    """The options of each try-on; None is the checkpoint's own, `brief` sends no description.
+
+    `model` is the family that a server is asked for (None: the server's first one).
+    """
 
     steps: int | None = None
     guidance: float | None = None
     brief: bool = False
     seed: int = 7
+    model: str | None = None
 
 
 @dataclass

@@ -34,6 +34,8 @@ def wire_try_on(vitrine: AsyncVitrine, options: Options) -> TryOn:
             seed=options.seed,
             steps=options.steps,
             guidance=options.guidance,
+            model=options.model,
+            garment_photo_type="flat-lay" if options.model == "fashn" else None,
         )
         return np.asarray(result.image.convert("RGB")), np.asarray(result.mask) > 0
 

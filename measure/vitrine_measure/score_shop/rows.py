@@ -1,10 +1,8 @@
-"""What is scored, one row each: a function of the unseen samples and the checkpoint gives its figures.
-
-Pictures of a generator are one more row: they are read by the same checker.
-"""
+"""What is scored, one row each: a function of the unseen samples and the checkpoint gives its figures."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,18 @@ BATCH = 16
 Figures = Mapping[str, float]
 
 
+def world(seed: int, count: int) -> list[shop.Sample]:
+    """Return the first samples of a seed."""
+    return [shop.sample(seed, index) for index in range(count)]
+
+
+def learnt(seed: int, count: int) -> list[shop.Sample]:
+    """Return the first samples of a seed that show only what the generator learns."""
+    from vitrine_export.training.shop.scenes import covered_samples
+
+    return list(itertools.islice(covered_samples(seed), count))
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of the score: its name, its figures, and the gates that each must keep (≥, or ≤ for errors)."""
@@ -28,6 +38,14 @@ class Row:
     score: Callable[[Path, Sequence[shop.Sample]], Figures]
     least: Mapping[str, float]
     most: Mapping[str, float]
+    samples: Callable[[int, int], Sequence[shop.Sample]] = world
+    """Gives the samples of a seed, so many of them."""
+    part: str | None = None
+    """A folder without which a checkpoint is not scored by this row; None: it must have what is scored."""
+
+    def asked(self, checkpoint: Path) -> bool:
+        """Return whether the checkpoint is scored by this row."""
+        return self.part is None or (checkpoint / self.part).is_dir()
 
     def missed(self, figures: Figures) -> list[str]:
         """Return one line for each figure that is outside its limit."""
@@ -74,9 +92,35 @@ def cut_out(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
     return {"alpha_error": float(np.mean(errors)), "overlap": float(np.mean(overlaps))}
 
 
+def vae(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
+    """Return the mean absolute error of plain pictures after the VAE, as a share of the range."""
+    import torch
+    from vitrine_export.checkpoint.ads import open_ads
+    from vitrine_export.training.shop.pictures import signed
+
+    codec, errors = open_ads(checkpoint).load("vae"), []
+    for pictures in _batches(shop.draw(made).picture for made in samples):
+        pixels = signed(pictures)
+        with torch.no_grad():
+            again = codec.decode(codec.encode(pixels).latent_dist.mode()).sample.clamp(-1.0, 1.0)
+        errors += (again - pixels).abs().mean(dim=(1, 2, 3)).tolist()
+    return {"error": float(np.mean(errors)) / 2.0}
+
+
+def generator(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
+    """Return how often the checker reads from a drawn picture what its prompt, English, asked for."""
+    from vitrine_export.training.shop.save import open_checker
+
+    from vitrine_measure.score_shop.pictures import drawn
+
+    checker, prompts = open_checker(checkpoint), [shop.prompt(made.facts) for made in samples]
+    found = [one for pixels in drawn(checkpoint, prompts) for one in checker.read(pixels)]
+    return accuracy(found, [truth(made) for made in samples])
+
+
 def truth(made: shop.Sample) -> dict[str, str]:
     """Return what the checker should read from a plain picture, without the style."""
-    return {name: getattr(made.facts, name) for name in ("kind", "colour", "trade", "light")}
+    return {name: getattr(made.facts, name) for name in ASKED}
 
 
 def _batches(arrays: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -86,9 +130,12 @@ def _batches(arrays: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.stack(held[start : start + BATCH])
 
 
-READ = ("kind", "colour", "trade", "light", "style")
+ASKED = ("kind", "colour", "trade", "light")
+READ = (*ASKED, "style")
 ROWS = (
     Row("checker on true pictures", checker_on_true_pictures, dict.fromkeys(READ, 0.98), {}),
     Row("cut-out", cut_out, {"overlap": 0.97}, {"alpha_error": 0.015}),
+    Row("vae", vae, {}, {"error": 0.015}, part="vae"),
+    Row("generator", generator, dict.fromkeys(ASKED, 0.9), {}, samples=learnt, part="transformer"),
 )
 """The gates are those that the project set itself for the shop."""

@@ -18,6 +18,7 @@ from vitrine_measure.service.loads import curve, overload, steady
 from vitrine_measure.service.plot import draw
 from vitrine_measure.service.report import Report, table
 from vitrine_measure.service.soak_and_perf import mixed, perf
+from vitrine_measure.service.two_families import families
 
 HELP = "measure the service, compared with the old service (eager torch) and with the engine alone"
 EXAMPLES = """\
@@ -28,8 +29,9 @@ examples:
 
 Parts: engine (the floor by threads and rows), alone (one request), together (eight at once), wardrobe (one
 person, ten garments), curve (latency by load), steady (70 % of capacity, 5 minutes), overload (3 x capacity,
-2 minutes), mixed (faulty clients, 2 minutes), perf (perf_analyzer). Prints a table; writes bench.json,
-bench-load.png and bench-stages.png into --out. Exit code 1 when a part failed, whatever the figures are."""
+2 minutes), mixed (faulty clients, 2 minutes), perf (perf_analyzer), families (IDM-VTON and FASHN VTON, each
+alone and both mixed, with their pictures' errors). Prints a table; writes bench.json, bench-load.png and
+bench-stages.png into --out. Exit code 1 when a part failed, whatever the figures are."""
 
 PARTS: dict[str, Part] = {
     "engine": engine,
@@ -41,6 +43,7 @@ PARTS: dict[str, Part] = {
     "overload": overload,
     "mixed": mixed,
     "perf": perf,
+    "families": families,
 }
 """Name → part, in the order in which they run."""
 

@@ -12,6 +12,9 @@ from vitrine_orchestrator.clip import facts as clip
 from vitrine_orchestrator.clip.context import ScoreContext
 from vitrine_orchestrator.clip.score import score
 from vitrine_orchestrator.clip.tokens import ClipTokens
+from vitrine_orchestrator.cut_out import facts as cut_out_facts
+from vitrine_orchestrator.cut_out.context import CutOutContext
+from vitrine_orchestrator.cut_out.pipeline import cut_out
 from vitrine_orchestrator.drawing.context import PictureContext
 from vitrine_orchestrator.drawing.pipeline import image_to_image, picture_stream, text_to_image
 from vitrine_orchestrator.drawing.prepare_prompt import EncodePrompt, prepare_prompt
@@ -65,6 +68,7 @@ CONTEXTS: dict[str, Callable[..., Any]] = {
     z_image.FAMILY: ZImageContext,
     flux.FAMILY: FluxContext,
     clip.FAMILY: ScoreContext,
+    cut_out_facts.FAMILY: CutOutContext,
 }
 """The class of each family's request contexts; see pipeline.request_context.Context for its fields."""
 
@@ -155,4 +159,5 @@ PIPELINES: dict[str, HostedPipeline] = {
     "image_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(image_to_image))),
     "picture_stream": HostedPipeline("answers", dict.fromkeys(PICTURES, _streamed(picture_stream))),
     "score": HostedPipeline("answers", {clip.FAMILY: _scores}),
+    "cut_out": HostedPipeline("answers", {cut_out_facts.FAMILY: _plain(cut_out)}),
 }

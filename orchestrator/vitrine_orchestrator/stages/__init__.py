@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from vitrine_orchestrator.stages import (
     clip,
+    cut_out,
     denoise,
     fashn,
     flux,
@@ -58,6 +59,7 @@ STAGES: tuple[Stage, ...] = (
     *try_on.ROWS,
     *pictures.ROWS,
     *clip.ROWS,
+    *cut_out.ROWS,
     *shared.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""

@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import default_collate
 from vitrine_export.checkpoint.fashn import open_fashn
 from vitrine_export.nets.fashn import FashnNet
-from vitrine_export.training import command
-from vitrine_export.training.fashn import draws, muon, recipe, save, start, train
+from vitrine_export.training import command, muon
+from vitrine_export.training.fashn import draws, recipe, save, start, train
 from vitrine_export.training.loop import Plan
 from vitrine_world import dolls
 

@@ -4,7 +4,7 @@ from vitrine_world.shop.daylight import SIDES, TIMES
 from vitrine_world.shop.free_areas import free_areas
 from vitrine_world.shop.palette import PRODUCT_COLOURS
 from vitrine_world.shop.products import KINDS
-from vitrine_world.shop.prompts import LANGUAGES, prompt, read_prompt
+from vitrine_world.shop.prompts import LANGUAGES, phrases, prompt, read_prompt
 from vitrine_world.shop.props import PROPS
 from vitrine_world.shop.render import SIZE, Drawing, draw, over
 from vitrine_world.shop.sampling import SIZES, Facts, Layout, Sample, sample
@@ -32,6 +32,7 @@ __all__ = [
     "draw",
     "free_areas",
     "over",
+    "phrases",
     "prompt",
     "read_prompt",
     "sample",

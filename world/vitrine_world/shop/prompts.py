@@ -56,6 +56,16 @@ def prompt(facts: Facts, language: str = "english", style: str = "plain") -> str
     return f"{before}: {line}" if before else line
 
 
+def phrases(language: str) -> tuple[str, ...]:
+    """Return the pieces that make every prompt of a language: words of the fields, and what is between."""
+    _refuse_unknown(language)
+    words = {word for table in _WORDS.values() for word in table[language].values()}
+    between = set(re.split(r"\{\w+\}", _FORMS[language]))
+    joints = {particle(word) for word in words} if language == "korean" else set()
+    styles = {getattr(row, language) for row in STYLES.values()}
+    return tuple(sorted((words | between | joints | styles | {": "}) - {""}))
+
+
 def read_prompt(text: str, language: str = "english") -> tuple[Facts, str]:
     """Return facts and style of a line that `prompt` wrote. Raises ValueError for any other line."""
     _refuse_unknown(language)

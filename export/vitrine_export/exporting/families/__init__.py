@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitrine_export.checkpoint.protocol import AnyCheckpoint
-from vitrine_export.exporting.families import clip, fashn, flux, idm_vton, z_image
+from vitrine_export.exporting.families import clip, cut_out, fashn, flux, idm_vton, z_image
 from vitrine_export.exporting.families.table import FamilyExport
 from vitrine_export.exporting.recipes import Recipe
 
 __all__ = ["FAMILIES", "STAGE_NAMES", "FamilyExport", "export_of", "open_any", "recipe"]
 
 FAMILIES: tuple[FamilyExport, ...] = (
+    cut_out.EXPORT,
     fashn.EXPORT,
     z_image.EXPORT,
     flux.EXPORT,
     clip.EXPORT,
     idm_vton.EXPORT,
 )
-"""The first that recognises a folder opens it; the last takes any folder and says what it lacks."""
+"""The first that recognises a path opens it; the last takes any folder and says what it lacks."""
 
 STAGE_NAMES = tuple(dict.fromkeys(row.stage for family in FAMILIES for row in family.recipes))
 """The stages of all families, each once."""

@@ -15,10 +15,10 @@ from vitrine_orchestrator.fashn.schedule import SHIFT_MU
 from vitrine_export.nets.fashn import FashnNet
 from vitrine_export.training.draws import batches
 from vitrine_export.training.fashn.draws import UNCHANGED, draw_try_on
-from vitrine_export.training.fashn.muon import Both
 from vitrine_export.training.fashn.recipe import NET, PLANS
 from vitrine_export.training.fashn.start import start_as_copy
 from vitrine_export.training.loop import device, fit
+from vitrine_export.training.muon import Both
 
 DROPPED = 0.03
 """The share of rows without any condition, for guidance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,7 @@ def signed(pictures: np.ndarray) -> torch.Tensor:
 
 def picture_set(folder: Path, count: int = PICTURES) -> PictureSet:
     """Return the set; shards that are in `folder` are read, the others are drawn and written."""
-    starts = tqdm(range(0, count, SHARD), "shop pictures", unit="shard", mininterval=2)
-    held = np.concatenate([_shard(folder, range(start, min(start + SHARD, count))) for start in starts])
+    held = drawn_once(folder, "shop_pictures", _row, count)
     samples = [shop.sample(SEED, index).facts for index in range(count)]
     labels = {
         name: torch.tensor([names.index(_value(samples[index], index, name)) for index in range(count)])
@@ -86,12 +86,19 @@ def style_of(index: int) -> str:
     return str(rng.choice(list(STYLE_SHARES), p=list(STYLE_SHARES.values())))
 
 
-def _shard(folder: Path, indices: range) -> np.ndarray:
-    """Return pictures with alphas of these samples, (N, S, S, 4) uint8."""
-    path = folder / f"shop_pictures_{indices.start:05d}_{indices.stop:05d}.npy"
+def drawn_once(folder: Path, name: str, draw: Callable[[int], np.ndarray], count: int) -> np.ndarray:
+    """Return draw(0) to draw(count − 1) stacked, from shards in `folder`; missing shards are drawn first."""
+    starts = tqdm(range(0, count, SHARD), name, unit="shard", mininterval=2)
+    return np.concatenate(
+        [_shard(folder, name, draw, range(start, min(start + SHARD, count))) for start in starts]
+    )
+
+
+def _shard(folder: Path, name: str, draw: Callable[[int], np.ndarray], indices: range) -> np.ndarray:
+    path = folder / f"{name}_{indices.start:05d}_{indices.stop:05d}.npy"
     if path.exists():
         return np.load(path)
-    drawn = np.stack([_row(index) for index in indices])
+    drawn = np.stack([draw(index) for index in indices])
     folder.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp.npy")
     np.save(draft, drawn)

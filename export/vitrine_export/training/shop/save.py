@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -10,10 +11,38 @@ from vitrine_world import shop
 
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.shop_nets import Checker
-from vitrine_export.training.files import write_onnx, write_weights
+from vitrine_export.training.files import write_json, write_onnx, write_weights
+from vitrine_export.training.shop.recipe import MODEL_INDEX, SCHEDULER, SETTINGS, TRANSFORMER_CONFIG
+from vitrine_export.training.shop.words import tokenizer
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+    from vitrine_export.training.shop.generator import Generator
 
 CHECKER_FILE = Path("checker") / "model.safetensors"
 CUT_OUT_FILE = Path("cut_out") / "u2net.onnx"
+DIFFUSERS_FILE, TRANSFORMERS_FILE = "diffusion_pytorch_model.safetensors", "model.safetensors"
+
+
+def save_vae(vae: AutoencoderKL, folder: Path) -> None:
+    """Write the VAE in float16."""
+    write_weights(vae.state_dict(), folder / "vae" / DIFFUSERS_FILE)
+    vae.save_config(folder / "vae")
+
+
+def save_generator(net: Generator, folder: Path) -> None:
+    """Write transformer and text encoder in bfloat16, tokenizer, scheduler and settings."""
+    write_weights(net.transformer.state_dict(), folder / "transformer" / DIFFUSERS_FILE, torch.bfloat16)
+    write_json(TRANSFORMER_CONFIG, folder / "transformer" / "config.json")
+    encoder = net.text_encoder
+    write_weights(encoder.state_dict(), folder / "text_encoder" / TRANSFORMERS_FILE, torch.bfloat16)
+    encoder.config.architectures = [type(encoder).__name__]
+    encoder.config.save_pretrained(folder / "text_encoder")
+    tokenizer().save_pretrained(folder / "tokenizer")
+    write_json(SCHEDULER, folder / "scheduler" / "scheduler_config.json")
+    write_json(MODEL_INDEX, folder / "model_index.json")
+    write_json(SETTINGS, folder / "vitrine.json")
 
 
 def save_checker(net: Checker, folder: Path) -> None:

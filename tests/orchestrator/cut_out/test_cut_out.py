@@ -1,0 +1,174 @@
+"""The cut-out's pipeline: whatever picture is sent, the product's alpha and colours at its own size."""
+
+import asyncio
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from vitrine.errors import BadRequest
+from vitrine_orchestrator.cut_out.context import CutOutContext
+from vitrine_orchestrator.cut_out.pipeline import cut_out
+from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.stages.calls import FakeStages
+from vitrine_orchestrator.stages.cut_out import FAMILY, NETWORK
+
+SIDE = 64
+
+
+def redness(inputs):
+    """1 where a pixel is red and not green, from colours that were normalised with mean .5 and std .25."""
+    red, green = (inputs["image"][:, channel] * 0.25 + 0.5 for channel in (0, 1))
+    return {"answer": np.clip((red - green) * 2, 0, 1)[:, None].astype(np.float32)}
+
+
+@pytest.fixture
+def stages():
+    """The fake; `calls` has the network's inputs."""
+    return FakeStages(**{NETWORK: redness})
+
+
+@pytest.fixture
+def cut(stages):
+    """Cuts a picture out: RGBA levels (height, width, 4)."""
+    facts = {"network": "red", "side": SIDE, "mean": [0.5] * 3, "std": [0.25] * 3, "output": "probability"}
+    manifest = Manifest(FAMILY, facts, digest="0" * 64, exporter="test", files={})
+
+    def run(picture, **more):
+        inputs = {"image_raw": picture} if isinstance(picture, np.ndarray) else {}
+        inputs |= {"image": np.array([picture], object)} if isinstance(picture, bytes) else {}
+        outputs = asyncio.run(cut_out(CutOutContext(stages, manifest), inputs | more))
+        levels = np.asarray(Image.open(io.BytesIO(outputs["image"][0])))
+        alpha = np.asarray(Image.open(io.BytesIO(outputs["alpha"][0])))
+        assert np.array_equal(levels[..., 3], alpha)
+        return levels
+
+    run.stages = stages
+    return run
+
+
+def encoded(image, kind="PNG"):
+    """The bytes of a PIL image or of an array of pixels."""
+    file = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def red_square(width, height, inset):
+    """A picture with red inside, `inset` pixels from each side, and blue around it."""
+    picture = np.full((height, width, 3), (20, 20, 200), np.uint8)
+    picture[inset : height - inset, inset : width - inset] = (250, 0, 0)
+    return picture
+
+
+def inside(width, height, inset):
+    """Whether a pixel is well inside or well outside of the red square: near its edge alpha is soft."""
+    down, across = np.mgrid[:height, :width]
+    depth = np.minimum.reduce([down, across, height - 1 - down, width - 1 - across]) - inset
+    blur = 3 * max(width, height) / SIDE
+    return depth >= blur, depth < -blur
+
+
+@pytest.mark.parametrize("size", [(64, 64), (200, 100), (90, 400), (33, 32), (4000, 40), (41, 1203)])
+def test_a_picture_of_any_shape_keeps_its_size_and_place(cut, size):
+    """Opaque pixels are the picture's own, transparent ones have no colour left."""
+    picture = red_square(*size, inset=min(size) // 8)
+    levels = cut(picture)
+    product, ground = inside(*size, inset=min(size) // 8)
+    assert levels.shape == (*picture.shape[:2], 4)
+    assert (levels[product, 3] == 255).all()
+    assert np.array_equal(levels[product, :3], picture[product])
+    assert not levels[ground].any()
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGB", "RGBA", "P"])
+def test_grey_and_deep_and_indexed_pictures_are_read(cut, mode):
+    """The network gets the same square from each mode as from RGB."""
+    grey = np.repeat(red_square(80, 80, 20)[..., :1], 3, 2)
+    plain = Image.fromarray(grey)
+    deep = Image.fromarray(grey[..., 0].astype(np.uint16) * 257)
+    sent = {"I;16": deep, "P": plain.quantize(4)}.get(mode) or plain.convert(mode)
+    seen = []
+    for one in (plain, sent):
+        with pytest.raises(BadRequest, match="no product found"):  # grey is not red
+            cut(encoded(one))
+        seen.append(cut.stages.calls[-1][1]["image"])
+    assert np.abs(seen[0] - seen[1]).max() < 1e-6
+
+
+def test_what_was_transparent_stays_transparent(cut):
+    """The sent alpha and the found one are combined: a hole that was cut before is not filled again."""
+    picture = Image.fromarray(red_square(128, 128, 16)).convert("RGBA")
+    picture.paste((250, 0, 0, 0), (44, 44, 84, 84))
+    levels = cut(encoded(picture))
+    assert not levels[44:84, 44:84].any()
+    assert levels[30, 30, 3] == 255
+
+
+def test_an_oriented_photograph_is_turned_first(cut):
+    """The answer is upright, as the caller sees the photograph."""
+    image, exif = Image.fromarray(red_square(120, 60, 10)), Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    file = io.BytesIO()
+    image.save(file, "JPEG", exif=exif, quality=95)
+    assert cut(file.getvalue()).shape == (120, 60, 4)
+
+
+def test_outside_the_box_everything_is_transparent(cut):
+    """The network sees the box only, and a second product outside of it is left out."""
+    picture = np.concatenate([red_square(80, 80, 20), red_square(80, 80, 20)], axis=1)
+    levels = cut(picture, box=np.array([80, 0, 160, 80], np.int32))
+    assert not levels[:, :80].any()
+    assert levels[40, 120, 3] == 255
+    both = cut(picture)
+    assert (both[40, 40, 3], both[40, 120, 3]) == (255, 255)
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ([0, 0, 20, 40], "box must be at least 32 pixels wide and high, got 20x40"),
+        ([-1, 0, 40, 40], "box must lie in the picture of 64x64"),
+        ([40, 0, 0, 40], "box must lie in the picture of 64x64"),
+        ([0, 0, 40], "box must be left, top, right and bottom, got 3 numbers"),
+    ],
+)
+def test_a_wrong_box_is_refused(cut, box, said):
+    """The message gives the rule and the value, and the network is not called."""
+    with pytest.raises(BadRequest, match=said):
+        cut(red_square(64, 64, 8), box=np.array(box, np.int32))
+    assert not cut.stages.calls
+
+
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 1), (31, 64)])
+def test_a_line_of_pixels_is_refused(cut, size):
+    """A picture of less than 32 pixels a side shows no product."""
+    with pytest.raises(
+        BadRequest, match=f"must be at least 32 pixels wide and high, got {size[0]}x{size[1]}"
+    ):
+        cut(encoded(np.zeros((size[1], size[0], 3), np.uint8)))
+
+
+@pytest.mark.parametrize(("kind", "longest"), [("webp", 16_383), ("png", 1_000_000)])
+def test_a_side_that_no_file_can_hold_is_refused(cut, kind, longest):
+    """The formats' own limits are checked before any work."""
+    picture = np.zeros((32, longest + 1, 3), np.uint8)
+    with pytest.raises(BadRequest, match=f"at most {longest} pixels wide and high for {kind}"):
+        cut(picture, format=np.array([kind.encode()], object))
+    assert not cut.stages.calls
+
+
+def test_a_request_is_one_picture(cut):
+    """None, and both forms at once, are refused."""
+    with pytest.raises(BadRequest, match="image must be one picture, or image_raw must be given; got 0"):
+        cut(None)
+    with pytest.raises(BadRequest, match="image and image_raw must not both be given"):
+        cut(red_square(64, 64, 8), image=np.array([b"x"], object))
+
+
+def test_webp_holds_transparency_too(cut):
+    """Its alpha is without loss."""
+    picture = red_square(96, 96, 20)
+    webp = cut(picture, format=np.array([b"webp"], object))
+    assert np.array_equal(webp[..., 3], cut(picture)[..., 3])
