@@ -17,6 +17,7 @@ FIRST = (
     "serving with triton",
     "z_image with repository",
     "export with denoise_onnx",
+    "clip with repository",
     "serving/test_hard_surroundings.py",
     "serving/test_trained.py",
     "serving/test_supervisor_swaps.py",
