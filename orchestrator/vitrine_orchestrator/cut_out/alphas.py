@@ -46,8 +46,7 @@ def _clipped(answer: Array) -> Array:
 
 
 def _sigmoid(answer: Array) -> Array:
-    chances: Array = 1 / (1 + np.exp(-np.clip(answer, -30, 30)))
-    return chances
+    return np.reciprocal(np.float32(1) + np.exp(-np.clip(answer, -30, 30)), dtype=np.float32)
 
 
 def _stretched(chances: Array) -> Array:
