@@ -6,31 +6,29 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 from vitrine.licences import CHECKPOINTS
 from vitrine_export import command, embedded_network
 from vitrine_export.checkpoint.cut_out import open_cut_out
 from vitrine_export.checkpoint.cut_out_networks import NETWORKS, network_of_file
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.onnx_file import session
-from vitrine_export.shop_nets import U2Net
-from vitrine_export.shop_nets.u2net import Widths
 from vitrine_export.training.files import write_onnx
-from vitrine_export.training.shop.save import Fused
 from vitrine_orchestrator.cut_out.alphas import CHANCES
 from vitrine_orchestrator.cut_out.facts import read_facts
 from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages.cut_out import FAMILY, NETWORK
 
 SIDE = 128  # of the paper shop's row
-SMALL = Widths((2,) * 6, (4,) * 6, (2,) * 5, (4,) * 5)
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    """A U²-Net of a few random weights, exported for one picture at a time, with a name of its own."""
+    """A network of random weights with a U²-Net's contract, for one picture at a time, with its own names."""
     path = tmp_path_factory.mktemp("network") / "random.onnx"
     torch.manual_seed(0)
-    write_onnx(Fused(U2Net(SMALL)), torch.zeros(2, 3, SIDE, SIDE), path, "picture.7", ["mask.3"])
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1), nn.Sigmoid())
+    write_onnx(net, torch.zeros(2, 3, SIDE, SIDE), path, "picture.7", ["mask.3"])
     model = onnx.load(path)
     for value in (model.graph.input[0], model.graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_value = 1
