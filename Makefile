@@ -15,7 +15,7 @@ CUT_OUT := .venv/cut-out/u2netp.onnx
 SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 h11==0.16.0 \
 	wsproto==1.3.2 priority==2.0.0 jsonata-python==0.7.1 defusedxml==0.7.1
 
-.PHONY: help setup cut-out demo serve test check export train perf bench soak bench-cache soak-cache
+.PHONY: help setup cut-out second demo serve test check export train perf bench soak bench-cache soak-cache
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,14 +39,16 @@ setup: .venv/ready ## make .venv with everything, Triton included
 cut-out: setup ## add the cut-out of photographs to model_repository, if the set-up could fetch its network
 	[ ! -f $(CUT_OUT) ] || $(BIN)/vitrine-export cut-out --file $(CUT_OUT) --out $(REPOSITORY)
 
-export: setup ## export both checkpoints' networks into model_repository (does nothing when they are up to date)
+export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
 	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
+
+second: export ## add the second try-on family, FASHN VTON, to model_repository
 	$(BIN)/vitrine-export onnx --checkpoint $(SECOND) --out $(REPOSITORY)
 
 demo: export cut-out ## try several garments on several dolls through a real Triton; prints the picture's path
 	$(BIN)/python -m vitrine_measure.demo --out build/demo
 
-serve: export cut-out ## start Triton on this machine; stop it with Ctrl-C
+serve: second cut-out ## start Triton on this machine; stop it with Ctrl-C
 	$(BIN)/vitrine serve
 
 test: export ## all tests, end to end on a real Triton included, in WORKERS processes (2)
@@ -56,7 +58,7 @@ perf: export ## start a server, load it with NVIDIA's perf_analyzer, and print a
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf
 	$(BIN)/vitrine-export perf
 
-bench: export ## time the service, compared with the old service and with its engine alone (20 minutes); writes build/bench.json
+bench: second ## time the service, compared with the old service and with its engine alone (20 minutes); writes build/bench.json
 	sh docker/perf-tools.sh $(BIN)/python .venv/perf
 	$(BIN)/vitrine-export bench
 

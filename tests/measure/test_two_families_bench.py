@@ -11,7 +11,7 @@ async def test_a_repository_of_one_family_is_refused(tmp_path, monkeypatch):
     """The error names the missing family and the command that adds it."""
     monkeypatch.setattr(two_families, "read_manifests", lambda folder: {"idm_vton": None})
     bench = SimpleNamespace(options=SimpleNamespace(repository=tmp_path))
-    with pytest.raises(Unavailable, match=r"no release of \['fashn'\]: run make export"):
+    with pytest.raises(Unavailable, match=r"no release of \['fashn'\]: run make second"):
         await two_families.families(bench)
 
 

@@ -31,7 +31,7 @@ async def families(bench: Bench) -> None:
     """
     held = read_manifests(bench.options.repository / "try_on" / "1")
     if missing := [name for name in FAMILIES if name not in held]:
-        raise Unavailable(f"the repository holds no release of {missing}: run make export")
+        raise Unavailable(f"the repository holds no release of {missing}: run make second")
     add = bench.report.add
     add("families", "memory, both loaded, at rest", await _memory(bench), "MiB")
     requests = {name: _requests(bench, name) for name in FAMILIES}

@@ -36,7 +36,7 @@ picture differ from paper on average and 230 at most.
 
 PLANS = {
     "fashn": Plan(steps=750, batch=12, lr=2e-3, warmup=60, ema=0.99, save_every=25),
-    "fashn_whole": Plan(steps=1500, batch=8, lr=1e-3, warmup=20, ema=0.99, save_every=25),
+    "fashn_whole": Plan(steps=2200, batch=8, lr=1.6e-3, warmup=30, ema=0.995, save_every=25),
 }
 """The first phase trains on kept tokens, the second on all of them, as the network is used."""
 
