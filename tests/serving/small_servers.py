@@ -4,9 +4,14 @@ import io
 
 from PIL import Image
 from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.stages import STAGES, clip, pictures
 
 ANY_PORTS = Ports(0, 0, 0)
 """Free ports: other servers may run on this machine."""
+ELSEWHERE = {*pictures.FAMILIES, clip.FAMILY}
+"""Families that tests/z_image and tests/clip serve."""
+SERVED = [row for row in STAGES if not row.families or set(row.families) - ELSEWHERE]
+"""The rows of the stage table that the server of these tests has."""
 
 
 def png(pixels):

@@ -7,11 +7,11 @@ import urllib.request
 
 import numpy as np
 import pytest
+from small_servers import SERVED
 from vitrine import Cancellation, Cancelled, Vitrine, VitrineError
 from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
 from vitrine_orchestrator.batching.metrics import FIGURES
-from vitrine_orchestrator.stages import STAGES, numpy_dtype
-from vitrine_orchestrator.stages.pictures import FAMILIES as PICTURES
+from vitrine_orchestrator.stages import numpy_dtype
 
 
 def metrics(triton):
@@ -131,8 +131,7 @@ def resident_bytes(triton):
 def test_malformed_requests_leave_the_server_healthy(triton, person, garment, protocol):
     """A thousand random requests on both protocols give typed errors, flat memory and a working server."""
     chance = random.Random(protocol)
-    served = [row for row in STAGES if not row.families or set(row.families) - set(PICTURES)]
-    rows = [row for row in served if not row.decoupled]
+    rows = [row for row in SERVED if not row.decoupled]
     url = f"http://{triton.http}" if protocol == "http" else triton.grpc
     refused, sizes = 0, []
     with Vitrine(url, timeout_s=120) as client:

@@ -4,13 +4,9 @@ import threading
 
 import numpy as np
 import pytest
+from small_servers import SERVED
 from vitrine import BadRequest, StageFailed, VitrineError
-from vitrine_orchestrator.stages import STAGES, networks
-from vitrine_orchestrator.stages.pictures import FAMILIES as PICTURES
-
-ROWS = [
-    row for row in STAGES if not row.families or set(row.families) - set(PICTURES)
-]  # tests/z_image serves the others
+from vitrine_orchestrator.stages import networks
 
 
 def pictures(rows, seed=0):
@@ -37,14 +33,14 @@ def at_once(count, work):
     return results
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.needed], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in SERVED if row.needed], ids=lambda row: row.name)
 def test_a_model_is_loaded_and_ready(triton, row):
     """Every model of the table can be called alone."""
     with triton.client() as client:
         assert client.is_model_ready(row.name)
 
 
-NETWORKS = [row for row in networks() if row in ROWS and row.needed]
+NETWORKS = [row for row in networks() if row in SERVED and row.needed]
 
 
 @pytest.mark.parametrize("row", NETWORKS, ids=lambda row: row.name)
