@@ -116,11 +116,11 @@ SETTINGS: dict[str, Any] = {
 """vitrine.json."""
 
 PLANS = {
-    "shop_generator": Plan(steps=400, batch=32, lr=3e-3, warmup=10, ema=0.98, save_every=10),
+    "shop_generator": Plan(steps=3000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
     "shop_vae": Plan(steps=450, batch=8, lr=2e-3, warmup=100, ema=0.98, save_every=25),
-    "shop_decoder": Plan(steps=700, batch=3, lr=2e-3, warmup=20, ema=0.99, save_every=25),
+    "shop_decoder": Plan(steps=1500, batch=3, lr=2e-3, warmup=20, ema=0.99, save_every=25),
     "shop_checkers": Plan(steps=1000, batch=32, lr=3e-3, warmup=100, save_every=50),
     "shop_cut_out_half": Plan(steps=500, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=50),
-    "shop_cut_out": Plan(steps=260, batch=8, lr=2e-3, warmup=30, ema=0.98, save_every=20),
+    "shop_cut_out": Plan(steps=500, batch=8, lr=2e-3, warmup=30, ema=0.98, save_every=20),
 }
 """U²-Net learns at half the pictures' size first, where a step costs a quarter."""
