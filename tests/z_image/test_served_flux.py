@@ -44,20 +44,20 @@ def size(width, height):
     return {"width": np.array([width], np.int32), "height": np.array([height], np.int32)}
 
 
-@torch.no_grad()
 async def test_a_picture_is_the_one_that_the_released_pipeline_draws(local, flux_pipeline):
     """Tokenizers, encoders, schedule, transformer and decoder: from the same noise within one level."""
     drawn = await text_to_image(local.context, request(**size(96, 64)))
     noise = torch.from_numpy(initial_noise(7, (16, 8, 12)))
-    theirs = flux_pipeline(
-        prompt=PROMPT,
-        width=96,
-        height=64,
-        num_inference_steps=3,
-        guidance_scale=3.5,
-        latents=patched(noise)[None],
-        output_type="np",
-    ).images[0]
+    with torch.no_grad():
+        theirs = flux_pipeline(
+            prompt=PROMPT,
+            width=96,
+            height=64,
+            num_inference_steps=3,
+            guidance_scale=3.5,
+            latents=patched(noise)[None],
+            output_type="np",
+        ).images[0]
     assert np.abs(pixels(drawn["image"][0]) - np.round(theirs * 255)).max() <= 1
     assert np.std(theirs) > 0.02
 
@@ -86,7 +86,7 @@ async def test_the_family_is_chosen_by_name(vitrine, local):
     drawn = await text_to_image(local.context, request())
     assert np.abs(np.asarray(other.image).astype(int) - pixels(drawn["image"][0])).max() <= 1
     start = Image.new("RGB", (64, 64), (90, 120, 200))
-    changed = vitrine.image_to_image(prompt=PROMPT, image=start, seed=7, strength=0.7, model=FAMILY)
+    changed = vitrine.image_to_image(prompt=PROMPT, image=start, seed=7, strength=0.5, model=FAMILY)
     assert changed.report["steps"] == 2
 
 
