@@ -25,7 +25,6 @@ FIRST = (
     "serving/test_cache.py",
     "orchestrator/cache/test_soak.py",
     "orchestrator/cache/test_model.py",
-    "export/ads/test_ads_command.py",
     "export/ads/test_parity_ads.py",
 )
 """The groups that take longest, the longest first: a long one that starts last would run alone."""

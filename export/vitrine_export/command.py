@@ -30,10 +30,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_export.exporting.plan_command",
         "ONNX files → TensorRT engines (on a machine with the GPU)",
     ),
-    "ads": (
-        "vitrine_export.exporting.ads_command",
-        "Z-Image or FLUX.1 checkpoint → ONNX files, each checked",
-    ),
     "cut-out": (
         "vitrine_export.exporting.cut_out_command",
         "ONNX file of a cut-out network → model repository, checked",
