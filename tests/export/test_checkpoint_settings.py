@@ -17,7 +17,7 @@ WRONG = [
     ({"default_guidance": -1}, "default_guidance must be a number from 0 to 20, got -1"),
 ]
 WRONG_FASHN = [
-    ({"picture": {"width": 200}}, "picture.width must be a multiple of 12 from 64 to 4096, got 200"),
+    ({"picture": {"width": 200}}, "picture.width must be a multiple of 12 from 12 to 4096, got 200"),
     ({"heads": "10"}, "heads must be a whole number from 1 to 256, got '10'"),
     ({"axes": [16, 0]}, "axes must be a list of positive whole numbers, got [16, 0]"),
     ({"prediction_type": "v"}, "prediction_type must be in ['velocity', 'sample'], got 'v'"),

@@ -87,8 +87,8 @@ class FashnCheckpoint:
         """Return the settings of vitrine.json, with the released model's values for what it omits."""
         found, default = read_settings_file(self.folder), FashnSettings()
         return FashnSettings(
-            width=found.side("width", default.width, PATCH),
-            height=found.side("height", default.height, PATCH),
+            width=found.side("width", default.width, PATCH, PATCH),
+            height=found.side("height", default.height, PATCH, PATCH),
             heads=found.whole("heads", default.heads, 1, MOST_HEADS),
             axes=found.wholes("axes", default.axes),
             default_steps=found.steps(default.default_steps),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a digest does not need i
     from vitrine_export.nets import GarmentNet, ImageProjection, TryonNet
     from vitrine_export.person_nets import BodyPose
 
-MULTIPLE = 8
-"""Of a picture's sides in px: the VAE's factor."""
+MULTIPLE, SMALLEST = 8, 64
+"""A picture's sides in px are multiples of the VAE's factor, and at least this long."""
 
 PART_OF = {"image_projection": "unet", "pose": "openpose/ckpts"}
 """The folders of networks whose folder has another name."""
@@ -45,8 +45,8 @@ def read_settings(folder: Path, default: Settings) -> Settings:
     """Read vitrine.json in a checkpoint's folder; `default` has the values for what it omits."""
     found = read_settings_file(folder)
     return Settings(
-        width=found.side("width", default.width, MULTIPLE),
-        height=found.side("height", default.height, MULTIPLE),
+        width=found.side("width", default.width, MULTIPLE, SMALLEST),
+        height=found.side("height", default.height, MULTIPLE, SMALLEST),
         default_steps=found.steps(default.default_steps),
         default_guidance=found.guidance(default.default_guidance),
     )

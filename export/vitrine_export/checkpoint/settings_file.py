@@ -13,8 +13,8 @@ from vitrine_orchestrator.wire.fields import MAX_GUIDANCE, MAX_STEPS
 from vitrine_export.checkpoint import layout
 from vitrine_export.errors import BadCheckpoint
 
-SMALLEST, LARGEST = 64, 4096
-"""Bounds of a picture's side in px."""
+LARGEST = 4096
+"""The longest side of a picture in px."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class SettingsFile:
 
     values: dict[str, Any]
 
-    def side(self, name: str, default: int, multiple: int) -> int:
-        """Return picture.width or picture.height in px."""
+    def side(self, name: str, default: int, multiple: int, least: int) -> int:
+        """Return picture.width or picture.height in px, at least `least`."""
         picture = self.values.get("picture", {})
         if not isinstance(picture, dict):
             raise _wrong("picture", "an object with width and height", picture)
         value = picture.get(name, default)
-        if not _is_whole(value) or value % multiple or not SMALLEST <= value <= LARGEST:
-            rule = f"a multiple of {multiple} from {SMALLEST} to {LARGEST}"
+        if not _is_whole(value) or value % multiple or not least <= value <= LARGEST:
+            rule = f"a multiple of {multiple} from {least} to {LARGEST}"
             raise _wrong(f"picture.{name}", rule, value)
         return int(value)
 
