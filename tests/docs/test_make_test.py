@@ -26,3 +26,10 @@ def test_make_test_keeps_the_groups_and_their_order(root):
     """The command keeps groups together, and starts them in the order of the collection."""
     (command,) = [line for line in (root / "Makefile").read_text().splitlines() if "--numprocesses" in line]
     assert "--dist loadgroup --no-loadscope-reorder" in command
+
+
+def test_a_process_of_tests_gets_whole_groups(request):
+    """pytest-xdist has put the group's name behind the test's, by which it keeps a group in one process."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("one process has all tests: run make test")
+    assert request.node.nodeid.endswith("@docs/test_make_test.py")
