@@ -98,8 +98,8 @@ def test_up_starts_the_server_and_stops_it(tmp_path, monkeypatch, capsys):
     fake = tmp_path / "vitrine.py"
     fake.write_text(
         "import signal, sys\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
-        "print('  gRPC     127.0.0.1:9', sys.argv[1:], flush=True)\n"
-        "try: signal.pause()\nexcept KeyboardInterrupt: print('stopped', flush=True)\n"
+        "try:\n    print('  gRPC     127.0.0.1:9', sys.argv[1:], flush=True)\n    signal.pause()\n"
+        "except KeyboardInterrupt:\n    print('stopped', flush=True)\n"  # also right after the first line
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
