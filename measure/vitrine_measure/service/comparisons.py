@@ -67,7 +67,7 @@ async def together(bench: Bench) -> None:
         for _ in range(rounds):
             before = bench.floor.rate(steps, seconds)
             bar.update()
-            outcomes = await _send_all(bench, requests, bench.options.count(16, 3))
+            outcomes = await send_all(bench, requests, bench.options.count(16, 3))
             warms.append(full_rate(outcomes, AT_ONCE))
             wholes.append(rate_of(outcomes))
             floors.append((before + bench.floor.rate(steps, seconds)) / 2)
@@ -75,7 +75,7 @@ async def together(bench: Bench) -> None:
             cold = bench.options.count(4 * AT_ONCE, 3 * AT_ONCE)
             fresh = bench.world(cold, cold)
             once = [fresh.options(i, i, steps) for i in range(cold)]
-            colds.append(full_rate(await _send_all(bench, once, 1), AT_ONCE))
+            colds.append(full_rate(await send_all(bench, once, 1), AT_ONCE))
             bar.update()
             olds.append(_old_rate(bench, requests[: bench.options.count(4, 1)]))
             bar.update()
@@ -129,10 +129,10 @@ async def wardrobe(bench: Bench) -> None:
 
 async def _rate(bench: Bench, requests: list[TryOnOptions], times: int) -> float:
     """Return pictures per second, from the first request sent to the last response."""
-    return rate_of(await _send_all(bench, requests, times))
+    return rate_of(await send_all(bench, requests, times))
 
 
-async def _send_all(bench: Bench, requests: list[TryOnOptions], times: int) -> list[Outcome]:
+async def send_all(bench: Bench, requests: list[TryOnOptions], times: int) -> list[Outcome]:
     """Send each request `times` times, AT_ONCE of them concurrently; AssertionError if one fails."""
 
     async def send(index: int) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import cast
 
 from vitrine.errors import Unavailable
 from vitrine.inputs import TryOnOptions
 from vitrine_orchestrator.manifest import read_manifests
 
-from vitrine_measure.load.driver import closed, full_rate
+from vitrine_measure.load.driver import full_rate
 from vitrine_measure.load.watch import MIB, read
 from vitrine_measure.load.world import WORLD
 from vitrine_measure.score.run import Options, score
 from vitrine_measure.score.wire import wire_try_on
 from vitrine_measure.service.bench import Bench, median
+from vitrine_measure.service.comparisons import AT_ONCE, send_all
 
 FAMILIES = ("idm_vton", "fashn")
-AT_ONCE = 8
 EACH = 12
 """Requests of every client in one measurement."""
 
@@ -78,14 +77,7 @@ def _requests(bench: Bench, name: str) -> list[TryOnOptions]:
 
 
 async def _rate(bench: Bench, requests: list[TryOnOptions], times: int) -> float:
-    outcomes = await closed(times * len(requests), AT_ONCE, partial(_send, bench, requests))
-    lost = [one.word for one in outcomes if one.word != "done"]
-    assert not lost, f"accepted requests ended with {lost}"
-    return full_rate(outcomes, AT_ONCE)
-
-
-async def _send(bench: Bench, requests: list[TryOnOptions], index: int) -> None:
-    await bench.try_on({**requests[index % len(requests)], "seed": index})
+    return full_rate(await send_all(bench, requests, times), AT_ONCE)
 
 
 async def _memory(bench: Bench) -> float:
