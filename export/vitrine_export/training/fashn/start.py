@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vitrine_world import dolls
 
 from vitrine_export.nets.fashn import FashnConfig, FashnNet
+from vitrine_export.training.components import principal_components
 from vitrine_export.training.fashn.draws import on_canvas
 from vitrine_export.training.fashn.recipe import WORLD
 
@@ -40,7 +41,7 @@ def start_as_copy(net: FashnNet) -> None:
     _start_blocks_as_identity(net)
     _look_around(net)
     carried = net.config.hidden - CONSTANTS
-    mean, basis, deviation = components(_patches(net), carried)
+    mean, basis, deviation = principal_components(_patches(net), carried)
     scale = SPREAD / deviation.sqrt()
     entry = (basis * scale).T.reshape(carried, 3, net.config.patch, net.config.patch)
     for embedder, channels in ((net.x_embedder, slice(3, 6)), (net.garment_embedder, slice(0, 3))):
@@ -55,14 +56,6 @@ def start_as_copy(net: FashnNet) -> None:
     nn.init.zeros_(leave.weight)
     leave.weight[:, :carried] = basis / scale * typical.sqrt()
     leave.bias.copy_(mean)
-
-
-def components(patches: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean (P,), principal components (P, count) and their standard deviations of patches (n, P)."""
-    mean = patches.mean(dim=0)
-    variance, vectors = torch.linalg.eigh((patches - mean).T.double().cov())
-    basis = vectors.flip(1)[:, :count].float()
-    return mean, basis, variance.flip(0)[:count].clamp(min=1e-6).sqrt().float()
 
 
 def _start_blocks_as_identity(net: FashnNet) -> None:

@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vitrine_export.training.components import principal_components
 from vitrine_export.training.vae_start import COLOURS, LOG_VARIANCE
 
 LEVEL = 4.0
@@ -114,11 +115,8 @@ def components(seen: Tensor, side: int, count: int) -> tuple[Tensor, Tensor, Ten
     Returns rows (count, C · side²), ordered as channel, down, across, biases and deviations (count,).
     """
     blocks = F.pixel_unshuffle(seen, side).movedim(1, -1).flatten(0, 2)
-    mean = blocks.mean(dim=0)
-    variance, vectors = torch.linalg.eigh((blocks - mean).T.double().cov())
-    rows = vectors.flip(1)[:, :count].T.float()
-    spread = variance.flip(0)[:count].clamp(min=1e-6).sqrt().float()
-    return rows, -rows @ mean, spread
+    mean, basis, spread = principal_components(blocks, count)
+    return basis.T, -basis.T @ mean, spread
 
 
 def _joined(seen: Tensor, side: int, rows: Tensor, bias: Tensor) -> Tensor:
