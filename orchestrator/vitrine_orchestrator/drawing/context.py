@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from vitrine_orchestrator.pipeline.request_context import Context
 
 
 @dataclass(frozen=True)
-class PictureContext(Context):
+class PictureContext(Context, ABC):
     """The request context of picture pipelines; each family's subclass reads its facts."""
 
     networks: ClassVar[str]  # what the names of the family's stages begin with
@@ -21,6 +22,6 @@ class PictureContext(Context):
         return self.manifest.family
 
     @property
+    @abstractmethod
     def facts(self) -> PictureFacts:
         """The checkpoint's sizes and defaults; Unavailable when the manifest is of another family."""
-        raise NotImplementedError

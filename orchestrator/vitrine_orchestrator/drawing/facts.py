@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ MAX_PIXELS = 2048 * 2048
 
 
 @dataclass(frozen=True)
-class PictureFacts:
+class PictureFacts(ABC):
     """Sizes and defaults of one exported checkpoint; each family adds its own."""
 
     width: int  # of the pictures when the caller gives no size, in pixels
@@ -53,9 +54,9 @@ class PictureFacts:
                 f"width x height must be at most {MAX_PIXELS} pixels, got {width}x{height} = {width * height}"
             )
 
+    @abstractmethod
     def negative_prompt(self, guidance: float, given: str) -> str | None:
         """The prompt that guidance is computed against; None where no second row is computed.
 
         BadRequest for a guidance or a negative prompt that the checkpoint cannot take.
         """
-        raise NotImplementedError
