@@ -14,6 +14,7 @@ from vitrine_orchestrator.try_on.denoise_request import JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.fake import conditioning_mark, garment_mark, prediction
 from vitrine_orchestrator.try_on.program import TryOnProgram
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/, for what several folders use
 sys.path.insert(0, str(Path(__file__).parent))
 
 CONFIG = {

@@ -21,7 +21,7 @@ from vitrine_orchestrator.manifest import Manifest, read_manifest
 from vitrine_orchestrator.sampling.noise import initial_noise
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.stages.flux import FAMILY
-from worlds import arrays, job, picture, styled, write_lora
+from worlds import arrays, job, picture, predicted, styled, write_lora
 
 BASE = "c" * 64
 NAME = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
@@ -68,15 +68,6 @@ def asked(seed=0, tokens=40, guidance=3.5, **more):
         "pooled": draw.standard_normal(POOLED, np.float32),
     }
     return {"seed": seed, "guidance": guidance, **features, **more}
-
-
-def predicted(program, jobs):
-    """What the program predicts for these jobs in one call of their own."""
-    program.join(jobs)
-    found = program.predict(jobs)
-    for one in jobs:
-        program.leave(one)
-    return found
 
 
 def test_rows_of_different_sigmas_and_guidance_in_one_call_equal_single_calls(program, engine):

@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pytest
+from kept_values import Kept
 from PIL import Image
 from tiny_z_image import tokenizer
 from vitrine.errors import BadRequest, StageFailed
@@ -384,22 +385,6 @@ async def test_a_prompt_becomes_the_features_of_its_tokens(context, stages, enco
     }
     answer = await prepare_prompt(context, encode, {"prompt": texted(prompt)})
     assert len(answer["caption"]) == FRAME + len(prompt.encode())
-
-
-class Kept:
-    """A cache of prompts in a dictionary."""
-
-    def __init__(self):
-        self.values = {}
-
-    async def get_or_compute(self, key, compute, able=True):
-        if key in self.values:
-            return self.values[key], "memory"
-        self.values[key] = await compute()
-        return self.values[key], "fresh"
-
-    async def peek(self, key):
-        return self.values.get(key)
 
 
 async def test_a_known_prompt_is_not_encoded_again(context, stages, encode):

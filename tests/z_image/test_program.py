@@ -21,7 +21,7 @@ from vitrine_orchestrator.stages.z_image import FAMILY
 from vitrine_orchestrator.z_image import form as form_module
 from vitrine_orchestrator.z_image.facts import TRANSFORMER
 from vitrine_orchestrator.z_image.form import ZImageForm
-from worlds import BASE, arrays, job, picture, styled, write_lora
+from worlds import BASE, arrays, job, picture, predicted, styled, write_lora
 
 CLOSE = 1e-5
 MIXED = (  # of a batch: sizes, prompt lengths, steps and adapters that differ
@@ -55,15 +55,6 @@ def program(engine, facts, registry):
     loras = Registry(registry, FAMILY, BASE, max_bytes=2**30)
     rules = JobRules(FAMILY, Schedules(facts.scheduler), loras)
     return PictureProgram(engine, ZImageForm(facts), facts, rules)
-
-
-def predicted(program, jobs):
-    """What the program predicts for these jobs in one call of their own."""
-    program.join(jobs)
-    found = program.predict(jobs)
-    for one in jobs:
-        program.leave(one)
-    return found
 
 
 def test_four_different_rows_in_one_call_equal_four_calls(program):

@@ -62,3 +62,12 @@ def write_lora(net, folder, rank, seed, family="z-image", base=BASE):
         )
     adapter = adapter_of(state, net.sites, folder.name)
     return register(adapter, net.sites, folder, family=family, base=base, licence="CC0-1.0")
+
+
+def predicted(program, jobs):
+    """What the program predicts for these jobs in one call of their own."""
+    program.join(jobs)
+    found = program.predict(jobs)
+    for one in jobs:
+        program.leave(one)
+    return found

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kept_values import Kept
 from vitrine.errors import BadRequest, NotFound
 from vitrine_orchestrator.fashn import masks
 from vitrine_orchestrator.fashn.canvas import on_canvas, shrunk
@@ -10,25 +11,6 @@ from vitrine_orchestrator.stages.fashn import GARMENT_CONDITIONING, PERSON_CONDI
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (300, 150, 3), dtype=np.uint8)
 SHIRT = np.random.default_rng(1).integers(0, 255, (200, 200, 3), dtype=np.uint8)
-
-
-class Kept:
-    """A memo that keeps everything by key."""
-
-    def __init__(self):
-        self.values = {}
-
-    async def get_or_compute(self, key, compute, able=True):
-        if key in self.values:
-            return self.values[key], "memory"
-        self.values[key] = await compute()
-        return self.values[key], "fresh"
-
-    async def peek(self, key):
-        return self.values.get(key)
-
-    async def forget(self, owner):
-        self.values = {key: value for key, value in self.values.items() if key.owner != owner}
 
 
 async def test_the_person_lies_on_the_canvas_with_black_around(fashn):
