@@ -16,7 +16,7 @@ HELP = (
     "train the small checkpoints from seeds (under 3 hours each on 2 cores; continues where it was stopped)"
 )
 PERSON_STAGES = ("parsing_atr", "parsing_lip", "densepose", "pose")
-SHOP_STAGES = ("shop_checkers", "shop_cut_out", "shop_vae", "shop_pictures")
+SHOP_STAGES = ("shop_checkers", "shop_cut_out", "shop_clip", "shop_vae", "shop_pictures", "shop_styles")
 FASHN_STAGES = ("fashn_people", "fashn_tryon")
 STAGES = (*PERSON_STAGES, "vae", "tryon", *FASHN_STAGES, *SHOP_STAGES)
 
@@ -104,8 +104,16 @@ def _train_shop(stages: Sequence[str], state: Path, out: Path, until: int | None
         save.save_checker(checkers.train_checker(state), out)
     if "shop_cut_out" in stages:
         save.save_cut_out(cut_out.train_cut_out(state), out)
+    if "shop_clip" in stages:
+        from vitrine_export.training.shop import clip
+
+        save.save_clip(clip.train_clip(state), out)
     if {"shop_vae", "shop_pictures"} & set(stages):
         _train_shop_pictures(stages, state, out, until)
+    if "shop_styles" in stages:
+        from vitrine_export.training.shop import styles
+
+        styles.train_styles(out, state)
 
 
 def _train_shop_pictures(stages: Sequence[str], state: Path, out: Path, until: int | None) -> None:

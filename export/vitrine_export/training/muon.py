@@ -18,6 +18,8 @@ ROUNDS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration X ← aX + (bA + cA²)X, A = XXᵀ, of the first source."""
 LIKE_ADAMW = 0.2
+MODULATION = ("mod", "modulation")
+"""Names of layers that scale and gate blocks end with these; their matrices are AdamW's."""
 SHARES = (1.0, 0.3, 0.1)
 """Shares of the plan's learning rate: for Muon, for AdamW, and for layers that start near their aim."""
 
@@ -61,7 +63,8 @@ class Both:
         """Muon moves the matrices of modules `inside`; those of `near` move little. Both begin names."""
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
         for name, weight in net.named_parameters():
-            fits = name.startswith(inside) and weight.ndim == 2 and "mod" not in name
+            modulates = any(part.endswith(MODULATION) for part in name.split("."))
+            fits = name.startswith(inside) and weight.ndim == 2 and not modulates
             groups[0 if fits else 2 if name.startswith(near) else 1].append(weight)
         others = [{"params": weights} for weights in groups[1:]]
         self.parts: tuple[torch.optim.Optimizer, ...] = (

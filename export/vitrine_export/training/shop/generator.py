@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 from vitrine_world import shop
 
+from vitrine_export.nets.dit.lora_rows import RowLora
 from vitrine_export.nets.z_image import ZImageConfig, ZImageNet, rows_of
 from vitrine_export.training.loop import device, fit
 from vitrine_export.training.muon import Both
@@ -54,11 +55,7 @@ class Generator(nn.Module):
     def forward(self, noisy: Tensor, sigmas: Tensor, ids: Tensor, lengths: tuple[int, ...]) -> Tensor:
         """Noisy latents (R, 16, h, w) at σ (R,) → the transformer's output as latents, clean minus noise."""
         captions = [row[:length] for row, length in zip(self.features(ids), lengths, strict=True)]
-        rows = rows_of(noisy, captions)
-        made = self.transformer(*rows.tensors, 1.0 - sigmas)
-        tall, wide = (side // 2 for side in noisy.shape[-2:])
-        parted = made.unflatten(-1, (2, 2, -1)).unflatten(1, (tall, wide))
-        return parted.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+        return answer(self.transformer, noisy, sigmas, captions)
 
     def features(self, ids: Tensor) -> Tensor:
         """Token ids (R, T), padded on the right → the hidden states before the last layer (R, T, width)."""
@@ -79,6 +76,16 @@ class Generator(nn.Module):
         for korean, english in same_meaning().items():
             if korean in known and english in known:
                 table[known[korean]] = table[known[english]]
+
+
+def answer(
+    net: ZImageNet, noisy: Tensor, sigmas: Tensor, captions: list[Tensor], lora: RowLora | None = None
+) -> Tensor:
+    """The transformer's output as latents (R, 16, h, w), for captions (n, width) and adapters by row."""
+    made = net(*rows_of(noisy, captions).tensors, 1.0 - sigmas, lora=lora)
+    tall, wide = (side // 2 for side in noisy.shape[-2:])
+    parted = made.unflatten(-1, (2, 2, -1)).unflatten(1, (tall, wide))
+    return parted.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
 
 
 def train_generator(scenes: Scenes, folder: Path, until: int | None = None) -> Generator:

@@ -52,17 +52,17 @@ def advertisements(count: int = ADVERTISEMENTS) -> list[shop.Sample]:
     return [replace(made, layout=LAYOUT) for made in itertools.islice(covered_samples(SEED + 1), count)]
 
 
-def encoded(vae: AutoencoderKL, folder: Path, count: int = ADVERTISEMENTS) -> Scenes:
-    """Return the set; what is in `folder` is read, the rest is drawn and encoded."""
-    samples = advertisements(count)
+def encoded(vae: AutoencoderKL, folder: Path, count: int = ADVERTISEMENTS, style: str = "plain") -> Scenes:
+    """Return the set in a style; what is in `folder` is read, the rest is drawn and encoded."""
+    samples, of_style = advertisements(count), "" if style == "plain" else f"_{style}"
 
     def row(index: int) -> np.ndarray:
-        drawn = shop.draw(samples[index])
+        drawn = shop.draw(samples[index], style=style)
         return np.dstack([drawn.picture, drawn.alpha])
 
-    path = folder / f"shop_latents_{count:05d}.safetensors"
+    path = folder / f"shop_latents{of_style}_{count:05d}.safetensors"
     if not path.exists():
-        drawn = drawn_once(folder, "shop_advertisements", row, count)
+        drawn = drawn_once(folder, f"shop_advertisements{of_style}", row, count)
         draft = path.with_suffix(".tmp")
         save_file(_encode(vae, drawn), draft)
         draft.replace(path)
