@@ -29,9 +29,9 @@ examples:
   vitrine-export lora-cost --checkpoint checkpoints/paper-shop
   vitrine-export lora-cost --checkpoint Z-Image-Turbo --rows 1 --rank 16 64 --runs 3
 
-Both steps are run in torch in turns, in float32, and the median of the runs counts. What is counted are matrix
-products, 2 FLOP per multiply-add. An adapter adds two small products to each of the net's linears, which are
-bound by calls and memory: expect more time than FLOP. For the released sizes alone: `vitrine-export flops`."""
+Both steps are run in torch in turns, in float32, and the median of the runs counts. What is counted are
+matrix products, 2 FLOP per multiply-add. An adapter adds two small products to each of the net's linears,
+bound by calls and memory: expect more time than FLOP. For released sizes alone: `vitrine-export flops`."""
 
 GIGA = 1e9
 CHANNELS = 16  # of the latents of both families

@@ -76,9 +76,8 @@ def run(args: argparse.Namespace) -> int:
     """
     graphs = FAMILIES[args.family]
     if wrong := set(args.graphs or ()) - set(graphs):
-        raise BadRequest(
-            f"graphs of {args.family} must be of {', '.join(graphs)}, got {', '.join(sorted(wrong))}"
-        )
+        known, got = ", ".join(graphs), ", ".join(sorted(wrong))
+        raise BadRequest(f"graphs of {args.family} must be of {known}, got {got}")
     if args.part:
         print(json.dumps(asdict(PARTS[args.part](args.graphs[0], args.out))))
         return 0

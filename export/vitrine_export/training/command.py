@@ -125,7 +125,8 @@ def _train_shop_pictures(stages: Sequence[str], state: Path, out: Path, until: i
 
     codec = vae.train_codec(state)
     if "shop_pictures" in stages:
-        save.save_generator(generator.train_generator(scenes.encoded(codec, state), state, until), out)
+        first, every = scenes.encoded_first(codec, state), scenes.encoded(codec, state)
+        save.save_generator(generator.train_generator(every, state, until, first), out)
     if "shop_vae" in stages:
         trained = vae.train_decoder(codec, state, until)
         print(f"shop_vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")

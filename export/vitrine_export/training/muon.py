@@ -2,7 +2,7 @@
 
 Source: Jordan et al., "Muon: an optimizer for hidden layers", 2024; the scale of an update is that of
 Liu et al., "Muon is scalable for LLM training", 2025 (0.2 · √(longer side), the size of AdamW's updates).
-torch's own Muon multiplies in bfloat16, which is slow on processors without such instructions.
+The products are in bfloat16 where the hardware multiplies it, as in the first source, else in float32.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from vitrine_export.training.loop import multiplies_bfloat16
 
 MOMENTUM = 0.95
 ROUNDS = 5
@@ -50,10 +52,11 @@ def orthogonal(matrix: Tensor) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
+    x = x.bfloat16() if multiplies_bfloat16() else x
     for _ in range(ROUNDS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return (x.T if tall else x).to(matrix.dtype)
 
 
 class Both:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +21,6 @@ Figures = Mapping[str, float]
 def world(seed: int, count: int) -> list[shop.Sample]:
     """Return the first samples of a seed."""
     return [shop.sample(seed, index) for index in range(count)]
-
-
-def learnt(seed: int, count: int) -> list[shop.Sample]:
-    """Return the first samples of a seed that show only what the generator learns."""
-    from vitrine_export.training.shop.scenes import covered_samples
-
-    return list(itertools.islice(covered_samples(seed), count))
 
 
 @dataclass(frozen=True)
@@ -137,14 +129,13 @@ ROWS = (
     Row("checker on true pictures", checker_on_true_pictures, dict.fromkeys(READ, 0.98), {}),
     Row("cut-out", cut_out, {"overlap": 0.97}, {"alpha_error": 0.015}),
     Row("vae", vae, {}, {"error": 0.015}, parts=("vae",)),
-    Row("generator", generator, dict.fromkeys(ASKED, 0.9), {}, samples=learnt, parts=("transformer",)),
+    Row("generator", generator, dict.fromkeys(ASKED, 0.9), {}, parts=("transformer",)),
     Row("clip on drawn pictures", clip.on_drawn, dict.fromkeys(shop.LANGUAGES, 0.95), {}, parts=("clip",)),
     Row(
         "clip on generated pictures",
         clip.on_generated,
         dict.fromkeys(shop.LANGUAGES, 0.9),
         {},
-        samples=learnt,
         parts=("clip", "transformer"),
     ),
     Row(
@@ -152,7 +143,6 @@ ROWS = (
         styles.recognised,
         dict.fromkeys(styles.NAMES, 0.9),
         {f"{name}_without": 0.1 for name in styles.NAMES},
-        samples=learnt,
         parts=("loras", "transformer"),
     ),
 )

@@ -48,7 +48,7 @@ def test_a_style_learns_on_the_frozen_generator(checkpoint, tmp_path):
         assert lora.card.trigger_words == (shop.STYLES[name].english, shop.STYLES[name].korean)
         adapter = read_adapter(checkpoint / save.LORAS_FOLDER / f"{name}.safetensors", net.sites)
         assert set(adapter.pairs) == set(net.sites.linears)
-        data = styles.encoded(None, tmp_path / "state", COUNT, name)
+        data = styles.encoded(None, tmp_path / "state", COUNT, suffix=f"_{name}", style=name)
         said = styles._captions(read, data, name, "english")
         batch = styles.batch_of(data, dict.fromkeys(shop.LANGUAGES, said), 99, 8)
         trained, none = (styles.Terms(net.sites, RANK) for _ in range(2))

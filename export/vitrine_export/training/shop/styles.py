@@ -71,7 +71,7 @@ def train_styles(checkpoint: Path, state: Path) -> None:
 
 def train_style(name: str, read: AdCheckpoint, state: Path) -> Terms:
     """Train one style; `state` keeps what is drawn, and where the training stands."""
-    data = encoded(_codec(read), state, STYLED, name)
+    data = encoded(_codec(read), state, STYLED, suffix=f"_{name}", style=name)
     captions = {language: _captions(read, data, name, language) for language in shop.LANGUAGES}
     net = read.load("transformer").to(device()).eval().requires_grad_(False)
     assert isinstance(net, ZImageNet)
