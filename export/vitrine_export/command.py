@@ -39,13 +39,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "withdraw": ("vitrine_export.release.withdraw", "remove a release, and what no other release needs"),
     "parity": ("vitrine_export.parity", "compare the nets with arrays of the released code"),
     "flops": ("vitrine_measure.flops", "count the work of a picture, released and with the exact savings"),
+    "lora-cost": ("vitrine_measure.lora_cost", "count and time what a LoRA by row adds to a step"),
     "dolls": ("vitrine_world.dolls.command", "draw paper dolls with the true answer of every stage"),
     "shop": ("vitrine_world.shop.command", "draw advertisements of the paper shop with their truth"),
     "train": ("vitrine_export.training.command", "train the small checkpoints from seeds"),
     "score": ("vitrine_measure.score.command", "measure a checkpoint on dolls that it was never trained on"),
     "score-shop": (
         "vitrine_measure.score_shop.command",
-        "measure the shop's checkers and its cut-out on samples that they were never trained on",
+        "measure the shop's networks on samples that they were never trained on",
     ),
     "perf": (
         "vitrine_measure.perf.command",
@@ -65,7 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "real-size": (
         "vitrine_export.exporting.real_size",
-        "try the fp16 export of both UNets at their real size",
+        "try the export of a family's networks at their real size, with random weights",
     ),
     "trial": (
         "vitrine_measure.trial.command",

@@ -150,6 +150,7 @@ FAMILIES = {
     "idm-vton": Family("vitrine_measure.flops", 768, 1024, 30, 2.0),
     "fashn": Family("vitrine_measure.flops_fashn", 576, 864, 30, 1.5),
     "z-image": Family("vitrine_measure.flops_z_image", 1024, 1024, 8, 0.0),
+    "flux": Family("vitrine_measure.flops_flux", 1024, 1024, 28, 3.5),
 }
 
 
@@ -164,7 +165,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--guidance", type=float, help="guidance scale, 1 or less for none (default: the family's)"
     )
-    parser.add_argument("--words", type=int, help="z-image: tokens of the caption (default 64)")
+    parser.add_argument("--words", type=int, help="z-image, flux: tokens of the caption (default 64, 512)")
     parser.add_argument("--json", action="store_true", help="print one JSON object: TFLOP by name")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
+from vitrine_export.nets.dit.lora_rows import RowLora, Sites
 from vitrine_export.nets.z_image import ZImageConfig, ZImageNet
 from vitrine_export.nets.z_image.rows import MULTIPLE
 
@@ -18,10 +21,11 @@ PIXELS = 16  # per side of a picture token
 
 @dataclass(frozen=True)
 class AdFlops:
-    """FLOP of one step and of a picture, 2 per multiply-add."""
+    """FLOP of one step and of a picture, 2 per multiply-add; `lora` is a picture's with an adapter."""
 
     step: float
     picture: float
+    lora: float
 
 
 def count_z_image(
@@ -31,29 +35,50 @@ def count_z_image(
 
     Raises ValueError for a size that is no multiple of 16, and for steps or words below 1.
     """
+    refuse_unfit(width, height, steps, words)
+    with torch.no_grad(), torch.device("meta"):
+        net = ZImageNet(config).to("meta")
+        inputs = _inputs(config, (width // PIXELS) * (height // PIXELS), words)
+        plain, adapted = (counted(lambda lora=lora: net(*inputs, lora=lora)) for lora in adapters(net.sites))
+    rows = 2 if guidance > 0 else 1
+    return AdFlops(rows * plain, steps * rows * plain, steps * rows * adapted)
+
+
+def refuse_unfit(width: int, height: int, steps: int, words: int) -> None:
+    """Raise ValueError for a size that is no multiple of 16, and for steps or words below 1."""
     for name, value, least in (("width", width, PIXELS), ("height", height, PIXELS)):
         if value < least or value % PIXELS:
             raise ValueError(f"{name} must be a positive multiple of {PIXELS}, got {value}")
     for name, value in (("steps", steps), ("words", words)):
         if value < 1:
             raise ValueError(f"{name} must be 1 or more, got {value}")
-    with torch.no_grad():
-        with torch.device("meta"):
-            net = ZImageNet(config).to("meta")
-            inputs = _inputs(config, (width // PIXELS) * (height // PIXELS), words)
-        with FlopCounterMode(display=False) as counter:
-            net(*inputs)
-    step = float(counter.get_total_flops()) * (2 if guidance > 0 else 1)
-    return AdFlops(step, steps * step)
 
 
 def table(width: int, height: int, steps: int, guidance: float, words: int = 64) -> list[Line]:
     """Return the work of one step and of a picture with `words` caption tokens; raises as `count_z_image`."""
-    counted = count_z_image(width, height, steps, guidance, words)
+    return lines(count_z_image(width, height, steps, guidance, words), words)
+
+
+def lines(found: AdFlops, words: int) -> list[Line]:
+    """Return the rows of the table of a family that draws from a caption."""
+    more = 100.0 * (found.lora / found.picture - 1.0)
     return [
-        Line("step", counted.step, f"one step, a caption of {words} tokens"),
-        Line("picture", counted.picture, "all steps of the transformer"),
+        Line("step", found.step, f"one step, a caption of {words} tokens"),
+        Line("picture", found.picture, "all steps of the transformer"),
+        Line("lora", found.lora, f"the same with an adapter of rank {LORA_RANK} by row: {more:.2f} % more"),
     ]
+
+
+def adapters(sites: Sites, rows: int = 1, rank: int = LORA_RANK) -> tuple[None, RowLora]:
+    """Return no adapter, and one of a rank for each row, on the default device."""
+    return None, RowLora(torch.empty(rows, rank, sites.inputs), torch.empty(rows, rank, sites.outputs))
+
+
+def counted(call: Callable[[], object]) -> float:
+    """Return the FLOP of a call."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return float(counter.get_total_flops())
 
 
 def _inputs(config: ZImageConfig, picture: int, words: int) -> tuple[Tensor, ...]:

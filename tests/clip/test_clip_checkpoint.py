@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from vitrine_export import command
 from vitrine_export.checkpoint.clip import open_clip
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.clip import PictureTower, TextTower
@@ -95,3 +96,18 @@ def test_every_file_that_counts_changes_the_digest(checkpoint, tmp_path):
     digests.add(open_clip(folder).digest())
     assert len(digests) == 3
     assert open_clip(folder).model == "ViT-tiny"
+
+
+def test_the_check_recognises_a_clip_checkpoint(checkpoint, tmp_path, capsys):
+    """It is named and can be exported; a lost tokenizer and towers of another width are problems."""
+    assert command.main(["check", "--checkpoint", str(checkpoint), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["kind"]["name"] == "CLIP"
+    assert [part["precision"] for part in report["parts"]] == ["fp32"]
+    assert report["next"].startswith(f"vitrine-export onnx --checkpoint {checkpoint}")
+    broken = changed(checkpoint, tmp_path / "broken", "config.json", projection_dim=24)
+    (broken / "merges.txt").unlink()
+    assert command.main(["check", "--checkpoint", str(broken), "--json"]) == 1
+    told = "\n".join(json.loads(capsys.readouterr().out)["problems"])
+    for words in ("misshapen", "broken/merges.txt is missing"):
+        assert words in told

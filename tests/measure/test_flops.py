@@ -4,7 +4,10 @@ import argparse
 import json
 
 import pytest
+from vitrine_export.nets.flux import FluxConfig, FluxNet
+from vitrine_export.nets.z_image import ZImageConfig, ZImageNet
 from vitrine_measure import flops
+from vitrine_measure.flops_flux import count_flux
 from vitrine_measure.flops_z_image import count_z_image
 
 TERA = 1e12
@@ -67,6 +70,41 @@ def test_a_picture_of_z_image_costs_what_is_expected(capsys):
     figures = json.loads(capsys.readouterr().out)
     assert 420 <= figures["picture"] <= 445
     assert figures["picture"] == pytest.approx(8 * figures["step"], rel=1e-4)
+    assert 1.005 < figures["lora"] / figures["picture"] < 1.008
+
+
+def test_a_picture_of_flux_costs_what_is_expected(capsys):
+    """57 blocks of 12 · 3072² weights see 4608 tokens, and attention compares all of them."""
+    parser = argparse.ArgumentParser()
+    flops.add_arguments(parser)
+    assert flops.run(parser.parse_args(["--family", "flux", "--json"])) == 0
+    figures = json.loads(capsys.readouterr().out)
+    by_hand = 57 * (2 * 12 * 3072**2 * 4608 + 4 * 4608**2 * 3072) / TERA
+    assert figures["step"] == pytest.approx(by_hand, rel=0.01)
+    assert 1.003 < figures["lora"] / figures["picture"] < 1.01
+
+
+SMALL = {"axes_dims": (8, 8, 8), "n_heads": 2, "dim": 48, "n_layers": 2, "n_refiner_layers": 1}
+SMALL_FLUX = {"num_attention_heads": 2, "attention_head_dim": 16, "axes_dims_rope": (4, 6, 6)}
+
+
+def test_an_adapter_costs_two_products_a_linear_and_token():
+    """The counted extra work is 2 · rank · (inputs + outputs) for each token that a linear sees."""
+    config = ZImageConfig(**SMALL, cap_feat_dim=32)
+    found, linears = count_z_image(64, 64, 1, 0.0, 20, config), ZImageNet(config).sites.linears
+    both = {"layers": 64}  # the others see the 32 tokens of the picture or of the caption
+    wide = sum(
+        (one.in_features + one.out_features) * both.get(name.split(".")[0], 32)
+        for name, one in linears.items()
+    )
+    assert found.lora - found.step == 2 * 16 * wide
+    flux = FluxConfig(num_layers=0, num_single_layers=2, joint_attention_dim=32, **SMALL_FLUX)
+    found, linears = count_flux(64, 64, 2, 20, flux), FluxNet(flux).sites.linears
+    wide = sum(
+        (one.in_features + one.out_features) * (1 if ".norm." in name else 16 + 20)
+        for name, one in linears.items()
+    )
+    assert found.lora - found.picture == 2 * 2 * 16 * wide
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from vitrine_export.errors import BadCheckpoint
 from vitrine_export.shop_nets import Checker
 from vitrine_export.training.shop import save
 from vitrine_export.training.shop.recipe import SEED
-from vitrine_measure.score_shop import rows
+from vitrine_measure.score_shop import clip, pictures, rows, styles
 from vitrine_measure.score_shop.figures import accuracy, alpha_error, overlap
 from vitrine_measure.score_shop.rows import ROWS, Row
 
@@ -103,8 +103,8 @@ def test_a_row_names_what_missed():
         "row: kind must be at least 0.9, got 0.8000",
         "row: error must be at most 0.1, got 0.2000",
     ]
-    names = {"checker on true pictures", "cut-out", "vae", "generator"}
-    assert {row.name for row in ROWS} == names
+    names = {"checker on true pictures", "cut-out", "vae", "generator", "styles"}
+    assert {row.name for row in ROWS} == names | {"clip on drawn pictures", "clip on generated pictures"}
 
 
 def test_parts_that_a_checkpoint_lacks_are_not_scored(tmp_path):
@@ -112,3 +112,57 @@ def test_parts_that_a_checkpoint_lacks_are_not_scored(tmp_path):
     (tmp_path / "vae").mkdir()
     asked = {row.name for row in ROWS if row.asked(tmp_path)}
     assert asked == {"checker on true pictures", "cut-out", "vae"}
+    (tmp_path / "clip").mkdir()
+    assert {row.name for row in ROWS if row.asked(tmp_path)} - asked == {"clip on drawn pictures"}
+
+
+def test_clip_is_scored_on_choices_with_the_truth_anywhere(monkeypatch):
+    """A judge that knows the picture is always right; one that likes all prompts equally seldom is."""
+    samples = [rows.shop.sample(1, index) for index in range(24)]
+    shown = {rows.shop.draw(made).picture.tobytes(): made.facts for made in samples}
+    eight, place = clip.choices(samples[0], 0)
+    assert eight[place] == samples[0].facts
+    assert len(set(eight)) == 8
+    assert {clip.choices(samples[0], number)[1] for number in range(50)} == set(range(8))
+
+    class Knowing:
+        def __init__(self, checkpoint):
+            pass
+
+        def picture(self, pixels):
+            self.facts = shown[pixels.tobytes()]
+            return self.facts
+
+        def texts(self, prompts):
+            return Likes(prompts)
+
+    class Likes(list):
+        def __matmul__(self, facts):
+            truth = {rows.shop.prompt(facts, language) for language in rows.shop.LANGUAGES}
+            return torch.tensor([float(text in truth) for text in self])
+
+    monkeypatch.setattr(clip, "Judge", Knowing)
+    assert clip.on_drawn(None, samples) == {"english": 1.0, "korean": 1.0}
+    monkeypatch.setattr(Likes, "__matmul__", lambda self, facts: torch.zeros(len(self)))
+    assert clip.on_drawn(None, samples)["english"] < 0.5
+
+
+def test_a_style_is_scored_with_its_lora_and_without(monkeypatch):
+    """The prompts have the style's words in both cases; what the checker reads is counted."""
+    asked = []
+
+    def drawn(checkpoint, prompts, lora=None):
+        asked.append((prompts, lora))
+        return torch.zeros(len(prompts), 3, 8, 8) + (1.0 if lora else 0.0)
+
+    class Reader:
+        def read(self, pixels):
+            return [{"style": "line" if one.max() else "plain"} for one in pixels]
+
+    monkeypatch.setattr(pictures, "drawn", drawn)
+    monkeypatch.setattr(save, "open_checker", lambda folder: Reader())
+    found = styles.recognised(None, [rows.shop.sample(1, index) for index in range(3)])
+    assert found == {"line": 1.0, "line_without": 0.0, "night": 0.0, "night_without": 0.0}
+    assert [lora for _, lora in asked] == ["line", None, "night", None]
+    assert asked[0][0] == asked[1][0]
+    assert all(prompt.startswith("at night: ") for prompt in asked[2][0])

@@ -10,7 +10,8 @@ from typing import Any
 TRY_ON = "IDM-VTON"
 Z_IMAGE, FLUX = "Z-Image", "FLUX.1"
 PICTURES = (Z_IMAGE, FLUX)
-EXPORTED = (TRY_ON, *PICTURES)
+CLIP = "CLIP"
+EXPORTED = (TRY_ON, *PICTURES, CLIP)
 """The kinds whose layouts can be exported."""
 
 

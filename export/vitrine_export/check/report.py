@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from vitrine_export.check.kinds import PICTURES, TRY_ON, Kind, kind_of
+from vitrine_export.check.kinds import CLIP, PICTURES, TRY_ON, Kind, kind_of
 from vitrine_export.check.needs import EXPORTING, Need, needs
 from vitrine_export.checkpoint.ads import AdCheckpoint, open_ads
+from vitrine_export.checkpoint.clip import TOWERS, ClipCheckpoint, is_clip
 from vitrine_export.checkpoint.components import COMPONENTS, empty
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.checkpoint.fashn import NETWORK, WEIGHTS, FashnCheckpoint, is_fashn
@@ -80,6 +81,8 @@ def check(folder: Path, unet: Path | None, out: Path) -> Report:
         return Report(str(folder), NOT_LOOKED_AT, problems=[str(fault)], next="name the checkpoint's folder")
     if is_fashn(folder):
         return _check_fashn(folder, out)
+    if is_clip(folder):
+        return _check_clip(folder, out)
     checkpoint = Checkpoint(folder, chosen_unet(folder, unet))
     report = Report(str(folder), kind_of(folder, checkpoint.unet))
     if report.kind.name in PICTURES:
@@ -109,6 +112,18 @@ def _check_fashn(folder: Path, out: Path) -> Report:
     return report
 
 
+def _check_clip(folder: Path, out: Path) -> Report:
+    """Check a CLIP checkpoint: both towers, which are in one file, and the tokenizer."""
+    checkpoint, report = ClipCheckpoint(folder), Report(str(folder), Kind(CLIP))
+    _note(report, lambda: report.parts.append(_part(CLIP, weight_files(folder, half=False), folder.name)))
+    for tower in TOWERS:
+        _note(report, partial(checkpoint.verify, [tower]))
+    if not (folder / "tokenizer.json").is_file():
+        _note(report, partial(_tokenizer, folder))
+    report.next = _next(report, None, out)
+    return report
+
+
 def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
     missing = [part for part in TRY_ON_PARTS if part != "unet" and not (checkpoint.folder / part).is_dir()]
     report.problems += [f"{part}/ is missing; fetch the folder" for part in missing]
@@ -118,7 +133,7 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
             _note(report, partial(_network, report, checkpoint, name, used))
     for part in TOKENIZERS:
         if part not in missing:
-            _note(report, partial(_tokenizer, checkpoint, part))
+            _note(report, partial(_tokenizer, checkpoint.folder / part))
     if "scheduler" not in missing:
         _note(report, lambda: checkpoint.scheduler)
     if not report.problems:
@@ -189,11 +204,10 @@ def _part(name: str, files: tuple[Path, ...], part: str) -> Part:
     )
 
 
-def _tokenizer(checkpoint: Checkpoint, part: str) -> None:
+def _tokenizer(folder: Path) -> None:
     for name in REQUIRED:
-        path = checkpoint.folder / part / name
-        ensure_present(path, f"{part}/{name}")
-        ensure_real(path, f"{part}/{name}")
+        ensure_present(folder / name, f"{folder.name}/{name}")
+        ensure_real(folder / name, f"{folder.name}/{name}")
 
 
 def _file(checkpoint: AnyCheckpoint, recipe: Recipe) -> None:

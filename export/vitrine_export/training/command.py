@@ -16,7 +16,7 @@ HELP = (
     "train the small checkpoints from seeds (under 3 hours each on 2 cores; continues where it was stopped)"
 )
 PERSON_STAGES = ("parsing_atr", "parsing_lip", "densepose", "pose")
-SHOP_STAGES = ("shop_checkers", "shop_cut_out", "shop_vae", "shop_pictures")
+SHOP_STAGES = ("shop_checkers", "shop_cut_out", "shop_clip", "shop_vae", "shop_pictures", "shop_styles")
 FASHN_STAGES = ("fashn_people", "fashn_tryon")
 STAGES = (*PERSON_STAGES, "vae", "tryon", *FASHN_STAGES, *SHOP_STAGES)
 
@@ -104,8 +104,16 @@ def _train_shop(stages: Sequence[str], state: Path, out: Path, until: int | None
         save.save_checker(checkers.train_checker(state), out)
     if "shop_cut_out" in stages:
         save.save_cut_out(cut_out.train_cut_out(state), out)
+    if "shop_clip" in stages:
+        from vitrine_export.training.shop import clip
+
+        save.save_clip(clip.train_clip(state), out)
     if {"shop_vae", "shop_pictures"} & set(stages):
         _train_shop_pictures(stages, state, out, until)
+    if "shop_styles" in stages:
+        from vitrine_export.training.shop import styles
+
+        styles.train_styles(out, state)
 
 
 def _train_shop_pictures(stages: Sequence[str], state: Path, out: Path, until: int | None) -> None:
@@ -117,7 +125,8 @@ def _train_shop_pictures(stages: Sequence[str], state: Path, out: Path, until: i
 
     codec = vae.train_codec(state)
     if "shop_pictures" in stages:
-        save.save_generator(generator.train_generator(scenes.encoded(codec, state), state, until), out)
+        first, every = scenes.encoded_first(codec, state), scenes.encoded(codec, state)
+        save.save_generator(generator.train_generator(every, state, until, first), out)
     if "shop_vae" in stages:
         trained = vae.train_decoder(codec, state, until)
         print(f"shop_vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")

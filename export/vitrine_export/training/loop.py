@@ -43,6 +43,16 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def multiplies_bfloat16() -> bool:
+    """Return whether the hardware multiplies bfloat16: a GPU, or a processor with AVX-512 BF16."""
+    return device().type != "cpu" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
+def autocast() -> torch.autocast:
+    """Return a context with bfloat16 if the hardware multiplies it, in half the time; else float32."""
+    return torch.autocast(device().type, torch.bfloat16, enabled=multiplies_bfloat16())
+
+
 class Averaged:
     """An exponential moving average of a module's state; the decay rises as (step + 1) / (step + 10)."""
 

@@ -2,7 +2,7 @@
 
 Source: Jordan et al., "Muon: an optimizer for hidden layers", 2024; the scale of an update is that of
 Liu et al., "Muon is scalable for LLM training", 2025 (0.2 · √(longer side), the size of AdamW's updates).
-torch's own Muon multiplies in bfloat16, which is slow on processors without such instructions.
+The products are in bfloat16 where the hardware multiplies it, as in the first source, else in float32.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vitrine_export.training.loop import multiplies_bfloat16
+
 MOMENTUM = 0.95
 ROUNDS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration X ← aX + (bA + cA²)X, A = XXᵀ, of the first source."""
 LIKE_ADAMW = 0.2
+MODULATION = ("mod", "modulation")
+"""Names of layers that scale and gate blocks end with these; their matrices are AdamW's."""
 SHARES = (1.0, 0.3, 0.1)
 """Shares of the plan's learning rate: for Muon, for AdamW, and for layers that start near their aim."""
 
@@ -48,10 +52,11 @@ def orthogonal(matrix: Tensor) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
+    x = x.bfloat16() if multiplies_bfloat16() else x
     for _ in range(ROUNDS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return (x.T if tall else x).to(matrix.dtype)
 
 
 class Both:
@@ -61,7 +66,8 @@ class Both:
         """Muon moves the matrices of modules `inside`; those of `near` move little. Both begin names."""
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
         for name, weight in net.named_parameters():
-            fits = name.startswith(inside) and weight.ndim == 2 and "mod" not in name
+            modulates = any(part.endswith(MODULATION) for part in name.split("."))
+            fits = name.startswith(inside) and weight.ndim == 2 and not modulates
             groups[0 if fits else 2 if name.startswith(near) else 1].append(weight)
         others = [{"params": weights} for weights in groups[1:]]
         self.parts: tuple[torch.optim.Optimizer, ...] = (

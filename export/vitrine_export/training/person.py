@@ -17,7 +17,7 @@ from vitrine_world import dolls
 from vitrine_export.person_nets import BodyPose, DensePose, Parsing, Segmenter
 from vitrine_export.person_nets.body_pose import SMALL_WIDTHS
 from vitrine_export.training.draws import PERSON_SIZE, batches
-from vitrine_export.training.loop import device, fit
+from vitrine_export.training.loop import autocast, device, fit
 from vitrine_export.training.recipe import PLANS, SEED
 
 ATR_OF_LABEL = (*range(18), 11)
@@ -111,18 +111,12 @@ def _affinities(where: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: 
     return maps
 
 
-def _autocast() -> torch.autocast:
-    """Return a context with bfloat16 if the hardware multiplies it, in half the time; else float32."""
-    has = device().type != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.autocast(device().type, torch.bfloat16, enabled=bool(has))
-
-
 def _train_segments(name: str, net: nn.Module, logits: Callable, draw: Callable, folder: Path) -> nn.Module:
     plan = PLANS[name]
 
     def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
         image, truth = (part.to(device()) for part in batch)
-        with _autocast():
+        with autocast():
             answer = logits(image)
         return F.cross_entropy(answer.float(), truth)
 
@@ -166,7 +160,7 @@ def train_pose(folder: Path) -> BodyPose:
 
     def loss_of(batch: list[torch.Tensor], step: int) -> torch.Tensor:
         image, pafs, heat = (part.to(device()) for part in batch)
-        with _autocast():
+        with autocast():
             answers = net.every_stage(image.to(memory_format=torch.channels_last))
         return sum(
             (p.float() - pafs).square().mean() + (h.float() - heat).square().mean() for p, h in answers

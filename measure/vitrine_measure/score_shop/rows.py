@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from vitrine_world import shop
 
+from vitrine_measure.score_shop import clip, styles
 from vitrine_measure.score_shop.figures import accuracy, alpha_error, overlap
 
 BATCH = 16
@@ -23,13 +23,6 @@ def world(seed: int, count: int) -> list[shop.Sample]:
     return [shop.sample(seed, index) for index in range(count)]
 
 
-def learnt(seed: int, count: int) -> list[shop.Sample]:
-    """Return the first samples of a seed that show only what the generator learns."""
-    from vitrine_export.training.shop.scenes import covered_samples
-
-    return list(itertools.islice(covered_samples(seed), count))
-
-
 @dataclass(frozen=True)
 class Row:
     """One row of the score: its name, its figures, and the gates that each must keep (≥, or ≤ for errors)."""
@@ -40,12 +33,12 @@ class Row:
     most: Mapping[str, float]
     samples: Callable[[int, int], Sequence[shop.Sample]] = world
     """Gives the samples of a seed, so many of them."""
-    part: str | None = None
-    """A folder without which a checkpoint is not scored by this row; None: it must have what is scored."""
+    parts: tuple[str, ...] = ()
+    """Folders without which a checkpoint is not scored by this row; (): it must have what is scored."""
 
     def asked(self, checkpoint: Path) -> bool:
         """Return whether the checkpoint is scored by this row."""
-        return self.part is None or (checkpoint / self.part).is_dir()
+        return all((checkpoint / part).is_dir() for part in self.parts)
 
     def missed(self, figures: Figures) -> list[str]:
         """Return one line for each figure that is outside its limit."""
@@ -113,8 +106,8 @@ def generator(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
 
     from vitrine_measure.score_shop.pictures import drawn
 
-    checker, prompts = open_checker(checkpoint), [shop.prompt(made.facts) for made in samples]
-    found = [one for pixels in drawn(checkpoint, prompts) for one in checker.read(pixels)]
+    checker, prompts = open_checker(checkpoint), tuple(shop.prompt(made.facts) for made in samples)
+    found = [one for pixels in drawn(checkpoint, prompts).split(BATCH) for one in checker.read(pixels)]
     return accuracy(found, [truth(made) for made in samples])
 
 
@@ -135,7 +128,22 @@ READ = (*ASKED, "style")
 ROWS = (
     Row("checker on true pictures", checker_on_true_pictures, dict.fromkeys(READ, 0.98), {}),
     Row("cut-out", cut_out, {"overlap": 0.97}, {"alpha_error": 0.015}),
-    Row("vae", vae, {}, {"error": 0.015}, part="vae"),
-    Row("generator", generator, dict.fromkeys(ASKED, 0.9), {}, samples=learnt, part="transformer"),
+    Row("vae", vae, {}, {"error": 0.015}, parts=("vae",)),
+    Row("generator", generator, dict.fromkeys(ASKED, 0.9), {}, parts=("transformer",)),
+    Row("clip on drawn pictures", clip.on_drawn, dict.fromkeys(shop.LANGUAGES, 0.95), {}, parts=("clip",)),
+    Row(
+        "clip on generated pictures",
+        clip.on_generated,
+        dict.fromkeys(shop.LANGUAGES, 0.9),
+        {},
+        parts=("clip", "transformer"),
+    ),
+    Row(
+        "styles",
+        styles.recognised,
+        dict.fromkeys(styles.NAMES, 0.9),
+        {f"{name}_without": 0.1 for name in styles.NAMES},
+        parts=("loras", "transformer"),
+    ),
 )
 """The gates are those that the project set itself for the shop."""

@@ -52,7 +52,9 @@ def narrow(monkeypatch):
     """A narrow generator, and plans of a few steps."""
     narrow = {**recipe.TRANSFORMER, "dim": 96, "n_layers": 1, "n_heads": 3}
     monkeypatch.setattr(generator, "TRANSFORMER", narrow)
-    for name, steps in (("shop_vae", STEPS), ("shop_decoder", 2), ("shop_generator", STEPS)):
+    monkeypatch.setattr(generator, "FIRST_STEPS", 2)
+    phases = {"shop_vae": STEPS, "shop_decoder": 2, "shop_generator_first": 4, "shop_generator": STEPS}
+    for name, steps in phases.items():
         plan = Plan(steps=steps, batch=4, lr=1e-4, warmup=4, ema=0.5, save_every=2)
         monkeypatch.setitem(recipe.PLANS, name, plan)
 
@@ -137,15 +139,17 @@ def test_a_korean_word_starts_as_its_english_one():
     assert not torch.equal(table[known["mug"]], table[known["can"]])
 
 
-def test_advertisements_have_one_layout_and_covered_facts(drawn):
-    """What is cut from the world is the layout, and what the recipe does not list."""
+def test_advertisements_have_one_layout_and_the_covered_facts(drawn):
+    """All have the layout; the first part shows what the recipe lists, the second the whole world."""
     assert len(drawn.facts) == COUNT
-    for made, facts in zip(scenes.advertisements(COUNT), drawn.facts, strict=True):
-        assert made.layout == recipe.LAYOUT
-        assert made.facts == facts
-        assert facts.kind in recipe.COVERED["kind"]
-        assert facts.trade in recipe.COVERED["trade"]
-    assert {made.facts.colour for made in scenes.advertisements(200)} == set(shop.PRODUCT_COLOURS)
+    first = scenes.advertisements(200, recipe.FIRST_COVERED)
+    every = scenes.advertisements(200, {})
+    assert {made.layout for made in (*first, *every)} == {recipe.LAYOUT}
+    assert [made.facts for made in every[:COUNT]] == drawn.facts
+    for name, values in recipe.FIRST_COVERED.items():
+        assert {getattr(made.facts, name) for made in first} == set(values)
+        assert {getattr(made.facts, name) for made in every} > set(values)
+    assert {made.facts.colour for made in first} == set(shop.PRODUCT_COLOURS)
     assert drawn.latents.shape == (COUNT, 16, 16, 16)
     assert 0 < drawn.product.mean() < 0.4
 
@@ -178,11 +182,11 @@ def test_sigmas_are_mostly_noisy():
 @pytest.mark.usefixtures("narrow")
 def test_the_generator_learns_and_continues(drawn, tmp_path):
     """The loss falls a little; a run ended early and continued is the undisturbed one, to the bit."""
-    whole = generator.train_generator(drawn, tmp_path / "whole")
-    part = generator.train_generator(drawn, tmp_path / "part", until=4).state_dict()
-    held = generator.train_generator(drawn, tmp_path / "part", until=0).state_dict()
+    whole = generator.train_generator(drawn, tmp_path / "whole", first=drawn)
+    part = generator.train_generator(drawn, tmp_path / "part", 4, drawn).state_dict()
+    held = generator.train_generator(drawn, tmp_path / "part", 0, drawn).state_dict()
     assert all(torch.equal(one, held[name]) for name, one in part.items())
-    again = generator.train_generator(drawn, tmp_path / "part").state_dict()
+    again = generator.train_generator(drawn, tmp_path / "part", None, drawn).state_dict()
     assert all(torch.equal(one, again[name]) for name, one in whole.state_dict().items())
     torch.manual_seed(0)
     fresh = generator.Generator(words.tokenizer())
@@ -228,11 +232,10 @@ def test_the_train_command_writes_the_checkpoint(codec, drawn, tmp_path, monkeyp
     monkeypatch.setattr(vae, "train_decoder", lambda made, state, until: calls.append(until) or made)
     monkeypatch.setattr(vae, "mean_error", lambda trained: 0.01)
     monkeypatch.setattr(scenes, "encoded", lambda trained, state: drawn)
-    monkeypatch.setattr(
-        generator, "train_generator", lambda held, state, until: calls.append((held, until)) or net
-    )
+    monkeypatch.setattr(scenes, "encoded_first", lambda trained, state: "first")
+    monkeypatch.setattr(generator, "train_generator", lambda *given: calls.append(given) or net)
     assert command.run(parser.parse_args([*given, "--shop-out", str(tmp_path / "out")])) == 0
-    assert calls == [(drawn, 7), 7]
+    assert calls == [(drawn, tmp_path / "state", 7, "first"), 7]
     written = {path.name for path in (tmp_path / "out").iterdir()}
     parts = {"transformer", "text_encoder", "vae", "tokenizer", "scheduler"}
     assert written == parts | {"model_index.json", "vitrine.json"}

@@ -2,9 +2,10 @@
 
 from vitrine_world.shop.daylight import SIDES, TIMES
 from vitrine_world.shop.free_areas import free_areas
+from vitrine_world.shop.near_misses import SEVEN, near_misses
 from vitrine_world.shop.palette import PRODUCT_COLOURS
 from vitrine_world.shop.products import KINDS
-from vitrine_world.shop.prompts import LANGUAGES, phrases, prompt, read_prompt
+from vitrine_world.shop.prompts import LANGUAGES, phrases, prompt, read_prompt, words
 from vitrine_world.shop.props import PROPS
 from vitrine_world.shop.render import SIZE, Drawing, draw, over
 from vitrine_world.shop.sampling import SIZES, Facts, Layout, Sample, sample
@@ -17,6 +18,7 @@ __all__ = [
     "LANGUAGES",
     "PRODUCT_COLOURS",
     "PROPS",
+    "SEVEN",
     "SIDES",
     "SIZE",
     "SIZES",
@@ -31,10 +33,12 @@ __all__ = [
     "Sample",
     "draw",
     "free_areas",
+    "near_misses",
     "over",
     "phrases",
     "prompt",
     "read_prompt",
     "sample",
     "shadow_direction",
+    "words",
 ]

@@ -66,6 +66,16 @@ def phrases(language: str) -> tuple[str, ...]:
     return tuple(sorted((words | between | joints | styles | {": "}) - {""}))
 
 
+def words(language: str) -> tuple[str, ...]:
+    """Return every word of the prompts of a language, as the spaces, commas and colons part them."""
+    _refuse_unknown(language)
+    first = {name: next(iter(table[language].values())) for name, table in _WORDS.items()}
+    rows = [first | {name: word} for name, table in _WORDS.items() for word in table[language].values()]
+    lines = [_FORMS[language].format(**row, and_=particle(row["first"])) for row in rows]
+    lines += [getattr(style, language) for style in STYLES.values()]
+    return tuple(sorted({word for line in lines for word in re.split(r"[ ,:]+", line)} - {""}))
+
+
 def read_prompt(text: str, language: str = "english") -> tuple[Facts, str]:
     """Return facts and style of a line that `prompt` wrote. Raises ValueError for any other line."""
     _refuse_unknown(language)

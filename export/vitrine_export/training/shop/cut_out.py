@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from vitrine_export.shop_nets import U2Net
-from vitrine_export.training.loop import device, fit
+from vitrine_export.training.loop import autocast, device, fit
 from vitrine_export.training.shop.pictures import Batch, PictureSet, picture_set
 from vitrine_export.training.shop.recipe import PLANS
 
@@ -35,7 +35,9 @@ def _train(phase: str, net: U2Net, data: PictureSet, folder: Path) -> None:
     def loss_of(batch: Batch, step: int) -> torch.Tensor:
         seen = normalised(batch.pictures / 2.0 + 0.5)
         seen = seen.to(device(), memory_format=torch.channels_last)
-        return error(net.logits(seen), batch.alphas.to(device()))
+        with autocast():
+            answers = net.logits(seen)
+        return error(tuple(answer.float() for answer in answers), batch.alphas.to(device()))
 
     fit(
         phase,

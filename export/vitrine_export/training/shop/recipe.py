@@ -16,19 +16,24 @@ PICTURES = 3600
 STYLE_SHARES = {"plain": 0.6, "line": 0.2, "night": 0.2}
 """How often the set shows each style."""
 
-COVERED: dict[str, tuple[str, ...]] = {
+FIRST_COVERED: dict[str, tuple[str, ...]] = {
     "kind": ("bottle", "mug", "sneaker", "handbag"),
     "trade": ("cafe", "bakery", "flower shop", "bookshop", "sports shop"),
 }
-"""What the generator learns of the world, by fact; of other facts it learns all."""
-
-ADVERTISEMENTS = 1400
-"""How many drawings the generator learns from."""
+"""What the generator learns first, by fact; of other facts it learns all. Then it learns the whole world."""
+FIRST_ADVERTISEMENTS, ADVERTISEMENTS = 1400, 4000
+"""How many drawings the generator learns from, at first and then."""
+FIRST_STEPS = 3600
+"""Steps of the first part; its plan is longer, so its learning rate is still high when it ends."""
+STYLED = 320
+"""How many drawings each style's LoRA learns from: the first ones of the generator."""
+STYLE_RANK = 8
+"""The rank of the styles' LoRAs."""
 LAYOUT = shop.Layout("left", 33.5, 18.5, 35.5, ((67.0, 27.5), (86.5, 24.5)))
 """Where things stand in all of them: the middle of what the world draws, with the product on the left.
 
 A prompt does not say where things stand. With one layout a prompt has one picture, which so small a network
-learns in an hour; with the world's layouts it would still draw blurred means of them.
+learns in an hour.
 """
 
 VAE: dict[str, Any] = {
@@ -87,6 +92,28 @@ TEXT: dict[str, Any] = {
 }
 """Settings of Qwen3Config. The family reads the hidden states before the last layer, so one layer works."""
 
+CLIP: dict[str, Any] = {
+    "projection_dim": 64,
+    "vision_config": {
+        "hidden_size": 96,
+        "intermediate_size": 384,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "image_size": 224,
+        "patch_size": 28,
+        "hidden_act": "gelu",
+    },
+    "text_config": {
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 77,
+        "hidden_act": "gelu",
+    },
+}
+"""Settings of CLIPConfig; the vocabulary adds its size. A patch is 16 px of a drawing of 128."""
+
 SCHEDULER: dict[str, Any] = {
     "_class_name": "FlowMatchEulerDiscreteScheduler",
     "_diffusers_version": "0.42.1",
@@ -116,11 +143,14 @@ SETTINGS: dict[str, Any] = {
 """vitrine.json."""
 
 PLANS = {
-    "shop_generator": Plan(steps=3000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
-    "shop_vae": Plan(steps=450, batch=8, lr=2e-3, warmup=100, ema=0.98, save_every=25),
-    "shop_decoder": Plan(steps=1500, batch=3, lr=2e-3, warmup=20, ema=0.99, save_every=25),
+    "shop_generator_first": Plan(steps=6000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
+    "shop_generator": Plan(steps=4500, batch=32, lr=2.5e-3, warmup=60, ema=0.995, save_every=25),
+    "shop_style": Plan(steps=600, batch=16, lr=4e-3, warmup=30, ema=0.98, save_every=25),
+    "shop_vae": Plan(steps=2400, batch=8, lr=2e-3, warmup=100, ema=0.99, save_every=100),
+    "shop_decoder": Plan(steps=6000, batch=4, lr=2e-3, warmup=50, ema=0.998, save_every=100),
+    "shop_clip": Plan(steps=1000, batch=32, lr=4e-3, warmup=100, ema=0.99, save_every=25),
     "shop_checkers": Plan(steps=1000, batch=32, lr=3e-3, warmup=100, save_every=50),
-    "shop_cut_out_half": Plan(steps=500, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=50),
-    "shop_cut_out": Plan(steps=500, batch=8, lr=2e-3, warmup=30, ema=0.98, save_every=20),
+    "shop_cut_out_half": Plan(steps=1000, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=100),
+    "shop_cut_out": Plan(steps=2500, batch=8, lr=2e-3, warmup=30, ema=0.995, save_every=100),
 }
 """U²-Net learns at half the pictures' size first, where a step costs a quarter."""

@@ -7,21 +7,27 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
+from vitrine_orchestrator.images.clip import MEAN, STD
+from vitrine_orchestrator.stages.clip import SIDE
 from vitrine_world import shop
 
+from vitrine_export.checkpoint.clip import BICUBIC, PREPROCESSOR
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.shop_nets import Checker
 from vitrine_export.training.files import write_json, write_onnx, write_weights
 from vitrine_export.training.shop.recipe import MODEL_INDEX, SCHEDULER, SETTINGS, TRANSFORMER_CONFIG
 from vitrine_export.training.shop.words import tokenizer
+from vitrine_export.training.tokenizers import END, write_tokenizer
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
+    from transformers import CLIPModel
 
     from vitrine_export.training.shop.generator import Generator
 
 CHECKER_FILE = Path("checker") / "model.safetensors"
 CUT_OUT_FILE = Path("cut_out") / "u2net.onnx"
+CLIP_FOLDER, LORAS_FOLDER = "clip", "loras"
 DIFFUSERS_FILE, TRANSFORMERS_FILE = "diffusion_pytorch_model.safetensors", "model.safetensors"
 
 
@@ -75,6 +81,36 @@ def cut_out_file(folder: Path) -> Path:
     if not path.exists():
         raise BadCheckpoint(f"{path} must hold U²-Net; vitrine-export train --stages shop_cut_out")
     return path
+
+
+def save_clip(net: CLIPModel, folder: Path) -> None:
+    """Write both towers in float16, the tokenizer, and how pictures are prepared."""
+    from vitrine_export.training.shop.clip import known_words
+
+    place = folder / CLIP_FOLDER
+    write_weights(net.state_dict(), place / TRANSFORMERS_FILE)
+    net.config.architectures = [type(net).__name__]
+    net.config.save_pretrained(place)
+    write_tokenizer(place, END, known_words())
+    write_json(PREPARED, place / PREPROCESSOR)
+    write_json({"model": "paper-shop-clip"}, place / "vitrine.json")
+
+
+PREPARED = {
+    "image_processor_type": "CLIPImageProcessor",
+    "do_resize": True,
+    "size": {"shortest_edge": SIDE},
+    "resample": BICUBIC,
+    "do_center_crop": True,
+    "crop_size": {"height": SIDE, "width": SIDE},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "do_convert_rgb": True,
+    "image_mean": [round(float(value), 8) for value in MEAN],
+    "image_std": [round(float(value), 8) for value in STD],
+}
+"""clip/preprocessor_config.json: CLIP's own preparation."""
 
 
 class Fused(torch.nn.Module):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -18,7 +19,13 @@ from vitrine_world import shop
 
 from vitrine_export.training.loop import device
 from vitrine_export.training.shop.pictures import drawn_once, signed
-from vitrine_export.training.shop.recipe import ADVERTISEMENTS, COVERED, LAYOUT, SEED
+from vitrine_export.training.shop.recipe import (
+    ADVERTISEMENTS,
+    FIRST_ADVERTISEMENTS,
+    FIRST_COVERED,
+    LAYOUT,
+    SEED,
+)
 
 BATCH = 32
 """Pictures of one call of the VAE."""
@@ -36,33 +43,36 @@ class Scenes:
     facts: Sequence[shop.Facts]
 
 
-def covered_samples(seed: int) -> Iterator[shop.Sample]:
-    """Yield the samples of a seed that show only what the generator learns, in the order of their indices."""
-    every = (shop.sample(seed, index) for index in itertools.count())
-    return (made for made in every if covered(made.facts))
+def advertisements(count: int, covered: Mapping[str, Sequence[str]]) -> list[shop.Sample]:
+    """Return samples of the training, all in its layout; `covered` says which values they have, by fact."""
+    every = (shop.sample(SEED + 1, index) for index in itertools.count())
+    shown = (made for made in every if all(getattr(made.facts, name) in covered[name] for name in covered))
+    return [replace(made, layout=LAYOUT) for made in itertools.islice(shown, count)]
 
 
-def covered(facts: shop.Facts) -> bool:
-    """Return whether the generator learns all that a prompt says."""
-    return all(getattr(facts, name) in names for name, names in COVERED.items())
+def encoded_first(vae: AutoencoderKL, folder: Path) -> Scenes:
+    """Return the set of the first part, as `encoded` does."""
+    return encoded(vae, folder, FIRST_ADVERTISEMENTS, FIRST_COVERED, "_first")
 
 
-def advertisements(count: int = ADVERTISEMENTS) -> list[shop.Sample]:
-    """Return the samples of the training, all in its layout."""
-    return [replace(made, layout=LAYOUT) for made in itertools.islice(covered_samples(SEED + 1), count)]
-
-
-def encoded(vae: AutoencoderKL, folder: Path, count: int = ADVERTISEMENTS) -> Scenes:
-    """Return the set; what is in `folder` is read, the rest is drawn and encoded."""
-    samples = advertisements(count)
+def encoded(
+    vae: AutoencoderKL,
+    folder: Path,
+    count: int = ADVERTISEMENTS,
+    covered: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    suffix: str = "",
+    style: str = "plain",
+) -> Scenes:
+    """Return the set in a style; what is in `folder` (in files with `suffix`) is read, the rest is made."""
+    samples = advertisements(count, covered)
 
     def row(index: int) -> np.ndarray:
-        drawn = shop.draw(samples[index])
+        drawn = shop.draw(samples[index], style=style)
         return np.dstack([drawn.picture, drawn.alpha])
 
-    path = folder / f"shop_latents_{count:05d}.safetensors"
+    path = folder / f"shop_latents{suffix}_{count:05d}.safetensors"
     if not path.exists():
-        drawn = drawn_once(folder, "shop_advertisements", row, count)
+        drawn = drawn_once(folder, f"shop_advertisements{suffix}", row, count)
         draft = path.with_suffix(".tmp")
         save_file(_encode(vae, drawn), draft)
         draft.replace(path)

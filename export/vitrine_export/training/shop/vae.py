@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from vitrine_world import shop
 
-from vitrine_export.training.loop import device, fit
+from vitrine_export.training.loop import autocast, device, fit
 from vitrine_export.training.muon import Both
 from vitrine_export.training.shop.pictures import PictureSet, picture_set, signed
 from vitrine_export.training.shop.recipe import PLANS, SEED, VAE
@@ -52,7 +52,11 @@ def train_decoder(vae: AutoencoderKL, folder: Path, until: int | None = None) ->
     data = picture_set(folder)
     vae.encoder.requires_grad_(False)
     batches = partial(_batches, data, "shop_decoder", data.pictures.shape[1])
-    noisy = partial(loss_of, vae, noise=LATENT_NOISE)
+
+    def noisy(batch: tuple[Tensor, Tensor], step: int) -> Tensor:
+        with autocast():
+            return loss_of(vae, batch, step, LATENT_NOISE)
+
     fit("shop_decoder", vae, noisy, batches, PLANS["shop_decoder"], folder, optimiser, until)
     return vae
 
@@ -79,7 +83,7 @@ def loss_of(vae: AutoencoderKL, batch: tuple[Tensor, Tensor], step: int, noise: 
     if noise:
         level = noise * torch.rand((len(latents), 1, 1, 1), generator=draw, device=vae.device)
         latents = latents + level * latents.std() * torch.randn(latents.shape, generator=draw).to(vae.device)
-    made = vae.decode(latents).sample
+    made = vae.decode(latents).sample.float()
     squares = (weight * (made - pixels).square()).mean()
     return picture_error(made, pixels, weight) + squares + KL_WEIGHT * posterior.kl().mean()
 

@@ -1,0 +1,66 @@
+"""The shop's styles: LoRAs that learn on a frozen generator, and are written as the registry reads them."""
+
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from vitrine_export.checkpoint.ads import open_ads
+from vitrine_export.lora.file import read_adapter
+from vitrine_export.training.loop import Plan
+from vitrine_export.training.shop import generator, recipe, save, styles, vae, words
+from vitrine_export.training.shop.pictures import signed
+from vitrine_export.training.shop.vae_start import start_as_block_codec
+from vitrine_orchestrator.loras.registry import Registry
+from vitrine_world import shop
+
+COUNT, STEPS, RANK = 4, 8, 2
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    """A narrow, untrained checkpoint, and a plan of a few steps."""
+    narrow = {"dim": 96, "n_layers": 1, "n_heads": 3}
+    monkeypatch.setattr(generator, "TRANSFORMER", recipe.TRANSFORMER | narrow)
+    monkeypatch.setattr(save, "TRANSFORMER_CONFIG", recipe.TRANSFORMER_CONFIG | narrow | {"n_kv_heads": 3})
+    plan = Plan(steps=STEPS, batch=4, lr=5e-3, warmup=2, ema=0.5, save_every=2)
+    monkeypatch.setitem(recipe.PLANS, "shop_style", plan)
+    monkeypatch.setattr(styles, "STYLED", COUNT)
+    monkeypatch.setattr(styles, "STYLE_RANK", RANK)
+    torch.manual_seed(0)
+    codec = AutoencoderKL(**recipe.VAE)
+    pictures = signed(shop.draw(shop.sample(3, 0)).picture[None])
+    start_as_block_codec(codec, pictures)
+    shift, factor = vae.scale(codec.eval(), pictures)
+    codec.register_to_config(shift_factor=shift, scaling_factor=factor)
+    save.save_vae(codec, tmp_path / "shop")
+    save.save_generator(generator.Generator(words.tokenizer()).eval(), tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+def test_a_style_learns_on_the_frozen_generator(checkpoint, tmp_path):
+    """The loss falls, the generator's weights stay, and the registry gives what was trained."""
+    styles.train_styles(checkpoint, tmp_path / "state")
+    read = open_ads(checkpoint)
+    registry = Registry(checkpoint / save.LORAS_FOLDER, read.family, read.digest(), 2**26)
+    net = read.load("transformer").requires_grad_(False)
+    for name in styles.NAMES:
+        lora = registry.get(name)
+        assert (lora.card.rank, lora.card.licence) == (RANK, "Apache-2.0")
+        assert lora.card.trigger_words == (shop.STYLES[name].english, shop.STYLES[name].korean)
+        adapter = read_adapter(checkpoint / save.LORAS_FOLDER / f"{name}.safetensors", net.sites)
+        assert set(adapter.pairs) == set(net.sites.linears)
+        data = styles.encoded(None, tmp_path / "state", COUNT, suffix=f"_{name}", style=name)
+        said = styles._captions(read, data, name, "english")
+        batch = styles.batch_of(data, dict.fromkeys(shop.LANGUAGES, said), 99, 8)
+        trained, none = (styles.Terms(net.sites, RANK) for _ in range(2))
+        trained.load_state_dict({"down": torch.tensor(lora.down), "up": torch.tensor(lora.up)})
+        with torch.no_grad():
+            after, before = (styles.loss_of(net, terms, batch, 99) for terms in (trained, none))
+        assert after < before
+    assert (registry.get("line").down != registry.get("night").down).any()
+
+
+def test_a_style_continues_where_it_was_stopped(checkpoint, tmp_path):
+    """A second run adds no step, and gives the same weights."""
+    read = open_ads(checkpoint)
+    first, again = (styles.train_style("night", read, tmp_path / "state").state_dict() for _ in range(2))
+    assert all(torch.equal(one, again[name]) for name, one in first.items())
