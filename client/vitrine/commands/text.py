@@ -19,7 +19,7 @@ examples:
   keep it off the product: the mask that vitrine cut-out wrote
     vitrine text cake.png "신메뉴 4,500원" --keep-clear cake-alpha.png -o ad.png
   two texts by hand
-    vitrine text cake.png "오늘의 케이크" "~6/30" --anchor top --anchor bottom-right --size 72 --size 40 -o ad.png
+    vitrine text cake.png "오늘의 케이크" "~6/30" --anchor top --anchor bottom-right -o ad.png
   every field of docs/text.md, as JSON
     vitrine text cake.png '{"text": "新作", "vertical": true, "outline": true}' -o ad.png"""
 

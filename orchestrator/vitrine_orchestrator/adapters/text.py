@@ -35,6 +35,4 @@ def serve_text(args: Mapping[str, str], pb_utils: Any) -> Service:
         return await text_overlay(TextContext(fonts, limits), stages, inputs)
 
     in_flight = settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
-    return Service(
-        pb_utils, answer, ModelMetrics(pb_utils, config["name"]), in_flight, has_encoding=True
-    )
+    return Service(pb_utils, answer, ModelMetrics(pb_utils, config["name"]), in_flight, has_encoding=True)

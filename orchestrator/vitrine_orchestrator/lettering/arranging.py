@@ -25,6 +25,8 @@ SMALLER = 0.85
 """The next size that is tried."""
 SMALL_COST = 0.6
 """What half the size costs, compared with the costs of a place."""
+LINE_COST = 0.1
+"""What each line after the first costs."""
 WRAPS = (1.0, 0.7, 0.5, 0.35)
 """Widths of lines that are tried, as shares of the region's."""
 BY_COLUMN = {0.0: "left", 0.5: "center", 1.0: "right"}
@@ -113,8 +115,10 @@ class Search:
             for block in self._blocks(size):
                 rim = math.ceil(reach(self.options, RIM) * size)
                 place = best_place(self.ground, *block.turned, self.region, rim, self._inks)
-                total = place.cost + self._smallness(size) if place else math.inf
-                if place and (best is None or total < best[0]):
+                if place is None:
+                    continue
+                total = place.cost + self._smallness(size) + LINE_COST * (len(block.lines) - 1)
+                if best is None or total < best[0]:
                     best = total, place, block
         if best is None:
             raise BadRequest(self._refusal())

@@ -50,6 +50,16 @@ class Canvas:
         top = box.top + (box.height - height) // 2
         return Box(left, top, left + width, top + height)
 
+    def line_boxes(self, box: Box) -> list[Box]:
+        """Where the ink of each line is in the picture; none for a turned block."""
+        if self.block.shape.rotation:
+            return []
+        left, top = box.left - self.margin, box.top - self.margin
+        return [
+            Box(left + x + ink[0], top + y + ink[1], left + x + ink[2], top + y + ink[3])
+            for ink, (x, y) in zip(self.block.inks, self._origins(), strict=True)
+        ]
+
     @property
     def _size(self) -> tuple[int, int]:
         width, height = self.block.flat

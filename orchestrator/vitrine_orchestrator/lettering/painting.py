@@ -7,7 +7,7 @@ scrim's strength is what the contrast's arithmetic says. Pixels that no layer to
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -54,6 +54,7 @@ class Painted:
     scrim: Scrim | None
     outline: Outline | None
     overlap: float  # share of the block's box that must stay free
+    lines: tuple[Box, ...]  # of each line, unless the block is turned
 
 
 @dataclass(eq=False)
@@ -97,7 +98,7 @@ def painted(
     kept = np.zeros((seen.height, seen.width), np.uint8) if keep is None else keep[seen.part]
     sheet = Sheet(linear(picture[seen.part]), np.zeros((seen.height, seen.width), np.float32))
     letters = Letters(canvas, view, options, kept)
-    told = letters.paint(sheet, name)
+    told = replace(letters.paint(sheet, name), lines=tuple(canvas.line_boxes(box)))
     touched = sheet.touched > 0
     picture[seen.part][touched] = levels(sheet.light[touched])
     return told
@@ -134,7 +135,7 @@ class Letters:
         seen = contrast(sheet.ground(around), ink, options.opacity)
         sheet.lay(self._seen(self.canvas.ink()), ink, options.opacity)
         overlap = float((self.kept[where] > 0).mean()) if where.any() else 0.0
-        return Painted(ink, self._method(scrim, seen), seen, scrim, outline, overlap)
+        return Painted(ink, self._method(scrim, seen), seen, scrim, outline, overlap, ())
 
     @property
     def _by_outline(self) -> bool:
