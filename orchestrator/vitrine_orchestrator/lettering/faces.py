@@ -61,14 +61,10 @@ class Face:
 @lru_cache(maxsize=256)
 def read_faces(path: Path) -> tuple[Face, ...]:
     """Every face of a font file. Raises BadSettings, with the file's name, for a file that is no font."""
-    from fontTools.ttLib import TTFont
-
     _check_start(path)
     try:
         ImageFont.truetype(path, 16)
-        faces = [
-            _face(path, index, TTFont(path, fontNumber=index, lazy=True)) for index in range(_count(path))
-        ]
+        faces = [_face(path, index) for index in range(_count(path))]
     except Exception as error:  # fontTools raises whatever a damaged table leads to
         raise BadSettings(f"font {path.name} cannot be read: {type(error).__name__}") from error
     return tuple(faces)
@@ -94,18 +90,20 @@ def _count(path: Path) -> int:
     return int.from_bytes(head[8:12], "big") if head[:4] == COLLECTION else 1
 
 
-def _face(path: Path, index: int, font) -> Face:  # noqa: ANN001 - fontTools has no types
-    named = [record for record in font["name"].names if record.nameID in FAMILY_NAMES]
-    families = tuple(dict.fromkeys(record.toUnicode() for record in named))
-    axes = font["fvar"].axes if "fvar" in font else ()
-    return Face(
-        path,
-        index,
-        families,
-        int(font["OS/2"].usWeightClass),
-        bool(font["OS/2"].fsSelection & STYLE_ITALIC),
-        tuple(Axis(axis.axisTag, axis.minValue, axis.defaultValue, axis.maxValue) for axis in axes),
-    )
+def _face(path: Path, index: int) -> Face:
+    from fontTools.ttLib import TTFont
+
+    with TTFont(path, fontNumber=index, lazy=True) as font:
+        named = [record for record in font["name"].names if record.nameID in FAMILY_NAMES]
+        axes = font["fvar"].axes if "fvar" in font else ()
+        return Face(
+            path,
+            index,
+            tuple(dict.fromkeys(record.toUnicode() for record in named)),
+            int(font["OS/2"].usWeightClass),
+            bool(font["OS/2"].fsSelection & STYLE_ITALIC),
+            tuple(Axis(axis.axisTag, axis.minValue, axis.defaultValue, axis.maxValue) for axis in axes),
+        )
 
 
 @lru_cache(maxsize=64)
@@ -113,10 +111,10 @@ def characters_of(path: Path, index: int) -> frozenset[int]:
     """The code points that a face has a glyph for, by its cmap table."""
     from fontTools.ttLib import TTFont
 
-    font = TTFont(path, fontNumber=index, lazy=True)
-    # the names of glyphs are not needed, and reading them takes longer than the rest
-    font.setGlyphOrder([f"g{number}" for number in range(font["maxp"].numGlyphs)])
-    return frozenset(code for code, glyph in font.getBestCmap().items() if glyph != "g0")
+    with TTFont(path, fontNumber=index, lazy=True) as font:
+        # the names of glyphs are not needed, and reading them takes longer than the rest
+        font.setGlyphOrder([f"g{number}" for number in range(font["maxp"].numGlyphs)])
+        return frozenset(code for code, glyph in font.getBestCmap().items() if glyph != "g0")
 
 
 @lru_cache(maxsize=OPENED)
