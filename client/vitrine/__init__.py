@@ -36,6 +36,7 @@ from vitrine.scores import ReadPrompt, Scores
 from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
 from vitrine.stores import open_store
+from vitrine.texts import Lettered, Text
 from vitrine.transport import AsyncTransport, Transport
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "FakeTransport",
     "Fitting",
     "Kept",
+    "Lettered",
     "ModelStatus",
     "NotFound",
     "Prepared",
@@ -64,6 +66,7 @@ __all__ = [
     "Scores",
     "Shelf",
     "StageFailed",
+    "Text",
     "TimedOut",
     "Transport",
     "TryOn",

@@ -29,6 +29,7 @@ from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
+from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
 
 Answer = TypeVar("Answer")
@@ -109,6 +110,19 @@ class AsyncVitrine:
     ) -> CutOut:
         """See Vitrine."""
         return await self._call(calls.CUT_OUT, timeout_s, image=image, box=box, format=format)
+
+    async def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Lettered:
+        """See Vitrine."""
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return await self._call(calls.TEXT_OVERLAY, timeout_s, **options)
 
     async def prepare_person(
         self,

@@ -41,6 +41,7 @@ from vitrine.inputs import (
     try_on_inputs,
 )
 from vitrine.scores import Scores, read_scores, score_inputs
+from vitrine.texts import Lettered, read_lettered, text_overlay_inputs
 
 Answer = TypeVar("Answer")
 
@@ -89,6 +90,7 @@ PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
 )
 SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
 CUT_OUT: ModelCall[CutOut] = ModelCall("cut_out", cut_out_inputs, read_cut_out)
+TEXT_OVERLAY: ModelCall[Lettered] = ModelCall("text_overlay", text_overlay_inputs, read_lettered)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -29,6 +29,7 @@ from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
+from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -142,6 +143,23 @@ class Vitrine:
         """
         options: dict[str, Any] = {"image": image, "box": box, "format": format}
         return self._call(calls.CUT_OUT, timeout_s, cancellation=cancellation, **options)
+
+    def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Lettered:
+        """Set texts on a picture, each where it says or where it covers nothing of `keep_clear`.
+
+        BadRequest where a text does not fit, has no free place, or has a character that no font has.
+        """
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return self._call(calls.TEXT_OVERLAY, timeout_s, cancellation=cancellation, **options)
 
     def prepare_person(
         self,

@@ -22,6 +22,7 @@ OWN = {
     "picture": "vitrine.commands.picture",
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
+    "text": "vitrine.commands.text",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -37,6 +38,7 @@ examples:
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
+  vitrine text mug.png "신메뉴 4,500원" -o ad.png       text where it can be read
   vitrine models                                      what the server has loaded
 
 `vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""

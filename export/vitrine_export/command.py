@@ -48,6 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.score_shop.command",
         "measure the shop's networks on samples that they were never trained on",
     ),
+    "score-text": (
+        "vitrine_measure.score_text.command",
+        "measure texts on pictures: what they cover, their contrast, and whether they can be read",
+    ),
     "perf": (
         "vitrine_measure.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
-from vitrine.commands import connection, cut_out, models, try_on
+from vitrine.commands import connection, cut_out, models, text, try_on
 from vitrine.commands.pictures_out import unique_stems
 from vitrine.statuses import NOT_LOADED
 
@@ -18,7 +18,7 @@ from vitrine.statuses import NOT_LOADED
 def fake(monkeypatch):
     """The fake that every command line calls."""
     fake = FakeTransport()
-    for module in (cut_out, models, try_on):
+    for module in (cut_out, models, text, try_on):
         monkeypatch.setattr(module, "open_client", lambda args: Vitrine(transport=fake))
     return fake
 
@@ -53,6 +53,24 @@ def test_a_product_is_cut_out(fake, folder, capsys):
     assert (code, capsys.readouterr().out) == (0, "out/cup.webp\n")
     assert (opened("out/cup.webp").mode, opened("mask.png").mode) == ("RGBA", "L")
     assert fake.calls[0].inputs["box"].tolist() == [0, 0, 40, 48]
+
+
+def test_texts_are_set_on_a_picture(fake, folder, capsys):
+    """Options are given once for all texts or once for each; a text may be JSON."""
+    words = ["text", "me.png", "신메뉴", '{"text": "4,500원", "rotation": 10}', "-o", "ad.jpg"]
+    words += ["--anchor", "top", "--anchor", "auto", "--colour", "red", "--keep-clear", "coat.png", "--json"]
+    assert run(*words) == 0
+    assert opened("ad.jpg").format == "JPEG"
+    sent = fake.calls[0].inputs
+    assert json.loads(sent["texts"][0]) == [
+        {"text": "신메뉴", "anchor": "top", "colour": "red"},
+        {"text": "4,500원", "rotation": 10, "anchor": "auto", "colour": "red"},
+    ]
+    assert (sent["keep_clear"].shape, int(sent["keep_clear"].max())) == ((64, 48), 30)
+    assert json.loads(capsys.readouterr().out)["texts"][0]["text"] == "신메뉴"
+    assert run("text", "me.png", "a", "b", "c", "-o", "a.png", "--size", 20, "--size", 30) == 2
+    assert run("text", "me.png", "{oops", "-o", "a.png") == 2
+    assert run("text", "me.png", "a", "-o", "a.gif") == 2
 
 
 def test_one_garment_gives_one_picture(fake, folder, capsys):

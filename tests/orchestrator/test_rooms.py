@@ -9,7 +9,7 @@ import vitrine_orchestrator
 ROOT = Path(vitrine_orchestrator.__file__).parent
 FAMILIES = ("try_on", "fashn", "z_image", "flux", "clip", "cut_out")
 """Folders of families; the adapters alone may import them all."""
-GENERAL = ("sampling", "batching", "engine", "loras", "drawing")
+GENERAL = ("sampling", "batching", "engine", "loras", "drawing", "placing", "lettering")
 WORDS = (
     *("garment", "person", "try_on", "tryon", "try-on", "idm", "vton"),
     *("z_image", "z-image", "flux", "cut_out"),
@@ -23,6 +23,8 @@ ABOVE = {  # a folder: those that it must not import
     "engine": ("batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
     "loras": ("engine", "batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
     "drawing": (*FAMILIES, *SERVING),
+    "placing": ("engine", "batching", "cache", "pipeline", "stages", "lettering", *FAMILIES, *SERVING),
+    "lettering": ("engine", "batching", "sampling", "cache", "drawing", *FAMILIES, *SERVING),
     "batching": ("drawing", "cache", "pipeline", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
     "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),

@@ -15,6 +15,7 @@ from vitrine_orchestrator.stages import (
     idm_vton,
     pictures,
     shared,
+    text,
     try_on,
     z_image,
 )
@@ -60,6 +61,7 @@ STAGES: tuple[Stage, ...] = (
     *pictures.ROWS,
     *clip.ROWS,
     *cut_out.ROWS,
+    *text.ROWS,
     *shared.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
