@@ -5,6 +5,7 @@ with Vitrine("localhost:8001") as vitrine:
 result.image.save("me-in-coat.png")
 """
 
+from vitrine.ads import Ad, Composed, ProductAd
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -32,6 +33,7 @@ from vitrine.fake import AsyncFakeTransport, FakeTransport
 from vitrine.keys import old_result_key, result_key
 from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
+from vitrine.saving import save_picture
 from vitrine.scores import ReadPrompt, Scores
 from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
@@ -39,6 +41,7 @@ from vitrine.stores import open_store
 from vitrine.transport import AsyncTransport, Transport
 
 __all__ = [
+    "Ad",
     "AsyncFakeTransport",
     "AsyncResults",
     "AsyncTransport",
@@ -48,6 +51,7 @@ __all__ = [
     "CacheStatistics",
     "Cancellation",
     "Cancelled",
+    "Composed",
     "CutOut",
     "Drawn",
     "DrawnPicture",
@@ -57,6 +61,7 @@ __all__ = [
     "ModelStatus",
     "NotFound",
     "Prepared",
+    "ProductAd",
     "Progress",
     "ReadPrompt",
     "Results",
@@ -73,4 +78,5 @@ __all__ = [
     "old_result_key",
     "open_store",
     "result_key",
+    "save_picture",
 ]

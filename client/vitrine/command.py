@@ -22,6 +22,7 @@ OWN = {
     "picture": "vitrine.commands.picture",
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
+    "ad": "vitrine.commands.ad",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -36,6 +37,7 @@ examples:
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
+  vitrine ad "카페 신메뉴" --product cup.png -o ad.png   a product, an advertisement
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
   vitrine models                                      what the server has loaded
 

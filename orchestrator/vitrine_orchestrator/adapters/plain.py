@@ -25,34 +25,43 @@ from vitrine_orchestrator.stages.shared import ENCODING
 PlainAnswer = Callable[[PlainContext, Outputs, Send], Awaitable[Outputs]]
 """Answers one request, from its context, its inputs and a function for earlier responses."""
 
+OpenPlain = Callable[[Settings], PlainAnswer]
+"""Opens a model; BadSettings for settings that it cannot use."""
 
-def _single(answer: Callable[[PlainContext, Outputs], Awaitable[Outputs]]) -> PlainAnswer:
-    """An answer of one response."""
+
+def _single(answer: Callable[[PlainContext, Outputs], Awaitable[Outputs]]) -> OpenPlain:
+    """A model that needs no settings and sends one response."""
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
         return await answer(context, inputs)
 
-    return answered
+    return lambda settings: answered
 
 
-PLAIN: dict[str, PlainAnswer] = {
+def _streamed(answer: PlainAnswer) -> OpenPlain:
+    """A model that needs no settings and sends several responses."""
+    return lambda settings: answer
+
+
+PLAIN: dict[str, OpenPlain] = {
     "compose": _single(compose),
     "product_ad": _single(product_ad),
-    "product_ad_stream": product_ad_stream,
+    "product_ad_stream": _streamed(product_ad_stream),
 }
-"""The answer of each model."""
+"""How each model is opened."""
 
 
 def serve_plain(args: Mapping[str, str], pb_utils: Any) -> Service:
-    """Start answering; `args` is what `initialize` is given. Stages are called in their newest version."""
+    """Start answering; `args` is what `initialize` is given. The stages are the newest that are loaded."""
     config = json.loads(args["model_config"])
     name = config["name"]
     settings = Settings.from_environment(os.environ)
     limits = Limits(settings.max_picture_bytes, settings.max_pixels)
     repository = Path(args["model_repository"]).parent
+    opened = PLAIN[name](settings)
 
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
-        return await PLAIN[name](PlainContext(stages, limits, repository), inputs, send)
+        return await opened(PlainContext(stages, limits, repository), inputs, send)
 
     return Service(
         pb_utils,

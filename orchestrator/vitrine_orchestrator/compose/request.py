@@ -9,7 +9,7 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.compose.settings_json import MAX_JSON, read_settings
 from vitrine_orchestrator.composition.products import Product, product_of
 from vitrine_orchestrator.composition.settings import MAX_PRODUCTS, Settings
-from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode_with_alpha
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode_layer
 from vitrine_orchestrator.pipeline.request_context import PlainContext, one_picture
 from vitrine_orchestrator.wire.fields import Inputs, as_text, pictures, text, word
 
@@ -47,7 +47,7 @@ def compose_request(context: PlainContext, inputs: Inputs) -> ComposeRequest:
 
 
 def _product(encoded: bytes, name: str, limits: Limits) -> Product:
-    colours, alpha = decode_with_alpha(encoded, name, limits)
+    colours, alpha = decode_layer(encoded, name, limits)
     if alpha is None:
         raise BadRequest(f"{name} must have a transparent ground (RGBA), got none: cut_out makes it")
     return product_of(colours, alpha, name)

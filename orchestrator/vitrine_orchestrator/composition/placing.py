@@ -76,7 +76,7 @@ def _asked(products: Sequence[Product], placements: Sequence[Placement]) -> list
     return list(placements) or [Placement()] * len(products)
 
 
-def _heights(products: Sequence[Product], asked: Sequence[Placement], scenery: Scenery) -> list[int]:
+def _heights(products: Sequence[Product], asked: Sequence[Placement], scenery: Scenery) -> list[float]:
     """The height of each product in pixels: as asked for, or found for all others together."""
     free = [index for index, one in enumerate(asked) if one.scale is None]
     shares = _proportions([asked[index] for index in free])
@@ -93,7 +93,7 @@ def _heights(products: Sequence[Product], asked: Sequence[Placement], scenery: S
                 f"placements[{index}].scale must leave the product at most {MOST_SIDE} pixels wide and high, "
                 f"got {longest:.0f}"
             )
-    return [max(1, round(height)) for height in heights]
+    return heights
 
 
 def _proportions(asked: Sequence[Placement]) -> list[float]:

@@ -16,6 +16,8 @@ Alpha = NDArray[np.uint8]  # (height, width), 255 opaque
 
 SEEN = 8
 """The least alpha of a pixel that counts as part of the object."""
+LITTLE = 1e-6
+"""Keeps a height that was a whole number of pixels before it was a share."""
 SURE = 128
 """The alpha that an object reaches somewhere."""
 
@@ -84,16 +86,18 @@ def product_of(colours: Picture, alpha: Alpha, name: str) -> Product:
     return Product(np.ascontiguousarray(colours[box]), np.ascontiguousarray(alpha[box]))
 
 
-def scaled(product: Product, height: int) -> Product:
-    """The product with that height in pixels, at least 1 wide; unchanged where it has it already.
+def scaled(product: Product, height: float) -> Product:
+    """The product with that height in pixels, cut to whole ones; unchanged where it has it already.
 
-    Colours count by their alpha, so that no colour of transparent pixels gets into the edge.
+    Colours count by their alpha, so that no colour of transparent pixels gets into the edge. The filter has
+    no negative weights, which would brighten the edge.
     """
-    if height == product.height:
+    whole = max(1, int(height + LITTLE))
+    if whole == product.height and height >= 1:
         return product
-    width = max(1, round(product.width * height / product.height))
+    width = max(1, round(product.width * (whole if height >= 1 else height) / product.height))
     levels = Image.fromarray(np.dstack([product.colours, product.alpha]))
-    resized = np.asarray(levels.resize((width, height), Image.Resampling.BICUBIC))
+    resized = np.asarray(levels.resize((width, whole), Image.Resampling.HAMMING))
     return Product(np.ascontiguousarray(resized[..., :3]), np.ascontiguousarray(resized[..., 3]))
 
 

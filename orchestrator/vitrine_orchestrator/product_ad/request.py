@@ -15,7 +15,7 @@ from vitrine_orchestrator.composition.settings import MAX_PRODUCTS
 from vitrine_orchestrator.drawing.job_request import named_weights
 from vitrine_orchestrator.drawing.picture_request import MAX_SEED, MAX_SIDE, RATIOS, SCHEDULERS
 from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
-from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, decode_with_alpha
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, decode_layer
 from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
@@ -35,6 +35,8 @@ MAX_SIZES = 4  # of one request
 MAX_ADS = 16
 MAX_HARMONISE = 0.25
 """The most strength of the harmonising pass: more would draw other things than it was given."""
+OF_SENTENCE = ("trade", "style", "theme")
+"""What only the prompt processor reads."""
 PASSED_ON = ("steps", "guidance", "scheduler", "lora", "lora_weight", "model")
 """The inputs that the picture pipelines get as they are."""
 
@@ -71,9 +73,10 @@ class AdRequest:
     scene: Picture | None  # (height, width, 3); None: drawn
     prompt: str | None  # of a drawn scene and of the harmonising pass
     negative_prompt: str | None
-    sentence: str | None  # instead of a prompt; trade and style belong to it
+    sentence: str | None  # instead of a prompt; trade, style and theme belong to it
     trade: str | None
     style: str | None
+    theme: str | None
     seed: int
     drawing: Inputs  # further inputs of the picture pipelines
     settings: str | None  # JSON of the composition
@@ -110,6 +113,7 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
         sentence=text(inputs, "sentence"),
         trade=text(inputs, "trade"),
         style=text(inputs, "style"),
+        theme=text(inputs, "theme"),
         seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
         drawing={name: inputs[name] for name in PASSED_ON if name in inputs},
         settings=settings,
@@ -124,7 +128,7 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
 
 
 def _photo(encoded: bytes, name: str, limits: Limits) -> Photo:
-    _, alpha = decode_with_alpha(encoded, name, limits)
+    _, alpha = decode_layer(encoded, name, limits)
     return Photo(encoded, alpha is not None and bool(alpha.min() < 255))
 
 
@@ -186,7 +190,7 @@ def _check_words(request: AdRequest) -> None:
     said = [name for name in ("prompt", "sentence") if getattr(request, name)]
     if len(said) > 1:
         raise BadRequest("prompt and sentence must not both be given")
-    for name in ("trade", "style"):
+    for name in OF_SENTENCE:
         if getattr(request, name) and not request.sentence:
             raise BadRequest(f"{name} must be given with sentence: only the prompt processor reads it")
     needed = request.scene is None or request.harmonise > 0

@@ -16,7 +16,7 @@ from vitrine_orchestrator.pipeline.denoising import together
 from vitrine_orchestrator.pipeline.request_context import text_array
 from vitrine_orchestrator.product_ad.drawn_jobs import drawn
 from vitrine_orchestrator.product_ad.nodes import HARMONISE, PROMPT, SCENE
-from vitrine_orchestrator.product_ad.request import AdRequest, AdSize, number_array
+from vitrine_orchestrator.product_ad.request import OF_SENTENCE, AdRequest, AdSize, number_array
 from vitrine_orchestrator.product_ad.run import Run
 from vitrine_orchestrator.stages.calls import Arrays
 
@@ -37,7 +37,7 @@ async def words_of(run: Run, request: AdRequest) -> Words:
     """The prompt of the request: as given, or by the prompt processor from the sentence."""
     if request.sentence is None:
         return Words(request.prompt, request.negative_prompt)
-    given = {"sentence": request.sentence, "trade": request.trade, "style": request.style}
+    given = {name: getattr(request, name) for name in ("sentence", *OF_SENTENCE)}
     inputs = {name: text_array(value) for name, value in given.items() if value}
     outputs, _ = await run.call(PROMPT, "", inputs)
     found = Words(_text(outputs, "prompt"), request.negative_prompt)

@@ -23,6 +23,7 @@ AD_INPUTS = optional(
     Tensor("sentence", "STRING", (1,)),  # of the shop's owner, for the prompt processor
     Tensor("trade", "STRING", (1,)),
     Tensor("style", "STRING", (1,)),
+    Tensor("theme", "STRING", (1,)),
     Tensor("sizes", "STRING", (-1,)),  # names of ratios: one layout for each
     Tensor("width", "INT32", (1,)),
     Tensor("height", "INT32", (1,)),
