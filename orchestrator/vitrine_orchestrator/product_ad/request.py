@@ -96,7 +96,7 @@ class AdRequest:
 def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
     """The request in the inputs of `product_ad`; BadRequest names the input, the rule and the value."""
     settings, each = text(inputs, "settings", MAX_JSON), flag(inputs, "each", False)
-    sizes = _sizes(inputs)
+    sizes = _sizes(inputs, context.limits.min_side)
     sent = pictures(inputs, "product")
     if not 1 <= len(sent) <= MAX_PRODUCTS:
         raise BadRequest(f"product must be 1 to {MAX_PRODUCTS} pictures, got {len(sent)}")
@@ -139,7 +139,7 @@ def _scene(inputs: Inputs, limits: Limits) -> Picture | None:
     return decode(sent[0], "scene", limits) if sent else None
 
 
-def _sizes(inputs: Inputs) -> tuple[AdSize, ...]:
+def _sizes(inputs: Inputs, least: int) -> tuple[AdSize, ...]:
     """The sizes by name, or the one in pixels, or the usual one."""
     names = [name for name in texts(inputs, "sizes") if name]
     given = [name for name in ("width", "height") if name in inputs]
@@ -149,6 +149,8 @@ def _sizes(inputs: Inputs) -> tuple[AdSize, ...]:
         raise BadRequest(f"width and height must be given together, got {given[0]} only")
     if given:
         width, height = (int(number(inputs, name, 1, MAX_SIDE, 0)) for name in given)
+        if min(width, height) < least:
+            raise BadRequest(f"width and height must be at least {least}, got {width}x{height}")
         return (AdSize(width=width, height=height),)
     if len(names) > MAX_SIZES or len(set(names)) < len(names):
         raise BadRequest(f"sizes must be at most {MAX_SIZES} different names, got {', '.join(names)[:80]}")

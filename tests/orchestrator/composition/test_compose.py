@@ -69,7 +69,8 @@ def test_soft_pixels_keep_their_own_colour():
     levels[..., :3], levels[10:50, 10:30, 3] = (200, 30, 40), 128
     levels[20:40, 15:25, 3] = 255
     scene = np.full((100, 120, 3), (200, 30, 40), np.uint8)
-    outputs = run(asked(png(levels), scene=scene, settings='{"shadow": "none"}'))
+    settings = '{"shadow": "none", "placements": [{"x": 0.5, "scale": 0.4}]}'  # the size that it has
+    outputs = run(asked(png(levels), scene=scene, settings=settings))
     assert np.array_equal(opened(outputs, "image"), scene)
 
 

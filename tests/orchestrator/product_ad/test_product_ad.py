@@ -134,7 +134,7 @@ def test_each_size_is_laid_out_anew(stages):
 
 @pytest.mark.parametrize(
     ("more", "shape"),
-    [({}, (90, 120)), ({"sizes": ["1:1"]}, (90, 90)), ({"width": 60, "height": 30}, (30, 60))],
+    [({}, (90, 120)), ({"sizes": ["1:1"]}, (90, 90)), ({"width": 60, "height": 33}, (33, 60))],
 )
 def test_a_given_scene_is_not_drawn(stages, more, shape):
     """It keeps its pixels; a size takes its middle."""
@@ -174,7 +174,7 @@ def test_options_of_drawing_are_passed_on(stages):
         (asked(*[cut()] * 9, prompt="a"), "product must be 1 to 8 pictures, got 9"),
         (
             asked(png(np.zeros((4000, 1, 3), np.uint8)), prompt="a"),
-            r"product\[0\] must be at least 32 pixels",
+            r"product\[0\] must be at least 32",
         ),
         (asked(b"GIF89a", prompt="a"), r"product\[0\]"),
         (asked(), "scene, prompt or sentence must be given: say where the product stands"),
@@ -186,6 +186,7 @@ def test_options_of_drawing_are_passed_on(stages):
         (asked(prompt="a", sizes=["2:1"]), "sizes must be one of 1:1, .*, got '2:1'"),
         (asked(prompt="a", sizes=["1:1", "1:1"]), "sizes must be at most 4 different names"),
         (asked(prompt="a", sizes=["1:1"], width=64), "sizes must not be given together with width"),
+        (asked(prompt="a", width=16, height=64), "width and height must be at least 32, got 16x64"),
         (asked(prompt="a", width=64), "width and height must be given together, got width only"),
         (
             asked(*[cut()] * 5, prompt="a", each=True, sizes=["1:1", "4:5", "9:16", "16:9"]),
@@ -269,7 +270,7 @@ def test_a_request_that_is_cancelled_cancels_its_scene():
 
     waiting = asyncio.run(cancelled_request())
     (scene,) = waiting.sent("text_to_image")
-    assert {inputs["job"][0] for inputs in waiting.sent("denoise")} == {scene["job"][0].decode() + "-0"}
+    assert {inputs["job"][0] for inputs in waiting.sent("denoise")} == {scene["job"][0] + b"-0"}
     assert waiting.cancelled == 2
     assert waiting.counts("compose") == {"compose": 0}
 
