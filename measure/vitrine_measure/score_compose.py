@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.composition.compose import Composition, composed
 from vitrine_orchestrator.composition.products import product_of
-from vitrine_orchestrator.composition.settings import Settings
+from vitrine_orchestrator.composition.settings import Placement, Settings, ShadowKind
+from vitrine_orchestrator.pictures import Picture
 from vitrine_world import shop
 
 HELP = """score compositions on drawn shop samples
@@ -23,11 +26,13 @@ standing: how often the product stands on the table, inside of the picture.
 The exit code is 1 where a figure misses its gate."""
 EXAMPLES = """examples:
   vitrine-export score-compose --seed 5 --count 256
+  vitrine-export score-compose --seed 6 --count 1 --sheet build/compositions.png
 """
 
 SIDE = 256
 STYLES = ("plain", "night")
 """The styles whose light has a side; a drawing in ink has none but its shadows."""
+SHEET_SHADOWS: tuple[ShadowKind, ...] = ("cast", "contact", "floating")
 NEAR = 0.02
 """Of the picture's height."""
 GATES = {"shadow away": 0.95, "pixels": 1.0, "horizon": 0.95, "standing": 1.0}
@@ -39,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="names the world of samples (default 1)")
     parser.add_argument("--count", type=int, default=64, help="samples (default 64)")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="also write a sheet of compositions")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
     if args.count < 1:
         raise BadRequest(f"count must be at least 1, got {args.count}")
     figures = score(range(args.count), args.seed)
+    if args.sheet:
+        args.sheet.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet(args.seed)).save(args.sheet)
     missed = [name for name, least in GATES.items() if figures[name] < least]
     if args.json:
         print(json.dumps({"seed": args.seed, "count": args.count, **figures, "missed": missed}, indent=1))
@@ -74,6 +83,22 @@ def _score_one(made: shop.Sample, style: str) -> Mapping[str, bool]:
         "horizon": horizon is not None and abs(horizon - true_horizon) <= NEAR,
         "standing": stands(result, true_horizon),
     }
+
+
+def sheet(seed: int, rows: int = 4) -> Picture:
+    """Return a row for each sample: scene, product, its shadows cast, contact, floating, and two products.
+
+    The second product is the next sample's; heights are 12 and 9 cm.
+    """
+    lines = []
+    for index in range(rows):
+        drawn, other = (shop.draw(shop.sample(seed, i), SIDE) for i in (index, index + rows))
+        one, two = (product_of(each.cut_out[..., :3], each.alpha, "product") for each in (drawn, other))
+        pair = Settings(placements=(Placement(height_cm=12), Placement(height_cm=9)))
+        made = [composed(drawn.scene, [one], Settings(shadow=kind)) for kind in SHEET_SHADOWS]
+        made.append(composed(drawn.scene, [one, two], pair))
+        lines.append(np.concatenate([drawn.scene, drawn.product, *(each.picture for each in made)], axis=1))
+    return np.concatenate(lines)
 
 
 def shadow_side(result: Composition) -> float:

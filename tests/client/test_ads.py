@@ -1,5 +1,6 @@
-"""Advertisements in the client: tensors, both clients, kept results, saving, and `vitrine ad`, on the fake."""
+"""Ads in the client, on the fake: tensors, both clients, kept results, saving, and `vitrine ad`."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -64,10 +65,11 @@ def test_options_that_cannot_be_sent_are_refused(options, said):
 async def test_both_clients_make_ads():
     """The sync and the async client give the same from the fake; a stream ends with it."""
     asked = {"product": [PRODUCT, PRODUCT], "each": True, "prompt": "a table", "sizes": ["1:1", "9:16"]}
+    scene = Image.new("RGB", (80, 60))
     with Vitrine(transport=FakeTransport()) as client:
         made = client.product_ad(**asked, seed=5)
         *steps, last = client.product_ad_stream(**asked, seed=5)
-        composed = client.compose(scene=Image.new("RGB", (80, 60)), product=PRODUCT)
+        composed = client.compose(scene=scene, product=PRODUCT)
     assert [(one.size, one.products, one.image.size) for one in made.ads] == [
         ("1:1", (0,), (64, 64)),
         ("1:1", (1,), (64, 64)),
@@ -110,10 +112,11 @@ def test_an_ad_is_kept_and_found_again():
 
 
 def test_a_picture_is_saved_under_its_pixels(tmp_path):
-    """In the old service's layout; the file of the same pixels is used again, other pixels are another file."""
+    """In the old service's layout; a file of the same pixels is used again, other pixels are another file."""
     image = Image.new("RGB", (8, 4), (1, 2, 3))
     path = save_picture(image, tmp_path)
-    assert path == tmp_path / "96" / "96a3ea0fcb15bd94.jpg"
+    digits = hashlib.sha256(bytes((1, 2, 3)) * 32).hexdigest()
+    assert path == tmp_path / digits[:2] / f"{digits[:16]}.jpg"
     before = path.stat()
     assert save_picture(image, tmp_path, dpi=300) == path
     assert path.stat() == before
@@ -124,7 +127,9 @@ def test_a_picture_is_saved_under_its_pixels(tmp_path):
 @pytest.mark.parametrize(("format", "kind"), [("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP")])
 def test_each_format_notes_the_resolution(tmp_path, format, kind):
     """As 300 pixels for each inch; a transparent picture stays so where the format can."""
-    path = save_picture(PRODUCT, tmp_path, format=format, dpi=300)
+    clear = PRODUCT.copy()
+    clear.putpixel((0, 0), (0, 0, 0, 0))
+    path = save_picture(clear, tmp_path, format=format, dpi=300)
     with Image.open(path) as saved:
         assert saved.format == kind
         noted = saved.info.get("dpi", (saved.getexif().get(0x011A),))[0]
@@ -187,7 +192,9 @@ def test_a_sentence_and_a_product_become_a_file(fake, capsys):
         "--trade",
         "cafe",
     ]
-    assert run(*words, "--at", 0.5, 0.9, 0.4, "--shadow", "floating", "-o", "out/ad.jpg") == 0
+    assert (
+        run(*words, "--trade", "cafe", "--at", 0.5, 0.9, 0.4, "--shadow", "floating", "-o", "out/ad.jpg") == 0
+    )
     assert capsys.readouterr().out == "out/ad.jpg\n"
     (call,) = fake.calls
     assert call.model == "product_ad_stream"

@@ -283,7 +283,7 @@ async def test_a_caller_can_name_the_jobs(context, stages):
 
 @pytest.mark.parametrize(("guidance", "captions"), [(0.0, 1), (2.0, 2)])
 async def test_avoid_is_a_negative_prompt_where_there_can_be_one(context, stages, guidance, captions):
-    """Without guidance it is left out, where a negative prompt would be refused; a negative prompt goes first."""
+    """Without guidance it is left out, where a negative prompt is refused."""
     await text_to_image(context, inputs(avoid="words", guidance=guidance))
     prompts = [given["prompt"][0] for given in sent(stages, "prepare_prompt")]
     assert prompts == [b"a red cup", b"words"][:captions]
