@@ -5,6 +5,7 @@ with Vitrine("localhost:8001") as vitrine:
 result.image.save("me-in-coat.png")
 """
 
+from vitrine.ads import Ad, Composed, ProductAd
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -32,6 +33,7 @@ from vitrine.fake import AsyncFakeTransport, FakeTransport
 from vitrine.keys import old_result_key, result_key
 from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
+from vitrine.saving import save_picture
 from vitrine.scores import ReadPrompt, Scores
 from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
@@ -40,6 +42,7 @@ from vitrine.texts import Lettered, Text
 from vitrine.transport import AsyncTransport, Transport
 
 __all__ = [
+    "Ad",
     "AsyncFakeTransport",
     "AsyncResults",
     "AsyncTransport",
@@ -49,6 +52,7 @@ __all__ = [
     "CacheStatistics",
     "Cancellation",
     "Cancelled",
+    "Composed",
     "CutOut",
     "Drawn",
     "DrawnPicture",
@@ -59,6 +63,7 @@ __all__ = [
     "ModelStatus",
     "NotFound",
     "Prepared",
+    "ProductAd",
     "Progress",
     "ReadPrompt",
     "Results",
@@ -76,4 +81,5 @@ __all__ = [
     "old_result_key",
     "open_store",
     "result_key",
+    "save_picture",
 ]

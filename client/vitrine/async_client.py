@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
+from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
@@ -123,6 +124,30 @@ class AsyncVitrine:
         """See Vitrine."""
         options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
         return await self._call(calls.TEXT_OVERLAY, timeout_s, **options)
+
+    async def compose(
+        self,
+        *,
+        scene: Picture,
+        product: Picture | Sequence[Picture],
+        settings: ComposeSettings | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Composed:
+        """See Vitrine."""
+        options: dict[str, Any] = {"scene": scene, "product": product, "settings": settings, "format": format}
+        return await self._call(calls.COMPOSE, timeout_s, **options)
+
+    async def product_ad(self, *, timeout_s: float | None = None, **options: Unpack[AdOptions]) -> ProductAd:
+        """See Vitrine."""
+        return await self._call(calls.PRODUCT_AD, timeout_s, **options)
+
+    def product_ad_stream(
+        self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[AdOptions]
+    ) -> AsyncGenerator[Progress | ProductAd, None]:
+        """See Vitrine."""
+        inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
+        return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
 
     async def prepare_person(
         self,

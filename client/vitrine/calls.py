@@ -12,6 +12,17 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from vitrine.ads import (
+    Composed,
+    ProductAd,
+    compose_inputs,
+    describe_inputs,
+    product_ad_inputs,
+    product_ad_stream_inputs,
+    read_composed,
+    read_product_ad,
+    read_product_ad_event,
+)
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -91,6 +102,12 @@ PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
 SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
 CUT_OUT: ModelCall[CutOut] = ModelCall("cut_out", cut_out_inputs, read_cut_out)
 TEXT_OVERLAY: ModelCall[Lettered] = ModelCall("text_overlay", text_overlay_inputs, read_lettered)
+COMPOSE: ModelCall[Composed] = ModelCall("compose", compose_inputs, read_composed)
+AD_DIGEST: ModelCall[str] = ModelCall("product_ad", describe_inputs, read_pipeline_digest)
+PRODUCT_AD: ModelCall[ProductAd] = ModelCall("product_ad", product_ad_inputs, read_product_ad, AD_DIGEST)
+PRODUCT_AD_STREAM: ModelCall[Progress | ProductAd] = ModelCall(
+    "product_ad_stream", product_ad_stream_inputs, read_product_ad_event
+)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -23,6 +23,7 @@ OWN = {
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
     "text": "vitrine.commands.text",
+    "ad": "vitrine.commands.ad",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -37,6 +38,7 @@ examples:
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
+  vitrine ad "카페 신메뉴" --product cup.png -o ad.png   a product, an advertisement
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
   vitrine text mug.png "신메뉴 4,500원" -o ad.png       text where it can be read
   vitrine models                                      what the server has loaded

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vitrine import fake_product_ads
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, Cancelled, NotFound, VitrineError
 from vitrine.inputs import Tensors
@@ -276,13 +277,15 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "score": _score,
     "cut_out": _cut_out,
     "text_overlay": _text_overlay,
+    "compose": fake_product_ads.compose,
+    "product_ad": lambda inputs: fake_product_ads.product_ad(inputs, FAKE_DIGEST),
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),
     "prepare_prompt": _prepare("prompt", "prompt"),
     "cache_control": _cache_control,
 }
-_STREAMS = {"try_on_stream": "try_on", "picture_stream": "text_to_image"}
+_STREAMS = {"try_on_stream": "try_on", "picture_stream": "text_to_image", "product_ad_stream": "product_ad"}
 """By streaming model, the model whose answer ends its stream."""
 
 

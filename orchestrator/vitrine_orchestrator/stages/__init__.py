@@ -7,6 +7,7 @@ derived from these rows (`configs.py` writes the configs).
 from __future__ import annotations
 
 from vitrine_orchestrator.stages import (
+    advertising,
     clip,
     cut_out,
     denoise,
@@ -62,6 +63,7 @@ STAGES: tuple[Stage, ...] = (
     *clip.ROWS,
     *cut_out.ROWS,
     *text.ROWS,
+    *advertising.ROWS,
     *shared.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
