@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,6 +44,15 @@ class Context:
             },
             "pipeline_digest": manifest.pipeline_digest,
         }
+
+
+@dataclass(frozen=True)
+class PlainContext:
+    """The request context of a pipeline that reads no checkpoint."""
+
+    stages: Stages
+    limits: Limits = field(default_factory=Limits)
+    repository: Path | None = None  # the model repository, to say which releases it holds
 
 
 def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:

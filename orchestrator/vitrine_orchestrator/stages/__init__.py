@@ -7,6 +7,7 @@ derived from these rows (`configs.py` writes the configs).
 from __future__ import annotations
 
 from vitrine_orchestrator.stages import (
+    ad_prompts,
     clip,
     cut_out,
     denoise,
@@ -61,6 +62,7 @@ STAGES: tuple[Stage, ...] = (
     *clip.ROWS,
     *cut_out.ROWS,
     *shared.ROWS,
+    *ad_prompts.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
 
