@@ -5,6 +5,7 @@ with Vitrine("localhost:8001") as vitrine:
 result.image.save("me-in-coat.png")
 """
 
+from vitrine.ad_prompts import AdPrompt
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -39,6 +40,7 @@ from vitrine.stores import open_store
 from vitrine.transport import AsyncTransport, Transport
 
 __all__ = [
+    "AdPrompt",
     "AsyncFakeTransport",
     "AsyncResults",
     "AsyncTransport",

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
+from vitrine.ad_prompts import AdPrompt, AdPromptOptions
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
@@ -109,6 +110,12 @@ class AsyncVitrine:
     ) -> CutOut:
         """See Vitrine."""
         return await self._call(calls.CUT_OUT, timeout_s, image=image, box=box, format=format)
+
+    async def prepare_ad_prompt(
+        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
+    ) -> AdPrompt:
+        """See Vitrine."""
+        return await self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
 
     async def prepare_person(
         self,

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from vitrine.ad_prompts import AdPrompt, ad_prompt_inputs, read_ad_prompt
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -89,6 +90,7 @@ PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
 )
 SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
 CUT_OUT: ModelCall[CutOut] = ModelCall("cut_out", cut_out_inputs, read_cut_out)
+PREPARE_AD_PROMPT: ModelCall[AdPrompt] = ModelCall("prepare_ad_prompt", ad_prompt_inputs, read_ad_prompt)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
+from vitrine.ad_prompts import AdPrompt, AdPromptOptions
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
@@ -142,6 +143,12 @@ class Vitrine:
         """
         options: dict[str, Any] = {"image": image, "box": box, "format": format}
         return self._call(calls.CUT_OUT, timeout_s, cancellation=cancellation, **options)
+
+    def prepare_ad_prompt(
+        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
+    ) -> AdPrompt:
+        """Turn a sentence about a shop's product, in Korean or English, into the prompt of a picture."""
+        return self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
 
     def prepare_person(
         self,

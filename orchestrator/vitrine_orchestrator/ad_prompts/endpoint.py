@@ -9,16 +9,18 @@ import asyncio
 import ipaddress
 import json
 import re
+import ssl
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
-from vitrine.errors import BadRequest, Unavailable
+from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.settings import BadSettings, Settings
 
@@ -67,16 +69,14 @@ class Endpoint:
 
 
 def checked_url(url: str) -> str:
-    """The address of an endpoint; BadRequest unless it is http(s)://host[:port][/path] and no more."""
+    """The address of an endpoint; BadSettings unless it is http(s)://host[:port][/path] and no more."""
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fine = False
     if not fine or parts.username or parts.password or parts.query or parts.fragment:
-        raise BadRequest(
-            "the address of a language model must be http(s)://host:port/path, without user or query"
-        )
+        raise BadSettings("VITRINE_LLM_URL must be http(s)://host:port/path, without user or query")
     return url
 
 
@@ -147,10 +147,17 @@ def _box(numbers: object) -> Box | None:
     return Box(left, top, right, bottom) if 0 <= left < right <= 1 and 0 <= top < bottom <= 1 else None
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The system's certificates; reading them for each request would take longer than the request."""
+    return ssl.create_default_context()
+
+
 def _client(endpoint: Endpoint) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {},
         timeout=endpoint.timeout_s,
+        verify=_certificates() if endpoint.url.startswith("https:") else False,  # http has none to verify
         trust_env=not endpoint.is_local,
         follow_redirects=False,  # the key goes to no other host
     )

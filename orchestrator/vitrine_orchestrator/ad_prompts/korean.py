@@ -18,7 +18,8 @@ PARTICLES = (
 )
 """What stands after a Korean noun: case, topic, "and", copula, and "-like", "-style", "-coloured"."""
 
-LEAST = 2  # syllables of a word inside a longer one: shorter ones are in too many words
+LEAST = 2
+"""Syllables of a word that begins a compound: shorter ones begin too many other words, as 병 begins 병원."""
 
 
 def words_of(sentence: str) -> list[str]:
@@ -56,9 +57,9 @@ def parts(word: str, known: Collection[str]) -> list[str]:
 
 def _split(word: str, known: Collection[str]) -> list[str]:
     """Longest beginnings first."""
-    if word in known and len(word) >= LEAST:
+    if word in known:
         return [word]
-    for end in range(len(word) - LEAST, LEAST - 1, -1):
+    for end in range(len(word) - 1, LEAST - 1, -1):
         if word[:end] in known and (rest := _split(word[end:], known)):
             return [word[:end], *rest]
     return []
