@@ -5,6 +5,7 @@ with Vitrine("localhost:8001") as vitrine:
 result.image.save("me-in-coat.png")
 """
 
+from vitrine.ad_prompts import AdPrompt
 from vitrine.ads import Ad, Composed, ProductAd
 from vitrine.answers import (
     CacheStatistics,
@@ -43,6 +44,7 @@ from vitrine.transport import AsyncTransport, Transport
 
 __all__ = [
     "Ad",
+    "AdPrompt",
     "AsyncFakeTransport",
     "AsyncResults",
     "AsyncTransport",

@@ -259,6 +259,14 @@ def read_report(outputs: Tensors) -> dict[str, Any]:
     return _json(outputs, "report")
 
 
+def read_text(outputs: Tensors, name: str) -> str:
+    """Read an output of one text."""
+    try:
+        return _bytes(outputs, name).decode()
+    except UnicodeDecodeError as error:
+        raise VitrineError(f"{name}: the server's answer is not UTF-8") from error
+
+
 def _json(outputs: Tensors, name: str) -> dict[str, Any]:
     try:
         value = json.loads(_bytes(outputs, name))

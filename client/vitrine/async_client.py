@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
+from vitrine.ad_prompts import AdPrompt, AdPromptOptions
 from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
@@ -148,6 +149,12 @@ class AsyncVitrine:
         """See Vitrine."""
         inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
         return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
+
+    async def prepare_ad_prompt(
+        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
+    ) -> AdPrompt:
+        """See Vitrine."""
+        return await self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
 
     async def prepare_person(
         self,

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from vitrine.ad_prompts import AdPrompt, ad_prompt_inputs, read_ad_prompt
 from vitrine.ads import (
     Composed,
     ProductAd,
@@ -108,6 +109,7 @@ PRODUCT_AD: ModelCall[ProductAd] = ModelCall("product_ad", product_ad_inputs, re
 PRODUCT_AD_STREAM: ModelCall[Progress | ProductAd] = ModelCall(
     "product_ad_stream", product_ad_stream_inputs, read_product_ad_event
 )
+PREPARE_AD_PROMPT: ModelCall[AdPrompt] = ModelCall("prepare_ad_prompt", ad_prompt_inputs, read_ad_prompt)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

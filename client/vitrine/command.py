@@ -20,6 +20,7 @@ from vitrine.errors import Unavailable, VitrineError, one_line
 OWN = {
     "try-on": "vitrine.commands.try_on",
     "picture": "vitrine.commands.picture",
+    "prompt": "vitrine.commands.prompt",
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
     "text": "vitrine.commands.text",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vitrine import fake_product_ads
+from vitrine import fake_ads, fake_product_ads
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, Cancelled, NotFound, VitrineError
 from vitrine.inputs import Tensors
@@ -279,6 +279,7 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "text_overlay": _text_overlay,
     "compose": fake_product_ads.compose,
     "product_ad": lambda inputs: fake_product_ads.product_ad(inputs, FAKE_DIGEST),
+    "prepare_ad_prompt": fake_ads.ad_prompt,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),

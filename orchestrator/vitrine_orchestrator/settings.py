@@ -117,6 +117,21 @@ class Settings:
     lora_bytes: int = field(
         default=2 * 2**30, metadata=_rules("adapters that `denoise` keeps in memory, in bytes", least=0)
     )
+    llm_url: str | None = field(
+        default=None,
+        metadata=_rules(
+            "OpenAI-compatible endpoint of a language model, up to its version: http(s)://host:port/v1"
+        ),
+    )
+    llm_model: str | None = field(default=None, metadata=_rules("name of the model behind that endpoint"))
+    llm_key: str | None = field(default=None, repr=False, metadata=_rules("key of that endpoint"))
+    llm_key_file: Path | None = field(
+        default=None, metadata=_rules("file with the key instead, read when a model starts")
+    )
+    llm_timeout_s: float = field(
+        default=20.0, metadata=_rules("longest wait for its answer in seconds, all tries together", least=0.1)
+    )
+    llm_retries: int = field(default=1, metadata=_rules("further tries after a failure", least=0))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

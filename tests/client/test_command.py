@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
-from vitrine.commands import connection, cut_out, models, text, try_on
+from vitrine.commands import connection, cut_out, models, prompt, text, try_on
 from vitrine.commands.pictures_out import unique_stems
 from vitrine.statuses import NOT_LOADED
 
@@ -18,7 +18,7 @@ from vitrine.statuses import NOT_LOADED
 def fake(monkeypatch):
     """The fake that every command line calls."""
     fake = FakeTransport()
-    for module in (cut_out, models, text, try_on):
+    for module in (cut_out, models, prompt, text, try_on):
         monkeypatch.setattr(module, "open_client", lambda args: Vitrine(transport=fake))
     return fake
 
@@ -71,6 +71,15 @@ def test_texts_are_set_on_a_picture(fake, folder, capsys):
     assert run("text", "me.png", "a", "b", "c", "-o", "a.png", "--size", 20, "--size", 30) == 2
     assert run("text", "me.png", "{oops", "-o", "a.png") == 2
     assert run("text", "me.png", "a", "-o", "a.gif") == 2
+
+
+def test_a_sentence_becomes_a_prompt(fake, capsys):
+    """The command prints the prompt alone, or with --json everything."""
+    assert run("prompt", "빨간 머그잔", "--trade", "카페") == 0
+    assert capsys.readouterr().out == "빨간 머그잔\n"
+    assert fake.calls[0].inputs["trade"][0].decode() == "카페"
+    assert run("prompt", "캔", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["way"] == "tables"
 
 
 def test_one_garment_gives_one_picture(fake, folder, capsys):

@@ -163,3 +163,19 @@ async def test_both_clients_cut_out():
     assert result.report["network"] == "fake"
     async with AsyncVitrine(transport=AsyncFakeTransport()) as other:
         assert (await other.cut_out(picture)).encoded == result.encoded
+
+
+async def test_both_clients_prepare_an_ad_prompt():
+    """The options become texts; a sentence must be text."""
+    fake = FakeTransport()
+    with Vitrine(transport=fake) as client:
+        made = client.prepare_ad_prompt(sentence="빨간 머그잔", style="anime")
+    assert (made.prompt, made.way, made.fallback) == ("빨간 머그잔", "tables", None)
+    assert {name: one[0].decode() for name, one in fake.calls[0].inputs.items()} == {
+        "sentence": "빨간 머그잔",
+        "style": "anime",
+    }
+    async with AsyncVitrine(transport=AsyncFakeTransport(fake)) as other:
+        assert (await other.prepare_ad_prompt(sentence="캔")).prompt == "캔"
+        with pytest.raises(BadRequest, match="sentence must be text, got int"):
+            await other.prepare_ad_prompt(sentence=3)

@@ -31,6 +31,7 @@ ABOVE = {  # a folder: those that it must not import
     "lettering": ("engine", "batching", "sampling", "cache", "drawing", *FAMILIES, *SERVING),
     "drawing": (*ADS, *FAMILIES, *SERVING),
     "batching": ("drawing", "cache", "pipeline", *FAMILIES, *SERVING),
+    "ad_prompts": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
     "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),
     **dict.fromkeys(FAMILIES, SERVING),

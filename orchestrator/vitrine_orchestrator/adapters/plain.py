@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vitrine_orchestrator.ad_prompts.endpoint import endpoint_of
+from vitrine_orchestrator.ad_prompts.pipeline import prepare_ad_prompt
 from vitrine_orchestrator.adapters.metrics import ModelMetrics
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
 from vitrine_orchestrator.compose.pipeline import compose
@@ -43,10 +45,21 @@ def _streamed(answer: PlainAnswer) -> OpenPlain:
     return lambda settings: answer
 
 
+def _ad_prompts(settings: Settings) -> PlainAnswer:
+    """The prompt processor, with the endpoint of the settings."""
+    endpoint = endpoint_of(settings)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await prepare_ad_prompt(context, endpoint, inputs)
+
+    return answered
+
+
 PLAIN: dict[str, OpenPlain] = {
     "compose": _single(compose),
     "product_ad": _single(product_ad),
     "product_ad_stream": _streamed(product_ad_stream),
+    "prepare_ad_prompt": _ad_prompts,
 }
 """How each model is opened."""
 

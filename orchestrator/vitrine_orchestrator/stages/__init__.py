@@ -7,6 +7,7 @@ derived from these rows (`configs.py` writes the configs).
 from __future__ import annotations
 
 from vitrine_orchestrator.stages import (
+    ad_prompts,
     advertising,
     clip,
     cut_out,
@@ -63,8 +64,9 @@ STAGES: tuple[Stage, ...] = (
     *clip.ROWS,
     *cut_out.ROWS,
     *text.ROWS,
-    *advertising.ROWS,
     *shared.ROWS,
+    *ad_prompts.ROWS,
+    *advertising.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
 
