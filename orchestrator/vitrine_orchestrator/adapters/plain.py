@@ -1,6 +1,6 @@
 """Opens and serves the Python models that read no checkpoint and have no network: one row each.
 
-They belong to no family, so every server has them.
+They belong to no family; `beside` of their rows says which servers have them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vitrine_orchestrator.stages.pictures import ADVERTISING
 from vitrine_orchestrator.stages.shared import REPORT
 from vitrine_orchestrator.stages.table import Service, Stage, Tensor, optional
 
@@ -19,6 +20,7 @@ ROWS: tuple[Stage, ...] = (
             Tensor("negative_prompt", "STRING", (1,)),
             REPORT,
         ),
+        beside=ADVERTISING,
         runs=Service(in_flight=32),
         on_gpu=False,
     ),

@@ -1,11 +1,12 @@
 """The rows of advertisements: a composition by itself, and the pipeline from photographs to a finished ad.
 
-They read no checkpoint and belong to no family, so every server has them; what they call may be missing.
+They read no checkpoint and belong to no family. Servers of pictures have them; what they call may be missing.
 """
 
 from __future__ import annotations
 
 from vitrine_orchestrator.stages.picture_tensors import LORAS
+from vitrine_orchestrator.stages.pictures import ADVERTISING
 from vitrine_orchestrator.stages.shared import ENCODING, MODEL, REPORT, SAMPLING
 from vitrine_orchestrator.stages.table import Queue, Service, Stage, Tensor, optional
 
@@ -62,6 +63,7 @@ ROWS: tuple[Stage, ...] = (
             Tensor("shadow", "STRING", (1,)),  # the share of light that their shadows take, a grey PNG
             REPORT,
         ),
+        beside=ADVERTISING,
         runs=Service(in_flight=MAX_COMPOSED),
         on_gpu=False,
     ),
@@ -70,6 +72,7 @@ ROWS: tuple[Stage, ...] = (
         AD_INPUTS,
         AD_OUTPUTS,
         queue=Queue(size=MAX_QUEUED),
+        beside=ADVERTISING,
         runs=Service(in_flight=MAX_ACTIVE),
         on_gpu=False,
     ),
@@ -78,6 +81,7 @@ ROWS: tuple[Stage, ...] = (
         (*AD_INPUTS, *optional(Tensor("previews", "BOOL", (1,)))),
         (Tensor("event", "STRING", (1,)), *AD_OUTPUTS),
         queue=Queue(size=MAX_QUEUED),
+        beside=ADVERTISING,
         runs=Service(in_flight=MAX_ACTIVE, decoupled=True),
         on_gpu=False,
     ),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import flux, z_image
+from vitrine_orchestrator.stages import cut_out, flux, z_image
 from vitrine_orchestrator.stages.picture_tensors import LORAS
 from vitrine_orchestrator.stages.shared import ENCODING, MODEL, REPORT, SAMPLING
 from vitrine_orchestrator.stages.table import Queue, Service, Stage, Tensor, joined, optional
 
 FAMILIES = (z_image.FAMILY, flux.FAMILY)
 """The first that a release holds is the default of a request without `model`."""
+ADVERTISING = (*FAMILIES, cut_out.FAMILY)
+"""Beside these, models of advertisements that need no checkpoint are of use."""
 
 PICTURE_INPUTS = optional(
     Tensor("prompt", "STRING", (1,)),

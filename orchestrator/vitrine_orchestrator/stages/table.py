@@ -77,6 +77,7 @@ class Stage:
     runs: Network | Service
     queue: Queue = Queue()
     families: tuple[str, ...] = ()  # the families whose checkpoints it serves; empty: it reads no checkpoint
+    beside: tuple[str, ...] = ()  # without families: loaded where one of these is served; empty: everywhere
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
     needed: bool = True  # whether a release must hold it; another is loaded where its file is
 

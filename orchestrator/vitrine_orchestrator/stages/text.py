@@ -1,7 +1,8 @@
-"""The row of the stage table for text on pictures. It needs no checkpoint, so every server has it."""
+"""The row of the stage table for text on pictures. It needs no checkpoint; servers of pictures have it."""
 
 from __future__ import annotations
 
+from vitrine_orchestrator.stages.pictures import ADVERTISING
 from vitrine_orchestrator.stages.shared import ENCODING, REPORT
 from vitrine_orchestrator.stages.table import Queue, Service, Stage, Tensor, optional
 
@@ -22,6 +23,7 @@ ROWS: tuple[Stage, ...] = (
         ),
         (Tensor("image", "STRING", (1,)), REPORT),
         queue=Queue(size=MAX_QUEUED),
+        beside=ADVERTISING,
         runs=Service(in_flight=MAX_ACTIVE),
         on_gpu=False,
     ),
