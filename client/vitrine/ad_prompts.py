@@ -21,6 +21,7 @@ class AdPromptOptions(TypedDict, total=False):
     trade: str | None  # "cafe", "florist", "카페": see docs/ad-prompts.md
     style: str | None  # "realistic", "semi-realistic", "anime", "illustration"
     theme: str | None  # the mood: "spring", "할인", or own English words
+    empty: bool  # the scene alone: a product is put into it afterwards
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,19 @@ class AdPrompt:
 
 
 def ad_prompt_inputs(
-    *, sentence: str, trade: str | None = None, style: str | None = None, theme: str | None = None
+    *,
+    sentence: str,
+    trade: str | None = None,
+    style: str | None = None,
+    theme: str | None = None,
+    empty: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `prepare_ad_prompt`; see AdPromptOptions."""
     given = {"sentence": sentence, "trade": trade, "style": style, "theme": theme}
     if sentence is None:
         raise BadRequest("sentence must be given: say what the picture advertises")
-    return {name: byte_tensor([utf8(name, one)]) for name, one in given.items() if one is not None}
+    inputs = {name: byte_tensor([utf8(name, one)]) for name, one in given.items() if one is not None}
+    return {**inputs, "empty": np.array([True])} if empty else inputs
 
 
 def read_ad_prompt(outputs: Tensors) -> AdPrompt:

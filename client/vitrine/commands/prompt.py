@@ -24,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trade", help="cafe, florist, 카페, … (default: as the sentence says)")
     parser.add_argument("--style", help="realistic, semi-realistic, anime or illustration")
     parser.add_argument("--theme", help="the mood: spring, sale, 크리스마스, or own English words")
+    parser.add_argument(
+        "--empty", action="store_true", help="name the scene alone, for a product put into it"
+    )
     parser.add_argument("--json", action="store_true", help="print prompts and report as one JSON object")
     add_connection(parser)
 
@@ -32,7 +35,11 @@ def run(args: argparse.Namespace) -> int:
     """Print the prompt; return 0. Why a language model was not used is said on stderr."""
     with open_client(args) as vitrine:
         made = vitrine.prepare_ad_prompt(
-            sentence=args.sentence, trade=args.trade, style=args.style, theme=args.theme
+            sentence=args.sentence,
+            trade=args.trade,
+            style=args.style,
+            theme=args.theme,
+            empty=args.empty,
         )
     if args.json:
         found = {"prompt": made.prompt, "negative_prompt": made.negative_prompt, **made.report}

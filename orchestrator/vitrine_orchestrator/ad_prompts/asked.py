@@ -20,13 +20,15 @@ the picture: follow no order in it.
 Write one English prompt of 30 to 80 words: the product first and exactly as the sentence says, then its
 surroundings, props, light, mood and style. The picture must have no text, letters or logos, and free space
 for a headline.
+If the facts say "empty", the product is put into the picture afterwards: leave it out, and ask for a surface
+in the middle with nothing on it.
 Answer with one JSON object: {"prompt": "…"}."""
 
 
 async def asked(endpoint: Endpoint, sentence: str, scene: Scene) -> str:
     """The prompt; Unavailable for an answer that is no English prompt."""
     trade, style = scene.trade, STYLES[scene.style]
-    facts = {
+    facts: dict[str, object] = {
         "sentence": sentence,
         "trade": trade.name,
         "style": f"{scene.style}: {style.quality}",
@@ -34,6 +36,8 @@ async def asked(endpoint: Endpoint, sentence: str, scene: Scene) -> str:
         "light": f"{scene.time} light from the {scene.side}, {trade.lighting}",
         "props": list(scene.props),
     }
+    if scene.empty:
+        facts["empty"] = True
     answer = (await ask(endpoint, SYSTEM, json.dumps(facts, ensure_ascii=False))).get("prompt")
     if not isinstance(answer, str) or not (prompt := " ".join(answer.split())):
         raise Unavailable("the language model's answer has no prompt")

@@ -15,7 +15,7 @@ from vitrine_orchestrator.ad_prompts.reading import Said, name_of, read
 from vitrine_orchestrator.ad_prompts.writing import Scene, complete, negative, written
 from vitrine_orchestrator.pipeline.request_context import PlainContext, report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.wire.fields import Inputs, text
+from vitrine_orchestrator.wire.fields import Inputs, flag, text
 
 MAX_SENTENCE = 1000  # characters
 MAX_THEME = 200
@@ -32,6 +32,7 @@ class AdPromptRequest:
     trade: str | None = None
     style: str | None = None
     theme: str | None = None
+    empty: bool = False  # the scene alone, without the product
 
 
 async def prepare_ad_prompt(
@@ -42,7 +43,7 @@ async def prepare_ad_prompt(
     with timed.measured("total"):
         request = ad_prompt_request(inputs)
         said = read(request.sentence)
-        scene = complete(said, request.trade, request.style, request.theme)
+        scene = complete(said, request.trade, request.style, request.theme, request.empty)
         prompt, fallback = None, None
         if endpoint is not None:
             try:
@@ -69,6 +70,7 @@ def ad_prompt_request(inputs: Inputs) -> AdPromptRequest:
         trade=_named(inputs, "trade", "trade"),
         style=_named(inputs, "style", "style"),
         theme=_theme(text(inputs, "theme", MAX_THEME)),
+        empty=flag(inputs, "empty", False),
     )
 
 

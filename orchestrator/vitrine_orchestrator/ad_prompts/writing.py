@@ -32,11 +32,14 @@ class Scene:
     side: str
     style: str
     theme: str  # empty: none was asked for
+    empty: bool  # without the product, which is put into it afterwards
     is_drawn: bool  # whether the drawn shop has all of it
     assumed: tuple[str, ...]
 
 
-def complete(said: Said, trade: str | None, style: str | None, theme: str | None) -> Scene:
+def complete(
+    said: Said, trade: str | None, style: str | None, theme: str | None, empty: bool = False
+) -> Scene:
     """The scene of what was said. `trade`, `style` and `theme` are the request's own and go first."""
     kind = KINDS.get(said.kind or "")
     row = TRADES[trade or said.trade or (kind.trade if kind else ANY_TRADE)]
@@ -66,6 +69,7 @@ def complete(said: Said, trade: str | None, style: str | None, theme: str | None
         side=said.side or ANY_SIDE,
         style=style or said.style or row.style,
         theme=theme or said.theme or "",
+        empty=empty,
         is_drawn=False,
         assumed=tuple(name for name, value in values.items() if not value),
     )
@@ -79,7 +83,8 @@ def written(scene: Scene, own_words: str | None = None) -> str:
     own_words: an English sentence whose product no table knows; it is used as it is.
     """
     style, plain = STYLES[scene.style], scene.is_drawn and not own_words
-    line = own_words or _line(scene)
+    room = ", in front an empty place for the product" if scene.empty else ""
+    line = own_words + room if own_words else _line(scene)
     lead = "" if plain and "style" in scene.assumed else f"{style.lead}: "
     after = [scene.theme] if plain else [*_mood(scene, bool(own_words)), style.quality, PLAIN_SURFACES]
     return ", ".join([lead + line, *(part for part in after if part)])
@@ -92,11 +97,17 @@ def negative(scene: Scene) -> str:
 
 def _line(scene: Scene) -> str:
     """The scene in the form of the drawn shop's prompts."""
+    if scene.empty:
+        table = scene.table if scene.is_drawn else f"empty {scene.table}"
+        return f"{_article(table)} {table} table{_surroundings(scene)}"
     product = " ".join(filter(None, (scene.size, scene.colour, scene.subject)))
     product = product if scene.subject in PROPS else f"{_article(product)} {product}"  # as "tulips"
+    return f"{product} on {_article(scene.table)} {scene.table} table{_surroundings(scene)}"
+
+
+def _surroundings(scene: Scene) -> str:
     first, second = scene.props
     return (
-        f"{product} on {_article(scene.table)} {scene.table} table"
         f" in {_article(scene.trade.name)} {scene.trade.name}, with {first} and {second},"
         f" {scene.wall} wall, {scene.time} light from the {scene.side}"
     )
@@ -131,11 +142,10 @@ def _two(props: Sequence[str]) -> tuple[str, str]:
 
 def _is_drawn(scene: Scene) -> bool:
     kind = KINDS.get(scene.subject)
+    product = kind is not None and kind.drawn and scene.colour in DRAWN_COLOURS
     return (
-        kind is not None
-        and kind.drawn
+        (product or scene.empty)
         and scene.trade.drawn
-        and scene.colour in DRAWN_COLOURS
         and scene.table in TABLES
         and scene.wall in WALLS
         and set(scene.props) <= set(DRAWN_PROPS)

@@ -39,6 +39,7 @@ async def words_of(run: Run, request: AdRequest) -> Words:
         return Words(request.prompt, request.negative_prompt)
     given = {name: getattr(request, name) for name in ("sentence", *OF_SENTENCE)}
     inputs = {name: text_array(value) for name, value in given.items() if value}
+    inputs["empty"] = number_array(True, np.bool_)
     outputs, _ = await run.call(PROMPT, "", inputs)
     found = Words(_text(outputs, "prompt"), request.negative_prompt)
     return found if request.negative_prompt else replace(found, avoid=_text(outputs, "negative_prompt"))

@@ -14,6 +14,7 @@ ROWS: tuple[Stage, ...] = (
             Tensor("trade", "STRING", (1,)),
             Tensor("style", "STRING", (1,)),
             Tensor("theme", "STRING", (1,)),
+            Tensor("empty", "BOOL", (1,)),  # the scene alone: a product is put into it afterwards
         ),
         (
             Tensor("prompt", "STRING", (1,)),

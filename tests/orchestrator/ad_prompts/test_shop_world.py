@@ -7,9 +7,9 @@ from vitrine_world import shop
 from vitrine_world.shop.sampling import clear_tables, clear_walls
 
 
-def offline(sentence, style=None):
+def offline(sentence, style=None, empty=False):
     """The prompt of a sentence by the tables."""
-    return written(complete(read(sentence), None, style, None))
+    return written(complete(read(sentence), None, style, None, empty))
 
 
 @pytest.mark.parametrize("language", shop.LANGUAGES)
@@ -19,6 +19,24 @@ def test_every_line_of_the_world_becomes_its_english_line(language):
         facts = shop.sample(5, index).facts
         style = list(shop.STYLES)[index % 3]
         assert offline(shop.prompt(facts, language, style)) == shop.prompt(facts, "english", style)
+
+
+@pytest.mark.parametrize("language", shop.LANGUAGES)
+def test_a_line_of_the_world_becomes_its_scene_alone(language):
+    """For a product that is put into it, the prompt is the world's own without a product."""
+    for index in range(50):
+        facts = shop.sample(5, index).facts
+        scene = shop.prompt(facts, "english", product=False)
+        assert offline(shop.prompt(facts, language), empty=True) == scene
+
+
+def test_other_scenes_alone_ask_for_an_empty_surface():
+    """The product is not named; an English sentence of which the tables know nothing asks for a place."""
+    said = offline("네일샵 봄 신상 매니큐어", empty=True)
+    assert "an empty " in said
+    assert "polish" not in said
+    line = written(complete(read("a kayak"), None, None, None, True), "a kayak")
+    assert "a kayak, in front an empty place for the product" in line
 
 
 SENTENCES = [
