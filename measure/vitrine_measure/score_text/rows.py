@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +29,8 @@ GATES: dict[str, tuple[str, float]] = {
 def table(texts: Sequence[Measured]) -> dict[str, float]:
     """Return the figures of texts, one on each scene."""
     done = [one for one in texts if one.size]
-    right = {language: _read_share(done, language) for language in READERS}
+    with ThreadPoolExecutor(len(READERS)) as pool:
+        right = dict(zip(READERS, pool.map(partial(_read_share, done), READERS), strict=True))
     everything = [sum(part) for part in zip(*right.values(), strict=True)]
     figures = {
         "set": len(done) / len(texts),

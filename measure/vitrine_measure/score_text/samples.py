@@ -93,6 +93,16 @@ def set_by_pillow(case: Case) -> Measured:
     return _measured(case, np.asarray(image), PLAIN_SIZE, lines, boxes, (255, 255, 255), face)
 
 
+def set_on_white() -> list[Measured]:
+    """Return every line on a white picture: what the reader reads where nothing disturbs it."""
+    white, free = np.full((SIDE, SIDE, 3), 255, np.uint8), np.zeros((SIDE, SIDE), np.uint8)
+    return [
+        set_by_us(Case(white, free, free, text, language))
+        for language, texts in LINES.items()
+        for text in texts
+    ]
+
+
 @lru_cache
 def fonts() -> Fonts:
     """Return the fonts of the system."""
