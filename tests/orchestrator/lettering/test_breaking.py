@@ -78,7 +78,7 @@ def test_lines_are_even_and_no_syllable_stands_alone():
     assert set_in("오늘 문을 연 집", "ko", 8) == ["오늘 문을", "연 집"]
     assert set_in("焼きたてのパンをどうぞ", "ja", 10) == ["焼きたての", "パンをどうぞ"]
     greedy_lines = greedy(pieces_of("焼きたてのパンをどうぞ", "ja"), 10, len)
-    assert [len(line) for line in greedy_lines] == [10, 1]
+    assert ["".join(piece.text for piece in line) for line in greedy_lines] == ["焼きたてのパンをどう", "ぞ"]
 
 
 def test_as_few_lines_as_fit_and_none_where_a_piece_is_too_wide():
