@@ -5,7 +5,6 @@ import subprocess
 
 import numpy as np
 import pytest
-from PIL import Image
 from vitrine_export.command import main
 from vitrine_measure.score_text import reading, rows, samples
 from vitrine_measure.score_text.figures import contrast_of, covered, distance, tofu
@@ -97,9 +96,14 @@ def test_pixels_tell_what_is_covered_and_how_it_stands_out():
     after, alpha = before.copy(), np.zeros((40, 60), np.uint8)
     after[10:20, 10:30] = (17, 17, 17)
     alpha[30:] = 1
-    assert not covered(before, after, alpha)
-    alpha[19, 29] = 1
-    assert covered(before, after, alpha)
+    boxes = [(10, 10, 30, 20)]
+    assert not covered(before, after, alpha, boxes)
+    after[35, 35] = 9
+    assert not covered(before, after, alpha, boxes)  # a soft pixel of the edge
+    alpha[35, 35] = 255
+    assert covered(before, after, alpha, boxes)
+    after[35, 35], alpha[19, 29] = 255, 1
+    assert covered(before, after, alpha, boxes)
     assert contrast_of(after, [(5, 5, 40, 25)], (17, 17, 17)) == pytest.approx(18.88, abs=0.01)
     after[21:25, 5:40] = (60, 60, 60)
     assert contrast_of(after, [(5, 5, 40, 25)], (17, 17, 17)) < 2
@@ -123,10 +127,8 @@ def test_the_distance_is_levenshteins(read, truth, edits):
 def test_a_line_is_scaled_to_what_the_reader_reads_best():
     """With a little of the picture around it, and cut at the picture's edge."""
     strip = reading.strip(np.zeros((100, 200, 3), np.uint8), (0, 10, 100, 74))
-    around = reading.AROUND
-    assert strip.size[1] == pytest.approx(
-        reading.LINE_HEIGHT * min(1 + 2 * around, 1 + around + 10 / 64), abs=1
-    )
+    height = 1 + reading.AROUND + min(reading.AROUND, 10 / 64)  # 10 px of the picture are above the line
+    assert strip.size[1] == pytest.approx(reading.LINE_HEIGHT * height, abs=1)
     assert strip.mode == "L"
     assert reading.read([], "ko") == []
     assert reading.bare(" ２０ ％\n") == "20%"
@@ -138,15 +140,10 @@ def test_tesseract_reads_a_line():
         reading.check_reader()
     except Exception as lacking:
         pytest.skip(str(lacking))
-    picture, (told,) = samples.overlaid(
-        np.full((120, 400, 3), 255, np.uint8),
-        [samples.TextOptions(text="Fresh bread", language="en")],
-        samples.fonts(),
-    )
-    strip = reading.strip(picture, tuple(told["line_boxes"][0]))
-    blank = Image.new("L", (200, 48), 255)
-    assert [reading.bare(text) for text in reading.read([strip, blank, strip], "en")] == [
-        "Freshbread",
-        "",
-        "Freshbread",
-    ]
+    white = np.full((120, 400, 3), 255, np.uint8)
+    strips = []
+    for text in ("Fresh bread", "Open now"):
+        options = samples.TextOptions(text=text, language="en")
+        picture, (told,) = samples.overlaid(white, [options], samples.fonts())
+        strips.append(reading.strip(picture, tuple(told["line_boxes"][0])))
+    assert [reading.bare(text) for text in reading.read(strips, "en")] == ["Freshbread", "Opennow"]

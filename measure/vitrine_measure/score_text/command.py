@@ -10,7 +10,7 @@ from vitrine.errors import BadRequest
 
 HELP = """set lines of four languages on scenes of the paper shop, and measure the pictures
 
-covered: texts that change a pixel of the product (share of texts; 0 is wanted). contrast: texts whose
+covered: texts that stand on the product or change a pixel of it (share of texts). contrast: texts whose
 letters have a contrast of at least 4.5 with 95 % of the pixels around them, measured from the finished
 picture. tofu: characters drawn as the font's sign for a missing glyph. read: characters that tesseract
 reads back, of texts at least 24 px high. Beside it the same texts as Pillow sets them by itself: its own

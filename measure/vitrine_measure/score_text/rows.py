@@ -33,7 +33,7 @@ def table(texts: Sequence[Measured]) -> dict[str, float]:
         right = dict(zip(READERS, pool.map(partial(_read_share, done), READERS), strict=True))
     everything = [sum(part) for part in zip(*right.values(), strict=True)]
     figures = {
-        "set": len(done) / len(texts),
+        "set": len(done) / max(len(texts), 1),
         "covered": float(np.mean([one.covered for one in done])) if done else 0.0,
         "contrast": sum(one.contrast >= ENOUGH for one in done) / max(len(done), 1),
         "contrast median": float(np.median([one.contrast for one in done])) if done else 1.0,

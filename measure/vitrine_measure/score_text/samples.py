@@ -47,7 +47,7 @@ class Measured:
     size: int  # in pixels; 0 where no text could be set
     lines: tuple[str, ...]
     boxes: tuple[LineBox, ...]  # of the lines
-    covered: bool  # whether a pixel of the product was changed
+    covered: bool  # whether the text stands on the product, or changes it
     contrast: float  # 5th percentile
     tofu: int
 
@@ -125,7 +125,7 @@ def _measured(
         size,
         tuple(lines),
         placed,
-        covered(case.picture, picture, case.alpha),
+        covered(case.picture, picture, case.alpha, placed),
         contrast_of(picture, placed, ink),
         tofu(case.text, face),
     )
