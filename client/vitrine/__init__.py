@@ -38,6 +38,7 @@ from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
 from vitrine.stores import open_store
 from vitrine.transport import AsyncTransport, Transport
+from vitrine.workflows import NodeReport, Workflow
 
 __all__ = [
     "AdPrompt",
@@ -57,6 +58,7 @@ __all__ = [
     "Fitting",
     "Kept",
     "ModelStatus",
+    "NodeReport",
     "NotFound",
     "Prepared",
     "Progress",
@@ -72,6 +74,7 @@ __all__ = [
     "Unavailable",
     "Vitrine",
     "VitrineError",
+    "Workflow",
     "old_result_key",
     "open_store",
     "result_key",

@@ -84,6 +84,8 @@ class Progress:
     left_s: float | None  # the server's estimate
     preview: Image.Image | None = None
     job: int = 0  # the garment or the picture, from 0, whose step was done and which the preview shows
+    node: str = ""  # of a workflow: the id of the node that began or ended
+    status: str = ""  # of that node: "running", "done", "reused", "failed" or "not run"
 
 
 @dataclass(frozen=True)
@@ -184,17 +186,18 @@ def read_cut_out(outputs: Tensors) -> CutOut:
 
 def read_event(outputs: Tensors) -> Progress | TryOn:
     """Read one response of `try_on_stream`; raises VitrineError for an event that cannot be read."""
-    event = _json(outputs, "event")
-    return read_result(outputs) if event.get("kind") == "result" else _progress(event, outputs)
+    event = read_json(outputs, "event")
+    return read_result(outputs) if event.get("kind") == "result" else read_progress(event, outputs)
 
 
 def read_picture_event(outputs: Tensors) -> Progress | Drawn:
     """Read one response of `picture_stream`; raises VitrineError for an event that cannot be read."""
-    event = _json(outputs, "event")
-    return read_drawn(outputs) if event.get("kind") == "result" else _progress(event, outputs)
+    event = read_json(outputs, "event")
+    return read_drawn(outputs) if event.get("kind") == "result" else read_progress(event, outputs)
 
 
-def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
+def read_progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
+    """Read an event of kind progress; raises VitrineError for one that cannot be read."""
     preview = decode_picture(_bytes(outputs, "image"), "image") if "image" in outputs else None
     left_s = event.get("left_s")
     try:
@@ -205,8 +208,10 @@ def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
             left_s=None if left_s is None else float(left_s),
             preview=preview,
             job=int(event.get("job", 0)),
+            node=str(event.get("node", {}).get("name", "")),
+            status=str(event.get("node", {}).get("status", "")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VitrineError(f"the server's event cannot be read: {error!r}") from error
 
 
@@ -239,7 +244,7 @@ def read_pipeline_digest(outputs: Tensors) -> str:
 
 def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
     """Read the response of `cache_control` to the action "stats"."""
-    numbers = _json(outputs, "answer")
+    numbers = read_json(outputs, "answer")
     named = [field.name for field in fields(CacheStatistics) if field.name != "numbers"]
     if missing := [name for name in named if name not in numbers]:
         raise VitrineError(f"the server's cache statistics lack {', '.join(missing)}")
@@ -248,7 +253,7 @@ def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
 
 def read_report(outputs: Tensors) -> dict[str, Any]:
     """Read the output `report`, a JSON object."""
-    return _json(outputs, "report")
+    return read_json(outputs, "report")
 
 
 def read_text(outputs: Tensors, name: str) -> str:
@@ -259,7 +264,8 @@ def read_text(outputs: Tensors, name: str) -> str:
         raise VitrineError(f"{name}: the server's answer is not UTF-8") from error
 
 
-def _json(outputs: Tensors, name: str) -> dict[str, Any]:
+def read_json(outputs: Tensors, name: str) -> dict[str, Any]:
+    """Read an output that is a JSON object."""
     try:
         value = json.loads(_bytes(outputs, name))
     except ValueError as error:

@@ -31,6 +31,7 @@ from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
+from vitrine.workflows import Workflow, WorkflowOptions
 
 Answer = TypeVar("Answer")
 
@@ -116,6 +117,18 @@ class AsyncVitrine:
     ) -> AdPrompt:
         """See Vitrine."""
         return await self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+
+    async def run_workflow(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> Workflow:
+        """See Vitrine."""
+        return await self._call(calls.RUN_WORKFLOW, timeout_s, **options)
+
+    def workflow_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> AsyncGenerator[Progress | Workflow, None]:
+        """See Vitrine."""
+        return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
 
     async def prepare_person(
         self,

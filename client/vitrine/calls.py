@@ -42,6 +42,7 @@ from vitrine.inputs import (
     try_on_inputs,
 )
 from vitrine.scores import Scores, read_scores, score_inputs
+from vitrine.workflows import Workflow, read_workflow, read_workflow_event, workflow_inputs
 
 Answer = TypeVar("Answer")
 
@@ -91,6 +92,10 @@ PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
 SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
 CUT_OUT: ModelCall[CutOut] = ModelCall("cut_out", cut_out_inputs, read_cut_out)
 PREPARE_AD_PROMPT: ModelCall[AdPrompt] = ModelCall("prepare_ad_prompt", ad_prompt_inputs, read_ad_prompt)
+RUN_WORKFLOW: ModelCall[Workflow] = ModelCall("run_workflow", workflow_inputs, read_workflow)
+WORKFLOW_STREAM: ModelCall[Progress | Workflow] = ModelCall(
+    "workflow_stream", workflow_inputs, read_workflow_event
+)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -31,6 +31,7 @@ from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
+from vitrine.workflows import Workflow, WorkflowOptions
 
 DEFAULT_TIMEOUT_S = 60.0
 Answer = TypeVar("Answer")
@@ -149,6 +150,22 @@ class Vitrine:
     ) -> AdPrompt:
         """Turn a sentence about a shop's product, in Korean or English, into the prompt of a picture."""
         return self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+
+    def run_workflow(
+        self,
+        *,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+        **options: Unpack[WorkflowOptions],
+    ) -> Workflow:
+        """Run a graph of nodes. A node that fails raises nothing: see `failed` and `image` of the answer."""
+        return self._call(calls.RUN_WORKFLOW, timeout_s, cancellation=cancellation, **options)
+
+    def workflow_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> Generator[Progress | Workflow, None, None]:
+        """Yield Progress when a node begins or ends, then the Workflow. gRPC only."""
+        return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
 
     def prepare_person(
         self,

@@ -23,6 +23,7 @@ OWN = {
     "prompt": "vitrine.commands.prompt",
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
+    "workflow": "vitrine.commands.workflow",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -38,6 +39,8 @@ examples:
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
+  vitrine prompt "카페의 빨간 머그잔"                 a Korean sentence, an English prompt
+  vitrine workflow ad.json -o ads                     a graph of nodes, its pictures
   vitrine models                                      what the server has loaded
 
 `vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""

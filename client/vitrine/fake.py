@@ -264,13 +264,18 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "score": _score,
     "cut_out": _cut_out,
     "prepare_ad_prompt": fake_ads.ad_prompt,
+    "run_workflow": fake_ads.workflow,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),
     "prepare_prompt": _prepare("prompt", "prompt"),
     "cache_control": _cache_control,
 }
-_STREAMS = {"try_on_stream": "try_on", "picture_stream": "text_to_image"}
+_STREAMS = {
+    "try_on_stream": "try_on",
+    "picture_stream": "text_to_image",
+    "workflow_stream": "run_workflow",
+}
 """By streaming model, the model whose answer ends its stream."""
 
 

@@ -24,6 +24,7 @@ ABOVE = {  # a folder: those that it must not import
     "loras": ("engine", "batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
     "drawing": (*FAMILIES, *SERVING),
     "batching": ("drawing", "cache", "pipeline", *FAMILIES, *SERVING),
+    "workflows": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "ad_prompts": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
     "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),

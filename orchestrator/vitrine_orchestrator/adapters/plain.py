@@ -21,6 +21,8 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
+from vitrine_orchestrator.workflows.kept import KeptNodes
+from vitrine_orchestrator.workflows.pipeline import run_workflow, workflow_stream
 
 PlainAnswer = Callable[[PlainContext, Outputs, Send], Awaitable[Outputs]]
 """Answers one request, from its context, its inputs and a function for earlier responses."""
@@ -39,8 +41,30 @@ def _ad_prompts(settings: Settings) -> PlainAnswer:
     return answered
 
 
+def _workflows(settings: Settings) -> PlainAnswer:
+    """Workflows, with the memory of their nodes' answers."""
+    kept = KeptNodes(settings.workflow_bytes)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await run_workflow(context, kept, inputs)
+
+    return answered
+
+
+def _workflow_streams(settings: Settings) -> PlainAnswer:
+    """The same with progress events."""
+    kept = KeptNodes(settings.workflow_bytes)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await workflow_stream(context, kept, inputs, send)
+
+    return answered
+
+
 PLAIN: dict[str, OpenPlain] = {
     "prepare_ad_prompt": _ad_prompts,
+    "run_workflow": _workflows,
+    "workflow_stream": _workflow_streams,
 }
 """How each model is opened."""
 

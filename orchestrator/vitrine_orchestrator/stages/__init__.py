@@ -17,6 +17,7 @@ from vitrine_orchestrator.stages import (
     pictures,
     shared,
     try_on,
+    workflows,
     z_image,
 )
 from vitrine_orchestrator.stages.table import (
@@ -63,6 +64,7 @@ STAGES: tuple[Stage, ...] = (
     *cut_out.ROWS,
     *shared.ROWS,
     *ad_prompts.ROWS,
+    *workflows.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
 

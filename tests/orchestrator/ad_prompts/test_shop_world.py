@@ -67,7 +67,7 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("sentence", "kind", "colour", "trade", "time", "light"), SENTENCES)
 def test_a_free_sentence_gives_a_line_of_the_world(sentence, kind, colour, trade, time, light):
-    """Kind, colour, trade and light are the sentence's, the rest is the trade's; the line can be read back."""
+    """Kind, colour, trade and light are the sentence's, the rest is the trade's; it reads back."""
     facts, style = shop.read_prompt(offline(sentence))
     assert (facts.kind, facts.colour, facts.trade, facts.time, facts.light) == (
         kind,
