@@ -6,6 +6,7 @@ result.image.save("me-in-coat.png")
 """
 
 from vitrine.ad_prompts import AdPrompt
+from vitrine.ads import Ad, Composed, ProductAd
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -33,6 +34,7 @@ from vitrine.fake import AsyncFakeTransport, FakeTransport
 from vitrine.keys import old_result_key, result_key
 from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
+from vitrine.saving import save_picture
 from vitrine.scores import ReadPrompt, Scores
 from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
@@ -41,6 +43,7 @@ from vitrine.transport import AsyncTransport, Transport
 from vitrine.workflows import NodeReport, Workflow
 
 __all__ = [
+    "Ad",
     "AdPrompt",
     "AsyncFakeTransport",
     "AsyncResults",
@@ -51,6 +54,7 @@ __all__ = [
     "CacheStatistics",
     "Cancellation",
     "Cancelled",
+    "Composed",
     "CutOut",
     "Drawn",
     "DrawnPicture",
@@ -61,6 +65,7 @@ __all__ = [
     "NodeReport",
     "NotFound",
     "Prepared",
+    "ProductAd",
     "Progress",
     "ReadPrompt",
     "Results",
@@ -78,4 +83,5 @@ __all__ = [
     "old_result_key",
     "open_store",
     "result_key",
+    "save_picture",
 ]

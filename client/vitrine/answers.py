@@ -86,6 +86,7 @@ class Progress:
     job: int = 0  # the garment or the picture, from 0, whose step was done and which the preview shows
     node: str = ""  # of a workflow: the id of the node that began or ended
     status: str = ""  # of that node: "running", "done", "reused", "failed" or "not run"
+    stage: str = ""  # the model that has just done something, where a request calls several
 
 
 @dataclass(frozen=True)
@@ -186,18 +187,23 @@ def read_cut_out(outputs: Tensors) -> CutOut:
 
 def read_event(outputs: Tensors) -> Progress | TryOn:
     """Read one response of `try_on_stream`; raises VitrineError for an event that cannot be read."""
-    event = read_json(outputs, "event")
-    return read_result(outputs) if event.get("kind") == "result" else read_progress(event, outputs)
+    event = _json(outputs, "event")
+    return read_result(outputs) if event.get("kind") == "result" else _progress(event, outputs)
 
 
 def read_picture_event(outputs: Tensors) -> Progress | Drawn:
     """Read one response of `picture_stream`; raises VitrineError for an event that cannot be read."""
-    event = read_json(outputs, "event")
-    return read_drawn(outputs) if event.get("kind") == "result" else read_progress(event, outputs)
+    event = _json(outputs, "event")
+    return read_drawn(outputs) if event.get("kind") == "result" else _progress(event, outputs)
 
 
-def read_progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
-    """Read an event of kind progress; raises VitrineError for one that cannot be read."""
+def read_event_progress(outputs: Tensors) -> Progress | None:
+    """Read one response of a stream; None for the last one, which has the result."""
+    event = _json(outputs, "event")
+    return None if event.get("kind") == "result" else _progress(event, outputs)
+
+
+def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
     preview = decode_picture(_bytes(outputs, "image"), "image") if "image" in outputs else None
     left_s = event.get("left_s")
     try:
@@ -210,6 +216,7 @@ def read_progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
             job=int(event.get("job", 0)),
             node=str(event.get("node", {}).get("name", "")),
             status=str(event.get("node", {}).get("status", "")),
+            stage=str(event.get("stage", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VitrineError(f"the server's event cannot be read: {error!r}") from error
@@ -244,7 +251,7 @@ def read_pipeline_digest(outputs: Tensors) -> str:
 
 def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
     """Read the response of `cache_control` to the action "stats"."""
-    numbers = read_json(outputs, "answer")
+    numbers = _json(outputs, "answer")
     named = [field.name for field in fields(CacheStatistics) if field.name != "numbers"]
     if missing := [name for name in named if name not in numbers]:
         raise VitrineError(f"the server's cache statistics lack {', '.join(missing)}")
@@ -253,7 +260,7 @@ def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
 
 def read_report(outputs: Tensors) -> dict[str, Any]:
     """Read the output `report`, a JSON object."""
-    return read_json(outputs, "report")
+    return _json(outputs, "report")
 
 
 def read_text(outputs: Tensors, name: str) -> str:
@@ -264,8 +271,7 @@ def read_text(outputs: Tensors, name: str) -> str:
         raise VitrineError(f"{name}: the server's answer is not UTF-8") from error
 
 
-def read_json(outputs: Tensors, name: str) -> dict[str, Any]:
-    """Read an output that is a JSON object."""
+def _json(outputs: Tensors, name: str) -> dict[str, Any]:
     try:
         value = json.loads(_bytes(outputs, name))
     except ValueError as error:

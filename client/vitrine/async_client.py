@@ -13,6 +13,7 @@ import numpy as np
 
 from vitrine import calls
 from vitrine.ad_prompts import AdPrompt, AdPromptOptions
+from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
@@ -129,6 +130,30 @@ class AsyncVitrine:
     ) -> AsyncGenerator[Progress | Workflow, None]:
         """See Vitrine."""
         return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
+
+    async def compose(
+        self,
+        *,
+        scene: Picture,
+        product: Picture | Sequence[Picture],
+        settings: ComposeSettings | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Composed:
+        """See Vitrine."""
+        options: dict[str, Any] = {"scene": scene, "product": product, "settings": settings, "format": format}
+        return await self._call(calls.COMPOSE, timeout_s, **options)
+
+    async def product_ad(self, *, timeout_s: float | None = None, **options: Unpack[AdOptions]) -> ProductAd:
+        """See Vitrine."""
+        return await self._call(calls.PRODUCT_AD, timeout_s, **options)
+
+    def product_ad_stream(
+        self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[AdOptions]
+    ) -> AsyncGenerator[Progress | ProductAd, None]:
+        """See Vitrine."""
+        inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
+        return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
 
     async def prepare_person(
         self,

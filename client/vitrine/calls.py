@@ -13,6 +13,17 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from vitrine.ad_prompts import AdPrompt, ad_prompt_inputs, read_ad_prompt
+from vitrine.ads import (
+    Composed,
+    ProductAd,
+    compose_inputs,
+    describe_inputs,
+    product_ad_inputs,
+    product_ad_stream_inputs,
+    read_composed,
+    read_product_ad,
+    read_product_ad_event,
+)
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -95,6 +106,12 @@ PREPARE_AD_PROMPT: ModelCall[AdPrompt] = ModelCall("prepare_ad_prompt", ad_promp
 RUN_WORKFLOW: ModelCall[Workflow] = ModelCall("run_workflow", workflow_inputs, read_workflow)
 WORKFLOW_STREAM: ModelCall[Progress | Workflow] = ModelCall(
     "workflow_stream", workflow_inputs, read_workflow_event
+)
+COMPOSE: ModelCall[Composed] = ModelCall("compose", compose_inputs, read_composed)
+AD_DIGEST: ModelCall[str] = ModelCall("product_ad", describe_inputs, read_pipeline_digest)
+PRODUCT_AD: ModelCall[ProductAd] = ModelCall("product_ad", product_ad_inputs, read_product_ad, AD_DIGEST)
+PRODUCT_AD_STREAM: ModelCall[Progress | ProductAd] = ModelCall(
+    "product_ad_stream", product_ad_stream_inputs, read_product_ad_event
 )
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)

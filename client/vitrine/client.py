@@ -13,6 +13,7 @@ import numpy as np
 
 from vitrine import calls
 from vitrine.ad_prompts import AdPrompt, AdPromptOptions
+from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
@@ -166,6 +167,36 @@ class Vitrine:
     ) -> Generator[Progress | Workflow, None, None]:
         """Yield Progress when a node begins or ends, then the Workflow. gRPC only."""
         return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
+
+    def compose(
+        self,
+        *,
+        scene: Picture,
+        product: Picture | Sequence[Picture],
+        settings: ComposeSettings | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Composed:
+        """Put cut-out products into a scene: placed, with shadows, in its light."""
+        options: dict[str, Any] = {"scene": scene, "product": product, "settings": settings, "format": format}
+        return self._call(calls.COMPOSE, timeout_s, **options)
+
+    def product_ad(
+        self,
+        *,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+        **options: Unpack[AdOptions],
+    ) -> ProductAd:
+        """Make advertisements of products: cut out, in a scene, with shadows and texts."""
+        return self._call(calls.PRODUCT_AD, timeout_s, cancellation=cancellation, **options)
+
+    def product_ad_stream(
+        self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[AdOptions]
+    ) -> Generator[Progress | ProductAd, None, None]:
+        """Yield Progress, then the ProductAd. Closing the iterator cancels the request. gRPC only."""
+        inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
+        return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
 
     def prepare_person(
         self,

@@ -24,6 +24,7 @@ OWN = {
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
     "workflow": "vitrine.commands.workflow",
+    "ad": "vitrine.commands.ad",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -38,6 +39,7 @@ examples:
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
+  vitrine ad "카페 신메뉴" --product cup.png -o ad.png   a product, an advertisement
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
   vitrine prompt "카페의 빨간 머그잔"                 a Korean sentence, an English prompt
   vitrine workflow ad.json -o ads                     a graph of nodes, its pictures

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vitrine import fake_ads
+from vitrine import fake_ads, fake_product_ads
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, Cancelled, NotFound, VitrineError
 from vitrine.inputs import Tensors
@@ -265,6 +265,8 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "cut_out": _cut_out,
     "prepare_ad_prompt": fake_ads.ad_prompt,
     "run_workflow": fake_ads.workflow,
+    "compose": fake_product_ads.compose,
+    "product_ad": lambda inputs: fake_product_ads.product_ad(inputs, FAKE_DIGEST),
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),
@@ -274,6 +276,7 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
 _STREAMS = {
     "try_on_stream": "try_on",
     "picture_stream": "text_to_image",
+    "product_ad_stream": "product_ad",
     "workflow_stream": "run_workflow",
 }
 """By streaming model, the model whose answer ends its stream."""

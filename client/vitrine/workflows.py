@@ -11,7 +11,7 @@ from typing import Any, Required, TypedDict
 import numpy as np
 from PIL import Image
 
-from vitrine.answers import Progress, read_json, read_progress, read_report
+from vitrine.answers import Progress, read_event_progress, read_report
 from vitrine.errors import BadRequest, NotFound, VitrineError, from_wire
 from vitrine.inputs import Tensors, byte_tensor, utf8
 from vitrine.pictures import Picture, decode_picture, encode_picture
@@ -94,8 +94,7 @@ def read_workflow(outputs: Tensors) -> Workflow:
 
 def read_workflow_event(outputs: Tensors) -> Progress | Workflow:
     """Read one response of `workflow_stream`; raises VitrineError for an event that cannot be read."""
-    event = read_json(outputs, "event")
-    return read_workflow(outputs) if event.get("kind") == "result" else read_progress(event, outputs)
+    return read_event_progress(outputs) or read_workflow(outputs)
 
 
 def _node(entry: Mapping[str, Any]) -> NodeReport:

@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.score_shop.command",
         "measure the shop's checkers and its cut-out on samples that they were never trained on",
     ),
+    "score-compose": (
+        "vitrine_measure.score_compose",
+        "measure compositions of the shop's products: shadows, pixels, places",
+    ),
     "perf": (
         "vitrine_measure.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",

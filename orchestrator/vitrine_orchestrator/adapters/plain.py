@@ -15,8 +15,10 @@ from vitrine_orchestrator.ad_prompts.endpoint import endpoint_of
 from vitrine_orchestrator.ad_prompts.pipeline import prepare_ad_prompt
 from vitrine_orchestrator.adapters.metrics import ModelMetrics
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
+from vitrine_orchestrator.compose.pipeline import compose
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipeline.request_context import PlainContext
+from vitrine_orchestrator.product_ad.pipeline import product_ad, product_ad_stream
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
@@ -61,10 +63,27 @@ def _workflow_streams(settings: Settings) -> PlainAnswer:
     return answered
 
 
+def _single(answer: Callable[[PlainContext, Outputs], Awaitable[Outputs]]) -> OpenPlain:
+    """A model that needs no settings and sends one response."""
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await answer(context, inputs)
+
+    return lambda settings: answered
+
+
+def _streamed(answer: PlainAnswer) -> OpenPlain:
+    """A model that needs no settings and sends several responses."""
+    return lambda settings: answer
+
+
 PLAIN: dict[str, OpenPlain] = {
     "prepare_ad_prompt": _ad_prompts,
     "run_workflow": _workflows,
     "workflow_stream": _workflow_streams,
+    "compose": _single(compose),
+    "product_ad": _single(product_ad),
+    "product_ad_stream": _streamed(product_ad_stream),
 }
 """How each model is opened."""
 

@@ -79,7 +79,10 @@ async def read_aside(read: Callable[[], Result], inputs: Inputs) -> Result:
 
 def pictures_of(inputs: Inputs) -> list[np.ndarray]:
     """The picture inputs of a request, encoded and raw."""
-    names = ("person", "person_raw", "garment", "garment_raw", "mask", "image", "image_raw")
+    names = (
+        *("person", "person_raw", "garment", "garment_raw", "mask", "image", "image_raw"),
+        *("scene", "scene_raw", "product"),
+    )
     return [inputs[name] for name in names if name in inputs]
 
 

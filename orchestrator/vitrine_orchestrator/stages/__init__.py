@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from vitrine_orchestrator.stages import (
     ad_prompts,
+    advertising,
     clip,
     cut_out,
     denoise,
@@ -62,8 +63,9 @@ STAGES: tuple[Stage, ...] = (
     *pictures.ROWS,
     *clip.ROWS,
     *cut_out.ROWS,
-    *shared.ROWS,
     *ad_prompts.ROWS,
+    *advertising.ROWS,
+    *shared.ROWS,
     *workflows.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""

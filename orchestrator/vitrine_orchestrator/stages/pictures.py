@@ -13,6 +13,7 @@ FAMILIES = (z_image.FAMILY, flux.FAMILY)
 PICTURE_INPUTS = optional(
     Tensor("prompt", "STRING", (1,)),
     Tensor("negative_prompt", "STRING", (1,)),
+    Tensor("avoid", "STRING", (1,)),  # a negative prompt, used where checkpoint and guidance can take one
     Tensor("width", "INT32", (1,)),
     Tensor("height", "INT32", (1,)),
     Tensor("aspect_ratio", "STRING", (1,)),
@@ -20,6 +21,7 @@ PICTURE_INPUTS = optional(
     *SAMPLING,
     *LORAS,
     Tensor("format", "STRING", (1,)),
+    Tensor("job", "STRING", (1,)),  # names the jobs NAME-0, NAME-1, … in `denoise`, to poll or cancel them
     MODEL,
     ENCODING,
 )

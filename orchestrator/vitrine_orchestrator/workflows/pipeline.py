@@ -71,6 +71,7 @@ async def workflow_stream(context: PlainContext, kept: KeptNodes, inputs: Inputs
             steps=nodes,
             elapsed_s=round(time.monotonic() - start, 3),
             left_s=None,
+            stage=state.node.kind.name,
             node=state.told(),
         )
         send({"event": event})
