@@ -39,6 +39,7 @@ from vitrine.scores import ReadPrompt, Scores
 from vitrine.shelf import Shelf
 from vitrine.statuses import ModelStatus
 from vitrine.stores import open_store
+from vitrine.texts import Lettered, Text
 from vitrine.transport import AsyncTransport, Transport
 from vitrine.workflows import NodeReport, Workflow
 
@@ -61,6 +62,7 @@ __all__ = [
     "FakeTransport",
     "Fitting",
     "Kept",
+    "Lettered",
     "ModelStatus",
     "NodeReport",
     "NotFound",
@@ -73,6 +75,7 @@ __all__ = [
     "Scores",
     "Shelf",
     "StageFailed",
+    "Text",
     "TimedOut",
     "Transport",
     "TryOn",

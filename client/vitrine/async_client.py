@@ -31,6 +31,7 @@ from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
+from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
 from vitrine.workflows import Workflow, WorkflowOptions
 
@@ -154,6 +155,19 @@ class AsyncVitrine:
         """See Vitrine."""
         inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
         return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
+
+    async def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Lettered:
+        """See Vitrine."""
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return await self._call(calls.TEXT_OVERLAY, timeout_s, **options)
 
     async def prepare_person(
         self,

@@ -53,6 +53,7 @@ from vitrine.inputs import (
     try_on_inputs,
 )
 from vitrine.scores import Scores, read_scores, score_inputs
+from vitrine.texts import Lettered, read_lettered, text_overlay_inputs
 from vitrine.workflows import Workflow, read_workflow, read_workflow_event, workflow_inputs
 
 Answer = TypeVar("Answer")
@@ -113,6 +114,7 @@ PRODUCT_AD: ModelCall[ProductAd] = ModelCall("product_ad", product_ad_inputs, re
 PRODUCT_AD_STREAM: ModelCall[Progress | ProductAd] = ModelCall(
     "product_ad_stream", product_ad_stream_inputs, read_product_ad_event
 )
+TEXT_OVERLAY: ModelCall[Lettered] = ModelCall("text_overlay", text_overlay_inputs, read_lettered)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

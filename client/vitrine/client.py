@@ -31,6 +31,7 @@ from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
+from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
 from vitrine.workflows import Workflow, WorkflowOptions
 
@@ -197,6 +198,23 @@ class Vitrine:
         """Yield Progress, then the ProductAd. Closing the iterator cancels the request. gRPC only."""
         inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
         return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
+
+    def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Lettered:
+        """Set texts on a picture, each where it says or where it covers nothing of `keep_clear`.
+
+        BadRequest where a text does not fit, has no free place, or has a character that no font has.
+        """
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return self._call(calls.TEXT_OVERLAY, timeout_s, cancellation=cancellation, **options)
 
     def prepare_person(
         self,

@@ -25,6 +25,7 @@ OWN = {
     "cut-out": "vitrine.commands.cut_out",
     "workflow": "vitrine.commands.workflow",
     "ad": "vitrine.commands.ad",
+    "text": "vitrine.commands.text",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -43,6 +44,7 @@ examples:
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
   vitrine prompt "카페의 빨간 머그잔"                 a Korean sentence, an English prompt
   vitrine workflow ad.json -o ads                     a graph of nodes, its pictures
+  vitrine text mug.png "신메뉴 4,500원" -o ad.png       text where it can be read
   vitrine models                                      what the server has loaded
 
 `vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""

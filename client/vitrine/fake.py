@@ -211,6 +211,19 @@ def _cut_out(inputs: Tensors) -> dict[str, np.ndarray]:
     }
 
 
+def _text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
+    """Answer with a white bar for each text, from the top down."""
+    picture, texts = _picture(inputs, "image"), json.loads(inputs["texts"][0])
+    told = []
+    for index, one in enumerate(texts):
+        box = (0, min(4 * index, picture.height - 1), picture.width, picture.height)
+        ImageDraw.Draw(picture).rectangle((*box[:3], min(box[1] + 2, picture.height)), fill="white")
+        told.append({"text": one if isinstance(one, str) else one["text"], "box": list(box)})
+    report = {"timings": {"texts": 0.0}, "sources": {}, "size": list(picture.size), "texts": told}
+    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    return {"image": _bytes(_encode(picture, kind)), "report": _bytes(json.dumps(report).encode())}
+
+
 def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
     """Paste the garments on the person's middle; return the place."""
     w, h = person.size
@@ -267,6 +280,7 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "run_workflow": fake_ads.workflow,
     "compose": fake_product_ads.compose,
     "product_ad": lambda inputs: fake_product_ads.product_ad(inputs, FAKE_DIGEST),
+    "text_overlay": _text_overlay,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),

@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.score_compose",
         "measure compositions of the shop's products: shadows, pixels, places",
     ),
+    "score-text": (
+        "vitrine_measure.score_text.command",
+        "measure texts on pictures: what they cover, their contrast, and whether they can be read",
+    ),
     "perf": (
         "vitrine_measure.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",

@@ -91,6 +91,9 @@ class Settings:
         metadata=_rules("denoiser and decoder on few cores compute in turn", words=("on", "off")),
     )
 
+    font_folder: Path | None = field(
+        default=None, metadata=_rules("folder of fonts for texts, found before those of the system")
+    )
     denoise_max_rows: int = field(
         default=8, metadata=_rules("jobs under way in `denoise` that may share calls", least=1)
     )

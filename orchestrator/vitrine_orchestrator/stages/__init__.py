@@ -17,6 +17,7 @@ from vitrine_orchestrator.stages import (
     idm_vton,
     pictures,
     shared,
+    text,
     try_on,
     workflows,
     z_image,
@@ -65,6 +66,7 @@ STAGES: tuple[Stage, ...] = (
     *cut_out.ROWS,
     *ad_prompts.ROWS,
     *advertising.ROWS,
+    *text.ROWS,
     *shared.ROWS,
     *workflows.ROWS,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from vitrine.errors import BadRequest, StageFailed
 
 from vitrine_orchestrator.pipeline.request_context import read_report
 from vitrine_orchestrator.stages import numpy_dtype, stage
-from vitrine_orchestrator.stages.calls import Arrays
+from vitrine_orchestrator.stages.calls import Arrays, Stages
 from vitrine_orchestrator.stages.table import Tensor
 from vitrine_orchestrator.workflows.node_classes import (
     NodeAnswer,
@@ -39,6 +39,15 @@ ONE, MANY = {"STRING": "TEXT", "FP32": "FLOAT", "BOOL": "BOOL"}, {"FP32": "FLOAT
 """Kinds by the dtype of a tensor of one element, and of several; integers are INT and INTS."""
 
 
+Call = Callable[[Stages, str, Arrays], Awaitable[dict[str, np.ndarray]]]
+"""Calls a stage by its name."""
+
+
+async def called(stages: Stages, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+    """The stage's outputs. A cancellation only ends the wait: the stage finishes for nothing."""
+    return await stages(name, inputs)
+
+
 def stage_node(
     name: str,
     about: str,
@@ -47,10 +56,12 @@ def stage_node(
     required: Sequence[str] = (),
     releases: Sequence[str] | None = None,
     keeps: bool = True,
+    call: Call = called,
 ) -> NodeClass:
     """The node of a stage. `outputs` are tensors of it, in the order in which links count them.
 
     releases: the models whose releases decide the answer; by default the stage itself, if it reads a release.
+    call: how the stage is called, so that a cancellation reaches what it has started.
     """
     row = stage(name)
     by_name = {tensor.name: tensor for tensor in row.outputs}
@@ -60,7 +71,7 @@ def stage_node(
         arrays = {
             tensor.name: _array(tensor, given[tensor.name]) for tensor in row.inputs if tensor.name in given
         }
-        answer = await context.stages(name, arrays)
+        answer = await call(context.stages, name, arrays)
         values = tuple(_value(name, by_name[one], answer) for one in outputs)
         return NodeAnswer(values, read_report(answer).get("pipeline_digest") if own else None)
 

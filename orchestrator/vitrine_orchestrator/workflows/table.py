@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vitrine_orchestrator.product_ad.drawn_jobs import drawn
 from vitrine_orchestrator.workflows import picture_nodes
 from vitrine_orchestrator.workflows.node_classes import NodeClass
 from vitrine_orchestrator.workflows.stage_nodes import stage_node
@@ -20,12 +21,14 @@ CLASSES: dict[str, NodeClass] = {
         stage_node(
             "text_to_image",
             "a picture from a prompt ([prompts](prompts.md))",
+            call=drawn,
             outputs=("image", "seed"),
             required=("prompt",),
         ),
         stage_node(
             "image_to_image",
             "a picture changed as a prompt says ([prompts](prompts.md))",
+            call=drawn,
             outputs=("image", "seed"),
             required=("prompt", "image"),
         ),
@@ -34,6 +37,26 @@ CLASSES: dict[str, NodeClass] = {
             "the product of a photograph on a transparent ground ([cut-outs](cut-out.md))",
             outputs=("image", "alpha"),
             required=("image",),
+        ),
+        stage_node(
+            "compose",
+            "cut-out products in a scene: placed, with shadows, in its light ([ads](product-ads.md))",
+            outputs=("image", "alpha", "shadow"),
+            required=("scene", "product"),
+        ),
+        stage_node(
+            "text_overlay",
+            "texts on a picture, where they can be read",
+            outputs=("image",),
+            required=("image", "texts"),
+        ),
+        stage_node(
+            "product_ad",
+            "an advertisement from photographs, in one node ([ads](product-ads.md))",
+            outputs=("image", "origin", "alpha", "seed"),
+            required=("product",),
+            releases=("text_to_image", "image_to_image", "cut_out"),
+            keeps=False,
         ),
         stage_node(
             "score",
