@@ -41,6 +41,7 @@ from vitrine.statuses import ModelStatus
 from vitrine.stores import open_store
 from vitrine.texts import Lettered, Text
 from vitrine.transport import AsyncTransport, Transport
+from vitrine.workflows import NodeReport, Workflow
 
 __all__ = [
     "Ad",
@@ -63,6 +64,7 @@ __all__ = [
     "Kept",
     "Lettered",
     "ModelStatus",
+    "NodeReport",
     "NotFound",
     "Prepared",
     "ProductAd",
@@ -80,6 +82,7 @@ __all__ = [
     "Unavailable",
     "Vitrine",
     "VitrineError",
+    "Workflow",
     "old_result_key",
     "open_store",
     "result_key",

@@ -84,6 +84,8 @@ class Progress:
     left_s: float | None  # the server's estimate
     preview: Image.Image | None = None
     job: int = 0  # the garment or the picture, from 0, whose step was done and which the preview shows
+    node: str = ""  # of a workflow: the id of the node that began or ended
+    status: str = ""  # of that node: "running", "done", "reused", "failed" or "not run"
     stage: str = ""  # the model that has just done something, where a request calls several
 
 
@@ -212,9 +214,11 @@ def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
             left_s=None if left_s is None else float(left_s),
             preview=preview,
             job=int(event.get("job", 0)),
+            node=str(event.get("node", {}).get("name", "")),
+            status=str(event.get("node", {}).get("status", "")),
             stage=str(event.get("stage", "")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VitrineError(f"the server's event cannot be read: {error!r}") from error
 
 

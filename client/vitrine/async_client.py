@@ -33,6 +33,7 @@ from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
+from vitrine.workflows import Workflow, WorkflowOptions
 
 Answer = TypeVar("Answer")
 
@@ -113,18 +114,23 @@ class AsyncVitrine:
         """See Vitrine."""
         return await self._call(calls.CUT_OUT, timeout_s, image=image, box=box, format=format)
 
-    async def text_overlay(
-        self,
-        image: Picture,
-        texts: str | Text | Sequence[str | Text],
-        *,
-        keep_clear: Picture | None = None,
-        format: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Lettered:
+    async def prepare_ad_prompt(
+        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
+    ) -> AdPrompt:
         """See Vitrine."""
-        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
-        return await self._call(calls.TEXT_OVERLAY, timeout_s, **options)
+        return await self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+
+    async def run_workflow(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> Workflow:
+        """See Vitrine."""
+        return await self._call(calls.RUN_WORKFLOW, timeout_s, **options)
+
+    def workflow_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> AsyncGenerator[Progress | Workflow, None]:
+        """See Vitrine."""
+        return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
 
     async def compose(
         self,
@@ -150,11 +156,18 @@ class AsyncVitrine:
         inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
         return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
 
-    async def prepare_ad_prompt(
-        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
-    ) -> AdPrompt:
+    async def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Lettered:
         """See Vitrine."""
-        return await self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return await self._call(calls.TEXT_OVERLAY, timeout_s, **options)
 
     async def prepare_person(
         self,

@@ -33,6 +33,7 @@ from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
+from vitrine.workflows import Workflow, WorkflowOptions
 
 DEFAULT_TIMEOUT_S = 60.0
 Answer = TypeVar("Answer")
@@ -146,22 +147,27 @@ class Vitrine:
         options: dict[str, Any] = {"image": image, "box": box, "format": format}
         return self._call(calls.CUT_OUT, timeout_s, cancellation=cancellation, **options)
 
-    def text_overlay(
+    def prepare_ad_prompt(
+        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
+    ) -> AdPrompt:
+        """Turn a sentence about a shop's product, in Korean or English, into the prompt of a picture."""
+        return self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+
+    def run_workflow(
         self,
-        image: Picture,
-        texts: str | Text | Sequence[str | Text],
         *,
-        keep_clear: Picture | None = None,
-        format: str | None = None,
         timeout_s: float | None = None,
         cancellation: Cancellation | None = None,
-    ) -> Lettered:
-        """Set texts on a picture, each where it says or where it covers nothing of `keep_clear`.
+        **options: Unpack[WorkflowOptions],
+    ) -> Workflow:
+        """Run a graph of nodes. A node that fails raises nothing: see `failed` and `image` of the answer."""
+        return self._call(calls.RUN_WORKFLOW, timeout_s, cancellation=cancellation, **options)
 
-        BadRequest where a text does not fit, has no free place, or has a character that no font has.
-        """
-        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
-        return self._call(calls.TEXT_OVERLAY, timeout_s, cancellation=cancellation, **options)
+    def workflow_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> Generator[Progress | Workflow, None, None]:
+        """Yield Progress when a node begins or ends, then the Workflow. gRPC only."""
+        return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
 
     def compose(
         self,
@@ -193,11 +199,22 @@ class Vitrine:
         inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
         return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
 
-    def prepare_ad_prompt(
-        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
-    ) -> AdPrompt:
-        """Turn a sentence about a shop's product, in Korean or English, into the prompt of a picture."""
-        return self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+    def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Lettered:
+        """Set texts on a picture, each where it says or where it covers nothing of `keep_clear`.
+
+        BadRequest where a text does not fit, has no free place, or has a character that no font has.
+        """
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return self._call(calls.TEXT_OVERLAY, timeout_s, cancellation=cancellation, **options)
 
     def prepare_person(
         self,

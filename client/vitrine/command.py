@@ -23,8 +23,9 @@ OWN = {
     "prompt": "vitrine.commands.prompt",
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
-    "text": "vitrine.commands.text",
+    "workflow": "vitrine.commands.workflow",
     "ad": "vitrine.commands.ad",
+    "text": "vitrine.commands.text",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -41,6 +42,8 @@ examples:
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
   vitrine ad "카페 신메뉴" --product cup.png -o ad.png   a product, an advertisement
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
+  vitrine prompt "카페의 빨간 머그잔"                 a Korean sentence, an English prompt
+  vitrine workflow ad.json -o ads                     a graph of nodes, its pictures
   vitrine text mug.png "신메뉴 4,500원" -o ad.png       text where it can be read
   vitrine models                                      what the server has loaded
 

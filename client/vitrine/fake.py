@@ -276,17 +276,23 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "image_to_image": _draw,
     "score": _score,
     "cut_out": _cut_out,
-    "text_overlay": _text_overlay,
+    "prepare_ad_prompt": fake_ads.ad_prompt,
+    "run_workflow": fake_ads.workflow,
     "compose": fake_product_ads.compose,
     "product_ad": lambda inputs: fake_product_ads.product_ad(inputs, FAKE_DIGEST),
-    "prepare_ad_prompt": fake_ads.ad_prompt,
+    "text_overlay": _text_overlay,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),
     "prepare_prompt": _prepare("prompt", "prompt"),
     "cache_control": _cache_control,
 }
-_STREAMS = {"try_on_stream": "try_on", "picture_stream": "text_to_image", "product_ad_stream": "product_ad"}
+_STREAMS = {
+    "try_on_stream": "try_on",
+    "picture_stream": "text_to_image",
+    "product_ad_stream": "product_ad",
+    "workflow_stream": "run_workflow",
+}
 """By streaming model, the model whose answer ends its stream."""
 
 

@@ -48,13 +48,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.score_shop.command",
         "measure the shop's networks on samples that they were never trained on",
     ),
-    "score-text": (
-        "vitrine_measure.score_text.command",
-        "measure texts on pictures: what they cover, their contrast, and whether they can be read",
-    ),
     "score-compose": (
         "vitrine_measure.score_compose",
         "measure compositions of the shop's products: shadows, pixels, places",
+    ),
+    "score-text": (
+        "vitrine_measure.score_text.command",
+        "measure texts on pictures: what they cover, their contrast, and whether they can be read",
     ),
     "perf": (
         "vitrine_measure.perf.command",

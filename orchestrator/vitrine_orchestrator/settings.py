@@ -117,6 +117,10 @@ class Settings:
     lora_bytes: int = field(
         default=2 * 2**30, metadata=_rules("adapters that `denoise` keeps in memory, in bytes", least=0)
     )
+    workflow_bytes: int = field(
+        default=256 * 2**20,
+        metadata=_rules("answers of nodes that a model of workflows keeps for later ones, in bytes", least=0),
+    )
     llm_url: str | None = field(
         default=None,
         metadata=_rules(

@@ -11,7 +11,7 @@ FAMILIES = ("try_on", "fashn", "z_image", "flux", "clip", "cut_out")
 """Folders of families; the adapters alone may import them all."""
 ADS = ("compose", "product_ad")
 """Folders of pipelines over stages of all families: they call them by name and import none."""
-GENERAL = ("sampling", "batching", "engine", "loras", "drawing", "placing", "lettering", "composition")
+GENERAL = ("sampling", "batching", "engine", "loras", "drawing", "composition", "placing", "lettering")
 WORDS = (
     *("garment", "person", "try_on", "tryon", "try-on", "idm", "vton"),
     *("z_image", "z-image", "flux", "cut_out"),
@@ -27,10 +27,11 @@ ABOVE = {  # a folder: those that it must not import
     "compose": ("drawing", "product_ad", *FAMILIES, *SERVING),
     "product_ad": (*FAMILIES, *SERVING),
     "loras": ("engine", "batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
+    "drawing": (*ADS, *FAMILIES, *SERVING),
     "placing": ("engine", "batching", "cache", "pipeline", "stages", "lettering", *FAMILIES, *SERVING),
     "lettering": ("engine", "batching", "sampling", "cache", "drawing", *FAMILIES, *SERVING),
-    "drawing": (*ADS, *FAMILIES, *SERVING),
     "batching": ("drawing", "cache", "pipeline", *FAMILIES, *SERVING),
+    "workflows": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "ad_prompts": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
     "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),

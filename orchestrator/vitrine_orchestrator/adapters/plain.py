@@ -23,12 +23,44 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
+from vitrine_orchestrator.workflows.kept import KeptNodes
+from vitrine_orchestrator.workflows.pipeline import run_workflow, workflow_stream
 
 PlainAnswer = Callable[[PlainContext, Outputs, Send], Awaitable[Outputs]]
 """Answers one request, from its context, its inputs and a function for earlier responses."""
 
 OpenPlain = Callable[[Settings], PlainAnswer]
 """Opens a model; BadSettings for settings that it cannot use."""
+
+
+def _ad_prompts(settings: Settings) -> PlainAnswer:
+    """The prompt processor, with the endpoint of the settings."""
+    endpoint = endpoint_of(settings)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await prepare_ad_prompt(context, endpoint, inputs)
+
+    return answered
+
+
+def _workflows(settings: Settings) -> PlainAnswer:
+    """Workflows, with the memory of their nodes' answers."""
+    kept = KeptNodes(settings.workflow_bytes)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await run_workflow(context, kept, inputs)
+
+    return answered
+
+
+def _workflow_streams(settings: Settings) -> PlainAnswer:
+    """The same with progress events."""
+    kept = KeptNodes(settings.workflow_bytes)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await workflow_stream(context, kept, inputs, send)
+
+    return answered
 
 
 def _single(answer: Callable[[PlainContext, Outputs], Awaitable[Outputs]]) -> OpenPlain:
@@ -45,21 +77,13 @@ def _streamed(answer: PlainAnswer) -> OpenPlain:
     return lambda settings: answer
 
 
-def _ad_prompts(settings: Settings) -> PlainAnswer:
-    """The prompt processor, with the endpoint of the settings."""
-    endpoint = endpoint_of(settings)
-
-    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
-        return await prepare_ad_prompt(context, endpoint, inputs)
-
-    return answered
-
-
 PLAIN: dict[str, OpenPlain] = {
+    "prepare_ad_prompt": _ad_prompts,
+    "run_workflow": _workflows,
+    "workflow_stream": _workflow_streams,
     "compose": _single(compose),
     "product_ad": _single(product_ad),
     "product_ad_stream": _streamed(product_ad_stream),
-    "prepare_ad_prompt": _ad_prompts,
 }
 """How each model is opened."""
 

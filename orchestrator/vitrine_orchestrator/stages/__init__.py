@@ -19,6 +19,7 @@ from vitrine_orchestrator.stages import (
     shared,
     text,
     try_on,
+    workflows,
     z_image,
 )
 from vitrine_orchestrator.stages.table import (
@@ -63,10 +64,11 @@ STAGES: tuple[Stage, ...] = (
     *pictures.ROWS,
     *clip.ROWS,
     *cut_out.ROWS,
-    *text.ROWS,
-    *shared.ROWS,
     *ad_prompts.ROWS,
+    *text.ROWS,
     *advertising.ROWS,
+    *shared.ROWS,
+    *workflows.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
 
