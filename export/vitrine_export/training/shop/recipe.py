@@ -43,6 +43,10 @@ PARTS = (
 
 The plan of the first part is longer, so that its learning rate is still high when it is left.
 """
+STYLED = 192
+"""How many drawings each style's LoRA learns from: the first ones of the generator."""
+STYLE_RANK = 8
+"""The rank of the styles' LoRAs."""
 LAYOUT = shop.Layout("left", 33.5, 18.5, 35.5, ((67.0, 27.5), (86.5, 24.5)))
 """Where things stand in all of them: the middle of what the world draws, with the product on the left.
 
@@ -160,6 +164,7 @@ PLANS = {
     "shop_generator_first": Plan(steps=6000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
     "shop_generator_world": Plan(steps=4500, batch=32, lr=2.5e-3, warmup=60, ema=0.995, save_every=25),
     "shop_generator_scenes": Plan(steps=2000, batch=32, lr=1.5e-3, warmup=60, ema=0.995, save_every=25),
+    "shop_style": Plan(steps=300, batch=16, lr=5e-3, warmup=20, ema=0.97, save_every=20),
     "shop_vae": Plan(steps=2400, batch=8, lr=2e-3, warmup=100, ema=0.99, save_every=100),
     "shop_decoder": Plan(steps=6000, batch=4, lr=2e-3, warmup=50, ema=0.998, save_every=100),
     "shop_clip": Plan(steps=1000, batch=32, lr=4e-3, warmup=100, ema=0.99, save_every=25),
