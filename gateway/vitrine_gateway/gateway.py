@@ -12,6 +12,7 @@ from vitrine_gateway.accounts.signing import Signer, open_signer
 from vitrine_gateway.bells import Bells
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.jobs.estimates import Forecast
 from vitrine_gateway.pictures.reading import PictureReader
 from vitrine_gateway.pictures.stores import PictureStore, open_pictures
 from vitrine_gateway.settings import Settings
@@ -29,6 +30,7 @@ class Gateway:
     signer: Signer
     bells: Bells
     limits: Limits
+    forecast: Forecast
     metrics: Metrics
     vitrine: AsyncVitrine
 
@@ -50,6 +52,7 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
         signer=await open_signer(database),
         bells=Bells(),
         limits=Limits(settings),
+        forecast=Forecast(database, settings.lease_s),
         metrics=Metrics(),
         vitrine=vitrine,
     )

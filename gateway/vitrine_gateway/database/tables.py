@@ -77,12 +77,14 @@ class Job(Table):
         Index("jobs_waiting", "state", "run_after", "created_at"),
         Index("jobs_of_account", "account_id", "created_at", "id"),
         Index("jobs_of_user", "account_id", "user", "created_at", "id"),
+        Index("jobs_timed", "pipeline", "work", "state", "finished_at"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     user: Mapped[str] = mapped_column(String(200))  # the caller's name of a person; empty for none
     pipeline: Mapped[str] = mapped_column(String(40))
+    work: Mapped[str] = mapped_column(String(100))  # what decides how long it takes: jobs.work.work_of
     state: Mapped[str] = mapped_column(String(12))  # one of jobs.states.STATES
     request: Mapped[dict[str, Any]]  # options, and ids of the pictures
     price: Mapped[int]
@@ -101,6 +103,16 @@ class Job(Table):
     hidden: Mapped[bool]
     seen: Mapped[bool]
     webhook: Mapped[str | None] = mapped_column(String(2000))
+
+
+class WorkerProcess(Table):
+    """A process that runs jobs. It renews its row; a row that is older than a lease is of a dead one."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    places: Mapped[int]  # jobs that it runs at the same time
+    seen_at: Mapped[float]
 
 
 class JobEvent(Table):

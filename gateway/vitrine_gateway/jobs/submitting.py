@@ -24,6 +24,7 @@ from vitrine_gateway.errors import KeyReused, TooMany
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.pipelines import PIPELINES
 from vitrine_gateway.jobs.states import QUEUED, add_event
+from vitrine_gateway.jobs.work import work_of
 from vitrine_gateway.pictures.keeping import discard, keep
 from vitrine_gateway.webhooks.guard import check_url
 
@@ -186,6 +187,7 @@ def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any]) -> Job
         account_id=caller.account_id,
         user=wanted.user,
         pipeline=wanted.pipeline,
+        work=work_of(request, {name: len(several) for name, several in wanted.pictures.items()}),
         state=QUEUED,
         request=request,
         price=price_of(wanted.pipeline, garments).credits if wanted.price is None else wanted.price,

@@ -79,13 +79,18 @@ def watch_s(gateway: Gateway) -> float:
 
 
 async def view_now(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
-    """Return the job as JSON, with its place in the queue."""
+    """Return the job as JSON, with its place in the queue and its estimated end."""
+    return job_view(gateway, job, base) | await foreseen(gateway, job)
+
+
+async def foreseen(gateway: Gateway, job: Job) -> dict[str, Any]:
+    """Return the job's place in the queue and the estimates of its end and of its step's end, in seconds."""
     async with gateway.database.reading() as session:
         position = await queue_position(session, job)
-    return job_view(gateway, job, position, base)
+    return {"queue_position": position, **(await gateway.forecast.estimate(job)).told()}
 
 
-def job_view(gateway: Gateway, job: Job, position: int | None, base: str) -> dict[str, Any]:
+def job_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
     """Return the job as JSON; `base` is the address of the gateway as the caller sees it."""
     own = f"{base}/v1/jobs/{job.id}"
     return {
@@ -96,7 +101,9 @@ def job_view(gateway: Gateway, job: Job, position: int | None, base: str) -> dic
         "created_at": iso(job.created_at),
         "started_at": iso(job.started_at),
         "finished_at": iso(job.finished_at),
-        "queue_position": position,
+        "queue_position": None,
+        "eta_seconds": None,
+        "step_eta_seconds": None,
         "canceling": job.cancel and job.state not in ENDED,
         "progress": job.progress or None,
         "tries": job.tries,

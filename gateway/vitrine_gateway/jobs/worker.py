@@ -53,7 +53,7 @@ class Worker:
         self._gateway, self._settings = gateway, gateway.settings
         self._name = f"{socket.gethostname()[:20]}-{os.getpid()}"
         self._attempts: dict[str, Attempt] = {}  # by lease
-        self._renewed = time.monotonic()
+        self._renewed = float("-inf")
 
     async def run(self) -> None:
         """Run jobs until the task is cancelled; then give unfinished jobs back for other workers."""
@@ -73,18 +73,20 @@ class Worker:
             for lease in list(self._attempts):
                 self._stop(lease)
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.shield(self._take_leave())
 
     async def _watch(self) -> None:
         """Renew leases in time; end attempts whose lease is lost or whose caller has cancelled."""
         leases = list(self._attempts)
-        if not leases:
-            return
         if time.monotonic() - self._renewed > self._settings.lease_s / 3:
             async with self._gateway.database.writing() as session:
+                await leasing.tell_places(session, self._name, self._settings.workers)
                 held = await leasing.renew(session, leases, self._settings.lease_s)
             self._renewed = time.monotonic()
             for lease in set(leases) - held:
                 self._stop(lease)
+        if not leases:
+            return
         async with self._gateway.database.reading() as session:
             cancelled = await leasing.to_cancel(session, leases)
         for lease in cancelled:
@@ -188,7 +190,10 @@ class Worker:
             "steps": event.steps,
             "percent": round(100 * event.step / max(event.steps, 1)),
             "left_s": None if event.left_s is None else round(event.left_s, 2),
+            "at": round(time.time(), 3),
         }
+        attempt.job.progress = told
+        told |= (await self._gateway.forecast.estimate(attempt.job)).told()
         async with self._gateway.database.writing() as session:
             if not await states.note_progress(
                 session, attempt.job.id, attempt.lease, told, self._settings.lease_s
@@ -244,3 +249,8 @@ class Worker:
         with suppress(Exception):
             async with self._gateway.database.writing() as session:
                 await states.put_back(session, attempt.job.id, attempt.lease, after_s=0.0, error=None)
+
+    async def _take_leave(self) -> None:
+        with suppress(Exception):
+            async with self._gateway.database.writing() as session:
+                await leasing.take_leave(session, self._name)

@@ -88,6 +88,10 @@ function compare(before, after, name) {
   return [box, slider];
 }
 
+function waiting({ queue_position: place, eta_seconds: left }) {
+  return `${word("queued")} (${place})${left === null ? "" : `, ${Math.ceil(left)} ${word("secondsLeft")}`}`;
+}
+
 async function tryOn(person, garment) {
   const state = make("p", { textContent: word("queued") });
   const bar = make("progress", { max: 100, value: 0 });
@@ -107,6 +111,7 @@ async function tryOn(person, garment) {
     cancel.addEventListener("click", () => call(`/v1/jobs/${job.id}/cancel`, { method: "POST" }).catch(tell));
     for await (const event of events(`/v1/jobs/${job.id}/events`)) {
       if (event.kind === "progress") bar.value = event.data.percent;
+      else if (event.kind === "estimate") state.textContent = waiting(event.data);
       else state.textContent = word(event.kind) ?? event.kind;
     }
     const ended = await (await call(`/v1/jobs/${job.id}`)).json();

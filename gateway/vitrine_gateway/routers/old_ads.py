@@ -49,6 +49,7 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
         return _error(404, "JOB_NOT_FOUND", str(error))
     result = result_view(gateway, job, base_of(request))
     begun, ended = job.started_at, job.finished_at or time.time()
+    estimate = await gateway.forecast.estimate(job)
     return {
         "job_id": job.id,
         "status": STATES[job.state],
@@ -57,8 +58,7 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
         "sub_step": "denoise" if job.progress else None,
         "message": job.error["detail"] if job.error else job.state,
         "elapsed_sec": round(ended - begun, 2) if begun else 0.0,
-        "eta_seconds": job.progress.get("left_s"),
-        "step_eta_seconds": job.progress.get("left_s"),
+        **estimate.told(),
         "parameters": job.request["options"],
         "step1_result": None,
         "final_result": result["image"]["url"] if result else None,
