@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     )
     poll_s: float = Field(0.25, gt=0, le=10, description="seconds between two looks into the database")
     job_timeout_s: float = Field(300.0, gt=0, description="longest time of one try of a job, in seconds")
+    previews: Literal["asked", "always", "never"] = Field(
+        "asked", description="jobs with previews: `asked` (those whose option says so), `always` or `never`"
+    )
     tries: int = Field(3, ge=1, le=10, description="tries of a job, pauses of 2, 4, 8 s between them")
     max_queued: int = Field(1000, ge=1, description="most jobs that wait, of one account")
     rate_calls: str = Field(

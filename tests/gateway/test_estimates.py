@@ -44,7 +44,7 @@ def test_without_places_or_a_past_nothing_is_foreseen():
 
 
 def test_a_running_job_is_compared_with_those_that_took_as_long():
-    """Past the median the longer times count, past all the denoiser's report alone, which is never undercut."""
+    """Past the median the longer times count, past all the denoiser's report, which is never undercut."""
     assert end_of_running(Running("r", "try_on", "a", NOW - 1), TIMES, NOW) == NOW + 4
     assert end_of_running(Running("r", "try_on", "a", NOW - 5.5), TIMES, NOW) == NOW + 0.5
     assert end_of_running(Running("r", "try_on", "a", NOW - 9), TIMES, NOW) is None

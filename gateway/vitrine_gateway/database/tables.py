@@ -77,6 +77,7 @@ class Job(Table):
         Index("jobs_waiting", "state", "run_after", "created_at"),
         Index("jobs_of_account", "account_id", "created_at", "id"),
         Index("jobs_of_user", "account_id", "user", "created_at", "id"),
+        Index("jobs_of_batch", "batch_id", "batch_place"),
         Index("jobs_timed", "pipeline", "work", "state", "finished_at"),
     )
 
@@ -98,10 +99,28 @@ class Job(Table):
     lease_until: Mapped[float | None]
     cancel: Mapped[bool]  # the caller wants it to end
     progress: Mapped[dict[str, Any]]
+    preview: Mapped[dict[str, Any] | None]  # the step that it shows, and the picture as in a result
     result: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]  # the problem object
     hidden: Mapped[bool]
     seen: Mapped[bool]
+    webhook: Mapped[str | None] = mapped_column(String(2000))
+    batch_id: Mapped[str | None] = mapped_column(Id)  # no foreign key: SQLite cannot add one to a table
+    batch_place: Mapped[int | None]  # from 0
+
+
+class Batch(Table):
+    """The request that several jobs came from; its state is that of its jobs."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index("batches_of_account", "account_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    user: Mapped[str] = mapped_column(String(200))
+    pipeline: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[float]
+    finished_at: Mapped[float | None]  # when its last job ended
     webhook: Mapped[str | None] = mapped_column(String(2000))
 
 
@@ -148,7 +167,7 @@ class File(Table):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     user: Mapped[str] = mapped_column(String(200))
-    kind: Mapped[str] = mapped_column(String(10))  # "upload" or "result"
+    kind: Mapped[str] = mapped_column(String(10))  # "upload", "preview" or "result"
     path: Mapped[str] = mapped_column(String(700))
     media_type: Mapped[str] = mapped_column(String(40))
     size: Mapped[int] = mapped_column(BigInteger)
@@ -207,7 +226,7 @@ class Delivery(Table):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)  # the webhook-id: the same on every try
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
-    job_id: Mapped[str] = mapped_column(Id)
+    job_id: Mapped[str] = mapped_column(Id)  # or a batch's
     url: Mapped[str] = mapped_column(String(2000))
     body: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(12))  # waiting, delivered, failed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,6 +98,7 @@ def job_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
         "pipeline": job.pipeline,
         "status": job.state,
         "user": job.user or None,
+        "batch_id": job.batch_id,
         "created_at": iso(job.created_at),
         "started_at": iso(job.started_at),
         "finished_at": iso(job.finished_at),
@@ -106,6 +107,7 @@ def job_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
         "step_eta_seconds": None,
         "canceling": job.cancel and job.state not in ENDED,
         "progress": job.progress or None,
+        "preview": None if job.preview is None else linked(gateway, job.preview, base),
         "tries": job.tries,
         "price": job.price,
         "urls": {
@@ -120,13 +122,23 @@ def job_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
 
 
 def result_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any] | None:
-    """Return the job's result with a signed link to its picture; None without one."""
-    result = job.result
-    if result is None:
-        return None
+    """Return the job's result, with a signed link to its picture if it has one; None without a result."""
+    return None if job.result is None else linked(gateway, job.result, base)
+
+
+def picture_url(gateway: Gateway, job: Job, base: str) -> str | None:
+    """Return a signed link to the job's picture; None without one."""
+    result = result_view(gateway, job, base) or {}
+    return result["image"]["url"] if "image" in result else None
+
+
+def linked(gateway: Gateway, told: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Return what is told of a job, with a signed link to its `image` if it has one."""
+    if "image" not in told:
+        return dict(told)
     expires = int(time.time()) + gateway.settings.link_s
-    link = base + gateway.signer.link(result["image"]["file_id"], expires)
-    return {**result, "image": {**result["image"], "url": link, "url_expires_at": iso(expires)}}
+    link = base + gateway.signer.link(told["image"]["file_id"], expires)
+    return {**told, "image": {**told["image"], "url": link, "url_expires_at": iso(expires)}}
 
 
 def iso(seconds: float | None) -> str | None:

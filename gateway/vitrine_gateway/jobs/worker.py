@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from PIL import Image
 from sqlalchemy import select
 from vitrine import Progress, VitrineError
 
@@ -25,6 +26,7 @@ from vitrine_gateway.errors import WorkerLost, kind_of, problem_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.pipelines import PIPELINES, Inputs, Made
+from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_previews
 from vitrine_gateway.pictures.keeping import discard, keep
 from vitrine_gateway.pictures.reading import Upload
 
@@ -156,12 +158,16 @@ class Worker:
     async def _run(self, attempt: Attempt) -> Made:
         """Run the pipeline and return what it made; write its progress now and then."""
         job, pipeline = attempt.job, PIPELINES[attempt.job.pipeline]
-        inputs, written = await self._inputs(job), 0.0
+        inputs = await self._inputs(job)
+        written = shown = float("-inf")
         events = pipeline.run(self._gateway.vitrine, inputs, self._settings.job_timeout_s)
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Made):
                     return event
+                if event.preview is not None and time.monotonic() - shown >= PREVIEW_EVERY_S:
+                    shown = time.monotonic()
+                    await self._preview(attempt, event.preview, event.step)
                 if time.monotonic() - written >= PROGRESS_EVERY_S:
                     written = time.monotonic()
                     await self._progress(attempt, event)
@@ -182,7 +188,13 @@ class Worker:
         person_id = request["person_id"]
         if person_id is None and job.user:
             person_id = self._gateway.signer.person_id(job.account_id, job.user)
-        return Inputs(request["options"], pictures, person_id, request["garment_ids"])
+        options = with_previews(self._settings, PIPELINES[job.pipeline], request["options"])
+        return Inputs(options, pictures, person_id, request["garment_ids"])
+
+    async def _preview(self, attempt: Attempt, picture: Image.Image, step: int) -> None:
+        if not await keep_preview(self._gateway, attempt.job, attempt.lease, picture, step):
+            raise asyncio.CancelledError  # as for progress
+        self._gateway.bells.ring(attempt.job.id)
 
     async def _progress(self, attempt: Attempt, event: Progress) -> None:
         told = {
@@ -202,28 +214,37 @@ class Worker:
         self._gateway.bells.ring(attempt.job.id)
 
     async def _succeeded(self, attempt: Attempt, made: Made) -> None:
-        job, size = attempt.job, (int(made.facts["width"]), int(made.facts["height"]))
-        picture = Upload(made.content, "", *size, made.media_type)
-        file = await keep(self._gateway, job.account_id, job.user, "result", picture)
-        image = {"file_id": file.id, "media_type": file.media_type, "width": size[0], "height": size[1]}
+        job, files = attempt.job, await self._keep(attempt.job, made)
+        images = [
+            {"file_id": one.id, "media_type": one.media_type, "width": one.width, "height": one.height}
+            for one in files
+        ]
+        result = {**({"image": images[0]} if images else {}), **made.facts}
         try:
             async with self._gateway.database.writing() as session:
-                result = {"image": image, **made.facts}
                 ended = await states.end(
                     session, job.id, states.SUCCEEDED, lease=attempt.lease, result=result
                 )
                 if ended is not None:
-                    session.add(file)
+                    session.add_all(files)
         except BaseException:
-            await asyncio.shield(discard(self._gateway, [file]))
+            await asyncio.shield(discard(self._gateway, files))
             raise
         if ended is None:
-            await discard(self._gateway, [file])
+            await discard(self._gateway, files)
             return
         metrics = self._gateway.metrics
         metrics.job_seconds.labels(job.pipeline).observe(time.time() - job.created_at)
         metrics.jobs.labels(job.pipeline, states.SUCCEEDED).inc()
         log.info("job ended", state=states.SUCCEEDED, seconds=round(time.time() - job.created_at, 3))
+
+    async def _keep(self, job: Job, made: Made) -> list[File]:
+        """Keep the picture of a job, if it has made one, and return its row."""
+        if made.content is None:
+            return []
+        size = int(made.facts["width"]), int(made.facts["height"])
+        picture = Upload(made.content, "", *size, made.media_type)
+        return [await keep(self._gateway, job.account_id, job.user, "result", picture)]
 
     async def _failed(self, attempt: Attempt, error: VitrineError) -> None:
         """Let the job try again, or end it as failed."""

@@ -142,7 +142,7 @@ async function showCredits() {
 
 async function showHistory() {
   const { data } = await (await call(`/v1/users/${USER}/history`)).json();
-  const items = data.map((entry) => {
+  const items = data.filter((entry) => entry.result.image).map((entry) => {
     const hide = make("button", { type: "button", className: "plain", textContent: word("hide") });
     const time = new Date(entry.created_at).toLocaleString(language);
     const item = make("li", {}, make("img", { src: pathOf(entry.result.image.url), alt: `${word("result")} ${time}` }), make("p", { textContent: time }), hide);

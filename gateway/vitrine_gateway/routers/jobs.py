@@ -25,6 +25,7 @@ from vitrine_gateway.jobs.views import (
     follow,
     foreseen,
     job_view,
+    linked,
     load_job,
     result_view,
     view_now,
@@ -35,7 +36,7 @@ from vitrine_gateway.routers.reading import JobRequest, read_submission
 
 LONGEST_WAIT_S = 60.0
 _WAIT = re.compile(r"(?:^|[\s,;])wait=(\d{1,5})(?:$|[\s,;])")
-_BODY = {
+BODY = {
     "requestBody": {
         "required": True,
         "content": {
@@ -48,7 +49,7 @@ _BODY = {
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=202, openapi_extra=_BODY)
+@router.post("", status_code=202, openapi_extra=BODY)
 async def submit_job(
     request: Request,
     gateway: Parts,
@@ -150,7 +151,8 @@ async def job_events(
     async with aclosing(follow(gateway, job.id, number)) as events:
         async for event in events:
             if event is not None:
-                yield ServerSentEvent(id=str(event.number), event=event.kind, data=event.data)
+                data = linked(gateway, event.data, base_of(request))
+                yield ServerSentEvent(id=str(event.number), event=event.kind, data=data)
                 if event.kind not in (states.QUEUED, "retrying"):
                     continue
             elif await request.is_disconnected():
