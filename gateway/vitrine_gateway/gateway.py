@@ -13,6 +13,7 @@ from vitrine_gateway.bells import Bells
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.migrate import migrate
 from vitrine_gateway.jobs.estimates import Forecast
+from vitrine_gateway.moderation.moderation import Moderation
 from vitrine_gateway.pictures.reading import PictureReader
 from vitrine_gateway.pictures.stores import PictureStore, open_pictures
 from vitrine_gateway.settings import Settings
@@ -31,11 +32,13 @@ class Gateway:
     bells: Bells
     limits: Limits
     forecast: Forecast
+    moderation: Moderation
     metrics: Metrics
     vitrine: AsyncVitrine
 
     async def close(self) -> None:
-        """Close the connections to the database and to the Vitrine server."""
+        """Close the connections to the database, to the Vitrine server and to the moderation."""
+        await self.moderation.close()
         await self.vitrine.close()
         await self.database.close()
 
@@ -53,6 +56,7 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
         bells=Bells(),
         limits=Limits(settings),
         forecast=Forecast(database, settings.lease_s),
+        moderation=Moderation(settings),
         metrics=Metrics(),
         vitrine=vitrine,
     )

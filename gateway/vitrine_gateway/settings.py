@@ -51,6 +51,19 @@ class Settings(BaseSettings):
         "asked", description="jobs with previews: `asked` (those whose option says so), `always` or `never`"
     )
     tries: int = Field(3, ge=1, le=10, description="tries of a job, pauses of 2, 4, 8 s between them")
+    moderation: str = Field(
+        "",
+        description="judge of requests and results: an address, or module:function; empty: all is allowed",
+    )
+    moderation_when: Literal["both", "before", "after"] = Field(
+        "both", description="what is judged: requests `before` they run, results `after`, or `both`"
+    )
+    moderation_failure: Literal["refuse", "allow"] = Field(
+        "refuse", description="jobs that cannot be judged: `refuse` (after their tries) or `allow`"
+    )
+    moderation_timeout_s: float = Field(
+        10.0, gt=0, description="longest time of one judgement over HTTP, in seconds"
+    )
     max_queued: int = Field(1000, ge=1, description="most jobs that wait, of one account")
     rate_calls: str = Field(
         "30000/60",

@@ -14,17 +14,20 @@ from vitrine_gateway.jobs.pipelines import Pipeline
 from vitrine_gateway.pictures.keeping import discard, keep
 from vitrine_gateway.pictures.previews import small_jpeg
 from vitrine_gateway.pictures.reading import Upload
-from vitrine_gateway.settings import Settings
 
 PREVIEW_EVERY_S = 1.0  # previews that come sooner are dropped
 
 
-def with_previews(settings: Settings, pipeline: Pipeline, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a job with the decision whether the server is asked for previews."""
+def with_previews(gateway: Gateway, pipeline: Pipeline, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a job with the decision whether the server is asked for previews.
+
+    Where results are judged there are none: they would be shown before the judgement.
+    """
     if "previews" not in pipeline.options.model_fields:
         return dict(options)
     asked = {"asked": options.get("previews", False), "always": True, "never": False}
-    return {**options, "previews": asked[settings.previews]}
+    allowed = not gateway.moderation.asks("after")
+    return {**options, "previews": allowed and asked[gateway.settings.previews]}
 
 
 async def keep_preview(gateway: Gateway, job: Job, lease: str, picture: Image.Image, step: int) -> bool:

@@ -160,10 +160,14 @@ class Worker:
         job, pipeline = attempt.job, PIPELINES[attempt.job.pipeline]
         inputs = await self._inputs(job)
         written = shown = float("-inf")
+        sent = [(name, one) for name, several in inputs.pictures.items() for one in several]
+        await self._gateway.moderation.check("before", job, sent)
         events = pipeline.run(self._gateway.vitrine, inputs, self._settings.job_timeout_s)
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Made):
+                    made = [] if event.content is None else [("result", event.content)]
+                    await self._gateway.moderation.check("after", job, made)
                     return event
                 if event.preview is not None and time.monotonic() - shown >= PREVIEW_EVERY_S:
                     shown = time.monotonic()
@@ -188,7 +192,7 @@ class Worker:
         person_id = request["person_id"]
         if person_id is None and job.user:
             person_id = self._gateway.signer.person_id(job.account_id, job.user)
-        options = with_previews(self._settings, PIPELINES[job.pipeline], request["options"])
+        options = with_previews(self._gateway, PIPELINES[job.pipeline], request["options"])
         return Inputs(options, pictures, person_id, request["garment_ids"])
 
     async def _preview(self, attempt: Attempt, picture: Image.Image, step: int) -> None:

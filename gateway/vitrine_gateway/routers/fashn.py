@@ -31,6 +31,7 @@ ERRORS = {  # of a problem: the name of FASHN's error
     "not_a_picture": "ImageLoadError",
     "too_large": "ImageLoadError",
     "bad_request": "InputValidationError",
+    "content_rejected": "NSFWError",
 }
 
 router = APIRouter(tags=["FASHN"])

@@ -32,7 +32,12 @@ STATES = {
     CANCELED: "error",
 }
 SCORE_WAIT_S = 60.0
-CODES = {"not_a_picture": "INVALID_IMAGE", "too_large": "INVALID_IMAGE", "bad_request": "INVALID_PROMPT"}
+CODES = {
+    "content_rejected": "INVALID_IMAGE",
+    "not_a_picture": "INVALID_IMAGE",
+    "too_large": "INVALID_IMAGE",
+    "bad_request": "INVALID_PROMPT",
+}
 
 router = APIRouter(tags=["ad server"])
 
