@@ -17,7 +17,9 @@ from vitrine_gateway.moderation.moderation import Moderation
 from vitrine_gateway.pictures.reading import PictureReader
 from vitrine_gateway.pictures.stores import PictureStore, open_pictures
 from vitrine_gateway.settings import Settings
+from vitrine_gateway.telemetry.figures import Figures
 from vitrine_gateway.telemetry.metrics import Metrics
+from vitrine_gateway.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,15 @@ class Gateway:
     forecast: Forecast
     moderation: Moderation
     metrics: Metrics
+    tracing: Tracing
+    figures: Figures
     vitrine: AsyncVitrine
 
     async def close(self) -> None:
         """Close the connections to the database, to the Vitrine server and to the moderation."""
+        await self.figures.close()
         await self.moderation.close()
+        await self.tracing.close()
         await self.vitrine.close()
         await self.database.close()
 
@@ -58,5 +64,7 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
         forecast=Forecast(database, settings.lease_s),
         moderation=Moderation(settings),
         metrics=Metrics(),
+        tracing=Tracing(settings.traces),
+        figures=Figures(settings.triton_metrics),
         vitrine=vitrine,
     )

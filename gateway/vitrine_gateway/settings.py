@@ -89,6 +89,13 @@ class Settings(BaseSettings):
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private hosts that webhooks may call, for tests and closed networks: a,b"
     )
+    triton_metrics: str = Field(
+        "",
+        description="Triton's metrics, http://host:8002/metrics, for figures of its machine; empty: our own",
+    )
+    traces: str = Field(
+        "", description="OpenTelemetry collector (OTLP over HTTP), http://host:4318/v1/traces; empty: none"
+    )
     log: Literal["json", "text"] = Field("json", description="form of the log: `json` or `text`")
 
     @classmethod

@@ -105,6 +105,7 @@ class Job(Table):
     hidden: Mapped[bool]
     seen: Mapped[bool]
     webhook: Mapped[str | None] = mapped_column(String(2000))
+    trace: Mapped[str | None] = mapped_column(String(60))  # the traceparent of the request that queued it
     batch_id: Mapped[str | None] = mapped_column(Id)  # no foreign key: SQLite cannot add one to a table
     batch_place: Mapped[int | None]  # from 0
 

@@ -26,6 +26,7 @@ from vitrine_gateway.jobs.pipelines import PIPELINES, Pipeline
 from vitrine_gateway.jobs.states import QUEUED, add_event
 from vitrine_gateway.jobs.work import work_of
 from vitrine_gateway.pictures.keeping import discard, keep
+from vitrine_gateway.telemetry.tracing import TRACEPARENT
 from vitrine_gateway.webhooks.guard import check_url
 
 
@@ -230,6 +231,7 @@ def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any], place:
         hidden=False,
         seen=False,
         webhook=wanted.webhook,
+        trace=TRACEPARENT.get(),
     )
 
 

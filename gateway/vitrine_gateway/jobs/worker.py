@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from PIL import Image
 from sqlalchemy import select
-from vitrine import Progress, VitrineError
+from vitrine import Progress, VitrineError, call_headers
 
 from vitrine_gateway.bells import QUEUE
 from vitrine_gateway.database.tables import File, Job
@@ -139,7 +139,7 @@ class Worker:
             if job.cancel:
                 attempt.cancelled = True
                 raise asyncio.CancelledError
-            made = await self._run(attempt)
+            made = await self._traced_run(attempt)
             attempt.ending = True
         except asyncio.CancelledError:
             if attempt.cancelled:
@@ -154,6 +154,15 @@ class Worker:
             await self._failed(attempt, VitrineError("the gateway failed; its log says how"))
         else:
             await self._succeeded(attempt, made)
+
+    async def _traced_run(self, attempt: Attempt) -> Made:
+        """Run the pipeline in a span below that of the request; Triton gets its traceparent."""
+        job = attempt.job
+        told: dict[str, str | int] = {"job_id": job.id, "pipeline": job.pipeline, "try": job.tries + 1}
+        with self._gateway.tracing.span(f"job {job.pipeline}", "CONSUMER", job.trace, told) as traced:
+            headers = {"traceparent": traced.traceparent} if traced.traceparent else {}
+            with call_headers(headers):
+                return await self._run(attempt)
 
     async def _run(self, attempt: Attempt) -> Made:
         """Run the pipeline and return what it made; write its progress now and then."""

@@ -40,6 +40,7 @@ class SystemStatus(BaseModel):
     queued: int = Field(description="jobs of this account that wait")
     running: int = Field(description="jobs of this account that run")
     credits: int = Field(description="credits of this account")
+    machine: dict[str, Any] = Field(description="CPU, memory and GPUs of the machine that draws")
 
 
 class Tools:
@@ -122,6 +123,7 @@ class Tools:
             queued=jobs.get(QUEUED, 0),
             running=jobs.get(RUNNING, 0),
             credits=account.credits if account else 0,
+            machine=await visit.gateway.figures.latest(),
         )
 
     async def analyze_image(self, ctx: Ctx) -> None:

@@ -113,6 +113,7 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
         "message": job.error["detail"] if job.error else job.state,
         "elapsed_sec": round(ended - begun, 2) if begun else 0.0,
         **estimate.told(),
+        "system_metrics": await gateway.figures.latest(),
         "parameters": job.request["options"],
         "step1_result": preview["image"]["url"] if preview else None,
         "final_result": picture_url(gateway, job, base),
