@@ -85,7 +85,13 @@ class Settings(BaseSettings):
     old_account: str = Field(
         "", description="account of calls without a key to the old services' routes; empty: a key is needed"
     )
-    key: str = Field("", description="API key of those who use `vitrine gateway mcp`")
+    key: str = Field("", description="API key of those who use `vitrine gateway mcp` or `bullmq`")
+    public_url: str = Field(
+        "", description="address in links of `mcp` and `bullmq`, https://host; empty: that of host and port"
+    )
+    redis: str = Field("redis://localhost:6379", description="the Redis of the queue that `bullmq` serves")
+    queue: str = Field("vto-queue", min_length=1, description="the name of that queue")
+    queue_at_once: int = Field(3, ge=1, le=256, description="jobs of that queue at the same time")
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private hosts that webhooks may call, for tests and closed networks: a,b"
     )
@@ -123,6 +129,11 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
             raise BadSettings(f"{name}: {first['msg']}, got {first['input']!r}") from error
+
+    @property
+    def base_url(self) -> str:
+        """The address of the gateway for those who do not call it over HTTP."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
     def database_url(self) -> str:
