@@ -39,6 +39,7 @@ async def test_a_preview_is_there_before_the_end(start, form):
         seen = await shown(shop, job["urls"]["self"], "preview")
         assert seen["status"] == "running"
         picture = await gateway.client().get(seen["preview"]["image"]["url"])
+        assert picture.headers["cache-control"] == "private, no-cache"
         assert (picture.headers["content-type"], Image.open(io.BytesIO(picture.content)).size) == (
             "image/jpeg", (48, 64),
         )  # fmt: skip

@@ -97,7 +97,8 @@ async function tryOn(person, garment) {
   const bar = make("progress", { max: 100, value: 0 });
   bar.setAttribute("aria-label", garment.name);
   const cancel = make("button", { type: "button", className: "plain", textContent: word("cancel") });
-  const item = make("li", {}, make("p", { textContent: garment.name }), state, bar, cancel);
+  const preview = make("img", { alt: `${word("preview")} ${garment.name}`, hidden: true });
+  const item = make("li", {}, make("p", { textContent: garment.name }), state, preview, bar, cancel);
   find("results").prepend(item);
   try {
     const form = new FormData();
@@ -105,15 +106,20 @@ async function tryOn(person, garment) {
     form.append("garment", garment);
     form.append("category", find("category").value);
     form.append("user", USER);
+    form.append("previews", "true");
     const job = await (await call("/v1/jobs", {
       method: "POST", body: form, headers: { "Idempotency-Key": crypto.randomUUID() },
     })).json();
     cancel.addEventListener("click", () => call(`/v1/jobs/${job.id}/cancel`, { method: "POST" }).catch(tell));
     for await (const event of events(`/v1/jobs/${job.id}/events`)) {
       if (event.kind === "progress") bar.value = event.data.percent;
-      else if (event.kind === "estimate") state.textContent = waiting(event.data);
+      else if (event.kind === "preview") {
+        preview.src = pathOf(event.data.image.url);
+        preview.hidden = false;
+      } else if (event.kind === "estimate") state.textContent = waiting(event.data);
       else state.textContent = word(event.kind) ?? event.kind;
     }
+    preview.remove();
     const ended = await (await call(`/v1/jobs/${job.id}`)).json();
     bar.remove();
     cancel.remove();

@@ -33,6 +33,7 @@ export const WORDS = {
     photoOf: "Chosen photo",
     result: "Try-on of",
     original: "The photo you chose",
+    preview: "Preview of",
     unreachable: "The gateway cannot be reached.",
   },
   ko: {
@@ -68,6 +69,7 @@ export const WORDS = {
     photoOf: "고른 사진",
     result: "착용 결과:",
     original: "고른 사진",
+    preview: "미리 보기:",
     unreachable: "게이트웨이에 연결할 수 없습니다.",
   },
 };
