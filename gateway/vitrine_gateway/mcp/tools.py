@@ -195,7 +195,10 @@ async def _tell_progress(ctx: Ctx, visit: Visit, job: Job) -> None:
         async for event in events:
             if event is None:
                 continue
-            percent = 100.0 if event.kind in ENDED else float(event.data.get("percent", told + 0.5))
+            step = min(
+                float(event.data.get("percent", told + 0.5)), 99.0
+            )  # after its last step a job goes on
+            percent = 100.0 if event.kind in ENDED else step
             if told < percent <= 100:
                 told = percent
                 await ctx.report_progress(percent, 100.0, event.kind)
