@@ -74,7 +74,8 @@ class Forecast:
             queue = select(Job.id, Job.pipeline, Job.work, Job.run_after).where(Job.state == QUEUED)
             rows = await session.execute(queue.order_by(Job.created_at, Job.id).limit(MOST_FORESEEN))
             waiting = [Waiting(*row) for row in rows]
-            kinds = {(job.pipeline, job.work) for job in (*open_jobs, *waiting)}
+            kinds = {(job.pipeline, job.work) for job in open_jobs}
+            kinds |= {(one.pipeline, one.work) for one in waiting}
             times = await self._recent(session, kinds)
         self._plan = Plan(now, places, [running_of(job) for job in open_jobs], times)
         for one in waiting:

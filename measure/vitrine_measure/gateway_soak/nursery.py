@@ -24,8 +24,8 @@ class Nursery:
     """The other end of the process; killed and unfinished processes end with the block."""
 
     def __enter__(self) -> Nursery:
-        pipes: dict[str, int] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._parent = subprocess.Popen([sys.executable, "-m", __spec__.name], text=True, **pipes)
+        command = [sys.executable, "-m", __spec__.name]
+        self._parent = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._pids: set[int] = set()
         return self
 
