@@ -20,6 +20,12 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=4, help="clients that submit jobs (default 4)")
     parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database; default: SQLite")
     parser.add_argument("--triton", default="", help="host:port of a Vitrine server; default: the fake")
+    parser.add_argument(
+        "--lease", dest="lease_s", type=float, default=2, help="seconds; more on a busy machine (default 2)"
+    )
+    parser.add_argument(
+        "--settle", dest="settle_s", type=float, default=120, help="time after the last kill (default 120)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     report = asyncio.run(run_soak(Plan(**vars(args))))

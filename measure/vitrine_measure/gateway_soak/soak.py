@@ -33,7 +33,6 @@ from vitrine_gateway.soundness import unsound
 from vitrine_measure.gateway_soak.nursery import Nursery
 
 CREDITS = 1_000_000
-SETTLE_S = 120.0  # longest time until all is done after the last kill
 CANCELED_SHARE, BATCH_SHARE = 0.1, 0.15
 
 
@@ -47,6 +46,10 @@ class Plan:
     database: str = ""  # a URL of an empty PostgreSQL database; empty: SQLite
     triton: str = ""  # the address of a Vitrine server; empty: the client's fake
     seed: int = 0
+    lease_s: float = (
+        2.0  # a machine that is busy with other work needs more: starved workers lose their leases
+    )
+    settle_s: float = 120.0  # longest time until all is done after the last kill
 
 
 @dataclass
@@ -106,7 +109,7 @@ class Soak:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         shared = {"data": str(folder), "database": plan.database, "triton": plan.triton}
-        timing = {"lease_s": 1.0, "poll_s": 0.05, "rate_jobs": "", "rate_calls": ""}
+        timing = {"lease_s": plan.lease_s, "poll_s": 0.05, "rate_jobs": "", "rate_calls": ""}
         self.settings = {**shared, **timing, "port": self.port, "webhook_hosts": "127.0.0.1"}
         self.settings = {name: value for name, value in self.settings.items() if value != ""}
         self.plan, self.receiver, self.report = plan, receiver, Report()
@@ -171,7 +174,7 @@ class Soak:
 
     async def _again(self, http: httpx2.AsyncClient, method: str, path: str, **sent: Any) -> httpx2.Response:
         """Return the answer of a request, which is repeated until a gateway answers it without an error."""
-        until = time.monotonic() + SETTLE_S
+        until = time.monotonic() + self.plan.settle_s
         while True:
             try:
                 answer = await http.request(method, path, **sent)
@@ -182,13 +185,13 @@ class Soak:
             except httpx2.TransportError:
                 pass
             if time.monotonic() > until:
-                raise TimeoutError(f"no gateway answers {method} {path} within {SETTLE_S:g} s")
+                raise TimeoutError(f"no gateway answers {method} {path} within {self.plan.settle_s:g} s")
             self.report.repeats += 1
             await asyncio.sleep(0.1)
 
     async def _settle(self, http: httpx2.AsyncClient) -> None:
         """Wait until every job has ended and every message has arrived."""
-        until = time.monotonic() + SETTLE_S
+        until = time.monotonic() + self.plan.settle_s
         while time.monotonic() < until:
             left = [
                 (await self._again(http, "GET", "/v1/jobs", params={"status": state, "limit": 1})).json()[
@@ -199,7 +202,7 @@ class Soak:
             if not any(left) and all(one in self.receiver.ids for one in self.accepted.values()):
                 return
             await asyncio.sleep(0.1)
-        self.report.wrong.append(f"not all was done within {SETTLE_S:g} s after the last kill")
+        self.report.wrong.append(f"not all was done within {self.plan.settle_s:g} s after the last kill")
 
     async def _judge(self, gateway: Gateway) -> None:
         """Compare the database with what the clients were told and what the receiver got."""
