@@ -31,6 +31,7 @@ from vitrine.errors import (
     VitrineError,
 )
 from vitrine.fake import AsyncFakeTransport, FakeTransport
+from vitrine.headers import call_headers
 from vitrine.keys import old_result_key, result_key
 from vitrine.results import AsyncResults, Kept, Results
 from vitrine.retry import Retry
@@ -83,6 +84,7 @@ __all__ = [
     "Vitrine",
     "VitrineError",
     "Workflow",
+    "call_headers",
     "old_result_key",
     "open_store",
     "result_key",
