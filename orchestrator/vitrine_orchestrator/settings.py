@@ -12,6 +12,8 @@ from typing import Any, get_type_hints
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.s3 import checked_endpoint, environment_endpoint, place_of
 
+from vitrine_orchestrator.residency.amounts import OFF, check_budget, read_bytes
+
 PREFIX = "VITRINE_"
 
 
@@ -89,6 +91,25 @@ class Settings:
     turns: str = field(
         default="on",
         metadata=_rules("denoiser and decoder on few cores compute in turn", words=("on", "off")),
+    )
+
+    memory: str = field(
+        default=OFF,
+        metadata=_rules(
+            "memory budget, such as `24GiB`: models that do not fit are loaded and unloaded by need",
+            check=check_budget,
+        ),
+    )
+    memory_reserve: str = field(
+        default="64MiB",
+        metadata=_rules("part of the budget that is kept free for working memory", check=read_bytes),
+    )
+    memory_wait_s: float = field(
+        default=30.0,
+        metadata=_rules("seconds that a call waits for its model before it is refused as busy", least=0.1),
+    )
+    memory_sizes: Path | None = field(
+        default=None, metadata=_rules("file that keeps the models' measured sizes for the next start")
     )
 
     denoise_max_rows: int = field(

@@ -1,0 +1,129 @@
+"""Loads and unloads models through Triton's model control (gRPC), and notices loads that never end.
+
+Facts of Triton 2.51 that this is written for: an unload returns before it is done, after the requests in
+flight; a load of a model whose process is killed before it is ready never returns (python_backend, pull
+request 408, has the remedy in later versions); a load over HTTP stalls other HTTP requests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+from vitrine.channels import channel_options
+from vitrine.errors import Unavailable, VitrineError
+
+from vitrine_orchestrator.embedded.processes import look
+
+KEY_HEADER = "triton-grpc-protocol-vitrine-admin"
+LOAD_S = 900.0  # time limit of a load
+UNLOAD_S = 120.0  # time limit of an unload, whose requests in flight finish first
+POLL_S = 0.02
+BEGIN_S = 10.0  # Triton starts a model's process within milliseconds; on a busy machine it takes longer
+LOST_S = 1.0  # a load that goes on for this long after its process has died never ends
+
+
+class LostLoad(VitrineError):
+    """A model's process died while it was being loaded, and Triton waits for it for ever."""
+
+
+class TritonControl:
+    """Loads and unloads models of one local server; safe to use from several threads."""
+
+    def __init__(self, address: str, key_file: Path | None, server: int, own_processes: bool = True) -> None:
+        """`server` is the process id of tritonserver, whose children are watched.
+
+        own_processes: whether every model that is loaded has a process, as in the embedded server.
+        """
+        self._address, self._key_file, self._server = address, key_file, server
+        self._own_processes = own_processes
+
+    def load(self, name: str) -> float:
+        """Load a model; the seconds that it took. Unavailable gives the reason, LostLoad says that it hangs."""
+        start, before, ended = time.monotonic(), self._living(name), threading.Event()
+        failed: list[Exception] = []
+
+        def call() -> None:
+            try:
+                with self._client() as client:
+                    client.load_model(name, headers=self._headers(), client_timeout=LOAD_S)
+            except Exception as error:
+                failed.append(error)
+            finally:
+                ended.set()
+
+        threading.Thread(target=call, name=f"load-{name}", daemon=True).start()
+        self._watch(name, before, ended)
+        if failed:
+            raise Unavailable(_reason(failed[0])) from failed[0]
+        return time.monotonic() - start
+
+    def _watch(self, name: str, before: set[int], ended: threading.Event) -> None:
+        """Wait for the end of a load; LostLoad when its process has died and the load goes on."""
+        start, mine = time.monotonic(), set[int]()
+        while not ended.wait(POLL_S):
+            mine |= self._living(name) - before
+            late = self._own_processes and time.monotonic() - start > BEGIN_S  # killed before it was seen
+            if (mine or late) and not any(_runs(pid) for pid in mine) and not ended.wait(LOST_S):
+                raise LostLoad(f"the process of {name} was killed while it was being loaded")
+
+    def unload(self, name: str, abandoned: Callable[[], bool] = lambda: False) -> None:
+        """Unload a model and wait until its memory is free; Unavailable after UNLOAD_S."""
+        give_up = time.monotonic() + UNLOAD_S
+        try:
+            with self._client() as client:
+                client.unload_model(name, headers=self._headers(), client_timeout=UNLOAD_S)
+                while self._living(name) or client.is_model_ready(name, headers=self._headers()):
+                    if time.monotonic() > give_up or abandoned():
+                        raise Unavailable(f"{name} was not unloaded within {UNLOAD_S:.0f} s")
+                    time.sleep(POLL_S)
+        except InferenceServerException as error:
+            raise Unavailable(_reason(error)) from error
+
+    def states(self) -> dict[str, str]:
+        """Triton's word for each model that is or was loaded; Unavailable if the server does not answer."""
+        try:
+            with self._client() as client:
+                index = client.get_model_repository_index(headers=self._headers(), client_timeout=10.0)
+        except InferenceServerException as error:
+            raise Unavailable(_reason(error)) from error
+        return {model.name: model.state for model in index.models if model.state}
+
+    def _living(self, name: str) -> set[int]:
+        """The processes of a model, where it has any."""
+        return {
+            pid
+            for pid, stub in look(self._server).items()
+            if stub.slot and stub.slot.model == name and not stub.ended
+        }
+
+    def _client(self) -> triton.InferenceServerClient:
+        return triton.InferenceServerClient(self._address, channel_args=channel_options(self._address))
+
+    def _headers(self) -> dict[str, str]:
+        """The key of the restricted APIs, read at each call because it may be changed."""
+        if self._key_file is None:
+            return {}
+        return {KEY_HEADER: self._key_file.read_text().strip()}
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process has not ended; a zombie has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (OSError, IndexError):
+        return False
+
+
+def _reason(error: Exception) -> str:
+    """The reason in Triton's message, in one line without paths of our files."""
+    text = str(error.message()) if isinstance(error, InferenceServerException) else str(error)
+    text = re.sub(r"At:.*$|\[StatusCode\.\w+\] |TritonModelException: ", "", " ".join(text.split()))
+    text = re.sub(rf"\S*{os.sep}\S*", "…", text)
+    return text.rpartition("Internal: ")[2].strip(" ;")[:300]
