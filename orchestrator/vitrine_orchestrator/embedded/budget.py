@@ -1,4 +1,4 @@
-"""A server with a memory budget: the pipelines are always loaded, their networks by need (docs/residency.md)."""
+"""A server with a memory budget: pipelines are always loaded, networks by need (docs/residency.md)."""
 
 from __future__ import annotations
 

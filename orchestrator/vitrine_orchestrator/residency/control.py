@@ -45,7 +45,7 @@ class TritonControl:
         self._own_processes = own_processes
 
     def load(self, name: str) -> float:
-        """Load a model; the seconds that it took. Unavailable gives the reason, LostLoad says that it hangs."""
+        """Load a model; the seconds that it took. Unavailable gives the reason; LostLoad: it hangs."""
         start, before, ended = time.monotonic(), self._living(name), threading.Event()
         failed: list[Exception] = []
 

@@ -1,8 +1,8 @@
 """Writes the second model repository of a server with a memory budget: its owner, and models made of others.
 
-`residency` is the owner. `denoise_z_image` is `denoise` for one family. `vae_decoder_again_1` is `vae_decoder`
-under another name: Triton 2.51 waits for ever for a process that was killed while it was being loaded, and
-that name can never be loaded again; another name can.
+`residency` is the owner. `denoise_z_image` is `denoise` for one family. `vae_decoder_again_1` is
+`vae_decoder` under another name: Triton 2.51 waits for ever for a process that was killed while it was being
+loaded, and that name can never be loaded again; another name can.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def write_model(folder: Path, repository: Path, one: Movable, time: int = 0) -> 
 
 
 def main() -> int:
-    """Write the repository of a container; docker/serve.sh calls this with JSON of `write_owner`'s arguments."""
+    """Write the repository of a container; docker/serve.sh gives JSON of `write_owner`'s arguments."""
     given = json.loads(sys.argv[1])
     write_owner(Path(given.pop("folder")), Path(given.pop("repository")), **given)
     return 0

@@ -165,8 +165,11 @@ class Route:
         return self._next.get(stage, ())
 
     def learn(self, called: list[str]) -> None:
-        """Note one request's stages in the order of their first calls."""
-        self._next |= {stage: tuple(called[at + 1 : at + 1 + AHEAD]) for at, stage in enumerate(called)}
+        """Note one request's stages so far, in the order of their first calls."""
+        for at, stage in enumerate(called):
+            new = tuple(called[at + 1 : at + 1 + AHEAD])
+            if self.after(stage)[: len(new)] != new:
+                self._next[stage] = new
 
 
 class LeasedStages:

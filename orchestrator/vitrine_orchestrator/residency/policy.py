@@ -89,7 +89,7 @@ class Residency:
         if seconds is not None:
             one.load_s, one.measured = max(seconds, 1e-3), True
             self.loads += 1
-        one.worth = self._ages.worth(one, 1)
+        one.worth = self._ages.worth(one, 0)
 
     def load_failed(self, name: str, reason: str) -> None:
         """A load failed. It is tried again, after a pause that grows."""
