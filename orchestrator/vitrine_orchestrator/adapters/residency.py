@@ -24,9 +24,10 @@ from vitrine_orchestrator.residency.amounts import OFF, read_bytes
 from vitrine_orchestrator.residency.control import TritonControl
 from vitrine_orchestrator.residency.figures import FIGURES
 from vitrine_orchestrator.residency.layout import name_of, write_model
+from vitrine_orchestrator.residency.leases import socket_name
 from vitrine_orchestrator.residency.meter import Meter, open_meter
 from vitrine_orchestrator.residency.movable import Movable, movables
-from vitrine_orchestrator.residency.owner import Owner, socket_name
+from vitrine_orchestrator.residency.owner import Owner
 from vitrine_orchestrator.residency.policy import Residency
 from vitrine_orchestrator.residency.resident import Limits, Resident
 from vitrine_orchestrator.residency.sizes import (

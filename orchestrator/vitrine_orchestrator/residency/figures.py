@@ -43,6 +43,12 @@ FIGURES = (
         lambda owner: {"": owner.load_seconds},
     ),
     Figure(
+        "vitrine_memory_waiting_seconds_total",
+        "COUNTER",
+        "Seconds in which at least one call waited for its model",
+        lambda owner: {"": owner.waiting_seconds},
+    ),
+    Figure(
         "vitrine_memory_evictions_total",
         "COUNTER",
         "Models unloaded to make room",

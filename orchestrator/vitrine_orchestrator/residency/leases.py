@@ -33,6 +33,11 @@ Waited = Callable[[str, float], None]
 """Is told the stage, and the seconds that a call of it waited for its model."""
 
 
+def socket_name(server: int) -> str:
+    """The owner's address among Linux's abstract sockets; `server` is the process id of tritonserver."""
+    return f"\0vitrine-residency-{server}"
+
+
 def ignore_wait(stage: str, seconds: float) -> None:
     """Count nothing."""
 

@@ -36,11 +36,6 @@ START_TICK_S = 0.2  # between two looks whether the server has started
 logger = logging.getLogger(__name__)
 
 
-def socket_name(server: int) -> str:
-    """The owner's address among Linux's abstract sockets; `server` is the process id of tritonserver."""
-    return f"\0vitrine-residency-{server}"
-
-
 class Loader(Protocol):
     """Loads and unloads models; all methods block."""
 
@@ -72,7 +67,8 @@ class Owner:
         self._name_of, self._keep = names, keep
         self._times = dict.fromkeys(residency.models, 0)
         self.names: dict[str, str] = {}
-        self.load_seconds = 0.0
+        self.load_seconds = self.waiting_seconds = 0.0
+        self._waited_from: float | None = None  # when somebody began to wait, or the last step since then
         self.ready = False  # whether the first loads are done
         self._pipes: dict[int, asyncio.StreamWriter] = {}
         self._told: dict[str, Any] = {}
@@ -148,6 +144,7 @@ class Owner:
     def _step(self) -> None:
         """Do what the policy decides, and tell the pipelines."""
         decisions = self.residency.decide()
+        self._count_waiting()
         for pipe, number in decisions.granted:
             self._send(pipe, {"granted": number})
         for (pipe, number), error in decisions.refused:
@@ -158,6 +155,13 @@ class Owner:
             self._start(self._load(name))
         self.ready = self.ready or not (decisions.load or decisions.unload or self._work)
         self._tell()
+
+    def _count_waiting(self) -> None:
+        """Add the time since the last step, if somebody waited for a model in it."""
+        now = time.monotonic()
+        if self._waited_from is not None:
+            self.waiting_seconds += now - self._waited_from
+        self._waited_from = now if self.residency.waiting else None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

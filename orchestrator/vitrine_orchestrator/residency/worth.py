@@ -2,8 +2,8 @@
 
 A model's worth is `age + uses · seconds of its load / bytes`. `age` rises to the worth of every model that
 is evicted, so that a model that was used often, long ago, is evicted one day. With equal sizes and load times
-and one use each it is LRU. Source: Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency
-Caching Policy", HP Laboratories, 1998.
+and one use each it is LRU. Source: Cherkasova, "Improving WWW Proxies Performance with
+Greedy-Dual-Size-Frequency Caching Policy", HP Laboratories, 1998.
 """
 
 from __future__ import annotations
