@@ -25,6 +25,7 @@ ABOVE = {  # a folder: those that it must not import
     "drawing": (*FAMILIES, *SERVING),
     "batching": ("drawing", "cache", "pipeline", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
+    "residency": ("engine", "sampling", "cache", "pipeline", *FAMILIES, "adapters"),
     "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),
     **dict.fromkeys(FAMILIES, SERVING),
 }

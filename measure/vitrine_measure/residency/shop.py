@@ -97,17 +97,14 @@ def measure(args: argparse.Namespace) -> int:
     """Serve at each budget and print a table; return 1 if a request was lost or memory was exceeded."""
     names = model_names(args.repository)
     if missing := sorted({"try_on", "text_to_image", "cut_out"} - set(names)):
-        raise Unavailable(
-            f"{args.repository} must hold try-on, text to image and cut-out, {missing} are missing"
-        )
+        raise Unavailable(f"{args.repository} must hold try-on, text to image and cut-out, not {missing}")
     sizes = args.out / "residency-sizes.json"
     always, models, rate = _learn(args, sizes)
     print(f"always loaded {always / MIB:.0f} MiB, models {models / MIB:.0f} MiB, {rate:.2f} requests/s")
     rows, bad = [_HEAD], False
     for share in args.shares:
         budget = always + read_bytes(RESERVE) + round(share * models)
-        run = _serve(args, EVERYTHING if share >= 1 else f"{budget}B", sizes, rate)
-        run.budget = budget
+        run = _serve(args, budget, sizes, rate)
         bad |= bool(run.lost) or max(run.samples) > budget
         rows.append(_row(share, run))
         print(table(rows), flush=True)
@@ -141,9 +138,9 @@ async def _one_of_each(server: BudgetedTriton, steps: int) -> float:
     return mean
 
 
-def _serve(args: argparse.Namespace, memory: str, sizes: Path, rate: float) -> Run:
-    run = Run(budget=0)
-    with _server(args, memory, sizes) as server:
+def _serve(args: argparse.Namespace, budget: int, sizes: Path, rate: float) -> Run:
+    run = Run(budget)
+    with _server(args, f"{budget}B", sizes) as server:
         over, meter = threading.Event(), ProcessMeter(server.pid)
 
         def sample() -> None:

@@ -7,16 +7,19 @@ loaded, and that name can never be loaded again; another name can.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from vitrine.errors import Unavailable
+
 from vitrine_orchestrator.configs import config_pbtxt, parameter
-from vitrine_orchestrator.residency.movable import FAMILY, Movable
+from vitrine_orchestrator.embedded.repository import model_names
+from vitrine_orchestrator.residency.movable import FAMILY, Movable, movables
 from vitrine_orchestrator.stages.residency import NAME, ROW
 
+CONTAINER = "localhost:8001"  # the gRPC address of the server in its own container
 MODEL_FILE = """\
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.adapters.residency import serve_residency
@@ -85,9 +88,20 @@ def write_model(folder: Path, repository: Path, one: Movable, time: int = 0) -> 
 
 
 def main() -> int:
-    """Write the repository of a container; docker/serve.sh gives JSON of `write_owner`'s arguments."""
-    given = json.loads(sys.argv[1])
-    write_owner(Path(given.pop("folder")), Path(given.pop("repository")), **given)
+    """Write the second repository of a container, and print the models that it always loads.
+
+    docker/serve.sh calls this with the second and the first repository, the profile and the file of the key.
+    """
+    folder, repository, profile, key_file = sys.argv[1:]
+    try:
+        served = model_names(Path(repository))
+        moved = {one.source for one in movables(Path(repository), served)}
+    except (Unavailable, ValueError) as error:
+        print(f"serve: {error}", file=sys.stderr)
+        return 1
+    meter = "processes" if profile == "cpu" else "device"
+    write_owner(Path(folder), Path(repository), served, CONTAINER, meter, profile, key_file)
+    print("\n".join(sorted({*served, NAME} - moved)))
     return 0
 
 

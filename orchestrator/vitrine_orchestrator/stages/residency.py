@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from vitrine.residence import OWNER
+
 from vitrine_orchestrator.stages.table import Service, Stage, Tensor, optional
 
-NAME = "residency"
+NAME = OWNER
 ROW = Stage(
     NAME,
     optional(
