@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 from vitrine.errors import Busy, Unavailable
-from vitrine_orchestrator.residency.control import LostLoad
 from vitrine_orchestrator.residency.leases import LeasedStages, OwnerLink, Route
 from vitrine_orchestrator.residency.meter import Reading
 from vitrine_orchestrator.residency.owner import Owner
@@ -23,11 +22,14 @@ class Loader:
     by_model = True
 
     def __init__(self):
-        self.inside, self.log, self.troubles, self.slow_s = set(), [], [], 0.0
+        self.inside, self.log, self.troubles, self.killed = set(), [], [], 0
 
     def load(self, name):
         """Load at once."""
         self.log.append(f"+{name}")
+        if self.killed:
+            self.killed -= 1
+            return None
         if self.troubles:
             raise self.troubles.pop(0)
         self.inside.add(name)
@@ -161,7 +163,7 @@ async def test_a_killed_load_is_done_again_under_another_name(loader):
     """Triton waits for the first for ever; callers wait once more and get their answer."""
     async with owned(loader, 10 + 55) as (owner, link, _):
         await ready(owner)
-        loader.troubles = [LostLoad("killed")]
+        loader.killed = 1
         assert await stages_on(link, loader)("denoise", {}) == "denoise_z_image_again_1"
         assert owner.state()["models"][1]["name"] == "denoise_z_image_again_1"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 from vitrine.channels import channel_options
-from vitrine.errors import Unavailable, VitrineError
+from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.embedded.processes import look
 
@@ -27,10 +27,6 @@ UNLOAD_S = 120.0  # time limit of an unload, whose requests in flight finish fir
 POLL_S = 0.02
 BEGIN_S = 10.0  # Triton starts a model's process within milliseconds; on a busy machine it takes longer
 LOST_S = 1.0  # a load that goes on for this long after its process has died never ends
-
-
-class LostLoad(VitrineError):
-    """A model's process died while it was being loaded, and Triton waits for it for ever."""
 
 
 class TritonControl:
@@ -44,8 +40,11 @@ class TritonControl:
         self._address, self._key_file, self._server = address, key_file, server
         self._own_processes = own_processes
 
-    def load(self, name: str) -> float:
-        """Load a model; the seconds that it took. Unavailable gives the reason; LostLoad: it hangs."""
+    def load(self, name: str) -> float | None:
+        """Load a model; the seconds that it took, or None if its process was killed and Triton waits for it.
+
+        Unavailable gives the reason of a load that failed.
+        """
         start, before, ended = time.monotonic(), self._living(name), threading.Event()
         failed: list[Exception] = []
 
@@ -59,19 +58,21 @@ class TritonControl:
                 ended.set()
 
         threading.Thread(target=call, name=f"load-{name}", daemon=True).start()
-        self._watch(name, before, ended)
+        if not self._ends(name, before, ended):
+            return None
         if failed:
             raise Unavailable(_reason(failed[0])) from failed[0]
         return time.monotonic() - start
 
-    def _watch(self, name: str, before: set[int], ended: threading.Event) -> None:
-        """Wait for the end of a load; LostLoad when its process has died and the load goes on."""
+    def _ends(self, name: str, before: set[int], ended: threading.Event) -> bool:
+        """Wait for the end of a load; False when its process has died and the load goes on."""
         start, mine = time.monotonic(), set[int]()
         while not ended.wait(POLL_S):
             mine |= self._living(name) - before
             late = self._own_processes and time.monotonic() - start > BEGIN_S  # killed before it was seen
             if (mine or late) and not any(_runs(pid) for pid in mine) and not ended.wait(LOST_S):
-                raise LostLoad(f"the process of {name} was killed while it was being loaded")
+                return False
+        return True
 
     def unload(self, name: str, abandoned: Callable[[], bool] = lambda: False) -> None:
         """Unload a model and wait until its memory is free; Unavailable after UNLOAD_S."""

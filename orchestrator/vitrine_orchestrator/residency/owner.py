@@ -23,8 +23,7 @@ from typing import Any, Protocol
 
 from vitrine.errors import VitrineError, to_wire
 
-from vitrine_orchestrator.residency.control import LostLoad
-from vitrine_orchestrator.residency.meter import Meter
+from vitrine_orchestrator.residency.meter import Meter, Reading
 from vitrine_orchestrator.residency.policy import Residency
 
 BUSY_TICK_S, IDLE_TICK_S = (
@@ -39,8 +38,8 @@ logger = logging.getLogger(__name__)
 class Loader(Protocol):
     """Loads and unloads models; all methods block."""
 
-    def load(self, name: str) -> float:
-        """Load a model; the seconds that it took."""
+    def load(self, name: str) -> float | None:
+        """Load a model; the seconds that it took, or None if that name can never be loaded again."""
 
     def unload(self, name: str) -> None:
         """Unload a model and return when its memory is free."""
@@ -179,30 +178,38 @@ class Owner:
         before, start = await asyncio.to_thread(self._meter.read), time.monotonic()
         try:
             seconds = await asyncio.to_thread(self._loader.load, self.names[name])
-        except LostLoad as error:
-            self._times[name] += 1
-            self.names[name] = self._name_of(name, self._times[name])
-            self.residency.load_failed(name, str(error))
         except Exception as error:
             logger.warning("model %s could not be loaded: %s", name, error)
             self.residency.load_failed(name, str(error) or type(error).__name__)
+        else:
+            await self._took(name, seconds, before)
+        self.load_seconds += time.monotonic() - start
+
+    async def _took(self, name: str, seconds: float | None, before: Reading) -> None:
+        """Note a load that ended, and what the model takes; `before` was read before the load."""
+        if seconds is None:
+            self._rename(name)
+            self.residency.load_failed(name, "its process was killed")
         else:
             after = await asyncio.to_thread(self._meter.read)
             grown = max(after.total - before.total, 0)
             taken = after.peaks.get(self.names[name], 0) if self._meter.by_model else grown
             self.residency.loaded(name, seconds, taken)
             self._keep(self.residency)
-        self.load_seconds += time.monotonic() - start
 
     async def _unload(self, name: str) -> None:
         try:
             await asyncio.to_thread(self._loader.unload, self.names[name])
         except VitrineError as error:  # its requests do not end: another name is free
             logger.warning("model %s could not be unloaded: %s", name, error)
-            self._times[name] += 1
-            self.names[name] = self._name_of(name, self._times[name])
+            self._rename(name)
         self.residency.unloaded(name)
         self._keep(self.residency)
+
+    def _rename(self, name: str) -> None:
+        """Give up the name by which Triton knows a model, which it keeps for something that never ends."""
+        self._times[name] += 1
+        self.names[name] = self._name_of(name, self._times[name])
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one pipeline's process until its connection ends."""
