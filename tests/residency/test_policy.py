@@ -117,9 +117,7 @@ def test_a_model_larger_than_the_budget_is_refused_at_once(books):
     held.ask("never", "large")
     _, refused = settle(held)
     assert isinstance(refused["never"], Unavailable)
-    assert str(refused["never"]) == (
-        "model large needs 65 MiB, and the memory budget of 64 MiB leaves 64 MiB"
-    )
+    assert str(refused["never"]) == "model large needs 65 MiB, and the memory budget leaves 64 MiB"
     assert "small" in resident(held)
 
 

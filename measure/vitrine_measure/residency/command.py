@@ -17,7 +17,7 @@ examples:
   vitrine-export residency --seconds 60 --shares 0.6     one budget, briefly
 
 A budget of 60 % is what is always loaded (server and pipelines), the reserve, and 60 % of what all other
-models take. The repository must hold try-on, pictures from prompts and cut-outs: see docs/residency.md."""
+models take. The repository must hold IDM-VTON, cut-outs, and Z-Image, FLUX or FASHN VTON."""
 
 BUDGETS_GB = (24, 32, 40, 48, 64)
 

@@ -145,10 +145,11 @@ class Residency:
         if one.state is State.OUT and one.not_before > now:
             pause = math.ceil(one.not_before - now)
             return Unavailable(f"model {one.name} could not be loaded ({one.reason}); next try in {pause} s")
-        if one.bytes > self.room_bytes and one.state is State.OUT:
+        most = self.limits.budget_bytes - self.limits.reserve_bytes  # if nothing else took memory
+        if one.bytes > most and one.state is State.OUT:
             return Unavailable(
-                f"model {one.name} needs {one.bytes // MIB} MiB, and the memory budget of "
-                f"{self.limits.budget_bytes // MIB} MiB leaves {max(self.room_bytes, 0) // MIB} MiB"
+                f"model {one.name} needs {one.bytes // MIB} MiB, and the memory budget "
+                f"leaves {most // MIB} MiB"
             )
         if waited > self.limits.wait_s:
             again = math.ceil(max(one.load_s, 1.0))
