@@ -15,6 +15,7 @@ from vitrine_orchestrator.residency.meter import ProcessMeter, peak_bytes, resid
 from vitrine_orchestrator.residency.movable import movables
 from vitrine_orchestrator.residency.sizes import (
     PROCESS_BYTES,
+    KeptSizes,
     Size,
     estimate,
     read_sizes,
@@ -121,6 +122,17 @@ def test_sizes_are_kept_by_digest_and_a_broken_file_is_none(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["sizes.json"]
     path.write_text(json.dumps({"format": 1, "sizes": {"a": 3}}))
     assert read_sizes(path) == {}
+
+
+def test_servers_of_other_weights_share_the_file(tmp_path):
+    """Each finds its own sizes again."""
+    path = tmp_path / "sizes.json"
+    KeptSizes(path, {"pose": "1"}).keep({"pose": Size(10, 1.0)})
+    other = KeptSizes(path, {"pose": "2"})
+    assert other.of("pose") is None
+    other.keep({"pose": Size(20, 1.0)})
+    assert KeptSizes(path, {"pose": "1"}).of("pose") == Size(10, 1.0)
+    assert KeptSizes(path, {"pose": "2"}).of("pose") == Size(20, 1.0)
 
 
 def test_an_estimate_grows_with_the_files():

@@ -17,9 +17,10 @@ from vitrine.command import main
 from vitrine.errors import Unavailable
 from vitrine_measure.load.watch import scrape, total
 from vitrine_orchestrator.embedded.budget import BudgetedTriton
-from vitrine_orchestrator.embedded.processes import stubs
+from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
 from vitrine_orchestrator.residency.meter import ProcessMeter
 from vitrine_orchestrator.stages.cut_out import NETWORK
+from waiter import kill_stub
 
 MODELS = ["cut_out", NETWORK, "prepare_text", "text_encoder", "text_encoder_2"]
 MIB = 2**20
@@ -148,3 +149,17 @@ def test_a_load_that_fails_names_its_model_and_is_tried_again(small, client):
             break
         assert time.monotonic() < give_up
         time.sleep(0.2)
+
+
+def test_an_owner_that_was_killed_takes_over_again(small, client):
+    """The supervisor loads it; it adopts what is loaded, and both pipelines are answered."""
+    told, inside = [], {one["name"] for one in small.owner()["models"] if one["state"] == "resident"}
+    supervisor = Supervisor(small, told.append)
+    kill_stub(small, "residency")
+    supervisor.check()
+    assert told == ["a process of residency died: loading the model again", "residency is back"]
+    while not (state := small.owner())["ready"]:
+        time.sleep(0.1)
+    assert inside <= {one["name"] for one in state["models"] if one["state"] in ("resident", "unloading")}
+    use(client, NETWORK)
+    use(client, "text_encoder")

@@ -30,13 +30,7 @@ from vitrine_orchestrator.residency.movable import Movable, movables
 from vitrine_orchestrator.residency.owner import Owner
 from vitrine_orchestrator.residency.policy import Residency
 from vitrine_orchestrator.residency.resident import Limits, Resident
-from vitrine_orchestrator.residency.sizes import (
-    PROCESS_BYTES,
-    Size,
-    estimate,
-    read_sizes,
-    write_sizes,
-)
+from vitrine_orchestrator.residency.sizes import PROCESS_BYTES, KeptSizes, Size, estimate
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages.calls import Stages
 
@@ -73,34 +67,30 @@ def open_owner(folder: Path, parameters: Mapping[str, str], settings: Settings, 
     repository = Path(parameters["repository"])
     found = {one.name: one for one in movables(repository, parameters["models"].split(","))}
     meter = open_meter(parameters["meter"], server)
-    digests = {name: one.digest(parameters["profile"]) for name, one in found.items()}
-    known = read_sizes(settings.memory_sizes)
+    sizes = KeptSizes(
+        settings.memory_sizes or folder / "sizes.json",  # there for an owner that is started again
+        {name: one.digest(parameters["profile"]) for name, one in found.items()},
+    )
 
     def made_known(name: str, time: int) -> str:
         write_model(folder, repository, found[name], time)
         return name_of(found[name], time)
 
-    def keep(books: Residency) -> None:
-        sizes = {
-            digests[one.name]: Size(one.bytes, one.load_s) for one in books.models.values() if one.measured
-        }
-        write_sizes(settings.memory_sizes, {**read_sizes(settings.memory_sizes), **sizes})
-
+    residents = [_resident(one, sizes.of(one.name), meter) for one in found.values()]
     return Owner(
-        Residency(
-            [_resident(one, known.get(digests[one.name]), meter) for one in found.values()],
-            _limits(settings, meter),
-        ),
-        TritonControl(
-            parameters["address"],
-            Path(parameters["key_file"]) if parameters["key_file"] else None,
-            server,
-            meter.by_model,
-        ),
+        Residency(residents, _limits(settings, meter)),
+        _control(parameters, server, meter),
         meter,
         made_known,
-        keep,
+        lambda books: sizes.keep(
+            {one.name: Size(one.bytes, one.load_s) for one in books.models.values() if one.measured}
+        ),
     )
+
+
+def _control(parameters: Mapping[str, str], server: int, meter: Meter) -> TritonControl:
+    key_file = Path(parameters["key_file"]) if parameters["key_file"] else None
+    return TritonControl(parameters["address"], key_file, server, own_processes=meter.by_model)
 
 
 def _limits(settings: Settings, meter: Meter) -> Limits:
@@ -115,4 +105,4 @@ def _limits(settings: Settings, meter: Meter) -> Limits:
 def _resident(one: Movable, known: Size | None, meter: Meter) -> Resident:
     """A model's books at the start: as measured by an earlier server, or estimated."""
     size = known or estimate(one.file_bytes, PROCESS_BYTES if meter.by_model else 0)
-    return Resident(one.name, size.bytes, size.load_s)
+    return Resident(one.name, size.bytes, size.load_s, measured=known is not None)

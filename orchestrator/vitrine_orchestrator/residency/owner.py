@@ -119,12 +119,13 @@ class Owner:
                 break
             except VitrineError:
                 await asyncio.sleep(START_TICK_S)
+        reading = await asyncio.to_thread(self._meter.read)
         for name in self.residency.models:
             while states.get(self._name_of(name, self._times[name])) == "LOADING":  # for ever: see control.py
                 self._times[name] += 1
             self.names[name] = self._name_of(name, self._times[name])
             if states.get(self.names[name]) == "READY":
-                self.residency.loaded(name)
+                self.residency.loaded(name, taken=reading.peaks.get(self.names[name], 0))
 
     def _pause_s(self) -> float:
         return IDLE_TICK_S if self.residency.all_fit and self.ready else BUSY_TICK_S
@@ -139,6 +140,7 @@ class Owner:
         else:
             ours, taken = self.residency.taken_bytes, {}
         self.residency.measured(max(reading.total - ours, 0), taken)
+        self._keep(self.residency)
 
     def _step(self) -> None:
         """Do what the policy decides, and tell the pipelines."""
@@ -195,7 +197,6 @@ class Owner:
             grown = max(after.total - before.total, 0)
             taken = after.peaks.get(self.names[name], 0) if self._meter.by_model else grown
             self.residency.loaded(name, seconds, taken)
-            self._keep(self.residency)
 
     async def _unload(self, name: str) -> None:
         try:
@@ -204,7 +205,6 @@ class Owner:
             logger.warning("model %s could not be unloaded: %s", name, error)
             self._rename(name)
         self.residency.unloaded(name)
-        self._keep(self.residency)
 
     def _rename(self, name: str) -> None:
         """Give up the name by which Triton knows a model, which it keeps for something that never ends."""

@@ -33,9 +33,9 @@ def estimate(file_bytes: int, process_bytes: int = PROCESS_BYTES) -> Size:
     return Size(round(file_bytes * WORK) + process_bytes, LOAD_S + file_bytes / READ_BYTES_PER_S)
 
 
-def read_sizes(path: Path | None) -> dict[str, Size]:
+def read_sizes(path: Path) -> dict[str, Size]:
     """The sizes in a file, by digest; none if there is no file or it cannot be read, which is logged."""
-    if path is None or not path.exists():
+    if not path.exists():
         return {}
     try:
         held = json.loads(path.read_text())
@@ -49,10 +49,8 @@ def read_sizes(path: Path | None) -> dict[str, Size]:
         return {}
 
 
-def write_sizes(path: Path | None, sizes: Mapping[str, Size]) -> None:
+def write_sizes(path: Path, sizes: Mapping[str, Size]) -> None:
     """Write a whole file or none; an error is logged, since nothing depends on it until the next start."""
-    if path is None:
-        return
     text = json.dumps({"format": FORMAT, "sizes": {digest: asdict(one) for digest, one in sizes.items()}})
     part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -61,3 +59,22 @@ def write_sizes(path: Path | None, sizes: Mapping[str, Size]) -> None:
         part.replace(path)
     except OSError as error:
         logger.warning("measured sizes cannot be written to %s: %s", path, error)
+
+
+class KeptSizes:
+    """The sizes of a server's models in a file that other servers may share."""
+
+    def __init__(self, path: Path, digests: Mapping[str, str]) -> None:
+        """`digests` of the models' weights, by name."""
+        self._path, self._digests, self._known = path, digests, read_sizes(path)
+
+    def of(self, name: str) -> Size | None:
+        """What an earlier server measured; None if it has not."""
+        return self._known.get(self._digests[name])
+
+    def keep(self, sizes: Mapping[str, Size]) -> None:
+        """Write what was measured, by name, next to what the file has."""
+        known = self._known | {self._digests[name]: size for name, size in sizes.items()}
+        if known != self._known:
+            self._known = read_sizes(self._path) | known
+            write_sizes(self._path, self._known)
