@@ -57,10 +57,10 @@ def loader():
 
 
 @asynccontextmanager
-async def owned(loader, budget, address=None, **limits):
+async def owned(loader, budget, address=None, estimates=SIZES, **limits):
     """An owner and a link to it."""
     given = {"keep_s": 0.0, "patience_s": 0.1, "patience_loads": 0.0, "wait_s": 5.0} | limits
-    books = Residency([Resident(*one) for one in SIZES.items()], Limits(budget, **given))
+    books = Residency([Resident(*one) for one in estimates.items()], Limits(budget, **given))
     owner = Owner(books, loader, loader, lambda name, time: f"{name}_again_{time}" if time else name)
     address = address or f"\0vitrine-test-{uuid.uuid4().hex}"
     link = OwnerLink(address)
@@ -232,3 +232,14 @@ async def test_a_cancelled_wait_leaves_nothing(loader):
             assert owner.residency.waiting == []
         await asyncio.sleep(0.05)
         assert all(one.leases == 0 for one in owner.residency.models.values())
+
+
+async def test_a_device_is_measured_by_what_each_load_adds(loader):
+    """No process says what its model takes; loads come one by one."""
+    loader.by_model = False
+    estimates = dict.fromkeys(SIZES, 35)
+    async with owned(loader, 10 + 120, estimates=estimates, loads_at_once=1) as (owner, _, _):
+        await ready(owner)
+        assert {one.name: one.bytes for one in owner.residency.models.values()} == SIZES
+        await asyncio.sleep(0.3)
+        assert owner.residency.fixed_bytes == 10

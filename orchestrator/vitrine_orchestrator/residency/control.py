@@ -11,7 +11,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import tritonclient.grpc as triton
@@ -24,9 +23,11 @@ from vitrine_orchestrator.embedded.processes import look
 KEY_HEADER = "triton-grpc-protocol-vitrine-admin"
 LOAD_S = 900.0  # time limit of a load
 UNLOAD_S = 120.0  # time limit of an unload, whose requests in flight finish first
-POLL_S = 0.02
+POLL_S = 0.02  # between two looks at one process
+LOOK_S = 0.25  # between two looks at all processes of the machine, which take some milliseconds
 BEGIN_S = 10.0  # Triton starts a model's process within milliseconds; on a busy machine it takes longer
 LOST_S = 1.0  # a load that goes on for this long after its process has died never ends
+GHOST_S = 3.0  # the same after the death of a process that was not seen alive
 
 
 class TritonControl:
@@ -45,7 +46,7 @@ class TritonControl:
 
         Unavailable gives the reason of a load that failed.
         """
-        start, before, ended = time.monotonic(), self._living(name), threading.Event()
+        start, before, ended = time.monotonic(), set(look(self._server)), threading.Event()
         failed: list[Exception] = []
 
         def call() -> None:
@@ -65,23 +66,33 @@ class TritonControl:
         return time.monotonic() - start
 
     def _ends(self, name: str, before: set[int], ended: threading.Event) -> bool:
-        """Wait for the end of a load; False when its process has died and the load goes on."""
-        start, mine = time.monotonic(), set[int]()
-        while not ended.wait(POLL_S):
-            mine |= self._living(name) - before
-            late = self._own_processes and time.monotonic() - start > BEGIN_S  # killed before it was seen
-            if (mine or late) and not any(_runs(pid) for pid in mine) and not ended.wait(LOST_S):
+        """Wait for the end of a load; False when its process has died and the load goes on.
+
+        before: the children of the server before the load.
+        """
+        start, mine, died = time.monotonic(), set[int](), False
+        while not ended.wait(LOOK_S):
+            if any(_runs(pid) for pid in mine):
+                continue
+            after = {pid: stub for pid, stub in look(self._server).items() if pid not in before}
+            mine |= {pid for pid, stub in after.items() if stub.slot and stub.slot.model == name}
+            died = died or bool(mine) or any(stub.ended for stub in after.values())
+            late = self._own_processes and time.monotonic() - start > BEGIN_S
+            if not (died or late) or any(_runs(pid) for pid in mine):
+                continue
+            grace = LOST_S if mine else GHOST_S  # perhaps another model's process died
+            if not ended.wait(grace) and not self._living(name) - before:
                 return False
         return True
 
-    def unload(self, name: str, abandoned: Callable[[], bool] = lambda: False) -> None:
+    def unload(self, name: str) -> None:
         """Unload a model and wait until its memory is free; Unavailable after UNLOAD_S."""
-        give_up = time.monotonic() + UNLOAD_S
+        give_up, mine = time.monotonic() + UNLOAD_S, self._living(name)
         try:
             with self._client() as client:
                 client.unload_model(name, headers=self._headers(), client_timeout=UNLOAD_S)
-                while self._living(name) or client.is_model_ready(name, headers=self._headers()):
-                    if time.monotonic() > give_up or abandoned():
+                while any(map(_runs, mine)) or client.is_model_ready(name, headers=self._headers()):
+                    if time.monotonic() > give_up:
                         raise Unavailable(f"{name} was not unloaded within {UNLOAD_S:.0f} s")
                     time.sleep(POLL_S)
         except InferenceServerException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from vitrine_orchestrator.embedded.processes import stubs
 
 MeterKind = Literal["processes", "device"]
 PAGE = os.sysconf("SC_PAGE_SIZE")
+LOOK_S = 0.8  # between two looks for new processes, which take some milliseconds
 NVML = "libnvidia-ml.so.1"
 
 
@@ -51,12 +53,16 @@ class ProcessMeter:
     def __init__(self, server: int) -> None:
         """`server` is the process id of tritonserver."""
         self._server = server
+        self._stubs: dict[int, str] = {}
+        self._looked = float("-inf")
 
     def read(self) -> Reading:
-        """The memory in use now."""
+        """The memory in use now, of the processes that were there LOOK_S ago and are."""
+        if time.monotonic() - self._looked > LOOK_S:
+            self._stubs, self._looked = stubs(self._server), time.monotonic()
         now: dict[str, int] = defaultdict(int)
         peaks: dict[str, int] = defaultdict(int)
-        for pid, model in stubs(self._server).items():
+        for pid, model in self._stubs.items():
             now[model] += resident_bytes(pid)
             peaks[model] += peak_bytes(pid)
         return Reading(resident_bytes(self._server) + sum(now.values()), dict(now), dict(peaks))

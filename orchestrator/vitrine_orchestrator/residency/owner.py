@@ -25,6 +25,7 @@ from vitrine.errors import VitrineError, to_wire
 
 from vitrine_orchestrator.residency.meter import Meter, Reading
 from vitrine_orchestrator.residency.policy import Residency
+from vitrine_orchestrator.residency.resident import Key
 
 BUSY_TICK_S, IDLE_TICK_S = (
     0.25,
@@ -219,7 +220,7 @@ class Owner:
         pipe = id(writer)
         self._pipes[pipe] = writer
         self._send(pipe, self._told)
-        held: set[tuple[int, int]] = set()
+        held: set[Key] = set()
         try:
             while line := await reader.readline():
                 self._hear(pipe, json.loads(line), held)
@@ -232,7 +233,7 @@ class Owner:
             self._step()
             writer.close()
 
-    def _hear(self, pipe: int, said: dict[str, Any], held: set[tuple[int, int]]) -> None:
+    def _hear(self, pipe: int, said: dict[str, Any], held: set[Key]) -> None:
         """Act on one message."""
         if "ask" in said:
             held.add(key := (pipe, said["ask"]))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from vitrine.errors import Busy, Unavailable
+from vitrine.errors import Busy, Unavailable, VitrineError
 
-from vitrine_orchestrator.residency.resident import Decisions, Lease, Limits, Resident, State
+from vitrine_orchestrator.residency.resident import Decisions, Key, Lease, Limits, Resident, State
 from vitrine_orchestrator.residency.worth import Ages, victims
 
 MIB = 2**20
@@ -33,7 +33,7 @@ class Residency:
         self.fixed_bytes = 0  # memory of what is never unloaded
         self.loads = self.evictions = self.failures = self.refusals = 0
         self._ages = Ages()
-        self._leases: dict[Hashable, Lease] = {}
+        self._leases: dict[Key, Lease] = {}
         self._soon: dict[str, float] = {}  # announced models → until when
         self._first = list(self.models)  # those that were never loaded, in loading order
 
@@ -58,17 +58,17 @@ class Residency:
         """The leases that wait, the oldest first."""
         return [lease for lease in list(self._leases.values()) if not lease.granted]
 
-    def ask(self, key: Hashable, model: str) -> None:
+    def ask(self, key: Key, model: str) -> None:
         """Ask for a lease; `decide` grants or refuses it."""
         self._leases[key] = Lease(key, self.models[model], self._clock())
 
-    def hold(self, key: Hashable, model: str) -> None:
+    def hold(self, key: Key, model: str) -> None:
         """Note a call that has begun without a lease, while all models fitted."""
         lease = Lease(key, self.models[model], self._clock())
         self._leases[key] = lease
         self._grant(lease)
 
-    def give_back(self, key: Hashable) -> None:
+    def give_back(self, key: Key) -> None:
         """End a lease, or a wait for one; nothing happens if there is none."""
         lease = self._leases.pop(key, None)
         if lease is not None and lease.granted:
@@ -139,7 +139,7 @@ class Residency:
         one.worth = self._ages.worth(one, one.uses)
         self._soon.pop(one.name, None)
 
-    def _refusal(self, lease: Lease, now: float) -> Exception | None:
+    def _refusal(self, lease: Lease, now: float) -> VitrineError | None:
         """Why a lease that waits is refused now; None if it may go on."""
         one, waited = lease.model, now - lease.asked
         if one.state is State.OUT and one.not_before > now:

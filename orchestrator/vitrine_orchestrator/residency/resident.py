@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from vitrine.errors import VitrineError
+
+Key = tuple[int, int]
+"""A lease: who asks, and the number that it gives the call."""
 
 
 class State(StrEnum):
@@ -50,7 +54,7 @@ class Resident:
 class Lease:
     """One call that waits for a model or runs on it."""
 
-    key: Hashable
+    key: Key
     model: Resident
     asked: float
     granted: bool = False
@@ -60,8 +64,8 @@ class Lease:
 class Decisions:
     """What is to be done now."""
 
-    granted: list[Hashable] = field(default_factory=list)
-    refused: list[tuple[Hashable, Exception]] = field(default_factory=list)
+    granted: list[Key] = field(default_factory=list)
+    refused: list[tuple[Key, VitrineError]] = field(default_factory=list)
     load: list[str] = field(default_factory=list)
     unload: list[str] = field(default_factory=list)
 
