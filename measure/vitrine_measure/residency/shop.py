@@ -77,7 +77,7 @@ class Shop:
 
     async def try_on(self) -> object:
         """Put a person into a garment, by IDM-VTON."""
-        return await self._vitrine.try_on(**self._dolls.options(), model="idm-vton", timeout_s=TIMEOUT_S)
+        return await self._vitrine.try_on(**self._dolls.options(), model="idm_vton", timeout_s=TIMEOUT_S)
 
     async def picture(self) -> Any:
         """Draw a picture from a sentence, or what stands for it."""
