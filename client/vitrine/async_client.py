@@ -28,6 +28,7 @@ from vitrine.inputs import (
 from vitrine.many import options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
+from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
@@ -245,7 +246,10 @@ class AsyncVitrine:
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """See Vitrine."""
-        return await self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        found = await self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        if not has_owner(found):
+            return found
+        return with_memory(found, await self.infer(OWNER, {}, timeout_s=timeout_s))
 
     async def infer(
         self, model: str, inputs: Tensors, *, version: str = "", timeout_s: float | None = None

@@ -28,6 +28,7 @@ from vitrine.inputs import (
 from vitrine.many import fittings, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
+from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
@@ -298,8 +299,9 @@ class Vitrine:
         self._call(calls.CLEAR_CACHE, timeout_s, **named)
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
-        """Return the status of every loaded model: versions, readiness, statistics."""
-        return self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        """Return the status of every loaded model: versions, readiness, statistics, memory."""
+        found = self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        return with_memory(found, self.infer(OWNER, {}, timeout_s=timeout_s)) if has_owner(found) else found
 
     def infer(
         self,

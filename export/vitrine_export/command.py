@@ -72,6 +72,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.load.soak_command",
         "load a server with faulty clients and a busy operator; report what leaked or died",
     ),
+    "residency": (
+        "vitrine_measure.residency.command",
+        "measure how models share a memory: by simulation, or by a shop's requests",
+    ),
     "real-size": (
         "vitrine_export.exporting.real_size",
         "try the export of a family's networks at their real size, with random weights",

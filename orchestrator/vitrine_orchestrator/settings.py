@@ -12,6 +12,8 @@ from typing import Any, get_type_hints
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.s3 import checked_endpoint, environment_endpoint, place_of
 
+from vitrine_orchestrator.residency.amounts import OFF, check_budget, read_bytes
+
 PREFIX = "VITRINE_"
 
 
@@ -94,6 +96,25 @@ class Settings:
     font_folder: Path | None = field(
         default=None, metadata=_rules("folder of fonts for texts, found before those of the system")
     )
+    memory: str = field(
+        default=OFF,
+        metadata=_rules(
+            "memory budget, such as `24GiB`: models that do not fit are loaded and unloaded by need",
+            check=check_budget,
+        ),
+    )
+    memory_reserve: str = field(
+        default="64MiB",
+        metadata=_rules("part of the budget that is kept free for working memory", check=read_bytes),
+    )
+    memory_wait_s: float = field(
+        default=30.0,
+        metadata=_rules("seconds that a call waits for its model before it is refused as busy", least=0.1),
+    )
+    memory_sizes: Path | None = field(
+        default=None, metadata=_rules("file that keeps the models' measured sizes for the next start")
+    )
+
     denoise_max_rows: int = field(
         default=8, metadata=_rules("jobs under way in `denoise` that may share calls", least=1)
     )

@@ -34,6 +34,7 @@ ABOVE = {  # a folder: those that it must not import
     "workflows": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "ad_prompts": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
+    "residency": ("engine", "sampling", "cache", "pipeline", *FAMILIES, "adapters"),
     "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),
     **dict.fromkeys(FAMILIES, SERVING),
 }
