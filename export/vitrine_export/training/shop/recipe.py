@@ -145,7 +145,7 @@ SETTINGS: dict[str, Any] = {
 PLANS = {
     "shop_generator_first": Plan(steps=6000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
     "shop_generator": Plan(steps=4500, batch=32, lr=2.5e-3, warmup=60, ema=0.995, save_every=25),
-    "shop_style": Plan(steps=400, batch=16, lr=4e-3, warmup=30, ema=0.97, save_every=20),
+    "shop_style": Plan(steps=300, batch=16, lr=5e-3, warmup=20, ema=0.97, save_every=20),
     "shop_vae": Plan(steps=2400, batch=8, lr=2e-3, warmup=100, ema=0.99, save_every=100),
     "shop_decoder": Plan(steps=6000, batch=4, lr=2e-3, warmup=50, ema=0.998, save_every=100),
     "shop_clip": Plan(steps=1000, batch=32, lr=4e-3, warmup=100, ema=0.99, save_every=25),
