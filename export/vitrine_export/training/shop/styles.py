@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.rnn import pad_sequence
@@ -137,8 +138,10 @@ def _batches(data: Scenes, captions: dict[str, Sequence[Tensor]], first: int) ->
     return (batch_of(data, captions, step, plan.batch) for step in range(first, plan.steps))
 
 
-def _codec(read: AdCheckpoint) -> nn.Module:
-    return read.load("vae").to(device(), memory_format=torch.channels_last)
+def _codec(read: AdCheckpoint) -> AutoencoderKL:
+    codec = read.load("vae").to(device(), memory_format=torch.channels_last)
+    assert isinstance(codec, AutoencoderKL)
+    return codec
 
 
 @torch.no_grad()
