@@ -165,7 +165,7 @@ CHECKPOINTS = (
         "the project's own",
         "yes",
         "checkpoints/paper-shop, trained on drawn pictures",
-        CUT_OUT_STAGES,
+        (*CUT_OUT_STAGES, *CLIP_STAGES),
     ),
     Licence(
         "U²-Net weights",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from vitrine.errors import BadRequest
 from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint, open_ads
@@ -34,6 +34,7 @@ matrix products, 2 FLOP per multiply-add. An adapter adds two small products to 
 bound by calls and memory: expect more time than FLOP. For released sizes alone: `vitrine-export flops`."""
 
 GIGA = 1e9
+Net = z_image.ZImageNet | flux.FluxNet
 CHANNELS = 16  # of the latents of both families
 
 
@@ -81,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
             raise BadRequest(f"{name} must be 1 or more, got {given}")
     checkpoint = open_ads(args.checkpoint)
     net = checkpoint.load("transformer").eval()
+    assert isinstance(net, Net)
     pairs = itertools.product(args.rows, args.rank)
     costs = [cost(checkpoint, net, *pair, args.words, args.runs) for pair in pairs]
     if args.json:
@@ -98,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @torch.no_grad()
-def cost(checkpoint: AdCheckpoint, net: nn.Module, rows: int, rank: int, words: int, runs: int) -> Cost:
+def cost(checkpoint: AdCheckpoint, net: Net, rows: int, rank: int, words: int, runs: int) -> Cost:
     """Count and time a step of `rows` rows of the checkpoint's picture size."""
     draw = torch.Generator().manual_seed(rows)
     sides = checkpoint.settings.height // LATENT_FACTOR, checkpoint.settings.width // LATENT_FACTOR

@@ -41,13 +41,13 @@ def drawn(checkpoint: Path, prompts: tuple[str, ...], lora: str | None = None) -
     sigmas = flow(read_flow_config(read.scheduler), read.settings.default_steps).sigmas.tolist()
     registry = Registry(checkpoint / LORAS_FOLDER, read.family, read.digest(), LORA_BYTES)
     adapter = registry.get(lora) if lora else None
+    terms = adapter and RowLora(torch.tensor(adapter.down), torch.tensor(adapter.up))
     pictures = []
     for start in range(0, len(prompts), BATCH):
         texts = list(prompts[start : start + BATCH])
         features = captions(words, encoder, texts, PROMPT_TOKENS)
         seeds = range(start, start + len(texts))
         latents = [torch.from_numpy(initial_noise(seed, (16, *sides))) for seed in seeds]
-        terms = adapter and _for_all(adapter.down, adapter.up, len(texts))
         for now, onward in pairwise(sigmas):
             rows = rows_of(latents, features)
             made = net(*rows.tensors, torch.full((len(texts),), 1.0 - now), lora=terms)
@@ -60,8 +60,3 @@ def drawn(checkpoint: Path, prompts: tuple[str, ...], lora: str | None = None) -
 def as_bytes(pictures: torch.Tensor) -> np.ndarray:
     """Return pictures (N, 3, H, W) in [-1, 1] as (N, H, W, 3) uint8 RGB."""
     return ((pictures + 1.0) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def _for_all(down: np.ndarray, up: np.ndarray, rows: int) -> RowLora:
-    """Return the terms of rows that all have one adapter."""
-    return RowLora(*(torch.tensor(part).expand(rows, -1, -1) for part in (down, up)))

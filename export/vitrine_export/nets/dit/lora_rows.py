@@ -17,7 +17,10 @@ NO_PLACE: Final = slice(0, 0)
 
 @dataclass(frozen=True)
 class RowLora:
-    """The adapters of a batch's rows: down (B, rank, inputs), up (B, rank, outputs)."""
+    """The adapters of a batch's rows: down (B, rank, inputs), up (B, rank, outputs).
+
+    Without the axis of rows, one adapter is that of all rows.
+    """
 
     down: Tensor
     up: Tensor
@@ -34,7 +37,7 @@ class SlottedLinear(nn.Linear):
         plain = super().forward(tokens)
         if lora is None:
             return plain
-        narrow = tokens @ lora.down[..., self.inputs].transpose(1, 2)
+        narrow = tokens @ lora.down[..., self.inputs].transpose(-2, -1)
         return plain + narrow @ lora.up[..., self.outputs]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.rnn import pad_sequence
@@ -52,9 +53,10 @@ class Terms(nn.Module):
         for linear in sites.linears.values():
             nn.init.normal_(self.down.data[:, linear.inputs], std=linear.in_features**-0.5)
 
-    def rows(self, count: int) -> RowLora:
-        """Return the adapter of `count` rows, for each the same."""
-        return RowLora(self.down.expand(count, -1, -1), self.up.expand(count, -1, -1))
+    @property
+    def lora(self) -> RowLora:
+        """The adapter, for all rows of a batch."""
+        return RowLora(self.down, self.up)
 
 
 def train_styles(checkpoint: Path, state: Path) -> None:
@@ -91,7 +93,7 @@ def loss_of(net: ZImageNet, terms: Terms, batch: Batch, step: int) -> Tensor:
     noisy = clean.lerp(noise, sigmas[:, None, None, None])
     captions = [one.to(device()) for one in batch.captions]
     with autocast(), sdpa_kernel(SDPBackend.MATH):
-        made = answer(net, noisy, sigmas, captions, terms.rows(len(clean)))
+        made = answer(net, noisy, sigmas, captions, terms.lora)
     return (weight * (made.float() - (clean - noise)).square()).mean() / weight.mean()
 
 
@@ -137,8 +139,10 @@ def _batches(data: Scenes, captions: dict[str, Sequence[Tensor]], first: int) ->
     return (batch_of(data, captions, step, plan.batch) for step in range(first, plan.steps))
 
 
-def _codec(read: AdCheckpoint) -> nn.Module:
-    return read.load("vae").to(device(), memory_format=torch.channels_last)
+def _codec(read: AdCheckpoint) -> AutoencoderKL:
+    codec = read.load("vae").to(device(), memory_format=torch.channels_last)
+    assert isinstance(codec, AutoencoderKL)
+    return codec
 
 
 @torch.no_grad()
