@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 
 import cv2
@@ -39,9 +40,20 @@ async def words_of(run: Run, request: AdRequest) -> Words:
         return Words(request.prompt, request.negative_prompt)
     given = {name: getattr(request, name) for name in ("sentence", *OF_SENTENCE)}
     inputs = {name: text_array(value) for name, value in given.items() if value}
-    outputs, _ = await run.call(PROMPT, "", inputs)
-    found = Words(_text(outputs, "prompt"), request.negative_prompt)
+    outputs, report = await run.call(PROMPT, "", inputs)
+    prompt = without_product(_text(outputs, "prompt") or "", str(report.get("product") or ""))
+    found = Words(prompt, request.negative_prompt)
     return found if request.negative_prompt else replace(found, avoid=_text(outputs, "negative_prompt"))
+
+
+def without_product(prompt: str, product: str) -> str:
+    """A prompt of a product on something, without the product: it is put there afterwards.
+
+    A prompt in another form stays as it is.
+    """
+    if not product:
+        return prompt
+    return re.sub(rf"\b(?:an? )?{re.escape(product)} on (?=an? )", "", prompt, count=1)
 
 
 async def scenes_of(run: Run, request: AdRequest, words: Words) -> list[bytes]:

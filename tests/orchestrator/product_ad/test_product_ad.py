@@ -75,6 +75,27 @@ def test_a_sentence_and_a_photograph_become_an_ad(stages):
     assert told["ads"][0]["text"]["texts"] == [{"lines": 1}]
 
 
+@pytest.mark.parametrize(
+    ("prompt", "scene"),
+    [
+        ("a red mug on a wooden table in a cafe", "a wooden table in a cafe"),
+        ("photo: a red mug on an oak table, a red mug", "photo: an oak table, a red mug"),
+        ("a cafe with a red mug", "a cafe with a red mug"),
+    ],
+)
+def test_a_sentences_product_is_not_drawn_a_second_time(stages, prompt, scene):
+    """The prompt processor says which words are the product; they are left out before "on a …"."""
+
+    def processor(inputs):
+        told = {"timings": {}, "product": "red mug"}
+        return {"prompt": texted(prompt), "negative_prompt": texted(""), "report": texted(json.dumps(told))}
+
+    stages.answers["prepare_ad_prompt"] = processor
+    made = run(stages, asked(cut(), sentence="빨간 머그"))
+    assert stages.sent("text_to_image")[0]["prompt"][0].decode() == scene
+    assert made["report"]["prompt"] == scene
+
+
 def test_the_product_keeps_its_pixels(stages):
     """Inside of alpha 255 every pixel is the photograph's."""
     made = run(stages, asked(photo((12, 180, 90)), prompt="a table"))
