@@ -75,6 +75,13 @@ def test_a_sentence_and_a_photograph_become_an_ad(stages):
     assert told["ads"][0]["text"]["texts"] == [{"lines": 1}]
 
 
+def test_the_prompt_processor_is_asked_for_the_scene_alone(stages):
+    """The product is put into the scene afterwards, so it must not be drawn a second time."""
+    run(stages, asked(cut(), sentence="빨간 머그"))
+    (sent,) = stages.sent("prepare_ad_prompt")
+    assert sent["empty"].tolist() == [True]
+
+
 def test_the_product_keeps_its_pixels(stages):
     """Inside of alpha 255 every pixel is the photograph's."""
     made = run(stages, asked(photo((12, 180, 90)), prompt="a table"))
