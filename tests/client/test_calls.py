@@ -1,5 +1,6 @@
 """Each row of the table of client calls is tested against the stage table and the fake."""
 
+import numpy as np
 import pytest
 from vitrine import calls
 from vitrine.calls import ModelCall
@@ -16,6 +17,7 @@ OPTIONS = {
     "PICTURE_STREAM": {"prompt": "a cup", "n": 2, "previews": True},
     "SCORE": {"picture": b"a picture", "prompt": ["a cup", "a plate"]},
     "CUT_OUT": {"image": b"a picture", "box": (0, 0, 8, 8), "format": "webp"},
+    "TEXT_OVERLAY": {"image": b"a picture", "texts": "a", "keep_clear": np.zeros((8, 8), np.uint8)},
     "PICTURE_DIGEST": {},
     "PREPARE_PERSON": {"person_id": "ada"},
     "PREPARE_GARMENT": {"garment_id": "coat"},
