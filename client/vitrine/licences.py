@@ -210,6 +210,7 @@ LIBRARIES = tuple(
         ("boto3", "Apache-2.0", ""),
         ("diffusers", "Apache-2.0", "export only"),
         ("fastapi", "MIT", "gateway"),
+        ("fonttools", "MIT", ""),
         ("mcp", "MIT", "gateway"),
         ("numpy", "BSD-3-Clause", ""),
         ("obstore", "MIT", ""),
