@@ -11,7 +11,13 @@ from vitrine.inputs import Tensors, byte_tensor
 
 def ad_prompt(inputs: Tensors) -> dict[str, np.ndarray]:
     """Answer with the sentence itself."""
-    report = {"timings": {}, "sources": {}, "trade": "shop", "way": "tables", "fallback": None}
+    report: dict[str, object] = {
+        "timings": {},
+        "sources": {},
+        "trade": "shop",
+        "way": "tables",
+        "fallback": None,
+    }
     return {
         "prompt": byte_tensor([inputs["sentence"][0]]),
         "negative_prompt": byte_tensor([b"text"]),

@@ -130,7 +130,10 @@ async def boxes(endpoint: Endpoint, picture: bytes, question: str, kind: str = "
     The caller checks whether they suit: a model may propose any part of the picture.
     """
     data = f"data:image/{kind};base64,{b64encode(picture).decode()}"
-    content = [{"type": "text", "text": question}, {"type": "image_url", "image_url": {"url": data}}]
+    content: list[Json] = [
+        {"type": "text", "text": question},
+        {"type": "image_url", "image_url": {"url": data}},
+    ]
     answer = (await ask(endpoint, BOXES, content)).get("boxes")
     found = [box for one in answer[:MOST_BOXES] if (box := _box(one))] if isinstance(answer, list) else []
     if not found:

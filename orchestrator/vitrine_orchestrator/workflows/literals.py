@@ -52,5 +52,5 @@ def check_literal(row: NodeInput, value: object, place: str, most: int) -> None:
             raise BadRequest(f"{place} must be {rule}, got {one!r:.60}")
         if row.words and one not in row.words:
             raise BadRequest(f"{place} must be one of {', '.join(row.words)}, got {one!r:.60}")
-        if row.low is not None and row.high is not None and not row.low <= one <= row.high:
+        if row.low is not None and row.high is not None and not row.low <= int(str(one)) <= row.high:
             raise BadRequest(f"{place} must be {row.low} to {row.high}, got {one}")

@@ -161,8 +161,10 @@ class Run:
         """The node's inputs: its own values, and those of its feeders."""
         found: dict[str, Given] = dict(node.literals)
         for name, links in node.links.items():
-            one = isinstance(links, Link)
-            found[name] = self._at(links) if one else [self._at(link) for link in links]
+            if isinstance(links, Link):
+                found[name] = self._at(links)
+            else:
+                found[name] = [self._at(link) for link in links]
         return found
 
     def _at(self, link: Link) -> Value:
