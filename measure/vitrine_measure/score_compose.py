@@ -123,9 +123,6 @@ def stands(result: Composition, horizon: float) -> bool:
     """Return whether all products stand below a horizon, whole inside of the picture."""
     height, width = result.alpha.shape
     return all(
-        horizon * height < one.base <= height
-        and one.top >= 0
-        and one.left >= 0
-        and one.left + one.product.width <= width
+        horizon * height < one.base <= height and one.top >= 0 and one.left >= 0 and one.right <= width
         for one in result.placed
     )

@@ -18,6 +18,7 @@ from vitrine_orchestrator.embedded.ports import LOOPBACK, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel
+from vitrine_orchestrator.manifest import manifest_text
 
 VITRINE = str(Path(sys.executable).with_name("vitrine"))
 MODEL = """
@@ -81,6 +82,21 @@ def test_an_optional_network_is_loaded_only_where_its_file_is(tmp_path):
     assert model_names(tmp_path) == ["dwpose"]
     (tmp_path / "garment_parser" / "1" / "model.onnx").touch()
     assert model_names(tmp_path) == ["dwpose", "garment_parser"]
+
+
+@pytest.mark.parametrize(("family", "loaded"), [("cut-out", True), ("z-image", True), ("idm_vton", False)])
+def test_ads_are_served_beside_cut_outs_or_drawn_pictures(tmp_path, family, loaded):
+    """A server of try-ons alone has no process for them; one without any checkpoint has all models."""
+    for name in ("compose", "cache_control"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.pbtxt").touch()
+    assert "compose" in model_names(tmp_path)
+    folder = tmp_path / "anything" / "1"
+    folder.mkdir(parents=True)
+    entry = {"facts": {}, "digest": "0" * 64, "exporter": "test", "files": {}}
+    (folder / "manifest.json").write_text(manifest_text({family: entry}))
+    assert ("compose" in model_names(tmp_path)) == loaded
+    assert "cache_control" in model_names(tmp_path)
 
 
 def test_a_folder_without_models_is_no_repository(tmp_path):

@@ -69,7 +69,7 @@ def _product(one: Placed, match: Match, width: int, height: int) -> dict[str, ob
     """One product in the report; its placement gives the same place again."""
     return {
         "product": one.index,
-        "box": [one.left, one.top, one.left + one.product.width, one.base],
+        "box": [one.left, one.top, one.right, one.base],
         "placement": {
             "x": (one.left + one.product.width / 2) / width,
             "y": one.base / height,

@@ -54,7 +54,7 @@ def _mean_around(one: Placed, scene: Picture) -> NDArray[np.float64]:
     height, width = scene.shape[:2]
     down, across = round(AROUND * one.product.height), round(AROUND * one.product.width)
     rows = slice(max(0, one.top - down), min(height, one.base + down))
-    columns = slice(max(0, one.left - across), min(width, one.left + one.product.width + across))
+    columns = slice(max(0, one.left - across), min(width, one.right + across))
     seen = 255 - one.alpha_in(height, width)[rows, columns]
     return _mean(_lab(scene[rows, columns]), seen if seen.any() else np.full_like(seen, 255))
 

@@ -188,8 +188,8 @@ def _row(
 
 def _cost(row: Sequence[Placed], clutter: Clutter, scenery: Scenery) -> float:
     """What a row covers, and how far it is from the middle."""
-    covered = [clutter.mean(one.left, one.top, one.left + one.product.width, one.base) for one in row]
-    middle = (row[0].left + row[-1].left + row[-1].product.width) / 2 / scenery.width
+    covered = [clutter.mean(one.left, one.top, one.right, one.base) for one in row]
+    middle = (row[0].left + row[-1].right) / 2 / scenery.width
     return float(np.mean(covered)) + CENTRED * abs(middle - 0.5)
 
 

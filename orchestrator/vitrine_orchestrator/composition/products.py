@@ -55,10 +55,15 @@ class Placed:
         """The row below its lowest one."""
         return self.top + self.product.height
 
+    @property
+    def right(self) -> int:
+        """The column after its last one."""
+        return self.left + self.product.width
+
     def inside(self, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Rows and columns of a scene that it covers, and the product's own that lie there."""
         top, left = max(self.top, 0), max(self.left, 0)
-        bottom, right = min(self.base, height), min(self.left + self.product.width, width)
+        bottom, right = min(self.base, height), min(self.right, width)
         scene = slice(top, max(bottom, top)), slice(left, max(right, left))
         own = (
             slice(top - self.top, max(bottom, top) - self.top),
@@ -103,6 +108,20 @@ def scaled(product: Product, height: float) -> Product:
 
 def overlap(one: Placed, other: Placed, height: int, width: int) -> float:
     """The alpha-IoU of two products in a scene: 0 apart, 1 the same."""
-    first, second = one.alpha_in(height, width), other.alpha_in(height, width)
-    either = float(np.maximum(first, second).sum(dtype=np.int64))
-    return float(np.minimum(first, second).sum(dtype=np.int64)) / either if either else 0.0
+    first, second = _seen(one, height, width), _seen(other, height, width)
+    left, right = max(one.left, other.left, 0), min(one.right, other.right, width)
+    top, bottom = max(one.top, other.top, 0), min(one.base, other.base, height)
+    if left >= right or top >= bottom:
+        return 0.0
+    shared = (
+        each.product.alpha[top - each.top : bottom - each.top, left - each.left : right - each.left]
+        for each in (one, other)
+    )
+    both = int(np.minimum(*shared).sum(dtype=np.int64))
+    return both / max(first + second - both, 1)
+
+
+def _seen(one: Placed, height: int, width: int) -> int:
+    """The sum of a product's alpha inside of a scene."""
+    _, own = one.inside(height, width)
+    return int(one.product.alpha[own].sum(dtype=np.int64))

@@ -25,11 +25,11 @@ class Run:
     nodes: Nodes
     sources: dict[str, Source] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)  # by stage, of those that have a checkpoint
-    _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def call(self, kind: NodeKind, of: str, inputs: Arrays) -> tuple[dict[str, np.ndarray], Any]:
         """The outputs of a node's stage, and its report."""
-        async with self._free:
+        async with self.free:
             with self.nodes.running(kind, of):
                 outputs = await self.stages(kind.stage, inputs)
         return outputs, self.reported(kind, outputs)

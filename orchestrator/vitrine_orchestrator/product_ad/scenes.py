@@ -63,8 +63,9 @@ async def harmonised(run: Run, request: AdRequest, words: Words, composed: Pictu
         "image": text_array(await asyncio.to_thread(encode, padded)),
         "strength": number_array(request.harmonise, np.float32),
     }
-    with run.nodes.running(HARMONISE, of) as node:
-        outputs = await drawn(run.stages, HARMONISE.stage, inputs, run.on_share(node))
+    async with run.free:
+        with run.nodes.running(HARMONISE, of) as node:
+            outputs = await drawn(run.stages, HARMONISE.stage, inputs, run.on_share(node))
     run.reported(HARMONISE, outputs)
     return (await asyncio.to_thread(opened, outputs["image"][0]))[:height, :width]
 

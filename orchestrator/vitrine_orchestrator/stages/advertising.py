@@ -1,14 +1,17 @@
 """The rows of advertisements: a composition by itself, and the pipeline from photographs to a finished ad.
 
-They read no checkpoint and belong to no family, so every server has them; what they call may be missing.
+They read no checkpoint and belong to no family; what they call may be missing.
 """
 
 from __future__ import annotations
 
+from vitrine_orchestrator.stages import cut_out, pictures
 from vitrine_orchestrator.stages.picture_tensors import LORAS
 from vitrine_orchestrator.stages.shared import ENCODING, MODEL, REPORT, SAMPLING
 from vitrine_orchestrator.stages.table import Queue, Service, Stage, Tensor, optional
 
+BESIDE = (cut_out.FAMILY, *pictures.FAMILIES)
+"""A server of try-ons alone has no use for them, and each is a process."""
 MAX_COMPOSED = 4
 """Compositions at the same time: each holds about 60 bytes per pixel of its scene."""
 MAX_ACTIVE, MAX_QUEUED = 8, 32
@@ -63,6 +66,7 @@ ROWS: tuple[Stage, ...] = (
             REPORT,
         ),
         runs=Service(in_flight=MAX_COMPOSED),
+        beside=BESIDE,
         on_gpu=False,
     ),
     Stage(
@@ -71,6 +75,7 @@ ROWS: tuple[Stage, ...] = (
         AD_OUTPUTS,
         queue=Queue(size=MAX_QUEUED),
         runs=Service(in_flight=MAX_ACTIVE),
+        beside=BESIDE,
         on_gpu=False,
     ),
     Stage(
@@ -79,6 +84,7 @@ ROWS: tuple[Stage, ...] = (
         (Tensor("event", "STRING", (1,)), *AD_OUTPUTS),
         queue=Queue(size=MAX_QUEUED),
         runs=Service(in_flight=MAX_ACTIVE, decoupled=True),
+        beside=BESIDE,
         on_gpu=False,
     ),
 )

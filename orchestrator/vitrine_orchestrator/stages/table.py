@@ -77,6 +77,9 @@ class Stage:
     runs: Network | Service
     queue: Queue = Queue()
     families: tuple[str, ...] = ()  # the families whose checkpoints it serves; empty: it reads no checkpoint
+    beside: tuple[
+        str, ...
+    ] = ()  # of a stage of no family: it is loaded beside one of these, or with none at all
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
     needed: bool = True  # whether a release must hold it; another is loaded where its file is
 

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from vitrine.errors import BadRequest
+from vitrine_export.command import main
 from vitrine_measure.score_compose import GATES, STYLES, score, shadow_side, stands, untouched
 from vitrine_orchestrator.composition.colours import matched
 from vitrine_orchestrator.composition.compose import composed
@@ -53,6 +55,17 @@ def test_scores_of_drawn_samples_keep_their_gates():
     assert {name for name, least in GATES.items() if figures[name] < least} == set()
 
 
+def test_the_command_prints_the_score_and_draws_a_sheet(tmp_path, capsys):
+    """Exit code 0 where every figure keeps its gate; the sheet has a row for each of four samples."""
+    words = ["score-compose", "--seed", "11", "--count", "1"]
+    assert main([*words, "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert "shadow away  1.0000" in capsys.readouterr().out
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (6 * 256, 4 * 256)
+    assert main(["score-compose", "--count", "0"]) == 1
+    assert "count must be at least 1, got 0" in capsys.readouterr().err
+
+
 def test_a_mirrored_light_misses_the_gate(monkeypatch):
     """The score can fail: with the drawn truth on the other side no shadow is right."""
     direction = shop.shadow_direction
@@ -95,12 +108,26 @@ def test_the_light_side_is_the_brighter_one(slope, side):
     assert light_of_scene(scene, "left").side == "left"
 
 
-@pytest.mark.parametrize("word", ["left", "right", "centre"])
-def test_a_shadow_falls_away_from_the_light_that_is_asked_for(product, word):
-    """To the right in light from the left, and below in light from nowhere."""
-    made = composed(room(), [product], Settings(light=word, placements=(Placement(x=0.5),)))
-    away = shadow_side(made)
-    assert {"left": away > 3, "right": away < -3, "centre": abs(away) < 3}[word]
+def test_a_shadow_falls_away_from_the_light_that_is_asked_for(product):
+    """Farther right in light from the left than in light from nowhere; farther left from the right."""
+    place = (Placement(x=0.5),)
+    left, centre, right = (
+        shadow_side(composed(room(), [product], Settings(light=word, placements=place)))
+        for word in ("left", "centre", "right")
+    )
+    assert left > centre + 3
+    assert right < centre - 3
+
+
+def test_under_a_round_product_the_ground_is_dark():
+    """Its shadow begins at its lower edge, also beside the lowest point."""
+    down, across = np.mgrid[:80, :80]
+    ball = block(80, 80)
+    ball.alpha[np.hypot(down - 39.5, across - 39.5) > 40] = 0
+    made = composed(room(), [ball], Settings(light="left", placements=(Placement(x=0.5, y=0.8, scale=0.4),)))
+    beside = made.placed[0].left + 20  # its lower edge is 6 rows above the base line
+    column = made.shadow[made.placed[0].base - 4 : made.placed[0].base + 1, beside]
+    assert (column > 40).all()
 
 
 @pytest.mark.parametrize("kind", SHADOWS)
