@@ -18,9 +18,13 @@ NEAR = 2
 GLYPH_SIZE = 48
 
 
-def covered(before: Pixels, after: Pixels, alpha: Pixels) -> bool:
-    """Return whether a pixel of the product (alpha above 0) was changed."""
-    return bool((before != after)[alpha > 0].any())
+def covered(before: Pixels, after: Pixels, alpha: Pixels, boxes: Sequence[Sequence[int]]) -> bool:
+    """Return whether a line's box holds any of the product, or an opaque pixel of it was changed.
+
+    Soft pixels of its edge show the ground too, which a scrim beside it may change.
+    """
+    touched = any((alpha[top:bottom, left:right] > 0).any() for left, top, right, bottom in boxes)
+    return bool(touched or (before != after)[alpha == 255].any())
 
 
 def contrast_of(picture: Pixels, boxes: Sequence[Sequence[int]], ink: Sequence[int]) -> float:

@@ -22,9 +22,9 @@ ADVICE = (
 )
 ONE_LINE = "7"
 """Tesseract's page segmentation mode for a picture of one line."""
-LINE_HEIGHT = 48
+LINE_HEIGHT = 32
 """Pixels to which a line is scaled: what tesseract reads best."""
-AROUND = 0.35
+AROUND = 0.2
 """Of the picture around a line, in heights of it, that is read too."""
 TIMEOUT_S = 3600.0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -27,10 +29,11 @@ GATES: dict[str, tuple[str, float]] = {
 def table(texts: Sequence[Measured]) -> dict[str, float]:
     """Return the figures of texts, one on each scene."""
     done = [one for one in texts if one.size]
-    right = {language: _read_share(done, language) for language in READERS}
+    with ThreadPoolExecutor(len(READERS)) as pool:
+        right = dict(zip(READERS, pool.map(partial(_read_share, done), READERS), strict=True))
     everything = [sum(part) for part in zip(*right.values(), strict=True)]
     figures = {
-        "set": len(done) / len(texts),
+        "set": len(done) / max(len(texts), 1),
         "covered": float(np.mean([one.covered for one in done])) if done else 0.0,
         "contrast": sum(one.contrast >= ENOUGH for one in done) / max(len(done), 1),
         "contrast median": float(np.median([one.contrast for one in done])) if done else 1.0,

@@ -47,7 +47,7 @@ class Measured:
     size: int  # in pixels; 0 where no text could be set
     lines: tuple[str, ...]
     boxes: tuple[LineBox, ...]  # of the lines
-    covered: bool  # whether a pixel of the product was changed
+    covered: bool  # whether the text stands on the product, or changes it
     contrast: float  # 5th percentile
     tofu: int
 
@@ -93,6 +93,16 @@ def set_by_pillow(case: Case) -> Measured:
     return _measured(case, np.asarray(image), PLAIN_SIZE, lines, boxes, (255, 255, 255), face)
 
 
+def set_on_white() -> list[Measured]:
+    """Return every line on a white picture: what the reader reads where nothing disturbs it."""
+    white, free = np.full((SIDE, SIDE, 3), 255, np.uint8), np.zeros((SIDE, SIDE), np.uint8)
+    return [
+        set_by_us(Case(white, free, free, text, language))
+        for language, texts in LINES.items()
+        for text in texts
+    ]
+
+
 @lru_cache
 def fonts() -> Fonts:
     """Return the fonts of the system."""
@@ -115,7 +125,7 @@ def _measured(
         size,
         tuple(lines),
         placed,
-        covered(case.picture, picture, case.alpha),
+        covered(case.picture, picture, case.alpha, placed),
         contrast_of(picture, placed, ink),
         tofu(case.text, face),
     )

@@ -23,7 +23,7 @@ SCRIM = 0.5
 """What other texts leave free around a text, in sizes."""
 SMALLER = 0.85
 """The next size that is tried."""
-SMALL_COST = 0.6
+SMALL_COST = 0.4
 """What half the size costs, compared with the costs of a place."""
 LINE_COST = 0.1
 """What each line after the first costs."""

@@ -1,7 +1,8 @@
 """Where lines may be broken: a text as pieces that stay whole, at one of three levels.
 
-Words first: Korean and Latin at spaces, Japanese and Chinese between characters where kinsoku allows. Only
-where a text does not fit so may Korean words be broken between syllables, and only then any word anywhere.
+Words first: Korean and Latin at spaces, Japanese and Chinese between characters where kinsoku allows, but not
+within a word of katakana. Only where a text does not fit so may words be broken between syllables, and only
+then anywhere.
 """
 
 from __future__ import annotations
@@ -119,9 +120,16 @@ def _is_wide(character: str) -> bool:
     return any(low <= character <= high for low, high in WIDE)
 
 
+def _is_katakana(character: str) -> bool:
+    """Katakana writes whole words, mostly foreign ones."""
+    return "\u30a1" <= character <= "\u30ff" or "\uff66" <= character <= "\uff9f"
+
+
 def _words(last: str, first: str, keep_all: bool) -> bool:
-    after_hyphen = last in "-/" and first.isalpha()
-    return after_hyphen or (not keep_all and (_is_wide(last) or _is_wide(first)))
+    if last in "-/" and first.isalpha():
+        return True
+    one_word = keep_all or (_is_katakana(last) and _is_katakana(first))
+    return not one_word and (_is_wide(last) or _is_wide(first))
 
 
 BREAKS: dict[Level, Callable[[str, str, bool], bool]] = {

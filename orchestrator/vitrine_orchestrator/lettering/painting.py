@@ -26,6 +26,7 @@ from vitrine_orchestrator.placing.contrast import (
     WHITE,
     Colour,
     Contrast,
+    Need,
     Scrim,
     best_ink,
     contrast,
@@ -33,6 +34,7 @@ from vitrine_orchestrator.placing.contrast import (
     linear,
     luminance,
     luminance_of,
+    needed,
     scrim_for,
 )
 
@@ -146,11 +148,14 @@ class Letters:
         options = self.options
         inks = INKS if options.colour is None else (options.colour,)
         ink = best_ink(ground, inks, options.opacity)
-        if options.contrast == "off" or contrast(ground, ink, options.opacity).low >= ENOUGH:
+        need = Need() if self._by_outline else needed(ground)
+        low = contrast(ground, ink, options.opacity, need.percentile).low
+        if options.contrast == "off" or low >= need.ratio:
             return ink, None, options.outline
         if self._by_outline:
             return ink, None, options.outline or Outline()
-        found = scrim_for(ground, inks, options.opacity)
+        found = scrim_for(ground, inks, options.opacity, need)
+        found = found or scrim_for(ground, inks, options.opacity)  # a middle grey has no more on any ground
         if found is None:
             raise BadRequest(
                 f"{name}.opacity must leave a contrast of {ENOUGH}, got {options.opacity:g}: "

@@ -19,10 +19,15 @@ Colour = tuple[int, int, int]
 
 ENOUGH = 4.5
 """The contrast that WCAG's level AA asks of text."""
-AIM = 4.6
-"""What scrims are computed for: rounding to 8 bits takes a little of it."""
+BUSY = 0.06
+"""The deviation of luminance from which ground is busy."""
+SPARE = 0.1
+"""How much more than is needed scrims are computed for: rounding to 8 bits takes a little of it."""
 LOW = 5
 """The percentile of pixels that must have the contrast."""
+PLENTY, LOWEST = 7.0, 1
+"""The contrast of WCAG's level AAA, and the percentile that must have it on busy ground: thin dark or light
+lines are few of the pixels, but they cross the letters."""
 WHITE, BLACK = (255, 255, 255), (17, 17, 17)
 INKS: tuple[Colour, ...] = (WHITE, BLACK)
 """The colours of text to choose from where the caller gives none."""
@@ -41,8 +46,16 @@ _WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
 class Contrast:
     """How well ink stands out from the pixels around it."""
 
-    low: float  # 5th percentile of the pixels' contrasts, 1 to 21
+    low: float  # a low percentile of the pixels' contrasts, usually the 5th; 1 to 21
     share: float  # of the pixels with at least ENOUGH
+
+
+@dataclass(frozen=True)
+class Need:
+    """What text needs of its ground: a contrast, and the percentile of pixels that must have it."""
+
+    ratio: float = ENOUGH
+    percentile: int = LOW
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,7 @@ def luminance_of(colour: Colour) -> float:
     return float(luminance(linear(np.array(colour, np.uint8))))
 
 
-def contrast(ground: Array, ink: Colour, opacity: float = 1.0) -> Contrast:
+def contrast(ground: Array, ink: Colour, opacity: float = 1.0, percentile: int = LOW) -> Contrast:
     """The contrast of ink on pixels of these luminances (n,); of a larger n, MOST_PIXELS are looked at.
 
     Ink that is not opaque is blended with each pixel, in linear light, before it is compared with it.
@@ -83,7 +96,7 @@ def contrast(ground: Array, ink: Colour, opacity: float = 1.0) -> Contrast:
     seen = ground[:: max(1, len(ground) // MOST_PIXELS)]
     mixed = opacity * luminance_of(ink) + (1 - opacity) * seen
     found = (np.maximum(mixed, seen) + 0.05) / (np.minimum(mixed, seen) + 0.05)
-    return Contrast(float(np.percentile(found, LOW)), float((found >= ENOUGH).mean()))
+    return Contrast(float(np.percentile(found, percentile)), float((found >= ENOUGH).mean()))
 
 
 def best_ink(ground: Array, inks: Sequence[Colour], opacity: float = 1.0) -> Colour:
@@ -91,32 +104,39 @@ def best_ink(ground: Array, inks: Sequence[Colour], opacity: float = 1.0) -> Col
     return max(inks, key=lambda ink: contrast(ground, ink, opacity).low)
 
 
-def scrim_for(ground: Array, inks: Sequence[Colour], opacity: float = 1.0) -> tuple[Colour, Scrim] | None:
-    """The ink and the faintest scrim, black or white, that give AIM; None where no scrim does.
+def needed(ground: Array) -> Need:
+    """What text needs on pixels of these luminances (n,); more on busy ground."""
+    return Need(PLENTY, LOWEST) if float(ground.std()) > BUSY else Need()
+
+
+def scrim_for(
+    ground: Array, inks: Sequence[Colour], opacity: float = 1.0, need: Need = Need()
+) -> tuple[Colour, Scrim] | None:
+    """The ink and the faintest scrim, black or white, that give a contrast; None where no scrim does.
 
     ground: luminances (n,) of the pixels under the text.
     """
     pairs = [(ink, veil) for ink in inks for veil in ((0, 0, 0), (255, 255, 255))]
-    found = [(ink, _least(ground, ink, veil, opacity)) for ink, veil in pairs]
+    found = [(ink, _least(ground, ink, veil, opacity, need)) for ink, veil in pairs]
     able = [(ink, scrim) for ink, scrim in found if scrim is not None]
     return min(able, key=lambda pair: pair[1].opacity, default=None)
 
 
-def _least(ground: Array, ink: Colour, veil: Colour, opacity: float) -> Scrim | None:
+def _least(ground: Array, ink: Colour, veil: Colour, opacity: float, need: Need) -> Scrim | None:
     """The least scrim of a colour; None where an opaque one is not enough.
 
-    For opaque ink in closed form: under light ink the 95th percentile of the luminances L must fall to
-    T = (ink + .05) / AIM - .05, so that 1 - T / L is needed; dark ink mirrors it.
+    For opaque ink in closed form: under light ink a high percentile of the luminances L must fall to
+    T = (ink + .05) / aim - .05, so that 1 - T / L is needed; dark ink mirrors it.
     """
-    light, toward = luminance_of(ink), luminance_of(veil)
+    light, toward, aim = luminance_of(ink), luminance_of(veil), need.ratio + SPARE
     if toward < light:
-        bound, extreme = (light + 0.05) / AIM - 0.05, float(np.percentile(ground, 100 - LOW))
+        bound, extreme = (light + 0.05) / aim - 0.05, float(np.percentile(ground, 100 - need.percentile))
         share = 1 - bound / max(extreme, 1e-6)
     else:
-        bound, extreme = (light + 0.05) * AIM - 0.05, float(np.percentile(ground, LOW))
+        bound, extreme = (light + 0.05) * aim - 0.05, float(np.percentile(ground, need.percentile))
         share = (bound - extreme) / max(1 - extreme, 1e-6)
     for step in range(int(np.clip(share, 0, 1) / STEP), int(1 / STEP) + 1):
         veiled = ground + np.float32(step * STEP) * (np.float32(toward) - ground)
-        if contrast(veiled, ink, opacity).low >= AIM:
+        if contrast(veiled, ink, opacity, need.percentile).low >= aim:
             return Scrim(veil, step * STEP)
     return None

@@ -1,7 +1,7 @@
 """The best free box of a size on a ground, and the same measures for boxes that somebody proposes.
 
-The cost of a box joins what it would cover, how busy its ground is, how little the ink would stand out, and
-how far from the middle it stands. The weights are those of the prototype described in docs/text.md.
+The cost of a box joins what is close that must stay free, how busy its ground is, how little the ink would
+stand out, and how far from the middle it stands.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vitrine_orchestrator.placing.boxes import Box
 from vitrine_orchestrator.placing.contrast import Colour, luminance_of
 from vitrine_orchestrator.placing.ground import Ground, Sums
 
-NEAR, BUSY, FAINT, ASIDE = 1.0, 0.08, 0.5, 0.15
+NEAR, BUSY, FAINT, ASIDE = 1.0, 0.15, 0.5, 0.15
 """Weights: what must stay free close by, busy ground, little contrast, distance from the middle."""
 PLENTY = 7.0
 """The contrast from which more is no better."""

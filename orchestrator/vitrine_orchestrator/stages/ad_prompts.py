@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vitrine_orchestrator.stages.advertising import BESIDE
 from vitrine_orchestrator.stages.shared import REPORT
 from vitrine_orchestrator.stages.table import Service, Stage, Tensor, optional
 
@@ -20,6 +21,7 @@ ROWS: tuple[Stage, ...] = (
             REPORT,
         ),
         runs=Service(in_flight=32),
+        beside=BESIDE,
         on_gpu=False,
     ),
 )

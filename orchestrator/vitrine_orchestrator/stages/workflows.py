@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vitrine_orchestrator.stages.advertising import BESIDE
 from vitrine_orchestrator.stages.shared import ENCODING, REPORT
 from vitrine_orchestrator.stages.table import Queue, Service, Stage, Tensor, optional
 
@@ -23,6 +24,7 @@ ROWS: tuple[Stage, ...] = (
         OUTPUTS,
         queue=Queue(size=MAX_QUEUED),
         runs=Service(in_flight=MAX_ACTIVE),
+        beside=BESIDE,
         on_gpu=False,
     ),
     Stage(
@@ -31,6 +33,7 @@ ROWS: tuple[Stage, ...] = (
         (Tensor("event", "STRING", (1,)), *OUTPUTS),
         queue=Queue(size=MAX_QUEUED),
         runs=Service(in_flight=MAX_ACTIVE, decoupled=True),
+        beside=BESIDE,
         on_gpu=False,
     ),
 )
