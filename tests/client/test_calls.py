@@ -1,5 +1,6 @@
 """Each row of the table of client calls is tested against the stage table and the fake."""
 
+import numpy as np
 import pytest
 from vitrine import calls
 from vitrine.calls import ModelCall
@@ -23,6 +24,7 @@ OPTIONS = {
     "AD_DIGEST": {},
     "PRODUCT_AD": {"product": b"a picture", "each": True, "sentence": "a cup", "texts": "New"},
     "PRODUCT_AD_STREAM": {"product": b"a picture", "scene": b"a picture", "harmonise": 0.2, "seed": 7},
+    "TEXT_OVERLAY": {"image": b"a picture", "texts": "a", "keep_clear": np.zeros((8, 8), np.uint8)},
     "PICTURE_DIGEST": {},
     "PREPARE_PERSON": {"person_id": "ada"},
     "PREPARE_GARMENT": {"garment_id": "coat"},
