@@ -105,7 +105,8 @@ def measure(args: argparse.Namespace) -> int:
     sizes = args.out / "residency-sizes.json"
     always, models, rate = _learn(args, sizes)
     print(f"always loaded {always / MIB:.0f} MiB, models {models / MIB:.0f} MiB, {rate:.2f} requests/s")
-    rows, bad = [_HEAD], False
+    rows: list[tuple[str, ...]] = [_HEAD]
+    bad = False
     for share in args.shares:
         budget = always + read_bytes(RESERVE) + round(share * models)
         run = _serve(args, budget, sizes, rate)
