@@ -35,7 +35,8 @@ def main() -> int:
         "--end", type=int, metavar="PID", help="end the server, this process, for a dead model"
     )
     args = parser.parse_args()
-    dead = [stage for stage in STAGES if stage.backend == "python"]
+    shared = os.environ.get("VITRINE_MEMORY", "off") != "off"  # models are then unloaded on purpose
+    dead = [one for one in STAGES if one.backend == "python" and not (shared and one.holds_networks)]
     wrong: dict[str, str] = {}
     for again in range(args.tries):
         time.sleep(args.pause if again else 0)

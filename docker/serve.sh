@@ -13,6 +13,13 @@ ulimit -S -s 327680 || echo "serve: the stack's hard limit is below 320 MiB: a l
 unless its content type is application/octet-stream" >&2
 # The models of the families whose checkpoints /models holds
 models=$(python3 -m vitrine_orchestrator.embedded.repository /models)
+# With a memory budget, networks are loaded by need: only the other models at the start (docs/residency.md)
+second=""
+if [ "${VITRINE_MEMORY:-off}" != off ]; then
+    owner=$(mktemp -d)
+    models=$(python3 -m vitrine_orchestrator.residency.layout "$owner" /models "$profile" "$key_file")
+    second="--model-repository=$owner"
+fi
 # Concurrent requests that fit into shared memory; 0: as many as the configs allow
 if [ -z "${VITRINE_AT_ONCE:-}" ]; then
     VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory /models $models)
@@ -22,6 +29,7 @@ loads=$(printf ' --load-model=%s' $models)
 restricted="model-repository,model-config,shared-memory,statistics,trace,logging:vitrine-admin=$(cat "$key_file")"
 exec tritonserver \
     --model-repository=/models \
+    $second \
     --model-control-mode=explicit \
     $loads \
     --model-config-name="$profile" \

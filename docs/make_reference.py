@@ -14,6 +14,7 @@ from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
 from vitrine_orchestrator.adapters.programs import PROGRAMS
 from vitrine_orchestrator.batching.metrics import FIGURES, Figure
 from vitrine_orchestrator.configs import PROFILES, profiles
+from vitrine_orchestrator.residency.figures import FIGURES as MEMORY
 from vitrine_orchestrator.settings import PREFIX, BadSettings, Settings
 from vitrine_orchestrator.stages import STAGES, Dim, Size, Stage, Tensor, sizes
 
@@ -145,7 +146,7 @@ def error_classes() -> list[type[VitrineError]]:
 def _metrics() -> Iterator[str]:
     yield "## Metrics\n\nThese are on the metrics port, next to Triton's own. All have the label `model`.\n"
     rows = [(f.name, f.kind, ", ".join(f.labels), f.about) for f in METRIC_FAMILIES]
-    rows += [(f.name, f.kind, f.label, f.about) for f in (*FIGURES, *program_figures())]
+    rows += [(f.name, f.kind, f.label, f.about) for f in (*FIGURES, *program_figures(), *MEMORY)]
     yield _table(
         ("metric", "kind", "labels", "meaning"),
         ((f"`{name}`", kind.lower(), labels, about) for name, kind, labels, about in rows),

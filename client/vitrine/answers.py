@@ -84,6 +84,9 @@ class Progress:
     left_s: float | None  # the server's estimate
     preview: Image.Image | None = None
     job: int = 0  # the garment or the picture, from 0, whose step was done and which the preview shows
+    node: str = ""  # of a workflow: the id of the node that began or ended
+    status: str = ""  # of that node: "running", "done", "reused", "failed" or "not run"
+    stage: str = ""  # the model that has just done something, where a request calls several
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,12 @@ def read_picture_event(outputs: Tensors) -> Progress | Drawn:
     return read_drawn(outputs) if event.get("kind") == "result" else _progress(event, outputs)
 
 
+def read_event_progress(outputs: Tensors) -> Progress | None:
+    """Read one response of a stream; None for the last one, which has the result."""
+    event = _json(outputs, "event")
+    return None if event.get("kind") == "result" else _progress(event, outputs)
+
+
 def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
     preview = decode_picture(_bytes(outputs, "image"), "image") if "image" in outputs else None
     left_s = event.get("left_s")
@@ -205,8 +214,11 @@ def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
             left_s=None if left_s is None else float(left_s),
             preview=preview,
             job=int(event.get("job", 0)),
+            node=str(event.get("node", {}).get("name", "")),
+            status=str(event.get("node", {}).get("status", "")),
+            stage=str(event.get("stage", "")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VitrineError(f"the server's event cannot be read: {error!r}") from error
 
 
@@ -249,6 +261,14 @@ def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
 def read_report(outputs: Tensors) -> dict[str, Any]:
     """Read the output `report`, a JSON object."""
     return _json(outputs, "report")
+
+
+def read_text(outputs: Tensors, name: str) -> str:
+    """Read an output of one text."""
+    try:
+        return _bytes(outputs, name).decode()
+    except UnicodeDecodeError as error:
+        raise VitrineError(f"{name}: the server's answer is not UTF-8") from error
 
 
 def _json(outputs: Tensors, name: str) -> dict[str, Any]:

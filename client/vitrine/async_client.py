@@ -12,6 +12,8 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
+from vitrine.ad_prompts import AdPrompt, AdPromptOptions
+from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.client import DEFAULT_TIMEOUT_S
@@ -26,10 +28,13 @@ from vitrine.inputs import (
 from vitrine.many import options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
+from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
+from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
+from vitrine.workflows import Workflow, WorkflowOptions
 
 Answer = TypeVar("Answer")
 
@@ -110,6 +115,61 @@ class AsyncVitrine:
         """See Vitrine."""
         return await self._call(calls.CUT_OUT, timeout_s, image=image, box=box, format=format)
 
+    async def prepare_ad_prompt(
+        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
+    ) -> AdPrompt:
+        """See Vitrine."""
+        return await self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+
+    async def run_workflow(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> Workflow:
+        """See Vitrine."""
+        return await self._call(calls.RUN_WORKFLOW, timeout_s, **options)
+
+    def workflow_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> AsyncGenerator[Progress | Workflow, None]:
+        """See Vitrine."""
+        return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
+
+    async def compose(
+        self,
+        *,
+        scene: Picture,
+        product: Picture | Sequence[Picture],
+        settings: ComposeSettings | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Composed:
+        """See Vitrine."""
+        options: dict[str, Any] = {"scene": scene, "product": product, "settings": settings, "format": format}
+        return await self._call(calls.COMPOSE, timeout_s, **options)
+
+    async def product_ad(self, *, timeout_s: float | None = None, **options: Unpack[AdOptions]) -> ProductAd:
+        """See Vitrine."""
+        return await self._call(calls.PRODUCT_AD, timeout_s, **options)
+
+    def product_ad_stream(
+        self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[AdOptions]
+    ) -> AsyncGenerator[Progress | ProductAd, None]:
+        """See Vitrine."""
+        inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
+        return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
+
+    async def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Lettered:
+        """See Vitrine."""
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return await self._call(calls.TEXT_OVERLAY, timeout_s, **options)
+
     async def prepare_person(
         self,
         *,
@@ -186,7 +246,10 @@ class AsyncVitrine:
 
     async def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
         """See Vitrine."""
-        return await self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        found = await self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        if not has_owner(found):
+            return found
+        return with_memory(found, await self.infer(OWNER, {}, timeout_s=timeout_s))
 
     async def infer(
         self, model: str, inputs: Tensors, *, version: str = "", timeout_s: float | None = None

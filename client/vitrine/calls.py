@@ -12,6 +12,18 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from vitrine.ad_prompts import AdPrompt, ad_prompt_inputs, read_ad_prompt
+from vitrine.ads import (
+    Composed,
+    ProductAd,
+    compose_inputs,
+    describe_inputs,
+    product_ad_inputs,
+    product_ad_stream_inputs,
+    read_composed,
+    read_product_ad,
+    read_product_ad_event,
+)
 from vitrine.answers import (
     CacheStatistics,
     CutOut,
@@ -41,6 +53,8 @@ from vitrine.inputs import (
     try_on_inputs,
 )
 from vitrine.scores import Scores, read_scores, score_inputs
+from vitrine.texts import Lettered, read_lettered, text_overlay_inputs
+from vitrine.workflows import Workflow, read_workflow, read_workflow_event, workflow_inputs
 
 Answer = TypeVar("Answer")
 
@@ -89,6 +103,18 @@ PICTURE_STREAM: ModelCall[Progress | Drawn] = ModelCall(
 )
 SCORE: ModelCall[Scores] = ModelCall("score", score_inputs, read_scores)
 CUT_OUT: ModelCall[CutOut] = ModelCall("cut_out", cut_out_inputs, read_cut_out)
+PREPARE_AD_PROMPT: ModelCall[AdPrompt] = ModelCall("prepare_ad_prompt", ad_prompt_inputs, read_ad_prompt)
+RUN_WORKFLOW: ModelCall[Workflow] = ModelCall("run_workflow", workflow_inputs, read_workflow)
+WORKFLOW_STREAM: ModelCall[Progress | Workflow] = ModelCall(
+    "workflow_stream", workflow_inputs, read_workflow_event
+)
+COMPOSE: ModelCall[Composed] = ModelCall("compose", compose_inputs, read_composed)
+AD_DIGEST: ModelCall[str] = ModelCall("product_ad", describe_inputs, read_pipeline_digest)
+PRODUCT_AD: ModelCall[ProductAd] = ModelCall("product_ad", product_ad_inputs, read_product_ad, AD_DIGEST)
+PRODUCT_AD_STREAM: ModelCall[Progress | ProductAd] = ModelCall(
+    "product_ad_stream", product_ad_stream_inputs, read_product_ad_event
+)
+TEXT_OVERLAY: ModelCall[Lettered] = ModelCall("text_overlay", text_overlay_inputs, read_lettered)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 
 from vitrine import calls
+from vitrine.ad_prompts import AdPrompt, AdPromptOptions
+from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
@@ -26,10 +28,13 @@ from vitrine.inputs import (
 from vitrine.many import fittings, options_for_each
 from vitrine.pictures import Picture
 from vitrine.releases import read_release, version_of
+from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
+from vitrine.texts import Lettered, Text
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
+from vitrine.workflows import Workflow, WorkflowOptions
 
 DEFAULT_TIMEOUT_S = 60.0
 Answer = TypeVar("Answer")
@@ -143,6 +148,75 @@ class Vitrine:
         options: dict[str, Any] = {"image": image, "box": box, "format": format}
         return self._call(calls.CUT_OUT, timeout_s, cancellation=cancellation, **options)
 
+    def prepare_ad_prompt(
+        self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
+    ) -> AdPrompt:
+        """Turn a sentence about a shop's product, in Korean or English, into the prompt of a picture."""
+        return self._call(calls.PREPARE_AD_PROMPT, timeout_s, **options)
+
+    def run_workflow(
+        self,
+        *,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+        **options: Unpack[WorkflowOptions],
+    ) -> Workflow:
+        """Run a graph of nodes. A node that fails raises nothing: see `failed` and `image` of the answer."""
+        return self._call(calls.RUN_WORKFLOW, timeout_s, cancellation=cancellation, **options)
+
+    def workflow_stream(
+        self, *, timeout_s: float | None = None, **options: Unpack[WorkflowOptions]
+    ) -> Generator[Progress | Workflow, None, None]:
+        """Yield Progress when a node begins or ends, then the Workflow. gRPC only."""
+        return self._events(calls.WORKFLOW_STREAM, calls.WORKFLOW_STREAM.write(**options), timeout_s)
+
+    def compose(
+        self,
+        *,
+        scene: Picture,
+        product: Picture | Sequence[Picture],
+        settings: ComposeSettings | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Composed:
+        """Put cut-out products into a scene: placed, with shadows, in its light."""
+        options: dict[str, Any] = {"scene": scene, "product": product, "settings": settings, "format": format}
+        return self._call(calls.COMPOSE, timeout_s, **options)
+
+    def product_ad(
+        self,
+        *,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+        **options: Unpack[AdOptions],
+    ) -> ProductAd:
+        """Make advertisements of products: cut out, in a scene, with shadows and texts."""
+        return self._call(calls.PRODUCT_AD, timeout_s, cancellation=cancellation, **options)
+
+    def product_ad_stream(
+        self, *, previews: bool = False, timeout_s: float | None = None, **options: Unpack[AdOptions]
+    ) -> Generator[Progress | ProductAd, None, None]:
+        """Yield Progress, then the ProductAd. Closing the iterator cancels the request. gRPC only."""
+        inputs = calls.PRODUCT_AD_STREAM.write(previews=previews, **options)
+        return self._events(calls.PRODUCT_AD_STREAM, inputs, timeout_s)
+
+    def text_overlay(
+        self,
+        image: Picture,
+        texts: str | Text | Sequence[str | Text],
+        *,
+        keep_clear: Picture | None = None,
+        format: str | None = None,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Lettered:
+        """Set texts on a picture, each where it says or where it covers nothing of `keep_clear`.
+
+        BadRequest where a text does not fit, has no free place, or has a character that no font has.
+        """
+        options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
+        return self._call(calls.TEXT_OVERLAY, timeout_s, cancellation=cancellation, **options)
+
     def prepare_person(
         self,
         *,
@@ -225,8 +299,9 @@ class Vitrine:
         self._call(calls.CLEAR_CACHE, timeout_s, **named)
 
     def models(self, *, timeout_s: float | None = None) -> tuple[ModelStatus, ...]:
-        """Return the status of every loaded model: versions, readiness, statistics."""
-        return self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        """Return the status of every loaded model: versions, readiness, statistics, memory."""
+        found = self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
+        return with_memory(found, self.infer(OWNER, {}, timeout_s=timeout_s)) if has_owner(found) else found
 
     def infer(
         self,

@@ -20,8 +20,12 @@ from vitrine.errors import Unavailable, VitrineError, one_line
 OWN = {
     "try-on": "vitrine.commands.try_on",
     "picture": "vitrine.commands.picture",
+    "prompt": "vitrine.commands.prompt",
     "score": "vitrine.commands.score",
     "cut-out": "vitrine.commands.cut_out",
+    "workflow": "vitrine.commands.workflow",
+    "ad": "vitrine.commands.ad",
+    "text": "vitrine.commands.text",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }
@@ -36,7 +40,11 @@ examples:
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
   vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
+  vitrine ad "카페 신메뉴" --product cup.png -o ad.png   a product, an advertisement
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground
+  vitrine prompt "카페의 빨간 머그잔"                 a Korean sentence, an English prompt
+  vitrine workflow ad.json -o ads                     a graph of nodes, its pictures
+  vitrine text mug.png "신메뉴 4,500원" -o ad.png       text where it can be read
   vitrine models                                      what the server has loaded
 
 `vitrine COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong usage."""

@@ -15,6 +15,7 @@ the word of the class: "busy: 64 jobs wait, which is the limit".
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -40,10 +41,16 @@ class NotFound(VitrineError):
 
 
 class Busy(VitrineError):
-    """The server's queue is full; the same request can succeed later."""
+    """The server's queue is full, or its memory; the same request can succeed later."""
 
     code = "UNAVAILABLE"
     word = "busy"
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """Seconds after which the server says to try again; None if it does not say."""
+        found = re.search(r"try again in (\d+) s$", str(self))
+        return int(found[1]) if found else None
 
 
 class Cancelled(VitrineError):

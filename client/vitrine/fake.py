@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vitrine import fake_ads, fake_product_ads
 from vitrine.cancellation import Cancellation
 from vitrine.errors import BadRequest, Cancelled, NotFound, VitrineError
 from vitrine.inputs import Tensors
@@ -210,6 +211,19 @@ def _cut_out(inputs: Tensors) -> dict[str, np.ndarray]:
     }
 
 
+def _text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
+    """Answer with a white bar for each text, from the top down."""
+    picture, texts = _picture(inputs, "image"), json.loads(inputs["texts"][0])
+    told = []
+    for index, one in enumerate(texts):
+        box = (0, min(4 * index, picture.height - 1), picture.width, picture.height)
+        ImageDraw.Draw(picture).rectangle((*box[:3], min(box[1] + 2, picture.height)), fill="white")
+        told.append({"text": one if isinstance(one, str) else one["text"], "box": list(box)})
+    report = {"timings": {"texts": 0.0}, "sources": {}, "size": list(picture.size), "texts": told}
+    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    return {"image": _bytes(_encode(picture, kind)), "report": _bytes(json.dumps(report).encode())}
+
+
 def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
     """Paste the garments on the person's middle; return the place."""
     w, h = person.size
@@ -262,13 +276,23 @@ _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {
     "image_to_image": _draw,
     "score": _score,
     "cut_out": _cut_out,
+    "prepare_ad_prompt": fake_ads.ad_prompt,
+    "run_workflow": fake_ads.workflow,
+    "compose": fake_product_ads.compose,
+    "product_ad": lambda inputs: fake_product_ads.product_ad(inputs, FAKE_DIGEST),
+    "text_overlay": _text_overlay,
     "prepare_person": _prepare("person", "person"),
     "prepare_garment": _prepare("garment", "garment"),
     "prepare_text": _prepare("text", "description"),
     "prepare_prompt": _prepare("prompt", "prompt"),
     "cache_control": _cache_control,
 }
-_STREAMS = {"try_on_stream": "try_on", "picture_stream": "text_to_image"}
+_STREAMS = {
+    "try_on_stream": "try_on",
+    "picture_stream": "text_to_image",
+    "product_ad_stream": "product_ad",
+    "workflow_stream": "run_workflow",
+}
 """By streaming model, the model whose answer ends its stream."""
 
 

@@ -20,6 +20,7 @@ from tritonclient.utils import InferenceServerException
 from vitrine.cancellation import Cancellation
 from vitrine.endpoint import Endpoint
 from vitrine.errors import BadRequest, Cancelled, VitrineError
+from vitrine.headers import present_headers
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
 from vitrine.wire import infer_inputs, read_error, timed_out, unreachable
@@ -80,9 +81,8 @@ class HttpTransport:
         try:
             connection.connect()
             with cancellation.stops(lambda: _hang_up(connection)):
-                answer = _exchange(
-                    connection, method, path, body, {**self._endpoint.headers, **headers}, timeout_s
-                )
+                sent = {**self._endpoint.headers, **present_headers(), **headers}
+                answer = _exchange(connection, method, path, body, sent, timeout_s)
         except TimeoutError as error:
             raise timed_out(timeout_s) from error
         except (OSError, http.client.HTTPException) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Required, TypeAlias, TypedDict, Unpack
+from typing import Any, Required, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -106,9 +106,14 @@ def try_on_inputs(
     return inputs
 
 
-def text_to_image_inputs(
+def text_to_image_inputs(*, prompt: str, **options: Any) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `text_to_image`; see PictureOptions."""
+    return picture_tensors(prompt=prompt, **options)
+
+
+def picture_tensors(
     *,
-    prompt: str,
+    prompt: str | None = None,
     negative_prompt: str | None = None,
     width: int | None = None,
     height: int | None = None,
@@ -122,7 +127,7 @@ def text_to_image_inputs(
     format: str | None = None,
     model: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the inputs of the model `text_to_image`; see PictureOptions."""
+    """Return what a drawn picture is asked for as tensors; see PictureOptions."""
     inputs = _texts("prompt", prompt) | _texts("negative_prompt", negative_prompt) | _texts("model", model)
     inputs |= _number("width", width, np.int32) | _number("height", height, np.int32)
     inputs |= _texts("aspect_ratio", aspect_ratio) | _texts("scheduler", scheduler)

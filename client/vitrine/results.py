@@ -17,9 +17,10 @@ from typing import Any, NamedTuple, TypeAlias, Unpack
 
 from PIL import Image
 
+from vitrine.ads import AdOptions, ProductAd
 from vitrine.answers import Drawn, TryOn
 from vitrine.async_client import AsyncVitrine
-from vitrine.calls import IMAGE_TO_IMAGE, TEXT_TO_IMAGE, TRY_ON, ModelCall
+from vitrine.calls import IMAGE_TO_IMAGE, PRODUCT_AD, TEXT_TO_IMAGE, TRY_ON, ModelCall
 from vitrine.client import Vitrine
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions
@@ -32,7 +33,8 @@ DIGEST_TTL_S = (
 )
 
 
-KeptCall: TypeAlias = ModelCall[TryOn] | ModelCall[Drawn]
+Result: TypeAlias = TryOn | Drawn | ProductAd
+KeptCall: TypeAlias = ModelCall[TryOn] | ModelCall[Drawn] | ModelCall[ProductAd]
 """A call whose picture can be kept."""
 
 
@@ -58,7 +60,7 @@ class Kept:
     encoded: bytes  # PNG
     found: bool  # whether it came from the store
     story: Mapping[str, Any]  # seed, parameters, versions, timings, pipeline_digest
-    result: TryOn | Drawn | None  # the server's whole response, if just computed
+    result: Result | None  # the server's whole response, if just computed
     trouble: VitrineError | None = None  # the failure of the store, if any
 
 
@@ -96,6 +98,10 @@ class Results:
     ) -> Kept:
         """As text_to_image."""
         return self._kept(IMAGE_TO_IMAGE, user, None, timeout_s, options)
+
+    def product_ad(self, *, user: str, timeout_s: float | None = None, **options: Unpack[AdOptions]) -> Kept:
+        """As text_to_image. BadRequest for a request of several ads: ask once for each."""
+        return self._kept(PRODUCT_AD, user, None, timeout_s, options)
 
     def _kept(
         self,
@@ -150,6 +156,12 @@ class AsyncResults:
         """See Results."""
         return await self._kept(IMAGE_TO_IMAGE, user, None, timeout_s, options)
 
+    async def product_ad(
+        self, *, user: str, timeout_s: float | None = None, **options: Unpack[AdOptions]
+    ) -> Kept:
+        """See Results."""
+        return await self._kept(PRODUCT_AD, user, None, timeout_s, options)
+
     async def _kept(
         self,
         call: KeptCall,
@@ -189,7 +201,7 @@ class DigestCache:
         self._digests[of] = digest, self._clock() + DIGEST_TTL_S
         return digest
 
-    def of_result(self, result: TryOn | Drawn, before: str, of: DigestCall) -> str:
+    def of_result(self, result: Result, before: str, of: DigestCall) -> str:
         """Return the digest of the pipeline of `result`; it differs from `before` during a deployment."""
         return self.learn(str(result.report.get("pipeline_digest", before)), of)
 
@@ -206,7 +218,10 @@ def kept_inputs(call: KeptCall, options: Mapping[str, Any]) -> Tensors:
         raise BadRequest(f"format must be png for kept results, got {options['format']!r}")
     if options.get("n") not in (None, 1):
         raise BadRequest(f"n must be 1 for kept results, got {options['n']}: ask once for each seed")
-    return call.write(**{name: value for name, value in options.items() if name != "n"})
+    inputs = call.write(**{name: value for name, value in options.items() if name != "n"})
+    if "each" in inputs or len(inputs.get("sizes", ())) > 1:
+        raise BadRequest("a kept result must be one ad, without each and with one size: ask once for each")
+    return inputs
 
 
 def look_up(shelf: Shelf, user: str, key: str) -> tuple[Found | None, VitrineError | None]:
@@ -229,7 +244,7 @@ def kept_from_store(user: str, key: str, found: Found) -> Kept:
 
 
 def put_away(
-    shelf: Shelf, user: str, key: str, inputs: Tensors, result: TryOn | Drawn, trouble: VitrineError | None
+    shelf: Shelf, user: str, key: str, inputs: Tensors, result: Result, trouble: VitrineError | None
 ) -> Kept:
     """Store a new picture and return the caller's result, even if storing fails."""
     story = story_of(inputs, result)
@@ -240,12 +255,12 @@ def put_away(
     return Kept(key, result_path(user, key), result.image, result.encoded, False, story, result, trouble)
 
 
-def story_of(inputs: Tensors, result: TryOn | Drawn) -> dict[str, Any]:
+def story_of(inputs: Tensors, result: Result) -> dict[str, Any]:
     """Return the metadata of a stored picture: parameters, seed, versions, timings, pipeline digest."""
     parameters = {
         name: [one.decode() if isinstance(one, bytes) else one for one in tensor.tolist()]
         for name, tensor in inputs.items()
-        if name not in ("person", "garment", "mask", "image")
+        if name not in ("person", "garment", "mask", "image", "product", "scene")
     }
     return {
         "seed": result.seed,

@@ -26,9 +26,12 @@ class Retry:
     ) -> float | None:
         """Return the backoff in seconds after try number `tried` failed with `error`; None to give up.
 
-        The upper half of each pause is random, so that callers that failed together do not retry together.
+        The upper half of each pause is random, so that callers that failed together do not retry together. A
+        pause that the server asks for is kept.
         """
         if not isinstance(error, Busy | Unavailable) or tried >= self.tries:
             return None
         pause = min(self.longest_s, self.first_s * 2 ** (tried - 1)) * uniform(0.5, 1.0)
+        if isinstance(error, Busy):
+            pause = max(pause, error.retry_after_s or 0)
         return pause if pause < left_s else None

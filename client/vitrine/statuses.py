@@ -28,11 +28,19 @@ class ModelStatus:
     mean_ms: float = 0.0  # mean time of an answered request, queue included
     queue_ms: float = 0.0  # mean time in Triton's queue
     last_inference_ms: int = 0  # since 1970-01-01 UTC; 0 for never
+    place: str = ""  # resident, unloaded, loading or unloading, on a server with a memory budget; else empty
+    memory_bytes: int = 0  # the most memory that it took; known with a memory budget only
+    used_s_ago: float | None = None  # seconds since its last call; None: never, or not known
 
     @property
     def ready(self) -> bool:
         """Whether the model answers requests."""
         return self.state == "READY"
+
+    @property
+    def expected(self) -> bool:
+        """Whether its state is no trouble: ready, or not loaded because nobody asked or memory is short."""
+        return self.ready or self.state == NOT_LOADED or bool(self.place and not self.reason)
 
 
 def read_models(index: Sequence[Json], statistics: Sequence[Json]) -> tuple[ModelStatus, ...]:

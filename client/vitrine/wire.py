@@ -10,6 +10,7 @@ import numpy as np
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from vitrine.errors import TimedOut, Unavailable, VitrineError, from_wire
+from vitrine.headers import present_headers
 from vitrine.inputs import Tensors
 
 # Statuses as tritonclient reports them → names of TritonError constants. Triton's own mapping:
@@ -92,5 +93,8 @@ def _by_way_of(via: str | None) -> str:
 
 
 def request_headers(headers: Mapping[str, str]) -> dict[str, str] | None:
-    """Return a copy for one request, because tritonclient writes into it; None for no headers."""
-    return dict(headers) or None
+    """Return the client's headers and those of the present context, for one request; None for no headers.
+
+    They are a copy, because tritonclient writes into it.
+    """
+    return {**headers, **present_headers()} or None

@@ -48,6 +48,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.score_shop.command",
         "measure the shop's networks on samples that they were never trained on",
     ),
+    "score-compose": (
+        "vitrine_measure.score_compose",
+        "measure compositions of the shop's products: shadows, pixels, places",
+    ),
+    "score-text": (
+        "vitrine_measure.score_text.command",
+        "measure texts on pictures: what they cover, their contrast, and whether they can be read",
+    ),
     "perf": (
         "vitrine_measure.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",
@@ -63,6 +71,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "soak": (
         "vitrine_measure.load.soak_command",
         "load a server with faulty clients and a busy operator; report what leaked or died",
+    ),
+    "residency": (
+        "vitrine_measure.residency.command",
+        "measure how models share a memory: by simulation, or by a shop's requests",
     ),
     "real-size": (
         "vitrine_export.exporting.real_size",

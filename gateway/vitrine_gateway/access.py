@@ -43,14 +43,33 @@ async def identify(gateway: Gateway, text: str | None) -> Caller:
 async def old_caller(request: Request) -> Caller:
     """Return who calls an old service's route; without a key the account of the setting `old_account`."""
     gateway = parts(request)
-    name = gateway.settings.old_account
-    if key_of(request) is not None or not name:
+    if key_of(request) is not None or not gateway.settings.old_account:
         return await caller(request)
+    found = await _old_account(gateway)
+    gateway.limits.count_call(found.account_id)
+    return found
+
+
+async def account_of_settings(gateway: Gateway) -> Caller:
+    """Return who pays for jobs that come by a queue: the holder of the setting `key`, else `old_account`.
+
+    Raises Unauthorized, and BadSettings if neither is set.
+    """
+    if gateway.settings.key:
+        found = await identify(gateway, gateway.settings.key)
+        found.needs("jobs")
+        return found
+    if not gateway.settings.old_account:
+        raise BadSettings("set GATEWAY_KEY or GATEWAY_OLD_ACCOUNT: somebody must pay for the queue's jobs")
+    return await _old_account(gateway)
+
+
+async def _old_account(gateway: Gateway) -> Caller:
+    name = gateway.settings.old_account
     async with gateway.database.reading() as session:
         found = await session.scalar(select(Account.id).where(Account.name == name))
     if found is None:
         raise BadSettings(f"GATEWAY_OLD_ACCOUNT names no account: {name!r}")
-    gateway.limits.count_call(found)
     return Caller(found, "", tuple(SCOPES))
 
 

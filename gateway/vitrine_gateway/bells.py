@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
 
 QUEUE = "queue"  # rung when a job may be leased; every other name is a job's id
 
@@ -20,6 +21,11 @@ class Bells:
             for future in self._waiting.pop(name, []):
                 if not future.done():
                     future.set_result(None)
+
+    @property
+    def awaited(self) -> Collection[str]:
+        """The names for which somebody waits."""
+        return self._waiting.keys()
 
     async def wait(self, name: str, seconds: float) -> None:
         """Wait until the bell rings, `seconds` at most."""

@@ -19,6 +19,7 @@ from vitrine_gateway.database.migrate import migrate
 from vitrine_gateway.gateway import open_gateway
 from vitrine_gateway.jobs.worker import Worker
 from vitrine_gateway.mcp.server import serve_stdio
+from vitrine_gateway.queue_bridge import serve_queue
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.telemetry.logs import set_up_logs
 
@@ -29,13 +30,14 @@ examples:
   vitrine gateway                                    serve on http://127.0.0.1:8080, until Ctrl-C
   vitrine gateway worker                             run jobs in another process (PostgreSQL and S3)
   GATEWAY_KEY=vt_live_… vitrine gateway mcp          serve MCP over stdin and stdout
+  GATEWAY_OLD_ACCOUNT=shop vitrine gateway bullmq    serve the queue vto-queue of a Redis
   vitrine gateway credits --account shop --add 50    add credits
   vitrine gateway revoke --key 5f0c…                 end a key
   vitrine gateway migrate                            bring the database to its newest form
 
 Settings are environment variables, GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
 
-ACTIONS = ("serve", "worker", "mcp", "key", "revoke", "credits", "migrate")
+ACTIONS = ("serve", "worker", "mcp", "bullmq", "key", "revoke", "credits", "migrate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do one action and return 0. Raises VitrineError."""
     settings = Settings.from_environment(os.environ)
-    actions = {"serve": serve, "worker": _worker, "mcp": _mcp, "migrate": _migrate}
+    actions = {"serve": serve, "worker": _worker, "mcp": _mcp, "bullmq": _bullmq, "migrate": _migrate}
     actions.get(args.action, _manage)(args, settings)
     return 0
 
@@ -97,6 +99,17 @@ def _mcp(args: argparse.Namespace, settings: Settings) -> None:
     async def work() -> None:
         async with running(settings, connect) as gateway:
             await serve_stdio(gateway)
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(work())
+
+
+def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
+    set_up_logs(settings.log)
+
+    async def work() -> None:
+        async with running(settings, connect) as gateway:
+            await serve_queue(gateway)
 
     with suppress(KeyboardInterrupt):
         asyncio.run(work())

@@ -16,7 +16,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.credits import ledger
-from vitrine_gateway.database.tables import AuditRow, Delivery, File, Job
+from vitrine_gateway.database.tables import AuditRow, Batch, Delivery, File, Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import CANCELED, QUEUED, RUNNING
 from vitrine_gateway.pictures.stores import person_folder
@@ -52,6 +52,9 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
         own = (Job.account_id == caller.account_id, Job.user == user)
         mine = select(Job.id).where(*own)
         await session.execute(delete(Delivery).where(Delivery.job_id.in_(mine)))
+        batches = (Batch.account_id == caller.account_id, Batch.user == user)
+        await session.execute(delete(Delivery).where(Delivery.job_id.in_(select(Batch.id).where(*batches))))
+        await session.execute(delete(Batch).where(*batches))
         jobs = await session.execute(delete(Job).where(*own).returning(Job.id))
         erased = Erased(len(jobs.all()), len(paths))
         await session.execute(delete(File).where(File.account_id == caller.account_id, File.user == user))

@@ -11,6 +11,7 @@ VitrineError
 ├── KeyReused        an Idempotency-Key that was sent with another request
 ├── TooMany          a limit on the number of jobs is reached
 ├── RateLimited      the account calls or submits faster than its rate
+├── ContentRejected  the operator's moderation refuses a request or a result
 ├── NotServedYet     a route of an old service that this gateway cannot answer yet
 └── WorkerLost       the workers of a job ended again and again
 """
@@ -96,6 +97,12 @@ class RateLimited(VitrineError):
         self.retry_after_s = retry_after_s
 
 
+class ContentRejected(VitrineError):
+    """The operator's moderation refuses what was sent or made."""
+
+    word = "content rejected"
+
+
 class NotServedYet(VitrineError):
     """This gateway cannot answer the route yet."""
 
@@ -129,6 +136,7 @@ KINDS: dict[type[VitrineError], Kind] = {
     TooLarge: Kind("too_large", 413, "The body or picture is too large"),
     NotAPicture: Kind("not_a_picture", 415, "The bytes are no picture that is accepted"),
     KeyReused: Kind("idempotency_key_reused", 422, "The key was sent with another request"),
+    ContentRejected: Kind("content_rejected", 422, "The content is not allowed"),
     TooMany: Kind("too_many_jobs", 429, "Too many jobs wait", retry_after_s=10),
     RateLimited: Kind("rate_limited", 429, "Too many calls in this time", retry_after_s=1),
     Cancelled: Kind("canceled", 409, "The job was canceled"),

@@ -12,10 +12,14 @@ from vitrine_gateway.accounts.signing import Signer, open_signer
 from vitrine_gateway.bells import Bells
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.jobs.estimates import Forecast
+from vitrine_gateway.moderation.moderation import Moderation
 from vitrine_gateway.pictures.reading import PictureReader
 from vitrine_gateway.pictures.stores import PictureStore, open_pictures
 from vitrine_gateway.settings import Settings
+from vitrine_gateway.telemetry.figures import Figures
 from vitrine_gateway.telemetry.metrics import Metrics
+from vitrine_gateway.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,18 @@ class Gateway:
     signer: Signer
     bells: Bells
     limits: Limits
+    forecast: Forecast
+    moderation: Moderation
     metrics: Metrics
+    tracing: Tracing
+    figures: Figures
     vitrine: AsyncVitrine
 
     async def close(self) -> None:
-        """Close the connections to the database and to the Vitrine server."""
+        """Close the connections to the database, to the Vitrine server and to the moderation."""
+        await self.figures.close()
+        await self.moderation.close()
+        await self.tracing.close()
         await self.vitrine.close()
         await self.database.close()
 
@@ -50,6 +61,10 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
         signer=await open_signer(database),
         bells=Bells(),
         limits=Limits(settings),
+        forecast=Forecast(database, settings.lease_s),
+        moderation=Moderation(settings),
         metrics=Metrics(),
+        tracing=Tracing(settings.traces),
+        figures=Figures(settings.triton_metrics),
         vitrine=vitrine,
     )

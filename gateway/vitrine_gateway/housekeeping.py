@@ -8,11 +8,12 @@ import time
 import structlog
 from sqlalchemy import delete, select
 
-from vitrine_gateway.database.tables import File, IdempotencyKey, Job
+from vitrine_gateway.database.tables import File, IdempotencyKey, Job, WorkerProcess
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import ENDED
 
 EVERY_S = 300.0
+WORKER_S = 86_400.0  # a worker that was silent for so long is forgotten
 _AT_ONCE = 200
 
 log = structlog.get_logger("vitrine_gateway.housekeeping")
@@ -39,6 +40,7 @@ class Housekeeper:
         async with gateway.database.writing() as session:
             oldest = now - gateway.settings.idempotency_hours * 3600
             await session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < oldest))
+            await session.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now - WORKER_S))
         async with gateway.database.reading() as session:
             expired = list(await session.scalars(select(File).where(File.expires_at < now).limit(_AT_ONCE)))
             open_jobs = list(await session.scalars(select(Job.request).where(Job.state.not_in(ENDED))))

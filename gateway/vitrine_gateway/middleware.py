@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from vitrine_gateway.accounts.rates import SPENT, Spent, headers_of
 from vitrine_gateway.errors import TooLarge
 from vitrine_gateway.telemetry.metrics import Metrics
+from vitrine_gateway.telemetry.tracing import TRACEPARENT, Tracing
 
 log = structlog.get_logger("vitrine_gateway.http")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -60,20 +61,36 @@ class Around:
                 self._note(scope, status, time.perf_counter() - begun)
             await send(message)
 
-        await self._app(scope, _limited(scope, receive, self._max), answer)
+        tracing: Tracing = scope["app"].state.gateway.tracing
+        parent = Headers(scope=scope).get("traceparent")
+        told = {"http.request.method": scope["method"], "request_id": request_id}
+        with tracing.span(scope["method"], "SERVER", parent, told) as traced:
+            token = TRACEPARENT.set(traced.traceparent)
+            try:
+                await self._app(scope, _limited(scope, receive, self._max), answer)
+            finally:
+                TRACEPARENT.reset(token)
+                route = _route_of(scope)
+                told = {"http.route": route, "http.response.status_code": status}
+                traced.tell(f"{scope['method']} {route}", told)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "other")
+        route = _route_of(scope)
         metrics: Metrics = scope["app"].state.gateway.metrics
         metrics.requests.labels(scope["method"], route, str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         log.info(
             "request",
             method=scope["method"],
-            route=route,  # not the path: it may hold a person's name
+            route=route,
             status=status,
             ms=round(1000 * seconds, 1),
         )
+
+
+def _route_of(scope: Scope) -> str:
+    """Return the route, not the path: that may hold a person's name."""
+    return getattr(scope.get("route"), "path", "other")
 
 
 def _limited(scope: Scope, receive: Receive, most: int) -> Receive:

@@ -35,7 +35,7 @@ def request_id(request: Request) -> str | None:
 
 def retry_after(error: VitrineError) -> dict[str, str]:
     """Return the header Retry-After of errors that pass."""
-    seconds = getattr(error, "retry_after_s", kind_of(error).retry_after_s)
+    seconds = getattr(error, "retry_after_s", None) or kind_of(error).retry_after_s
     return {"Retry-After": str(seconds)} if seconds else {}
 
 

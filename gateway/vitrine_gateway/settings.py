@@ -47,7 +47,23 @@ class Settings(BaseSettings):
     )
     poll_s: float = Field(0.25, gt=0, le=10, description="seconds between two looks into the database")
     job_timeout_s: float = Field(300.0, gt=0, description="longest time of one try of a job, in seconds")
+    previews: Literal["asked", "always", "never"] = Field(
+        "asked", description="jobs with previews: `asked` (those whose option says so), `always` or `never`"
+    )
     tries: int = Field(3, ge=1, le=10, description="tries of a job, pauses of 2, 4, 8 s between them")
+    moderation: str = Field(
+        "",
+        description="judge of requests and results: an address, or module:function; empty: all is allowed",
+    )
+    moderation_when: Literal["both", "before", "after"] = Field(
+        "both", description="what is judged: requests `before` they run, results `after`, or `both`"
+    )
+    moderation_failure: Literal["refuse", "allow"] = Field(
+        "refuse", description="jobs that cannot be judged: `refuse` (after their tries) or `allow`"
+    )
+    moderation_timeout_s: float = Field(
+        10.0, gt=0, description="longest time of one judgement over HTTP, in seconds"
+    )
     max_queued: int = Field(1000, ge=1, description="most jobs that wait, of one account")
     rate_calls: str = Field(
         "30000/60",
@@ -69,9 +85,22 @@ class Settings(BaseSettings):
     old_account: str = Field(
         "", description="account of calls without a key to the old services' routes; empty: a key is needed"
     )
-    key: str = Field("", description="API key of those who use `vitrine gateway mcp`")
+    key: str = Field("", description="API key of those who use `vitrine gateway mcp` or `bullmq`")
+    public_url: str = Field(
+        "", description="address in links of `mcp` and `bullmq`, https://host; empty: that of host and port"
+    )
+    redis: str = Field("redis://localhost:6379", description="the Redis of the queue that `bullmq` serves")
+    queue: str = Field("vto-queue", min_length=1, description="the name of that queue")
+    queue_at_once: int = Field(3, ge=1, le=256, description="jobs of that queue at the same time")
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private hosts that webhooks may call, for tests and closed networks: a,b"
+    )
+    triton_metrics: str = Field(
+        "",
+        description="Triton's metrics, http://host:8002/metrics, for figures of its machine; empty: our own",
+    )
+    traces: str = Field(
+        "", description="OpenTelemetry collector (OTLP over HTTP), http://host:4318/v1/traces; empty: none"
     )
     log: Literal["json", "text"] = Field("json", description="form of the log: `json` or `text`")
 
@@ -100,6 +129,11 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
             raise BadSettings(f"{name}: {first['msg']}, got {first['input']!r}") from error
+
+    @property
+    def base_url(self) -> str:
+        """The address of the gateway for those who do not call it over HTTP."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
     def database_url(self) -> str:

@@ -25,7 +25,10 @@ examples:
   vitrine up -- --profile cuda                      options of `vitrine serve` after --"""
 START_S = 600.0  # longest time until Triton's models are loaded
 STOP_S = 60.0
-_ADDRESS = re.compile(r"gRPC\s+(\S+:\d+)")
+_ADDRESSES = {  # of a setting: the line that tells it; the last one ends the start
+    "triton": re.compile(r"gRPC\s+(\S+:\d+)"),
+    "triton_metrics": re.compile(r"metrics\s+(http://\S+)"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,15 +40,15 @@ def run(args: argparse.Namespace) -> int:
     """Start both, serve until a signal, and stop both. Raises Unavailable if Triton does not start."""
     settings = Settings.from_environment(os.environ)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with triton(args.serve_options) as address:
+    with triton(args.serve_options) as addresses:
         args.action = "serve"
-        command.serve(args, settings.model_copy(update={"triton": address}))
+        command.serve(args, settings.model_copy(update=addresses))
     return 0
 
 
 @contextmanager
-def triton(options: list[str]) -> Iterator[str]:
-    """Run `vitrine serve` as a process of its own; give the address of its gRPC port."""
+def triton(options: list[str]) -> Iterator[dict[str, str]]:
+    """Run `vitrine serve` as a process of its own; give its addresses, by the settings that name them."""
     server = subprocess.Popen(
         [sys.executable, "-m", "vitrine", "serve", *options],
         stdout=subprocess.PIPE,
@@ -54,7 +57,7 @@ def triton(options: list[str]) -> Iterator[str]:
     )
     output = _Output(server)
     try:
-        yield output.address()
+        yield output.addresses()
     finally:
         server.terminate()  # SIGINT is ignored where the command runs in a shell's background
         try:
@@ -66,19 +69,20 @@ def triton(options: list[str]) -> Iterator[str]:
 
 
 class _Output:
-    """Passes on what the server prints, and finds its gRPC address in it."""
+    """Passes on what the server prints, and finds its addresses in it."""
 
     def __init__(self, server: subprocess.Popen[str]) -> None:
-        self._server, self._address, self._ready = server, "", threading.Event()
+        self._server, self._ready = server, threading.Event()
+        self._addresses: dict[str, str] = {}
         self._thread = threading.Thread(target=self._read, daemon=True, name="output of vitrine serve")
         self._thread.start()
 
-    def address(self) -> str:
-        """Return the address when the server is ready. Raises Unavailable if it does not start."""
+    def addresses(self) -> dict[str, str]:
+        """Return the addresses when the server is ready. Raises Unavailable if it does not start."""
         self._ready.wait(START_S)
-        if not self._address:
+        if "triton" not in self._addresses:
             raise Unavailable("Triton did not start: see the lines above")
-        return self._address
+        return dict(self._addresses)
 
     def close(self) -> None:
         """Wait for the last line of a server that has ended."""
@@ -89,7 +93,9 @@ class _Output:
         with self._server.stdout as lines:
             for line in lines:
                 print(line, end="", flush=True)
-                if found := _ADDRESS.search(line):
-                    self._address = found[1]
+                for name, form in _ADDRESSES.items():
+                    if name not in self._addresses and (found := form.search(line)):
+                        self._addresses[name] = found[1]
+                if len(self._addresses) == len(_ADDRESSES):
                     self._ready.set()
         self._ready.set()  # the server has ended

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from vitrine_export.nets.flux import FluxConfig, FluxNet
 
@@ -31,7 +33,7 @@ def count_flux(width: int, height: int, steps: int, words: int, config: FluxConf
             torch.empty(1),
             torch.empty(1) if config.guidance_embeds else None,
         )
-        plain, adapted = (counted(lambda lora=lora: net(*inputs, lora=lora)) for lora in adapters(net.sites))
+        plain, adapted = (counted(partial(net, *inputs, lora=lora)) for lora in adapters(net.sites))
     return AdFlops(plain, steps * plain, steps * adapted)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ def count_z_image(
     with torch.no_grad(), torch.device("meta"):
         net = ZImageNet(config).to("meta")
         inputs = _inputs(config, (width // PIXELS) * (height // PIXELS), words)
-        plain, adapted = (counted(lambda lora=lora: net(*inputs, lora=lora)) for lora in adapters(net.sites))
+        plain, adapted = (counted(partial(net, *inputs, lora=lora)) for lora in adapters(net.sites))
     rows = 2 if guidance > 0 else 1
     return AdFlops(rows * plain, steps * rows * plain, steps * rows * adapted)
 

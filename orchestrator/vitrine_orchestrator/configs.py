@@ -89,22 +89,23 @@ def _versions(stage: Stage) -> str:
     return "all { }" if shared else "latest { num_versions: 2 }"
 
 
-def _parameter(key: str, value: str) -> str:
+def parameter(key: str, value: str) -> str:
+    """One parameter of a config, which the model is given as a string."""
     return f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
 
 
 def _python(stage: Stage, runs: Service, profile: Profile) -> list[str]:
-    lines = [_parameter("in_flight", str(runs.in_flight))]
+    lines = [parameter("in_flight", str(runs.in_flight))]
     if stage.on_gpu:
-        lines.append(_parameter("provider", profile))
+        lines.append(parameter("provider", profile))
     return lines
 
 
 def _network(stage: Stage, runs: Network, profile: Profile) -> list[str]:
     lines = [f'default_model_filename: "{NETWORK_FILE}"', *(_warm_up(stage) if has_ranges(stage) else [])]
     if profile == "cpu":
-        turns = [_parameter("in_turn", "1")] if runs.in_turn else []
-        return [*lines, _parameter("intra_op_thread_count", "0"), *turns]
+        turns = [parameter("in_turn", "1")] if runs.in_turn else []
+        return [*lines, parameter("intra_op_thread_count", "0"), *turns]
     if profile == "tensorrt":
         return [*lines, *_tensorrt(stage)]
     return lines

@@ -103,6 +103,17 @@ def decode_with_alpha(
     return np.asarray(_on_white(image)), alpha
 
 
+def decode_layer(
+    encoded: bytes, name: str, limits: Limits = Limits()
+) -> tuple[Picture, NDArray[np.uint8] | None]:
+    """The picture's own colours, also where it is transparent, and its alpha (H, W) or None."""
+    image = _decoded(encoded, name, limits)
+    if image.mode != "RGBA":
+        return np.asarray(image.convert("RGB")), None
+    levels = np.asarray(image)
+    return np.ascontiguousarray(levels[..., :3]), np.ascontiguousarray(levels[..., 3])
+
+
 def _decoded(encoded: bytes, name: str, limits: Limits) -> Image.Image:
     """The picture upright in sRGB, of mode L, RGB or RGBA; raises as `decode` does."""
     if len(encoded) > limits.max_bytes:

@@ -12,6 +12,8 @@ from typing import Any, get_type_hints
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.s3 import checked_endpoint, environment_endpoint, place_of
 
+from vitrine_orchestrator.residency.amounts import OFF, check_budget, read_bytes
+
 PREFIX = "VITRINE_"
 
 
@@ -91,6 +93,28 @@ class Settings:
         metadata=_rules("denoiser and decoder on few cores compute in turn", words=("on", "off")),
     )
 
+    font_folder: Path | None = field(
+        default=None, metadata=_rules("folder of fonts for texts, found before those of the system")
+    )
+    memory: str = field(
+        default=OFF,
+        metadata=_rules(
+            "memory budget, such as `24GiB`: models that do not fit are loaded and unloaded by need",
+            check=check_budget,
+        ),
+    )
+    memory_reserve: str = field(
+        default="64MiB",
+        metadata=_rules("part of the budget that is kept free for working memory", check=read_bytes),
+    )
+    memory_wait_s: float = field(
+        default=30.0,
+        metadata=_rules("seconds that a call waits for its model before it is refused as busy", least=0.1),
+    )
+    memory_sizes: Path | None = field(
+        default=None, metadata=_rules("file that keeps the models' measured sizes for the next start")
+    )
+
     denoise_max_rows: int = field(
         default=8, metadata=_rules("jobs under way in `denoise` that may share calls", least=1)
     )
@@ -114,6 +138,25 @@ class Settings:
     lora_bytes: int = field(
         default=2 * 2**30, metadata=_rules("adapters that `denoise` keeps in memory, in bytes", least=0)
     )
+    workflow_bytes: int = field(
+        default=256 * 2**20,
+        metadata=_rules("answers of nodes that a model of workflows keeps for later ones, in bytes", least=0),
+    )
+    llm_url: str | None = field(
+        default=None,
+        metadata=_rules(
+            "OpenAI-compatible endpoint of a language model, up to its version: http(s)://host:port/v1"
+        ),
+    )
+    llm_model: str | None = field(default=None, metadata=_rules("name of the model behind that endpoint"))
+    llm_key: str | None = field(default=None, repr=False, metadata=_rules("key of that endpoint"))
+    llm_key_file: Path | None = field(
+        default=None, metadata=_rules("file with the key instead, read when a model starts")
+    )
+    llm_timeout_s: float = field(
+        default=20.0, metadata=_rules("longest wait for its answer in seconds, all tries together", least=0.1)
+    )
+    llm_retries: int = field(default=1, metadata=_rules("further tries after a failure", least=0))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

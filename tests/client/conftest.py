@@ -91,6 +91,7 @@ class Grpc(service_pb2_grpc.GRPCInferenceServiceServicer):
             return context.abort(GRPC[code], text)
 
     def ModelStreamInfer(self, requests, context):
+        self.loopback.headers = dict(context.invocation_metadata())
         for request in requests:
             answers = self.loopback.stream(request.model_name, self.inputs(request), timeout_s=1)
             try:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
-from vitrine.commands import connection, cut_out, models, try_on
+from vitrine.commands import connection, cut_out, models, prompt, text, try_on, workflow
 from vitrine.commands.pictures_out import unique_stems
 from vitrine.statuses import NOT_LOADED
 
@@ -18,7 +18,7 @@ from vitrine.statuses import NOT_LOADED
 def fake(monkeypatch):
     """The fake that every command line calls."""
     fake = FakeTransport()
-    for module in (cut_out, models, try_on):
+    for module in (cut_out, models, prompt, text, try_on, workflow):
         monkeypatch.setattr(module, "open_client", lambda args: Vitrine(transport=fake))
     return fake
 
@@ -53,6 +53,51 @@ def test_a_product_is_cut_out(fake, folder, capsys):
     assert (code, capsys.readouterr().out) == (0, "out/cup.webp\n")
     assert (opened("out/cup.webp").mode, opened("mask.png").mode) == ("RGBA", "L")
     assert fake.calls[0].inputs["box"].tolist() == [0, 0, 40, 48]
+
+
+def test_a_sentence_becomes_a_prompt(fake, capsys):
+    """The command prints the prompt alone, or with --json everything."""
+    assert run("prompt", "빨간 머그잔", "--trade", "카페") == 0
+    assert capsys.readouterr().out == "빨간 머그잔\n"
+    assert fake.calls[0].inputs["trade"][0].decode() == "카페"
+    assert run("prompt", "캔", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["way"] == "tables"
+
+
+def test_a_workflow_s_files_are_written(fake, folder, capsys):
+    """Each file gets its name in the folder; the graph and the pictures are sent."""
+    (folder / "ad.json").write_text('{"1": {"class_type": "load_image", "inputs": {"image": "mug"}}}')
+    assert run("workflow", "ad.json", "--picture", "mug=me.png", "-o", "ads") == 0
+    assert capsys.readouterr().out == "ads/mug.png\n"
+    assert opened("ads/mug.png").size == (48, 64)
+    assert run("workflow", "ad.json", "--picture", "mug", "-o", "ads") == 2
+    assert run("workflow", "no.json", "-o", "ads") == 1
+
+
+def test_a_workflow_s_file_stays_in_the_folder(fake, folder, capsys):
+    """A name that leads out of it is refused, whatever the server says."""
+    (folder / "ad.json").write_text('{"1": {"class_type": "load_image", "inputs": {"image": "x"}}}')
+    assert run("workflow", "ad.json", "--picture", "../mug=me.png", "-o", "ads") == 1
+    assert "must have a plain name" in capsys.readouterr().err
+    assert not (folder / "mug.png").exists()
+
+
+def test_texts_are_set_on_a_picture(fake, folder, capsys):
+    """Options are given once for all texts or once for each; a text may be JSON."""
+    words = ["text", "me.png", "신메뉴", '{"text": "4,500원", "rotation": 10}', "-o", "ad.jpg"]
+    words += ["--anchor", "top", "--anchor", "auto", "--colour", "red", "--keep-clear", "coat.png", "--json"]
+    assert run(*words) == 0
+    assert opened("ad.jpg").format == "JPEG"
+    sent = fake.calls[0].inputs
+    assert json.loads(sent["texts"][0]) == [
+        {"text": "신메뉴", "anchor": "top", "colour": "red"},
+        {"text": "4,500원", "rotation": 10, "anchor": "auto", "colour": "red"},
+    ]
+    assert (sent["keep_clear"].shape, int(sent["keep_clear"].max())) == ((64, 48), 30)
+    assert json.loads(capsys.readouterr().out)["texts"][0]["text"] == "신메뉴"
+    assert run("text", "me.png", "a", "b", "c", "-o", "a.png", "--size", 20, "--size", 30) == 2
+    assert run("text", "me.png", "{oops", "-o", "a.png") == 2
+    assert run("text", "me.png", "a", "-o", "a.gif") == 2
 
 
 def test_one_garment_gives_one_picture(fake, folder, capsys):

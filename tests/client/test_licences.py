@@ -9,7 +9,7 @@ from vitrine.licences import CHECKPOINTS, LIBRARIES, LICENCES, rows
 from vitrine_orchestrator.stages import networks
 
 ROOT = Path(__file__).parents[2]
-SERVED = ("results", "server", "export", "gateway")
+SERVED = ("results", "server", "export", "gateway", "otel", "bullmq")
 
 
 def test_every_network_of_the_repository_has_a_licence():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 from vitrine import AsyncFakeTransport, AsyncVitrine, BadRequest, Drawn, FakeTransport, Vitrine, VitrineError
 from vitrine.answers import read_drawn
 from vitrine.inputs import cut_out_inputs, image_to_image_inputs, picture_stream_inputs, text_to_image_inputs
+from vitrine.texts import read_lettered, text_overlay_inputs
 
 
 def test_only_what_is_given_becomes_a_tensor():
@@ -120,6 +123,37 @@ def test_a_box_is_four_whole_numbers():
             cut_out_inputs(image=picture, box=box)
 
 
+def test_texts_and_masks_become_tensors():
+    """One text or several; a cut-out's alpha is the mask, or a picture's brightness."""
+    picture = Image.new("RGB", (40, 30))
+    inputs = text_overlay_inputs(image=picture, texts="신메뉴", format="webp")
+    assert json.loads(inputs["texts"][0]) == ["신메뉴"]
+    assert inputs.keys() == {"image", "texts", "format"}
+    assert json.loads(text_overlay_inputs(image=picture, texts={"text": "a"})["texts"][0]) == [{"text": "a"}]
+    masks = {77: Image.new("RGBA", (40, 30), (9, 9, 9, 77)), 200: Image.new("L", (40, 30), 200)}
+    for level, mask in {**masks, 5: np.full((30, 40), 5, np.uint8)}.items():
+        sent = text_overlay_inputs(image=picture, texts="a", keep_clear=mask)["keep_clear"]
+        assert (sent.shape, sent.dtype, set(sent.ravel())) == ((30, 40), np.uint8, {level})
+    with pytest.raises(BadRequest, match="texts must be strings, numbers and lists by field"):
+        text_overlay_inputs(image=picture, texts=[{"text": b"bytes"}])
+    with pytest.raises(BadRequest, match="keep_clear must be a PNG, JPEG or WebP picture"):
+        text_overlay_inputs(image=picture, texts="a", keep_clear=b"no picture")
+    with pytest.raises(BadRequest, match="texts must be valid Unicode"):
+        text_overlay_inputs(image=picture, texts="a\ud800")
+
+
+async def test_both_clients_set_texts():
+    """The sync and the async client give the same picture and report from the fake."""
+    picture = Image.new("RGB", (64, 48), "red")
+    with Vitrine(transport=FakeTransport()) as client:
+        result = client.text_overlay(picture, ["위", {"text": "아래"}])
+    assert (result.image.size, [one["text"] for one in result.texts]) == ((64, 48), ["위", "아래"])
+    async with AsyncVitrine(transport=AsyncFakeTransport()) as other:
+        assert (await other.text_overlay(picture, ["위", {"text": "아래"}])).encoded == result.encoded
+    with pytest.raises(VitrineError, match="the server's answer lacks"):
+        read_lettered({"report": np.array([b"{}"], object)})
+
+
 async def test_both_clients_cut_out():
     """The sync and the async client give the same RGBA picture from the fake, of the picture's size."""
     picture = Image.new("RGB", (64, 48), "red")
@@ -129,3 +163,19 @@ async def test_both_clients_cut_out():
     assert result.report["network"] == "fake"
     async with AsyncVitrine(transport=AsyncFakeTransport()) as other:
         assert (await other.cut_out(picture)).encoded == result.encoded
+
+
+async def test_both_clients_prepare_an_ad_prompt():
+    """The options become texts; a sentence must be text."""
+    fake = FakeTransport()
+    with Vitrine(transport=fake) as client:
+        made = client.prepare_ad_prompt(sentence="빨간 머그잔", style="anime")
+    assert (made.prompt, made.way, made.fallback) == ("빨간 머그잔", "tables", None)
+    assert {name: one[0].decode() for name, one in fake.calls[0].inputs.items()} == {
+        "sentence": "빨간 머그잔",
+        "style": "anime",
+    }
+    async with AsyncVitrine(transport=AsyncFakeTransport(fake)) as other:
+        assert (await other.prepare_ad_prompt(sentence="캔")).prompt == "캔"
+        with pytest.raises(BadRequest, match="sentence must be text, got int"):
+            await other.prepare_ad_prompt(sentence=3)

@@ -21,6 +21,7 @@ from vitrine import (
     Unavailable,
     Vitrine,
     VitrineError,
+    call_headers,
 )
 from vitrine.transport import Endpoint, read_endpoint
 
@@ -130,6 +131,17 @@ def test_headers_travel_with_every_request(served, kind):
     url, loopback = served
     called(kind, url, lambda vitrine: vitrine.infer("echo", {"x": COAT}), headers={"vitrine-key": "k"})
     assert loopback.headers["vitrine-key"] == "k"
+
+
+@kinds
+def test_headers_of_a_block_travel_with_its_requests_alone(served, kind):
+    """A block's headers join the client's; after it they are gone."""
+    url, loopback = served
+    with call_headers({"traceparent": "00-a-b-01"}):
+        called(kind, url, lambda vitrine: vitrine.infer("echo", {"x": COAT}), headers={"vitrine-key": "k"})
+    assert (loopback.headers["vitrine-key"], loopback.headers["traceparent"]) == ("k", "00-a-b-01")
+    called(kind, url, lambda vitrine: vitrine.infer("echo", {"x": COAT}))
+    assert "traceparent" not in loopback.headers
 
 
 def test_a_sync_call_can_be_cancelled_from_another_thread(served):

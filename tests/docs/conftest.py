@@ -46,6 +46,7 @@ def metric_names():
     from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
     from vitrine_orchestrator.adapters.programs import PROGRAMS
     from vitrine_orchestrator.batching.metrics import FIGURES
+    from vitrine_orchestrator.residency.figures import FIGURES as MEMORY
 
     figures = [figure for row in PROGRAMS.values() for figure in row.figures]
-    return {one.name for one in (*METRIC_FAMILIES, *FIGURES, *figures)}
+    return {one.name for one in (*METRIC_FAMILIES, *FIGURES, *MEMORY, *figures)}

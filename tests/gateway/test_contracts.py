@@ -40,6 +40,8 @@ async def test_the_apps_prices(shop):
     await shop.post("/api/fitting/partial-try-on-by-ids", json=ids)
     batch = (await shop.post("/api/fitting/batch-tryon", json=ids)).json()
     assert [job["clothingId"] for job in batch["jobs"]] == ["a", "b", "c"]
+    whole = (await shop.get(f"/v1/batches/{batch['batchId']}")).json()
+    assert [job["id"] for job in whole["jobs"]] == [job["jobId"] for job in batch["jobs"]]
     assert (await shop.get("/v1/credits")).json()["credits"] == 95
 
 
@@ -82,9 +84,7 @@ async def test_the_ad_servers_status_and_stop(start, form):
         assert (missing.status_code, missing.json()["error"]["code"]) == (404, "JOB_NOT_FOUND")
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/generate"), ("GET", "/fonts"), ("POST", "/clip-score")]
-)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/generate"), ("GET", "/fonts")])
 async def test_what_the_ad_server_had_and_we_have_not_says_so(shop, method, path):
     """Ads are refused in the ad server's form."""
     answer = await shop.request(method, path)

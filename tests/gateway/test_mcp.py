@@ -19,7 +19,7 @@ from PIL import Image
 from vitrine.command import main
 from vitrine_gateway.mcp.server import TOOLS
 
-NOT_YET = ("analyze_image", "calculate_clip_score", "list_fonts", "generate_homepage")
+NOT_YET = ("analyze_image", "list_fonts", "generate_homepage")
 MODES = ("2026-07-28", "legacy")  # the protocol without sessions, and the one with a handshake
 
 
@@ -30,10 +30,11 @@ class Gate(SlowFake):
         super().__init__()
         self.begun, self.cancelled = threading.Event(), threading.Event()
 
-    async def infer(self, model, inputs, *, timeout_s, version=""):
+    async def stream(self, model, inputs, *, timeout_s, version=""):
         self.begun.set()
         try:
             await asyncio.Event().wait()
+            yield {}
         finally:
             self.cancelled.set()
 

@@ -51,7 +51,7 @@ async def test_a_picture_is_changed(gateway, shop, person):
         )
     assert opened(made.data[0]).size == (64, 64)
     call = gateway.transport.fake.calls[-1]
-    assert (call.model, float(call.inputs["strength"][0])) == ("image_to_image", 0.5)
+    assert (call.model, float(call.inputs["strength"][0])) == ("picture_stream", 0.5)
     (job,) = (await shop.get("/v1/jobs", params={"user": "ada"})).json()["data"]
     assert job["status"] == "succeeded"
 

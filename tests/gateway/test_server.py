@@ -94,17 +94,18 @@ def test_the_command_manages_credits_and_keys(served, capsys):
 
 
 def test_up_starts_the_server_and_stops_it(tmp_path, monkeypatch, capsys):
-    """`vitrine up` reads the address from what `vitrine serve` prints, and ends it."""
+    """`vitrine up` reads the addresses from what `vitrine serve` prints, and ends it."""
     fake = tmp_path / "vitrine.py"
     fake.write_text(
         "import signal, sys\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
-        "try:\n    print('  gRPC     127.0.0.1:9', sys.argv[1:], flush=True)\n    signal.pause()\n"
+        "try:\n    print('  gRPC     127.0.0.1:9', sys.argv[1:])\n"
+        "    print('  metrics  http://127.0.0.1:8/metrics', flush=True)\n    signal.pause()\n"
         "except KeyboardInterrupt:\n    print('stopped', flush=True)\n"  # also right after the first line
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    with triton(["--profile", "cuda"]) as address:
-        assert address == "127.0.0.1:9"
+    with triton(["--profile", "cuda"]) as addresses:
+        assert addresses == {"triton": "127.0.0.1:9", "triton_metrics": "http://127.0.0.1:8/metrics"}
     printed = capsys.readouterr().out
     assert "['serve', '--profile', 'cuda']" in printed
     assert "stopped" in printed

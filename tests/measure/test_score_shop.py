@@ -7,12 +7,15 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
+from PIL import Image
+from vitrine import Vitrine
+from vitrine.fake import FakeTransport
 from vitrine_export.command import main
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.shop_nets import Checker
 from vitrine_export.training.shop import save
 from vitrine_export.training.shop.recipe import SEED
-from vitrine_measure.score_shop import clip, pictures, rows, styles
+from vitrine_measure.score_shop import clip, figures, pictures, rows, sheet, styles, wire
 from vitrine_measure.score_shop.figures import accuracy, alpha_error, overlap
 from vitrine_measure.score_shop.rows import ROWS, Row
 
@@ -58,8 +61,8 @@ def test_a_perfect_reader_keeps_its_gates(untrained, monkeypatch, capsys):
         return [{**next(facts), "style": next(styles)} for _ in pictures]
 
     monkeypatch.setattr(Checker, "read", read)
-    monkeypatch.setattr(rows, "alpha_error", lambda found, truth: alpha_error(truth, truth))
-    monkeypatch.setattr(rows, "overlap", lambda found, truth: overlap(truth, truth))
+    monkeypatch.setattr(figures, "alpha_error", lambda found, truth: alpha_error(truth, truth))
+    monkeypatch.setattr(figures, "overlap", lambda found, truth: overlap(truth, truth))
     assert main(["score-shop", "--checkpoint", str(untrained), "--count", str(SAMPLES)]) == 0
     assert "every figure keeps its gate" in capsys.readouterr().out
 
@@ -166,3 +169,34 @@ def test_a_style_is_scored_with_its_lora_and_without(monkeypatch):
     assert [lora for _, lora in asked] == ["line", None, "night", None]
     assert asked[0][0] == asked[1][0]
     assert all(prompt.startswith("at night: ") for prompt in asked[2][0])
+
+
+def test_a_server_is_scored_by_what_it_answers(untrained, monkeypatch, capsys):
+    """Each prompt is sent once, with its number as seed; pictures and alphas are judged as local ones."""
+    fake = FakeTransport()
+    monkeypatch.setattr(wire, "Vitrine", lambda url: Vitrine(transport=fake))
+    monkeypatch.setattr(rows, "ROWS", ())
+    monkeypatch.setattr(wire, "least", lambda name: {})
+    monkeypatch.setattr(wire, "most", lambda name: {})
+    given = ["--checkpoint", str(untrained), "--count", str(SAMPLES), "--url", "fake:1", "--json"]
+    assert main(["score-shop", *given]) == 0
+    told = json.loads(capsys.readouterr().out)
+    sent = [call.inputs for call in fake.calls if call.model == "text_to_image"]
+    assert sorted(int(one["seed"].item()) for one in sent) == list(range(SAMPLES))
+    asked = {one["prompt"].item().decode() for one in sent}
+    assert asked == {rows.shop.prompt(rows.shop.sample(1, index).facts) for index in range(SAMPLES)}
+    assert set(told["generator over the wire"]) == set(rows.ASKED)
+    with Vitrine(transport=FakeTransport()) as client:
+        drawn = [rows.shop.draw(rows.shop.sample(1, index)) for index in range(SAMPLES)]
+        found = [np.asarray(client.cut_out(Image.fromarray(one.picture)).alpha) / 255.0 for one in drawn]
+    assert told["cut-out over the wire"] == figures.alpha_figures(found, [one.alpha / 255.0 for one in drawn])
+
+
+def test_the_sheet_shows_pictures_above_the_truth(tmp_path, monkeypatch):
+    """The true pictures have the generator's layout, so that both can be compared at a glance."""
+    count = sheet.COLUMNS * sheet.ROWS
+    monkeypatch.setattr(sheet, "drawn", lambda checkpoint, prompts: torch.zeros(len(prompts), 3, 128, 128))
+    sheet.write_sheet(tmp_path, 5, tmp_path / "new" / "sheet.png")
+    with Image.open(tmp_path / "new" / "sheet.png") as made:
+        grey = np.all(np.asarray(made.convert("RGB")) == 128, axis=2).mean()
+        assert grey * made.width * made.height == pytest.approx(count * sheet.SIDE**2, rel=0.02)

@@ -9,7 +9,9 @@ import vitrine_orchestrator
 ROOT = Path(vitrine_orchestrator.__file__).parent
 FAMILIES = ("try_on", "fashn", "z_image", "flux", "clip", "cut_out")
 """Folders of families; the adapters alone may import them all."""
-GENERAL = ("sampling", "batching", "engine", "loras", "drawing")
+ADS = ("compose", "product_ad")
+"""Folders of pipelines over stages of all families: they call them by name and import none."""
+GENERAL = ("sampling", "batching", "engine", "loras", "drawing", "composition", "placing", "lettering")
 WORDS = (
     *("garment", "person", "try_on", "tryon", "try-on", "idm", "vton"),
     *("z_image", "z-image", "flux", "cut_out"),
@@ -21,10 +23,18 @@ ABOVE = {  # a folder: those that it must not import
     "images": ("engine", "batching", "cache", "pipeline", *FAMILIES, *SERVING),
     "sampling": ("batching", "engine", "cache", "pipeline", *FAMILIES, *SERVING),
     "engine": ("batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
+    "composition": ("sampling", "engine", "batching", "cache", "pipeline", *ADS, *FAMILIES, *SERVING),
+    "compose": ("drawing", "product_ad", *FAMILIES, *SERVING),
+    "product_ad": (*FAMILIES, *SERVING),
     "loras": ("engine", "batching", "sampling", "cache", "pipeline", *FAMILIES, *SERVING),
-    "drawing": (*FAMILIES, *SERVING),
+    "drawing": (*ADS, *FAMILIES, *SERVING),
+    "placing": ("engine", "batching", "cache", "pipeline", "stages", "lettering", *FAMILIES, *SERVING),
+    "lettering": ("engine", "batching", "sampling", "cache", "drawing", *FAMILIES, *SERVING),
     "batching": ("drawing", "cache", "pipeline", *FAMILIES, *SERVING),
+    "workflows": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
+    "ad_prompts": ("batching", "engine", "sampling", "drawing", "cache", *FAMILIES, *SERVING),
     "cache": ("batching", "pipeline", *FAMILIES),
+    "residency": ("engine", "sampling", "cache", "pipeline", *FAMILIES, "adapters"),
     "pipeline": ("batching", "drawing", *FAMILIES, *SERVING),
     **dict.fromkeys(FAMILIES, SERVING),
 }

@@ -18,6 +18,7 @@ from vitrine_orchestrator.embedded.ports import LOOPBACK, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel
+from vitrine_orchestrator.manifest import FILE, manifest_text
 
 VITRINE = str(Path(sys.executable).with_name("vitrine"))
 MODEL = """
@@ -81,6 +82,17 @@ def test_an_optional_network_is_loaded_only_where_its_file_is(tmp_path):
     assert model_names(tmp_path) == ["dwpose"]
     (tmp_path / "garment_parser" / "1" / "model.onnx").touch()
     assert model_names(tmp_path) == ["dwpose", "garment_parser"]
+
+
+def test_models_of_advertisements_are_loaded_beside_pictures_alone(tmp_path):
+    """A server of try-ons has none of their processes; one of pictures from prompts, or of cut-outs, has."""
+    for name in ("text_overlay", "cache_control"):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "config.pbtxt").touch()
+        (tmp_path / name / "1" / "model.py").touch()
+    for family, names in (("idm_vton", ["cache_control"]), ("cut-out", ["cache_control", "text_overlay"])):
+        (tmp_path / "cache_control" / "1" / FILE).write_text(manifest_text({family: {}}))
+        assert model_names(tmp_path) == names
 
 
 def test_a_folder_without_models_is_no_repository(tmp_path):

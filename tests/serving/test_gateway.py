@@ -1,20 +1,24 @@
-"""The gateway in front of a real Triton: one try-on from the form to the link."""
+"""The gateway in front of a real Triton: try-ons from the form to the link, a cut-out, and its figures."""
 
 import io
 
 import httpx2
 import pytest
 from PIL import Image
+from small_servers import png
+from tiny_cut_out import red_disc
 from vitrine_gateway.accounts.keys import account_named, make_key
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.settings import Settings
+from vitrine_gateway.telemetry.figures import read_figures
 
 
 @pytest.fixture
 async def shop(triton, tmp_path):
     """A client of a gateway in this process, with a key and credits."""
-    app = create_app(Settings.of(data=tmp_path, triton=triton.grpc, poll_s=0.05))
+    metrics = f"http://{triton.metrics}/metrics"
+    app = create_app(Settings.of(data=tmp_path, triton=triton.grpc, triton_metrics=metrics, poll_s=0.05))
     async with app.router.lifespan_context(app):
         async with app.state.gateway.database.writing() as session:
             account = await account_named(session, "shop", create=True)
@@ -41,10 +45,30 @@ async def test_a_try_on_through_the_gateway(shop, person, garment):
     assert Image.open(io.BytesIO(made.content)).size == (192, 256)
     events = (await shop.get(job["urls"]["events"])).text
     assert '"steps":3' in events.replace(" ", "")
-    again = {"steps": "2", "user": "ada"}
+    again = {"steps": "60", "user": "ada", "previews": "true"}  # a slow preview skips steps, and may skip few
     sources = (await shop.post("/v1/jobs", files=files, data=again, headers={"Prefer": "wait=60"})).json()
     assert sources["result"]["sources"]["person"] == "memory"
+    preview = await shop.get(sources["preview"]["image"]["url"])
+    assert Image.open(io.BytesIO(preview.content)).format == "JPEG"
     erased = (await shop.delete("/v1/people/ada")).json()
-    assert erased["erased"] == {"jobs": 2, "files": 6}
+    assert erased["erased"] == {"jobs": 2, "files": 7}
     fresh = (await shop.post("/v1/jobs", files=files, data=again, headers={"Prefer": "wait=60"})).json()
     assert fresh["result"]["sources"]["person"] == "fresh"
+
+
+async def test_a_cut_out_and_the_figures_of_the_server(shop, triton):
+    """A product is cut out as a job; the ad server's /status shows what Triton's own metrics tell."""
+    data = {"pipeline": "cut_out"}
+    wait = {"Prefer": "wait=60"}
+    product = {"image": png(red_disc(96, 64, 20))}
+    job = (await shop.post("/v1/jobs", files=product, data=data, headers=wait)).json()
+    assert job["status"] == "succeeded", job
+    made = await shop.get(job["result"]["image"]["url"])
+    assert Image.open(io.BytesIO(made.content)).mode == "RGBA"
+    shown = (await shop.get(f"/status/{job['id']}")).json()["system_metrics"]
+    assert 0 < shown["ram_used_gib"] < shown["ram_total_gib"]
+    assert 0 <= shown["cpu_percent"] <= 100
+    async with httpx2.AsyncClient() as http:
+        told = read_figures((await http.get(f"http://{triton.metrics}/metrics")).text)
+    assert told is not None, "Triton tells no figures of its machine"
+    assert told["ram_total_gib"] == shown["ram_total_gib"]

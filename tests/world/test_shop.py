@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from vitrine_world import shop
 from vitrine_world.shop import (
     KINDS,
     LANGUAGES,
@@ -169,3 +170,17 @@ def test_another_line_is_no_prompt(text):
     """The error shows the form and the line."""
     with pytest.raises(ValueError, match="a prompt must have the form"):
         read_prompt(text)
+
+
+def test_a_prompt_without_its_product_names_the_scene_alone():
+    """All words of the scene are there, and none of the product."""
+    made = shop.sample(3, 0).facts
+    for language, (start, gone) in {
+        "english": ("a ", shop.KINDS[made.kind].english),
+        "korean": (shop.TRADES[made.trade].korean, shop.KINDS[made.kind].korean),
+    }.items():
+        whole, scene = (shop.prompt(made, language, product=product) for product in (True, False))
+        assert scene.startswith(start)
+        assert gone in whole
+        assert gone not in scene
+        assert whole.split(", ", 1)[1] == scene.split(", ", 1)[1]

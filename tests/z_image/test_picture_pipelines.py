@@ -275,6 +275,22 @@ async def test_several_pictures_are_prepared_once(context, stages):
     assert len(sent(stages, "prepare_prompt")) == len(sent(stages, "z_image_vae_encoder")) == 1
 
 
+async def test_a_caller_can_name_the_jobs(context, stages):
+    """To poll and cancel them in `denoise`; several pictures have several names."""
+    await text_to_image(context, inputs(job="ad", n=2))
+    assert [job["job"][0] for job in jobs(stages)] == [b"ad-0", b"ad-1"]
+
+
+@pytest.mark.parametrize(("guidance", "captions"), [(0.0, 1), (2.0, 2)])
+async def test_avoid_is_a_negative_prompt_where_there_can_be_one(context, stages, guidance, captions):
+    """Without guidance it is left out, where a negative prompt is refused."""
+    await text_to_image(context, inputs(avoid="words", guidance=guidance))
+    prompts = [given["prompt"][0] for given in sent(stages, "prepare_prompt")]
+    assert prompts == [b"a red cup", b"words"][:captions]
+    with pytest.raises(BadRequest, match="negative_prompt must be given with a guidance"):
+        await text_to_image(context, inputs(avoid="words", negative_prompt="people", guidance=0.0))
+
+
 async def test_a_picture_that_fails_cancels_its_neighbours(context, stages):
     """The request fails with the first error; no job of it goes on."""
     begun = asyncio.Event()

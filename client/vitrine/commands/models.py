@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.licences import LICENCES, rows
-from vitrine.statuses import NOT_LOADED, ModelStatus
+from vitrine.statuses import ModelStatus
 
 HELP = "show what the server has loaded: versions, readiness, statistics"
 EXAMPLES = """\
@@ -19,9 +19,11 @@ examples:
   vitrine models --licences           who may use what; asks no server
 
 columns: requests answered and failed, rows per call (above 1: requests were batched), mean time of a
-request and the part of it spent waiting in Triton's queue."""
+request and the part of it spent waiting in Triton's queue. On a server with a memory budget also: the most
+memory that a model took, and seconds since its last call."""
 
 _COLUMNS = ("model", "version", "state", "requests", "failed", "rows/call", "mean ms", "queue ms")
+_MEMORY = ("MiB", "used s ago")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +46,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([asdict(model) | {"ready": model.ready} for model in models], indent=2))
     else:
-        print(table([_COLUMNS, *map(_row, models)]))
-    return 0 if all(model.ready or model.state == NOT_LOADED for model in models) else 1
+        print(_models_table(models))
+    return 0 if all(model.expected for model in models) else 1
+
+
+def _models_table(models: Sequence[ModelStatus]) -> str:
+    """The table, with the columns of memory where a server has a memory budget."""
+    if not any(model.place for model in models):
+        return table([_COLUMNS, *map(_row, models)])
+    return table([(*_COLUMNS, *_MEMORY), *((*_row(model), *_memory(model)) for model in models)])
 
 
 def _print_licences(as_json: bool) -> int:
@@ -77,3 +86,10 @@ def _row(model: ModelStatus) -> tuple[str, ...]:
         f"{model.mean_ms:.1f}" if model.requests else "-",
         f"{model.queue_ms:.1f}" if model.requests else "-",
     )
+
+
+def _memory(model: ModelStatus) -> tuple[str, str]:
+    if not model.place:
+        return "-", "-"
+    used = "never" if model.used_s_ago is None else f"{model.used_s_ago:.0f}"
+    return f"{model.memory_bytes / 2**20:.0f}", used

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from vitrine.ads import Ad
 from vitrine.answers import Fitting
 from vitrine.errors import VitrineError
+from vitrine.files import save
 from vitrine.pictures import decode_picture, encode_picture
 from vitrine.sheet import Cell, contact_sheet
 
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _ROW = 6  # pictures in a row of a sheet
 
-
-def save(content: bytes, path: Path) -> None:
-    """Write a whole file or none; create its folder."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.chmod(name, 0o666 & ~_umask())  # mkstemp creates a file that only its owner can read
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise VitrineError(f"cannot write {path}: {error.strerror}") from error
+__all__ = ["FORMATS", "ad_sheet", "fitting_sheet", "save", "save_image", "unique_stems"]
 
 
 def save_image(image: Image.Image, path: Path) -> None:
@@ -67,6 +52,12 @@ def fitting_sheet(person: Path, fittings: Sequence[Fitting]) -> Image.Image:
     return contact_sheet(rows)
 
 
+def ad_sheet(ads: Sequence[Ad], captions: Sequence[str]) -> Image.Image:
+    """Draw a contact sheet of advertisements, `_ROW` in a row."""
+    cells = [Cell(ad.image, caption) for ad, caption in zip(ads, captions, strict=True)]
+    return contact_sheet([cells[start : start + _ROW] for start in range(0, len(cells), _ROW)])
+
+
 def _garment(fitting: Fitting, caption: str) -> Cell:
     path = Path(str(fitting.garment))
     try:
@@ -79,9 +70,3 @@ def _result(fitting: Fitting) -> Cell:
     if fitting.result is None:
         return Cell(None, str(fitting.error))
     return Cell(fitting.result.image, f"seed {fitting.result.seed}")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

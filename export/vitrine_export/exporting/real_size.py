@@ -151,7 +151,8 @@ def checker_part(graph: str, out: Path) -> Figures:
     """Check the written graph by ONNX's own rules, and that every tensor lies inside the file of weights."""
     path, started = out / f"{graph}.onnx", time.perf_counter()
     onnx.checker.check_model(str(path))
-    model, sizes = onnx.load(str(path), load_external_data=False), {}
+    model = onnx.load(str(path), load_external_data=False)
+    sizes: dict[str, int] = {}
     for tensor in model.graph.initializer:
         kept = {entry.key: entry.value for entry in tensor.external_data}
         if kept:

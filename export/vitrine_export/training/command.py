@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,8 +126,8 @@ def _train_shop_pictures(stages: Sequence[str], state: Path, out: Path, until: i
 
     codec = vae.train_codec(state)
     if "shop_pictures" in stages:
-        first, every = scenes.encoded_first(codec, state), scenes.encoded(codec, state)
-        save.save_generator(generator.train_generator(every, state, until, first), out)
+        sets = partial(scenes.set_of, vae=codec, folder=state)
+        save.save_generator(generator.train_generator(sets, state, until), out)
     if "shop_vae" in stages:
         trained = vae.train_decoder(codec, state, until)
         print(f"shop_vae: mean error {100 * vae.mean_error(trained):.2f} % of the range")

@@ -113,7 +113,7 @@ PLANS = {
     "parsing_lip": Plan(steps=1000, batch=4, lr=2e-3),
     "densepose": Plan(steps=1500, batch=4, lr=2e-3),
     "pose": Plan(steps=8000, batch=12, lr=4e-3, warmup=200),
-    "detector": Plan(steps=500, batch=6, lr=4e-3),
+    "detector": Plan(steps=6000, batch=12, lr=4e-3, ema=0.998),
     "tryon": Plan(steps=5000, batch=16, lr=2e-3, warmup=100, ema=0.998),
     "finish": Plan(steps=1300, batch=4, lr=5e-4, save_every=20),
 }

@@ -18,6 +18,8 @@ PRICES: dict[str, tuple[Price, ...]] = {
     "try_on": (Price("single", 1, 1), Price("partial", 2, 2), Price("full", 16, 3)),
     "text_to_image": (Price("picture", 0, 1),),
     "image_to_image": (Price("picture", 0, 1),),
+    "cut_out": (Price("picture", 0, 1),),
+    "score": (Price("score", 0, 1),),
 }
 """By pipeline, the cheapest first."""
 

@@ -77,12 +77,15 @@ class Job(Table):
         Index("jobs_waiting", "state", "run_after", "created_at"),
         Index("jobs_of_account", "account_id", "created_at", "id"),
         Index("jobs_of_user", "account_id", "user", "created_at", "id"),
+        Index("jobs_of_batch", "batch_id", "batch_place"),
+        Index("jobs_timed", "pipeline", "work", "state", "finished_at"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     user: Mapped[str] = mapped_column(String(200))  # the caller's name of a person; empty for none
     pipeline: Mapped[str] = mapped_column(String(40))
+    work: Mapped[str] = mapped_column(String(100))  # what decides how long it takes: jobs.work.work_of
     state: Mapped[str] = mapped_column(String(12))  # one of jobs.states.STATES
     request: Mapped[dict[str, Any]]  # options, and ids of the pictures
     price: Mapped[int]
@@ -96,11 +99,40 @@ class Job(Table):
     lease_until: Mapped[float | None]
     cancel: Mapped[bool]  # the caller wants it to end
     progress: Mapped[dict[str, Any]]
+    preview: Mapped[dict[str, Any] | None]  # the step that it shows, and the picture as in a result
     result: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]  # the problem object
     hidden: Mapped[bool]
     seen: Mapped[bool]
     webhook: Mapped[str | None] = mapped_column(String(2000))
+    trace: Mapped[str | None] = mapped_column(String(60))  # the traceparent of the request that queued it
+    batch_id: Mapped[str | None] = mapped_column(Id)  # no foreign key: SQLite cannot add one to a table
+    batch_place: Mapped[int | None]  # from 0
+
+
+class Batch(Table):
+    """The request that several jobs came from; its state is that of its jobs."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index("batches_of_account", "account_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    user: Mapped[str] = mapped_column(String(200))
+    pipeline: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[float]
+    finished_at: Mapped[float | None]  # when its last job ended
+    webhook: Mapped[str | None] = mapped_column(String(2000))
+
+
+class WorkerProcess(Table):
+    """A process that runs jobs. It renews its row; a row that is older than a lease is of a dead one."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    places: Mapped[int]  # jobs that it runs at the same time
+    seen_at: Mapped[float]
 
 
 class JobEvent(Table):
@@ -136,7 +168,7 @@ class File(Table):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     user: Mapped[str] = mapped_column(String(200))
-    kind: Mapped[str] = mapped_column(String(10))  # "upload" or "result"
+    kind: Mapped[str] = mapped_column(String(10))  # "upload", "preview" or "result"
     path: Mapped[str] = mapped_column(String(700))
     media_type: Mapped[str] = mapped_column(String(40))
     size: Mapped[int] = mapped_column(BigInteger)
@@ -195,7 +227,7 @@ class Delivery(Table):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)  # the webhook-id: the same on every try
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
-    job_id: Mapped[str] = mapped_column(Id)
+    job_id: Mapped[str] = mapped_column(Id)  # or a batch's
     url: Mapped[str] = mapped_column(String(2000))
     body: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(12))  # waiting, delivered, failed

@@ -6,10 +6,10 @@ import secrets
 import time
 from collections.abc import Collection
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import and_, case, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vitrine_gateway.database.tables import Job
+from vitrine_gateway.database.tables import Job, WorkerProcess
 from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event
 
 
@@ -67,3 +67,13 @@ async def to_cancel(session: AsyncSession, leases: Collection[str]) -> set[str]:
     """Return the leases of jobs whose callers want them to end."""
     found = await session.scalars(select(Job.lease).where(Job.lease.in_(leases), Job.cancel))
     return {lease for lease in found if lease}
+
+
+async def tell_places(session: AsyncSession, worker: str, places: int) -> None:
+    """Say that a worker lives and how many jobs it runs at the same time."""
+    await session.merge(WorkerProcess(name=worker, places=places, seen_at=time.time()))
+
+
+async def take_leave(session: AsyncSession, worker: str) -> None:
+    """Say that a worker takes no more jobs."""
+    await session.execute(delete(WorkerProcess).where(WorkerProcess.name == worker))

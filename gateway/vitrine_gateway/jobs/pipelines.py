@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from vitrine import AsyncVitrine, Drawn, Progress, VitrineError
 from vitrine.statuses import ModelStatus
 
 MAX_GARMENTS = 16
+MAX_SCORED = 16
 Text = Annotated[str, Field(max_length=1000)]
 Prompt = Annotated[str, Field(min_length=1, max_length=10_000)]
 Side = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
@@ -26,9 +28,9 @@ Category = Literal["upper_body", "lower_body", "dresses"]
 
 @dataclass(frozen=True)
 class Made:
-    """A finished picture and what is told about it."""
+    """A finished picture, or None where the pipeline makes none, and what is told about it."""
 
-    content: bytes
+    content: bytes | None
     media_type: str
     facts: Mapping[str, Any]
 
@@ -52,6 +54,8 @@ class Pipeline:
     pictures: Mapping[str, int]
     needs: tuple[str, ...]  # the inputs without which it cannot run
     run: Callable[[AsyncVitrine, Inputs, float], AsyncGenerator[Progress | Made, None]]
+    each: str | None = None  # the input of which each job of a batch gets one; None: no batches
+    of_each: tuple[str, ...] = ()  # pictures, and options that may be lists, which go with it
 
 
 class TryOnOptions(BaseModel):
@@ -69,6 +73,7 @@ class TryOnOptions(BaseModel):
     format: Format | None = None
     scheduler: Literal["checkpoint", "ddpm", "ddim", "euler"] | None = None
     person_index: Annotated[int, Field(ge=0, lt=1000)] | None = None
+    previews: bool | None = None
 
 
 class PictureOptions(BaseModel):
@@ -86,12 +91,30 @@ class PictureOptions(BaseModel):
     guidance: Annotated[float, Field(ge=0, le=20)] | None = None
     scheduler: Literal["checkpoint", "flow"] | None = None
     format: Format | None = None
+    previews: bool | None = None
 
 
 class ChangeOptions(PictureOptions):
     """The options of a picture from a picture and a prompt."""
 
     strength: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class CutOutOptions(BaseModel):
+    """The options of a cut-out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    box: Annotated[list[int], Field(min_length=4, max_length=4)] | None = None
+    format: Literal["png", "webp"] | None = None
+
+
+class ScoreOptions(BaseModel):
+    """The options of a score: each prompt is compared with each picture."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: Prompt | Annotated[list[Prompt], Field(min_length=1, max_length=MAX_SCORED)]
 
 
 async def run_try_on(
@@ -111,46 +134,69 @@ async def run_try_on(
             if isinstance(event, Progress):
                 yield event
                 continue
-            facts = {
-                "seed": event.seed,
-                "width": event.image.width,
-                "height": event.image.height,
-                "timings": dict(event.timings),
-                "sources": dict(event.sources),
-                "versions": event.report.get("versions", {}),
-                "pipeline_digest": event.report.get("pipeline_digest"),
-            }
-            yield Made(event.encoded, f"image/{named.get('format') or 'png'}", facts)
+            facts = {"seed": event.seed, "sources": dict(event.sources)}
+            facts |= _facts(event.image, event.timings, event.report)
+            yield Made(event.encoded, _media_type(named), facts)
             return
     raise VitrineError("the stream ended before its result")
 
 
-async def run_text_to_image(
+async def run_picture(
     vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
 ) -> AsyncGenerator[Progress | Made, None]:
-    """Yield the picture of a prompt."""
+    """Yield the progress of a picture of a prompt, or of a picture and a prompt; then the picture."""
     named: dict[str, Any] = dict(inputs.options)
-    yield _drawn(await vitrine.text_to_image(timeout_s=timeout_s, **named), named)
+    if pictures := inputs.pictures.get("image"):
+        named["image"] = pictures[0]
+    async with aclosing(vitrine.picture_stream(timeout_s=timeout_s, **named)) as events:
+        async for event in events:
+            yield event if isinstance(event, Progress) else _drawn(event, named)
 
 
-async def run_image_to_image(
+async def run_cut_out(
     vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
 ) -> AsyncGenerator[Progress | Made, None]:
-    """Yield the picture that was changed as a prompt says."""
-    named: dict[str, Any] = {**inputs.options, "image": inputs.pictures["image"][0]}
-    yield _drawn(await vitrine.image_to_image(timeout_s=timeout_s, **named), named)
+    """Yield the product of a picture on a transparent ground."""
+    named: dict[str, Any] = dict(inputs.options)
+    cut = await vitrine.cut_out(inputs.pictures["image"][0], timeout_s=timeout_s, **named)
+    yield Made(cut.encoded, _media_type(named), _facts(cut.image, cut.timings, cut.report))
+
+
+async def run_score(
+    vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
+) -> AsyncGenerator[Progress | Made, None]:
+    """Yield how well each picture fits each prompt; there is no picture."""
+    prompt = inputs.options["prompt"]
+    scores = await vitrine.score(picture=inputs.pictures["image"], prompt=prompt, timeout_s=timeout_s)
+    variants = {name: rows.tolist() for name, rows in scores.variants.items()}
+    facts = {
+        "model": scores.model,
+        "prompts": [asdict(one) for one in scores.prompts],
+        "cosine": [[round(float(one), 6) for one in row] for row in scores.cosine],
+        **variants,
+        "versions": scores.report.get("versions", {}),
+        "pipeline_digest": scores.report.get("pipeline_digest"),
+    }
+    yield Made(None, "", facts)
 
 
 def _drawn(drawn: Drawn, named: Mapping[str, Any]) -> Made:
-    facts = {
-        "seed": drawn.seed,
-        "width": drawn.image.width,
-        "height": drawn.image.height,
-        "timings": dict(drawn.timings),
-        "versions": drawn.report.get("versions", {}),
-        "pipeline_digest": drawn.report.get("pipeline_digest"),
+    facts = {"seed": drawn.seed, **_facts(drawn.image, drawn.timings, drawn.report)}
+    return Made(drawn.encoded, _media_type(named), facts)
+
+
+def _media_type(named: Mapping[str, Any]) -> str:
+    return f"image/{named.get('format') or 'png'}"
+
+
+def _facts(image: Image.Image, timings: Mapping[str, float], report: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "width": image.width,
+        "height": image.height,
+        "timings": dict(timings),
+        "versions": report.get("versions", {}),
+        "pipeline_digest": report.get("pipeline_digest"),
     }
-    return Made(drawn.encoded, f"image/{named.get('format') or 'png'}", facts)
 
 
 PIPELINES: dict[str, Pipeline] = {
@@ -160,9 +206,15 @@ PIPELINES: dict[str, Pipeline] = {
         {"person": 1, "garment": MAX_GARMENTS, "mask": MAX_GARMENTS},
         ("person", "garment"),
         run_try_on,
+        "garment",
+        ("mask", "category", "description"),
     ),
-    "text_to_image": Pipeline("text_to_image", PictureOptions, {}, (), run_text_to_image),
-    "image_to_image": Pipeline("image_to_image", ChangeOptions, {"image": 1}, ("image",), run_image_to_image),
+    "text_to_image": Pipeline("picture_stream", PictureOptions, {}, (), run_picture),
+    "image_to_image": Pipeline(
+        "picture_stream", ChangeOptions, {"image": 1}, ("image",), run_picture, "image"
+    ),
+    "cut_out": Pipeline("cut_out", CutOutOptions, {"image": 1}, ("image",), run_cut_out, "image"),
+    "score": Pipeline("score", ScoreOptions, {"image": MAX_SCORED}, ("image",), run_score),
 }
 
 

@@ -16,9 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.tables import Job, JobEvent
+from vitrine_gateway.jobs.batch_states import settle
 from vitrine_gateway.webhooks.outbox import add_delivery
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = "queued", "running", "succeeded", "failed", "canceled"
+PREVIEW = "preview"  # an event
 STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED)
 ENDED = (SUCCEEDED, FAILED, CANCELED)
 
@@ -62,7 +64,10 @@ async def end(
         await ledger.refund(session, job, f"the job {state}")
     await add_event(session, job.id, state, {"error": job.error} if job.error else {})
     if job.webhook:
-        add_delivery(session, job)
+        told = {"id": job.id, "pipeline": job.pipeline, "status": job.state, "error": job.error}
+        add_delivery(session, job.account_id, job.webhook, f"job.{job.state}", told)
+    if job.batch_id:
+        await settle(session, job.batch_id)
     return job
 
 
@@ -97,6 +102,14 @@ async def note_progress(
     if job is None:
         return False
     await add_event(session, job_id, "progress", progress)
+    return True
+
+
+async def note_preview(session: AsyncSession, job_id: str, lease: str, preview: Mapping[str, Any]) -> bool:
+    """Write the newest preview of a running job; False if the lease is lost."""
+    if await _change(session, job_id, _guard(lease), preview=dict(preview)) is None:
+        return False
+    await add_event(session, job_id, PREVIEW, preview)
     return True
 
 

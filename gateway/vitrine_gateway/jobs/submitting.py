@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
@@ -19,12 +18,15 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.bells import QUEUE
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.credits.prices import price_of
-from vitrine_gateway.database.tables import File, IdempotencyKey, Job, new_id
-from vitrine_gateway.errors import KeyReused, TooMany
+from vitrine_gateway.database.tables import Batch, File, Job, new_id
+from vitrine_gateway.errors import TooMany
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.pipelines import PIPELINES
+from vitrine_gateway.jobs.idempotency import add_key, earlier, fingerprint_of
+from vitrine_gateway.jobs.pipelines import PIPELINES, Pipeline
 from vitrine_gateway.jobs.states import QUEUED, add_event
+from vitrine_gateway.jobs.work import work_of
 from vitrine_gateway.pictures.keeping import discard, keep
+from vitrine_gateway.telemetry.tracing import TRACEPARENT
 from vitrine_gateway.webhooks.guard import check_url
 
 
@@ -57,42 +59,80 @@ async def submit(
     Raises BadRequest, pydantic's ValidationError, NotFound, NoCredit, TooMany, RateLimited, KeyReused and the
     errors of reading pictures.
     """
-    request = _checked(wanted)
-    if wanted.webhook:
-        await asyncio.to_thread(check_url, wanted.webhook, gateway.settings.webhook_hosts)
-    fingerprint = _fingerprint(wanted, request)
-    if key is not None and (job := await _earlier(gateway, caller, key, fingerprint)):
-        return job, True
+    jobs, replayed = await submit_all(gateway, caller, [wanted], key)
+    return jobs[0], replayed
+
+
+async def submit_all(
+    gateway: Gateway,
+    caller: Caller,
+    several: Sequence[Submission],
+    key: str | None = None,
+    batch: Batch | None = None,
+) -> tuple[list[Job], bool]:
+    """Queue all jobs or none, as those of `batch` if it is given; see `submit`.
+
+    With a key that was sent before, the list holds the first of those jobs alone.
+    """
+    requests = [_checked(wanted) for wanted in several]
+    for wanted in several:
+        await check_webhook(gateway, wanted.webhook)
+    told = [_told(wanted, request) for wanted, request in zip(several, requests, strict=True)]
+    fingerprint = fingerprint_of(["batch", batch.webhook, *told] if batch else told[0])
+    if key is not None and (job := await earlier(gateway, caller, key, fingerprint)):
+        return [job], True
     async with gateway.database.writing() as session:
-        await gateway.limits.count_job(session, caller.account_id)
-    files = await _keep_all(gateway, caller, wanted, request["pictures"])
-    job = _new_job(caller, wanted, request)
+        for _ in several:
+            await gateway.limits.count_job(session, caller.account_id)
+    files = await _keep_all(gateway, caller, several, [request["pictures"] for request in requests])
+    jobs = [_new_job(caller, *one) for one in zip(several, requests, range(len(requests)), strict=True)]
     try:
         async with gateway.database.writing() as session:
-            await _check_room(session, caller.account_id, gateway.settings.max_queued)
-            session.add(job)
-            await session.flush()
+            await _check_room(session, caller.account_id, gateway.settings.max_queued, len(jobs))
+            await _add(session, jobs, batch)
             session.add_all(files)
             if key is not None:
-                await _add_key(session, job, key, fingerprint, gateway.settings.idempotency_hours)
-            await ledger.hold(session, job)
-            await add_event(session, job.id, QUEUED, {})
+                await add_key(session, gateway, jobs[0], key, fingerprint)
     except BaseException as error:
         await discard(gateway, files)
         same_key = isinstance(error, IntegrityError) and key is not None  # sent twice at the same moment
-        earlier = await _earlier(gateway, caller, key or "", fingerprint) if same_key else None
-        if earlier is None:
+        first = await earlier(gateway, caller, key or "", fingerprint) if same_key else None
+        if first is None:
             raise
-        return earlier, True
+        return [first], True
     gateway.bells.ring(QUEUE)
-    return job, False
+    return jobs, False
+
+
+async def _add(session: AsyncSession, jobs: Sequence[Job], batch: Batch | None) -> None:
+    """Add the jobs with their holds on credits and first events."""
+    if batch is not None:
+        session.add(batch)
+        for place, job in enumerate(jobs):
+            job.batch_id, job.batch_place = batch.id, place
+    session.add_all(jobs)
+    await session.flush()
+    for job in jobs:
+        await ledger.hold(session, job)
+        await add_event(session, job.id, QUEUED, {})
+
+
+async def check_webhook(gateway: Gateway, url: str | None) -> None:
+    """Raise BadRequest for an address that may not be called."""
+    if url:
+        await asyncio.to_thread(check_url, url, gateway.settings.webhook_hosts)
+
+
+def pipeline_of(name: str) -> Pipeline:
+    """Return the pipeline of this name; BadRequest if there is none."""
+    if name not in PIPELINES:
+        raise BadRequest(f"pipeline must be one of {', '.join(PIPELINES)}, got {name!r}")
+    return PIPELINES[name]
 
 
 def _checked(wanted: Submission) -> dict[str, Any]:
     """Return the request as the job keeps it, with empty lists of pictures."""
-    pipeline = PIPELINES.get(wanted.pipeline)
-    if pipeline is None:
-        raise BadRequest(f"pipeline must be one of {', '.join(PIPELINES)}, got {wanted.pipeline!r}")
+    pipeline = pipeline_of(wanted.pipeline)
     check_user(wanted.user)
     for name, pictures in wanted.pictures.items():
         most = pipeline.pictures.get(name)
@@ -120,53 +160,45 @@ def check_user(user: str) -> None:
         raise BadRequest(f"user must be at most 200 printable characters, got {user[:200]!r}")
 
 
-def _fingerprint(wanted: Submission, request: Mapping[str, Any]) -> str:
+def _told(wanted: Submission, request: Mapping[str, Any]) -> list[Any]:
+    """Return what makes two requests equal, as JSON."""
     pictures = {
         name: [one.id if isinstance(one, FileId) else hashlib.sha256(one).hexdigest() for one in several]
         for name, several in wanted.pictures.items()
     }
-    whole = [wanted.pipeline, wanted.user, request, pictures, wanted.webhook]
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
-
-
-async def _earlier(gateway: Gateway, caller: Caller, key: str, fingerprint: str) -> Job | None:
-    """Return the job of this key; raise KeyReused if it was sent with another request."""
-    if not 1 <= len(key) <= 255 or not key.isprintable():
-        raise BadRequest(f"Idempotency-Key must be 1 to 255 printable characters, got {len(key)}")
-    async with gateway.database.reading() as session:
-        found = await session.get(IdempotencyKey, (caller.account_id, key))
-        if found is None or _expired(found, gateway.settings.idempotency_hours):
-            return None
-        if found.fingerprint != fingerprint:
-            raise KeyReused("this Idempotency-Key was sent with another request; use a new key for each")
-        return await session.get(Job, found.job_id)
-
-
-def _expired(key: IdempotencyKey, hours: float) -> bool:
-    return key.created_at < time.time() - hours * 3600
+    return [wanted.pipeline, wanted.user, request, pictures, wanted.webhook]
 
 
 async def _keep_all(
-    gateway: Gateway, caller: Caller, wanted: Submission, ids: dict[str, list[str]]
+    gateway: Gateway, caller: Caller, several: Sequence[Submission], ids: Sequence[dict[str, list[str]]]
 ) -> list[File]:
-    """Keep the sent pictures and return their rows; fill `ids` with the ids of all pictures."""
-    kept: list[File] = []
+    """Keep the sent pictures, equal ones once, and return their rows; fill `ids` with the ids of all."""
+    kept: dict[bytes, File] = {}  # by what was sent
     try:
-        for name, pictures in wanted.pictures.items():
-            ids[name] = []
-            for place, one in enumerate(pictures):
-                if isinstance(one, FileId):
-                    await _check_file(gateway, caller, wanted.user, one.id)
-                    ids[name].append(one.id)
-                    continue
-                label = name if len(pictures) == 1 else f"{name}[{place}]"
-                upload = await gateway.reader.read(one, label)
-                kept.append(await keep(gateway, caller.account_id, wanted.user, "upload", upload))
-                ids[name].append(kept[-1].id)
+        for wanted, own in zip(several, ids, strict=True):
+            for name, pictures in wanted.pictures.items():
+                labels = [name if len(pictures) == 1 else f"{name}[{at}]" for at in range(len(pictures))]
+                own[name] = [
+                    await _keep_one(gateway, caller, wanted.user, one, label, kept)
+                    for one, label in zip(pictures, labels, strict=True)
+                ]
     except BaseException:
-        await discard(gateway, kept)
+        await discard(gateway, kept.values())
         raise
-    return kept
+    return list(kept.values())
+
+
+async def _keep_one(
+    gateway: Gateway, caller: Caller, user: str, one: bytes | FileId, label: str, kept: dict[bytes, File]
+) -> str:
+    """Return the id of a picture; keep one that was sent and not kept before."""
+    if isinstance(one, FileId):
+        await _check_file(gateway, caller, user, one.id)
+        return one.id
+    if one not in kept:
+        upload = await gateway.reader.read(one, label)
+        kept[one] = await keep(gateway, caller.account_id, user, "upload", upload)
+    return kept[one].id
 
 
 async def _check_file(gateway: Gateway, caller: Caller, user: str, file_id: str) -> None:
@@ -178,14 +210,15 @@ async def _check_file(gateway: Gateway, caller: Caller, user: str, file_id: str)
         raise BadRequest(f"file {file_id} was uploaded for another user: erasure would not find it")
 
 
-def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any]) -> Job:
+def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any], place: int) -> Job:
     garments = max(len(wanted.pictures.get("garment", ())), len(wanted.garment_ids))
-    now = time.time()
+    now = time.time() + place * 1e-6  # jobs of a batch keep their order in the queue
     return Job(
         id=new_id("job"),
         account_id=caller.account_id,
         user=wanted.user,
         pipeline=wanted.pipeline,
+        work=work_of(request, {name: len(several) for name, several in wanted.pictures.items()}),
         state=QUEUED,
         request=request,
         price=price_of(wanted.pipeline, garments).credits if wanted.price is None else wanted.price,
@@ -198,33 +231,13 @@ def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any]) -> Job
         hidden=False,
         seen=False,
         webhook=wanted.webhook,
+        trace=TRACEPARENT.get(),
     )
 
 
-async def _check_room(session: AsyncSession, account_id: str, most: int) -> None:
+async def _check_room(session: AsyncSession, account_id: str, most: int, more: int) -> None:
     waiting = await session.scalar(
         select(func.count()).where(Job.account_id == account_id, Job.state == QUEUED)
     )
-    if (waiting or 0) >= most:
-        raise TooMany(f"at most {most} jobs of an account may wait, {waiting} do")
-
-
-async def _add_key(session: AsyncSession, job: Job, key: str, fingerprint: str, hours: float) -> None:
-    oldest = time.time() - hours * 3600
-    await session.execute(
-        delete(IdempotencyKey).where(
-            IdempotencyKey.account_id == job.account_id,
-            IdempotencyKey.key == key,
-            IdempotencyKey.created_at < oldest,
-        )
-    )
-    session.add(
-        IdempotencyKey(
-            account_id=job.account_id,
-            key=key,
-            fingerprint=fingerprint,
-            job_id=job.id,
-            created_at=time.time(),
-        )
-    )
-    await session.flush()
+    if (waiting or 0) + more > most:
+        raise TooMany(f"at most {most} jobs of an account may wait, {waiting} do and {more} more were sent")

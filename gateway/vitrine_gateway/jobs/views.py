@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,13 +79,18 @@ def watch_s(gateway: Gateway) -> float:
 
 
 async def view_now(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
-    """Return the job as JSON, with its place in the queue."""
+    """Return the job as JSON, with its place in the queue and its estimated end."""
+    return job_view(gateway, job, base) | await foreseen(gateway, job)
+
+
+async def foreseen(gateway: Gateway, job: Job) -> dict[str, Any]:
+    """Return the job's place in the queue and the estimates of its end and of its step's end, in seconds."""
     async with gateway.database.reading() as session:
         position = await queue_position(session, job)
-    return job_view(gateway, job, position, base)
+    return {"queue_position": position, **(await gateway.forecast.estimate(job)).told()}
 
 
-def job_view(gateway: Gateway, job: Job, position: int | None, base: str) -> dict[str, Any]:
+def job_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
     """Return the job as JSON; `base` is the address of the gateway as the caller sees it."""
     own = f"{base}/v1/jobs/{job.id}"
     return {
@@ -93,12 +98,16 @@ def job_view(gateway: Gateway, job: Job, position: int | None, base: str) -> dic
         "pipeline": job.pipeline,
         "status": job.state,
         "user": job.user or None,
+        "batch_id": job.batch_id,
         "created_at": iso(job.created_at),
         "started_at": iso(job.started_at),
         "finished_at": iso(job.finished_at),
-        "queue_position": position,
+        "queue_position": None,
+        "eta_seconds": None,
+        "step_eta_seconds": None,
         "canceling": job.cancel and job.state not in ENDED,
         "progress": job.progress or None,
+        "preview": None if job.preview is None else linked(gateway, job.preview, base),
         "tries": job.tries,
         "price": job.price,
         "urls": {
@@ -113,13 +122,23 @@ def job_view(gateway: Gateway, job: Job, position: int | None, base: str) -> dic
 
 
 def result_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any] | None:
-    """Return the job's result with a signed link to its picture; None without one."""
-    result = job.result
-    if result is None:
-        return None
+    """Return the job's result, with a signed link to its picture if it has one; None without a result."""
+    return None if job.result is None else linked(gateway, job.result, base)
+
+
+def picture_url(gateway: Gateway, job: Job, base: str) -> str | None:
+    """Return a signed link to the job's picture; None without one."""
+    result = result_view(gateway, job, base) or {}
+    return result["image"]["url"] if "image" in result else None
+
+
+def linked(gateway: Gateway, told: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """Return what is told of a job, with a signed link to its `image` if it has one."""
+    if "image" not in told:
+        return dict(told)
     expires = int(time.time()) + gateway.settings.link_s
-    link = base + gateway.signer.link(result["image"]["file_id"], expires)
-    return {**result, "image": {**result["image"], "url": link, "url_expires_at": iso(expires)}}
+    link = base + gateway.signer.link(told["image"]["file_id"], expires)
+    return {**told, "image": {**told["image"], "url": link, "url_expires_at": iso(expires)}}
 
 
 def iso(seconds: float | None) -> str | None:

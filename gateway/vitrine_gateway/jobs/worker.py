@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from PIL import Image
 from sqlalchemy import select
-from vitrine import Progress, VitrineError
+from vitrine import Progress, VitrineError, call_headers
 
 from vitrine_gateway.bells import QUEUE
 from vitrine_gateway.database.tables import File, Job
@@ -25,6 +26,7 @@ from vitrine_gateway.errors import WorkerLost, kind_of, problem_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.pipelines import PIPELINES, Inputs, Made
+from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_previews
 from vitrine_gateway.pictures.keeping import discard, keep
 from vitrine_gateway.pictures.reading import Upload
 
@@ -53,7 +55,7 @@ class Worker:
         self._gateway, self._settings = gateway, gateway.settings
         self._name = f"{socket.gethostname()[:20]}-{os.getpid()}"
         self._attempts: dict[str, Attempt] = {}  # by lease
-        self._renewed = time.monotonic()
+        self._renewed = float("-inf")
 
     async def run(self) -> None:
         """Run jobs until the task is cancelled; then give unfinished jobs back for other workers."""
@@ -73,18 +75,20 @@ class Worker:
             for lease in list(self._attempts):
                 self._stop(lease)
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.shield(self._take_leave())
 
     async def _watch(self) -> None:
         """Renew leases in time; end attempts whose lease is lost or whose caller has cancelled."""
         leases = list(self._attempts)
-        if not leases:
-            return
         if time.monotonic() - self._renewed > self._settings.lease_s / 3:
             async with self._gateway.database.writing() as session:
+                await leasing.tell_places(session, self._name, self._settings.workers)
                 held = await leasing.renew(session, leases, self._settings.lease_s)
             self._renewed = time.monotonic()
             for lease in set(leases) - held:
                 self._stop(lease)
+        if not leases:
+            return
         async with self._gateway.database.reading() as session:
             cancelled = await leasing.to_cancel(session, leases)
         for lease in cancelled:
@@ -135,7 +139,7 @@ class Worker:
             if job.cancel:
                 attempt.cancelled = True
                 raise asyncio.CancelledError
-            made = await self._run(attempt)
+            made = await self._traced_run(attempt)
             attempt.ending = True
         except asyncio.CancelledError:
             if attempt.cancelled:
@@ -151,15 +155,32 @@ class Worker:
         else:
             await self._succeeded(attempt, made)
 
+    async def _traced_run(self, attempt: Attempt) -> Made:
+        """Run the pipeline in a span below that of the request; Triton gets its traceparent."""
+        job = attempt.job
+        told: dict[str, str | int] = {"job_id": job.id, "pipeline": job.pipeline, "try": job.tries + 1}
+        with self._gateway.tracing.span(f"job {job.pipeline}", "CONSUMER", job.trace, told) as traced:
+            headers = {"traceparent": traced.traceparent} if traced.traceparent else {}
+            with call_headers(headers):
+                return await self._run(attempt)
+
     async def _run(self, attempt: Attempt) -> Made:
         """Run the pipeline and return what it made; write its progress now and then."""
         job, pipeline = attempt.job, PIPELINES[attempt.job.pipeline]
-        inputs, written = await self._inputs(job), 0.0
+        inputs = await self._inputs(job)
+        written = shown = float("-inf")
+        sent = [(name, one) for name, several in inputs.pictures.items() for one in several]
+        await self._gateway.moderation.check("before", job, sent)
         events = pipeline.run(self._gateway.vitrine, inputs, self._settings.job_timeout_s)
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Made):
+                    made = [] if event.content is None else [("result", event.content)]
+                    await self._gateway.moderation.check("after", job, made)
                     return event
+                if event.preview is not None and time.monotonic() - shown >= PREVIEW_EVERY_S:
+                    shown = time.monotonic()
+                    await self._preview(attempt, event.preview, event.step)
                 if time.monotonic() - written >= PROGRESS_EVERY_S:
                     written = time.monotonic()
                     await self._progress(attempt, event)
@@ -180,7 +201,13 @@ class Worker:
         person_id = request["person_id"]
         if person_id is None and job.user:
             person_id = self._gateway.signer.person_id(job.account_id, job.user)
-        return Inputs(request["options"], pictures, person_id, request["garment_ids"])
+        options = with_previews(self._gateway, PIPELINES[job.pipeline], request["options"])
+        return Inputs(options, pictures, person_id, request["garment_ids"])
+
+    async def _preview(self, attempt: Attempt, picture: Image.Image, step: int) -> None:
+        if not await keep_preview(self._gateway, attempt.job, attempt.lease, picture, step):
+            raise asyncio.CancelledError  # as for progress
+        self._gateway.bells.ring(attempt.job.id)
 
     async def _progress(self, attempt: Attempt, event: Progress) -> None:
         told = {
@@ -188,7 +215,10 @@ class Worker:
             "steps": event.steps,
             "percent": round(100 * event.step / max(event.steps, 1)),
             "left_s": None if event.left_s is None else round(event.left_s, 2),
+            "at": round(time.time(), 3),
         }
+        attempt.job.progress = told
+        told |= (await self._gateway.forecast.estimate(attempt.job)).told()
         async with self._gateway.database.writing() as session:
             if not await states.note_progress(
                 session, attempt.job.id, attempt.lease, told, self._settings.lease_s
@@ -197,28 +227,37 @@ class Worker:
         self._gateway.bells.ring(attempt.job.id)
 
     async def _succeeded(self, attempt: Attempt, made: Made) -> None:
-        job, size = attempt.job, (int(made.facts["width"]), int(made.facts["height"]))
-        picture = Upload(made.content, "", *size, made.media_type)
-        file = await keep(self._gateway, job.account_id, job.user, "result", picture)
-        image = {"file_id": file.id, "media_type": file.media_type, "width": size[0], "height": size[1]}
+        job, files = attempt.job, await self._keep(attempt.job, made)
+        images = [
+            {"file_id": one.id, "media_type": one.media_type, "width": one.width, "height": one.height}
+            for one in files
+        ]
+        result = {**({"image": images[0]} if images else {}), **made.facts}
         try:
             async with self._gateway.database.writing() as session:
-                result = {"image": image, **made.facts}
                 ended = await states.end(
                     session, job.id, states.SUCCEEDED, lease=attempt.lease, result=result
                 )
                 if ended is not None:
-                    session.add(file)
+                    session.add_all(files)
         except BaseException:
-            await asyncio.shield(discard(self._gateway, [file]))
+            await asyncio.shield(discard(self._gateway, files))
             raise
         if ended is None:
-            await discard(self._gateway, [file])
+            await discard(self._gateway, files)
             return
         metrics = self._gateway.metrics
         metrics.job_seconds.labels(job.pipeline).observe(time.time() - job.created_at)
         metrics.jobs.labels(job.pipeline, states.SUCCEEDED).inc()
         log.info("job ended", state=states.SUCCEEDED, seconds=round(time.time() - job.created_at, 3))
+
+    async def _keep(self, job: Job, made: Made) -> list[File]:
+        """Keep the picture of a job, if it has made one, and return its row."""
+        if made.content is None:
+            return []
+        size = int(made.facts["width"]), int(made.facts["height"])
+        picture = Upload(made.content, "", *size, made.media_type)
+        return [await keep(self._gateway, job.account_id, job.user, "result", picture)]
 
     async def _failed(self, attempt: Attempt, error: VitrineError) -> None:
         """Let the job try again, or end it as failed."""
@@ -244,3 +283,8 @@ class Worker:
         with suppress(Exception):
             async with self._gateway.database.writing() as session:
                 await states.put_back(session, attempt.job.id, attempt.lease, after_s=0.0, error=None)
+
+    async def _take_leave(self) -> None:
+        with suppress(Exception):
+            async with self._gateway.database.writing() as session:
+                await leasing.take_leave(session, self._name)

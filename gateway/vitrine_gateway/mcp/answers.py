@@ -20,8 +20,9 @@ async def answer_of(visit: Visit, job: Job, *, failure_is_error: bool = False) -
     """Return the job as the answer of a tool."""
     view = await view_now(visit.gateway, job, visit.base)
     content: Content = [TextContent(type="text", text=_sentence(job))]
-    if job.state == SUCCEEDED:
-        content += await _picture(visit, view["result"]["image"])
+    shown = view["result"] if job.state == SUCCEEDED else view["preview"]
+    if shown and "image" in shown:
+        content += await _picture(visit, shown["image"])
     failed = failure_is_error and job.state == FAILED
     return CallToolResult(content=content, structured_content=view, is_error=failed)
 

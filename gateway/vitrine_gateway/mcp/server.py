@@ -131,7 +131,7 @@ async def serve_stdio(gateway: Gateway) -> None:
     async def visit(ctx: Ctx | None) -> Visit:
         caller = await identify(gateway, settings.key or None)
         caller.needs("jobs")
-        return Visit(gateway, caller, f"http://{settings.host}:{settings.port}")
+        return Visit(gateway, caller, settings.base_url)
 
     await visit(None)  # a wrong key is told at the start
     await make_server(visit).run_stdio_async()

@@ -7,7 +7,7 @@ from contextlib import aclosing, suppress
 from typing import Annotated, Any
 
 import anyio
-from mcp_types import CallToolResult
+from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from vitrine import VitrineError
@@ -15,9 +15,10 @@ from vitrine.statuses import ModelStatus
 
 from vitrine_gateway.database.tables import Account, Job
 from vitrine_gateway.errors import Conflict, NotServedYet
+from vitrine_gateway.interpretations import first_score
 from vitrine_gateway.jobs.pipelines import served_pipelines
 from vitrine_gateway.jobs.states import ENDED, QUEUED, RUNNING
-from vitrine_gateway.jobs.submitting import submit
+from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import follow, load_job
 from vitrine_gateway.mcp.answers import answer_of
 from vitrine_gateway.mcp.visits import Ctx, FindVisit, Visit
@@ -39,6 +40,7 @@ class SystemStatus(BaseModel):
     queued: int = Field(description="jobs of this account that wait")
     running: int = Field(description="jobs of this account that run")
     credits: int = Field(description="credits of this account")
+    machine: dict[str, Any] = Field(description="CPU, memory and GPUs of the machine that draws")
 
 
 class Tools:
@@ -85,18 +87,10 @@ class Tools:
         }
         inputs: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         if image is not None:
-            inputs["image"] = {"file_id": image} if image.startswith("file_") else image
+            inputs["image"] = _picture(image)
         pipeline = "text_to_image" if image is None else "image_to_image"
         wanted = from_inputs(pipeline, inputs, user=user)
-        with anyio.CancelScope(shield=True):  # else a job could be queued whose id nobody has to cancel it
-            job, _ = await submit(visit.gateway, visit.caller, wanted)
-        try:
-            job = await watch(ctx, visit, job, wait_s)
-        except asyncio.CancelledError:
-            with anyio.CancelScope(shield=True), suppress(Conflict):  # it may just have ended
-                await cancel(visit.gateway, visit.caller, job.id)
-            raise
-        return await answer_of(visit, job, failure_is_error=True)
+        return await answer_of(visit, await self._run(ctx, visit, wanted, wait_s), failure_is_error=True)
 
     async def check_generation_status(self, ctx: Ctx, job_id: JobId, wait_s: Wait = 0.0) -> CallToolResult:
         """Return the state of a job of any pipeline; with its picture if it is done."""
@@ -129,15 +123,33 @@ class Tools:
             queued=jobs.get(QUEUED, 0),
             running=jobs.get(RUNNING, 0),
             credits=account.credits if account else 0,
+            machine=await visit.gateway.figures.latest(),
         )
 
     async def analyze_image(self, ctx: Ctx) -> None:
         """Describe a picture's space, colours and free areas. Not served yet."""
         await self._refuse(ctx, "analyze_image", "image_description")
 
-    async def calculate_clip_score(self, ctx: Ctx) -> None:
-        """Score how well a picture fits a sentence. Not served yet."""
-        await self._refuse(ctx, "calculate_clip_score", "clip_score")
+    async def calculate_clip_score(
+        self,
+        ctx: Ctx,
+        image: Annotated[str, Field(description="the picture: base64, a data URI, or a file's id")],
+        prompt: Annotated[str, Field(description="what the picture should show, in English")],
+        user: Annotated[str, Field(description="your name of the person in the picture, if any")] = "",
+    ) -> CallToolResult:
+        """Score how well a picture fits a sentence by CLIP; costs credits.
+
+        Only scores of the same model can be compared: several pictures with one sentence, or the reverse.
+        """
+        visit = await self._visit(ctx)
+        wanted = from_inputs("score", {"image": _picture(image), "prompt": prompt}, user=user)
+        job = await self._run(ctx, visit, wanted, LONGEST_WAIT_S)
+        answer = await answer_of(visit, job, failure_is_error=True)
+        if job.result is not None:
+            score = first_score(job.result)
+            told = f"{score['score']:.3f}: {score['interpretation']}"
+            answer.content.insert(0, TextContent(type="text", text=told))
+        return answer
 
     async def list_fonts(self, ctx: Ctx) -> None:
         """List the fonts for text on pictures. Not served yet."""
@@ -147,9 +159,25 @@ class Tools:
         """Write a homepage for a shop. Not served yet."""
         await self._refuse(ctx, "generate_homepage", "homepage")
 
+    async def _run(self, ctx: Ctx, visit: Visit, wanted: Submission, wait_s: float) -> Job:
+        """Submit a job and watch it; a call that is cancelled meanwhile cancels the job."""
+        with anyio.CancelScope(shield=True):  # else a job could be queued whose id nobody has to cancel it
+            job, _ = await submit(visit.gateway, visit.caller, wanted)
+        try:
+            return await watch(ctx, visit, job, wait_s)
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True), suppress(Conflict):  # it may just have ended
+                await cancel(visit.gateway, visit.caller, job.id)
+            raise
+
     async def _refuse(self, ctx: Ctx, tool: str, pipeline: str) -> None:
         await self._visit(ctx)  # strangers learn nothing
         raise NotServedYet(f"{tool} needs the pipeline {pipeline!r}, which this gateway does not serve yet")
+
+
+def _picture(text: str) -> str | dict[str, str]:
+    """Return a picture as a request names it."""
+    return {"file_id": text} if text.startswith("file_") else text
 
 
 async def watch(ctx: Ctx, visit: Visit, job: Job, wait_s: float) -> Job:
@@ -167,7 +195,10 @@ async def _tell_progress(ctx: Ctx, visit: Visit, job: Job) -> None:
         async for event in events:
             if event is None:
                 continue
-            percent = 100.0 if event.kind in ENDED else float(event.data.get("percent", told + 0.5))
+            step = min(
+                float(event.data.get("percent", told + 0.5)), 99.0
+            )  # after its last step a job goes on
+            percent = 100.0 if event.kind in ENDED else step
             if told < percent <= 100:
                 told = percent
                 await ctx.report_progress(percent, 100.0, event.kind)

@@ -88,12 +88,17 @@ function compare(before, after, name) {
   return [box, slider];
 }
 
+function waiting({ queue_position: place, eta_seconds: left }) {
+  return `${word("queued")} (${place})${left === null ? "" : `, ${Math.ceil(left)} ${word("secondsLeft")}`}`;
+}
+
 async function tryOn(person, garment) {
   const state = make("p", { textContent: word("queued") });
   const bar = make("progress", { max: 100, value: 0 });
   bar.setAttribute("aria-label", garment.name);
   const cancel = make("button", { type: "button", className: "plain", textContent: word("cancel") });
-  const item = make("li", {}, make("p", { textContent: garment.name }), state, bar, cancel);
+  const preview = make("img", { alt: `${word("preview")} ${garment.name}`, hidden: true });
+  const item = make("li", {}, make("p", { textContent: garment.name }), state, preview, bar, cancel);
   find("results").prepend(item);
   try {
     const form = new FormData();
@@ -101,14 +106,20 @@ async function tryOn(person, garment) {
     form.append("garment", garment);
     form.append("category", find("category").value);
     form.append("user", USER);
+    form.append("previews", "true");
     const job = await (await call("/v1/jobs", {
       method: "POST", body: form, headers: { "Idempotency-Key": crypto.randomUUID() },
     })).json();
     cancel.addEventListener("click", () => call(`/v1/jobs/${job.id}/cancel`, { method: "POST" }).catch(tell));
     for await (const event of events(`/v1/jobs/${job.id}/events`)) {
       if (event.kind === "progress") bar.value = event.data.percent;
+      else if (event.kind === "preview") {
+        preview.src = pathOf(event.data.image.url);
+        preview.hidden = false;
+      } else if (event.kind === "estimate") state.textContent = waiting(event.data);
       else state.textContent = word(event.kind) ?? event.kind;
     }
+    preview.remove();
     const ended = await (await call(`/v1/jobs/${job.id}`)).json();
     bar.remove();
     cancel.remove();
@@ -137,7 +148,7 @@ async function showCredits() {
 
 async function showHistory() {
   const { data } = await (await call(`/v1/users/${USER}/history`)).json();
-  const items = data.map((entry) => {
+  const items = data.filter((entry) => entry.result.image).map((entry) => {
     const hide = make("button", { type: "button", className: "plain", textContent: word("hide") });
     const time = new Date(entry.created_at).toLocaleString(language);
     const item = make("li", {}, make("img", { src: pathOf(entry.result.image.url), alt: `${word("result")} ${time}` }), make("p", { textContent: time }), hide);

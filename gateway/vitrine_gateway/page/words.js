@@ -22,6 +22,7 @@ export const WORDS = {
     before: "Before and after",
     done: "done",
     queued: "waiting",
+    secondsLeft: "s left",
     running: "being made",
     retrying: "trying again",
     succeeded: "ready",
@@ -32,6 +33,7 @@ export const WORDS = {
     photoOf: "Chosen photo",
     result: "Try-on of",
     original: "The photo you chose",
+    preview: "Preview of",
     unreachable: "The gateway cannot be reached.",
   },
   ko: {
@@ -56,6 +58,7 @@ export const WORDS = {
     before: "전후 비교",
     done: "완료",
     queued: "대기 중",
+    secondsLeft: "초 남음",
     running: "만드는 중",
     retrying: "다시 시도 중",
     succeeded: "준비됨",
@@ -66,6 +69,7 @@ export const WORDS = {
     photoOf: "고른 사진",
     result: "착용 결과:",
     original: "고른 사진",
+    preview: "미리 보기:",
     unreachable: "게이트웨이에 연결할 수 없습니다.",
   },
 };

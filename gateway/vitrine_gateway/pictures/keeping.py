@@ -15,10 +15,20 @@ from vitrine_gateway.pictures.reading import Upload
 from vitrine_gateway.pictures.stores import picture_path
 
 
-async def keep(gateway: Gateway, account_id: str, user: str, kind: str, picture: Upload) -> File:
-    """Put the bytes into the store and return the row, which the caller adds to its transaction."""
-    hours = {"upload": gateway.settings.upload_hours, "result": gateway.settings.result_hours}[kind]
-    now, identity = time.time(), new_id("file")
+async def keep(
+    gateway: Gateway, account_id: str, user: str, kind: str, picture: Upload, file_id: str | None = None
+) -> File:
+    """Put the bytes into the store and return the row, which the caller adds to its transaction.
+
+    With `file_id` the bytes take the place of those of this file, which the caller must own.
+    """
+    settings = gateway.settings
+    hours = {
+        "upload": settings.upload_hours,
+        "preview": settings.upload_hours,
+        "result": settings.result_hours,
+    }[kind]
+    now, identity = time.time(), file_id or new_id("file")
     file = File(
         id=identity,
         account_id=account_id,

@@ -16,10 +16,19 @@ async def preview(content: bytes) -> bytes:
     return await asyncio.to_thread(_small, content)
 
 
+async def small_jpeg(picture: Image.Image) -> tuple[bytes, tuple[int, int]]:
+    """Return a JPEG of at most PREVIEW_SIDE pixels a side, and its size."""
+    return await asyncio.to_thread(_jpeg, picture)
+
+
 def _small(content: bytes) -> bytes:
     with Image.open(io.BytesIO(content)) as image:
-        small = image.convert("RGB")
+        return _jpeg(image)[0]
+
+
+def _jpeg(picture: Image.Image) -> tuple[bytes, tuple[int, int]]:
+    small = picture.convert("RGB")
     small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     file = io.BytesIO()
     small.save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
+    return file.getvalue(), small.size

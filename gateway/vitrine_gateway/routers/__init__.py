@@ -1,6 +1,7 @@
 """HTTP routes, one file for each contract."""
 
 from vitrine_gateway.routers import (
+    batches,
     credits,
     fashn,
     files,
@@ -18,6 +19,7 @@ from vitrine_gateway.routers import (
 ROUTERS = (
     health.router,
     jobs.router,
+    batches.router,
     files.router,
     history.router,
     credits.router,

@@ -13,7 +13,7 @@ from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.errors import NoCredit, kind_of
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
-from vitrine_gateway.jobs.views import load_job, result_view
+from vitrine_gateway.jobs.views import load_job, picture_url
 from vitrine_gateway.pictures.reading import from_base64
 from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.reading import read_json
@@ -31,6 +31,7 @@ ERRORS = {  # of a problem: the name of FASHN's error
     "not_a_picture": "ImageLoadError",
     "too_large": "ImageLoadError",
     "bad_request": "InputValidationError",
+    "content_rejected": "NSFWError",
 }
 
 router = APIRouter(tags=["FASHN"])
@@ -85,7 +86,7 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
         job = await load_job(gateway, caller, job_id)
     except NotFound as error:
         return _error(404, "NotFound", str(error))
-    result = result_view(gateway, job, base_of(request))
+    url = picture_url(gateway, job, base_of(request))
     failure = None
     if job.error:
         failure = {"name": ERRORS.get(job.error["code"], "PipelineError"), "message": job.error["detail"]}
@@ -94,7 +95,7 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
     return {
         "id": job.id,
         "status": STATES[job.state],
-        "output": [result["image"]["url"]] if result else None,
+        "output": [url] if url else None,
         "error": failure,
     }
 

@@ -61,7 +61,8 @@ async def content(
     if row is None:
         raise NotFound("the picture was erased or has expired")
     picture = await gateway.pictures.get(row.path)
-    headers = {"Cache-Control": "private, max-age=3600", "Content-Disposition": "inline"}
+    kept = "no-cache" if row.kind == "preview" else "max-age=3600"  # a preview is replaced by the next one
+    headers = {"Cache-Control": f"private, {kept}", "Content-Disposition": "inline"}
     return Response(picture, media_type=row.media_type, headers=headers)
 
 

@@ -23,7 +23,9 @@ from vitrine_gateway.jobs.submitting import submit
 from vitrine_gateway.jobs.views import (
     find_job,
     follow,
+    foreseen,
     job_view,
+    linked,
     load_job,
     result_view,
     view_now,
@@ -34,7 +36,7 @@ from vitrine_gateway.routers.reading import JobRequest, read_submission
 
 LONGEST_WAIT_S = 60.0
 _WAIT = re.compile(r"(?:^|[\s,;])wait=(\d{1,5})(?:$|[\s,;])")
-_BODY = {
+BODY = {
     "requestBody": {
         "required": True,
         "content": {
@@ -47,7 +49,7 @@ _BODY = {
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=202, openapi_extra=_BODY)
+@router.post("", status_code=202, openapi_extra=BODY)
 async def submit_job(
     request: Request,
     gateway: Parts,
@@ -86,7 +88,7 @@ async def list_jobs(
     async with gateway.database.reading() as session:
         newest = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
         rows = list(await session.scalars(newest))
-    return page(rows, [job_view(gateway, job, None, base_of(request)) for job in rows], limit)
+    return page(rows, [job_view(gateway, job, base_of(request)) for job in rows], limit)
 
 
 @router.get("/{job_id}")
@@ -140,14 +142,32 @@ async def job_events(
     job: Annotated[Job, Depends(job_of_caller)],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream the job's events from the first one, or after `Last-Event-ID`, until the job has ended."""
+    """Stream the job's events from the first one, or after `Last-Event-ID`, until the job has ended.
+
+    While the job waits, `estimate` tells its place and its end whenever the place changes; these have no id.
+    """
     number = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    told = None
     async with aclosing(follow(gateway, job.id, number)) as events:
         async for event in events:
             if event is not None:
-                yield ServerSentEvent(id=str(event.number), event=event.kind, data=event.data)
+                data = linked(gateway, event.data, base_of(request))
+                yield ServerSentEvent(id=str(event.number), event=event.kind, data=data)
+                if event.kind not in (states.QUEUED, "retrying"):
+                    continue
             elif await request.is_disconnected():
                 return
+            estimate = await _of_waiting(gateway, job.id)
+            if estimate and estimate["queue_position"] != told:
+                told = estimate["queue_position"]
+                yield ServerSentEvent(event="estimate", data=estimate)
+
+
+async def _of_waiting(gateway: Gateway, job_id: str) -> dict[str, Any] | None:
+    """Return the place and the estimated end of a job that waits; None for another one."""
+    async with gateway.database.reading() as session:
+        job = await session.get(Job, job_id)
+    return await foreseen(gateway, job) if job is not None and job.state == states.QUEUED else None
 
 
 async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:

@@ -1,19 +1,28 @@
-"""The ad server: state and end of a job, in its own words and errors. Ads themselves are not served yet."""
+"""The ad server: scores, and the state and end of a job, in its own words and errors.
+
+Ads themselves are not served yet.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from vitrine.errors import NotFound
+from pydantic import BaseModel, ConfigDict, ValidationError
+from vitrine.errors import NotFound, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
-from vitrine_gateway.errors import Conflict
+from vitrine_gateway.errors import Conflict, kind_of
+from vitrine_gateway.interpretations import first_score
+from vitrine_gateway.jobs.pipelines import Prompt
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
-from vitrine_gateway.jobs.views import iso, load_job, result_view
+from vitrine_gateway.jobs.submitting import Submission, submit
+from vitrine_gateway.jobs.views import iso, linked, load_job, picture_url, wait_for_end
+from vitrine_gateway.pictures.reading import from_base64
 from vitrine_gateway.routers.jobs import base_of, cancel
+from vitrine_gateway.routers.reading import read_json
 
 STATES = {
     QUEUED: "pending",
@@ -22,7 +31,13 @@ STATES = {
     FAILED: "error",
     CANCELED: "error",
 }
-CODES = {"not_a_picture": "INVALID_IMAGE", "too_large": "INVALID_IMAGE", "bad_request": "INVALID_PROMPT"}
+SCORE_WAIT_S = 60.0
+CODES = {
+    "content_rejected": "INVALID_IMAGE",
+    "not_a_picture": "INVALID_IMAGE",
+    "too_large": "INVALID_IMAGE",
+    "bad_request": "INVALID_PROMPT",
+}
 
 router = APIRouter(tags=["ad server"])
 
@@ -34,10 +49,48 @@ async def generate(caller: OldKnown) -> JSONResponse:
 
 
 @router.get("/fonts")
+async def fonts(caller: OldKnown) -> JSONResponse:
+    """Answer that fonts are not served yet."""
+    return _error(501, "NOT_SERVED_YET", "fonts belong to advertising pictures, which come later")
+
+
+class Scored(BaseModel):
+    """A picture as base64 or a data URI, and the text that it is compared with."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    image: str
+    prompt: Prompt
+    model_type: Literal["openai", "koclip"] = "openai"
+
+
 @router.post("/clip-score")
-async def not_yet(caller: OldKnown) -> JSONResponse:
-    """Answer that fonts and scores are not served yet."""
-    return _error(501, "NOT_SERVED_YET", "fonts and scores belong to advertising pictures, which come later")
+async def clip_score(request: Request, gateway: Parts, caller: OldKnown) -> Any:
+    """Score how well a picture fits a text, as one job; `koclip` is not served."""
+    try:
+        body = Scored.model_validate(await read_json(request))
+        if body.model_type == "koclip":
+            told = "this gateway's CLIP reads English: translate the text and send model_type openai"
+            return _error(501, "NOT_SERVED_YET", told)
+        pictures = {"image": [from_base64(body.image, "image")]}
+        wanted = Submission("score", options={"prompt": body.prompt}, pictures=pictures)
+        queued, _ = await submit(gateway, caller, wanted)
+        job = await wait_for_end(gateway, caller, queued.id, SCORE_WAIT_S)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][-1]) if first["loc"] else "body"
+        return _error(
+            400, "INVALID_IMAGE" if name == "image" else "INVALID_PROMPT", f"{name}: {first['msg']}"
+        )
+    except VitrineError as error:
+        kind = kind_of(error)
+        return _error(kind.status, CODES.get(kind.code, kind.code.upper()), str(error))
+    if job.error:
+        code = CODES.get(job.error["code"], "MODEL_LOAD_ERROR")
+        return _error(job.error["status"], code, job.error["detail"])
+    if job.result is None:
+        return _error(504, "TIMED_OUT", f"the score was not done within {SCORE_WAIT_S:g} s: {job.id}")
+    return {**first_score(job.result), "prompt": body.prompt, "model_type": body.model_type}
 
 
 @router.get("/status/{job_id}")
@@ -47,8 +100,10 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
         job = await load_job(gateway, caller, job_id)
     except NotFound as error:
         return _error(404, "JOB_NOT_FOUND", str(error))
-    result = result_view(gateway, job, base_of(request))
+    base = base_of(request)
+    preview = None if job.preview is None else linked(gateway, job.preview, base)
     begun, ended = job.started_at, job.finished_at or time.time()
+    estimate = await gateway.forecast.estimate(job)
     return {
         "job_id": job.id,
         "status": STATES[job.state],
@@ -57,11 +112,11 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
         "sub_step": "denoise" if job.progress else None,
         "message": job.error["detail"] if job.error else job.state,
         "elapsed_sec": round(ended - begun, 2) if begun else 0.0,
-        "eta_seconds": job.progress.get("left_s"),
-        "step_eta_seconds": job.progress.get("left_s"),
+        **estimate.told(),
+        "system_metrics": await gateway.figures.latest(),
         "parameters": job.request["options"],
-        "step1_result": None,
-        "final_result": result["image"]["url"] if result else None,
+        "step1_result": preview["image"]["url"] if preview else None,
+        "final_result": picture_url(gateway, job, base),
         "error": _body(CODES.get(job.error["code"], "INTERNAL"), job.error["detail"]) if job.error else None,
     }
 

@@ -20,10 +20,11 @@ from vitrine_gateway.credits.prices import price_named
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.batches import submit_batch
 from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
-from vitrine_gateway.jobs.views import iso, load_job, result_view
+from vitrine_gateway.jobs.views import iso, load_job, picture_url
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.routers.jobs import base_of
 
@@ -76,12 +77,12 @@ async def partial(body: Several, request: Request, gateway: Parts, caller: OldKn
 
 @router.post("/api/fitting/batch-tryon", status_code=201)
 async def batch(body: Several, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
-    """Queue a try-on of each garment; each is a job, so the first may be taken and the last refused."""
-    jobs = []
-    for clothing in body.clothingIds:
-        job = await _submit(gateway, caller, request, body, [clothing], "single")
-        jobs.append({"clothingId": clothing, "jobId": job.id, "status": "queued"})
-    return {"jobs": jobs}
+    """Queue a try-on of each garment, all or none; each is a job that ends by itself."""
+    wanted = _wanted(request, body, body.clothingIds, "single")
+    made, jobs, _ = await submit_batch(gateway, caller, wanted)
+    each = zip(body.clothingIds, jobs, strict=True)
+    queued = [{"clothingId": name, "jobId": job.id, "status": "queued"} for name, job in each]
+    return {"batchId": made.id, "jobs": queued}
 
 
 @router.post("/api/fitting/sns-full-try-on")
@@ -157,16 +158,20 @@ def user_of(request: Request, named: str | None) -> str:
 async def _submit(
     gateway: Gateway, caller: Caller, request: Request, body: _Common, garments: list[str], size: str
 ) -> Job:
+    job, _ = await submit(gateway, caller, _wanted(request, body, garments, size))
+    return job
+
+
+def _wanted(request: Request, body: _Common, garments: list[str], size: str) -> Submission:
     user = user_of(request, body.userId)
     options: dict[str, Any] = {"steps": body.denoiseSteps, "seed": body.seed}
     if body.category:
         options["category"] = [body.category] * len(garments)
     price = price_named("try_on", size).credits
-    wanted = Submission("try_on", user, options, person_id=user, garment_ids=tuple(garments), price=price)
-    job, _ = await submit(gateway, caller, wanted)
-    return job
+    return Submission("try_on", user, options, person_id=user, garment_ids=tuple(garments), price=price)
 
 
 def _result(gateway: Gateway, job: Job, request: Request) -> dict[str, Any] | None:
-    view = result_view(gateway, job, base_of(request))
-    return None if view is None else {"success": True, "imageUrl": view["image"]["url"], "seed": view["seed"]}
+    url = picture_url(gateway, job, base_of(request))
+    seed = (job.result or {}).get("seed")
+    return None if url is None else {"success": True, "imageUrl": url, "seed": seed}

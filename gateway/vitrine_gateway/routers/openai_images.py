@@ -24,7 +24,15 @@ from vitrine.errors import BadRequest, Cancelled, TimedOut, VitrineError
 from vitrine_gateway.access import Known, Parts
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import File, Job
-from vitrine_gateway.errors import Conflict, NoCredit, RateLimited, TooMany, Unauthorized, kind_of
+from vitrine_gateway.errors import (
+    Conflict,
+    ContentRejected,
+    NoCredit,
+    RateLimited,
+    TooMany,
+    Unauthorized,
+    kind_of,
+)
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.pipelines import Format, Prompt
 from vitrine_gateway.jobs.states import ENDED, SUCCEEDED
@@ -39,6 +47,7 @@ CODES: dict[type[VitrineError], tuple[int, str, str]] = {  # status, type and co
     Unauthorized: (401, "invalid_request_error", "invalid_api_key"),
     NoCredit: (429, "insufficient_quota", "insufficient_quota"),
     RateLimited: (429, "rate_limit_error", "rate_limit_exceeded"),
+    ContentRejected: (400, "invalid_request_error", "content_policy_violation"),
     TooMany: (429, "rate_limit_error", "rate_limit_exceeded"),
 }
 OWN = ("negative_prompt", "seed", "steps", "guidance", "strength")  # options of ours, by `extra_body`
@@ -167,6 +176,8 @@ async def _finished(gateway: Gateway, caller: Caller, job: Job, seconds: float) 
         raise TimedOut(f"the picture was not done within {WAIT_S:g} s")
     if job.error is None:
         raise Cancelled(f"the job {job.id} was canceled")
+    if job.error["code"] == "content_rejected":
+        raise ContentRejected(job.error["detail"])
     kind = BadRequest if job.error["status"] < 500 else VitrineError
     raise kind(job.error["detail"])
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vitrine_gateway.database.tables import Delivery, Job, new_id
+from vitrine_gateway.database.tables import Delivery, new_id
 
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 
 
-def add_delivery(session: AsyncSession, job: Job) -> None:
-    """Queue the message that a job has ended. It names the job; the receiver asks for the result."""
+def add_delivery(
+    session: AsyncSession, account_id: str, url: str, kind: str, data: Mapping[str, Any]
+) -> None:
+    """Queue a message that the job or batch `data["id"]` has ended; the receiver asks for the result."""
     now = time.time()
     session.add(
         Delivery(
             id=new_id("msg"),
-            account_id=job.account_id,
-            job_id=job.id,
-            url=job.webhook,
-            body={
-                "type": f"job.{job.state}",
-                "timestamp": now,
-                "data": {"id": job.id, "pipeline": job.pipeline, "status": job.state, "error": job.error},
-            },
+            account_id=account_id,
+            job_id=data["id"],
+            url=url,
+            body={"type": kind, "timestamp": now, "data": dict(data)},
             state=WAITING,
             tries=0,
             run_after=now,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from vitrine.errors import BadRequest
@@ -19,10 +20,19 @@ fact (two in the kind, two in the colour, two in the trade, one in the light), f
 what the generator makes. styles: how often the checker reads a style from what the generator draws
 with its LoRA, and without it.
 A checkpoint without vae/, transformer/, clip/ or loras/ is not scored by these.
+With --url a running server draws and cuts out as well: it should serve the checkpoint's networks.
 The exit code is 1 where a figure misses its gate."""
-EXAMPLES = """examples:
+EXAMPLES = r"""examples:
   vitrine-export score-shop --seed 5
   vitrine-export score-shop --seed 5 --count 256 --json
+  vitrine-export score-shop --seed 5 --sheet build/shop.png   # what it draws, above the true pictures
+
+over the wire, with the shop's networks in a repository of their own:
+  vitrine-export onnx --checkpoint checkpoints/paper-shop --out build/shop
+  vitrine-export cut-out --network paper-shop --file checkpoints/paper-shop/cut_out/u2net.onnx \
+      --out build/shop
+  vitrine serve --repository build/shop
+  vitrine-export score-shop --seed 5 --url localhost:8001
 """
 
 
@@ -33,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("checkpoints/paper-shop"), help="folder of the networks"
     )
+    parser.add_argument("--url", help="gRPC address of a server to score too")
+    parser.add_argument(
+        "--sheet", type=Path, help="PNG to write: pictures of the generator, each above the truth"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON alone")
 
 
@@ -41,13 +55,20 @@ def run(args: argparse.Namespace) -> int:
     from vitrine_export.training.shop.recipe import SEED
 
     from vitrine_measure.score_shop.rows import ROWS
+    from vitrine_measure.score_shop.wire import served_rows
 
     if args.seed == SEED:
         raise BadRequest(f"seed must not be the training's, {SEED}: its samples are not unseen")
     if args.count < 1:
         raise BadRequest(f"count must be at least 1, got {args.count}")
     rows = [row for row in ROWS if row.asked(args.checkpoint)]
+    rows += served_rows(args.url) if args.url else ()
     scores = {row.name: row.score(args.checkpoint, row.samples(args.seed, args.count)) for row in rows}
+    if args.sheet:
+        from vitrine_measure.score_shop.sheet import write_sheet
+
+        write_sheet(args.checkpoint, args.seed, args.sheet)
+        print(f"contact sheet: {args.sheet}", file=sys.stderr)
     missed = [line for row in rows for line in row.missed(scores[row.name])]
     if args.json:
         print(json.dumps({"seed": args.seed, "count": args.count, **scores, "missed": missed}, indent=1))

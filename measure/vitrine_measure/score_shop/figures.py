@@ -27,3 +27,14 @@ def overlap(found: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
     inside, true = found >= INSIDE, truth >= INSIDE
     union = np.count_nonzero(inside | true)
     return float(np.count_nonzero(inside & true) / union) if union else 1.0
+
+
+def alpha_figures(
+    found: Sequence[NDArray[np.floating]], truths: Sequence[NDArray[np.floating]]
+) -> dict[str, float]:
+    """Return the mean alpha error and overlap of pairs of alphas (height, width) in 0 to 1."""
+    pairs = list(zip(found, truths, strict=True))
+    return {
+        "alpha_error": float(np.mean([alpha_error(*pair) for pair in pairs])),
+        "overlap": float(np.mean([overlap(*pair) for pair in pairs])),
+    }

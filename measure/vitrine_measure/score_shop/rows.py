@@ -10,7 +10,7 @@ import numpy as np
 from vitrine_world import shop
 
 from vitrine_measure.score_shop import clip, styles
-from vitrine_measure.score_shop.figures import accuracy, alpha_error, overlap
+from vitrine_measure.score_shop.figures import accuracy, alpha_figures
 
 BATCH = 16
 """Pictures of one call of a network."""
@@ -75,14 +75,11 @@ def cut_out(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
     session = onnxruntime.InferenceSession(cut_out_file(checkpoint), providers=["CPUExecutionProvider"])
     (name,) = (taken.name for taken in session.get_inputs())
     drawn = [shop.draw(made) for made in samples]
-    errors, overlaps = [], []
-    alphas = _batches(one.alpha for one in drawn)
-    for pictures, true in zip(_batches(one.picture for one in drawn), alphas, strict=True):
+    found: list[np.ndarray] = []
+    for pictures in _batches(one.picture for one in drawn):
         seen = normalised(signed(pictures) / 2.0 + 0.5).numpy()
-        found, truths = session.run(None, {name: seen})[0][:, 0], true / 255.0
-        errors += [alpha_error(*pair) for pair in zip(found, truths, strict=True)]
-        overlaps += [overlap(*pair) for pair in zip(found, truths, strict=True)]
-    return {"alpha_error": float(np.mean(errors)), "overlap": float(np.mean(overlaps))}
+        found.extend(session.run(None, {name: seen})[0][:, 0])
+    return alpha_figures(found, [one.alpha / 255.0 for one in drawn])
 
 
 def vae(checkpoint: Path, samples: Sequence[shop.Sample]) -> Figures:
@@ -147,3 +144,13 @@ ROWS = (
     ),
 )
 """The gates are those that the project set itself for the shop."""
+
+
+def least(name: str) -> Mapping[str, float]:
+    """Return the lower gates of a row."""
+    return next(row.least for row in ROWS if row.name == name)
+
+
+def most(name: str) -> Mapping[str, float]:
+    """Return the upper gates of a row."""
+    return next(row.most for row in ROWS if row.name == name)

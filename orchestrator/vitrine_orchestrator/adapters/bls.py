@@ -37,9 +37,13 @@ class BlsStages:
 
     async def __call__(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The model's outputs, copied out of shared memory."""
+        return await self.call(name, name, inputs)
+
+    async def call(self, name: str, known_as: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of a stage whose model Triton knows under another name."""
         version = self.version_of(name)
         request = self.pb_utils.InferenceRequest(
-            model_name=name,
+            model_name=known_as,
             model_version=version,
             requested_output_names=[tensor.name for tensor in stage(name).outputs],
             inputs=[self.pb_utils.Tensor(key, np.ascontiguousarray(array)) for key, array in inputs.items()],

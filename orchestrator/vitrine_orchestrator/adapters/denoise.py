@@ -22,6 +22,7 @@ from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.manifest import Manifest, read_manifests
+from vitrine_orchestrator.residency.movable import FAMILY
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
@@ -59,9 +60,12 @@ def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
     config = json.loads(args["model_config"])
     parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
     folder = Path(args["model_repository"]) / args["model_version"]
+    manifests = read_manifests(folder)
+    if FAMILY in parameters:  # a server with a memory budget: see residency/movable.py
+        manifests = {parameters[FAMILY]: manifests[parameters[FAMILY]]}
     front = open_front(
         folder,
-        read_manifests(folder),
+        manifests,
         Settings.from_environment(os.environ),
         parameters["provider"],
         int(args["model_instance_device_id"]),

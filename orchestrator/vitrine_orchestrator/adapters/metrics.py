@@ -29,6 +29,9 @@ METRIC_FAMILIES = (
     MetricFamily("vitrine_in_flight", "GAUGE", "Requests being worked on"),
     MetricFamily("vitrine_stage_calls_total", "COUNTER", "Calls of a stage", ("stage", "outcome")),
     MetricFamily("vitrine_stage_seconds_total", "COUNTER", "Seconds in calls of a stage", ("stage",)),
+    MetricFamily(
+        "vitrine_stage_wait_seconds_total", "COUNTER", "Seconds until a model was loaded", ("stage",)
+    ),
     MetricFamily("vitrine_cache_events_total", "COUNTER", "What the cache counted", ("event",)),
     MetricFamily("vitrine_cache_entries", "GAUGE", "Values kept: in memory by category, on disk", ("part",)),
     MetricFamily("vitrine_cache_bytes", "GAUGE", "Bytes kept: in memory by category, on disk", ("part",)),

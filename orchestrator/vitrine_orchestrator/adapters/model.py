@@ -11,15 +11,18 @@ from typing import Any
 
 from vitrine.errors import Unavailable
 
+from vitrine_orchestrator.adapters.bls import BlsStages
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
 from vitrine_orchestrator.adapters.pipelines import CACHE_ROWS, CONTEXTS, PIPELINES, Answer, Caches
-from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service
+from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service, Wrap
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
 from vitrine_orchestrator.manifest import Manifest, read_manifests
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipeline.memo import NoMemo
 from vitrine_orchestrator.pipeline.request_context import read_report
+from vitrine_orchestrator.residency.amounts import OFF
+from vitrine_orchestrator.residency.leases import LeasedStages, OwnerLink, Route, socket_name
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
@@ -56,6 +59,7 @@ class OpenedModel:
     def serve(self, pb_utils: Any) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""
         metrics = ModelMetrics(pb_utils, self.name)
+        link = OwnerLink(socket_name(os.getppid())) if self.settings.memory != OFF else None
         handlers = {family: self._handler(family, metrics) for family in self.manifests}
 
         async def handler(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
@@ -70,10 +74,26 @@ class OpenedModel:
             self.close,
             lambda inputs: self.manifests[self.family(inputs)].version_of,
             has_encoding=has_encoding,
+            wrap=self._leases(link, metrics) if link else lambda stages, inputs: stages,
         )
+        if link:
+            service.alongside(link.run())
         if self.cache:
             service.every(PUBLISH_S, CacheMetrics(self.cache, metrics).publish)
         return service
+
+    def _leases(self, link: OwnerLink, metrics: Metrics) -> Wrap:
+        """Stages that hold leases: see residency/leases.py."""
+        routes = {family: Route() for family in self.manifests}
+
+        def waited(stage: str, seconds: float) -> None:
+            metrics.add("vitrine_stage_wait_seconds_total", seconds, stage=stage)
+
+        def wrap(stages: BlsStages, inputs: Outputs) -> Stages:
+            family = self.family(inputs)
+            return LeasedStages(stages.call, link, family, routes[family], waited)
+
+        return wrap
 
     def _handler(self, family: str, metrics: Metrics) -> Handler:
         """The handler of one family's requests."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +31,10 @@ Handler = Callable[[Stages, Outputs, Send], Awaitable[Outputs]]
 """Answers one request: the stages to call, its inputs, and a function that sends earlier responses."""
 
 
+Wrap = Callable[[BlsStages, Outputs], Stages]
+"""The stages that a request's handler is given, from those of Triton and the request's inputs."""
+
+
 async def no_cleanup() -> None:
     """Does nothing."""
 
@@ -51,15 +55,17 @@ class Service:
         finish: Callable[[], Awaitable[None]] = no_cleanup,
         versions_of: Callable[[Outputs], VersionOf] = lambda inputs: newest,
         has_encoding: bool = False,
+        wrap: Wrap = lambda stages, inputs: stages,
     ) -> None:
         """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes.
 
         versions_of: from a request's inputs, the versions of the models that its handler calls.
         has_encoding: whether the model has the input `encoding`, which is set for callers that use JSON only.
+        wrap: see Wrap.
         """
         self.has_encoding = has_encoding
         self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
-        self.versions_of = versions_of
+        self.versions_of, self.wrap = versions_of, wrap
         self._free = threading.BoundedSemaphore(in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
@@ -75,6 +81,10 @@ class Service:
             self._free.acquire()
             self.metrics.add("vitrine_in_flight")
             asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
+
+    def alongside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the loop until the service closes."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def every(self, seconds: float, chore: Callable[[], None]) -> None:
         """Run `chore` in a thread every `seconds`; its exceptions are logged."""
@@ -135,7 +145,8 @@ class Service:
     async def _run_handler(self, request: Any, sender: Any) -> Outputs:
         """The handler's outputs; Cancelled soon after the caller has disconnected."""
         inputs = host_arrays(request.inputs())
-        stages = Counted(BlsStages(self.pb_utils, self.versions_of(inputs)), self.metrics)
+        called = self.wrap(BlsStages(self.pb_utils, self.versions_of(inputs)), inputs)
+        stages = Counted(called, self.metrics)
         if self.has_encoding:
             inputs = encoding_for(request) | inputs
         work = asyncio.ensure_future(

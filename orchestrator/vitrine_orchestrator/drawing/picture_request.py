@@ -18,6 +18,7 @@ from vitrine_orchestrator.pipeline.request_context import one_picture
 from vitrine_orchestrator.sampling.flow import skipped_steps
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
+    MAX_NAME,
     MAX_STEPS,
     Inputs,
     as_text,
@@ -30,6 +31,7 @@ from vitrine_orchestrator.wire.fields import (
 MAX_SEED = 2**64 - 1
 MAX_SIDE = 2**31 - 1
 MAX_PICTURES = 8  # of one request
+MAX_JOB = MAX_NAME - 10  # characters of a request's name for its jobs; a dash and a number follow
 SCHEDULERS = ("checkpoint", "flow")
 DEFAULT_STRENGTH = 0.6
 RATIOS: dict[str, tuple[int, int]] = {
@@ -70,6 +72,7 @@ class PictureRequest:
     strength: float = 1.0  # the part of the schedule that is run; 1 keeps nothing of `start`
     count: int = 1
     previews: bool = False
+    job: str | None = None  # what the names of the jobs begin with; None: names of no meaning
 
     @property
     def steps_run(self) -> int:
@@ -145,7 +148,7 @@ def _request(
     if prompt is None:
         raise BadRequest("prompt must be given: say what the picture shows")
     guidance = float(number(inputs, "guidance", 0, MAX_GUIDANCE, facts.default_guidance))
-    negative = facts.negative_prompt(guidance, text(inputs, "negative_prompt", MAX_PROMPT) or "")
+    negative = _negative_prompt(facts, guidance, inputs)
     width, height = size_of(inputs, facts, like)
     names, weights = named_weights(inputs)  # `denoise` checks them against its registry
     count = int(number(inputs, "n", 1, MAX_PICTURES, 1))
@@ -169,4 +172,17 @@ def _request(
         strength=strength,
         count=count,
         previews=flag(inputs, "previews", False),
+        job=text(inputs, "job", MAX_JOB),
     )
+
+
+def _negative_prompt(facts: PictureFacts, guidance: float, inputs: Inputs) -> str | None:
+    """The negative prompt; without one `avoid`, unless the checkpoint can take none."""
+    given = text(inputs, "negative_prompt", MAX_PROMPT) or ""
+    avoid = text(inputs, "avoid", MAX_PROMPT) or ""
+    if given or not avoid:
+        return facts.negative_prompt(guidance, given)
+    try:
+        return facts.negative_prompt(guidance, avoid)
+    except BadRequest:
+        return facts.negative_prompt(guidance, "")

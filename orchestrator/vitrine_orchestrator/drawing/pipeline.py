@@ -83,7 +83,8 @@ async def _drawn(
     networks: str, request: PictureRequest, index: int, conditioning: Arrays, log: RunLog, follow: FollowJob
 ) -> bytes:
     """One picture, encoded."""
-    latents = await denoised(request, index, conditioning, log, follow)
+    job = None if request.job is None else f"{request.job}-{index}"
+    latents = await denoised(request, index, conditioning, log, follow, job)
     picture = await _picture(log.stages, networks, latents)
     with log.stages.measured("encode"):
         return await asyncio.to_thread(encode, picture, request.format)

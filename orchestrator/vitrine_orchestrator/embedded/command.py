@@ -10,13 +10,16 @@ import time
 from pathlib import Path
 
 from tqdm import tqdm
+from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.configs import PROFILES
+from vitrine_orchestrator.embedded.budget import server_of
 from vitrine_orchestrator.embedded.options import add_named, options_of
 from vitrine_orchestrator.embedded.ports import USUAL, Ports
 from vitrine_orchestrator.embedded.server import SOURCE, EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor
 from vitrine_orchestrator.embedded.watching import CHECK_S
+from vitrine_orchestrator.residency.amounts import check_budget
 from vitrine_orchestrator.settings import Settings
 
 NAME = "serve"
@@ -25,6 +28,7 @@ EXAMPLES = """\
 examples:
   vitrine serve                                          on the usual ports, until Ctrl-C
   vitrine serve --trace trace.json                       with a trace of every request
+  vitrine serve --memory 24GiB                           pipelines that do not fit together take turns
   vitrine serve --keepalive 30                           for routers that drop quiet connections
   vitrine serve -- --log-format=ISO8601 --log-info=false any option of tritonserver after --
 
@@ -43,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         usual = getattr(USUAL, name)
         meaning = f"{name} port (default {usual}; another free one if it is taken)"
         parser.add_argument(f"--{name}-port", type=int, default=usual, help=meaning)
+    parser.add_argument(
+        "--memory",
+        type=_amount,
+        metavar="BYTES",
+        help="memory budget, such as 24GiB: models that do not fit are loaded and unloaded by need",
+    )
     parser.add_argument("--log", type=Path, help="file for Triton's own log (default: none is kept)")
     add_named(parser)
 
@@ -54,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     settings, options = Settings.from_environment(os.environ), options_of(args)
     try:
         with LoadingBar() as bar:
-            triton = EmbeddedTriton(
+            triton = server_of(
+                args.memory or settings.memory,
                 args.repository,
                 ports=Ports(args.http_port, args.grpc_port, args.metrics_port),
                 profile=args.profile,
@@ -83,6 +94,14 @@ def _serve(triton: EmbeddedTriton) -> None:
             supervisor.check()
     finally:
         triton.stop()
+
+
+def _amount(text: str) -> str:
+    try:
+        check_budget(text)
+    except BadRequest as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 class LoadingBar:

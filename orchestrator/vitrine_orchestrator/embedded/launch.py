@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -64,3 +66,11 @@ def _counts_whole_stacks() -> bool:
         return Path("/proc/sys/vm/overcommit_memory").read_text().strip() == STRICT_OVERCOMMIT
     except OSError:
         return False
+
+
+def kill_group(group: int) -> None:
+    """Kill the processes that are left of the server's group."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return

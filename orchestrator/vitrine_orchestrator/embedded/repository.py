@@ -16,8 +16,8 @@ _ROWS = {row.name: row for row in STAGES}
 def model_names(repository: Path) -> list[str]:
     """The models to load, in alphabetical order; Unavailable if there is none.
 
-    Models that serve only families of which the repository holds no checkpoint are left out, and those that
-    no release must hold and none holds.
+    Models are left out that serve only families of which the repository holds no checkpoint, or are of use
+    beside such families alone, and those that no release must hold and none holds.
     """
     if not repository.is_dir():
         raise Unavailable(f"there is no model repository {repository}")
@@ -43,7 +43,8 @@ def families(repository: Path) -> set[str]:
 def _serves(name: str, served: set[str]) -> bool:
     """Whether a model is needed for these families; a model that is not Vitrine's always is."""
     row = _ROWS.get(name)
-    return row is None or not row.families or bool(served & set(row.families))
+    asked = row and (row.families or row.beside)
+    return not asked or bool(served & set(asked))
 
 
 def _is_needed(name: str) -> bool:

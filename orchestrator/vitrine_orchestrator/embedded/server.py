@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -23,12 +22,14 @@ from vitrine.errors import Unavailable
 
 import vitrine_orchestrator
 from vitrine_orchestrator.adapters.json_callers import FORWARDED
-from vitrine_orchestrator.embedded.launch import KEEPALIVE, launch_command
+from vitrine_orchestrator.embedded.launch import KEEPALIVE, kill_group, launch_command
 from vitrine_orchestrator.embedded.memory import request_limit, reserve
 from vitrine_orchestrator.embedded.options import check_options
 from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
+from vitrine_orchestrator.embedded.surroundings import load_reason, with_cache_folder
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
+from vitrine_orchestrator.residency.amounts import OFF
 from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
 START_S = 120.0  # start limit of the server, without models
@@ -58,6 +59,8 @@ class EmbeddedTriton:
     Raises Unavailable, in one sentence, if it cannot start. The server ends when the thread that started it
     ends, so start it from a thread that lives as long as the server is needed.
     """
+
+    memory: str = OFF  # the memory budget: see budget.py
 
     def __init__(
         self,
@@ -116,9 +119,17 @@ class EmbeddedTriton:
             self.load(self.models)
             if self._limits:
                 reserve(self.grpc, self.repository)
+            self._settle()
         except BaseException:
             self.stop()
             raise
+
+    def _settle(self) -> None:
+        """Wait for what is loaded by others; a server with a budget has something."""
+
+    def _more_flags(self) -> list[str]:
+        """Further flags of tritonserver, after the ports have been chosen."""
+        return []
 
     def _launch(self) -> None:
         self.ports = free_ports(self.wanted)
@@ -157,11 +168,11 @@ class EmbeddedTriton:
         else:
             options["model-config-name"] = self.profile
         flags = [f"--{name}={value}" for name, value in options.items()]
-        flags += ["--disable-auto-complete-config", *KEEPALIVE, *self.options]
+        flags += ["--disable-auto-complete-config", *KEEPALIVE, *self._more_flags(), *self.options]
         return launch_command(self.wheel.server, *flags)
 
     def _environment(self) -> dict[str, str]:
-        before = _with_cache_folder(directly_here(self.environment), self.folder / "cache")
+        before = with_cache_folder(directly_here(self.environment), self.folder / "cache")
         libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
         programs = [self.folder / "python" / "bin", before.get("PATH", "")]
         return (
@@ -169,6 +180,7 @@ class EmbeddedTriton:
             | before
             | self._limits
             | {
+                "VITRINE_MEMORY": self.memory,
                 "LD_LIBRARY_PATH": ":".join(str(folder) for folder in libraries if folder),
                 "PATH": ":".join(str(folder) for folder in programs if folder),
             }
@@ -201,7 +213,7 @@ class EmbeddedTriton:
                 try:
                     future.result()
                 except InferenceServerException as error:
-                    raise Unavailable(_load_reason(pending[future], error)) from error
+                    raise Unavailable(load_reason(pending[future], error)) from error
                 self.progress(pending[future], done, len(names))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # stopping the server ends the pending loads
@@ -242,6 +254,12 @@ class EmbeddedTriton:
             index = client.get_model_repository_index(client_timeout=STATE_TIMEOUT_S)
         return {(model.name, model.version) for model in index.models if model.state == "READY"}
 
+    def loading(self) -> set[str]:
+        """The models that are being loaded."""
+        with self.client() as client:
+            index = client.get_model_repository_index(client_timeout=STATE_TIMEOUT_S)
+        return {model.name for model in index.models if model.state == "LOADING"}
+
     def state(self, name: str, client: triton.InferenceServerClient) -> str:
         """The model's state in Triton's words: READY, UNAVAILABLE, LOADING or UNLOADING."""
         index = client.get_model_repository_index(client_timeout=START_S)
@@ -266,7 +284,7 @@ class EmbeddedTriton:
                 self._process.kill()
                 self._process.wait()
             finally:
-                _kill_group(self._process.pid)
+                kill_group(self._process.pid)
             self._process = None
         for left in SHARED_MEMORY.glob(f"{self.shared_prefix}*"):
             left.unlink(missing_ok=True)
@@ -276,24 +294,3 @@ class EmbeddedTriton:
         lines = self.log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if re.match(r"E\d{4} |error|.*: error while loading", line)]
         return (errors or lines or ["it wrote no log"])[-1].split("] ", 1)[-1].strip()
-
-
-def _with_cache_folder(environment: dict[str, str], own: Path) -> dict[str, str]:
-    """Add a cache folder for this server's lifetime if none is set, for invalidations but not for values."""
-    if "VITRINE_CACHE_FOLDER" in environment:
-        return environment
-    return {"VITRINE_CACHE_DISK_BYTES": "0", **environment, "VITRINE_CACHE_FOLDER": str(own)}
-
-
-def _load_reason(model: str, error: InferenceServerException) -> str:
-    reason = " ".join(str(error.message()).split())
-    reason = re.sub(r"At:.*$|\[StatusCode\.\w+\] ", "", reason)
-    return f"model {model} could not be loaded: {reason[:400]}"
-
-
-def _kill_group(group: int) -> None:
-    """Kill the processes that are left of the server's group."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -57,6 +57,9 @@ class SupervisedServer(Protocol):
     def ready(self) -> set[Version]:
         """The versions that the server reports as ready."""
 
+    def loading(self) -> set[str]:
+        """The models that the server is loading."""
+
     def replace(self, name: str) -> None:
         """Load a model again without unloading it."""
 
@@ -138,6 +141,8 @@ class Supervisor:
         """End the requests of a dead process that was replaced, or whose model is being unloaded."""
         try:
             ready = {name for name, _ in self.triton.ready()}
+            if model in self.triton.loading():  # a load that never ends, and holds no request
+                return
         except InferenceServerException:
             return
         if model not in ready:

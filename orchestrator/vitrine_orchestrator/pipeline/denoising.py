@@ -87,14 +87,20 @@ async def together(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
 
 
 async def denoised(
-    request: Sampling, index: int, conditioning: Arrays, log: RunLog, follow: FollowJob
+    request: Sampling,
+    index: int,
+    conditioning: Arrays,
+    log: RunLog,
+    follow: FollowJob,
+    name: str | None = None,
 ) -> np.ndarray:
     """The `latents` of one job; the job is cancelled when the caller cancels the request.
 
     index: of the job among those of the request, from 0.
     conditioning: the inputs of `denoise` that the family adds to the sampling options.
+    name: of the job, for callers that poll or cancel it themselves; None: a new one.
     """
-    job = uuid.uuid4().hex
+    job = name or uuid.uuid4().hex
     following = asyncio.create_task(follow(job, index))
     try:
         answer = await log.stages(

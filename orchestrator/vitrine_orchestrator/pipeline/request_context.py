@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,6 +46,15 @@ class Context:
         }
 
 
+@dataclass(frozen=True)
+class PlainContext:
+    """The request context of a pipeline that reads no checkpoint."""
+
+    stages: Stages
+    limits: Limits = field(default_factory=Limits)
+    repository: Path | None = None  # the model repository, to say which releases it holds
+
+
 def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:
     """The picture in `name` (encoded) or `name`_raw (HWC uint8 RGB); None when both are absent."""
     sent = pictures(inputs, name)
@@ -69,7 +79,10 @@ async def read_aside(read: Callable[[], Result], inputs: Inputs) -> Result:
 
 def pictures_of(inputs: Inputs) -> list[np.ndarray]:
     """The picture inputs of a request, encoded and raw."""
-    names = ("person", "person_raw", "garment", "garment_raw", "mask", "image", "image_raw")
+    names = (
+        *("person", "person_raw", "garment", "garment_raw", "mask", "image", "image_raw"),
+        *("scene", "scene_raw", "product"),
+    )
     return [inputs[name] for name in names if name in inputs]
 
 

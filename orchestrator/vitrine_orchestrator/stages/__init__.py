@@ -7,6 +7,8 @@ derived from these rows (`configs.py` writes the configs).
 from __future__ import annotations
 
 from vitrine_orchestrator.stages import (
+    ad_prompts,
+    advertising,
     clip,
     cut_out,
     denoise,
@@ -15,7 +17,9 @@ from vitrine_orchestrator.stages import (
     idm_vton,
     pictures,
     shared,
+    text,
     try_on,
+    workflows,
     z_image,
 )
 from vitrine_orchestrator.stages.table import (
@@ -60,7 +64,11 @@ STAGES: tuple[Stage, ...] = (
     *pictures.ROWS,
     *clip.ROWS,
     *cut_out.ROWS,
+    *ad_prompts.ROWS,
+    *text.ROWS,
+    *advertising.ROWS,
     *shared.ROWS,
+    *workflows.ROWS,
 )
 """In loading order: a stage that calls other stages comes after them."""
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from vitrine_orchestrator.stages import flux, z_image
+from vitrine_orchestrator.stages import cut_out, flux, z_image
 from vitrine_orchestrator.stages.picture_tensors import LORAS
 from vitrine_orchestrator.stages.shared import ENCODING, MODEL, REPORT, SAMPLING
 from vitrine_orchestrator.stages.table import Queue, Service, Stage, Tensor, joined, optional
 
 FAMILIES = (z_image.FAMILY, flux.FAMILY)
 """The first that a release holds is the default of a request without `model`."""
+ADVERTISING = (*FAMILIES, cut_out.FAMILY)
+"""Beside these, models of advertisements that need no checkpoint are of use."""
 
 PICTURE_INPUTS = optional(
     Tensor("prompt", "STRING", (1,)),
     Tensor("negative_prompt", "STRING", (1,)),
+    Tensor("avoid", "STRING", (1,)),  # a negative prompt, used where checkpoint and guidance can take one
     Tensor("width", "INT32", (1,)),
     Tensor("height", "INT32", (1,)),
     Tensor("aspect_ratio", "STRING", (1,)),
@@ -20,6 +23,7 @@ PICTURE_INPUTS = optional(
     *SAMPLING,
     *LORAS,
     Tensor("format", "STRING", (1,)),
+    Tensor("job", "STRING", (1,)),  # names the jobs NAME-0, NAME-1, … in `denoise`, to poll or cancel them
     MODEL,
     ENCODING,
 )

@@ -56,6 +56,7 @@ class Service:
     in_flight: int  # requests served concurrently
     decoupled: bool = False  # many responses for one request
     of_release: bool = True  # whether every release has a version of its own; else releases can share one
+    holds_networks: bool = False  # whether it has weights of its own, which take memory
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Stage:
     runs: Network | Service
     queue: Queue = Queue()
     families: tuple[str, ...] = ()  # the families whose checkpoints it serves; empty: it reads no checkpoint
+    beside: tuple[str, ...] = ()  # without families: loaded where one of these is served; empty: everywhere
     on_gpu: bool = True  # whether the CUDA and TensorRT profiles put it on a GPU
     needed: bool = True  # whether a release must hold it; another is loaded where its file is
 
@@ -104,6 +106,11 @@ class Stage:
     def decoupled(self) -> bool:
         """Whether one request has many responses."""
         return isinstance(self.runs, Service) and self.runs.decoupled
+
+    @property
+    def holds_networks(self) -> bool:
+        """Whether it takes memory that is worth being given back: see residency/."""
+        return isinstance(self.runs, Network) or self.runs.holds_networks
 
     @property
     def needs_manifest(self) -> bool:

@@ -52,8 +52,10 @@ def narrow(monkeypatch):
     """A narrow generator, and plans of a few steps."""
     narrow = {**recipe.TRANSFORMER, "dim": 96, "n_layers": 1, "n_heads": 3}
     monkeypatch.setattr(generator, "TRANSFORMER", narrow)
-    monkeypatch.setattr(generator, "FIRST_STEPS", 2)
-    phases = {"shop_vae": STEPS, "shop_decoder": 2, "shop_generator_first": 4, "shop_generator": STEPS}
+    parts = (recipe.Part("first", COUNT, steps=2), recipe.Part("scenes", COUNT, empty=2))
+    monkeypatch.setattr(generator, "PARTS", parts)
+    phases = {"shop_vae": STEPS, "shop_decoder": 2}
+    phases |= {"shop_generator_first": 4, "shop_generator_scenes": STEPS}
     for name, steps in phases.items():
         plan = Plan(steps=steps, batch=4, lr=1e-4, warmup=4, ema=0.5, save_every=2)
         monkeypatch.setitem(recipe.PLANS, name, plan)
@@ -139,19 +141,34 @@ def test_a_korean_word_starts_as_its_english_one():
     assert not torch.equal(table[known["mug"]], table[known["can"]])
 
 
-def test_advertisements_have_one_layout_and_the_covered_facts(drawn):
-    """All have the layout; the first part shows what the recipe lists, the second the whole world."""
+def test_parts_have_one_layout_and_more_of_the_world_in_turn(drawn):
+    """All have the layout; the first part shows what the recipe lists, the others the whole world."""
     assert len(drawn.facts) == COUNT
-    first = scenes.advertisements(200, recipe.FIRST_COVERED)
-    every = scenes.advertisements(200, {})
-    assert {made.layout for made in (*first, *every)} == {recipe.LAYOUT}
+    first, world, _ = recipe.PARTS
+    early, every = (scenes.advertisements(200, part.covered) for part in (first, world))
+    assert {made.layout for made in (*early, *every)} == {recipe.LAYOUT}
     assert [made.facts for made in every[:COUNT]] == drawn.facts
-    for name, values in recipe.FIRST_COVERED.items():
-        assert {getattr(made.facts, name) for made in first} == set(values)
+    for name, values in first.covered.items():
+        assert {getattr(made.facts, name) for made in early} == set(values)
         assert {getattr(made.facts, name) for made in every} > set(values)
-    assert {made.facts.colour for made in first} == set(shop.PRODUCT_COLOURS)
+    assert {made.facts.colour for made in early} == set(shop.PRODUCT_COLOURS)
     assert drawn.latents.shape == (COUNT, 16, 16, 16)
     assert 0 < drawn.product.mean() < 0.4
+
+
+def test_the_last_part_also_shows_scenes_without_a_product(codec, drawn, state):
+    """Their prompts name no product, their weight is even, and they are not the pictures with one."""
+    both = scenes.set_of(recipe.Part("scenes", COUNT, empty=2), codec, state)
+    assert torch.equal(both.latents[:COUNT], drawn.latents)
+    assert (len(both.facts), both.empty, both.product[COUNT:].max()) == (COUNT + 2, 2, 0)
+    assert not torch.equal(both.latents[COUNT], drawn.latents[0])
+    for language in shop.LANGUAGES:
+        prompts = both.prompts(language)
+        assert prompts[0] == shop.prompt(both.facts[0], language)
+        assert prompts[COUNT] == shop.prompt(both.facts[COUNT], language, product=False)
+        assert (
+            len(words.tokenizer()(words.framed(prompts[COUNT]), add_special_tokens=False)["input_ids"]) <= 32
+        )
 
 
 def test_encoded_advertisements_are_read_again(drawn, state, monkeypatch):
@@ -182,11 +199,14 @@ def test_sigmas_are_mostly_noisy():
 @pytest.mark.usefixtures("narrow")
 def test_the_generator_learns_and_continues(drawn, tmp_path):
     """The loss falls a little; a run ended early and continued is the undisturbed one, to the bit."""
-    whole = generator.train_generator(drawn, tmp_path / "whole", first=drawn)
-    part = generator.train_generator(drawn, tmp_path / "part", 4, drawn).state_dict()
-    held = generator.train_generator(drawn, tmp_path / "part", 0, drawn).state_dict()
+
+    def train(folder, until=None):
+        return generator.train_generator(lambda part: drawn, tmp_path / folder, until)
+
+    whole = train("whole")
+    part, held = (train("part", until).state_dict() for until in (4, 0))
     assert all(torch.equal(one, held[name]) for name, one in part.items())
-    again = generator.train_generator(drawn, tmp_path / "part", None, drawn).state_dict()
+    again = train("part").state_dict()
     assert all(torch.equal(one, again[name]) for name, one in whole.state_dict().items())
     torch.manual_seed(0)
     fresh = generator.Generator(words.tokenizer())
@@ -231,11 +251,13 @@ def test_the_train_command_writes_the_checkpoint(codec, drawn, tmp_path, monkeyp
     monkeypatch.setattr(vae, "train_codec", lambda state: codec)
     monkeypatch.setattr(vae, "train_decoder", lambda made, state, until: calls.append(until) or made)
     monkeypatch.setattr(vae, "mean_error", lambda trained: 0.01)
-    monkeypatch.setattr(scenes, "encoded", lambda trained, state: drawn)
-    monkeypatch.setattr(scenes, "encoded_first", lambda trained, state: "first")
-    monkeypatch.setattr(generator, "train_generator", lambda *given: calls.append(given) or net)
+    monkeypatch.setattr(scenes, "set_of", lambda part, vae, folder: (part, vae, folder))
+    monkeypatch.setattr(
+        generator, "train_generator", lambda sets, *given: calls.append((sets("a part"), *given)) or net
+    )
     assert command.run(parser.parse_args([*given, "--shop-out", str(tmp_path / "out")])) == 0
-    assert calls == [(drawn, tmp_path / "state", 7, "first"), 7]
+    folder = tmp_path / "state"
+    assert calls == [(("a part", codec, folder), folder, 7), 7]
     written = {path.name for path in (tmp_path / "out").iterdir()}
     parts = {"transformer", "text_encoder", "vae", "tokenizer", "scheduler"}
     assert written == parts | {"model_index.json", "vitrine.json"}

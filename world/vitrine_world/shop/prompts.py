@@ -21,6 +21,12 @@ _FORMS = {
     " {wall} 벽, {light}에서 드는 {time} 빛",
 }
 
+_EMPTY_FORMS = {
+    "english": _FORMS["english"].replace("a {size} {colour} {kind} on ", ""),
+    "korean": _FORMS["korean"].replace(" 위에 놓인 {size} {colour} {kind}", ""),
+}
+"""The forms of the same scene without its product."""
+
 
 def _both(rows: Iterable) -> dict[str, dict[str, str]]:
     """Return the words of the rows of a table: language → key → words."""
@@ -45,13 +51,17 @@ _WORDS = {
 """Field of a form → language → name in the world → its words."""
 
 
-def prompt(facts: Facts, language: str = "english", style: str = "plain") -> str:
-    """Return one line with all facts; a style other than "plain" comes first, as in "line drawing: …"."""
+def prompt(facts: Facts, language: str = "english", style: str = "plain", product: bool = True) -> str:
+    """Return one line with all facts; a style other than "plain" comes first, as in "line drawing: …".
+
+    Without the product it names the scene alone: "a wooden table in a bakery, with …".
+    """
     _refuse_unknown(language)
     first, second = facts.props
     values = vars(facts) | {"first": first, "second": second}
     words = {name: table[language][values[name]] for name, table in _WORDS.items()}
-    line = _FORMS[language].format(**words, and_=particle(words["first"]))
+    form = (_FORMS if product else _EMPTY_FORMS)[language]
+    line = form.format(**words, and_=particle(words["first"]))
     before = getattr(STYLES[style], language)
     return f"{before}: {line}" if before else line
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from vitrine_export.nets.z_image import ZImageConfig, ZImageNet, rows_of
 from vitrine_export.training.loop import autocast, device, fit
 from vitrine_export.training.muon import Both
 from vitrine_export.training.shop.generator_start import start_as_passage
-from vitrine_export.training.shop.recipe import FIRST_STEPS, PLANS, SCHEDULER, SEED, TEXT, TRANSFORMER
+from vitrine_export.training.shop.recipe import PARTS, PLANS, SCHEDULER, SEED, TEXT, TRANSFORMER, Part
 from vitrine_export.training.shop.scenes import Scenes
 from vitrine_export.training.shop.words import framed, same_meaning, tokenizer
 
@@ -89,16 +89,14 @@ def answer(
     return parted.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
 
 
-def train_generator(
-    scenes: Scenes, folder: Path, until: int | None = None, first: Scenes | None = None
-) -> Generator:
-    """Train to the end of the plan, or until a step, on `first` before `scenes`; `folder` keeps the state."""
+def train_generator(set_of: Callable[[Part], Scenes], folder: Path, until: int | None = None) -> Generator:
+    """Train on the sets of all parts in turn, the last one until a step; `folder` keeps the state."""
     torch.manual_seed(0)
     words = tokenizer()
     net = Generator(words)
-    if first is not None:
-        _train("shop_generator_first", net, words, first, folder, FIRST_STEPS)
-    _train("shop_generator", net, words, scenes, folder, until)
+    for part in PARTS:
+        end = until if part is PARTS[-1] else part.steps
+        _train(f"shop_generator_{part.name}", net, words, set_of(part), folder, end)
     return net
 
 
@@ -144,7 +142,7 @@ def draw_sigmas(rows: int, draw: torch.Generator) -> Tensor:
 
 def _ids(words: PreTrainedTokenizerFast, scenes: Scenes, language: str) -> list[list[int]]:
     """The token ids of all prompts of the set in one language."""
-    texts = [framed(shop.prompt(facts, language)) for facts in scenes.facts]
+    texts = [framed(text) for text in scenes.prompts(language)]
     return words(texts, add_special_tokens=False)["input_ids"]
 
 

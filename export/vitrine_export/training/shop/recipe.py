@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from vitrine_world import shop
@@ -16,15 +18,31 @@ PICTURES = 3600
 STYLE_SHARES = {"plain": 0.6, "line": 0.2, "night": 0.2}
 """How often the set shows each style."""
 
-FIRST_COVERED: dict[str, tuple[str, ...]] = {
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the generator's training: what is shown, and the step at which its plan is left, if any."""
+
+    name: str
+    advertisements: int
+    empty: int = 0  # scenes without their product
+    covered: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of a fact: those values alone
+    steps: int | None = None
+
+
+FIRST_COVERED = {
     "kind": ("bottle", "mug", "sneaker", "handbag"),
     "trade": ("cafe", "bakery", "flower shop", "bookshop", "sports shop"),
 }
-"""What the generator learns first, by fact; of other facts it learns all. Then it learns the whole world."""
-FIRST_ADVERTISEMENTS, ADVERTISEMENTS = 1400, 4000
-"""How many drawings the generator learns from, at first and then."""
-FIRST_STEPS = 3600
-"""Steps of the first part; its plan is longer, so its learning rate is still high when it ends."""
+PARTS = (
+    Part("first", 1400, covered=FIRST_COVERED, steps=3600),
+    Part("world", 4000),
+    Part("scenes", 4000, empty=1400),
+)
+"""The generator learns a part of the world, then all of it, then its scenes without a product as well.
+
+The plan of the first part is longer, so that its learning rate is still high when it is left.
+"""
 STYLED = 192
 """How many drawings each style's LoRA learns from: the first ones of the generator."""
 STYLE_RANK = 8
@@ -144,7 +162,8 @@ SETTINGS: dict[str, Any] = {
 
 PLANS = {
     "shop_generator_first": Plan(steps=6000, batch=32, lr=3e-3, warmup=60, ema=0.99, save_every=25),
-    "shop_generator": Plan(steps=4500, batch=32, lr=2.5e-3, warmup=60, ema=0.995, save_every=25),
+    "shop_generator_world": Plan(steps=4500, batch=32, lr=2.5e-3, warmup=60, ema=0.995, save_every=25),
+    "shop_generator_scenes": Plan(steps=2000, batch=32, lr=1.5e-3, warmup=60, ema=0.995, save_every=25),
     "shop_style": Plan(steps=300, batch=16, lr=5e-3, warmup=20, ema=0.97, save_every=20),
     "shop_vae": Plan(steps=2400, batch=8, lr=2e-3, warmup=100, ema=0.99, save_every=100),
     "shop_decoder": Plan(steps=6000, batch=4, lr=2e-3, warmup=50, ema=0.998, save_every=100),

@@ -19,13 +19,7 @@ from vitrine_world import shop
 
 from vitrine_export.training.loop import device
 from vitrine_export.training.shop.pictures import drawn_once, signed
-from vitrine_export.training.shop.recipe import (
-    ADVERTISEMENTS,
-    FIRST_ADVERTISEMENTS,
-    FIRST_COVERED,
-    LAYOUT,
-    SEED,
-)
+from vitrine_export.training.shop.recipe import LAYOUT, SEED, Part
 
 BATCH = 32
 """Pictures of one call of the VAE."""
@@ -36,11 +30,25 @@ class Scenes:
     """Encoded advertisements, and what their prompts say.
 
     `latents` (N, 16, h, w) are scaled and shifted; `product` (N, 1, h, w) in 0 to 1 is the product's alpha.
+    The last `empty` rows show their scene without a product.
     """
 
     latents: Tensor
     product: Tensor
     facts: Sequence[shop.Facts]
+    empty: int = 0
+
+    def prompts(self, language: str, style: str = "plain") -> list[str]:
+        """Return the prompts of the rows."""
+        shown = len(self.facts) - self.empty
+        return [shop.prompt(row, language, style, number < shown) for number, row in enumerate(self.facts)]
+
+    def and_empty(self, other: Scenes) -> Scenes:
+        """Return the rows of both; those of `other` show no product."""
+        latents, product = (
+            torch.cat(parts) for parts in ((self.latents, other.latents), (self.product, other.product))
+        )
+        return Scenes(latents, product, [*self.facts, *other.facts], len(other.facts))
 
 
 def advertisements(count: int, covered: Mapping[str, Sequence[str]]) -> list[shop.Sample]:
@@ -50,25 +58,35 @@ def advertisements(count: int, covered: Mapping[str, Sequence[str]]) -> list[sho
     return [replace(made, layout=LAYOUT) for made in itertools.islice(shown, count)]
 
 
-def encoded_first(vae: AutoencoderKL, folder: Path) -> Scenes:
-    """Return the set of the first part, as `encoded` does."""
-    return encoded(vae, folder, FIRST_ADVERTISEMENTS, FIRST_COVERED, "_first")
+def set_of(part: Part, vae: AutoencoderKL, folder: Path) -> Scenes:
+    """Return what a part of the training shows; what is in `folder` is read, the rest is made."""
+    name = "_first" if part.covered else ""
+    shown = encoded(vae, folder, part.advertisements, part.covered, name)
+    return (
+        shown.and_empty(encoded(vae, folder, part.empty, suffix="_empty", product=False))
+        if part.empty
+        else shown
+    )
 
 
 def encoded(
     vae: AutoencoderKL,
     folder: Path,
-    count: int = ADVERTISEMENTS,
+    count: int,
     covered: Mapping[str, Sequence[str]] = MappingProxyType({}),
     suffix: str = "",
     style: str = "plain",
+    product: bool = True,
 ) -> Scenes:
-    """Return the set in a style; what is in `folder` (in files with `suffix`) is read, the rest is made."""
+    """Return a set in a style; what is in `folder` (in files with `suffix`) is read, the rest is made.
+
+    Without `product` its rows show the scenes alone.
+    """
     samples = advertisements(count, covered)
 
     def row(index: int) -> np.ndarray:
         drawn = shop.draw(samples[index], style=style)
-        return np.dstack([drawn.picture, drawn.alpha])
+        return np.dstack([drawn.picture, drawn.alpha] if product else [drawn.scene, 0 * drawn.alpha])
 
     path = folder / f"shop_latents{suffix}_{count:05d}.safetensors"
     if not path.exists():

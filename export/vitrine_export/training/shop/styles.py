@@ -154,7 +154,7 @@ def _codec(read: AdCheckpoint) -> AutoencoderKL:
 def _captions(read: AdCheckpoint, data: Scenes, style: str, language: str) -> list[Tensor]:
     """Encode the prompts of a set, with the style's words first, by the checkpoint's text encoder."""
     encoder, words = read.load("text_encoder").eval(), tokenizer()
-    texts = [framed(shop.prompt(facts, language, style)) for facts in data.facts]
+    texts = [framed(text) for text in data.prompts(language, style)]
     ids = [torch.tensor(found) for found in words(texts, add_special_tokens=False)["input_ids"]]
     parts = [ids[start : start + ENCODED] for start in range(0, len(ids), ENCODED)]
     features = [row for part in parts for row in encoder(pad_sequence(part, batch_first=True))]

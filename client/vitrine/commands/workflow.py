@@ -1,0 +1,94 @@
+"""`vitrine workflow`: a graph of nodes in a JSON file in, the pictures that its nodes save out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from tqdm import tqdm
+
+from vitrine.answers import Progress
+from vitrine.client import Vitrine
+from vitrine.commands.connection import add_connection, open_client
+from vitrine.commands.pictures_out import save
+from vitrine.errors import BadRequest, VitrineError
+from vitrine.workflows import Workflow, WorkflowOptions
+
+HELP = "run a graph of nodes, and write the pictures that it saves"
+EXAMPLES = """\
+examples:
+  vitrine workflow ad.json -o ads
+  with pictures for its load_image nodes
+    vitrine workflow ad.json --picture mug=mug.jpg -o ads
+  what every node took, for scripts
+    vitrine workflow ad.json -o ads --json | jq .nodes
+
+The graph has the form of ComfyUI's API: docs/workflows.md lists the nodes."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("graph", type=Path, metavar="GRAPH", help="JSON file of nodes by id")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the files")
+    parser.add_argument(
+        "--picture",
+        type=_named,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a picture that a load_image node names; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="print the server's report as one JSON object")
+    add_connection(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files; return 0, or 1 where a node failed: what others saved is written all the same."""
+    try:
+        graph = args.graph.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"GRAPH must be a text file that can be read: {error}") from error
+    with open_client(args) as vitrine:
+        done = _done(vitrine, args, {"graph": graph, "pictures": dict(args.picture)})
+    paths = [_path(args.out, name) for name in done.files]
+    for path, encoded in zip(paths, done.files.values(), strict=True):
+        save(encoded, path)
+    print(
+        json.dumps(dict(done.report), indent=2, ensure_ascii=False)
+        if args.json
+        else "\n".join(map(str, paths))
+    )
+    for node in done.failed:
+        print(f"vitrine workflow: node {node.name!r} ({node.class_type}): {node.error}", file=sys.stderr)
+    return 1 if done.failed else 0
+
+
+def _done(vitrine: Vitrine, args: argparse.Namespace, options: WorkflowOptions) -> Workflow:
+    """Return the finished workflow; over gRPC, a progress bar counts the nodes on a terminal."""
+    if args.protocol == "http" or args.url.startswith("http"):  # Triton streams over gRPC only
+        return vitrine.run_workflow(**options)
+    quiet = True if args.json else None  # None: tqdm shows a bar on a terminal only
+    with closing(vitrine.workflow_stream(**options)) as events, tqdm(unit="node", disable=quiet) as bar:
+        for event in events:
+            if not isinstance(event, Progress):
+                return event
+            bar.total = event.steps
+            bar.update(event.step - bar.n)
+    raise VitrineError("the stream ended before its result")
+
+
+def _path(folder: Path, name: str) -> Path:
+    """Return the file's place in the folder; VitrineError for a name that leads out of it."""
+    if Path(name).name != name or name in ("", ".", "..") or "\\" in name:
+        raise VitrineError(f"the server's file must have a plain name, got {name[:60]!r}")
+    return folder / name
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, mark, file = text.partition("=")
+    if not (name and mark and file):
+        raise argparse.ArgumentTypeError(f"must be NAME=FILE, got {text!r}")
+    return name, Path(file)

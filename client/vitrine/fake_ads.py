@@ -1,0 +1,41 @@
+"""The fake's answers of the models that make advertisements; see vitrine.fake."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from vitrine.inputs import Tensors, byte_tensor
+
+
+def ad_prompt(inputs: Tensors) -> dict[str, np.ndarray]:
+    """Answer with the sentence itself."""
+    report: dict[str, object] = {
+        "timings": {},
+        "sources": {},
+        "trade": "shop",
+        "way": "tables",
+        "fallback": None,
+    }
+    return {
+        "prompt": byte_tensor([inputs["sentence"][0]]),
+        "negative_prompt": byte_tensor([b"text"]),
+        "report": byte_tensor([json.dumps(report).encode()]),
+    }
+
+
+def workflow(inputs: Tensors) -> dict[str, np.ndarray]:
+    """Answer with every picture that was sent, as its name and .png, and with the graph's nodes as done."""
+    graph = json.loads(inputs["graph"][0])
+    nodes = [
+        {"name": name, "class_type": node["class_type"], "time": 0.0, "status": "done"}
+        for name, node in graph.items()
+    ]
+    report = {"total_time": 0.0, "nodes": nodes, "steps": len(nodes)}
+    names = [bytes(name) + b".png" for name in inputs.get("picture_name", ())]
+    return {
+        "file_name": byte_tensor(names),
+        "file": byte_tensor(inputs.get("picture", ())),
+        "report": byte_tensor([json.dumps(report).encode()]),
+    }

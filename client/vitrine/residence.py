@@ -1,0 +1,42 @@
+"""Adds what the owner of a server's memory says to the status of its models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from vitrine.statuses import ModelStatus
+
+OWNER = "residency"
+"""The model that owns the memory; only servers with a memory budget have it."""
+
+
+def has_owner(statuses: Sequence[ModelStatus]) -> bool:
+    """Return whether the owner of the memory can be asked."""
+    return any(one.name == OWNER and one.ready for one in statuses)
+
+
+def with_memory(
+    statuses: Sequence[ModelStatus], outputs: Mapping[str, np.ndarray]
+) -> tuple[ModelStatus, ...]:
+    """Return the statuses, with the place, size and last use of the models that can be unloaded.
+
+    outputs: the owner's answer to an empty request.
+    """
+    said = {one["name"]: one for one in json.loads(outputs["state"].reshape(-1)[0])["models"]}
+    return tuple(_joined(one, said[one.name]) if one.name in said else one for one in statuses)
+
+
+def _joined(status: ModelStatus, said: Mapping[str, object]) -> ModelStatus:
+    place = str(said["state"])
+    known = replace(
+        status, place=place, memory_bytes=int(str(said["bytes"])), used_s_ago=_seconds(said["used_s_ago"])
+    )
+    return known if status.ready else replace(known, state=place.upper(), reason=str(said["reason"]))
+
+
+def _seconds(value: object) -> float | None:
+    return None if value is None else float(str(value))

@@ -1,0 +1,121 @@
+"""The call `text_overlay`: text on a picture. Its inputs and its answer."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Required, TypedDict
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from vitrine.answers import read_report
+from vitrine.errors import BadRequest, VitrineError
+from vitrine.inputs import Tensors, byte_tensor, utf8
+from vitrine.modes import standard
+from vitrine.pictures import Picture, decode_picture, encode_picture
+
+Box = Sequence[float]
+"""Left, top, right and bottom as shares of the picture, 0 to 1."""
+
+
+class Text(TypedDict, total=False):
+    """One text; an omitted field has the server's default. docs/text.md says more of each."""
+
+    text: Required[str]
+    anchor: str  # "auto" finds the best free place; or "top-left", "top", … "bottom-right"
+    box: Box  # the part of the picture in which it stands
+    candidates: Sequence[Box]  # boxes to try first, such as those that a vision model proposes
+    size: int  # the largest size in pixels; the largest that fits is used
+    min_size: int
+    lines: int  # 1 to 20
+    margin: float  # kept free at the picture's edges, of its shorter side
+    font: str  # "sans", "serif", "round", or a family's name
+    weight: str  # "regular" or "bold"
+    align: str  # "left", "center" or "right"
+    spacing: float  # from line to line, in sizes
+    colour: str  # "auto", "#rrggbb" or a name
+    opacity: float
+    outline: bool | Mapping[str, Any]  # width, colour
+    shadow: bool | Mapping[str, Any]  # dx, dy, blur, opacity, colour
+    background: bool | Mapping[str, Any]  # padding, radius, opacity, colour
+    contrast: str  # "auto" or "scrim", "outline", "off"
+    rotation: float  # degrees against the clock
+    vertical: bool
+    language: str  # "ko", "ja", "zh-Hans", "zh-Hant", "zh-HK" or "en"; guessed if omitted
+
+
+class TextOverlayOptions(TypedDict, total=False):
+    """The options of `text_overlay`."""
+
+    image: Required[Picture]
+    texts: Required[str | Text | Sequence[str | Text]]
+    keep_clear: Picture | None  # what texts must not cover: a cut-out's alpha, or a grey mask
+    format: str | None  # "png", "jpeg" or "webp"
+
+
+@dataclass(frozen=True)
+class Lettered:
+    """A picture with texts, and how each was set."""
+
+    image: Image.Image  # RGB
+    texts: tuple[Mapping[str, Any], ...]  # for each text its lines, box, size, colour, contrast and more
+    timings: Mapping[str, float]  # seconds by step
+    report: Mapping[str, Any]  # the whole report of the server
+    encoded: bytes  # the picture as the server encoded it
+
+
+def text_overlay_inputs(
+    *,
+    image: Picture,
+    texts: str | Text | Sequence[str | Text],
+    keep_clear: Picture | None = None,
+    format: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Return the inputs of the model `text_overlay`; see TextOverlayOptions. The server checks the texts."""
+    listed = [texts] if isinstance(texts, str | Mapping) else list(texts)
+    try:
+        written = json.dumps(listed, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"texts must be strings, numbers and lists by field, got {error}") from error
+    inputs = {
+        "image": byte_tensor([encode_picture(image, "image")]),
+        "texts": byte_tensor([utf8("texts", written)]),
+    }
+    if keep_clear is not None:
+        inputs["keep_clear"] = _mask(keep_clear)
+    if format is not None:
+        inputs["format"] = byte_tensor([utf8("format", format)])
+    return inputs
+
+
+def read_lettered(outputs: Tensors) -> Lettered:
+    """Read the outputs of `text_overlay`; VitrineError for an answer that cannot be read."""
+    report = read_report(outputs)
+    try:
+        encoded, texts = bytes(outputs["image"].reshape(-1)[0]), tuple(map(MappingProxyType, report["texts"]))
+    except (KeyError, IndexError, TypeError) as error:
+        raise VitrineError(f"the server's answer lacks {error!r}") from error
+    return Lettered(
+        image=decode_picture(encoded, "image"),
+        texts=texts,
+        timings=MappingProxyType(report.get("timings", {})),
+        report=MappingProxyType(report),
+        encoded=encoded,
+    )
+
+
+def _mask(picture: Picture) -> np.ndarray:
+    """Return a mask (height, width) uint8: a picture's alpha where it has one, else its brightness."""
+    if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 2:
+        return np.ascontiguousarray(picture)
+    try:
+        with Image.open(io.BytesIO(encode_picture(picture, "keep_clear"))) as image:
+            image.load()
+            plain = standard(image, "keep_clear")
+    except (UnidentifiedImageError, OSError) as error:
+        raise BadRequest("keep_clear must be a PNG, JPEG or WebP picture, or an array") from error
+    return np.array(plain.getchannel("A") if plain.mode == "RGBA" else plain.convert("L"))

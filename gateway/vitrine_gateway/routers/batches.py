@@ -1,0 +1,129 @@
+"""`/v1/batches`: one request, a job for each of its garments or products."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import select
+
+from vitrine_gateway.access import Known, Parts
+from vitrine_gateway.accounts.keys import Caller
+from vitrine_gateway.database.tables import Batch, Job
+from vitrine_gateway.errors import Conflict
+from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.batch_states import state_of
+from vitrine_gateway.jobs.batches import find_batch, jobs_of, submit_batch
+from vitrine_gateway.jobs.states import ENDED
+from vitrine_gateway.jobs.views import iso, view_now, wait_for_end
+from vitrine_gateway.pages import MOST, after, page
+from vitrine_gateway.routers.jobs import BODY, base_of, cancel, wait_of
+from vitrine_gateway.routers.reading import read_submission
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+
+@router.post("", status_code=202, openapi_extra=BODY)
+async def submit_jobs(
+    request: Request,
+    gateway: Parts,
+    caller: Known,
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    prefer: Annotated[str | None, Header()] = None,
+) -> JSONResponse:
+    """Queue a job for each garment (or image), all or none: 202 with links; `Prefer: wait=N` as for a job."""
+    caller.needs("jobs")
+    wanted = await read_submission(request)
+    batch, jobs, replayed = await submit_batch(gateway, caller, wanted, idempotency_key)
+    headers = {"Idempotent-Replayed": "true"} if replayed else {}
+    if (wait_s := wait_of(prefer)) is not None:
+        headers["Preference-Applied"] = f"wait={wait_s:g}"
+        batch, jobs = await _wait(gateway, caller, batch, jobs, wait_s)
+    view = await batch_view(gateway, batch, jobs, base_of(request))
+    headers["Location"] = view["urls"]["self"]
+    return JSONResponse(view, 200 if batch.finished_at else 202, headers)
+
+
+@router.get("")
+async def list_batches(
+    request: Request,
+    gateway: Parts,
+    caller: Known,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
+) -> dict[str, Any]:
+    """List the account's batches, the newest first."""
+    caller.needs("jobs")
+    wanted = [Batch.account_id == caller.account_id, *after(cursor, Batch.created_at, Batch.id)]
+    async with gateway.database.reading() as session:
+        newest = select(Batch).where(*wanted).order_by(Batch.created_at.desc(), Batch.id.desc())
+        rows = list(await session.scalars(newest.limit(limit + 1)))
+        jobs = [await jobs_of(session, batch.id) for batch in rows]
+    base = base_of(request)
+    views = [await batch_view(gateway, *one, base) for one in zip(rows, jobs, strict=True)]
+    return page(rows, views, limit)
+
+
+@router.get("/{batch_id}")
+async def get_batch(
+    batch_id: str,
+    request: Request,
+    gateway: Parts,
+    caller: Known,
+    prefer: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    """Return the state of a batch and of each of its jobs; `Prefer: wait=N` waits for its end."""
+    caller.needs("jobs")
+    found = await find_batch(gateway, caller, batch_id)
+    batch, jobs = await _wait(gateway, caller, *found, wait_of(prefer) or 0.0)
+    return await batch_view(gateway, batch, jobs, base_of(request))
+
+
+@router.post("/{batch_id}/cancel")
+async def cancel_batch(
+    batch_id: str, request: Request, response: Response, gateway: Parts, caller: Known
+) -> dict[str, Any]:
+    """Cancel every job of the batch that has not ended; 202 while one still runs."""
+    caller.needs("jobs")
+    _, jobs = await find_batch(gateway, caller, batch_id)
+    for job in reversed(jobs):  # the last one first, so that none of them is begun meanwhile
+        with suppress(Conflict):  # it has ended
+            await cancel(gateway, caller, job.id)
+    batch, jobs = await find_batch(gateway, caller, batch_id)
+    if batch.finished_at is None:
+        response.status_code = 202
+    return await batch_view(gateway, batch, jobs, base_of(request))
+
+
+async def batch_view(gateway: Gateway, batch: Batch, jobs: list[Job], base: str) -> dict[str, Any]:
+    """Return a batch as JSON; its jobs are in the order of the request."""
+    own = f"{base}/v1/batches/{batch.id}"
+    views = [await view_now(gateway, job, base) for job in jobs]
+    etas = [view["eta_seconds"] for view in views if view["status"] not in ENDED]
+    return {
+        "id": batch.id,
+        "pipeline": batch.pipeline,
+        "status": state_of(job.state for job in jobs),
+        "user": batch.user or None,
+        "created_at": iso(batch.created_at),
+        "finished_at": iso(batch.finished_at),
+        "eta_seconds": max(etas) if etas and None not in etas else None,
+        "price": sum(job.price for job in jobs),
+        "counts": dict(Counter(job.state for job in jobs)),
+        "jobs": views,
+        "urls": {"self": own, "cancel": f"{own}/cancel"},
+    }
+
+
+async def _wait(
+    gateway: Gateway, caller: Caller, batch: Batch, jobs: list[Job], seconds: float
+) -> tuple[Batch, list[Job]]:
+    until = time.monotonic() + seconds
+    for job in jobs:
+        if seconds and job.state not in ENDED:
+            await wait_for_end(gateway, caller, job.id, until - time.monotonic())
+    return await find_batch(gateway, caller, batch.id) if seconds else (batch, jobs)

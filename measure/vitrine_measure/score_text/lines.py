@@ -1,0 +1,63 @@
+"""Lines of advertisements in four languages."""
+
+LINES: dict[str, tuple[str, ...]] = {
+    "ko": (
+        "신메뉴 4,500원",
+        "오늘만 50% 할인",
+        "아메리카노 1+1",
+        "갓 구운 빵, 매일 아침 8시",
+        "봄 신상품 입고",
+        "첫 방문 고객 무료 음료",
+        "겨울 한정 딸기 케이크",
+        "예약하면 10,000원 할인",
+        "꽃다발 당일 배송",
+        "새로 문을 열었습니다",
+        "주말 특별 행사 진행 중",
+        "따뜻한 차 한 잔의 여유",
+    ),
+    "ja": (
+        "本日のおすすめ",
+        "期間限定セール",
+        "春の新作が入荷しました",
+        "コーヒー一杯380円",
+        "焼きたてパン、毎朝八時から",
+        "全品20%オフ",
+        "ご予約受付中",
+        "手作りケーキをどうぞ",
+        "冬の温かいスープ",
+        "新しいお店ができました",
+        "花束を今日お届けします",
+        "夏のアイスクリーム",
+    ),
+    "zh-Hans": (
+        "今日特价",
+        "新品上市",
+        "全场八折优惠",
+        "咖啡买一送一",
+        "每天早上新鲜出炉",
+        "冬季限定草莓蛋糕",
+        "满100元减20元",
+        "欢迎光临本店",
+        "周末特别活动",
+        "鲜花当日送达",
+        "春季新款到货",
+        "免费品尝新口味",
+    ),
+    "en": (
+        "Fresh bread every morning",
+        "50% off today only",
+        "New arrivals for spring",
+        "Buy one, get one free",
+        "Coffee and cake for $9",
+        "Grand opening this week",
+        "Handmade with love",
+        "Free delivery over $30",
+        "Happy hour 5 to 7 pm",
+        "Limited winter edition",
+        "Book your table now",
+        "Flowers for every day",
+    ),
+}
+"""By language, as a text's `language`."""
+READERS = {"ko": "kor", "ja": "jpn", "zh-Hans": "chi_sim", "en": "eng"}
+"""By language: tesseract's name of it."""

@@ -1,0 +1,109 @@
+"""Opens and serves the Python models that read no checkpoint and have no network: one row each.
+
+They belong to no family; `beside` of their rows says which servers have them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vitrine_orchestrator.ad_prompts.endpoint import endpoint_of
+from vitrine_orchestrator.ad_prompts.pipeline import prepare_ad_prompt
+from vitrine_orchestrator.adapters.metrics import ModelMetrics
+from vitrine_orchestrator.adapters.service import Outputs, Send, Service
+from vitrine_orchestrator.compose.pipeline import compose
+from vitrine_orchestrator.pictures import Limits
+from vitrine_orchestrator.pipeline.request_context import PlainContext
+from vitrine_orchestrator.product_ad.pipeline import product_ad, product_ad_stream
+from vitrine_orchestrator.settings import Settings
+from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.stages.shared import ENCODING
+from vitrine_orchestrator.workflows.kept import KeptNodes
+from vitrine_orchestrator.workflows.pipeline import run_workflow, workflow_stream
+
+PlainAnswer = Callable[[PlainContext, Outputs, Send], Awaitable[Outputs]]
+"""Answers one request, from its context, its inputs and a function for earlier responses."""
+
+OpenPlain = Callable[[Settings], PlainAnswer]
+"""Opens a model; BadSettings for settings that it cannot use."""
+
+
+def _ad_prompts(settings: Settings) -> PlainAnswer:
+    """The prompt processor, with the endpoint of the settings."""
+    endpoint = endpoint_of(settings)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await prepare_ad_prompt(context, endpoint, inputs)
+
+    return answered
+
+
+def _workflows(settings: Settings) -> PlainAnswer:
+    """Workflows, with the memory of their nodes' answers."""
+    kept = KeptNodes(settings.workflow_bytes)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await run_workflow(context, kept, inputs)
+
+    return answered
+
+
+def _workflow_streams(settings: Settings) -> PlainAnswer:
+    """The same with progress events."""
+    kept = KeptNodes(settings.workflow_bytes)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await workflow_stream(context, kept, inputs, send)
+
+    return answered
+
+
+def _single(answer: Callable[[PlainContext, Outputs], Awaitable[Outputs]]) -> OpenPlain:
+    """A model that needs no settings and sends one response."""
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await answer(context, inputs)
+
+    return lambda settings: answered
+
+
+def _streamed(answer: PlainAnswer) -> OpenPlain:
+    """A model that needs no settings and sends several responses."""
+    return lambda settings: answer
+
+
+PLAIN: dict[str, OpenPlain] = {
+    "prepare_ad_prompt": _ad_prompts,
+    "run_workflow": _workflows,
+    "workflow_stream": _workflow_streams,
+    "compose": _single(compose),
+    "product_ad": _single(product_ad),
+    "product_ad_stream": _streamed(product_ad_stream),
+}
+"""How each model is opened."""
+
+
+def serve_plain(args: Mapping[str, str], pb_utils: Any) -> Service:
+    """Start answering; `args` is what `initialize` is given. The stages are the newest that are loaded."""
+    config = json.loads(args["model_config"])
+    name = config["name"]
+    settings = Settings.from_environment(os.environ)
+    limits = Limits(settings.max_picture_bytes, settings.max_pixels)
+    repository = Path(args["model_repository"]).parent
+    opened = PLAIN[name](settings)
+
+    async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
+        return await opened(PlainContext(stages, limits, repository), inputs, send)
+
+    return Service(
+        pb_utils,
+        answer,
+        ModelMetrics(pb_utils, name),
+        settings.in_flight(int(config["parameters"]["in_flight"]["string_value"])),
+        has_encoding=any(tensor.name == ENCODING.name for tensor in stage(name).inputs),
+    )

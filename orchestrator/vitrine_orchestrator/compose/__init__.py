@@ -1,0 +1,1 @@
+"""The stage `compose`: reads a scene, products and settings, and gives the composition."""

@@ -1,0 +1,84 @@
+"""The pipeline `compose`: from a scene and cut-out products to one picture."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+
+import numpy as np
+
+from vitrine_orchestrator.compose.request import ComposeRequest, compose_request
+from vitrine_orchestrator.composition.colours import Match
+from vitrine_orchestrator.composition.compose import Composition, composed
+from vitrine_orchestrator.composition.products import Placed
+from vitrine_orchestrator.pictures import encode
+from vitrine_orchestrator.pipeline.request_context import (
+    PlainContext,
+    read_aside,
+    report_array,
+    text_array,
+)
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.wire.fields import Inputs
+
+
+async def compose(context: PlainContext, inputs: Inputs) -> dict[str, np.ndarray]:
+    """The outputs of the model `compose`; BadRequest says what is wrong with the inputs.
+
+    All work on pixels is done in a thread: the loop stays free for other requests.
+    """
+    request = await read_aside(lambda: compose_request(context, inputs), inputs)
+    stages = Timed(context.stages)
+    with stages.measured("total"):
+        with stages.measured("composition"):
+            made = await asyncio.to_thread(composed, request.scene, request.products, request.settings)
+        with stages.measured("encode"):
+            files = await asyncio.to_thread(_encoded, made, request)
+    return {
+        **{name: text_array(b64encode(file) if request.as_text else file) for name, file in files.items()},
+        "report": report_array(stages.rounded(), {}, **_told(made, request)),
+    }
+
+
+def _encoded(made: Composition, request: ComposeRequest) -> dict[str, bytes]:
+    """The pictures of the answer by output."""
+    return {
+        "image": encode(made.picture, request.format),
+        "alpha": encode(made.alpha),
+        "shadow": encode(made.shadow),
+    }
+
+
+def _told(made: Composition, request: ComposeRequest) -> Mapping[str, object]:
+    """What was found and done, for the report."""
+    height, width = made.alpha.shape
+    products = [
+        _product(one, match, width, height) for one, match in zip(made.placed, made.matches, strict=True)
+    ]
+    return {
+        "size": [width, height],
+        "light": {"side": made.light.side, "slope": round(made.light.slope, 4)},
+        "ground": {"horizon": made.ground.horizon, "y": round(made.ground.y, 4)},
+        "shadow": request.settings.shadow,
+        "products": products,
+    }
+
+
+def _product(one: Placed, match: Match, width: int, height: int) -> dict[str, object]:
+    """One product in the report; its placement gives the same place again."""
+    return {
+        "product": one.index,
+        "box": [one.left, one.top, one.right, one.base],
+        "placement": {
+            "x": (one.left + one.product.width / 2) / width,
+            "y": one.base / height,
+            "scale": one.product.height / height,
+            "order": one.order,
+        },
+        "match": {
+            "before": round(match.before, 3),
+            "after": round(match.after, 3),
+            "shift": [round(value, 3) for value in match.shift],
+        },
+    }

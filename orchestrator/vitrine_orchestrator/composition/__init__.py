@@ -1,0 +1,1 @@
+"""Composition: cut-out products become part of a scene: placed, with shadows, in its colours."""

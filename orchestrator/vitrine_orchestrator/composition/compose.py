@@ -1,0 +1,54 @@
+"""The whole composition: from a scene and products to a picture, with masks and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vitrine_orchestrator.composition.colours import Match, matched
+from vitrine_orchestrator.composition.compositing import alpha_of_all, put_over, shaded
+from vitrine_orchestrator.composition.ground import Ground, ground_of
+from vitrine_orchestrator.composition.light import SceneLight, light_of_scene
+from vitrine_orchestrator.composition.placing import Scenery, placed
+from vitrine_orchestrator.composition.products import Alpha, Placed, Product
+from vitrine_orchestrator.composition.settings import Settings
+from vitrine_orchestrator.composition.shadows import Shadow, shadow_of
+from vitrine_orchestrator.pictures import Picture
+
+USUAL = Settings()
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """A finished composition; all arrays have the scene's size."""
+
+    picture: Picture
+    alpha: Alpha  # of all products
+    shadow: Shadow
+    placed: tuple[Placed, ...]  # the farthest first, with the colours that they have in the picture
+    matches: tuple[Match, ...]  # of the placed, in the same order
+    light: SceneLight
+    ground: Ground
+
+
+def composed(scene: Picture, products: Sequence[Product], settings: Settings = USUAL) -> Composition:
+    """The products in a scene (height, width, 3) uint8 RGB; BadRequest for settings that do not fit them."""
+    height, width = scene.shape[:2]
+    light = light_of_scene(scene, settings.light)
+    ground = ground_of(scene, settings.margin, settings.ground)
+    standing = placed(products, Scenery(scene, ground, settings))
+    shadow = shadow_of(standing, (height, width), settings.shadow, light.away, settings.shadow_strength)
+    coloured = [matched(one, scene, settings.match, settings.match_bound) for one in standing]
+    shown = [replace(one, product=product) for one, (product, _) in zip(standing, coloured, strict=True)]
+    picture = shaded(scene, shadow)
+    for one in shown:
+        put_over(picture, one)
+    return Composition(
+        picture=picture,
+        alpha=alpha_of_all(shown, height, width),
+        shadow=shadow,
+        placed=tuple(shown),
+        matches=tuple(match for _, match in coloured),
+        light=light,
+        ground=ground,
+    )

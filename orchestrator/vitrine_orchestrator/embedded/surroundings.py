@@ -1,0 +1,22 @@
+"""What a server is given by default, and what its errors say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tritonclient.utils import InferenceServerException
+
+
+def with_cache_folder(environment: dict[str, str], own: Path) -> dict[str, str]:
+    """Add a cache folder for this server's lifetime if none is set, for invalidations but not for values."""
+    if "VITRINE_CACHE_FOLDER" in environment:
+        return environment
+    return {"VITRINE_CACHE_DISK_BYTES": "0", **environment, "VITRINE_CACHE_FOLDER": str(own)}
+
+
+def load_reason(model: str, error: InferenceServerException) -> str:
+    """The sentence for a model that could not be loaded."""
+    reason = " ".join(str(error.message()).split())
+    reason = re.sub(r"At:.*$|\[StatusCode\.\w+\] ", "", reason)
+    return f"model {model} could not be loaded: {reason[:400]}"

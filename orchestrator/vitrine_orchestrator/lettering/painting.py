@@ -1,0 +1,197 @@
+"""Paints a placed block on a picture, and sees to it that it can be read.
+
+Layers, from the back: background, shadow, scrim, outline, ink. They are blended in linear light, so that a
+scrim's strength is what the contrast's arithmetic says. Pixels that no layer touches keep their values.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.lettering.effects import Outline
+from vitrine_orchestrator.lettering.fitting import Block
+from vitrine_orchestrator.lettering.masks import Canvas, Mask, moved, soft
+from vitrine_orchestrator.lettering.options import TextOptions
+from vitrine_orchestrator.placing.boxes import Box
+from vitrine_orchestrator.placing.contrast import (
+    BLACK,
+    ENOUGH,
+    INKS,
+    WHITE,
+    Colour,
+    Contrast,
+    Need,
+    Scrim,
+    best_ink,
+    contrast,
+    levels,
+    linear,
+    luminance,
+    luminance_of,
+    needed,
+    scrim_for,
+)
+
+Pixels = NDArray[np.uint8]
+Method = Literal["colour", "scrim", "outline", "given"]
+"""How the contrast was reached: by the colour alone, a scrim, an outline; or it was left as given."""
+SCRIM_REACH, SCRIM_BLUR = 0.45, 0.12
+"""How far a scrim reaches over the block, and the deviation of its soft edge, in sizes."""
+HALF = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """What was done for one text."""
+
+    ink: Colour
+    method: Method
+    contrast: Contrast
+    scrim: Scrim | None
+    outline: Outline | None
+    overlap: float  # share of the block's box that must stay free
+    lines: tuple[Box, ...]  # of each line, unless the block is turned
+
+
+@dataclass(eq=False)
+class Sheet:
+    """The part of a picture on which a block is painted, in linear light."""
+
+    light: NDArray[np.float32]  # (height, width, 3)
+    touched: Mask
+
+    def lay(self, mask: Mask, colour: Colour, opacity: float = 1.0) -> None:
+        """Blend a colour in where the mask is."""
+        share = (mask * np.float32(opacity))[..., None]
+        self.light += share * (linear(np.array(colour, np.uint8)) - self.light)
+        self.touched = np.maximum(self.touched, share[..., 0])
+
+    def ground(self, where: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Luminances of some pixels, as the picture's eight bits will have them."""
+        return luminance(linear(levels(self.light[where])))
+
+
+def painted(
+    picture: Pixels,
+    block: Block,
+    box: Box,
+    align: str,
+    options: TextOptions,
+    keep: Pixels | None,
+    name: str,
+) -> Painted:
+    """Paint a block into the picture (H, W, 3), in place, and tell how.
+
+    keep: what must stay free, (H, W); a scrim leaves it as it is. Raises BadRequest where the text is too
+    faint for any contrast.
+    """
+    height, width = picture.shape[:2]
+    canvas = Canvas(block, align, _margin(options, block.size))
+    whole = canvas.place(box)
+    seen = whole.cut(width, height)
+    left, top = seen.left - whole.left, seen.top - whole.top
+    view = Box(left, top, left + seen.width, top + seen.height)
+    kept = np.zeros((seen.height, seen.width), np.uint8) if keep is None else keep[seen.part]
+    sheet = Sheet(linear(picture[seen.part]), np.zeros((seen.height, seen.width), np.float32))
+    letters = Letters(canvas, view, options, kept)
+    told = replace(letters.paint(sheet, name), lines=tuple(canvas.line_boxes(box)))
+    touched = sheet.touched > 0
+    picture[seen.part][touched] = levels(sheet.light[touched])
+    return told
+
+
+@dataclass(frozen=True, eq=False)
+class Letters:
+    """The layers of one block, on the part of its canvas that the picture shows."""
+
+    canvas: Canvas
+    view: Box
+    options: TextOptions
+    kept: Pixels
+
+    def paint(self, sheet: Sheet, name: str) -> Painted:
+        """Lay all layers on the sheet."""
+        options, size = self.options, self.canvas.block.size
+        if back := options.background:
+            frame = self._seen(self.canvas.frame(back.padding * size, back.radius * size))
+            sheet.lay(frame, back.colour or WHITE, back.opacity)
+        if shade := options.shadow:
+            letters = self.canvas.ink(options.outline.width * size if options.outline else 0.0)
+            cast = soft(moved(letters, shade.dx * size, shade.dy * size), shade.blur * size)
+            sheet.lay(self._seen(cast), shade.colour or (0, 0, 0), shade.opacity * options.opacity)
+        where = self._seen(self.canvas.frame(0)) > HALF
+        ink, scrim, outline = self._cured(sheet.ground(where), name)
+        if scrim:
+            sheet.lay(self._scrim(), scrim.colour, scrim.opacity)
+        around = where
+        if outline:
+            rim = self._seen(self.canvas.ink(outline.width * size))
+            sheet.lay(rim, outline.colour or _opposite(ink), options.opacity)
+            around = rim > HALF if self._by_outline else where
+        seen = contrast(sheet.ground(around), ink, options.opacity)
+        sheet.lay(self._seen(self.canvas.ink()), ink, options.opacity)
+        overlap = float((self.kept[where] > 0).mean()) if where.any() else 0.0
+        return Painted(ink, self._method(scrim, seen), seen, scrim, outline, overlap, ())
+
+    @property
+    def _by_outline(self) -> bool:
+        return self.options.contrast == "outline"
+
+    def _cured(self, ground: NDArray[np.float32], name: str) -> tuple[Colour, Scrim | None, Outline | None]:
+        """The ink, and what is needed for its contrast on luminances (n,)."""
+        options = self.options
+        inks = INKS if options.colour is None else (options.colour,)
+        ink = best_ink(ground, inks, options.opacity)
+        need = Need() if self._by_outline else needed(ground)
+        low = contrast(ground, ink, options.opacity, need.percentile).low
+        if options.contrast == "off" or low >= need.ratio:
+            return ink, None, options.outline
+        if self._by_outline:
+            return ink, None, options.outline or Outline()
+        found = scrim_for(ground, inks, options.opacity, need)
+        found = found or scrim_for(ground, inks, options.opacity)  # a middle grey has no more on any ground
+        if found is None:
+            raise BadRequest(
+                f"{name}.opacity must leave a contrast of {ENOUGH}, got {options.opacity:g}: "
+                'raise it, change the colour, or say contrast "off"'
+            )
+        return found[0], found[1], options.outline
+
+    def _method(self, scrim: Scrim | None, seen: Contrast) -> Method:
+        if scrim:
+            return "scrim"
+        if self.options.contrast == "off" or seen.low < ENOUGH:
+            return "given"
+        return "outline" if self._by_outline and self.options.outline is None else "colour"
+
+    def _scrim(self) -> Mask:
+        """The scrim: whole under the block, soft around it, and nowhere on what must stay free."""
+        size = self.canvas.block.size
+        frame = self.canvas.frame(SCRIM_REACH * size, SCRIM_REACH * size / 2)
+        return self._seen(soft(frame, SCRIM_BLUR * size)) * (
+            1 - self.kept.astype(np.float32) / np.float32(255)
+        )
+
+    def _seen(self, mask: Mask) -> Mask:
+        return mask[self.view.part]
+
+
+def _margin(options: TextOptions, size: int) -> int:
+    """Pixels around a block that its layers may reach."""
+    reach = [SCRIM_REACH + 4 * SCRIM_BLUR, 0.35]
+    if options.background:
+        reach.append(options.background.padding)
+    if shade := options.shadow:
+        reach.append(max(abs(shade.dx), abs(shade.dy)) + 3 * shade.blur + 0.3)
+    return math.ceil(max(reach) * size) + 2
+
+
+def _opposite(ink: Colour) -> Colour:
+    """Black for light ink, white for dark ink."""
+    return BLACK if luminance_of(ink) > 0.18 else WHITE

@@ -1,0 +1,211 @@
+"""Reads a request of `product_ad`, and checks its limits before any work."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.compose.settings_json import MAX_JSON, read_settings
+from vitrine_orchestrator.composition.settings import MAX_PRODUCTS
+from vitrine_orchestrator.drawing.job_request import named_weights
+from vitrine_orchestrator.drawing.picture_request import MAX_SEED, MAX_SIDE, RATIOS, SCHEDULERS
+from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, decode_layer
+from vitrine_orchestrator.pipeline.request_context import PlainContext
+from vitrine_orchestrator.wire.fields import (
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    Inputs,
+    as_text,
+    flag,
+    number,
+    one_of,
+    pictures,
+    text,
+    texts,
+    word,
+)
+
+MAX_SIZES = 4  # of one request
+MAX_ADS = 16
+MAX_HARMONISE = 0.25
+"""The most strength of the harmonising pass: more would draw other things than it was given."""
+OF_SENTENCE = ("trade", "style", "theme")
+"""What only the prompt processor reads."""
+PASSED_ON = ("steps", "guidance", "scheduler", "lora", "lora_weight", "model")
+"""The inputs that the picture pipelines get as they are."""
+
+
+@dataclass(frozen=True)
+class AdSize:
+    """One size of the ads: a ratio by name, a size in pixels, or neither."""
+
+    name: str = ""
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def told(self) -> str:
+        """The size in words; empty for the usual one."""
+        return self.name or (f"{self.width}x{self.height}" if self.width else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture of a product as it was sent."""
+
+    encoded: bytes
+    cut: bool  # whether its ground is transparent already
+
+
+@dataclass(frozen=True, eq=False)
+class AdRequest:
+    """A checked request."""
+
+    photos: tuple[Photo, ...]
+    each: bool  # one ad for each product, or one with all of them
+    sizes: tuple[AdSize, ...]
+    scene: Picture | None  # (height, width, 3); None: drawn
+    prompt: str | None  # of a drawn scene and of the harmonising pass
+    negative_prompt: str | None
+    sentence: str | None  # instead of a prompt; trade, style and theme belong to it
+    trade: str | None
+    style: str | None
+    theme: str | None
+    seed: int
+    drawing: Inputs  # further inputs of the picture pipelines
+    settings: str | None  # JSON of the composition
+    harmonise: float  # 0: no pass
+    texts: str | None  # JSON of the texts; None: no text
+    format: Format
+    as_text: bool  # whether the answer's pictures are base64 text
+    previews: bool
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The products of each ad of one size."""
+        everyone = list(range(len(self.photos)))
+        return [[one] for one in everyone] if self.each else [everyone]
+
+
+def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
+    """The request in the inputs of `product_ad`; BadRequest names the input, the rule and the value."""
+    settings, each = text(inputs, "settings", MAX_JSON), flag(inputs, "each", False)
+    sizes = _sizes(inputs, context.limits.min_side)
+    sent = pictures(inputs, "product")
+    if not 1 <= len(sent) <= MAX_PRODUCTS:
+        raise BadRequest(f"product must be 1 to {MAX_PRODUCTS} pictures, got {len(sent)}")
+    _check_counts(len(sent), each, sizes, len(read_settings(settings).placements))
+    _check_drawing(inputs)
+    harmonise = number(inputs, "harmonise", 0, MAX_HARMONISE, 0.0)
+    request = AdRequest(
+        photos=tuple(_photo(one, f"product[{i}]", context.limits) for i, one in enumerate(sent)),
+        each=each,
+        sizes=sizes,
+        scene=_scene(inputs, context.limits),
+        prompt=text(inputs, "prompt", MAX_PROMPT),
+        negative_prompt=text(inputs, "negative_prompt", MAX_PROMPT),
+        sentence=text(inputs, "sentence"),
+        trade=text(inputs, "trade"),
+        style=text(inputs, "style"),
+        theme=text(inputs, "theme"),
+        seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
+        drawing={name: inputs[name] for name in PASSED_ON if name in inputs},
+        settings=settings,
+        harmonise=harmonise,
+        texts=_texts(inputs),
+        format=word(inputs, "format", tuple(SAVING), "png"),
+        as_text=as_text(inputs),
+        previews=flag(inputs, "previews", False),
+    )
+    _check_words(request)
+    return request
+
+
+def _photo(encoded: bytes, name: str, limits: Limits) -> Photo:
+    _, alpha = decode_layer(encoded, name, limits)
+    return Photo(encoded, alpha is not None and bool(alpha.min() < 255))
+
+
+def _scene(inputs: Inputs, limits: Limits) -> Picture | None:
+    sent = pictures(inputs, "scene")
+    if len(sent) > 1:
+        raise BadRequest(f"scene must be one picture, got {len(sent)}")
+    return decode(sent[0], "scene", limits) if sent else None
+
+
+def _sizes(inputs: Inputs, least: int) -> tuple[AdSize, ...]:
+    """The sizes by name, or the one in pixels, or the usual one."""
+    names = [name for name in texts(inputs, "sizes") if name]
+    given = [name for name in ("width", "height") if name in inputs]
+    if names and given:
+        raise BadRequest(f"sizes must not be given together with {given[0]}")
+    if len(given) == 1:
+        raise BadRequest(f"width and height must be given together, got {given[0]} only")
+    if given:
+        width, height = (int(number(inputs, name, 1, MAX_SIDE, 0)) for name in given)
+        if min(width, height) < least:
+            raise BadRequest(f"width and height must be at least {least}, got {width}x{height}")
+        return (AdSize(width=width, height=height),)
+    if len(names) > MAX_SIZES or len(set(names)) < len(names):
+        raise BadRequest(f"sizes must be at most {MAX_SIZES} different names, got {', '.join(names)[:80]}")
+    return tuple(AdSize(one_of("sizes", name, tuple(RATIOS))) for name in names) or (AdSize(),)
+
+
+def _check_counts(products: int, each: bool, sizes: Sequence[AdSize], placements: int) -> None:
+    """BadRequest for too many ads, and for placements that do not fit the products of an ad."""
+    ads = len(sizes) * (products if each else 1)
+    if ads > MAX_ADS:
+        raise BadRequest(f"sizes and products must give at most {MAX_ADS} ads, got {ads}")
+    shown = 1 if each else products
+    if placements and placements != shown:
+        raise BadRequest(
+            f"placements must be one for each of {shown} products of an ad, or none, got {placements}"
+        )
+
+
+def _check_drawing(inputs: Inputs) -> None:
+    """BadRequest for what the picture pipelines would refuse after the first networks have run."""
+    number(inputs, "steps", 1, MAX_STEPS, 1)
+    number(inputs, "guidance", 0, MAX_GUIDANCE, 0)
+    word(inputs, "scheduler", SCHEDULERS, "checkpoint")
+    named_weights(inputs)
+
+
+def _texts(inputs: Inputs) -> str | None:
+    given = text(inputs, "texts", MAX_JSON)
+    if given is None:
+        return None
+    try:
+        return given if json.loads(given) else None
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"texts must be JSON, got {given[:40]!r}: {error}") from error
+
+
+def _check_words(request: AdRequest) -> None:
+    """BadRequest unless the words say what a scene needs, and nothing is given in vain."""
+    said = [name for name in ("prompt", "sentence") if getattr(request, name)]
+    if len(said) > 1:
+        raise BadRequest("prompt and sentence must not both be given")
+    for name in OF_SENTENCE:
+        if getattr(request, name) and not request.sentence:
+            raise BadRequest(f"{name} must be given with sentence: only the prompt processor reads it")
+    needed = request.scene is None or request.harmonise > 0
+    if needed and not said:
+        raise BadRequest(
+            "scene, prompt or sentence must be given: say where the product stands"
+            if request.scene is None
+            else "harmonise must be given with a prompt or a sentence that says what the scene shows"
+        )
+    if said and not needed:
+        raise BadRequest(f"{said[0]} must not be given with scene: nothing is drawn without harmonise")
+
+
+def number_array(value: float, dtype: type[np.generic]) -> np.ndarray:
+    """A tensor of one number."""
+    return np.array([value], dtype)

@@ -1,0 +1,122 @@
+"""Measures memory: of the server's processes (embedded), or of a device (by NVIDIA's management library)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from vitrine.errors import Unavailable
+
+from vitrine_orchestrator.embedded.processes import stubs
+
+MeterKind = Literal["processes", "device"]
+PAGE = os.sysconf("SC_PAGE_SIZE")
+LOOK_S = 0.8  # between two looks for new processes, which take some milliseconds
+NVML = "libnvidia-ml.so.1"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Bytes in use now: in all, and by model where models have processes of their own."""
+
+    total: int
+    models: Mapping[str, int] = field(default_factory=dict)
+    peaks: Mapping[str, int] = field(default_factory=dict)  # the most since the process began
+
+
+class Meter(Protocol):
+    """Reads the memory that a budget is about."""
+
+    @property
+    def by_model(self) -> bool:
+        """Whether readings say what each model takes; if not, loads are measured one by one."""
+
+    def read(self) -> Reading:
+        """The memory in use now."""
+
+
+class ProcessMeter:
+    """Resident memory of a Triton server and of the processes of its Python models.
+
+    Libraries that processes share count in each of them, so the true sum is below this one. What a process
+    takes is what the sum falls by when it ends.
+    """
+
+    by_model = True
+
+    def __init__(self, server: int) -> None:
+        """`server` is the process id of tritonserver."""
+        self._server = server
+        self._stubs: dict[int, str] = {}
+        self._looked = float("-inf")
+
+    def read(self) -> Reading:
+        """The memory in use now, of the processes that were there LOOK_S ago and are."""
+        if time.monotonic() - self._looked > LOOK_S:
+            self._stubs, self._looked = stubs(self._server), time.monotonic()
+        now: dict[str, int] = defaultdict(int)
+        peaks: dict[str, int] = defaultdict(int)
+        for pid, model in self._stubs.items():
+            now[model] += resident_bytes(pid)
+            peaks[model] += peak_bytes(pid)
+        return Reading(resident_bytes(self._server) + sum(now.values()), dict(now), dict(peaks))
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident memory of a process; 0 if it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def peak_bytes(pid: int) -> int:
+    """The most resident memory of a process since it began; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+class _Memory(ctypes.Structure):
+    """nvmlMemory_t."""
+
+    _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
+class DeviceMeter:
+    """Memory in use on one GPU, by all processes."""
+
+    by_model = False
+
+    def __init__(self, device: int = 0) -> None:
+        """Unavailable if the machine has no such GPU or no driver."""
+        try:
+            self._nvml = ctypes.CDLL(NVML)
+        except OSError as error:
+            raise Unavailable(f"the memory of the GPU cannot be measured: {error}") from error
+        self._handle = ctypes.c_void_p()
+        self._call("nvmlInit_v2")
+        self._call("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(device), ctypes.byref(self._handle))
+
+    def read(self) -> Reading:
+        """The memory in use now."""
+        memory = _Memory()
+        self._call("nvmlDeviceGetMemoryInfo", self._handle, ctypes.byref(memory))
+        return Reading(int(memory.used))
+
+    def _call(self, name: str, *arguments: object) -> None:
+        if code := getattr(self._nvml, name)(*arguments):
+            raise Unavailable(f"the memory of the GPU cannot be measured: {name} answered {code}")
+
+
+def open_meter(kind: str, server: int) -> Meter:
+    """The meter of that kind; `server` is the process id of tritonserver."""
+    return DeviceMeter() if kind == "device" else ProcessMeter(server)

@@ -1,0 +1,253 @@
+"""Who is loaded, who is evicted and who waits. No input or output here: events come in, decisions go out.
+
+A lease is held for one call of one model, and such a call waits for no other lease. So whoever waits holds
+nothing, whoever holds something ends by itself, and two pipelines cannot block each other with half of what
+each needs. A pipeline that is larger than the budget passes through it stage by stage.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from vitrine.errors import Busy, Unavailable, VitrineError
+
+from vitrine_orchestrator.residency.resident import Decisions, Key, Lease, Limits, Resident, State
+from vitrine_orchestrator.residency.worth import Ages, victims
+
+MIB = 2**20
+SOON_S = 10.0  # a model that was announced and not called within this time is an ordinary one again
+
+
+class Residency:
+    """The books of one memory. After every event the owner calls `decide` and does what it says."""
+
+    def __init__(
+        self, models: Iterable[Resident], limits: Limits, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`models` in the order in which they are loaded at the start, as long as there is room."""
+        self.models = {one.name: one for one in models}
+        self.limits, self._clock = limits, clock
+        self.fixed_bytes = 0  # memory of what is never unloaded
+        self.loads = self.evictions = self.failures = self.refusals = 0
+        self._ages = Ages()
+        self._leases: dict[Key, Lease] = {}
+        self._soon: dict[str, float] = {}  # announced models → until when
+        self._first = list(self.models)  # those that were never loaded, in loading order
+
+    @property
+    def room_bytes(self) -> int:
+        """What the models may take together."""
+        return self.limits.budget_bytes - self.limits.reserve_bytes - self.fixed_bytes
+
+    @property
+    def taken_bytes(self) -> int:
+        """What the models are charged now."""
+        return sum(one.takes for one in self.models.values())
+
+    @property
+    def all_fit(self) -> bool:
+        """Whether every model is resident and within the budget, so that nobody needs a lease."""
+        all_in = all(one.state is State.IN and not one.closed for one in self.models.values())
+        return all_in and self.taken_bytes <= self.room_bytes
+
+    @property
+    def waiting(self) -> list[Lease]:
+        """The leases that wait, the oldest first."""
+        return [lease for lease in list(self._leases.values()) if not lease.granted]
+
+    def ask(self, key: Key, model: str) -> None:
+        """Ask for a lease; `decide` grants or refuses it."""
+        self._leases[key] = Lease(key, self.models[model], self._clock())
+
+    def hold(self, key: Key, model: str) -> None:
+        """Note a call that has begun without a lease, while all models fitted."""
+        lease = Lease(key, self.models[model], self._clock())
+        self._leases[key] = lease
+        self._grant(lease)
+
+    def give_back(self, key: Key) -> None:
+        """End a lease, or a wait for one; nothing happens if there is none."""
+        lease = self._leases.pop(key, None)
+        if lease is not None and lease.granted:
+            lease.model.leases -= 1
+            lease.model.last_used = self._clock()
+
+    def announce(self, models: Iterable[str]) -> None:
+        """Note models that a request under way will call soon."""
+        until = self._clock() + SOON_S
+        self._soon |= {name: until for name in models if name in self.models}
+
+    def loaded(self, name: str, seconds: float | None = None, taken: int = 0) -> None:
+        """A model is resident. `seconds` of its load, if known; `taken` bytes at most until now."""
+        one = self.models[name]
+        one.state, one.failures, one.reason, one.not_before = State.IN, 0, "", 0.0
+        one.bytes = max(one.bytes, taken) if one.measured or not taken else taken
+        one.uses, one.kept_until = 0, self._clock() + self.limits.keep_s
+        if seconds is not None:
+            one.load_s, one.measured = max(seconds, 1e-3), True
+            self.loads += 1
+        one.worth = self._ages.worth(one, 0)
+
+    def load_failed(self, name: str, reason: str) -> None:
+        """A load failed. It is tried again, after a pause that grows."""
+        one = self.models[name]
+        one.state, one.reason = State.OUT, reason
+        one.failures += 1
+        self.failures += 1
+        late = one.failures - 1 - self.limits.retries
+        if late >= 0:
+            pauses = self.limits.backoff_s
+            one.not_before = self._clock() + pauses[min(late, len(pauses) - 1)]
+
+    def unloaded(self, name: str) -> None:
+        """A model has given its memory back."""
+        self.models[name].state = State.OUT
+
+    def measured(self, fixed_bytes: int, taken: Mapping[str, int]) -> None:
+        """What is never unloaded, and each resident model, took that much at most since the last call.
+
+        The fixed part falls slowly: what it took once it soon takes again.
+        """
+        self.fixed_bytes = max(fixed_bytes, self.fixed_bytes - (self.fixed_bytes - fixed_bytes) // 50)
+        for name, most in taken.items():
+            self.models[name].bytes = max(self.models[name].bytes, most)
+
+    def decide(self) -> Decisions:
+        """What follows from all events until now."""
+        decisions, now = Decisions(), self._clock()
+        self._soon = {name: until for name, until in self._soon.items() if until > now}
+        for lease in self.waiting:
+            if error := self._refusal(lease, now):
+                del self._leases[lease.key]
+                self.refusals += 1
+                decisions.refused.append((lease.key, error))
+            elif lease.model.state is State.IN and not lease.model.closed:
+                self._grant(lease)
+                decisions.granted.append(lease.key)
+        self._place(decisions, now)
+        return decisions
+
+    def _grant(self, lease: Lease) -> None:
+        one = lease.model
+        lease.granted = True
+        one.leases += 1
+        one.uses += 1
+        one.last_used = self._clock()
+        one.worth = self._ages.worth(one, one.uses)
+        self._soon.pop(one.name, None)
+
+    def _refusal(self, lease: Lease, now: float) -> VitrineError | None:
+        """Why a lease that waits is refused now; None if it may go on."""
+        one, waited = lease.model, now - lease.asked
+        if one.state is State.OUT and one.not_before > now:
+            pause = math.ceil(one.not_before - now)
+            return Unavailable(f"model {one.name} could not be loaded ({one.reason}); next try in {pause} s")
+        most = self.limits.budget_bytes - self.limits.reserve_bytes  # if nothing else took memory
+        if one.bytes > most and one.state is State.OUT:
+            return Unavailable(
+                f"model {one.name} needs {one.bytes // MIB} MiB, and the memory budget "
+                f"leaves {most // MIB} MiB"
+            )
+        if waited > self.limits.wait_s:
+            again = math.ceil(max(one.load_s, 1.0))
+            return Busy(f"no memory for model {one.name} within {waited:.0f} s; try again in {again} s")
+        return None
+
+    def _place(self, decisions: Decisions, now: float) -> None:
+        """Begin loads that fit, the oldest wish first, and evictions for those that do not fit yet."""
+        for one in self.models.values():
+            one.closed = False
+        asked = {lease.model.name: lease.asked for lease in reversed(self.waiting)}
+        wanted = sorted(asked, key=lambda name: asked[name])
+        space = _Space(
+            free=self.room_bytes - self.taken_bytes,
+            leaving=sum(one.bytes for one in self.models.values() if one.state is State.LEAVING),
+        )
+        for name in wanted:
+            self._make_room(decisions, self.models[name], space, now, now - asked[name])
+        if not any(self.models[name].state is State.OUT for name in wanted):
+            for name in self._soon:
+                self._make_room(decisions, self.models[name], space, now, 0.0)
+            self._load_first(decisions, space)
+        if space.free + space.leaving < 0:
+            self._shrink(decisions, -space.free - space.leaving)
+
+    def _make_room(
+        self, decisions: Decisions, one: Resident, space: _Space, now: float, waited: float
+    ) -> None:
+        """Load a model if there is room, or else evict others.
+
+        What it needs is withheld from all that follow it, so that smaller ones do not overtake it.
+        """
+        if one.state is not State.OUT or one.not_before > now:
+            return
+        if one.bytes <= space.free:
+            self._load(decisions, one)
+        elif (short := one.bytes - space.free - space.leaving) > 0:
+            patient = self.limits.is_patient(waited, one.load_s)
+            space.leaving += self._evict(decisions, short, now, patient)
+        space.withhold(one.bytes)
+
+    def _load(self, decisions: Decisions, one: Resident) -> None:
+        loading = sum(other.state is State.LOADING for other in self.models.values())
+        if loading < self.limits.loads_at_once:
+            one.state = State.LOADING
+            decisions.load.append(one.name)
+
+    def _load_first(self, decisions: Decisions, space: _Space) -> None:
+        """Load the models that were to be loaded at the start, as long as there is room."""
+        self._first = [name for name in self._first if self.models[name].state is State.OUT]
+        for one in (self.models[name] for name in self._first):
+            if one.bytes <= space.free and not one.failures:
+                self._load(decisions, one)
+                space.withhold(one.bytes)
+
+    def _evict(self, decisions: Decisions, needed: int, now: float, patient: bool) -> int:
+        """Unload the least worthy idle models, if they are enough; the bytes that will be free.
+
+        If they are not enough for somebody whose patience has ended, models in use are closed: they end their
+        calls, take no new ones, and go.
+        """
+        inside = [one for one in self.models.values() if one.state is State.IN and not one.closed]
+        needed_soon = {lease.model.name for lease in self.waiting} | self._soon.keys()
+        kept = {one.name for one in inside if one.kept_until > now or one.name in needed_soon}
+        idle = [one for one in inside if one.is_idle and not (patient and one.name in kept)]
+        chosen = victims(idle, lambda one: one.worth, needed)
+        if not chosen and not patient:
+            chosen = victims(inside, lambda one: one.worth, needed)
+        for one in chosen:
+            self._unload(decisions, one)
+        return sum(one.bytes for one in chosen)
+
+    def _unload(self, decisions: Decisions, one: Resident) -> None:
+        """Unload an idle model, and close one in use."""
+        one.closed = True
+        if one.is_idle:
+            one.state = State.LEAVING
+            self._ages.evicted(one.worth)
+            self.evictions += 1
+            decisions.unload.append(one.name)
+
+    def _shrink(self, decisions: Decisions, needed: int) -> None:
+        """Unload idle models, even if they are not enough: more is taken than allowed."""
+        for one in sorted(self.models.values(), key=lambda one: one.worth):
+            if needed > 0 and one.is_idle and not one.closed:
+                self._unload(decisions, one)
+                needed -= one.bytes
+
+
+@dataclass
+class _Space:
+    """Bytes that are free now, and bytes that unloads under way will free."""
+
+    free: int
+    leaving: int
+
+    def withhold(self, needed: int) -> None:
+        """Take away what a model needs, first from what is free."""
+        now = min(max(self.free, 0), needed)
+        self.free -= now
+        self.leaving = max(self.leaving - (needed - now), 0)

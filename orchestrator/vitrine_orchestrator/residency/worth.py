@@ -1,0 +1,65 @@
+"""GDSF (greedy dual size with frequency): which models are worth their memory.
+
+A model's worth is `age + uses · seconds of its load / bytes`. `age` rises to the worth of every model that
+is evicted, so that a model that was used often, long ago, is evicted one day. With equal sizes and load times
+and one use each it is LRU. Source: Cherkasova, "Improving WWW Proxies Performance with
+Greedy-Dual-Size-Frequency Caching Policy", HP Laboratories, 1998.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+GIB = 2**30
+
+
+class Sized(Protocol):
+    """What a worth is computed from."""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that its eviction gives back."""
+
+    @property
+    def load_s(self) -> float:
+        """Seconds of its load."""
+
+
+One = TypeVar("One", bound=Sized)
+
+
+class Ages:
+    """The age of a memory: the worth of what was evicted last."""
+
+    def __init__(self) -> None:
+        self.age = 0.0
+
+    def worth(self, one: Sized, uses: int) -> float:
+        """The worth of a model that has just been used for the `uses`-th time since it was loaded."""
+        return self.age + uses * one.load_s / (max(one.bytes, 1) / GIB)
+
+    def evicted(self, worth: float) -> None:
+        """Remember the worth of an evicted model."""
+        self.age = max(self.age, worth)
+
+
+def victims(candidates: Iterable[One], worth: Callable[[One], float], needed_bytes: int) -> Sequence[One]:
+    """The least worthy candidates that together give `needed_bytes`; none if all of them give less.
+
+    A candidate without which the others are enough is spared, the worthiest first.
+    """
+    chosen: list[One] = []
+    freed = 0
+    for one in sorted(candidates, key=worth):
+        if freed >= needed_bytes:
+            break
+        chosen.append(one)
+        freed += one.bytes
+    if freed < needed_bytes:
+        return []
+    for one in reversed(chosen[:-1]):
+        if freed - one.bytes >= needed_bytes:
+            chosen.remove(one)
+            freed -= one.bytes
+    return chosen

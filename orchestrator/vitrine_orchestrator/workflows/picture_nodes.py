@@ -1,0 +1,189 @@
+"""Nodes between the models: a picture that was sent, one for the answer, another size, no background."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from base64 import b16decode
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.images.fitting import middle_box
+from vitrine_orchestrator.pictures import (
+    Format,
+    Limits,
+    Picture,
+    decode_with_alpha,
+    encode,
+    encode_with_alpha,
+)
+from vitrine_orchestrator.workflows.node_classes import (
+    NodeAnswer,
+    NodeClass,
+    NodeContext,
+    NodeInput,
+    NodeOutput,
+)
+from vitrine_orchestrator.workflows.values import Given, Image
+
+MAX_SIDE = 8192  # pixels of a resized picture
+HOW = ("fit", "crop", "squash")
+COLOUR = re.compile(r"#([0-9a-fA-F]{6})")
+NAMED = {"white": (255, 255, 255), "black": (0, 0, 0)}
+TRANSPARENT = "transparent"
+FORMATS: dict[str, Format] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
+"""By the ending of a file's name."""
+
+IMAGE_IN = NodeInput("image", "IMAGE", required=True, literal=False)
+IMAGE_OUT = NodeOutput("image", "IMAGE")
+Levels = tuple[Picture, NDArray[np.uint8] | None]
+"""A picture (height, width, 3) and its alpha (height, width), if it has one."""
+
+
+async def _load(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
+    return NodeAnswer((Image(context.pictures[str(given["image"])]),))
+
+
+async def _save(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
+    name, image = str(given["name"]), _image(given)
+    kind = FORMATS[name.rpartition(".")[2].lower()]
+    encoded = await asyncio.to_thread(_converted, image, kind, context.limits)
+    return NodeAnswer((), files={name: encoded})
+
+
+def _converted(image: Image, kind: Format, limits: Limits) -> bytes:
+    """The file in that format: the same bytes where it has it already, on white where JPEG needs it."""
+    if (Pillow.open(io.BytesIO(image.encoded)).format or "").lower() == kind:
+        return image.encoded
+    picture, alpha = _opened(image, limits)
+    if alpha is None or kind == "jpeg":
+        return encode(picture, kind)
+    return encode_with_alpha(picture, alpha, kind)
+
+
+async def _resize(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
+    wanted = (int(str(given["width"])), int(str(given["height"])))
+    how = str(given.get("how", HOW[0]))
+
+    def work() -> bytes:
+        return _encoded(_resized(_opened(_image(given), context.limits), wanted, how))
+
+    return NodeAnswer((Image(await asyncio.to_thread(work)),))
+
+
+def _resized(levels: Levels, wanted: tuple[int, int], how: str) -> Levels:
+    picture, alpha = levels
+    height, width = picture.shape[:2]
+    left, top, right, bottom = middle_box(width, height, *wanted) if how == "crop" else (0, 0, width, height)
+    if how == "fit":
+        scale = min(wanted[0] / width, wanted[1] / height)
+        wanted = (max(round(width * scale), 1), max(round(height * scale), 1))
+    smaller = wanted[0] < right - left and wanted[1] < bottom - top
+    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+
+    def scaled(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        part = np.ascontiguousarray(array[top:bottom, left:right])
+        return np.asarray(cv2.resize(part, wanted, interpolation=way), np.uint8)
+
+    return scaled(picture), None if alpha is None else scaled(alpha)
+
+
+async def _remove_background(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
+    """The product by `cut_out`, on a colour or on a transparent ground."""
+    colour = _colour(str(given.get("colour", TRANSPARENT)))
+    inputs = {"image": np.array([_image(given).encoded], np.object_)}
+    cut = Image((await context.stages("cut_out", inputs))["image"].reshape(-1)[0])
+    if colour is None:
+        return NodeAnswer((cut,))
+
+    def work() -> bytes:
+        image = Pillow.open(io.BytesIO(cut.encoded)).convert("RGBA")
+        ground = Pillow.new("RGB", image.size, colour)
+        ground.paste(image, mask=image.getchannel("A"))
+        return encode(np.asarray(ground))
+
+    return NodeAnswer((Image(await asyncio.to_thread(work)),))
+
+
+def _colour(text: str) -> tuple[int, int, int] | None:
+    """The levels of a colour; None for a transparent ground."""
+    if text == TRANSPARENT:
+        return None
+    if text in NAMED:
+        return NAMED[text]
+    if not (found := COLOUR.fullmatch(text)):
+        raise BadRequest(f"colour must be {TRANSPARENT}, {', '.join(NAMED)} or #rrggbb, got {text[:20]!r}")
+    red, green, blue = b16decode(found[1].upper())
+    return red, green, blue
+
+
+async def _text(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
+    return NodeAnswer((str(given["text"]),))
+
+
+def _image(given: Mapping[str, Given]) -> Image:
+    image = given["image"]
+    assert isinstance(image, Image)
+    return image
+
+
+def _opened(image: Image, limits: Limits) -> Levels:
+    return decode_with_alpha(image.encoded, "image", limits)
+
+
+def _encoded(levels: Levels) -> bytes:
+    picture, alpha = levels
+    return encode(picture) if alpha is None else encode_with_alpha(picture, alpha)
+
+
+LOAD, SAVE = "load_image", "save_image"
+
+ROWS = (
+    NodeClass(
+        LOAD,
+        "a picture that was sent with the request, by its name",
+        (NodeInput("image", "TEXT", required=True, linked=False),),
+        (IMAGE_OUT,),
+        _load,
+    ),
+    NodeClass(
+        SAVE,
+        "puts a picture into the answer as a file; its name's ending is the format",
+        (IMAGE_IN, NodeInput("name", "TEXT", linked=False)),
+        (),
+        _save,
+    ),
+    NodeClass(
+        "resize",
+        "the picture in other pixels: `fit` inside the size, `crop` its middle, or `squash` it",
+        (
+            IMAGE_IN,
+            NodeInput("width", "INT", required=True, low=1, high=MAX_SIDE),
+            NodeInput("height", "INT", required=True, low=1, high=MAX_SIDE),
+            NodeInput("how", "TEXT", words=HOW),
+        ),
+        (IMAGE_OUT,),
+        _resize,
+    ),
+    NodeClass(
+        "remove_background",
+        "the product on a transparent ground, on `white`, `black` or `#rrggbb`",
+        (IMAGE_IN, NodeInput("colour", "TEXT")),
+        (IMAGE_OUT,),
+        _remove_background,
+        models=("cut_out",),
+    ),
+    NodeClass(
+        "text",
+        "a text that several nodes use",
+        (NodeInput("text", "TEXT", required=True),),
+        (NodeOutput("text", "TEXT"),),
+        _text,
+    ),
+)

@@ -1,0 +1,84 @@
+"""What the owner of a server's memory adds to the client: models' places, and times to come back."""
+
+import json
+
+import numpy as np
+import pytest
+from vitrine import Vitrine
+from vitrine.command import main
+from vitrine.errors import Busy, from_wire, to_wire
+from vitrine.retry import Retry
+from vitrine.statuses import ModelStatus
+
+OWNED = [
+    {"name": "pose", "state": "resident", "bytes": 80 * 2**20, "used_s_ago": 3.2, "reason": ""},
+    {"name": "vae_decoder", "state": "unloaded", "bytes": 90 * 2**20, "used_s_ago": None, "reason": ""},
+]
+
+
+class OwnedTransport:
+    """A server with a memory budget: an owner, two models, one of them unloaded."""
+
+    def __init__(self, owned):
+        self.owned = owned
+
+    def models(self, *, timeout_s):
+        """As Triton's index has them."""
+        return (
+            ModelStatus("pose", "1", "READY", ""),
+            ModelStatus("residency", "1", "READY", ""),
+            ModelStatus("try_on", "1", "READY", ""),
+            ModelStatus("vae_decoder", "1", "UNAVAILABLE", "unloaded"),
+        )
+
+    def infer(self, model, inputs, **options):
+        """The owner's answer."""
+        assert model == "residency"
+        return {"state": np.array([json.dumps({"models": self.owned}).encode()], object)}
+
+    def close(self):
+        """Nothing is open."""
+
+
+def shown(monkeypatch, capsys, owned):
+    """The exit code and the lines of `vitrine models`."""
+    client = Vitrine("localhost:1", transport=OwnedTransport(owned))
+    monkeypatch.setattr("vitrine.commands.models.open_client", lambda args: client)
+    code = main(["models"])
+    return code, [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_models_that_were_unloaded_for_others_are_no_failure(monkeypatch, capsys):
+    """The table says where each is, what it takes and when it was used last."""
+    code, lines = shown(monkeypatch, capsys, OWNED)
+    assert code == 0
+    assert lines[0].endswith("MiB used s ago")
+    assert lines[1] == "pose 1 READY 0 0 - - - 80 3"
+    assert lines[3] == "try_on 1 READY 0 0 - - - - -"
+    assert lines[4] == "vae_decoder 1 UNLOADED 0 0 - - - 90 never"
+
+
+def test_a_model_that_cannot_be_loaded_is_a_failure(monkeypatch, capsys):
+    """The reason is that of the last load."""
+    owned = [OWNED[0], {**OWNED[1], "reason": "no such file"}]
+    code, lines = shown(monkeypatch, capsys, owned)
+    assert code == 1
+    assert "UNLOADED (no such file)" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("no memory for model pose within 30 s; try again in 7 s", 7), ("64 jobs are in flight", None)],
+)
+def test_busy_says_when_to_come_back(text, seconds):
+    """Over the wire too; other refusals say nothing."""
+    error = from_wire(*to_wire(Busy(text)))
+    assert isinstance(error, Busy)
+    assert error.retry_after_s == seconds
+
+
+def test_a_retry_keeps_the_pause_that_the_server_asks_for():
+    """Where the caller's time allows."""
+    busy = Busy("no memory; try again in 7 s")
+    assert Retry().pause_s(1, busy, 60.0, lambda low, high: high) == 7
+    assert Retry().pause_s(1, busy, 5.0, lambda low, high: high) is None
