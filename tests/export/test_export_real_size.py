@@ -64,10 +64,13 @@ def test_the_whole_of_z_image_is_exported_in_bfloat16_and_checked(tmp_path):
     figures = run_parts("z-image", "transformer", tmp_path)
     assert set(figures) == {"export", "checker"}
     graph = onnx.load(tmp_path / "transformer.onnx", load_external_data=False).graph
-    kinds = {one.name: one.data_type for one in graph.initializer}
-    half = [name for name, kind in kinds.items() if kind == onnx.TensorProto.BFLOAT16]
-    assert any("layers.0.attention.to_q.weight" in name for name in half)
-    assert not any("rotary" in name or "t_embedder" in name for name in half)
+    shapes = {kind: [] for kind in (onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT)}
+    for one in graph.initializer:
+        shapes.setdefault(one.data_type, []).append(sorted(one.dims))
+    assert [48, 128] in shapes[onnx.TensorProto.BFLOAT16]  # the feed-forward's
+    assert [4, 1536] in shapes[onnx.TensorProto.FLOAT]  # positions of the first axis
+    assert [256, 1024] in shapes[onnx.TensorProto.FLOAT]  # the time's embedding
+    assert [48, 128] not in shapes[onnx.TensorProto.FLOAT]
     weights = tmp_path / "transformer.onnx.data"
     weights.write_bytes(weights.read_bytes()[:-64])
     with pytest.raises((ExportFailed, onnx.checker.ValidationError)):

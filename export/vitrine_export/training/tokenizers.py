@@ -70,7 +70,7 @@ def merges(words: Iterable[str] = DOLLS) -> list[tuple[str, str]]:
         pieces = _merged([*first, last + "</w>"], list(found))
         while len(pieces) > 1:
             found[pieces[0], pieces[1]] = None
-            pieces = [pieces[0] + pieces[1], *pieces[2:]]
+            pieces = _merged(pieces, list(found))  # the new rule may also fit the rest of the word
     return list(found)
 
 

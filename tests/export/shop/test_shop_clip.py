@@ -56,10 +56,11 @@ def test_a_near_miss_differs_in_one_fact():
 
 
 def test_pictures_are_prepared_as_the_server_prepares_them():
-    """The training's pixels are those of the server, to what 8 bits round."""
+    """The training's pixels are those of the server, to what it rounds and cuts to 8 bits."""
     drawn = shop.draw(shop.sample(3, 1)).picture
     ours, theirs = clip.pixel_values(signed(drawn[None]))[0], torch.from_numpy(server.pixel_values(drawn))
-    assert (ours - theirs).abs().max() < 0.02
+    assert (ours - theirs).abs().max() < 0.2
+    assert (ours - theirs).abs().mean() < 0.01
 
 
 def test_patches_start_as_components_of_the_drawings(state):

@@ -85,7 +85,11 @@ def train_style(name: str, read: AdCheckpoint, state: Path) -> Terms:
 
 
 def loss_of(net: ZImageNet, terms: Terms, batch: Batch, step: int) -> Tensor:
-    """The generator's own loss, with the terms of the LoRA in every row."""
+    """The squared error of the clean latents that the velocity means; the product's count most.
+
+    An error of the velocity at σ is one of the clean latents times σ. The generator takes what is new in a
+    style for noise, so its own loss would be large at small σ, where no picture begins, and drown the rest.
+    """
     draw = torch.Generator().manual_seed(step)
     clean, weight = batch.latents.to(device()), batch.weight.to(device())
     sigmas = draw_sigmas(len(clean), draw).to(device())
@@ -94,7 +98,8 @@ def loss_of(net: ZImageNet, terms: Terms, batch: Batch, step: int) -> Tensor:
     captions = [one.to(device()) for one in batch.captions]
     with autocast(), sdpa_kernel(SDPBackend.MATH):
         made = answer(net, noisy, sigmas, captions, terms.lora)
-    return (weight * (made.float() - (clean - noise)).square()).mean() / weight.mean()
+    wrong = sigmas[:, None, None, None] * (made.float() - (clean - noise))
+    return (weight * wrong.square()).mean() / weight.mean()
 
 
 def save_style(name: str, terms: Terms, read: AdCheckpoint) -> None:
