@@ -91,6 +91,9 @@ def _composition_arguments(parser: argparse.ArgumentParser) -> None:
         help="middle, base line and height of a product, in shares of the picture; once for each",
     )
     parser.add_argument(
+        "--enlarge", type=int, metavar="TIMES", help="enlarge the drawn scene, 1 to 8 (default: 1)"
+    )
+    parser.add_argument(
         "--harmonise", type=float, metavar="STRENGTH", help="redraw all but the product, 0 to 0.25"
     )
 
@@ -151,6 +154,7 @@ def _options(args: argparse.Namespace) -> AdOptions:
         "theme": args.theme,
         "sizes": args.sizes,
         "settings": given or None,  # type: ignore[typeddict-item]
+        "enlarge": args.enlarge,
         "harmonise": args.harmonise,
         "texts": args.text or None,
         "seed": args.seed,
