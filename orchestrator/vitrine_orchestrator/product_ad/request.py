@@ -207,8 +207,8 @@ def _check_words(request: AdRequest) -> None:
         )
     if request.enlarge > 1 and (request.scene is not None or request.harmonise > 0):
         raise BadRequest(
-            "enlarge must not be given with scene or harmonise: only a drawn scene is enlarged, and the drawing"
-            " model has its own sizes"
+            "enlarge must not be given with scene or harmonise: only a drawn scene is enlarged, and the"
+            " drawing model has its own sizes"
         )
     if said and not needed:
         raise BadRequest(f"{said[0]} must not be given with scene: nothing is drawn without harmonise")
