@@ -12,6 +12,7 @@ from vitrine.errors import VitrineError
 from vitrine_orchestrator.embedded.ports import Ports
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
+from vitrine_measure.service.ads import ads
 from vitrine_measure.service.bench import Bench, Options, Part, client_of
 from vitrine_measure.service.comparisons import alone, engine, together, wardrobe
 from vitrine_measure.service.loads import curve, overload, steady
@@ -30,7 +31,8 @@ examples:
 Parts: engine (the floor by threads and rows), alone (one request), together (eight at once), wardrobe (one
 person, ten garments), curve (latency by load), steady (70 % of capacity, 5 minutes), overload (3 x capacity,
 2 minutes), mixed (faulty clients, 2 minutes), perf (perf_analyzer), families (IDM-VTON and FASHN VTON, each
-alone and both mixed, with their pictures' errors). Prints a table; writes bench.json, bench-load.png and
+alone and both mixed, with their pictures' errors), ads (pictures from prompts; one scene for ten products).
+Prints a table; writes bench.json, bench-load.png and
 bench-stages.png into --out. Exit code 1 when a part failed, whatever the figures are."""
 
 PARTS: dict[str, Part] = {
@@ -44,6 +46,7 @@ PARTS: dict[str, Part] = {
     "mixed": mixed,
     "perf": perf,
     "families": families,
+    "ads": ads,
 }
 """Name → part, in the order in which they run."""
 

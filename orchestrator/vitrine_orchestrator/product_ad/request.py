@@ -100,8 +100,9 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
     settings, each = text(inputs, "settings", MAX_JSON), flag(inputs, "each", False)
     sizes = _sizes(inputs, context.limits.min_side)
     sent = pictures(inputs, "product")
-    if not 1 <= len(sent) <= MAX_PRODUCTS:
-        raise BadRequest(f"product must be 1 to {MAX_PRODUCTS} pictures, got {len(sent)}")
+    most = MAX_ADS if each else MAX_PRODUCTS
+    if not 1 <= len(sent) <= most:
+        raise BadRequest(f"product must be 1 to {most} pictures, got {len(sent)}")
     _check_counts(len(sent), each, sizes, len(read_settings(settings).placements))
     _check_drawing(inputs)
     harmonise = number(inputs, "harmonise", 0, MAX_HARMONISE, 0.0)

@@ -194,6 +194,7 @@ def test_options_of_drawing_are_passed_on(stages):
     [
         ({"seed": np.array([1], np.uint64)}, "product must be 1 to 8 pictures, got 0"),
         (asked(*[cut()] * 9, prompt="a"), "product must be 1 to 8 pictures, got 9"),
+        (asked(*[cut()] * 17, each=True, prompt="a"), "product must be 1 to 16 pictures, got 17"),
         (
             asked(png(np.zeros((4000, 1, 3), np.uint8)), prompt="a"),
             r"product\[0\] must be at least 32",
