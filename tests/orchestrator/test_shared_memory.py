@@ -11,7 +11,9 @@ from vitrine_orchestrator.shared_memory import MAX_ACTIVE, MIB, at_once, need, s
 from vitrine_orchestrator.stages import STAGES
 from vitrine_orchestrator.try_on.facts import FAMILY
 
-MODELS = [row.name for row in STAGES if not row.families or FAMILY in row.families]
+MODELS = [
+    row.name for row in STAGES if FAMILY in (row.families or row.beside) or not (row.families or row.beside)
+]
 SMALL = need(MODELS, 256, 192)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import logging
 import re
 import ssl
 import time
@@ -23,6 +24,8 @@ import httpx2
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.settings import BadSettings, Settings
+
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # its lines about requests hold the endpoint's address
 
 Json = dict[str, Any]
 
