@@ -4,6 +4,8 @@ BIN := .venv/bin
 CHECKPOINT ?= checkpoints/paper-doll
 # A second family of try-on networks, served beside the first one
 SECOND ?= checkpoints/paper-doll-fashn
+# Pictures from prompts, for advertisements
+SHOP ?= checkpoints/paper-shop
 REPOSITORY := model_repository
 # The embedded Triton: the tritonserver inside this wheel (its own dependencies are not the server's),
 # and a numpy that its Python backend can read arrays of.
@@ -15,7 +17,7 @@ CUT_OUT := .venv/cut-out/u2netp.onnx
 SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 h11==0.16.0 \
 	wsproto==1.3.2 priority==2.0.0 jsonata-python==0.7.1 defusedxml==0.7.1
 
-.PHONY: help setup cut-out second demo serve test check export train perf bench soak soak-gateway bench-cache soak-cache
+.PHONY: help setup cut-out second shop demo serve test check export train perf bench soak soak-gateway bench-cache soak-cache
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,8 +38,9 @@ setup: .venv/ready ## make .venv with everything, Triton included
 	$(BIN)/python -m vitrine_export.embedded_network $(CUT_OUT)
 	touch $@
 
-cut-out: setup ## add the cut-out of photographs to model_repository, if the set-up could fetch its network
-	[ ! -f $(CUT_OUT) ] || $(BIN)/vitrine-export cut-out --file $(CUT_OUT) --out $(REPOSITORY)
+cut-out: setup ## add the cut-out of photographs to model_repository, or the drawn shop's where the set-up could not fetch it
+	if [ -f $(CUT_OUT) ]; then $(BIN)/vitrine-export cut-out --file $(CUT_OUT) --out $(REPOSITORY); \
+	else $(BIN)/vitrine-export cut-out --network paper-shop --file $(SHOP)/cut_out/u2net.onnx --out $(REPOSITORY); fi
 
 export: setup ## export the checkpoint's networks into model_repository (does nothing when they are up to date)
 	$(BIN)/vitrine-export onnx --checkpoint $(CHECKPOINT) --out $(REPOSITORY) --unet-cond
@@ -45,10 +48,13 @@ export: setup ## export the checkpoint's networks into model_repository (does no
 second: export ## add the second try-on family, FASHN VTON, to model_repository
 	$(BIN)/vitrine-export onnx --checkpoint $(SECOND) --out $(REPOSITORY)
 
-demo: export cut-out ## try several garments on several dolls through a real Triton; prints the picture's path
+shop: export ## add the small checkpoint for advertisements to model_repository
+	$(BIN)/vitrine-export onnx --checkpoint $(SHOP) --out $(REPOSITORY)
+
+demo: export shop cut-out ## try garments on dolls and make advertisements, by a real Triton; prints the pictures' paths
 	$(BIN)/python -m vitrine_measure.demo --out build/demo
 
-serve: second cut-out ## start Triton on this machine; stop it with Ctrl-C
+serve: second shop cut-out ## start Triton on this machine; stop it with Ctrl-C
 	$(BIN)/vitrine serve
 
 test: export ## all tests, end to end on a real Triton included, in WORKERS processes (2)

@@ -58,6 +58,7 @@ class AdOptions(TypedDict, total=False):
     width: int | None  # instead: in pixels, with height
     height: int | None
     settings: ComposeSettings | None  # of the composition
+    enlarge: int | None  # 1 to 8: a drawn scene so many times as large, before products and texts
     harmonise: float | None  # 0 to 0.25: a pass of the drawing model over all but the product
     texts: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None  # see Text of vitrine.texts
     steps: int | None
@@ -137,6 +138,7 @@ def product_ad_inputs(
     scene: Picture | None = None,
     sizes: str | Sequence[str] | None = None,
     settings: ComposeSettings | None = None,
+    enlarge: int | None = None,
     harmonise: float | None = None,
     texts: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None,
     sentence: str | None = None,
@@ -157,6 +159,8 @@ def product_ad_inputs(
     said = {"sentence": sentence, "trade": trade, "style": style, "theme": theme}
     for name, value in said.items():
         inputs |= _texts(name, value)
+    if enlarge is not None:
+        inputs["enlarge"] = np.array([enlarge], np.int32)
     if harmonise is not None:
         inputs["harmonise"] = np.array([harmonise], np.float32)
     inputs |= _texts("sizes", sizes) | _json("settings", settings) | _json("texts", listed or None)

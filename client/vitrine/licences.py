@@ -211,6 +211,7 @@ LIBRARIES = tuple(
         ("bullmq", "MIT", "gateway, for its queues alone"),
         ("diffusers", "Apache-2.0", "export only"),
         ("fastapi", "MIT", "gateway"),
+        ("fonttools", "MIT", ""),
         ("httpx2", "BSD-3-Clause", "gateway"),
         ("mcp", "MIT", "gateway"),
         ("numpy", "BSD-3-Clause", ""),

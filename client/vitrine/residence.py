@@ -24,10 +24,13 @@ def with_memory(
 ) -> tuple[ModelStatus, ...]:
     """Return the statuses, with the place, size and last use of the models that can be unloaded.
 
+    Names that the owner has given up, because their loads never end, are left out.
     outputs: the owner's answer to an empty request.
     """
-    said = {one["name"]: one for one in json.loads(outputs["state"].reshape(-1)[0])["models"]}
-    return tuple(_joined(one, said[one.name]) if one.name in said else one for one in statuses)
+    state = json.loads(outputs["state"].reshape(-1)[0])
+    said = {one["name"]: one for one in state["models"]}
+    kept = (one for one in statuses if one.name not in state["lost"])
+    return tuple(_joined(one, said[one.name]) if one.name in said else one for one in kept)
 
 
 def _joined(status: ModelStatus, said: Mapping[str, object]) -> ModelStatus:

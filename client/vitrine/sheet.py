@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 CELL = (192, 256)  # width and height of a picture on the sheet
 _GAP = 12
 _CAPTION = 20  # height of a caption, and the size of its letters with their line
+_WIDE_FONTS = (("NotoSansCJK-Regular.ttc", 1), ("NanumGothic.ttf", 0), ("DejaVuSans.ttf", 0))
+"""Fonts with more than Latin letters, and the face in the file; the first that is installed is used."""
 _PAPER, _INK = (255, 255, 255), (60, 60, 60)
 
 
@@ -28,13 +30,13 @@ def contact_sheet(rows: Sequence[Sequence[Cell]], *, cell: tuple[int, int] = CEL
     step = (width + _GAP, height + _CAPTION + _GAP)
     sheet = Image.new("RGB", (_GAP + columns * step[0], _GAP + len(rows) * step[1]), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(_CAPTION * 0.65)
     for y, row in enumerate(rows):
         for x, one in enumerate(row):
             left, top = _GAP + x * step[0], _GAP + y * step[1]
             if one.image is not None:
                 picture = _fitted(one.image, cell)
                 sheet.paste(picture, (left + (width - picture.width) // 2, top + height - picture.height))
+            font = _font(one.caption)
             caption = _shortened(one.caption, width, draw, font)
             draw.text((left + width / 2, top + height + 3), caption, _INK, font, anchor="ma")
     return sheet
@@ -61,6 +63,18 @@ def _fitted(image: Image.Image, cell: tuple[int, int]) -> Image.Image:
     clear = image.convert("RGBA").resize(size, Image.Resampling.LANCZOS)
     paper = Image.new("RGBA", size, (*_PAPER, 255))
     return Image.alpha_composite(paper, clear).convert("RGB")
+
+
+def _font(caption: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return Pillow's own font, or one of the system's for letters that it does not have."""
+    size = _CAPTION * 0.65
+    if not caption.isascii():
+        for name, face in _WIDE_FONTS:
+            try:
+                return ImageFont.truetype(name, size, index=face)
+            except OSError:  # not installed here
+                continue
+    return ImageFont.load_default(size)
 
 
 def _shortened(

@@ -1,4 +1,4 @@
-"""`make demo`: dolls try garments on through a real Triton server, and a contact sheet shows the results.
+"""`make demo`: try-ons and advertisements by a real Triton server, each shown on a contact sheet.
 
 Run as `python -m vitrine_measure.demo`; it starts the embedded Triton, calls it, and stops it.
 """
@@ -18,6 +18,8 @@ from vitrine.sheet import Cell, wardrobe_sheet
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_world import dolls
 
+from vitrine_measure.demo_ads import ORDERS, ads_sheet
+
 WORLD = 2026
 """The seed of the demo's dolls, which are not in the training data."""
 
@@ -32,7 +34,7 @@ PEOPLE = 3
 
 
 def main() -> int:
-    """Run the demo; return 0 when the contact sheet is written."""
+    """Run the demo; return 0 when both contact sheets are written."""
     parser = argparse.ArgumentParser(prog="python -m vitrine_measure.demo", description=__doc__)
     parser.add_argument(
         "--repository", type=Path, default=Path("model_repository"), help="exported model repository"
@@ -42,31 +44,40 @@ def main() -> int:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     try:
-        sheet, seconds = _sheet(args.repository, args.steps, args.out)
+        with (
+            EmbeddedTriton(args.repository, log=args.out / "triton.log") as triton,
+            Vitrine(triton.grpc) as vitrine,
+        ):
+            sheet, seconds = _sheet(vitrine, args.steps, args.out)
+            started = time.monotonic()
+            ads, ad_seconds = ads_sheet(vitrine), time.monotonic() - started
     except VitrineError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    path = args.out / "contact-sheet.png"
+    path, ads_path = args.out / "contact-sheet.png", args.out / "ads.png"
     sheet.save(path)
+    ads.save(ads_path)
     tries = PEOPLE * len(GARMENT_SAMPLES)
     print(f"{tries} try-ons in {seconds:.1f} s ({args.steps} steps each)\ncontact sheet: {path}")
+    print(
+        f"{len(ORDERS)} advertisements in {ad_seconds:.1f} s, one after the other\ncontact sheet: {ads_path}"
+    )
     return 0
 
 
-def _sheet(repository: Path, steps: int, out: Path) -> tuple[Image.Image, float]:
+def _sheet(vitrine: Vitrine, steps: int, out: Path) -> tuple[Image.Image, float]:
     people = [dolls.sample(WORLD, index, "upper_body").person for index in range(PEOPLE)]
     garments = [dolls.sample(WORLD, index, category).garment for index, category in GARMENT_SAMPLES]
     flat = [Image.fromarray(dolls.draw_garment(garment)) for garment in garments]
     results: list[list[Cell]] = []
-    with EmbeddedTriton(repository, log=out / "triton.log") as triton, Vitrine(triton.grpc) as vitrine:
-        start = time.monotonic()
-        bar = tqdm(total=len(people) * len(garments), desc="try-on", unit="picture")
-        for number, person in enumerate(people):
-            drawn = Image.fromarray(dolls.draw_person(person))
-            drawn.save(out / f"person-{number}.png")
-            results.append(_row(vitrine, drawn, garments, flat, steps, bar))
-        bar.close()
-        seconds = time.monotonic() - start
+    start = time.monotonic()
+    bar = tqdm(total=len(people) * len(garments), desc="try-on", unit="picture")
+    for number, person in enumerate(people):
+        drawn = Image.fromarray(dolls.draw_person(person))
+        drawn.save(out / f"person-{number}.png")
+        results.append(_row(vitrine, drawn, garments, flat, steps, bar))
+    bar.close()
+    seconds = time.monotonic() - start
     named = [Cell(picture, garment.description) for picture, garment in zip(flat, garments, strict=True)]
     shown = [Cell(Image.fromarray(dolls.draw_person(person))) for person in people]
     return wardrobe_sheet(shown, named, results), seconds

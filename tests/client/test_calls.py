@@ -1,5 +1,6 @@
 """Each row of the table of client calls is tested against the stage table and the fake."""
 
+import numpy as np
 import pytest
 from vitrine import calls
 from vitrine.calls import ModelCall
@@ -16,10 +17,14 @@ OPTIONS = {
     "PICTURE_STREAM": {"prompt": "a cup", "n": 2, "previews": True},
     "SCORE": {"picture": b"a picture", "prompt": ["a cup", "a plate"]},
     "CUT_OUT": {"image": b"a picture", "box": (0, 0, 8, 8), "format": "webp"},
+    "PREPARE_AD_PROMPT": {"sentence": "빨간 머그잔", "trade": "cafe", "style": "anime", "theme": "sale"},
+    "RUN_WORKFLOW": {"graph": {}, "pictures": {"mug": b"a picture"}},
+    "WORKFLOW_STREAM": {"graph": "{}"},
     "COMPOSE": {"scene": b"a picture", "product": [b"a picture"], "settings": {"match": 0.2}},
     "AD_DIGEST": {},
     "PRODUCT_AD": {"product": b"a picture", "each": True, "sentence": "a cup", "texts": "New"},
     "PRODUCT_AD_STREAM": {"product": b"a picture", "scene": b"a picture", "harmonise": 0.2, "seed": 7},
+    "TEXT_OVERLAY": {"image": b"a picture", "texts": "a", "keep_clear": np.zeros((8, 8), np.uint8)},
     "PICTURE_DIGEST": {},
     "PREPARE_PERSON": {"person_id": "ada"},
     "PREPARE_GARMENT": {"garment_id": "coat"},

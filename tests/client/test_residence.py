@@ -27,6 +27,7 @@ class OwnedTransport:
         return (
             ModelStatus("pose", "1", "READY", ""),
             ModelStatus("residency", "1", "READY", ""),
+            ModelStatus("text_encoder", "1", "LOADING", ""),
             ModelStatus("try_on", "1", "READY", ""),
             ModelStatus("vae_decoder", "1", "UNAVAILABLE", "unloaded"),
         )
@@ -34,7 +35,9 @@ class OwnedTransport:
     def infer(self, model, inputs, **options):
         """The owner's answer."""
         assert model == "residency"
-        return {"state": np.array([json.dumps({"models": self.owned}).encode()], object)}
+        return {
+            "state": np.array([json.dumps({"models": self.owned, "lost": ["text_encoder"]}).encode()], object)
+        }
 
     def close(self):
         """Nothing is open."""

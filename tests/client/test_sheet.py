@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
+from vitrine import sheet
 from vitrine.sheet import Cell, contact_sheet, wardrobe_sheet
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
@@ -56,3 +57,18 @@ def test_a_wardrobe_sheet_is_a_table():
 def test_an_empty_sheet_is_a_blank_page():
     """A sheet without rows is a blank page, not an error."""
     assert contact_sheet([]).size == (12, 12)
+
+
+def test_a_korean_caption_is_not_drawn_as_boxes():
+    """With a font for it, different syllables look different; without one the sheet is still made."""
+    one, other = (np.asarray(contact_sheet([[Cell(None, caption)]])) for caption in ("가가", "힣힣"))
+    assert one.shape == other.shape
+    installed = any(_found(name) for name, _ in sheet._WIDE_FONTS[:2])
+    assert (not np.array_equal(one, other)) or not installed
+
+
+def _found(name):
+    try:
+        return bool(ImageFont.truetype(name, 12))
+    except OSError:
+        return False

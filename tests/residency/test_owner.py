@@ -166,6 +166,7 @@ async def test_a_killed_load_is_done_again_under_another_name(loader):
         loader.killed = 1
         assert await stages_on(link, loader)("denoise", {}) == "denoise_z_image_again_1"
         assert owner.state()["models"][1]["name"] == "denoise_z_image_again_1"
+        assert owner.state()["lost"] == ["denoise_z_image"]
 
 
 async def test_a_load_that_fails_names_the_model(loader):

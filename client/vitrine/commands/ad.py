@@ -56,22 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", action="append", default=[], metavar="TEXT", help="on the picture; may be repeated"
     )
-    parser.add_argument("--shadow", choices=SHADOWS, help="of the products (default: cast)")
-    parser.add_argument(
-        "--match", type=float, metavar="SHARE", help="move colours towards the scene's, 0 to 1 (default: 0)"
-    )
-    parser.add_argument(
-        "--at",
-        type=float,
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("X", "Y", "SCALE"),
-        help="middle, base line and height of a product, in shares of the picture; once for each",
-    )
-    parser.add_argument(
-        "--harmonise", type=float, metavar="STRENGTH", help="redraw all but the product, 0 to 0.25"
-    )
+    _composition_arguments(parser)
     parser.add_argument("--seed", type=int, help="the same seed gives the same scene (default: random)")
     parser.add_argument("--steps", type=int, help="denoising steps, 1 to 100 (default: the checkpoint's)")
     parser.add_argument("--model", help="z-image or flux, where a server has both (default: its first)")
@@ -88,6 +73,28 @@ def _scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--theme", help="with SENTENCE: spring, …")
     parser.add_argument(
         "--sizes", nargs="+", metavar="W:H", help="sizes by name; a layout for each (default: the usual one)"
+    )
+
+
+def _composition_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--shadow", choices=SHADOWS, help="of the products (default: cast)")
+    parser.add_argument(
+        "--match", type=float, metavar="SHARE", help="move colours towards the scene's, 0 to 1 (default: 0)"
+    )
+    parser.add_argument(
+        "--at",
+        type=float,
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("X", "Y", "SCALE"),
+        help="middle, base line and height of a product, in shares of the picture; once for each",
+    )
+    parser.add_argument(
+        "--enlarge", type=int, metavar="TIMES", help="enlarge the drawn scene, 1 to 8 (default: 1)"
+    )
+    parser.add_argument(
+        "--harmonise", type=float, metavar="STRENGTH", help="redraw all but the product, 0 to 0.25"
     )
 
 
@@ -147,6 +154,7 @@ def _options(args: argparse.Namespace) -> AdOptions:
         "theme": args.theme,
         "sizes": args.sizes,
         "settings": given or None,  # type: ignore[typeddict-item]
+        "enlarge": args.enlarge,
         "harmonise": args.harmonise,
         "texts": args.text or None,
         "seed": args.seed,

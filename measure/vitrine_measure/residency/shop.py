@@ -16,12 +16,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from vitrine import AsyncVitrine
 from vitrine.commands.models import table
 from vitrine.errors import BadRequest, Unavailable, VitrineError
+from vitrine.inputs import TryOnOptions
 from vitrine_orchestrator.embedded.budget import BudgetedTriton
 from vitrine_orchestrator.embedded.ports import Ports
 from vitrine_orchestrator.embedded.repository import model_names
@@ -77,13 +78,17 @@ class Shop:
 
     async def try_on(self) -> object:
         """Put a person into a garment, by IDM-VTON."""
-        return await self._vitrine.try_on(**self._dolls.options(), model="idm_vton", timeout_s=TIMEOUT_S)
+        return await self._vitrine.try_on(**self._options(model="idm_vton"), timeout_s=TIMEOUT_S)
+
+    def _options(self, **own: object) -> TryOnOptions:
+        """The next try-on, with these options of a family."""
+        return cast(TryOnOptions, {**self._dolls.options(), **own})
 
     async def picture(self) -> Any:
         """Draw a picture from a sentence, or what stands for it."""
         if not self._draws:
-            own = {"model": "fashn", "garment_photo_type": "flat-lay"}
-            return await self._vitrine.try_on(**self._dolls.options(), **own, timeout_s=TIMEOUT_S)
+            options = self._options(model="fashn", garment_photo_type="flat-lay")
+            return await self._vitrine.try_on(**options, timeout_s=TIMEOUT_S)
         prompt, seed = str(self._draw.choice(PROMPTS)), int(self._draw.integers(2**31))
         return await self._vitrine.text_to_image(
             prompt=prompt, seed=seed, steps=self._steps, timeout_s=TIMEOUT_S
@@ -105,7 +110,8 @@ def measure(args: argparse.Namespace) -> int:
     sizes = args.out / "residency-sizes.json"
     always, models, rate = _learn(args, sizes)
     print(f"always loaded {always / MIB:.0f} MiB, models {models / MIB:.0f} MiB, {rate:.2f} requests/s")
-    rows, bad = [_HEAD], False
+    rows: list[tuple[str, ...]] = [_HEAD]
+    bad = False
     for share in args.shares:
         budget = always + read_bytes(RESERVE) + round(share * models)
         run = _serve(args, budget, sizes, rate)

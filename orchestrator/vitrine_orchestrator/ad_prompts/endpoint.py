@@ -166,7 +166,7 @@ def _client(endpoint: Endpoint) -> httpx2.AsyncClient:
     )
 
 
-class _Again(Unavailable):
+class _Again(Exception):
     """A failure after which another try can succeed; `after_s` is what the server asked to wait."""
 
     def __init__(self, message: str, after_s: float = 0.0) -> None:

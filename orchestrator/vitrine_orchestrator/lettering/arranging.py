@@ -29,8 +29,8 @@ LINE_COST = 0.1
 """What each line after the first costs."""
 WRAPS = (1.0, 0.7, 0.5, 0.35)
 """Widths of lines that are tried, as shares of the region's."""
-BY_COLUMN = {0.0: "left", 0.5: "center", 1.0: "right"}
-"""The alignment that goes with an anchor's column."""
+BY_SHARE = {0.0: "left", 0.5: "center", 1.0: "right"}
+"""The alignment that goes with an anchor's column, or of vertical text with its row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def alignment(options: TextOptions) -> str:
     """The alignment that a request says, or that goes with its anchor."""
     if options.align:
         return options.align
-    return "center" if options.anchor == AUTO else BY_COLUMN[ANCHORS[options.anchor][0]]
+    return "center" if options.anchor == AUTO else BY_SHARE[ANCHORS[options.anchor][options.vertical]]
 
 
 def reach(options: TextOptions, least: float) -> float:

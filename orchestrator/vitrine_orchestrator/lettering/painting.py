@@ -174,9 +174,8 @@ class Letters:
         """The scrim: whole under the block, soft around it, and nowhere on what must stay free."""
         size = self.canvas.block.size
         frame = self.canvas.frame(SCRIM_REACH * size, SCRIM_REACH * size / 2)
-        return self._seen(soft(frame, SCRIM_BLUR * size)) * (
-            1 - self.kept.astype(np.float32) / np.float32(255)
-        )
+        free = np.float32(1) - self.kept.astype(np.float32) / np.float32(255)
+        return self._seen(soft(frame, SCRIM_BLUR * size)) * free
 
     def _seen(self, mask: Mask) -> Mask:
         return mask[self.view.part]

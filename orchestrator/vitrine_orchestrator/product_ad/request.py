@@ -33,6 +33,7 @@ from vitrine_orchestrator.wire.fields import (
 
 MAX_SIZES = 4  # of one request
 MAX_ADS = 16
+MAX_ENLARGE = 8
 MAX_HARMONISE = 0.25
 """The most strength of the harmonising pass: more would draw other things than it was given."""
 OF_SENTENCE = ("trade", "style", "theme")
@@ -79,6 +80,7 @@ class AdRequest:
     theme: str | None
     seed: int
     drawing: Inputs  # further inputs of the picture pipelines
+    enlarge: int  # times that a drawn scene is enlarged, before products and texts come onto it
     settings: str | None  # JSON of the composition
     harmonise: float  # 0: no pass
     texts: str | None  # JSON of the texts; None: no text
@@ -117,6 +119,7 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
         seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
         drawing={name: inputs[name] for name in PASSED_ON if name in inputs},
         settings=settings,
+        enlarge=int(number(inputs, "enlarge", 1, MAX_ENLARGE, 1)),
         harmonise=harmonise,
         texts=_texts(inputs),
         format=word(inputs, "format", tuple(SAVING), "png"),
@@ -201,6 +204,11 @@ def _check_words(request: AdRequest) -> None:
             "scene, prompt or sentence must be given: say where the product stands"
             if request.scene is None
             else "harmonise must be given with a prompt or a sentence that says what the scene shows"
+        )
+    if request.enlarge > 1 and (request.scene is not None or request.harmonise > 0):
+        raise BadRequest(
+            "enlarge must not be given with scene or harmonise: only a drawn scene is enlarged, and the"
+            " drawing model has its own sizes"
         )
     if said and not needed:
         raise BadRequest(f"{said[0]} must not be given with scene: nothing is drawn without harmonise")

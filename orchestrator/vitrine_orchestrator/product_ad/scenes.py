@@ -98,7 +98,15 @@ async def _drawn_scene(run: Run, request: AdRequest, words: Words, size: AdSize)
     with run.nodes.running(SCENE, size.told) as node:
         outputs = await drawn(run.stages, SCENE.stage, inputs, run.on_share(node))
     run.reported(SCENE, outputs)
-    return outputs["image"][0]
+    scene: bytes = outputs["image"][0]
+    return scene if request.enlarge == 1 else await asyncio.to_thread(_enlarged, scene, request.enlarge)
+
+
+def _enlarged(scene: bytes, times: int) -> bytes:
+    """An encoded picture with sides so many times as long."""
+    drawn = opened(scene)
+    height, width = drawn.shape[:2]
+    return encode(cv2.resize(drawn, (times * width, times * height), interpolation=cv2.INTER_LANCZOS4))
 
 
 def _drawing(request: AdRequest, words: Words) -> dict[str, np.ndarray]:

@@ -67,6 +67,7 @@ class Owner:
         self._name_of, self._keep = names, keep
         self._times = dict.fromkeys(residency.models, 0)
         self.names: dict[str, str] = {}
+        self.lost: list[str] = []  # names that Triton keeps for what never ends
         self.load_seconds = self.waiting_seconds = 0.0
         self._waited_from: float | None = None  # when somebody began to wait, or the last step since then
         self.ready = False  # whether the first loads are done
@@ -98,6 +99,7 @@ class Owner:
             "taken": books.taken_bytes,
             "all_fit": books.all_fit,
             "ready": self.ready,
+            "lost": self.lost,
             "models": [
                 {
                     "name": self.names.get(one.name, one.name),
@@ -123,6 +125,7 @@ class Owner:
         reading = await asyncio.to_thread(self._meter.read)
         for name in self.residency.models:
             while states.get(self._name_of(name, self._times[name])) == "LOADING":  # for ever: see control.py
+                self.lost.append(self._name_of(name, self._times[name]))
                 self._times[name] += 1
             self.names[name] = self._name_of(name, self._times[name])
             if states.get(self.names[name]) == "READY":
@@ -209,6 +212,7 @@ class Owner:
 
     def _rename(self, name: str) -> None:
         """Give up the name by which Triton knows a model, which it keeps for something that never ends."""
+        self.lost.append(self.names[name])
         self._times[name] += 1
         self.names[name] = self._name_of(name, self._times[name])
 

@@ -29,6 +29,7 @@ AD_INPUTS = optional(
     Tensor("width", "INT32", (1,)),
     Tensor("height", "INT32", (1,)),
     Tensor("settings", "STRING", (1,)),  # JSON, as of `compose`
+    Tensor("enlarge", "INT32", (1,)),  # times that a drawn scene is enlarged before products and texts
     Tensor("harmonise", "FP32", (1,)),  # strength of a pass over all but the product
     Tensor("texts", "STRING", (1,)),  # JSON, as of `text_overlay`
     *SAMPLING,

@@ -7,8 +7,9 @@ from vitrine_orchestrator.stages.shared import ENCODING, REPORT
 from vitrine_orchestrator.stages.table import Queue, Service, Stage, Tensor, optional
 
 NAME = "text_overlay"
-MAX_ACTIVE, MAX_QUEUED = 8, 64
-"""Pictures that are worked on at the same time and that wait; each holds about 20 bytes per pixel."""
+MAX_ACTIVE, MAX_QUEUED = 4, 64
+"""Pictures that are worked on at the same time and that wait; a text holds about 30 bytes for each pixel of
+the part of the picture on which it is painted."""
 
 ROWS: tuple[Stage, ...] = (
     Stage(

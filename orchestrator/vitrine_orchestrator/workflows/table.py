@@ -46,7 +46,7 @@ CLASSES: dict[str, NodeClass] = {
         ),
         stage_node(
             "text_overlay",
-            "texts on a picture, where they can be read",
+            "texts on a picture, where they can be read ([text](text.md))",
             outputs=("image",),
             required=("image", "texts"),
         ),

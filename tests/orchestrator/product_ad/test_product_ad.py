@@ -75,6 +75,28 @@ def test_a_sentence_and_a_photograph_become_an_ad(stages):
     assert told["ads"][0]["text"]["texts"] == [{"lines": 1}]
 
 
+def test_the_prompt_processor_is_asked_for_the_scene_alone(stages):
+    """The product is put into the scene afterwards, so it must not be drawn a second time."""
+    run(stages, asked(cut(), sentence="빨간 머그"))
+    (sent,) = stages.sent("prepare_ad_prompt")
+    assert sent["empty"].tolist() == [True]
+
+
+def test_a_drawn_scene_is_enlarged_before_the_product_comes_into_it(stages):
+    """The product keeps the detail that the small scene has not; a given scene is not enlarged."""
+    small = run(stages, asked(cut(), prompt="a table"))["image"][0]
+    large = run(stages, asked(cut(), prompt="a table", enlarge=3))["image"][0]
+    assert large.shape[:2] == (3 * small.shape[0], 3 * small.shape[1])
+    for more in ({"harmonise": 0.2}, {"scene": photo()}):
+        with pytest.raises(BadRequest, match="enlarge must not be given with scene or harmonise"):
+            run(
+                stages,
+                asked(cut(), **({"prompt": "a table"} if "scene" not in more else {}), **more, enlarge=2),
+            )
+    with pytest.raises(BadRequest, match="enlarge must be 1 to 8, got 9"):
+        run(stages, asked(cut(), prompt="a table", enlarge=9))
+
+
 def test_the_product_keeps_its_pixels(stages):
     """Inside of alpha 255 every pixel is the photograph's."""
     made = run(stages, asked(photo((12, 180, 90)), prompt="a table"))
