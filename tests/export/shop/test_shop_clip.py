@@ -5,6 +5,7 @@ import pytest
 import torch
 from vitrine_export.checkpoint.clip import open_clip
 from vitrine_export.exporting.clip import PictureTower, TextTower
+from vitrine_export.shop_nets import HEADS
 from vitrine_export.training.loop import Plan
 from vitrine_export.training.shop import clip, recipe, save
 from vitrine_export.training.shop.pictures import picture_set, signed
@@ -83,18 +84,24 @@ def test_it_learns_and_continues_and_is_read_again(state, tmp_path):
     assert all(torch.equal(one, again.state_dict()[name]) for name, one in trained.state_dict().items())
     data, facts = picture_set(state, COUNT), [shop.sample(recipe.SEED, index).facts for index in range(COUNT)]
     batch = clip.batch_of(data, facts, clip.tokenizer(tmp_path / "words"), 0, 4)
-    assert batch.ids.shape[0] == 4 * (1 + len(clip.WRONG))
+    assert batch.ids.shape[0] == 4 * (1 + sum(clip.WRONG.values()))
     torch.manual_seed(0)
     fresh = clip.untrained(signed(data.pictures))
+    seen = clip.pixel_values(batch.pictures)
     with torch.no_grad():
-        assert clip.loss_of(trained, batch, 0) < clip.loss_of(fresh, batch, 0)
+        after, before = (
+            clip.choice_error(net, net.vision_model(seen).pooler_output, batch.ids)
+            for net in (trained, fresh)
+        )
+    assert after < before
+    assert set(batch.labels) == set(HEADS)
     save.save_clip(trained, tmp_path)
     opened = open_clip(tmp_path / save.CLIP_FOLDER)
     opened.verify(("vision", "text"))
-    seen = clip.pixel_values(batch.pictures)
     ids = torch.nn.functional.pad(batch.ids, (0, 77 - batch.ids.shape[1]), value=int(batch.ids[0, -1]))
     with torch.no_grad():
         shown, said = PictureTower(opened.load("vision"))(seen), TextTower(opened.load("text"))(ids)
-        wanted = clip.pictures_of(trained, seen) @ clip.texts_of(trained, batch.ids).T
+        pictures = trained.visual_projection(trained.vision_model(seen).pooler_output)
+        wanted = torch.nn.functional.normalize(pictures) @ clip.texts_of(trained, batch.ids).T
     found = torch.nn.functional.normalize(shown) @ torch.nn.functional.normalize(said).T
     assert (found - wanted).abs().max() < 0.01
