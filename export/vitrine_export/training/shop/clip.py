@@ -58,7 +58,7 @@ class Batch:
 class Pupil(nn.Module):
     """The towers, and heads that read facts from a picture: they teach the picture tower, and are not kept.
 
-    Prompts alone taught it colour, trade and light within minutes, but hardly the kind of product (see docs/decisions.md).
+    Prompts alone taught it colour, trade and light within minutes, but hardly the kind of product.
     """
 
     def __init__(self, net: CLIPModel) -> None:
