@@ -42,7 +42,7 @@ def test_a_style_learns_on_the_frozen_generator_and_is_registered(checkpoint, tm
     trained = styles.train_style("night", read, tmp_path / "state")
     again = styles.train_style("night", read, tmp_path / "state").state_dict()
     assert all(torch.equal(one, again[name]) for name, one in trained.state_dict().items())
-    styles.save_style("night", trained, read)
+    styles.save_style("night", trained, read, tmp_path)
     registry = Registry(checkpoint / save.LORAS_FOLDER, read.family, read.digest(), 2**26)
     lora = registry.get("night")
     assert (lora.card.rank, lora.card.licence) == (RANK, "Apache-2.0")
@@ -50,7 +50,7 @@ def test_a_style_learns_on_the_frozen_generator_and_is_registered(checkpoint, tm
     kept = {"down": torch.tensor(lora.down), "up": torch.tensor(lora.up)}
     assert all((kept[name] - one).abs().max() < 1e-3 for name, one in trained.state_dict().items())
     net = read.load("transformer").requires_grad_(False)
-    adapter = read_adapter(checkpoint / save.LORAS_FOLDER / "night.safetensors", net.sites)
+    adapter = read_adapter(tmp_path / "shop_night.safetensors", net.sites)
     assert set(adapter.pairs) == set(net.sites.linears)
     data = styles.encoded(None, tmp_path / "state", COUNT, suffix="_night", style="night")
     said = styles._captions(read, data, "night", "english")

@@ -68,7 +68,7 @@ def train_styles(checkpoint: Path, state: Path) -> None:
     read = open_ads(checkpoint)
     read.verify()
     for name in NAMES:
-        save_style(name, train_style(name, read, state), read)
+        save_style(name, train_style(name, read, state), read, state)
 
 
 def train_style(name: str, read: AdCheckpoint, state: Path) -> Terms:
@@ -102,15 +102,18 @@ def loss_of(net: ZImageNet, terms: Terms, batch: Batch, step: int) -> Tensor:
     return (weight * wrong.square()).mean() / weight.mean()
 
 
-def save_style(name: str, terms: Terms, read: AdCheckpoint) -> None:
-    """Write NAME.safetensors with the keys of PEFT, in float16, and the registry's folder NAME."""
+def save_style(name: str, terms: Terms, read: AdCheckpoint, state: Path) -> None:
+    """Write the folder NAME of the checkpoint's registry, and into `state` shop_NAME.safetensors.
+
+    The file has the keys of PEFT and float16, as people share LoRAs; the registry is filled from it.
+    """
     folder, sites = read.folder / LORAS_FOLDER, terms_of(read)
-    path = folder / f"{name}.safetensors"
-    state = {}
+    path = state / f"shop_{name}.safetensors"
+    tensors = {}
     for linear, part in sites.linears.items():
-        state[f"transformer.{linear}.lora_A.weight"] = terms.down.detach()[:, part.inputs]
-        state[f"transformer.{linear}.lora_B.weight"] = terms.up.detach()[:, part.outputs].T
-    write_weights(state, path)
+        tensors[f"transformer.{linear}.lora_A.weight"] = terms.down.detach()[:, part.inputs]
+        tensors[f"transformer.{linear}.lora_B.weight"] = terms.up.detach()[:, part.outputs].T
+    write_weights(tensors, path)
     register(
         read_adapter(path, sites),
         sites,
