@@ -30,6 +30,24 @@ async def test_a_product_is_cut_out(shop, gateway, garment):
     assert batch["counts"] == {"succeeded": 2}
 
 
+async def test_a_product_becomes_an_advertisement(shop, gateway, garment):
+    """The sentence, the text and the shadow reach the server; a batch has one ad for each product."""
+    files = [("product", ("cup.png", garment, "image/png"))]
+    data = {"pipeline": "product_ad", "sentence": "카페 신메뉴", "text": "4,500원", "shadow": "contact"}
+    job = (await shop.post("/v1/jobs", data=data, files=files, headers=WAIT)).json()
+    assert (job["status"], job["price"], job["result"]["image"]["media_type"]) == (
+        "succeeded",
+        2,
+        "image/png",
+    )
+    made = await gateway.client().get(job["result"]["image"]["url"])
+    assert Image.open(io.BytesIO(made.content)).size == (job["result"]["width"], job["result"]["height"])
+    batch = (await shop.post("/v1/batches", data=data, files=files * 2, headers=WAIT)).json()
+    assert batch["counts"] == {"succeeded": 2}
+    refused = await shop.post("/v1/jobs", data={**data, "shadow": "green"}, files=files)
+    assert refused.status_code == 422
+
+
 async def test_a_score_is_a_job_without_a_picture(shop, garment, person):
     """Two pictures and two prompts are four cosines; the history shows the job without an image."""
     inputs = {

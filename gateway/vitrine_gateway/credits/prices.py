@@ -18,6 +18,7 @@ PRICES: dict[str, tuple[Price, ...]] = {
     "try_on": (Price("single", 1, 1), Price("partial", 2, 2), Price("full", 16, 3)),
     "text_to_image": (Price("picture", 0, 1),),
     "image_to_image": (Price("picture", 0, 1),),
+    "product_ad": (Price("picture", 0, 2),),
     "cut_out": (Price("picture", 0, 1),),
     "score": (Price("score", 0, 1),),
 }

@@ -18,6 +18,7 @@ from vitrine.statuses import ModelStatus
 
 MAX_GARMENTS = 16
 MAX_SCORED = 16
+MAX_PRODUCTS, MAX_TEXTS = 8, 8  # of one advertisement
 Text = Annotated[str, Field(max_length=1000)]
 Prompt = Annotated[str, Field(min_length=1, max_length=10_000)]
 Side = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
@@ -117,6 +118,27 @@ class ScoreOptions(BaseModel):
     prompt: Prompt | Annotated[list[Prompt], Field(min_length=1, max_length=MAX_SCORED)]
 
 
+class AdOptions(BaseModel):
+    """The options of an advertisement; an omitted one has the server's default (docs/product-ads.md)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sentence: Text | None = None
+    prompt: Prompt | None = None
+    trade: Name | None = None
+    style: Name | None = None
+    theme: Name | None = None
+    text: Text | Annotated[list[Text], Field(max_length=MAX_TEXTS)] | None = None
+    aspect_ratio: Annotated[str, Field(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
+    enlarge: Annotated[int, Field(ge=1, le=8)] | None = None
+    shadow: Literal["cast", "contact", "floating", "none"] | None = None
+    match: Annotated[float, Field(ge=0, le=1)] | None = None
+    steps: Annotated[int, Field(ge=1, le=100)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
+    format: Format | None = None
+    previews: bool | None = None
+
+
 async def run_try_on(
     vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
 ) -> AsyncGenerator[Progress | Made, None]:
@@ -151,6 +173,27 @@ async def run_picture(
     async with aclosing(vitrine.picture_stream(timeout_s=timeout_s, **named)) as events:
         async for event in events:
             yield event if isinstance(event, Progress) else _drawn(event, named)
+
+
+async def run_ad(
+    vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
+) -> AsyncGenerator[Progress | Made, None]:
+    """Yield the progress of an advertisement with all products, then its picture."""
+    given = {name: value for name, value in inputs.options.items() if value is not None}
+    settings: Any = {name: given.pop(name) for name in ("shadow", "match") if name in given}
+    named: dict[str, Any] = {**given, "product": inputs.pictures["product"], "settings": settings or None}
+    for name, called in (("text", "texts"), ("aspect_ratio", "sizes")):
+        if name in named:
+            named[called] = named.pop(name)
+    if scenes := inputs.pictures.get("scene"):
+        named["scene"] = scenes[0]
+    async with aclosing(vitrine.product_ad_stream(timeout_s=timeout_s, **named)) as events:
+        async for event in events:
+            if isinstance(event, Progress):
+                yield event
+                continue
+            facts = {"seed": event.seed, **_facts(event.image, event.timings, event.report)}
+            yield Made(event.encoded, _media_type(named), facts)
 
 
 async def run_cut_out(
@@ -212,6 +255,14 @@ PIPELINES: dict[str, Pipeline] = {
     "text_to_image": Pipeline("picture_stream", PictureOptions, {}, (), run_picture),
     "image_to_image": Pipeline(
         "picture_stream", ChangeOptions, {"image": 1}, ("image",), run_picture, "image"
+    ),
+    "product_ad": Pipeline(
+        "product_ad_stream",
+        AdOptions,
+        {"product": MAX_PRODUCTS, "scene": 1},
+        ("product",),
+        run_ad,
+        "product",
     ),
     "cut_out": Pipeline("cut_out", CutOutOptions, {"image": 1}, ("image",), run_cut_out, "image"),
     "score": Pipeline("score", ScoreOptions, {"image": MAX_SCORED}, ("image",), run_score),
