@@ -29,7 +29,7 @@ from vitrine_export.training.shop.recipe import CLIP, PLANS, SEED
 from vitrine_export.training.shop.vae_start import components
 from vitrine_export.training.tokenizers import END, START, vocabulary, write_tokenizer
 
-KOREAN = 0.33
+KOREAN = 0.45
 """The share of pictures whose prompts are Korean."""
 WRONG = {"kind": 2, "colour": 1, "trade": 1, "light": 1}
 """How many prompts of each picture are wrong in a fact; the kind is the hardest to see."""

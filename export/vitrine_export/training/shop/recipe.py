@@ -167,7 +167,7 @@ PLANS = {
     "shop_style": Plan(steps=300, batch=16, lr=5e-3, warmup=20, ema=0.97, save_every=20),
     "shop_vae": Plan(steps=2400, batch=8, lr=2e-3, warmup=100, ema=0.99, save_every=100),
     "shop_decoder": Plan(steps=6000, batch=4, lr=2e-3, warmup=50, ema=0.998, save_every=100),
-    "shop_clip": Plan(steps=2000, batch=32, lr=4e-3, warmup=100, ema=0.99, save_every=25),
+    "shop_clip": Plan(steps=2400, batch=32, lr=4e-3, warmup=100, ema=0.99, save_every=25),
     "shop_checkers": Plan(steps=1000, batch=32, lr=3e-3, warmup=100, save_every=50),
     "shop_cut_out_half": Plan(steps=1000, batch=12, lr=4e-3, warmup=100, ema=0.98, save_every=100),
     "shop_cut_out": Plan(steps=2500, batch=8, lr=2e-3, warmup=30, ema=0.995, save_every=100),
