@@ -27,6 +27,7 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.pipelines import PIPELINES, Inputs, Made
 from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_previews
+from vitrine_gateway.jobs.uninterrupted import uninterrupted
 from vitrine_gateway.pictures.keeping import discard, keep
 from vitrine_gateway.pictures.reading import Upload
 
@@ -205,7 +206,7 @@ class Worker:
         return Inputs(options, pictures, person_id, request["garment_ids"])
 
     async def _preview(self, attempt: Attempt, picture: Image.Image, step: int) -> None:
-        if not await keep_preview(self._gateway, attempt.job, attempt.lease, picture, step):
+        if not await uninterrupted(keep_preview(self._gateway, attempt.job, attempt.lease, picture, step)):
             raise asyncio.CancelledError  # as for progress
         self._gateway.bells.ring(attempt.job.id)
 
@@ -219,12 +220,14 @@ class Worker:
         }
         attempt.job.progress = told
         told |= (await self._gateway.forecast.estimate(attempt.job)).told()
-        async with self._gateway.database.writing() as session:
-            if not await states.note_progress(
-                session, attempt.job.id, attempt.lease, told, self._settings.lease_s
-            ):
-                raise asyncio.CancelledError  # another worker has the job, or its person was erased
+        if not await uninterrupted(self._note(attempt, told)):
+            raise asyncio.CancelledError  # another worker has the job, or its person was erased
         self._gateway.bells.ring(attempt.job.id)
+
+    async def _note(self, attempt: Attempt, told: Mapping[str, Any]) -> bool:
+        lease_s = self._settings.lease_s
+        async with self._gateway.database.writing() as session:
+            return await states.note_progress(session, attempt.job.id, attempt.lease, told, lease_s)
 
     async def _succeeded(self, attempt: Attempt, made: Made) -> None:
         job, files = attempt.job, await self._keep(attempt.job, made)

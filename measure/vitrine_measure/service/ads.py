@@ -81,7 +81,11 @@ async def _scenes(bench: Bench) -> None:
     """Report ten ads in one scene beside ten ads with a scene each: seconds, and the transformer's rows."""
     photos = [photograph("mug", colour) for colour in shop.PRODUCT_COLOURS][:PRODUCTS]
     photos = (photos * PRODUCTS)[:PRODUCTS]
-    given: dict[str, Any] = {"sentence": "카페 신메뉴 따뜻한 라떼", "enlarge": ENLARGED, "texts": "신메뉴 4,500원"}
+    given: dict[str, Any] = {
+        "sentence": "카페 신메뉴 따뜻한 라떼",
+        "enlarge": ENLARGED,
+        "texts": "신메뉴 4,500원",
+    }
 
     async def apart() -> None:
         for number, photo in enumerate(photos):
