@@ -5,18 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from vitrine.ads import Ad, AdOptions, ProductAd
-from vitrine.answers import Progress
 from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
+from vitrine.commands.following import followed, has_streams
 from vitrine.commands.pictures_out import FORMATS, ad_sheet, save, save_image, unique_stems
-from vitrine.errors import VitrineError
 
 HELP = "make an advertisement of a product: cut out, in a scene, with shadow and text"
 EXAMPLES = """\
@@ -166,17 +162,9 @@ def _options(args: argparse.Namespace) -> AdOptions:
 
 def _made(vitrine: Vitrine, options: AdOptions, args: argparse.Namespace) -> ProductAd:
     """Return the ads; over gRPC, a progress bar names the stage that works."""
-    if args.protocol == "http" or args.url.startswith("http"):  # Triton streams over gRPC only
+    if not has_streams(args):
         return vitrine.product_ad(**options)
-    quiet = True if args.json else None  # None: tqdm shows a bar on a terminal only
-    with closing(vitrine.product_ad_stream(**options)) as events, tqdm(unit="step", disable=quiet) as bar:
-        for event in events:
-            if not isinstance(event, Progress):
-                return event
-            bar.total = event.steps
-            bar.set_description(event.stage, refresh=False)
-            bar.update(event.step - bar.n)
-    raise VitrineError("the stream ended before its result")
+    return followed(vitrine.product_ad_stream(**options), args, unit="step", named=True)
 
 
 def _names(args: argparse.Namespace, made: ProductAd) -> list[str]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from vitrine.answers import Drawn, Progress
+from vitrine.answers import Drawn
 from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
+from vitrine.commands.following import followed, has_streams
 from vitrine.commands.pictures_out import FORMATS, save
-from vitrine.errors import VitrineError
 from vitrine.inputs import PictureStreamOptions
 
 HELP = "draw a picture from a sentence, or change a picture as a sentence says"
@@ -107,16 +104,9 @@ def check(args: argparse.Namespace) -> None:
 def _drawn(vitrine: Vitrine, args: argparse.Namespace) -> Drawn:
     """Return the pictures; over gRPC, a progress bar shows the steps on a terminal."""
     options = _options(args)
-    if args.protocol == "http" or args.url.startswith("http"):  # Triton streams over gRPC only
+    if not has_streams(args):
         return _without_stream(vitrine, options)
-    quiet = True if args.json else None  # None: tqdm shows a bar on a terminal only
-    with closing(vitrine.picture_stream(**options)) as events, tqdm(unit="step", disable=quiet) as bar:
-        for event in events:
-            if not isinstance(event, Progress):
-                return event
-            bar.total = event.steps
-            bar.update(event.step - bar.n)
-    raise VitrineError("the stream ended before its result")
+    return followed(vitrine.picture_stream(**options), args, unit="step")
 
 
 def _without_stream(vitrine: Vitrine, options: PictureStreamOptions) -> Drawn:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar, cast
 
 from tqdm import tqdm
 
-from vitrine.answers import Fitting, TryOn
+from vitrine.answers import Fitting
 from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
+from vitrine.commands.following import followed, quiet
 from vitrine.commands.pictures_out import FORMATS, fitting_sheet, save, save_image, unique_stems
 from vitrine.errors import VitrineError, one_line
 from vitrine.inputs import TryOnOptions
@@ -162,7 +163,7 @@ def _fittings(vitrine: Vitrine, args: argparse.Namespace) -> Iterator[Fitting]:
             yield _one(vitrine, args, index, cast(TryOnOptions, one))
     else:
         many = vitrine.try_on_many(garments=args.garments, at_once=args.at_once, **options)
-        with closing(many), tqdm(total=len(args.garments), unit="garment", disable=_quiet(args)) as bar:
+        with closing(many), tqdm(total=len(args.garments), unit="garment", disable=quiet(args)) as bar:
             for fitting in many:
                 bar.update()
                 yield fitting
@@ -171,24 +172,14 @@ def _fittings(vitrine: Vitrine, args: argparse.Namespace) -> Iterator[Fitting]:
 def _one(vitrine: Vitrine, args: argparse.Namespace, index: int, options: TryOnOptions) -> Fitting:
     garment = args.garments[index]
     try:
-        result = _streamed(vitrine, args, options) if args.stream else vitrine.try_on(**options)
+        result = (
+            followed(vitrine.try_on_stream(**options), args, unit="step")
+            if args.stream
+            else vitrine.try_on(**options)
+        )
     except VitrineError as error:
         return Fitting(index, garment, None, error)
     return Fitting(index, garment, result)
-
-
-def _streamed(vitrine: Vitrine, args: argparse.Namespace, options: TryOnOptions) -> TryOn:
-    """Return the result of a stream, with a progress bar of its steps."""
-    with (
-        closing(vitrine.try_on_stream(**options)) as events,
-        tqdm(unit="step", disable=_quiet(args)) as bar,
-    ):
-        for event in events:
-            if isinstance(event, TryOn):
-                return event
-            bar.total = event.steps
-            bar.update(event.step - bar.n)
-    raise VitrineError("the stream ended before its result")
 
 
 def _options(args: argparse.Namespace) -> TryOnOptions:
@@ -221,11 +212,6 @@ def _for_each(value: str | None, count: int) -> str | list[str] | None:
 def _spread(values: list[Value] | None) -> Value | list[Value] | None:
     """One value applies to every garment; several are one per garment."""
     return values[0] if values and len(values) == 1 else values
-
-
-def _quiet(args: argparse.Namespace) -> bool | None:
-    """tqdm's `disable`: None shows a bar on a terminal only."""
-    return True if args.json else None
 
 
 def _written(fittings: list[Fitting], args: argparse.Namespace) -> list[dict[str, Any]]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import closing
 from pathlib import Path
 
-from tqdm import tqdm
-
-from vitrine.answers import Progress
 from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
+from vitrine.commands.following import followed, has_streams
 from vitrine.commands.pictures_out import save
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.workflows import Workflow, WorkflowOptions
@@ -68,16 +65,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _done(vitrine: Vitrine, args: argparse.Namespace, options: WorkflowOptions) -> Workflow:
     """Return the finished workflow; over gRPC, a progress bar counts the nodes on a terminal."""
-    if args.protocol == "http" or args.url.startswith("http"):  # Triton streams over gRPC only
+    if not has_streams(args):
         return vitrine.run_workflow(**options)
-    quiet = True if args.json else None  # None: tqdm shows a bar on a terminal only
-    with closing(vitrine.workflow_stream(**options)) as events, tqdm(unit="node", disable=quiet) as bar:
-        for event in events:
-            if not isinstance(event, Progress):
-                return event
-            bar.total = event.steps
-            bar.update(event.step - bar.n)
-    raise VitrineError("the stream ended before its result")
+    return followed(vitrine.workflow_stream(**options), args, unit="node")
 
 
 def _path(folder: Path, name: str) -> Path:
