@@ -11,20 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vitrine_orchestrator.ad_prompts.endpoint import endpoint_of
-from vitrine_orchestrator.ad_prompts.pipeline import prepare_ad_prompt
 from vitrine_orchestrator.adapters.metrics import ModelMetrics
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
-from vitrine_orchestrator.compose.pipeline import compose
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipeline.request_context import PlainContext
-from vitrine_orchestrator.product_ad.pipeline import product_ad, product_ad_stream
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
-from vitrine_orchestrator.workflows.kept import KeptNodes
-from vitrine_orchestrator.workflows.pipeline import run_workflow, workflow_stream
 
 PlainAnswer = Callable[[PlainContext, Outputs, Send], Awaitable[Outputs]]
 """Answers one request, from its context, its inputs and a function for earlier responses."""
@@ -35,6 +29,9 @@ OpenPlain = Callable[[Settings], PlainAnswer]
 
 def _ad_prompts(settings: Settings) -> PlainAnswer:
     """The prompt processor, with the endpoint of the settings."""
+    from vitrine_orchestrator.ad_prompts.endpoint import endpoint_of
+    from vitrine_orchestrator.ad_prompts.pipeline import prepare_ad_prompt
+
     endpoint = endpoint_of(settings)
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
@@ -45,6 +42,9 @@ def _ad_prompts(settings: Settings) -> PlainAnswer:
 
 def _workflows(settings: Settings) -> PlainAnswer:
     """Workflows, with the memory of their nodes' answers."""
+    from vitrine_orchestrator.workflows.kept import KeptNodes
+    from vitrine_orchestrator.workflows.pipeline import run_workflow
+
     kept = KeptNodes(settings.workflow_bytes)
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
@@ -55,6 +55,9 @@ def _workflows(settings: Settings) -> PlainAnswer:
 
 def _workflow_streams(settings: Settings) -> PlainAnswer:
     """The same with progress events."""
+    from vitrine_orchestrator.workflows.kept import KeptNodes
+    from vitrine_orchestrator.workflows.pipeline import workflow_stream
+
     kept = KeptNodes(settings.workflow_bytes)
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
@@ -63,29 +66,58 @@ def _workflow_streams(settings: Settings) -> PlainAnswer:
     return answered
 
 
-def _single(answer: Callable[[PlainContext, Outputs], Awaitable[Outputs]]) -> OpenPlain:
-    """A model that needs no settings and sends one response."""
+def _compositions(settings: Settings) -> PlainAnswer:
+    """Compositions, which need no settings."""
+    from vitrine_orchestrator.compose.pipeline import compose
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
-        return await answer(context, inputs)
+        return await compose(context, inputs)
 
-    return lambda settings: answered
+    return answered
 
 
-def _streamed(answer: PlainAnswer) -> OpenPlain:
-    """A model that needs no settings and sends several responses."""
-    return lambda settings: answer
+def _ads(settings: Settings) -> PlainAnswer:
+    """Advertisements, which need no settings."""
+    from vitrine_orchestrator.product_ad.pipeline import product_ad
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        return await product_ad(context, inputs)
+
+    return answered
+
+
+def _ad_streams(settings: Settings) -> PlainAnswer:
+    """The same with progress events."""
+    from vitrine_orchestrator.product_ad.pipeline import product_ad_stream
+
+    return product_ad_stream
+
+
+def _texts(settings: Settings) -> PlainAnswer:
+    """Texts on pictures, with the fonts of the settings; the painting is imported at the first request."""
+    from vitrine_orchestrator.lettering.fonts import open_fonts
+
+    fonts = open_fonts(settings.font_folder)
+
+    async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
+        from vitrine_orchestrator.lettering.context import TextContext
+        from vitrine_orchestrator.lettering.pipeline import text_overlay
+
+        return await text_overlay(TextContext(fonts, context.limits), context.stages, inputs)
+
+    return answered
 
 
 PLAIN: dict[str, OpenPlain] = {
     "prepare_ad_prompt": _ad_prompts,
     "run_workflow": _workflows,
     "workflow_stream": _workflow_streams,
-    "compose": _single(compose),
-    "product_ad": _single(product_ad),
-    "product_ad_stream": _streamed(product_ad_stream),
+    "compose": _compositions,
+    "product_ad": _ads,
+    "product_ad_stream": _ad_streams,
+    "text_overlay": _texts,
 }
-"""How each model is opened."""
+"""How each model is opened. Each imports its own pipeline alone: every model is a process."""
 
 
 def serve_plain(args: Mapping[str, str], pb_utils: Any) -> Service:
