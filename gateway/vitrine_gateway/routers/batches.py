@@ -21,7 +21,7 @@ from vitrine_gateway.jobs.batches import find_batch, jobs_of, submit_batch
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.jobs.views import iso, view_now, wait_for_end
 from vitrine_gateway.pages import MOST, after, page
-from vitrine_gateway.routers.jobs import BODY, base_of, cancel, wait_of
+from vitrine_gateway.routers.jobs import BODY, base_of, cancel, headers_of, wait_of
 from vitrine_gateway.routers.reading import read_submission
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -39,9 +39,9 @@ async def submit_jobs(
     caller.needs("jobs")
     wanted = await read_submission(request)
     batch, jobs, replayed = await submit_batch(gateway, caller, wanted, idempotency_key)
-    headers = {"Idempotent-Replayed": "true"} if replayed else {}
-    if (wait_s := wait_of(prefer)) is not None:
-        headers["Preference-Applied"] = f"wait={wait_s:g}"
+    wait_s = wait_of(prefer)
+    headers = headers_of(replayed, wait_s)
+    if wait_s is not None:
         batch, jobs = await _wait(gateway, caller, batch, jobs, wait_s)
     view = await batch_view(gateway, batch, jobs, base_of(request))
     headers["Location"] = view["urls"]["self"]

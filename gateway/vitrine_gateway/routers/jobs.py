@@ -60,10 +60,9 @@ async def submit_job(
     """Queue a job: 202 with its links; 200 if it ends within N seconds of `Prefer: wait=N` (60 at most)."""
     caller.needs("jobs")
     job, replayed = await submit(gateway, caller, await read_submission(request), idempotency_key)
-    headers = {"Idempotent-Replayed": "true"} if replayed else {}
     wait_s = wait_of(prefer)
+    headers = headers_of(replayed, wait_s)
     if wait_s is not None:
-        headers["Preference-Applied"] = f"wait={wait_s:g}"
         job = await wait_for_end(gateway, caller, job.id, wait_s)
     view = await seen(gateway, job, request)
     headers["Location"] = view["urls"]["self"]
@@ -190,6 +189,12 @@ async def seen(gateway: Gateway, job: Job, request: Request) -> dict[str, Any]:
 def base_of(request: Request) -> str:
     """Return the address of the gateway as the caller sees it."""
     return str(request.base_url).rstrip("/")
+
+
+def headers_of(replayed: bool, wait_s: float | None) -> dict[str, str]:
+    """Return what an answer to a submission tells in headers: whether it is a repeated one, and the wait."""
+    headers = {"Idempotent-Replayed": "true"} if replayed else {}
+    return headers if wait_s is None else {**headers, "Preference-Applied": f"wait={wait_s:g}"}
 
 
 def wait_of(prefer: str | None) -> float | None:
