@@ -22,7 +22,7 @@ from vitrine_export.nets.dit.lora_rows import RowLora, Sites
 from vitrine_export.nets.z_image import ZImageNet
 from vitrine_export.training.files import write_weights
 from vitrine_export.training.loop import autocast, device, fit
-from vitrine_export.training.shop.generator import KOREAN, PRODUCT_WEIGHT, answer, draw_sigmas
+from vitrine_export.training.shop.generator import KOREAN, PRODUCT_WEIGHT, answer, noised
 from vitrine_export.training.shop.recipe import PLANS, SEED, SETTINGS, STYLE_RANK, STYLED
 from vitrine_export.training.shop.save import LORAS_FOLDER
 from vitrine_export.training.shop.scenes import Scenes, encoded
@@ -90,15 +90,11 @@ def loss_of(net: ZImageNet, terms: Terms, batch: Batch, step: int) -> Tensor:
     An error of the velocity at σ is one of the clean latents times σ. The generator takes what is new in a
     style for noise, so its own loss would be large at small σ, where no picture begins, and drown the rest.
     """
-    draw = torch.Generator().manual_seed(step)
-    clean, weight = batch.latents.to(device()), batch.weight.to(device())
-    sigmas = draw_sigmas(len(clean), draw).to(device())
-    noise = torch.randn(clean.shape, generator=draw).to(device())
-    noisy = clean.lerp(noise, sigmas[:, None, None, None])
+    weight, (noisy, sigmas, velocity) = batch.weight.to(device()), noised(batch.latents, step)
     captions = [one.to(device()) for one in batch.captions]
     with autocast(), sdpa_kernel(SDPBackend.MATH):
         made = answer(net, noisy, sigmas, captions, terms.lora)
-    wrong = sigmas[:, None, None, None] * (made.float() - (clean - noise))
+    wrong = sigmas[:, None, None, None] * (made.float() - velocity)
     return (weight * wrong.square()).mean() / weight.mean()
 
 
