@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from vitrine_orchestrator.embedded.ports import free_port
 
 PLACES = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
 INITDB = shutil.which("initdb", path=os.pathsep.join([*PLACES, os.environ.get("PATH", "")]))
@@ -37,9 +37,7 @@ def _serve(folder):
     data = folder / "data"
     options = ["--auth=trust", "--username=vitrine", "--encoding=UTF8", "--no-sync"]
     subprocess.run([binary / "initdb", "--pgdata", data, *options], check=True, **quiet)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = [*FASTER, "listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
     command = [binary / "postgres", "-D", data, *(word for one in settings for word in ("-c", one))]
     process = subprocess.Popen(command, **quiet)

@@ -22,6 +22,7 @@ from vitrine_gateway.database.tables import Job, LedgerRow
 from vitrine_gateway.errors import BadSettings
 from vitrine_gateway.jobs import worker
 from vitrine_gateway.queue_bridge import QueueBridge, QueuedTryOn, serve_queue
+from vitrine_orchestrator.embedded.ports import free_port
 
 bullmq = pytest.importorskip("bullmq", reason="the extra bullmq is not installed")
 
@@ -35,9 +36,7 @@ def redis_port(tmp_path_factory):
     """The port of a Redis on loopback that keeps nothing."""
     if SERVER is None:
         pytest.skip("Redis is not installed (Debian: redis-server)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     folder = str(tmp_path_factory.mktemp("redis"))
     server = subprocess.Popen([SERVER, *options, "--dir", folder], stdout=subprocess.DEVNULL)

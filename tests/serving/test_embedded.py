@@ -6,15 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from vitrine import Unavailable
+from vitrine_orchestrator.embedded import ports
 from vitrine_orchestrator.embedded import server as servers
 from vitrine_orchestrator.embedded import wheel as wheels
-from vitrine_orchestrator.embedded.ports import LOOPBACK, Ports, free_ports
+from vitrine_orchestrator.embedded.ports import ANY, LOOPBACK, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel
@@ -114,13 +116,59 @@ def test_a_model_that_cannot_be_loaded_is_named_with_its_reason(repository):
 
 
 def test_a_server_that_cannot_start_says_why(repository, monkeypatch):
-    """The error has Triton's last words, here about a taken port."""
+    """The error has Triton's last words, here about a port that is taken at every start."""
     server = EmbeddedTriton(repository)
     with socket.create_server((LOOPBACK, 0)) as taken:
-        ports = Ports(0, taken.getsockname()[1], 0)
-        monkeypatch.setattr(servers, "free_ports", lambda wanted: replace(free_ports(), grpc=ports.grpc))
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(servers, "free_ports", lambda wanted: replace(free_ports(), grpc=port))
         with pytest.raises(Unavailable, match=r"tritonserver did not start: .*(in use|failed)"):
             server.start()
+
+
+@pytest.mark.parametrize("name", ["http", "grpc", "metrics"])
+def test_a_port_taken_after_its_choice_is_chosen_anew(repository, monkeypatch, name):
+    """Triton opens gRPC before the other ports, so it may answer and end a moment later."""
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        choices = [replace(free_ports(ANY), **{name: port}), free_ports(ANY)]
+        monkeypatch.setattr(servers, "free_ports", lambda wanted: choices.pop(0))
+        with EmbeddedTriton(repository, ports=ANY) as server:
+            assert server.alive
+            assert server.ready() == {("nothing", "1")}
+        assert not choices
+
+
+def test_a_chosen_port_is_given_to_no_outgoing_connection(tmp_path, monkeypatch):
+    """Ports beside the kernel's range are chosen, and any free one where the range leaves none."""
+    first, last = (int(word) for word in ports.OUTGOING.read_text().split())
+    assert all(not first <= ports.free_port() <= last for _ in range(50))
+    file = tmp_path / "range"
+    monkeypatch.setattr(ports, "OUTGOING", file)
+    for text, lowest, highest in (("20000 60999", 10_000, 19_999), ("1024 50000", 50_001, 65_535)):
+        file.write_text(text)
+        assert all(lowest <= ports.free_port() <= highest for _ in range(50))
+    file.write_text("1024 65535")
+    assert ports.free_port() >= ports.LOWEST
+
+
+def test_a_server_that_ends_while_models_load_is_named_with_its_last_error(repository):
+    """The reason is the server's, not a refused connection of the client's."""
+    (repository / "nothing" / "1" / "model.py").write_text("import time\n" + MODEL + "\ntime.sleep(60)\n")
+    server = EmbeddedTriton(repository, ports=ANY)
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not (server._process and "nothing" in server.log.read_text()):  # the load has started
+            time.sleep(0.05)
+        killed.append(server.pid)
+        os.kill(server.pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(Unavailable, match="tritonserver ended: "):
+        server.start()
+    thread.join()
+    assert killed
 
 
 def test_a_server_ends_with_the_process_that_started_it(repository):

@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import random
-import socket
 import tempfile
 import threading
 import time
@@ -29,6 +28,7 @@ from vitrine_gateway.gateway import Gateway, open_gateway
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.soundness import unsound
+from vitrine_orchestrator.embedded.ports import free_port
 
 from vitrine_measure.gateway_soak.nursery import Nursery
 
@@ -105,9 +105,7 @@ class Soak:
     """One soak."""
 
     def __init__(self, plan: Plan, folder: Path, receiver: Receiver) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         shared = {"data": str(folder), "database": plan.database, "triton": plan.triton}
         timing = {"lease_s": plan.lease_s, "poll_s": 0.05, "rate_jobs": "", "rate_calls": ""}
         self.settings = {**shared, **timing, "port": self.port, "webhook_hosts": "127.0.0.1"}

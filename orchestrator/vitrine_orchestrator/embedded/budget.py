@@ -12,8 +12,9 @@ from vitrine import Vitrine
 from vitrine.errors import Unavailable
 from vitrine.retry import Retry
 
+from vitrine_orchestrator.embedded.model_control import LOAD_S, STATE_TIMEOUT_S
 from vitrine_orchestrator.embedded.repository import check_files
-from vitrine_orchestrator.embedded.server import LOAD_S, STATE_TIMEOUT_S, EmbeddedTriton
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.residency.amounts import OFF
 from vitrine_orchestrator.residency.layout import write_owner
 from vitrine_orchestrator.residency.movable import movables

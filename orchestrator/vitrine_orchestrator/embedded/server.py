@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
-from vitrine.channels import channel_options, directly_here
+from vitrine.channels import directly_here
 from vitrine.errors import Unavailable
 
 import vitrine_orchestrator
 from vitrine_orchestrator.adapters.json_callers import FORWARDED
 from vitrine_orchestrator.embedded.launch import KEEPALIVE, kill_group, launch_command
 from vitrine_orchestrator.embedded.memory import request_limit, reserve
+from vitrine_orchestrator.embedded.model_control import ModelControl, Progress, quiet
 from vitrine_orchestrator.embedded.options import check_options
-from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, free_ports
+from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, answers, free_ports, is_free
 from vitrine_orchestrator.embedded.repository import check_files, model_names
-from vitrine_orchestrator.embedded.surroundings import load_reason, with_cache_folder
+from vitrine_orchestrator.embedded.surroundings import last_error, with_cache_folder
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
 from vitrine_orchestrator.residency.amounts import OFF
 from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
 START_S = 120.0  # start limit of the server, without models
-STATE_TIMEOUT_S = 10.0  # time limit of a call that only reads the server's state
-LOAD_S = 600.0  # load and warm-up limit of one model
+STARTS = 3  # a port may be taken by another process between its choice and the server's start
+LAST_WORDS_S = 2.0  # a server that crashes prints where before its process ends
 STOP_S = 12.0  # Triton is killed if finishing requests and unloading take longer
 QUICK_STOP_S = 2.0  # the same for a server that is already broken
 
 SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
-_STATES = ["", "UNAVAILABLE", "READY", "LOADING", "UNLOADING"]  # of several versions, the last one counts
 
 # numpy and OpenCV get one thread each: their pools spin, which takes the cores from the networks.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
-Progress = Callable[[str, int, int], None]  # (model just loaded, loaded so far, of all)
 
-
-def quiet(model: str, loaded: int, total: int) -> None:
-    """Shows no progress."""
-
-
-class EmbeddedTriton:
+class EmbeddedTriton(ModelControl):
     """A Triton server that runs for the duration of a `with` block.
 
     `repository` is loaded whole, or only `models` of it. `http`, `grpc` and `metrics` are addresses
@@ -115,7 +107,7 @@ class EmbeddedTriton:
         lay_out_backends(self.wheel, self.backends, self.folder / "backends")
         lay_out_python(self.wheel, self.folder / "python")
         try:
-            self._launch()
+            self._launch_on_free_ports()
             self.load(self.models)
             if self._limits:
                 reserve(self.grpc, self.repository)
@@ -130,6 +122,21 @@ class EmbeddedTriton:
     def _more_flags(self) -> list[str]:
         """Further flags of tritonserver, after the ports have been chosen."""
         return []
+
+    def _launch_on_free_ports(self) -> None:
+        for left in reversed(range(STARTS)):
+            try:
+                self._launch()
+            except Unavailable:
+                if not (left and self._port_was_taken()):
+                    raise
+            else:
+                return
+
+    def _port_was_taken(self) -> bool:
+        """Whether the server ended by itself while another process has one of its ports."""
+        ports = (self.ports.http, self.ports.grpc, self.ports.metrics)
+        return not self.alive and not all(is_free(port) for port in ports)
 
     def _launch(self) -> None:
         self.ports = free_ports(self.wanted)
@@ -186,85 +193,34 @@ class EmbeddedTriton:
             }
         )
 
-    def client(self) -> triton.InferenceServerClient:
-        """A new gRPC client of this server."""
-        return triton.InferenceServerClient(self.grpc, channel_args=channel_options(self.grpc))
-
     def _wait_live(self) -> None:
         give_up = time.monotonic() + START_S
         while time.monotonic() < give_up:
             if not self.alive:
-                raise Unavailable(f"tritonserver did not start: {self._last_error()}")
-            try:
-                with self.client() as client:
-                    if client.is_server_live(client_timeout=1.0):
-                        return
-            except InferenceServerException:
-                time.sleep(0.05)  # the server does not listen yet
-        raise Unavailable(f"tritonserver did not answer within {START_S:.0f} s: {self._last_error()}")
+                raise Unavailable(f"tritonserver did not start: {last_error(self.log)}")
+            if self._listens():
+                return
+            time.sleep(0.05)
+        raise Unavailable(f"tritonserver did not answer within {START_S:.0f} s: {last_error(self.log)}")
 
-    def load(self, models: Iterable[str]) -> None:
-        """Load models concurrently; Unavailable names the first that cannot be loaded, and the reason."""
-        names = list(models)
-        pool = ThreadPoolExecutor(max_workers=4)
-        pending = {pool.submit(self._load_one, name): name for name in names}
+    def _listens(self) -> bool:
+        """Whether all three ports answer; Triton opens gRPC first, and may fail to open the others."""
         try:
-            for done, future in enumerate(as_completed(pending), start=1):
-                try:
-                    future.result()
-                except InferenceServerException as error:
-                    raise Unavailable(load_reason(pending[future], error)) from error
-                self.progress(pending[future], done, len(names))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # stopping the server ends the pending loads
+            with self.client() as client:
+                live = client.is_server_live(client_timeout=1.0)
+        except InferenceServerException:
+            return False
+        return (
+            live and answers(self.ports.http, "/v2/health/live") and answers(self.ports.metrics, "/metrics")
+        )
 
-    def _load_one(self, name: str) -> None:
-        with self.client() as client:
-            client.load_model(name, client_timeout=LOAD_S)
-
-    def replace(self, name: str) -> None:
-        """Load a model again without unloading it, so that Triton need not wait for its dead process.
-
-        Triton reloads a version whose file is newer than when it was loaded, so this sets a file's mtime;
-        OSError if the file belongs to another user.
-        """
-        versions = [path for path in (self.repository / name).iterdir() if path.name.isdigit()]
-        for version in versions:
-            os.utime(next(path for path in version.iterdir() if path.is_file()))
-        self.load([name])
-
-    def reload(self, name: str, within_s: float) -> bool:
-        """Unload and load one model; False if the unload takes longer than `within_s`.
-
-        An unload never ends if the dead process held a request, because Triton waits for its response.
-        """
-        give_up = time.monotonic() + within_s
-        with self.client() as client:
-            client.unload_model(name, client_timeout=START_S)
-            while self.state(name, client) != "UNAVAILABLE":  # the call returns before the unload is done
-                if time.monotonic() > give_up:
-                    return False
-                time.sleep(0.05)
-        self.load([name])
-        return True
-
-    def ready(self) -> set[tuple[str, str]]:
-        """Each (model, version) that Triton reports as ready; it reports so for a dead process too."""
-        with self.client() as client:
-            index = client.get_model_repository_index(client_timeout=STATE_TIMEOUT_S)
-        return {(model.name, model.version) for model in index.models if model.state == "READY"}
-
-    def loading(self) -> set[str]:
-        """The models that are being loaded."""
-        with self.client() as client:
-            index = client.get_model_repository_index(client_timeout=STATE_TIMEOUT_S)
-        return {model.name for model in index.models if model.state == "LOADING"}
-
-    def state(self, name: str, client: triton.InferenceServerClient) -> str:
-        """The model's state in Triton's words: READY, UNAVAILABLE, LOADING or UNLOADING."""
-        index = client.get_model_repository_index(client_timeout=START_S)
-        states = [model.state for model in index.models if model.name == name]
-        return max(states, default="UNAVAILABLE", key=_STATES.index) or "UNAVAILABLE"
+    def reason(self, model: str, error: InferenceServerException) -> str:
+        """Why a model could not be loaded; the server's last error if the server ended."""
+        if self._process is not None and "UNAVAILABLE" in str(error.status()):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(LAST_WORDS_S)
+                return f"tritonserver ended: {last_error(self.log)}"
+        return super().reason(model, error)
 
     def restart(self, models: Iterable[str] | None = None) -> None:
         """Stop the server and start it again on the same ports, with `models` or the same models."""
@@ -289,8 +245,3 @@ class EmbeddedTriton:
         for left in SHARED_MEMORY.glob(f"{self.shared_prefix}*"):
             left.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _last_error(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()
-        errors = [line for line in lines if re.match(r"E\d{4} |error|.*: error while loading", line)]
-        return (errors or lines or ["it wrote no log"])[-1].split("] ", 1)[-1].strip()

@@ -20,3 +20,10 @@ def load_reason(model: str, error: InferenceServerException) -> str:
     reason = " ".join(str(error.message()).split())
     reason = re.sub(r"At:.*$|\[StatusCode\.\w+\] ", "", reason)
     return f"model {model} could not be loaded: {reason[:400]}"
+
+
+def last_error(log: Path) -> str:
+    """The last error of a server's log, its last line where it has none."""
+    lines = log.read_text(errors="replace").splitlines()
+    errors = [line for line in lines if re.match(r"E\d{4} |error|.*: error while loading", line)]
+    return (errors or lines or ["it wrote no log"])[-1].split("] ", 1)[-1].strip()

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import boto3
+from vitrine_orchestrator.embedded.ports import free_port
 
 PACKAGES = Path(sys.prefix) / "ministack"
 START = "from ministack.app import main; main()"
@@ -30,7 +30,7 @@ class SecondStore:
 
     def __init__(self, folder: Path) -> None:
         assert PACKAGES.is_dir(), f"{PACKAGES} is missing: run make setup"
-        self.folder, self.port = folder, _free_port()
+        self.folder, self.port = folder, free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -117,9 +117,3 @@ async def _pour(reader, writer):
     while chunk := await reader.read(65536):
         writer.write(chunk)
         await writer.drain()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
