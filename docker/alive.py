@@ -1,7 +1,10 @@
-"""Checks that every Python model of the local server answers; exit code 0 or 1, for container probes.
+"""Checks that every loaded Python model of the local server answers; exit code 0 or 1, for container probes.
 
 Triton's own health endpoint stays 200 when the process of a Python model is dead. So each model gets an empty
 request with the highest priority: the model's own error proves that its process runs, and it costs little.
+
+A server has only the models of its checkpoints' families, and with a memory budget it unloads some: a model
+that Triton does not report as ready is not asked. A server that reports none fails the check.
 """
 
 from __future__ import annotations
@@ -35,8 +38,10 @@ def main() -> int:
         "--end", type=int, metavar="PID", help="end the server, this process, for a dead model"
     )
     args = parser.parse_args()
-    shared = os.environ.get("VITRINE_MEMORY", "off") != "off"  # models are then unloaded on purpose
-    dead = [one for one in STAGES if one.backend == "python" and not (shared and one.holds_networks)]
+    dead = [one for one in STAGES if one.backend == "python" and is_loaded(one, args.url, args.timeout)]
+    if not dead:
+        print(f"no Python model is loaded at {args.url}", file=sys.stderr)
+        return 1
     wrong: dict[str, str] = {}
     for again in range(args.tries):
         time.sleep(args.pause if again else 0)
@@ -47,6 +52,18 @@ def main() -> int:
     if args.end and any(DEAD in text for text in wrong.values()):
         os.kill(args.end, signal.SIGTERM)
     return 1 if wrong else 0
+
+
+def is_loaded(stage: Stage, url: str, timeout_s: float) -> bool:
+    """Whether Triton reports the model as ready; it does so for a dead process too."""
+    try:
+        with DIRECT.open(f"{url}/v2/models/{stage.name}/ready", timeout=timeout_s):
+            return True
+    except HTTPError as error:
+        error.close()
+        return False
+    except (URLError, TimeoutError):
+        return False
 
 
 def problem_of(stage: Stage, url: str, timeout_s: float) -> str:

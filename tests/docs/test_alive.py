@@ -18,7 +18,7 @@ FULL = (503, "Exceeds maximum queue size")
 @pytest.fixture
 def probe(root):
     """Runs the probe against models that answer as given; each other model refuses an empty request."""
-    told, asked = {}, []
+    told, asked, unloaded = {}, [], set()
 
     class Triton(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -32,6 +32,12 @@ def probe(root):
             self.end_headers()
             self.wfile.write(content)
 
+        def do_GET(self):
+            model = self.path.removeprefix("/v2/models/").removesuffix("/ready")
+            self.send_response(400 if model in unloaded else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def log_message(self, *_):
             """Log nothing."""
 
@@ -44,7 +50,7 @@ def probe(root):
         command = [sys.executable, root / "docker" / "alive.py", "--url", url, "--pause", "0", *options]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    run.asked = asked
+    run.asked, run.unloaded = asked, unloaded
     yield run
     server.shutdown()
     server.server_close()
@@ -85,7 +91,23 @@ def test_a_server_with_a_dead_model_is_ended(probe, server_process):
     assert server_process.wait(10) == -signal.SIGTERM
 
 
+def test_a_model_that_is_not_loaded_is_not_asked(probe):
+    """A server of try-ons has no models of advertisements; a budget unloads others."""
+    probe.unloaded.add("product_ad")
+    assert probe({"product_ad": (404, "unknown model")}).returncode == 0
+    assert "product_ad" not in {model for model, _, _ in probe.asked}
+
+
 def test_a_server_that_still_loads_is_left_alone(probe, server_process):
-    """The probe fails for a model that is not loaded yet, and ends nothing."""
+    """The probe fails where no model is loaded yet, and ends nothing."""
+    probe.unloaded.update(row.name for row in STAGES)
+    done = probe({}, "--end", str(server_process.pid))
+    assert done.returncode == 1
+    assert "no Python model is loaded" in done.stderr
+    assert server_process.poll() is None
+
+
+def test_a_model_unloaded_meanwhile_ends_nothing(probe, server_process):
+    """Its answer is an error, but not that of a dead process."""
     assert probe({"denoise": (404, "unknown model")}, "--end", str(server_process.pid)).returncode == 1
     assert server_process.poll() is None
