@@ -1,8 +1,10 @@
 #!/bin/sh
 # Starts Triton in the container. PROFILE chooses the configs (cpu, cuda, tensorrt, or your own one);
-# ADMIN_KEY_FILE holds the key for the restricted APIs (loading models, statistics and others).
+# MODEL_FOLDER is the model repository (/models); ADMIN_KEY_FILE holds the key for the restricted APIs (loading
+# models, statistics and others).
 set -eu
 profile=${PROFILE:-cuda}
+model_folder=${MODEL_FOLDER:-/models}
 key_file=${ADMIN_KEY_FILE:-/run/secrets/admin-key}
 if [ ! -s "$key_file" ]; then
     echo "serve: $key_file is missing or empty: it must hold the key of the restricted APIs" >&2
@@ -12,23 +14,23 @@ fi
 ulimit -S -s 327680 || echo "serve: the stack's hard limit is below 320 MiB: a large HTTP body ends the server \
 unless its content type is application/octet-stream" >&2
 # The models of the families whose checkpoints /models holds
-models=$(python3 -m vitrine_orchestrator.embedded.repository /models)
+models=$(python3 -m vitrine_orchestrator.embedded.repository "$model_folder")
 # With a memory budget, networks are loaded by need: only the other models at the start (docs/residency.md)
 second=""
 if [ "${VITRINE_MEMORY:-off}" != off ]; then
     owner=$(mktemp -d)
-    models=$(python3 -m vitrine_orchestrator.residency.layout "$owner" /models "$profile" "$key_file")
+    models=$(python3 -m vitrine_orchestrator.residency.layout "$owner" "$model_folder" "$profile" "$key_file")
     second="--model-repository=$owner"
 fi
 # Concurrent requests that fit into shared memory; 0: as many as the configs allow
 if [ -z "${VITRINE_AT_ONCE:-}" ]; then
-    VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory /models $models)
+    VITRINE_AT_ONCE=$(python3 -m vitrine_orchestrator.shared_memory "$model_folder" $models)
     export VITRINE_AT_ONCE
 fi
 loads=$(printf ' --load-model=%s' $models)
 restricted="model-repository,model-config,shared-memory,statistics,trace,logging:vitrine-admin=$(cat "$key_file")"
 exec tritonserver \
-    --model-repository=/models \
+    --model-repository="$model_folder" \
     $second \
     --model-control-mode=explicit \
     $loads \
