@@ -17,7 +17,7 @@ from vitrine_world import dolls
 
 from vitrine_export.training import draws
 from vitrine_export.training.latents import TryOnSet
-from vitrine_export.training.loop import device, fit
+from vitrine_export.training.loop import autocast, device, fit
 from vitrine_export.training.recipe import PLANS, SEED
 from vitrine_export.training.tryon import LatentPredictor, Nets, latent_error
 from vitrine_export.training.vae import picture_error
@@ -51,9 +51,11 @@ def train_jointly(nets: Nets, vae: AutoencoderKL, data: TryOnSet, folder: Path) 
     def loss_of(batch: Batch, step: int) -> torch.Tensor:
         indices, pixels, weight = batch
         rows = data.rows(indices)
-        predicted = predictor.predict(nets, indices, rows, step)
-        picture = picture_error(both.decode(predicted), pixels.to(device()), weight.to(device()))
-        return picture + LATENT_WEIGHT * latent_error(predicted, rows)
+        with autocast():
+            predicted = predictor.predict(nets, indices, rows, step)
+            made = both.decode(predicted)
+        picture = picture_error(made.float(), pixels.to(device()), weight.to(device()))
+        return picture + LATENT_WEIGHT * latent_error(predicted.float(), rows)
 
     def batches(first: int) -> Iterator[Batch]:
         return draws.batches(partial(draw_target, data.samples), first, plan.steps, plan.batch)
