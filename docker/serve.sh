@@ -19,7 +19,10 @@ models=$(python3 -m vitrine_orchestrator.embedded.repository "$model_folder")
 second=""
 if [ "${VITRINE_MEMORY:-off}" != off ]; then
     owner=$(mktemp -d)
-    models=$(python3 -m vitrine_orchestrator.residency.layout "$owner" "$model_folder" "$profile" "$key_file")
+    port=8001
+    for option; do case $option in --grpc-port=*) port=${option#*=} ;; esac; done
+    models=$(python3 -m vitrine_orchestrator.residency.layout "$owner" "$model_folder" "$profile" "$key_file" \
+        "localhost:$port")
     second="--model-repository=$owner"
 fi
 # Concurrent requests that fit into shared memory; 0: as many as the configs allow

@@ -91,6 +91,11 @@ def test_a_server_with_a_dead_model_is_ended(probe, server_process):
     assert server_process.wait(10) == -signal.SIGTERM
 
 
+def test_a_model_that_answers_an_empty_request_is_alive(probe):
+    """An empty prompt is a prompt."""
+    assert probe({"prepare_prompt": (200, "")}).returncode == 0
+
+
 def test_a_model_that_is_not_loaded_is_not_asked(probe):
     """A server of try-ons has no models of advertisements; a budget unloads others."""
     probe.unloaded.add("product_ad")

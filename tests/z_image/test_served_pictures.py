@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import io
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -182,3 +185,11 @@ def test_a_served_refusal_is_typed(vitrine, options, error, said):
     with pytest.raises(error) as refused:
         vitrine.text_to_image(**options)
     assert said in str(refused.value)
+
+
+def test_the_containers_probe_finds_every_model_alive(server):
+    """`prepare_prompt` answers the probe's empty request, since an empty prompt is one."""
+    script = Path(__file__).parents[2] / "docker" / "alive.py"
+    command = [sys.executable, script, "--url", f"http://{server.http}", "--pause", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -19,7 +19,6 @@ from vitrine_orchestrator.embedded.repository import model_names
 from vitrine_orchestrator.residency.movable import FAMILY, Movable, movables
 from vitrine_orchestrator.stages.residency import NAME, ROW
 
-CONTAINER = "localhost:8001"  # the gRPC address of the server in its own container
 MODEL_FILE = """\
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.adapters.residency import serve_residency
@@ -90,9 +89,10 @@ def write_model(folder: Path, repository: Path, one: Movable, time: int = 0) -> 
 def main() -> int:
     """Write the second repository of a container, and print the models that it always loads.
 
-    docker/serve.sh calls this with the second and the first repository, the profile and the file of the key.
+    docker/serve.sh calls this with the second and the first repository, the profile, the file of the key, and
+    the server's gRPC address.
     """
-    folder, repository, profile, key_file = sys.argv[1:]
+    folder, repository, profile, key_file, address = sys.argv[1:]
     try:
         served = model_names(Path(repository))
         moved = {one.source for one in movables(Path(repository), served)}
@@ -100,7 +100,7 @@ def main() -> int:
         print(f"serve: {error}", file=sys.stderr)
         return 1
     meter = "processes" if profile == "cpu" else "device"
-    write_owner(Path(folder), Path(repository), served, CONTAINER, meter, profile, key_file)
+    write_owner(Path(folder), Path(repository), served, address, meter, profile, key_file)
     print("\n".join(sorted({*served, NAME} - moved)))
     return 0
 
