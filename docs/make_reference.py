@@ -154,8 +154,8 @@ def _metrics() -> Iterator[str]:
 
 
 def program_figures() -> list[Figure]:
-    """What the programs of all families count."""
-    return [figure for row in PROGRAMS.values() for figure in row.figures]
+    """What the programs of all families count; families that share a figure have one row of it."""
+    return list({figure.name: figure for row in PROGRAMS.values() for figure in row.figures}.values())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
