@@ -144,6 +144,6 @@ def test_tesseract_reads_a_line():
     strips = []
     for text in ("Fresh bread", "Open now"):
         options = samples.TextOptions(text=text, language="en")
-        picture, (told,) = samples.overlaid(white, [options], samples.fonts())
+        picture, (told,) = samples.overlaid(white, [options], samples.setters())
         strips.append(reading.strip(picture, tuple(told["line_boxes"][0])))
     assert [reading.bare(text) for text in reading.read(strips, "en")] == ["Freshbread", "Opennow"]

@@ -14,7 +14,7 @@ from vitrine import BadRequest
 from vitrine.command import main
 from vitrine_orchestrator.lettering.fonts import open_fonts
 from vitrine_orchestrator.lettering.options import read_texts
-from vitrine_orchestrator.lettering.overlay import overlaid
+from vitrine_orchestrator.lettering.overlay import Setters, overlaid
 
 TEXTS = ["신메뉴 4,500원", {"text": "新作", "vertical": True}]
 
@@ -33,7 +33,9 @@ def test_a_served_overlay_is_the_one_made_in_this_process(vitrine, scene):
     """The same pixels over the wire, with the product kept clear, and the seconds of each step."""
     picture, keep = scene
     served = vitrine.text_overlay(picture, TEXTS, keep_clear=keep)
-    local, reports = overlaid(picture, read_texts(json.dumps(TEXTS).encode()), open_fonts(None), keep)
+    local, reports = overlaid(
+        picture, read_texts(json.dumps(TEXTS).encode()), Setters(open_fonts(None)), keep
+    )
     assert np.array_equal(np.asarray(served.image), local)
     assert [dict(one) for one in served.texts] == reports
     assert {"decode", "texts", "encode", "total"} <= served.timings.keys()

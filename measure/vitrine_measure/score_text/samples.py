@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageText
 from vitrine_orchestrator.lettering.faces import Face
 from vitrine_orchestrator.lettering.fonts import Fonts, open_fonts
 from vitrine_orchestrator.lettering.options import TextOptions
-from vitrine_orchestrator.lettering.overlay import overlaid
+from vitrine_orchestrator.lettering.overlay import Setters, overlaid
 from vitrine_world import shop
 
 from vitrine_measure.score_text.figures import contrast_of, covered, tofu
@@ -68,7 +68,7 @@ def set_by_us(case: Case) -> Measured:
     """Return the text set as `text_overlay` does by default, its product and shadow known."""
     keep = np.maximum(case.alpha, case.shadow)
     options = TextOptions(text=case.text, language=case.language)
-    picture, (told,) = overlaid(case.picture, [options], fonts(), keep)
+    picture, (told,) = overlaid(case.picture, [options], setters(), keep)
     face = fonts().faces("sans", "bold", case.language)[0]
     ink = tuple(bytes.fromhex(str(told["colour"])[1:]))
     return _measured(case, picture, int(told["size"]), told["lines"], told["line_boxes"], ink, face)  # type: ignore[arg-type, call-overload]
@@ -107,6 +107,12 @@ def set_on_white() -> list[Measured]:
 def fonts() -> Fonts:
     """Return the fonts of the system."""
     return open_fonts(None)
+
+
+@lru_cache
+def setters() -> Setters:
+    """Return what sets texts with them."""
+    return Setters(fonts())
 
 
 def _measured(

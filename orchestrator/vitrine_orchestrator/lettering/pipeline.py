@@ -27,7 +27,7 @@ async def text_overlay(context: TextContext, stages: Stages, inputs: Inputs) -> 
             request = await read_aside(lambda: text_request(context, inputs), inputs)
         with timed.measured("texts"):
             picture, texts = await asyncio.to_thread(
-                overlaid, request.picture, request.texts, context.fonts, request.keep_clear
+                overlaid, request.picture, request.texts, context.setters, request.keep_clear
             )
         with timed.measured("encode"):
             image = await asyncio.to_thread(encode, picture, request.format)
