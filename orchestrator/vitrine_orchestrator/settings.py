@@ -96,6 +96,14 @@ class Settings:
     font_folder: Path | None = field(
         default=None, metadata=_rules("folder of fonts for texts, found before those of the system")
     )
+    caller_html: str = field(
+        default="off",
+        metadata=_rules(
+            "callers may put pages of HTML of their own on pictures, drawn by a locked Chromium; "
+            "`without-sandbox` where a container is the sandbox",
+            words=("off", "on", "without-sandbox"),
+        ),
+    )
     memory: str = field(
         default=OFF,
         metadata=_rules(

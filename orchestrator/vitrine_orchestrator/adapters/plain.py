@@ -10,7 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vitrine_orchestrator.adapters.metrics import ModelMetrics
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
@@ -107,7 +107,7 @@ def _texts(settings: Settings) -> PlainAnswer:
     def setters() -> Setters:
         from vitrine_orchestrator.lettering.overlay import Setters
 
-        return Setters(fonts)
+        return Setters(fonts, caller_html=cast(Any, settings.caller_html))
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
         from vitrine_orchestrator.lettering.context import TextContext

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,8 @@ from vitrine_orchestrator.lettering.arranging import Arranged, BlockSetter, alig
 from vitrine_orchestrator.lettering.characters import clusters
 from vitrine_orchestrator.lettering.fitting import Block
 from vitrine_orchestrator.lettering.fonts import Fonts, check_glyphs
+from vitrine_orchestrator.lettering.html.browser import Allowed
+from vitrine_orchestrator.lettering.html.page_text import PageText
 from vitrine_orchestrator.lettering.html.renderer import Renderer
 from vitrine_orchestrator.lettering.html.template_text import TemplateText
 from vitrine_orchestrator.lettering.options import AUTO, TextOptions
@@ -75,14 +77,16 @@ class PlainText:
 
 @dataclass(eq=False)
 class Setters:
-    """What sets texts: the fonts, and the process that draws templates."""
+    """What sets texts: the fonts, the process that draws templates, whether callers may send pages."""
 
     fonts: Fonts
     renderer: Renderer = field(default_factory=Renderer)
-    page: Callable[[str, TextOptions], Way] | None = None  # sets a caller's page; None: not allowed
+    caller_html: Allowed = "off"  # whether callers may send pages of their own
 
     def way(self, name: str, options: TextOptions) -> Way:
         """The way of a text; BadRequest for a character that none of its fonts has."""
+        if options.html is not None:
+            return PageText.of(name, options, self.fonts, self.caller_html)
         if options.template:
             return TemplateText.of(name, options, self.fonts, self.renderer)
         return PlainText.of(name, options, self.fonts)
