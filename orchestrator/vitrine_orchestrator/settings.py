@@ -164,6 +164,10 @@ class Settings:
     llm_timeout_s: float = field(
         default=20.0, metadata=_rules("longest wait for its answer in seconds, all tries together", least=0.1)
     )
+    vision_model: str | None = field(
+        default=None,
+        metadata=_rules("name of a vision model behind that endpoint, which may propose boxes in pictures"),
+    )
     llm_retries: int = field(default=1, metadata=_rules("further tries after a failure", least=0))
 
     @classmethod

@@ -71,11 +71,14 @@ def _workflow_streams(settings: Settings) -> PlainAnswer:
 
 
 def _compositions(settings: Settings) -> PlainAnswer:
-    """Compositions, which need no settings."""
+    """Compositions, with the vision model of the settings."""
+    from vitrine_orchestrator.ad_prompts.proposing import vision_of
     from vitrine_orchestrator.compose.pipeline import compose
 
+    vision = vision_of(settings)
+
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
-        return await compose(context, inputs)
+        return await compose(context, inputs, vision)
 
     return answered
 
@@ -99,8 +102,10 @@ def _ad_streams(settings: Settings) -> PlainAnswer:
 
 def _texts(settings: Settings) -> PlainAnswer:
     """Texts on pictures, with the fonts of the settings; the painting is imported at the first request."""
+    from vitrine_orchestrator.ad_prompts.proposing import vision_of
     from vitrine_orchestrator.lettering.fonts import open_fonts
 
+    vision = vision_of(settings)
     fonts = open_fonts(settings.font_folder)
 
     @cache
@@ -113,7 +118,7 @@ def _texts(settings: Settings) -> PlainAnswer:
         from vitrine_orchestrator.lettering.context import TextContext
         from vitrine_orchestrator.lettering.pipeline import text_overlay
 
-        return await text_overlay(TextContext(setters(), context.limits), context.stages, inputs)
+        return await text_overlay(TextContext(setters(), context.limits, vision), context.stages, inputs)
 
     return answered
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from vitrine_orchestrator.ad_prompts.endpoint import Endpoint
 from vitrine_orchestrator.lettering.overlay import Setters
 from vitrine_orchestrator.pictures import Limits
 
@@ -14,3 +15,4 @@ class TextContext:
 
     setters: Setters
     limits: Limits = field(default_factory=Limits)
+    vision: Endpoint | None = None  # the model that proposes boxes where a text asks for it

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from vitrine.errors import BadRequest
@@ -119,6 +119,16 @@ def read_text(name: str, sent: object) -> TextOptions:
         return TextOptions(text="", language="en", **read)
     language = read.pop("language", None) or language_of(read["text"])
     return TextOptions(language=language, **read)
+
+
+def with_candidates(
+    texts: Sequence[TextOptions], proposals: Mapping[int, Sequence[Shares]]
+) -> tuple[TextOptions, ...]:
+    """The texts with boxes to try first, by their number."""
+    return tuple(
+        replace(one, candidates=tuple(proposals[index])) if index in proposals else one
+        for index, one in enumerate(texts)
+    )
 
 
 def _check_together(name: str, given: Mapping[str, object]) -> None:
