@@ -94,9 +94,9 @@ class Browser:
         install or to allow, where the browser cannot be started.
         """
         deadline = time.monotonic() + self.timeout_s
-        with self._started(deadline) as connection:
+        with self.started(deadline) as connection:
             try:
-                return _Tab(connection, html, width, height).drawn(name)
+                return Tab(connection, width, height).drawn(name, html)
             except TooLate:
                 raise BadRequest(
                     f"{name} must be drawn within {self.timeout_s:g} s, which it was not"
@@ -105,7 +105,7 @@ class Browser:
                 raise BadRequest(f"{name} must be a page that can be drawn: {error}") from None
 
     @contextmanager
-    def _started(self, deadline: float) -> Iterator[Connection]:
+    def started(self, deadline: float) -> Iterator[Connection]:
         """A connection to a new browser, which is killed with all its processes at the end."""
         commands, ours = os.pipe()
         theirs, events = os.pipe()
@@ -161,26 +161,32 @@ class Browser:
         )
 
 
-class _Tab:
-    """One page in a browser that has just started."""
+class Tab:
+    """One tab in a browser that has just started. `name` is the input's, for messages."""
 
-    def __init__(self, connection: Connection, html: str, width: int, height: int) -> None:
-        self.connection, self.html, self.width, self.height = connection, html, width, height
-        self.served = self.loaded = self.crashed = False
+    def __init__(self, connection: Connection, width: int, height: int) -> None:
+        self.connection, self.width, self.height = connection, width, height
+        self.html, self.served, self.loaded, self.crashed = "", True, False, False
         connection.on_event = self._event
-
-    def drawn(self, name: str) -> Drawn:
-        call = self.connection.call
+        call = connection.call
         context = call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
         target = call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         self.connection.session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self._shut_in()
+
+    def show(self, html: str) -> None:
+        """Open a page, and wait until it is there."""
+        self.html, self.served, self.loaded = html, False, False
         self.connection.send("Page.navigate", url=ADDRESS)
         self.connection.wait(lambda: self.loaded or self.crashed)
+
+    def drawn(self, name: str, html: str) -> Drawn:
+        """The pixels and the texts of a page."""
+        self.show(html)
         words = read_words(self._evaluated(MEASURE, name), self.width, self.height)
-        layer = self._shot(name)
+        layer = self.shot(name)
         self._evaluated(HIDE_INK, name)
-        return Drawn(layer, self._shot(name), words)
+        return Drawn(layer, self.shot(name), words)
 
     def _shut_in(self) -> None:
         """Everything that must hold before the page is there."""
@@ -238,7 +244,8 @@ class _Tab:
             raise BadRequest(f"{name} must be a page whose texts can be measured")
         return answer["result"].get("value")
 
-    def _shot(self, name: str) -> NDArray[np.uint8]:
+    def shot(self, name: str) -> NDArray[np.uint8]:
+        """The pixels (height, width, 4) of the page that is shown."""
         self._check(name)
         content = b64decode(self.connection.call("Page.captureScreenshot", format="png")["data"])
         with Image.open(BytesIO(content)) as image:
