@@ -218,7 +218,7 @@ def _text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
     for index, one in enumerate(texts):
         box = (0, min(4 * index, picture.height - 1), picture.width, picture.height)
         ImageDraw.Draw(picture).rectangle((*box[:3], min(box[1] + 2, picture.height)), fill="white")
-        told.append({"text": one if isinstance(one, str) else one["text"], "box": list(box)})
+        told.append({"text": one if isinstance(one, str) else one.get("text", ""), "box": list(box)})
     report = {"timings": {"texts": 0.0}, "sources": {}, "size": list(picture.size), "texts": told}
     kind = inputs["format"][0].decode() if "format" in inputs else "png"
     return {"image": _bytes(_encode(picture, kind)), "report": _bytes(json.dumps(report).encode())}

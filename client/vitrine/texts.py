@@ -25,10 +25,10 @@ Box = Sequence[float]
 class Text(TypedDict, total=False):
     """One text; an omitted field has the server's default. docs/text.md says more of each."""
 
-    text: Required[str]
+    text: str  # required, unless html is given
     anchor: str  # "auto" finds the best free place; or "top-left", "top", … "bottom-right"
     box: Box  # the part of the picture in which it stands
-    candidates: Sequence[Box]  # boxes to try first, such as those that a vision model proposes
+    candidates: Sequence[Box] | str  # boxes to try first; "model" asks the server's vision model for them
     size: int  # the largest size in pixels; the largest that fits is used
     min_size: int
     lines: int  # 1 to 20
@@ -46,6 +46,11 @@ class Text(TypedDict, total=False):
     rotation: float  # degrees against the clock
     vertical: bool
     language: str  # "ko", "ja", "zh-Hans", "zh-Hant", "zh-HK" or "en"; guessed if omitted
+    template: str  # "headline", "price-tag", "ribbon", "caption-bar", "card" or "vertical": set as HTML
+    subline: str  # a template's second, smaller text
+    accent: str  # the colour of a template's ground
+    html: str  # a page of your own instead of a text, where the server allows it
+    page: Sequence[int]  # its width and height in pixels
 
 
 class TextOverlayOptions(TypedDict, total=False):

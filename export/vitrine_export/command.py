@@ -56,6 +56,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.score_text.command",
         "measure texts on pictures: what they cover, their contrast, and whether they can be read",
     ),
+    "html-speed": (
+        "vitrine_measure.html_speed",
+        "time templates of texts in the server's renderer and in a browser",
+    ),
     "perf": (
         "vitrine_measure.perf.command",
         "load a server with perf_analyzer, over HTTP, gRPC and streams",

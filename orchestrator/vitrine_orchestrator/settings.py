@@ -96,6 +96,14 @@ class Settings:
     font_folder: Path | None = field(
         default=None, metadata=_rules("folder of fonts for texts, found before those of the system")
     )
+    caller_html: str = field(
+        default="off",
+        metadata=_rules(
+            "callers may put pages of HTML of their own on pictures, drawn by a locked Chromium; "
+            "`without-sandbox` where a container is the sandbox",
+            words=("off", "on", "without-sandbox"),
+        ),
+    )
     memory: str = field(
         default=OFF,
         metadata=_rules(
@@ -155,6 +163,10 @@ class Settings:
     )
     llm_timeout_s: float = field(
         default=20.0, metadata=_rules("longest wait for its answer in seconds, all tries together", least=0.1)
+    )
+    vision_model: str | None = field(
+        default=None,
+        metadata=_rules("name of a vision model behind that endpoint, which may propose boxes in pictures"),
     )
     llm_retries: int = field(default=1, metadata=_rules("further tries after a failure", least=0))
 

@@ -95,6 +95,19 @@ def test_texts_are_set_on_a_picture(fake, folder, capsys):
     ]
     assert (sent["keep_clear"].shape, int(sent["keep_clear"].max())) == ((64, 48), 30)
     assert json.loads(capsys.readouterr().out)["texts"][0]["text"] == "신메뉴"
+    assert (
+        run("text", "me.png", "세일", "-o", "a.png", "--template", "card", "--subline", "끝", "--ask-model")
+        == 0
+    )
+    (folder / "page.html").write_text("<p>세일")
+    assert run("text", "me.png", "--html", "page.html", "--page", "90x40", "-o", "a.png") == 0
+    assert [json.loads(call.inputs["texts"][0]) for call in fake.calls[1:]] == [
+        [{"text": "세일", "template": "card", "subline": "끝", "candidates": "model"}],
+        [{"html": "<p>세일", "page": [90, 40]}],
+    ]
+    assert run("text", "me.png", "-o", "a.png") == 2
+    assert run("text", "me.png", "--html", "me.png", "-o", "a.png") == 2
+    assert run("text", "me.png", "a", "-o", "a.png", "--page", "wide") == 2
     assert run("text", "me.png", "a", "b", "c", "-o", "a.png", "--size", 20, "--size", 30) == 2
     assert run("text", "me.png", "{oops", "-o", "a.png") == 2
     assert run("text", "me.png", "a", "-o", "a.gif") == 2

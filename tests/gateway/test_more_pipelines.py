@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import httpx2
 import pytest
@@ -46,6 +47,33 @@ async def test_a_product_becomes_an_advertisement(shop, gateway, garment):
     assert batch["counts"] == {"succeeded": 2}
     refused = await shop.post("/v1/jobs", data={**data, "shadow": "green"}, files=files)
     assert refused.status_code == 422
+
+
+async def test_texts_are_set_on_a_picture(shop, gateway, garment):
+    """A form has texts of the same fields, JSON every field of each; a batch has one job for each picture."""
+    files = [("image", ("cup.png", garment, "image/png")), ("keep_clear", ("mask.png", garment, "image/png"))]
+    data = {"pipeline": "text_overlay", "text": "4,500원", "template": "ribbon", "subline": "오늘만"}
+    job = (await shop.post("/v1/jobs", data=data, files=files, headers=WAIT)).json()
+    assert (job["status"], job["price"]) == ("succeeded", 1)
+    assert job["result"]["texts"][0]["text"] == "4,500원"
+    made = await gateway.client().get(job["result"]["image"]["url"])
+    assert Image.open(io.BytesIO(made.content)).size == (job["result"]["width"], job["result"]["height"])
+    batch = (await shop.post("/v1/batches", data=data, files=files * 2, headers=WAIT)).json()
+    assert batch["counts"] == {"succeeded": 2}
+    texts = ["위", {"text": "아래", "rotation": 5}]
+    image = base64.b64encode(garment).decode()
+    for inputs in ({"texts": texts, "anchor": "top"}, {"html": "<p>세일"}):
+        body = {"pipeline": "text_overlay", "inputs": {"image": image, **inputs}}
+        assert (await shop.post("/v1/jobs", json=body, headers=WAIT)).json()["status"] == "succeeded"
+    sent = [json.loads(call.inputs["texts"][0]) for call in gateway.transport.fake.calls]
+    assert sent[0] == [{"text": "4,500원", "template": "ribbon", "subline": "오늘만"}]
+    assert sent[-2:] == [
+        [{"text": "위", "anchor": "top"}, {"text": "아래", "rotation": 5, "anchor": "top"}],
+        [{"html": "<p>세일"}],
+    ]
+    for wrong in ({}, {"text": "a", "html": "b"}, {"text": "a", "size": 3}, {"text": "가" * 1001}):
+        body = {"pipeline": "text_overlay", "inputs": {"image": image, **wrong}}
+        assert (await shop.post("/v1/jobs", json=body)).status_code == 422
 
 
 async def test_a_score_is_a_job_without_a_picture(shop, garment, person):

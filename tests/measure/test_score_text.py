@@ -5,11 +5,14 @@ import subprocess
 
 import numpy as np
 import pytest
+from vitrine.errors import Unavailable
 from vitrine_export.command import main
+from vitrine_measure import html_speed
 from vitrine_measure.score_text import reading, rows, samples
 from vitrine_measure.score_text.figures import contrast_of, covered, distance, tofu
 from vitrine_measure.score_text.rows import missed, table
-from vitrine_measure.score_text.samples import Case, Measured, set_by_pillow, set_by_us
+from vitrine_measure.score_text.samples import Case, Measured, set_as_html, set_by_pillow, set_by_us
+from vitrine_orchestrator.lettering.html.templates import DESIGNS
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,9 @@ def test_our_texts_cover_nothing_and_have_contrast(cases, monkeypatch):
     monkeypatch.setattr(rows, "read", lambda strips, language: ["" for _ in strips])
     figures = table([set_by_us(one) for one in cases])
     assert missed(figures) == ["read must be >= 0.97, got 0.0000"]
+    html = table([set_as_html(one) for one in cases])
+    assert missed(html) == ["read must be >= 0.97, got 0.0000"]
+    assert html["ms median"] > 0
     plain = table([set_by_pillow(one) for one in cases])
     assert plain["contrast"] < figures["contrast"] == 1.0
 
@@ -50,11 +56,12 @@ def test_the_command_fails_where_a_gate_is_missed(cases, monkeypatch, capsys):
     monkeypatch.setattr(rows, "_read_share", lambda texts, language: (10, 10))
     assert main(["score-text", "--count", "1", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["vitrine"]["covered"] == 0
+    assert told["vitrine"]["covered"] == told["html"]["covered"] == 0
     assert told["missed"] == []
     monkeypatch.setattr(rows, "_read_share", lambda texts, language: (9, 10))
     assert main(["score-text", "--count", "1"]) == 1
-    assert "read must be >= 0.97, got 0.9000" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert all(f"{way}: read must be >= 0.97, got 0.9000" in said for way in ("vitrine", "html"))
 
 
 def test_what_lacks_is_said(monkeypatch, capsys):
@@ -116,6 +123,17 @@ def test_characters_that_a_face_lacks_are_counted(cases):
     assert (tofu("신메뉴 4,500원", face), tofu("买买 a", face)) == (0, 2)
 
 
+def test_the_renderers_are_timed_in_one_run(capsys, cases, monkeypatch):
+    """Takumi, one browser that stays, and a browser for each page; skipped where there is no browser."""
+    try:
+        monkeypatch.setattr(html_speed, "DESIGNS", {"ribbon": DESIGNS["ribbon"]})
+        assert html_speed.timed(1).keys() == {"takumi", "chromium, kept", "chromium, new"}
+    except Unavailable as lacking:
+        pytest.skip(str(lacking))
+    assert main(["html-speed", "--count", "0"]) == 1
+    assert "count must be at least 1, got 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("read", "truth", "edits"), [("", "가나", 2), ("가나", "가나", 0), ("가다라", "가나", 2)]
 )
@@ -144,6 +162,6 @@ def test_tesseract_reads_a_line():
     strips = []
     for text in ("Fresh bread", "Open now"):
         options = samples.TextOptions(text=text, language="en")
-        picture, (told,) = samples.overlaid(white, [options], samples.fonts())
+        picture, (told,) = samples.overlaid(white, [options], samples.setters())
         strips.append(reading.strip(picture, tuple(told["line_boxes"][0])))
     assert [reading.bare(text) for text in reading.read(strips, "en")] == ["Freshbread", "Opennow"]

@@ -14,9 +14,13 @@ from vitrine import BadRequest
 from vitrine.command import main
 from vitrine_orchestrator.lettering.fonts import open_fonts
 from vitrine_orchestrator.lettering.options import read_texts
-from vitrine_orchestrator.lettering.overlay import overlaid
+from vitrine_orchestrator.lettering.overlay import Setters, overlaid
 
-TEXTS = ["신메뉴 4,500원", {"text": "新作", "vertical": True}]
+TEXTS = [
+    "신메뉴 4,500원",
+    {"text": "新作", "vertical": True},
+    {"text": "세일", "subline": "오늘만", "template": "ribbon", "size": 16},
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,9 @@ def test_a_served_overlay_is_the_one_made_in_this_process(vitrine, scene):
     """The same pixels over the wire, with the product kept clear, and the seconds of each step."""
     picture, keep = scene
     served = vitrine.text_overlay(picture, TEXTS, keep_clear=keep)
-    local, reports = overlaid(picture, read_texts(json.dumps(TEXTS).encode()), open_fonts(None), keep)
+    setters = Setters(open_fonts(None))
+    local, reports = overlaid(picture, read_texts(json.dumps(TEXTS).encode()), setters, keep)
+    setters.close()
     assert np.array_equal(np.asarray(served.image), local)
     assert [dict(one) for one in served.texts] == reports
     assert {"decode", "texts", "encode", "total"} <= served.timings.keys()
@@ -60,8 +66,12 @@ def test_overlays_at_the_same_time_equal_those_alone(vitrine, scene):
         (None, "불 🔥", "got '🔥' U+1F525 FIRE"),
         (None, "a\u202eb", "got U+202E RIGHT-TO-LEFT OVERRIDE"),
         (None, {"text": "가", "font": "/etc/passwd"}, "font must be one of sans, serif, round"),
+        (None, {"text": "불 🔥", "template": "card"}, "got '🔥' U+1F525 FIRE"),
+        (None, {"text": "가" * 900, "template": "ribbon"}, "texts[0] must fit at its least size"),
+        (None, {"html": "<p>a"}, "this server draws no pages of callers (VITRINE_CALLER_HTML is off)"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "가", "image is an SVG; send PNG"),
     ],
-    ids=["a line", "long", "emoji", "bidi", "font"],
+    ids=["a line", "long", "emoji", "bidi", "font", "emoji in html", "long in html", "page", "svg"],
 )
 def test_a_served_refusal_is_typed(vitrine, scene, picture, texts, said):
     """The caller gets a bad request that says what to do."""

@@ -19,6 +19,7 @@ PRICES: dict[str, tuple[Price, ...]] = {
     "text_to_image": (Price("picture", 0, 1),),
     "image_to_image": (Price("picture", 0, 1),),
     "product_ad": (Price("picture", 0, 2),),
+    "text_overlay": (Price("picture", 0, 1),),
     "cut_out": (Price("picture", 0, 1),),
     "score": (Price("score", 0, 1),),
 }

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from vitrine import AsyncVitrine, Drawn, Progress, VitrineError
 from vitrine.statuses import ModelStatus
+
+from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
+from vitrine_gateway.jobs.text_pipeline import TextOptions, run_text
 
 MAX_GARMENTS = 16
 MAX_SCORED = 16
@@ -25,25 +27,6 @@ Side = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
 Format = Literal["png", "jpeg", "webp"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Category = Literal["upper_body", "lower_body", "dresses"]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A finished picture, or None where the pipeline makes none, and what is told about it."""
-
-    content: bytes | None
-    media_type: str
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a pipeline gets: options, pictures by input name, and names of persons and garments."""
-
-    options: Mapping[str, Any]
-    pictures: Mapping[str, list[bytes]]
-    person_id: str | None = None  # the person's name in the server's caches
-    garment_ids: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -157,8 +140,8 @@ async def run_try_on(
                 yield event
                 continue
             facts = {"seed": event.seed, "sources": dict(event.sources)}
-            facts |= _facts(event.image, event.timings, event.report)
-            yield Made(event.encoded, _media_type(named), facts)
+            facts |= facts_of(event.image, event.timings, event.report)
+            yield Made(event.encoded, media_type(named), facts)
             return
     raise VitrineError("the stream ended before its result")
 
@@ -192,8 +175,8 @@ async def run_ad(
             if isinstance(event, Progress):
                 yield event
                 continue
-            facts = {"seed": event.seed, **_facts(event.image, event.timings, event.report)}
-            yield Made(event.encoded, _media_type(named), facts)
+            facts = {"seed": event.seed, **facts_of(event.image, event.timings, event.report)}
+            yield Made(event.encoded, media_type(named), facts)
 
 
 async def run_cut_out(
@@ -202,7 +185,7 @@ async def run_cut_out(
     """Yield the product of a picture on a transparent ground."""
     named: dict[str, Any] = dict(inputs.options)
     cut = await vitrine.cut_out(inputs.pictures["image"][0], timeout_s=timeout_s, **named)
-    yield Made(cut.encoded, _media_type(named), _facts(cut.image, cut.timings, cut.report))
+    yield Made(cut.encoded, media_type(named), facts_of(cut.image, cut.timings, cut.report))
 
 
 async def run_score(
@@ -224,22 +207,8 @@ async def run_score(
 
 
 def _drawn(drawn: Drawn, named: Mapping[str, Any]) -> Made:
-    facts = {"seed": drawn.seed, **_facts(drawn.image, drawn.timings, drawn.report)}
-    return Made(drawn.encoded, _media_type(named), facts)
-
-
-def _media_type(named: Mapping[str, Any]) -> str:
-    return f"image/{named.get('format') or 'png'}"
-
-
-def _facts(image: Image.Image, timings: Mapping[str, float], report: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "width": image.width,
-        "height": image.height,
-        "timings": dict(timings),
-        "versions": report.get("versions", {}),
-        "pipeline_digest": report.get("pipeline_digest"),
-    }
+    facts = {"seed": drawn.seed, **facts_of(drawn.image, drawn.timings, drawn.report)}
+    return Made(drawn.encoded, media_type(named), facts)
 
 
 PIPELINES: dict[str, Pipeline] = {
@@ -263,6 +232,15 @@ PIPELINES: dict[str, Pipeline] = {
         ("product",),
         run_ad,
         "product",
+    ),
+    "text_overlay": Pipeline(
+        "text_overlay",
+        TextOptions,
+        {"image": 1, "keep_clear": 1},
+        ("image",),
+        run_text,
+        "image",
+        ("keep_clear",),
     ),
     "cut_out": Pipeline("cut_out", CutOutOptions, {"image": 1}, ("image",), run_cut_out, "image"),
     "score": Pipeline("score", ScoreOptions, {"image": MAX_SCORED}, ("image",), run_score),

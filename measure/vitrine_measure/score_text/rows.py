@@ -39,6 +39,7 @@ def table(texts: Sequence[Measured]) -> dict[str, float]:
         "contrast median": float(np.median([one.contrast for one in done])) if done else 1.0,
         "tofu": float(sum(one.tofu for one in done)),
         "size median": float(np.median([one.size for one in done])) if done else 0.0,
+        "ms median": 1000 * float(np.median([one.seconds for one in done])) if done else 0.0,
         "read": everything[0] / max(everything[1], 1),
     }
     by_language = {f"read {name}": good / total for name, (good, total) in right.items() if total}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageText
 from vitrine_orchestrator.lettering.faces import Face
 from vitrine_orchestrator.lettering.fonts import Fonts, open_fonts
+from vitrine_orchestrator.lettering.html.templates import DESIGNS
 from vitrine_orchestrator.lettering.options import TextOptions
-from vitrine_orchestrator.lettering.overlay import overlaid
+from vitrine_orchestrator.lettering.overlay import Setters, overlaid
 from vitrine_world import shop
 
 from vitrine_measure.score_text.figures import contrast_of, covered, tofu
@@ -22,6 +24,9 @@ SIDE = 768
 """Pixels of a scene."""
 PLAIN_SIZE = 64
 """Pixels of Pillow's text: about the median of ours."""
+
+HORIZONTAL = tuple(name for name, design in DESIGNS.items() if not design.vertical)
+"""Templates whose lines the reader can read."""
 
 Pixels = NDArray[np.uint8]
 LineBox = tuple[int, int, int, int]
@@ -50,6 +55,7 @@ class Measured:
     covered: bool  # whether the text stands on the product, or changes it
     contrast: float  # 5th percentile
     tofu: int
+    seconds: float = 0.0  # to set it
 
 
 def samples(seed: int, count: int) -> list[Case]:
@@ -64,14 +70,23 @@ def samples(seed: int, count: int) -> list[Case]:
     return cases
 
 
-def set_by_us(case: Case) -> Measured:
-    """Return the text set as `text_overlay` does by default, its product and shadow known."""
+def set_by_us(case: Case, template: str | None = None) -> Measured:
+    """Return the text set as `text_overlay` does by default, or with a template, product and shadow known."""
     keep = np.maximum(case.alpha, case.shadow)
-    options = TextOptions(text=case.text, language=case.language)
-    picture, (told,) = overlaid(case.picture, [options], fonts(), keep)
+    options = TextOptions(text=case.text, language=case.language, template=template)
+    start = time.perf_counter()
+    picture, (told,) = overlaid(case.picture, [options], setters(), keep)
+    seconds = time.perf_counter() - start
     face = fonts().faces("sans", "bold", case.language)[0]
     ink = tuple(bytes.fromhex(str(told["colour"])[1:]))
-    return _measured(case, picture, int(told["size"]), told["lines"], told["line_boxes"], ink, face)  # type: ignore[arg-type, call-overload]
+    lines, boxes = told["lines"], told["line_boxes"]
+    made = _measured(case, picture, int(told["size"]), lines, boxes, ink, face)  # type: ignore[arg-type, call-overload]
+    return replace(made, seconds=seconds)
+
+
+def set_as_html(case: Case) -> Measured:
+    """Return the text with one of the horizontal templates, in turn by the text."""
+    return set_by_us(case, HORIZONTAL[sum(map(ord, case.text)) % len(HORIZONTAL)])
 
 
 def set_by_pillow(case: Case) -> Measured:
@@ -83,6 +98,7 @@ def set_by_pillow(case: Case) -> Measured:
         text.wrap(SIDE * 9 // 10)
     except ValueError:  # a word that is wider: Japanese and Chinese have no spaces
         return Measured(case, case.picture, 0, (), (), False, 1.0, 0)
+    start = time.perf_counter()
     image = Image.fromarray(case.picture)
     canvas, lines, boxes = ImageDraw.Draw(image), str(text.text).split("\n"), []
     for index, line in enumerate(lines):
@@ -90,7 +106,9 @@ def set_by_pillow(case: Case) -> Measured:
         canvas.text(at, line, "white", font, anchor="ma")
         left, top, right, bottom = canvas.textbbox(at, line, font, anchor="ma")
         boxes.append((round(left), round(top), round(right), round(bottom)))
-    return _measured(case, np.asarray(image), PLAIN_SIZE, lines, boxes, (255, 255, 255), face)
+    seconds = time.perf_counter() - start
+    made = _measured(case, np.asarray(image), PLAIN_SIZE, lines, boxes, (255, 255, 255), face)
+    return replace(made, seconds=seconds)
 
 
 def set_on_white() -> list[Measured]:
@@ -107,6 +125,12 @@ def set_on_white() -> list[Measured]:
 def fonts() -> Fonts:
     """Return the fonts of the system."""
     return open_fonts(None)
+
+
+@lru_cache
+def setters() -> Setters:
+    """Return what sets texts with them."""
+    return Setters(fonts())
 
 
 def _measured(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vitrine_orchestrator.adapters.metrics import ModelMetrics
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
@@ -19,6 +20,9 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.shared import ENCODING
+
+if TYPE_CHECKING:
+    from vitrine_orchestrator.lettering.overlay import Setters
 
 PlainAnswer = Callable[[PlainContext, Outputs, Send], Awaitable[Outputs]]
 """Answers one request, from its context, its inputs and a function for earlier responses."""
@@ -67,11 +71,14 @@ def _workflow_streams(settings: Settings) -> PlainAnswer:
 
 
 def _compositions(settings: Settings) -> PlainAnswer:
-    """Compositions, which need no settings."""
+    """Compositions, with the vision model of the settings."""
+    from vitrine_orchestrator.ad_prompts.proposing import vision_of
     from vitrine_orchestrator.compose.pipeline import compose
 
+    vision = vision_of(settings)
+
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
-        return await compose(context, inputs)
+        return await compose(context, inputs, vision)
 
     return answered
 
@@ -95,15 +102,23 @@ def _ad_streams(settings: Settings) -> PlainAnswer:
 
 def _texts(settings: Settings) -> PlainAnswer:
     """Texts on pictures, with the fonts of the settings; the painting is imported at the first request."""
+    from vitrine_orchestrator.ad_prompts.proposing import vision_of
     from vitrine_orchestrator.lettering.fonts import open_fonts
 
+    vision = vision_of(settings)
     fonts = open_fonts(settings.font_folder)
+
+    @cache
+    def setters() -> Setters:
+        from vitrine_orchestrator.lettering.overlay import Setters
+
+        return Setters(fonts, caller_html=cast(Any, settings.caller_html))
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
         from vitrine_orchestrator.lettering.context import TextContext
         from vitrine_orchestrator.lettering.pipeline import text_overlay
 
-        return await text_overlay(TextContext(fonts, context.limits), context.stages, inputs)
+        return await text_overlay(TextContext(setters(), context.limits, vision), context.stages, inputs)
 
     return answered
 

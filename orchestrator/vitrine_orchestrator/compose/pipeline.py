@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vitrine_orchestrator.ad_prompts.endpoint import Endpoint
+from vitrine_orchestrator.ad_prompts.proposing import Proposed, proposed
 from vitrine_orchestrator.compose.request import ComposeRequest, compose_request
 from vitrine_orchestrator.composition.colours import Match
 from vitrine_orchestrator.composition.compose import Composition, composed
@@ -22,22 +24,33 @@ from vitrine_orchestrator.pipeline.request_context import (
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.wire.fields import Inputs
 
+QUESTION = (
+    "This picture is an empty scene for an advertisement. Where would {count} stand best: on the ground or"
+    " table, large enough to be seen, and covering little that matters? Each box is as wide and high as its"
+    " product may be, and ends below where the product stands."
+)
 
-async def compose(context: PlainContext, inputs: Inputs) -> dict[str, np.ndarray]:
+
+async def compose(
+    context: PlainContext, inputs: Inputs, vision: Endpoint | None = None
+) -> dict[str, np.ndarray]:
     """The outputs of the model `compose`; BadRequest says what is wrong with the inputs.
 
+    vision: the model that proposes places where a request asks for it.
     All work on pixels is done in a thread: the loop stays free for other requests.
     """
     request = await read_aside(lambda: compose_request(context, inputs), inputs)
     stages = Timed(context.stages)
     with stages.measured("total"):
+        asked = await _asked(vision, request, stages)
         with stages.measured("composition"):
-            made = await asyncio.to_thread(composed, request.scene, request.products, request.settings)
+            boxes = asked.boxes if asked else ()
+            made = await asyncio.to_thread(composed, request.scene, request.products, request.settings, boxes)
         with stages.measured("encode"):
             files = await asyncio.to_thread(_encoded, made, request)
     return {
         **{name: text_array(b64encode(file) if request.as_text else file) for name, file in files.items()},
-        "report": report_array(stages.rounded(), {}, **_told(made, request)),
+        "report": report_array(stages.rounded(), {}, **_told(made, request, asked)),
     }
 
 
@@ -50,13 +63,29 @@ def _encoded(made: Composition, request: ComposeRequest) -> dict[str, bytes]:
     }
 
 
-def _told(made: Composition, request: ComposeRequest) -> Mapping[str, object]:
+async def _asked(vision: Endpoint | None, request: ComposeRequest, stages: Timed) -> Proposed | None:
+    """The places that the model proposes; None where it is not asked."""
+    if request.settings.placed_by != "model" or request.settings.placements:
+        return None
+    count = len(request.products)
+    shapes = ", ".join(f"{one.width / one.height:.2f}" for one in request.products)
+    products = f"{count} product{'s' if count > 1 else ''} (width by height: {shapes})"
+    with stages.measured("vision"):
+        return await proposed(vision, request.scene, QUESTION.format(count=products))
+
+
+def _told(made: Composition, request: ComposeRequest, asked: Proposed | None) -> Mapping[str, object]:
     """What was found and done, for the report."""
     height, width = made.alpha.shape
     products = [
         _product(one, match, width, height) for one, match in zip(made.placed, made.matches, strict=True)
     ]
+    placed_by: dict[str, object] = {}
+    if asked:
+        told = asked.told | ({"fallback": made.refused} if made.refused else {})
+        placed_by = {"placed_by": {"way": "search" if told["fallback"] else "model", **told}}
     return {
+        **placed_by,
         "size": [width, height],
         "light": {"side": made.light.side, "slope": round(made.light.slope, 4)},
         "ground": {"horizon": made.ground.horizon, "y": round(made.ground.y, 4)},

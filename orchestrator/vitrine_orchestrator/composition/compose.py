@@ -11,6 +11,7 @@ from vitrine_orchestrator.composition.ground import Ground, ground_of
 from vitrine_orchestrator.composition.light import SceneLight, light_of_scene
 from vitrine_orchestrator.composition.placing import Scenery, placed
 from vitrine_orchestrator.composition.products import Alpha, Placed, Product
+from vitrine_orchestrator.composition.proposed import Shares, placed_in
 from vitrine_orchestrator.composition.settings import Settings
 from vitrine_orchestrator.composition.shadows import Shadow, shadow_of
 from vitrine_orchestrator.pictures import Picture
@@ -29,14 +30,26 @@ class Composition:
     matches: tuple[Match, ...]  # of the placed, in the same order
     light: SceneLight
     ground: Ground
+    refused: str | None = None  # why none of the proposed boxes was used; None: one was, or none was proposed
 
 
-def composed(scene: Picture, products: Sequence[Product], settings: Settings = USUAL) -> Composition:
-    """The products in a scene (height, width, 3) uint8 RGB; BadRequest for settings that do not fit them."""
+def composed(
+    scene: Picture, products: Sequence[Product], settings: Settings = USUAL, boxes: Sequence[Shares] = ()
+) -> Composition:
+    """The products in a scene (height, width, 3) uint8 RGB; BadRequest for settings that do not fit them.
+
+    boxes: proposed places in shares of the scene, which are used where they are as good as found ones.
+    """
     height, width = scene.shape[:2]
     light = light_of_scene(scene, settings.light)
     ground = ground_of(scene, settings.margin, settings.ground)
-    standing = placed(products, Scenery(scene, ground, settings))
+    scenery, refused = Scenery(scene, ground, settings), None
+    standing = None
+    if boxes:
+        standing, reason = placed_in(products, scenery, boxes)
+        refused = None if standing else reason
+    if standing is None:
+        standing = placed(products, scenery)
     shadow = shadow_of(standing, (height, width), settings.shadow, light.away, settings.shadow_strength)
     coloured = [matched(one, scene, settings.match, settings.match_bound) for one in standing]
     shown = [replace(one, product=product) for one, (product, _) in zip(standing, coloured, strict=True)]
@@ -51,4 +64,5 @@ def composed(scene: Picture, products: Sequence[Product], settings: Settings = U
         matches=tuple(match for _, match in coloured),
         light=light,
         ground=ground,
+        refused=refused,
     )

@@ -160,7 +160,7 @@ def _in_a_row(
     clutter = clutter_of(scenery.scene, _taken(by_hand, scenery))
     return min(
         (_row(free, fitted, asked, left + middles, scenery) for left in _lefts(length, scenery)),
-        key=lambda row: _cost(row, clutter, scenery),
+        key=lambda row: cost_of(row, clutter, scenery),
     )
 
 
@@ -186,10 +186,10 @@ def _row(
     ]
 
 
-def _cost(row: Sequence[Placed], clutter: Clutter, scenery: Scenery) -> float:
+def cost_of(row: Sequence[Placed], clutter: Clutter, scenery: Scenery) -> float:
     """What a row covers, and how far it is from the middle."""
     covered = [clutter.mean(one.left, one.top, one.right, one.base) for one in row]
-    middle = (row[0].left + row[-1].right) / 2 / scenery.width
+    middle = (min(one.left for one in row) + max(one.right for one in row)) / 2 / scenery.width
     return float(np.mean(covered)) + CENTRED * abs(middle - 0.5)
 
 

@@ -9,6 +9,8 @@ ShadowKind = Literal["cast", "contact", "floating", "none"]
 SHADOWS: tuple[ShadowKind, ...] = ("cast", "contact", "floating", "none")
 Side = Literal["left", "right", "centre"]
 SIDES: tuple[Side, ...] = ("left", "right", "centre")
+PlacedBy = Literal["search", "model"]
+PLACED_BY: tuple[PlacedBy, ...] = ("search", "model")
 LightWord = Literal["auto", "left", "right", "centre"]
 LIGHTS: tuple[LightWord, ...] = ("auto", *SIDES)
 
@@ -29,6 +31,7 @@ class Settings:
     """The settings of a composition."""
 
     placements: tuple[Placement, ...] = ()  # one for each product, or none
+    placed_by: PlacedBy = "search"  # of products without placements; model: a vision model's boxes first
     margin: float = 0.05  # of the scene, which found places leave free, as a share of its sides
     height: float = 0.42  # of the tallest product whose size is found, as a share of the scene's height
     ground: float | None = None  # the base line of products without a y, as a share of the scene's height
@@ -60,7 +63,7 @@ PLACEMENT_NUMBERS: dict[str, tuple[float, float]] = {
 }
 """The same of Placement; a product may stand partly outside of the scene."""
 
-WORDS: dict[str, tuple[str, ...]] = {"shadow": SHADOWS, "light": LIGHTS}
+WORDS: dict[str, tuple[str, ...]] = {"shadow": SHADOWS, "light": LIGHTS, "placed_by": PLACED_BY}
 """The words of every setting that is a word."""
 
 MAX_PRODUCTS = 8

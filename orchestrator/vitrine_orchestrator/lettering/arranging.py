@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
 from vitrine.errors import BadRequest
 
@@ -33,11 +34,40 @@ BY_SHARE = {0.0: "left", 0.5: "center", 1.0: "right"}
 """The alignment that goes with an anchor's column, or of vertical text with its row."""
 
 
+class Placeable(Protocol):
+    """What is placed: a text at a size, in lines."""
+
+    @property
+    def size(self) -> int:
+        """In pixels."""
+
+    @property
+    def turned(self) -> tuple[int, int]:
+        """Width and height of the upright box around it, in pixels."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """Its lines."""
+
+
+Set = TypeVar("Set", bound=Placeable, covariant=True)
+
+
+class Setter(Protocol[Set]):
+    """Sets one text, in its own way, at the sizes that the search asks for."""
+
+    def fitted(self, limits: Limits) -> Set:
+        """The text as large as the limits allow; BadRequest names the limit that its least size breaks."""
+
+    def blocks(self, size: int, limits: Limits) -> Sequence[Set]:
+        """The different ways to break the text at a size; none where it does not fit."""
+
+
 @dataclass(frozen=True, eq=False)
-class Arranged:
+class Arranged(Generic[Set]):
     """A block in its box, and how the box was found: by "anchor", "box", "candidate" or "search"."""
 
-    block: Block
+    block: Set
     box: Box
     found: str
     cost: float | None = None
@@ -47,19 +77,18 @@ class Arranged:
         return self.box.grown(math.ceil(reach(options, SCRIM) * self.block.size))
 
 
-def arranged(name: str, options: TextOptions, script: Script, ground: Ground) -> Arranged:
+def arranged(name: str, options: TextOptions, setter: Setter[Set], ground: Ground) -> Arranged[Set]:
     """Where and how large a text stands. BadRequest where no size within the limits has a place."""
     least, most = options.sizes(ground.width, ground.height, name)
-    shape = Shape(options.spacing, options.outline.width if options.outline else 0.0, options.rotation)
     region = inner(ground.width, ground.height, options.margin)
     if options.box:
         region = of_shares(options.box, ground.width, ground.height)
     limits = Limits(region.width, region.height, least, most, options.lines)
     if options.anchor != AUTO or options.box:
-        block = fitted(name, options.text, script, shape, limits)
+        block = setter.fitted(limits)
         anchor = options.anchor if options.anchor != AUTO else "center"
         return Arranged(block, anchored(anchor, *block.turned, region), "box" if options.box else "anchor")
-    search = Search(name, options, script, shape, limits, region, ground)
+    search = Search(name, options, setter, limits, region, ground)
     return search.candidate() or search.place()
 
 
@@ -76,25 +105,61 @@ def reach(options: TextOptions, least: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
-    """The search of a free place for one text."""
+class BlockSetter:
+    """Sets a text with Pillow."""
 
     name: str
     options: TextOptions
     script: Script
-    shape: Shape
+
+    def fitted(self, limits: Limits) -> Block:
+        """As Setter says."""
+        return fitted(self.name, self.options.text, self.script, self._shape, limits)
+
+    def blocks(self, size: int, limits: Limits) -> list[Block]:
+        """As Setter says; words are broken only where there is no other way."""
+        setting = self.script.at(size)
+        for level in LEVELS:
+            pieces = pieces_of(self.options.text, self.script.language, level)
+            found: dict[tuple[str, ...], Block] = {}
+            for share in WRAPS:
+                wrapped = self._wrapped(limits, share)
+                if block := block_at(pieces, setting, self._shape, wrapped, level):
+                    found.setdefault(block.lines, block)
+            if found or size > limits.least:
+                return list(found.values())
+        return []
+
+    @property
+    def _shape(self) -> Shape:
+        outline = self.options.outline
+        return Shape(self.options.spacing, outline.width if outline else 0.0, self.options.rotation)
+
+    def _wrapped(self, limits: Limits, share: float) -> Limits:
+        """The limits with shorter lines."""
+        if self.script.vertical:
+            return replace(limits, height=round(limits.height * share))
+        return replace(limits, width=round(limits.width * share))
+
+
+@dataclass(frozen=True, eq=False)
+class Search(Generic[Set]):
+    """The search of a free place for one text."""
+
+    name: str
+    options: TextOptions
+    setter: Setter[Set]
     limits: Limits
     region: Box
     ground: Ground
 
-    def candidate(self) -> Arranged | None:
+    def candidate(self) -> Arranged[Set] | None:
         """The text in the best proposed box in which it fits and covers nothing; None without one."""
         boxes = [of_shares(one, self.ground.width, self.ground.height) for one in self.options.candidates]
-        found: list[tuple[Place, Block]] = []
+        found: list[tuple[Place, Set]] = []
         for box in boxes:
             try:
-                limits = replace(self.limits, width=box.width, height=box.height)
-                block = fitted(self.name, self.options.text, self.script, self.shape, limits)
+                block = self.setter.fitted(replace(self.limits, width=box.width, height=box.height))
             except BadRequest:
                 continue  # too small a box is one that nobody should have proposed
             place = anchored("center", *block.turned, box)
@@ -106,13 +171,13 @@ class Search:
         seen, block = min(found, key=lambda pair: pair[0].cost + self._smallness(pair[1].size))
         return Arranged(block, seen.box, "candidate", seen.cost)
 
-    def place(self) -> Arranged:
+    def place(self) -> Arranged[Set]:
         """The text where size and place together cost least."""
-        best: tuple[float, Place, Block] | None = None
+        best: tuple[float, Place, Set] | None = None
         for size in self._sizes():
             if best and self._smallness(size) >= best[0]:
                 break
-            for block in self._blocks(size):
+            for block in self.setter.blocks(size, self.limits):
                 rim = math.ceil(reach(self.options, RIM) * size)
                 place = best_place(self.ground, *block.turned, self.region, rim, self._inks)
                 if place is None:
@@ -139,29 +204,9 @@ class Search:
             size = max(min(round(size * SMALLER), size - 1), self.limits.least)
         yield self.limits.least
 
-    def _blocks(self, size: int) -> list[Block]:
-        """The different ways to break the text at a size; words are broken only where there is no other."""
-        setting = self.script.at(size)
-        for level in LEVELS:
-            pieces = pieces_of(self.options.text, self.script.language, level)
-            found: dict[tuple[str, ...], Block] = {}
-            for share in WRAPS:
-                limits = self._wrapped(share)
-                if block := block_at(pieces, setting, self.shape, limits, level):
-                    found.setdefault(block.lines, block)
-            if found or size > self.limits.least:
-                return list(found.values())
-        return []
-
-    def _wrapped(self, share: float) -> Limits:
-        """The limits with shorter lines."""
-        if self.script.vertical:
-            return replace(self.limits, height=round(self.limits.height * share))
-        return replace(self.limits, width=round(self.limits.width * share))
-
     def _refusal(self) -> str:
         """Why there is no place: the text alone does not fit, or nothing is free."""
-        fitted(self.name, self.options.text, self.script, self.shape, self.limits)
+        self.setter.fitted(self.limits)
         return (
             f"{self.name} must have a free place at its least size of {self.limits.least} px: none is left "
             "beside what must stay clear; shorten it, lower min_size, or say its box"

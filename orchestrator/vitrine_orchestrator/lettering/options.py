@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from vitrine.errors import BadRequest
@@ -12,6 +12,7 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.lettering.characters import checked_text
 from vitrine_orchestrator.lettering.effects import Background, Outline, Shadow, effect
 from vitrine_orchestrator.lettering.fonts import WEIGHTS
+from vitrine_orchestrator.lettering.html.templates import DESIGNS
 from vitrine_orchestrator.lettering.languages import LANGUAGES, language_of
 from vitrine_orchestrator.lettering.values import colour_of, number
 from vitrine_orchestrator.placing.boxes import ANCHORS, Shares, checked_shares
@@ -28,6 +29,12 @@ MAX_TEXTS = 16
 MAX_BYTES = 200_000
 MAX_LINES = 20
 MAX_CANDIDATES = 32
+MODEL = "model"
+"""What `candidates` says where a vision model is to propose them."""
+MAX_HTML = 100_000
+"""Characters of a caller's page."""
+PAGE_SIDES = (16, 4096)
+"""Least and most pixels of a caller's page on each side."""
 MOST_SIZE, LEAST_SIZE = 2000, 6
 """Sizes in pixels that may be asked for."""
 LEAST_OPACITY = 0.2
@@ -45,6 +52,7 @@ class TextOptions:
     anchor: str = AUTO  # one of ANCHORS, or the best free place
     box: Shares | None = None  # the part of the picture in which the text stands; None: all but the margin
     candidates: tuple[Shares, ...] = ()  # boxes to try first, such as a vision model's
+    ask: bool = False  # whether a vision model is asked for such boxes
     size: int | None = None  # largest size, in pixels
     min_size: int | None = None
     lines: int = 3
@@ -61,6 +69,11 @@ class TextOptions:
     contrast: Contrasting = "auto"
     rotation: float = 0.0  # degrees against the clock
     vertical: bool = False
+    template: str | None = None  # a name of DESIGNS: set as HTML, not with Pillow
+    subline: str | None = None  # of a template
+    accent: Colour | None = None  # of a template's ground
+    html: str | None = None  # a caller's own page, instead of a text
+    page: tuple[int, int] = (600, 300)  # its width and height in pixels
 
     def sizes(self, width: int, height: int, name: str) -> tuple[int, int]:
         """Least and largest size in pixels on a picture of that size."""
@@ -94,15 +107,42 @@ def read_text(name: str, sent: object) -> TextOptions:
         raise BadRequest(f"{name} must be a text or an object, got {type(sent).__name__}")
     if unknown := sorted(map(str, given.keys() - READERS.keys())):
         raise BadRequest(f"{name} has unknown fields {', '.join(unknown)[:80]}; known: {', '.join(READERS)}")
-    if "text" not in given:
-        raise BadRequest(f"{name}.text must be given")
-    read = {
-        field: READERS[field](f"{name}.{field}", value) for field, value in given.items() if value is not None
-    }
+    sent_fields = {field: value for field, value in given.items() if value is not None}
+    _check_together(name, sent_fields)
+    read = {field: READERS[field](f"{name}.{field}", value) for field, value in sent_fields.items()}
     if "box" in read and read.get("candidates"):
         raise BadRequest(f"{name}.box and {name}.candidates must not both be given")
+    if read.get("candidates") == MODEL:
+        del read["candidates"]
+        read["ask"] = True
+    if "html" in read:
+        return TextOptions(text="", language="en", **read)
     language = read.pop("language", None) or language_of(read["text"])
     return TextOptions(language=language, **read)
+
+
+def with_candidates(
+    texts: Sequence[TextOptions], proposals: Mapping[int, Sequence[Shares]]
+) -> tuple[TextOptions, ...]:
+    """The texts with boxes to try first, by their number."""
+    return tuple(
+        replace(one, candidates=tuple(proposals[index])) if index in proposals else one
+        for index, one in enumerate(texts)
+    )
+
+
+def _check_together(name: str, given: Mapping[str, object]) -> None:
+    """BadRequest for fields that say nothing of how this text is set."""
+    if "text" not in given and "html" not in given:
+        raise BadRequest(f"{name}.text must be given")
+    if "html" in given:
+        others, with_what = given.keys() - OF_PAGE, "html, which is set as it is"
+    elif "template" in given:
+        others, with_what = given.keys() & NOT_OF_TEMPLATES, f"template, which has its own {SAID}"
+    else:
+        others, with_what = given.keys() & ONLY_OF_TEMPLATES, "a text that has no template and is no html"
+    if others:
+        raise BadRequest(f"{name}.{min(others)} must not be given with {with_what}")
 
 
 def _text(name: str, value: object) -> str:
@@ -135,11 +175,36 @@ def _font(name: str, value: object) -> str:
     return value
 
 
-def _candidates(name: str, value: object) -> tuple[Shares, ...]:
+def _candidates(name: str, value: object) -> tuple[Shares, ...] | str:
+    if value == MODEL:
+        return MODEL
     if not isinstance(value, list) or len(value) > MAX_CANDIDATES:
         raise BadRequest(f"{name} must be a list of at most {MAX_CANDIDATES} boxes, got {str(value)[:40]!r}")
     return tuple(checked_shares(f"{name}[{index}]", one) for index, one in enumerate(value))
 
+
+def _html(name: str, value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_HTML:
+        got = f"{len(value)}" if isinstance(value, str) else type(value).__name__
+        raise BadRequest(f"{name} must be a page of 1 to {MAX_HTML} characters, got {got}")
+    return value.encode("utf-8", "replace").decode()
+
+
+def _page(name: str, value: object) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise BadRequest(f"{name} must be a width and a height in pixels, got {str(value)[:40]!r}")
+    width, height = (_whole(*PAGE_SIDES)(f"{name}[{index}]", side) for index, side in enumerate(value))
+    return width, height
+
+
+NOT_OF_TEMPLATES = frozenset(
+    ("align", "spacing", "opacity", "outline", "shadow", "background", "rotation", "vertical")
+)
+"""What a template says itself."""
+SAID = "form, so that only texts, sizes, colours, fonts and places are a request's"
+ONLY_OF_TEMPLATES = frozenset(("subline", "accent", "page"))
+OF_PAGE = frozenset(("html", "page", "anchor", "box", "candidates", "margin", "contrast"))
+"""What may be said of a caller's page: all else is in the page."""
 
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "text": _text,
@@ -163,5 +228,10 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "rotation": number(-180, 180),
     "vertical": _flag,
     "language": _word(tuple(LANGUAGES)),
+    "template": _word(tuple(DESIGNS)),
+    "subline": _text,
+    "accent": colour_of,
+    "html": _html,
+    "page": _page,
 }
 """By field of a text: what reads its value, given its name for messages. A null is as no field."""

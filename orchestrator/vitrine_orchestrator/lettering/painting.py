@@ -126,49 +126,18 @@ class Letters:
             cast = soft(moved(letters, shade.dx * size, shade.dy * size), shade.blur * size)
             sheet.lay(self._seen(cast), shade.colour or (0, 0, 0), shade.opacity * options.opacity)
         where = self._seen(self.canvas.frame(0)) > HALF
-        ink, scrim, outline = self._cured(sheet.ground(where), name)
+        ink, scrim, outline = cured(options, sheet.ground(where), name)
         if scrim:
             sheet.lay(self._scrim(), scrim.colour, scrim.opacity)
         around = where
         if outline:
             rim = self._seen(self.canvas.ink(outline.width * size))
             sheet.lay(rim, outline.colour or _opposite(ink), options.opacity)
-            around = rim > HALF if self._by_outline else where
+            around = rim > HALF if _by_outline(options) else where
         seen = contrast(sheet.ground(around), ink, options.opacity)
         sheet.lay(self._seen(self.canvas.ink()), ink, options.opacity)
         overlap = float((self.kept[where] > 0).mean()) if where.any() else 0.0
-        return Painted(ink, self._method(scrim, seen), seen, scrim, outline, overlap, ())
-
-    @property
-    def _by_outline(self) -> bool:
-        return self.options.contrast == "outline"
-
-    def _cured(self, ground: NDArray[np.float32], name: str) -> tuple[Colour, Scrim | None, Outline | None]:
-        """The ink, and what is needed for its contrast on luminances (n,)."""
-        options = self.options
-        inks = INKS if options.colour is None else (options.colour,)
-        ink = best_ink(ground, inks, options.opacity)
-        need = Need() if self._by_outline else needed(ground)
-        low = contrast(ground, ink, options.opacity, need.percentile).low
-        if options.contrast == "off" or low >= need.ratio:
-            return ink, None, options.outline
-        if self._by_outline:
-            return ink, None, options.outline or Outline()
-        found = scrim_for(ground, inks, options.opacity, need)
-        found = found or scrim_for(ground, inks, options.opacity)  # a middle grey has no more on any ground
-        if found is None:
-            raise BadRequest(
-                f"{name}.opacity must leave a contrast of {ENOUGH}, got {options.opacity:g}: "
-                'raise it, change the colour, or say contrast "off"'
-            )
-        return found[0], found[1], options.outline
-
-    def _method(self, scrim: Scrim | None, seen: Contrast) -> Method:
-        if scrim:
-            return "scrim"
-        if self.options.contrast == "off" or seen.low < ENOUGH:
-            return "given"
-        return "outline" if self._by_outline and self.options.outline is None else "colour"
+        return Painted(ink, method_of(options, scrim, seen), seen, scrim, outline, overlap, ())
 
     def _scrim(self) -> Mask:
         """The scrim: whole under the block, soft around it, and nowhere on what must stay free."""
@@ -179,6 +148,41 @@ class Letters:
 
     def _seen(self, mask: Mask) -> Mask:
         return mask[self.view.part]
+
+
+def cured(
+    options: TextOptions, ground: NDArray[np.float32], name: str
+) -> tuple[Colour, Scrim | None, Outline | None]:
+    """The ink, and what is needed for its contrast on luminances (n,)."""
+    inks = INKS if options.colour is None else (options.colour,)
+    ink = best_ink(ground, inks, options.opacity)
+    need = Need() if _by_outline(options) else needed(ground)
+    low = contrast(ground, ink, options.opacity, need.percentile).low
+    if options.contrast == "off" or low >= need.ratio:
+        return ink, None, options.outline
+    if _by_outline(options):
+        return ink, None, options.outline or Outline()
+    found = scrim_for(ground, inks, options.opacity, need)
+    found = found or scrim_for(ground, inks, options.opacity)  # a middle grey has no more on any ground
+    if found is None:
+        raise BadRequest(
+            f"{name}.opacity must leave a contrast of {ENOUGH}, got {options.opacity:g}: "
+            'raise it, change the colour, or say contrast "off"'
+        )
+    return found[0], found[1], options.outline
+
+
+def method_of(options: TextOptions, scrim: Scrim | None, seen: Contrast) -> Method:
+    """How the contrast was reached."""
+    if scrim:
+        return "scrim"
+    if options.contrast == "off" or seen.low < ENOUGH:
+        return "given"
+    return "outline" if _by_outline(options) and options.outline is None else "colour"
+
+
+def _by_outline(options: TextOptions) -> bool:
+    return options.contrast == "outline"
 
 
 def _margin(options: TextOptions, size: int) -> int:

@@ -88,6 +88,12 @@ def luminance_of(colour: Colour) -> float:
     return float(luminance(linear(np.array(colour, np.uint8))))
 
 
+def contrast_of_colours(one: Colour, other: Colour) -> float:
+    """The contrast of two colours, 1 to 21."""
+    dark, light = sorted((luminance_of(one), luminance_of(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
 def contrast(ground: Array, ink: Colour, opacity: float = 1.0, percentile: int = LOW) -> Contrast:
     """The contrast of ink on pixels of these luminances (n,); of a larger n, MOST_PIXELS are looked at.
 

@@ -2,6 +2,7 @@
 
 import pytest
 from vitrine_orchestrator.lettering.fonts import open_fonts
+from vitrine_orchestrator.lettering.overlay import Setters
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +13,11 @@ def fonts():
     if missing:
         pytest.skip(f"fonts are missing: {sorted(missing)}; docker/system-packages.sh installs them")
     return found
+
+
+@pytest.fixture(scope="session")
+def setters(fonts):
+    """What sets texts, with its renderer of HTML."""
+    found = Setters(fonts)
+    yield found
+    found.close()

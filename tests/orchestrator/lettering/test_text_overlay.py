@@ -22,14 +22,14 @@ def picture(width=320, height=240, level=120):
 
 
 @pytest.fixture
-def overlay(fonts):
+def overlay(setters):
     """Sets texts on a picture (or an encoded one); gives the pixels and the report."""
 
     def run(shown, texts, **more):
         inputs = {"image_raw": shown} if isinstance(shown, np.ndarray) else {}
         inputs |= {"image": np.array([shown], object)} if isinstance(shown, bytes) else {}
         sent = texts if isinstance(texts, bytes) else json.dumps(texts).encode()
-        context = TextContext(fonts, Limits())
+        context = TextContext(setters, Limits())
         outputs = asyncio.run(
             text_overlay(context, FakeStages(), {**inputs, "texts": np.array([sent], object), **more})
         )

@@ -1,0 +1,196 @@
+"""A text as a layer of pixels: how it is blended into a picture, and how well it can be read there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrine_orchestrator.lettering.masks import Mask, soft
+from vitrine_orchestrator.lettering.options import TextOptions
+from vitrine_orchestrator.lettering.painting import (
+    SCRIM_BLUR,
+    SCRIM_REACH,
+    Painted,
+    Pixels,
+    Sheet,
+    method_of,
+)
+from vitrine_orchestrator.placing.boxes import Box
+from vitrine_orchestrator.placing.contrast import (
+    LOW,
+    Colour,
+    Contrast,
+    Scrim,
+    contrast,
+    levels,
+    linear,
+)
+
+Layer = NDArray[np.uint8]
+"""(height, width, 4), RGB that is not multiplied with its alpha."""
+VEILS: tuple[Colour, ...] = ((0, 0, 0), (255, 255, 255))
+STEP = 1 / 16
+"""How the opacity of a scrim grows that is tried for a page with inks of its own."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """A part of a layer that holds text of one colour."""
+
+    box: Box  # in the layer
+    ink: Colour
+
+
+@dataclass(eq=False)
+class LayerSheet:
+    """The part of a picture around a layer, on which a scrim and the layer are laid."""
+
+    sheet: Sheet
+    seen: Box  # in the picture
+    at: Box  # of the layer, in the picture
+    kept: Pixels  # (height, width) of the part: what must stay free
+    size: int  # of the text, in pixels
+
+    @classmethod
+    def of(cls, picture: Pixels, at: Box, keep: Pixels | None, size: int) -> LayerSheet:
+        """The part of a picture (H, W, 3) that a layer and its scrim reach."""
+        height, width = picture.shape[:2]
+        seen = at.grown(math.ceil((SCRIM_REACH + 4 * SCRIM_BLUR) * size) + 2).cut(width, height)
+        kept = np.zeros((seen.height, seen.width), np.uint8) if keep is None else keep[seen.part]
+        sheet = Sheet(linear(picture[seen.part]), np.zeros((seen.height, seen.width), np.float32))
+        return cls(sheet, seen, at, kept, size)
+
+    def veil(self, scrim: Scrim) -> None:
+        """Lay a scrim under the layer: soft around it, and nowhere on what must stay free."""
+        frame = np.zeros((self.seen.height, self.seen.width), np.float32)
+        inner = self._here(self.at.grown(round(SCRIM_REACH * self.size)))
+        frame[inner.part] = 1
+        free = np.float32(1) - self.kept.astype(np.float32) / np.float32(255)
+        self.sheet.lay(soft(frame, SCRIM_BLUR * self.size) * free, scrim.colour, scrim.opacity)
+
+    def lay(self, layer: Layer) -> None:
+        """Blend the layer in, in linear light."""
+        here = self._here(self.at)
+        part = layer[self._inside().part]
+        alpha = part[..., 3:].astype(np.float32) / np.float32(255)
+        self.sheet.light[here.part] += alpha * (linear(part[..., :3]) - self.sheet.light[here.part])
+        self.sheet.touched[here.part] = np.maximum(self.sheet.touched[here.part], alpha[..., 0])
+
+    def ground(self, box: Box) -> NDArray[np.float32]:
+        """Luminances of the pixels of a box of the layer, as the picture shows them now."""
+        moved = Box(
+            box.left + self.at.left, box.top + self.at.top, box.right + self.at.left, box.bottom + self.at.top
+        )
+        where = np.zeros((self.seen.height, self.seen.width), bool)
+        where[self._here(moved).part] = True
+        return self.sheet.ground(where)
+
+    def overlap(self, layer: Layer) -> float:
+        """The share of the layer's visible pixels on what must stay free."""
+        visible = layer[self._inside().part][..., 3] > 0
+        if not visible.any():
+            return 0.0
+        return float((self.kept[self._here(self.at).part][visible] > 0).mean())
+
+    def copy(self) -> LayerSheet:
+        """The same part, to try something on it."""
+        sheet = Sheet(self.sheet.light.copy(), self.sheet.touched.copy())
+        return LayerSheet(sheet, self.seen, self.at, self.kept, self.size)
+
+    def done(self, picture: Pixels) -> None:
+        """Write what was touched into the picture."""
+        touched = self.sheet.touched > 0
+        picture[self.seen.part][touched] = levels(self.sheet.light[touched])
+
+    def _here(self, box: Box) -> Box:
+        """A box of the picture in this part, cut at its edges."""
+        left, top = self.seen.left, self.seen.top
+        moved = Box(box.left - left, box.top - top, box.right - left, box.bottom - top)
+        return moved.cut(self.seen.width, self.seen.height)
+
+    def _inside(self) -> Box:
+        """What the picture shows of the layer, in the layer."""
+        at, seen = self.at, self.seen
+        moved = Box(seen.left - at.left, seen.top - at.top, seen.right - at.left, seen.bottom - at.top)
+        return moved.cut(at.width, at.height)
+
+
+def areas_contrast(sheet: LayerSheet, areas: Sequence[Area], percentile: int = LOW) -> Contrast | None:
+    """The contrast of the worst area, on a sheet that has all but the ink; None without text."""
+    found = [
+        contrast(ground, area.ink, percentile=percentile)
+        for area in areas
+        if (ground := sheet.ground(area.box)).size
+    ]
+    return min(found, key=lambda one: one.low) if found else None
+
+
+def laid(
+    picture: Pixels,
+    sheet: LayerSheet,
+    layer: Layer,
+    bare: Layer,
+    areas: Sequence[Area],
+    scrim: Scrim | None,
+    options: TextOptions,
+) -> Painted:
+    """Lay scrim and layer on the picture (H, W, 3), in place, and tell how well its text can be read.
+
+    bare: the layer without its ink.
+    """
+    if scrim:
+        sheet.veil(scrim)
+    behind = sheet.copy()
+    behind.lay(bare)
+    seen = areas_contrast(behind, areas) or Contrast(21.0, 1.0)
+    overlap = sheet.overlap(layer)
+    sheet.lay(layer)
+    sheet.done(picture)
+    boxes = [_moved(area.box, sheet.at) for area in areas]
+    ink = areas[0].ink if areas else (0, 0, 0)
+    return Painted(ink, method_of(options, scrim, seen), seen, scrim, None, overlap, tuple(boxes))
+
+
+def least_scrim(sheet: LayerSheet, bare: Layer, areas: Sequence[Area], enough: float) -> Scrim | None:
+    """The faintest scrim with which every area has a contrast; None where none is needed or helps enough."""
+    if _reached(sheet, None, bare, areas) >= enough:
+        return None
+    for step in range(1, round(1 / STEP) + 1):
+        tried = [Scrim(veil, step * STEP) for veil in VEILS]
+        best = max(tried, key=lambda scrim: _reached(sheet, scrim, bare, areas))
+        if _reached(sheet, best, bare, areas) >= enough:
+            return best
+    return None
+
+
+def _reached(sheet: LayerSheet, scrim: Scrim | None, bare: Layer, areas: Sequence[Area]) -> float:
+    tried = sheet.copy()
+    if scrim:
+        tried.veil(scrim)
+    tried.lay(bare)
+    found = areas_contrast(tried, areas)
+    return found.low if found else 21.0
+
+
+def ink_box(layer: Layer, bare: Layer, box: Box) -> Box:
+    """The part of a box in which ink is drawn; the box itself where none is."""
+    height, width = layer.shape[:2]
+    inside = box.cut(width, height)
+    drawn: Mask = (layer[inside.part] != bare[inside.part]).any(axis=2)
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    if not len(rows):
+        return inside
+    return Box(
+        inside.left + int(columns[0]),
+        inside.top + int(rows[0]),
+        inside.left + int(columns[-1]) + 1,
+        inside.top + int(rows[-1]) + 1,
+    )
+
+
+def _moved(box: Box, at: Box) -> Box:
+    return Box(box.left + at.left, box.top + at.top, box.right + at.left, box.bottom + at.top)
