@@ -109,11 +109,13 @@ class AsyncVitrine:
         image: Picture,
         *,
         box: Sequence[int] | None = None,
+        product_side: int | None = None,
         format: str | None = None,
         timeout_s: float | None = None,
     ) -> CutOut:
         """See Vitrine."""
-        return await self._call(calls.CUT_OUT, timeout_s, image=image, box=box, format=format)
+        options: dict[str, Any] = {"image": image, "box": box, "product_side": product_side, "format": format}
+        return await self._call(calls.CUT_OUT, timeout_s, **options)
 
     async def prepare_ad_prompt(
         self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]

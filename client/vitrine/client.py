@@ -137,6 +137,7 @@ class Vitrine:
         image: Picture,
         *,
         box: Sequence[int] | None = None,
+        product_side: int | None = None,
         format: str | None = None,
         timeout_s: float | None = None,
         cancellation: Cancellation | None = None,
@@ -144,8 +145,14 @@ class Vitrine:
         """Cut the product out of a picture, as "png" or "webp". BadRequest where the server finds none.
 
         `box` is left, top, right, bottom in pixels of the upright picture: the product is searched inside.
+        With `product_side` the answer is cut to the product, at most so many pixels on its longer side.
         """
-        options: dict[str, Any] = {"image": image, "box": box, "format": format}
+        options: dict[str, Any] = {
+            "image": image,
+            "box": box,
+            "product_side": product_side,
+            "format": format,
+        }
         return self._call(calls.CUT_OUT, timeout_s, cancellation=cancellation, **options)
 
     def prepare_ad_prompt(

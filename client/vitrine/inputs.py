@@ -162,10 +162,15 @@ def picture_stream_inputs(
 
 
 def cut_out_inputs(
-    *, image: Picture, box: Sequence[int] | None = None, format: str | None = None
+    *,
+    image: Picture,
+    box: Sequence[int] | None = None,
+    product_side: int | None = None,
+    format: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `cut_out`; see Vitrine.cut_out."""
     inputs = {"image": byte_tensor([encode_picture(image, "image")])} | _texts("format", format)
+    inputs |= _number("product_side", product_side, np.int32)
     if box is None:
         return inputs
     if isinstance(box, str) or len(box) != 4:
