@@ -249,6 +249,7 @@ def test_what_is_transparent_is_told(mode, kind, opacity, transparent):
 def test_indexed_colours_can_be_transparent():
     """Their alpha is in the file's palette."""
     picture = Image.new("P", (48, 40))
+    picture.putpalette([200, 30, 40, 10, 20, 30])
     picture.putpixel((3, 3), 1)
     file = io.BytesIO()
     picture.save(file, "PNG", transparency=1)

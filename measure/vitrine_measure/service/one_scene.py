@@ -56,7 +56,7 @@ async def one_scene(bench: Bench) -> None:
     await _apart(bench, _new(drawn, 0))  # opens every model
     seconds: dict[str, list[float]] = {}
     rows: dict[str, float] = {}
-    nodes: Counter[str] = Counter()
+    nodes: Counter[str] = Counter()  # seconds by stage of all ads that drew a scene each, cold
     rounds = bench.options.count(3, 1)
     for number in range(1, rounds + 1):
         for way, make in (("apart", _apart), ("together", _together)):
@@ -67,7 +67,7 @@ async def one_scene(bench: Bench) -> None:
                 seconds.setdefault(f"{way} {known}", []).append(took)
                 rows[way] = await _rows(bench) - before
                 if way == "apart" and known == "cold":
-                    nodes.update({name: value for one in made for name, value in _spent(one).items()})
+                    nodes.update(_spent(made))
     network = [await _network(bench, facts.side) for _ in range(rounds)]
     _tell(bench, facts.network, seconds, rows, nodes, median(network))
 
@@ -133,10 +133,10 @@ async def _network(bench: Bench, side: int) -> float:
     return took
 
 
-def _spent(made: ProductAd) -> Counter[str]:
-    """Seconds by stage."""
+def _spent(made: list[ProductAd]) -> dict[str, float]:
+    """Seconds by stage, of all together."""
     spent: Counter[str] = Counter()
-    for node in made.report["nodes"]:
+    for node in (node for one in made for node in one.report["nodes"]):
         spent[node["stage"]] += node["time"]
     return spent
 
