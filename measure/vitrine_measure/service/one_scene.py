@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Awaitable
 from typing import Any
 
@@ -56,7 +56,7 @@ async def one_scene(bench: Bench) -> None:
     await _apart(bench, _new(drawn, 0))  # opens every model
     seconds: dict[str, list[float]] = {}
     rows: dict[str, float] = {}
-    nodes: Counter[str] = Counter()  # seconds by stage of all ads that drew a scene each, cold
+    nodes: dict[str, float] = defaultdict(float)  # seconds by stage of all ads that drew a scene each, cold
     rounds = bench.options.count(3, 1)
     for number in range(1, rounds + 1):
         for way, make in (("apart", _apart), ("together", _together)):
@@ -67,7 +67,8 @@ async def one_scene(bench: Bench) -> None:
                 seconds.setdefault(f"{way} {known}", []).append(took)
                 rows[way] = await _rows(bench) - before
                 if way == "apart" and known == "cold":
-                    nodes.update(_spent(made))
+                    for stage, spent in _spent(made).items():
+                        nodes[stage] += spent
     network = [await _network(bench, facts.side) for _ in range(rounds)]
     _tell(bench, facts.network, seconds, rows, nodes, median(network))
 
@@ -77,7 +78,7 @@ def _tell(
     network: str,
     seconds: dict[str, list[float]],
     rows: dict[str, float],
-    nodes: Counter[str],
+    nodes: dict[str, float],
     network_s: float,
 ) -> None:
     def add(name: str, value: float, unit: str, at_most: float | None = None) -> None:
@@ -135,7 +136,7 @@ async def _network(bench: Bench, side: int) -> float:
 
 def _spent(made: list[ProductAd]) -> dict[str, float]:
     """Seconds by stage, of all together."""
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)
     for node in (node for one in made for node in one.report["nodes"]):
         spent[node["stage"]] += node["time"]
     return spent
