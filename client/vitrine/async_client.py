@@ -3,60 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
-from types import TracebackType
-from typing import Any, TypeVar, Unpack
-
-import numpy as np
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Unpack
 
 from vitrine import calls
 from vitrine.ad_prompts import AdPrompt, AdPromptOptions
 from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
-from vitrine.calls import ModelCall
-from vitrine.client import DEFAULT_TIMEOUT_S
+from vitrine.async_caller import AsyncCaller
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import (
     ChangeOptions,
     PictureOptions,
     PictureStreamOptions,
-    Tensors,
     TryOnOptions,
 )
 from vitrine.many import options_for_each
 from vitrine.pictures import Picture
-from vitrine.releases import read_release, version_of
 from vitrine.residence import OWNER, has_owner, with_memory
-from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.texts import Lettered, Text
-from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
 from vitrine.workflows import Workflow, WorkflowOptions
 
-Answer = TypeVar("Answer")
 
-
-class AsyncVitrine:
+class AsyncVitrine(AsyncCaller):
     """Vitrine for one event loop. Cancelling a task cancels its request."""
-
-    def __init__(
-        self,
-        url: str = DEFAULT_URL,
-        *,
-        protocol: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-        retry: Retry | None = None,
-        release: int | None = None,
-        transport: AsyncTransport | None = None,
-    ) -> None:
-        """See Vitrine."""
-        self._transport = transport or connect_async(read_endpoint(url, protocol=protocol, headers=headers))
-        self._timeout_s, self._retry = timeout_s, retry or Retry()
-        self._release = read_release(release)
 
     async def try_on(self, *, timeout_s: float | None = None, **options: Unpack[TryOnOptions]) -> TryOn:
         """See Vitrine."""
@@ -109,11 +81,13 @@ class AsyncVitrine:
         image: Picture,
         *,
         box: Sequence[int] | None = None,
+        product_side: int | None = None,
         format: str | None = None,
         timeout_s: float | None = None,
     ) -> CutOut:
         """See Vitrine."""
-        return await self._call(calls.CUT_OUT, timeout_s, image=image, box=box, format=format)
+        options: dict[str, Any] = {"image": image, "box": box, "product_side": product_side, "format": format}
+        return await self._call(calls.CUT_OUT, timeout_s, **options)
 
     async def prepare_ad_prompt(
         self, *, timeout_s: float | None = None, **options: Unpack[AdPromptOptions]
@@ -250,68 +224,6 @@ class AsyncVitrine:
         if not has_owner(found):
             return found
         return with_memory(found, await self.infer(OWNER, {}, timeout_s=timeout_s))
-
-    async def infer(
-        self, model: str, inputs: Tensors, *, version: str = "", timeout_s: float | None = None
-    ) -> dict[str, np.ndarray]:
-        """See Vitrine."""
-        version = version_of(model, version, self._release)
-        return await self._with_retries(
-            lambda left_s: self._transport.infer(model, inputs, timeout_s=left_s, version=version), timeout_s
-        )
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._transport.close()
-
-    async def __aenter__(self) -> AsyncVitrine:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def _call(self, call: ModelCall[Answer], timeout_s: float | None, **options: Any) -> Answer:
-        return call.read(await self.infer(call.model, call.write(**options), timeout_s=timeout_s))
-
-    async def _with_retries(
-        self, call: Callable[[float], Awaitable[Answer]], timeout_s: float | None
-    ) -> Answer:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried = 0
-        while True:
-            try:
-                return await call(max(deadline - time.monotonic(), 1e-3))
-            except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
-                if pause_s is None:
-                    raise
-            await asyncio.sleep(pause_s)
-
-    async def _events(
-        self, call: ModelCall[Progress | Answer], inputs: Tensors, timeout_s: float | None
-    ) -> AsyncGenerator[Progress | Answer, None]:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried, begun = 0, False
-        while True:
-            left_s = max(deadline - time.monotonic(), 1e-3)
-            try:
-                stream = self._transport.stream(call.model, inputs, timeout_s=left_s, version=self._release)
-                async with aclosing(stream) as answers:
-                    async for outputs in answers:
-                        begun = True
-                        yield (event := call.read(outputs))
-                        if not isinstance(event, Progress):
-                            return
-                raise VitrineError("the stream ended before its result")
-            except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
-                if begun or pause_s is None:
-                    raise
-            await asyncio.sleep(pause_s)
 
     async def _fittings(
         self, each: list[dict[str, Any]], at_once: int, timeout_s: float | None

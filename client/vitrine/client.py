@@ -2,67 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Sequence
 from functools import partial
-from types import TracebackType
-from typing import Any, TypeVar, Unpack
-
-import numpy as np
+from typing import Any, Unpack
 
 from vitrine import calls
 from vitrine.ad_prompts import AdPrompt, AdPromptOptions
 from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
-from vitrine.calls import ModelCall
+from vitrine.caller import DEFAULT_TIMEOUT_S, Caller
 from vitrine.cancellation import Cancellation
-from vitrine.errors import BadRequest, VitrineError
+from vitrine.errors import BadRequest
 from vitrine.inputs import (
     ChangeOptions,
     PictureOptions,
     PictureStreamOptions,
-    Tensors,
     TryOnOptions,
 )
 from vitrine.many import fittings, options_for_each
 from vitrine.pictures import Picture
-from vitrine.releases import read_release, version_of
 from vitrine.residence import OWNER, has_owner, with_memory
-from vitrine.retry import Retry
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
 from vitrine.texts import Lettered, Text
-from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
 from vitrine.workflows import Workflow, WorkflowOptions
 
-DEFAULT_TIMEOUT_S = 60.0
-Answer = TypeVar("Answer")
+__all__ = ["DEFAULT_TIMEOUT_S", "Vitrine"]
 
 
-class Vitrine:
+class Vitrine(Caller):
     """A client of one Vitrine server. Threads can share it.
 
     `timeout_s` limits every call including its retries; each method can set its own limit.
     `release` pins try-ons, prepare_* and pipeline_digest to one release; None uses the newest at each call.
     All methods raise VitrineErrors.
     """
-
-    def __init__(
-        self,
-        url: str = DEFAULT_URL,
-        *,
-        protocol: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-        retry: Retry | None = None,
-        release: int | None = None,
-        transport: Transport | None = None,
-    ) -> None:
-        """`url` is host:port or a URL (grpc, grpcs, http, https); `transport` replaces it in tests."""
-        self._transport = transport or connect(read_endpoint(url, protocol=protocol, headers=headers))
-        self._timeout_s, self._retry = timeout_s, retry or Retry()
-        self._release = read_release(release)
 
     def try_on(
         self,
@@ -137,6 +111,7 @@ class Vitrine:
         image: Picture,
         *,
         box: Sequence[int] | None = None,
+        product_side: int | None = None,
         format: str | None = None,
         timeout_s: float | None = None,
         cancellation: Cancellation | None = None,
@@ -144,8 +119,14 @@ class Vitrine:
         """Cut the product out of a picture, as "png" or "webp". BadRequest where the server finds none.
 
         `box` is left, top, right, bottom in pixels of the upright picture: the product is searched inside.
+        With `product_side` the answer is cut to the product, at most so many pixels on its longer side.
         """
-        options: dict[str, Any] = {"image": image, "box": box, "format": format}
+        options: dict[str, Any] = {
+            "image": image,
+            "box": box,
+            "product_side": product_side,
+            "format": format,
+        }
         return self._call(calls.CUT_OUT, timeout_s, cancellation=cancellation, **options)
 
     def prepare_ad_prompt(
@@ -302,87 +283,3 @@ class Vitrine:
         """Return the status of every loaded model: versions, readiness, statistics, memory."""
         found = self._with_retries(lambda left_s: self._transport.models(timeout_s=left_s), timeout_s)
         return with_memory(found, self.infer(OWNER, {}, timeout_s=timeout_s)) if has_owner(found) else found
-
-    def infer(
-        self,
-        model: str,
-        inputs: Tensors,
-        *,
-        version: str = "",
-        timeout_s: float | None = None,
-        cancellation: Cancellation | None = None,
-    ) -> dict[str, np.ndarray]:
-        """Call any model with tensors. Without `version`, a pipeline is called in the pinned release."""
-        cancellation = cancellation or Cancellation()
-        version = version_of(model, version, self._release)
-        return self._with_retries(
-            lambda left_s: self._transport.infer(
-                model, inputs, timeout_s=left_s, version=version, cancellation=cancellation
-            ),
-            timeout_s,
-            cancellation.wait,
-        )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    def __enter__(self) -> Vitrine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _call(
-        self,
-        call: ModelCall[Answer],
-        timeout_s: float | None,
-        *,
-        cancellation: Cancellation | None = None,
-        **options: Any,
-    ) -> Answer:
-        inputs = call.write(**options)
-        return call.read(self.infer(call.model, inputs, timeout_s=timeout_s, cancellation=cancellation))
-
-    def _with_retries(
-        self,
-        call: Callable[[float], Answer],
-        timeout_s: float | None,
-        wait: Callable[[float], object] = time.sleep,
-    ) -> Answer:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried = 0
-        while True:
-            try:
-                return call(max(deadline - time.monotonic(), 1e-3))
-            except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
-                if pause_s is None:
-                    raise
-            wait(pause_s)
-
-    def _events(
-        self, call: ModelCall[Progress | Answer], inputs: Tensors, timeout_s: float | None
-    ) -> Generator[Progress | Answer, None, None]:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried, begun = 0, False
-        while True:
-            left_s = max(deadline - time.monotonic(), 1e-3)
-            try:
-                stream = self._transport.stream(call.model, inputs, timeout_s=left_s, version=self._release)
-                with closing(stream) as answers:
-                    for outputs in answers:
-                        begun = True
-                        yield (event := call.read(outputs))
-                        if not isinstance(event, Progress):
-                            return
-                raise VitrineError("the stream ended before its result")
-            except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
-                if begun or pause_s is None:
-                    raise
-            time.sleep(pause_s)

@@ -75,6 +75,9 @@ UNREADABLE = (
 )
 
 
+ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+"""The modes of opened files that have an alpha; indexed colours and one transparent colour are in `info`."""
+
 OPENING: dict[Kind, Callable[[bytes], ImageFile.ImageFile]] = {
     "PNG": open_png,
     "JPEG": open_jpeg,
@@ -114,23 +117,58 @@ def decode_layer(
     return np.ascontiguousarray(levels[..., :3]), np.ascontiguousarray(levels[..., 3])
 
 
-def _decoded(encoded: bytes, name: str, limits: Limits) -> Image.Image:
-    """The picture upright in sRGB, of mode L, RGB or RGBA; raises as `decode` does."""
+def is_transparent(encoded: bytes, name: str, limits: Limits = Limits()) -> bool:
+    """Whether some pixel of a picture is not opaque; raises as `decode` does.
+
+    A picture that can hold no transparency is not decoded, so that damage in its pixels is not seen here.
+    """
+    if not _can_be_transparent(encoded, name, limits):
+        return False
+    _, alpha = decode_layer(encoded, name, limits)
+    return alpha is not None and bool(alpha.min() < 255)
+
+
+def _can_be_transparent(encoded: bytes, name: str, limits: Limits) -> bool:
+    """What the header says; BadRequest for a kind or a size that is refused."""
+    kind = _kind_of(encoded, name, limits)
+    try:
+        image = OPENING[kind](encoded)
+    except UNREADABLE as error:
+        raise _unreadable(encoded, name, kind) from error
+    _check_size(image.width, image.height, name, limits)
+    deep = kind == "PNG" and has_deep_key(encoded)
+    return deep or image.mode in ALPHA_MODES or "transparency" in image.info
+
+
+def _kind_of(encoded: bytes, name: str, limits: Limits) -> Kind:
+    """The file's kind; BadRequest for too many bytes, for another kind, and for a WebP that is too large."""
     if len(encoded) > limits.max_bytes:
         raise BadRequest(f"{name} must have at most {limits.max_bytes} bytes, got {len(encoded)}")
     kind = kind_of(encoded, name)
+    if kind == "WebP":
+        try:
+            size = _webp_size(encoded)
+        except UNREADABLE as error:
+            raise _unreadable(encoded, name, kind) from error
+        _check_size(*size, name, limits)
+    return kind
+
+
+def _unreadable(encoded: bytes, name: str, kind: Kind) -> BadRequest:
+    return BadRequest(f"{name} cannot be decoded: the {len(encoded)} bytes of {kind} are damaged or cut off")
+
+
+def _decoded(encoded: bytes, name: str, limits: Limits) -> Image.Image:
+    """The picture upright in sRGB, of mode L, RGB or RGBA; raises as `decode` does."""
+    kind = _kind_of(encoded, name, limits)
     try:
-        if kind == "WebP":
-            _check_size(*_webp_size(encoded), name, limits)
         image = OPENING[kind](encoded)
         _check_size(image.width, image.height, name, limits)
         loaded = _loaded(image, encoded, kind)
         depth = depth_of(encoded) if kind == "PNG" else None
         return _upright(loaded, standard(loaded, name, depth))
     except UNREADABLE as error:
-        raise BadRequest(
-            f"{name} cannot be decoded: the {len(encoded)} bytes of {kind} are damaged or cut off"
-        ) from error
+        raise _unreadable(encoded, name, kind) from error
 
 
 def checked(raw: NDArray[np.uint8], name: str, limits: Limits = Limits()) -> Picture:

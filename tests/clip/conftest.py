@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,10 @@ from vitrine_orchestrator.clip.facts import TOKENIZER, read_facts
 from vitrine_orchestrator.clip.tokens import ClipTokens
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.stages.clip import FAMILY
+
+sys.path.append(str(Path(__file__).parents[1] / "serving"))  # the module of the tiny cut-out
+
+from tiny_cut_out import add_cut_out
 
 SOURCE = Path(__file__).parents[2] / "model_repository"
 NAME = "clip-vit-tiny"
@@ -47,14 +52,14 @@ def checkpoint(model, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def repository(checkpoint, tmp_path_factory) -> Path:
-    """A model repository with the project's configs and the checkpoint, exported by `vitrine-export onnx`."""
+    """The project's configs and the checkpoint, by `vitrine-export onnx`; workflows, which need cut-outs."""
     folder = tmp_path_factory.mktemp("serving") / "repository"
-    for name in ("score", "clip_image", "clip_text"):
+    for name in ("score", "clip_image", "clip_text", "run_workflow", "cut_out", "cut_out_network"):
         ours = shutil.ignore_patterns("*.onnx", "*.json", "__pycache__")
         shutil.copytree(SOURCE / name, folder / name, ignore=ours)
     words = ["onnx", "--checkpoint", str(checkpoint), "--out", str(folder), "--jobs", "1"]
     assert command.main(words) == 0
-    return folder
+    return add_cut_out(folder)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ PROMPTS = ["a red photo of the shirts", "blue", "wearing a long top"]
 
 @pytest.fixture(scope="module")
 def vitrine(repository):
-    """A client of the embedded server, which loads the three models of the repository."""
+    """A client of the embedded server, which loads the models of the repository."""
     with (
         EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as server,
         Vitrine(server.grpc, timeout_s=120) as client,
@@ -70,3 +70,18 @@ def test_a_served_refusal_is_typed(vitrine, photos):
     """The caller gets the error of the rule."""
     with pytest.raises(BadRequest, match="prompt must be 1 to 16 in one request, got 17"):
         vitrine.score(picture=photos[0], prompt=["red"] * 17)
+
+
+def test_a_score_is_a_node_of_a_workflow(vitrine, photos):
+    """Its cosines are those of the model; they are in the report, since they are no picture."""
+    inputs = {"image": [["one", 0], ["two", 0]], "prompt": PROMPTS}
+    graph = {
+        "one": {"class_type": "load_image", "inputs": {"image": "one"}},
+        "two": {"class_type": "load_image", "inputs": {"image": "two"}},
+        "score": {"class_type": "score", "inputs": inputs},
+    }
+    done = vitrine.run_workflow(graph=graph, pictures=dict(zip(("one", "two"), photos, strict=True)))
+    (scored,) = (one for one in done.nodes if one.name == "score")
+    assert scored.status == "done", scored.error
+    alone = vitrine.score(picture=photos, prompt=PROMPTS).cosine
+    assert np.allclose(np.ravel(scored.values["cosine"]), alone.ravel(), atol=1e-6)

@@ -13,7 +13,7 @@ from pillow_heif import from_pillow
 from vitrine.errors import BadRequest
 from vitrine.pictures import encode_picture
 from vitrine.profiles import ADOBE_RGB, PRIMARIES, written
-from vitrine_orchestrator.pictures import Limits, decode
+from vitrine_orchestrator.pictures import Limits, decode, is_transparent
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -222,3 +222,48 @@ def test_heic_and_avif_keep_their_profile_and_limits(write):
         decode(file, "person", Limits(max_pixels=4000))
     with pytest.raises(BadRequest, match="damaged or cut off"):
         decode(file[: len(file) // 2], "person")
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "opacity", "transparent"),
+    [
+        ("RGB", "JPEG", 255, False),
+        ("RGB", "PNG", 255, False),
+        ("RGBA", "PNG", 255, False),
+        ("RGBA", "PNG", 254, True),
+        ("LA", "PNG", 0, True),
+        ("RGBA", "WEBP", 0, True),
+        ("RGB", "WEBP", 255, False),
+        ("RGBA", "AVIF", 0, True),
+    ],
+)
+def test_what_is_transparent_is_told(mode, kind, opacity, transparent):
+    """One pixel that is not opaque is enough; an opaque alpha is none."""
+    picture = Image.new("RGBA", (48, 40), (10, 200, 30, 255))
+    picture.putpixel((3, 3), (10, 200, 30, opacity))
+    file = io.BytesIO()
+    picture.convert(mode).save(file, kind)
+    assert is_transparent(file.getvalue(), "product") is transparent
+
+
+def test_indexed_colours_can_be_transparent():
+    """Their alpha is in the file's palette."""
+    picture = Image.new("P", (48, 40))
+    picture.putpalette([200, 30, 40, 10, 20, 30])
+    picture.putpixel((3, 3), 1)
+    file = io.BytesIO()
+    picture.save(file, "PNG", transparency=1)
+    assert is_transparent(file.getvalue(), "product")
+
+
+def test_an_opaque_picture_is_not_decoded_to_tell():
+    """Damage in its pixels is not seen, damage in its header is, and limits are checked."""
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)).save(file, "JPEG")
+    assert not is_transparent(file.getvalue()[:-3000], "product")
+    with pytest.raises(BadRequest, match="product cannot be decoded: the 100 bytes of JPEG are damaged"):
+        is_transparent(file.getvalue()[:100], "product")
+    with pytest.raises(BadRequest, match="product must be at least 200 pixels wide"):
+        is_transparent(file.getvalue(), "product", Limits(min_side=200))
+    with pytest.raises(BadRequest, match="product must have at most 50 bytes"):
+        is_transparent(file.getvalue(), "product", Limits(max_bytes=50))

@@ -40,7 +40,7 @@ def local(tmp_path, encoded):
 
 def test_a_served_cut_out_is_the_one_made_in_this_process(vitrine, tmp_path):
     """The same colours and alpha over the wire; the report has the network and the seconds of each stage."""
-    encoded = disc((96, 64))
+    encoded = disc((97, 64))  # no other test sends it: a known one would run no network
     served = vitrine.cut_out(encoded)
     assert np.array_equal(np.asarray(served.image), local(tmp_path, encoded))
     assert np.array_equal(np.asarray(served.alpha), np.asarray(served.image)[..., 3])
@@ -56,6 +56,19 @@ def test_cut_outs_at_the_same_time_equal_those_alone(vitrine):
         together = list(pool.map(lambda one: vitrine.cut_out(one).encoded, pictures * 2))
     assert together == alone * 2
     assert [Image.open(io.BytesIO(one)).size for one in alone] == list(SIZES)
+
+
+def test_a_known_photograph_runs_no_network(vitrine):
+    """The same bytes again are answered from memory, over the wire as before."""
+    encoded = disc((98, 64))
+    first, again = vitrine.cut_out(encoded), vitrine.cut_out(encoded)
+    assert again.encoded == first.encoded
+    assert [one.report["sources"] for one in (first, again)] == [{"cut_out": "fresh"}, {"cut_out": "memory"}]
+    assert NETWORK in first.timings
+    assert again.timings.keys() == {"total"}
+    small = vitrine.cut_out(encoded, product_side=32)
+    assert max(small.image.size) <= 32
+    assert small.report["sources"] == {"cut_out": "fresh"}
 
 
 def test_rows_of_the_network_equal_single_calls(vitrine):

@@ -336,7 +336,7 @@ async def test_a_stream_is_the_plain_answer_with_its_steps_before(context, stage
 
 
 async def test_a_stream_of_a_picture_counts_the_steps_that_are_run(context, stages):
-    """With strength 0.5, diffusers' rule runs 3 of 6 steps."""
+    """With strength 0.5, 3 of 6 steps are run."""
     events, last = await streamed(context, inputs(image=png(64, 64), strength=0.5, steps=6))
     assert events[-1]["steps"] == STEPS
     assert "start_latents" in jobs(stages)[0]

@@ -1,10 +1,8 @@
 """An ad with a drawn scene by a real Triton: the scene of `text_to_image`, told step by step."""
 
-import time
-import urllib.request
-
 import numpy as np
 from PIL import Image
+from served_jobs import cancelled_jobs, wait_for_cancelled
 from vitrine import Progress
 
 LEVELS = np.zeros((40, 40, 4), np.uint8)
@@ -36,18 +34,4 @@ def test_leaving_a_stream_cancels_the_scene(vitrine, server):
     events = vitrine.product_ad_stream(product=PRODUCT, **asked)  # large, so that it lasts some seconds
     next(event for event in events if event.stage == "text_to_image" and event.step > 1)
     events.close()
-    deadline = time.monotonic() + 30
-    while cancelled_jobs(server) == before and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert cancelled_jobs(server) == before + 1
-
-
-def cancelled_jobs(server):
-    """How many jobs of `denoise` were cancelled."""
-    with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=30) as answer:
-        rows = answer.read().decode().splitlines()
-    return sum(
-        int(float(row.split()[-1]))
-        for row in rows
-        if row.startswith("vitrine_denoise_jobs_total") and 'outcome="cancelled"' in row
-    )
+    wait_for_cancelled(server, before + 1)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import pytest
-from vitrine import BadRequest, Progress, Vitrine, Workflow
+from served_jobs import cancelled_jobs, wait_for_cancelled
+from vitrine import BadRequest, Cancellation, Cancelled, Progress, Vitrine, Workflow
 
 
 def graph(strength: float) -> dict:
@@ -68,3 +71,32 @@ def test_a_graph_without_files_and_a_wrong_one(vitrine, server):
         assert (dict(done.files), done.nodes[0].values) == ({}, {"text": "x"})
         with pytest.raises(BadRequest, match=r"node 'x' \(text\), input text must be given: TEXT"):
             http.run_workflow(graph={"x": {"class_type": "text", "inputs": {}}})
+
+
+def slow(seed: int) -> dict:
+    """A picture that takes some seconds, and a file of it."""
+    asked = {"prompt": "a cup", "seed": seed, "steps": 100, "width": 256, "height": 256, "model": "z-image"}
+    return {
+        "draw": {"class_type": "text_to_image", "inputs": asked},
+        "file": {"class_type": "save_image", "inputs": {"image": ["draw", 0], "name": "a.png"}},
+    }
+
+
+def test_leaving_a_workflow_s_stream_frees_what_runs(vitrine, server):
+    """The picture's job ends in `denoise` long before its hundredth step; the next workflow is served."""
+    before = cancelled_jobs(server)
+    events = vitrine.workflow_stream(graph=slow(1))
+    next(one for one in events if (one.node, one.status) == ("draw", "running"))
+    time.sleep(0.3)  # the job is under way
+    events.close()
+    wait_for_cancelled(server, before + 1)
+    assert vitrine.run_workflow(graph=graph(0.6)).files
+
+
+def test_a_cancelled_workflow_frees_what_runs(vitrine, server):
+    """The same for a call that answers once."""
+    before, cancellation = cancelled_jobs(server), Cancellation()
+    threading.Timer(0.6, cancellation.cancel).start()
+    with pytest.raises(Cancelled):
+        vitrine.run_workflow(graph=slow(2), cancellation=cancellation)
+    wait_for_cancelled(server, before + 1)

@@ -1,4 +1,4 @@
-"""The part of the bench with pictures from prompts: eight at once, and one scene for ten products."""
+"""The part of the bench with pictures from prompts: eight mixed ones at once, beside one after the other."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Awaitable
+from typing import cast
 
 import numpy as np
 from vitrine.errors import Unavailable
@@ -16,9 +16,8 @@ from vitrine_orchestrator.manifest import read_manifests
 from vitrine_orchestrator.stages.z_image import FAMILY
 from vitrine_world import shop
 
-from vitrine_measure.demo_ads import ENLARGED, photograph
 from vitrine_measure.load.driver import closed, full_rate
-from vitrine_measure.load.watch import scrape, total
+from vitrine_measure.load.watch import scrape
 from vitrine_measure.service.bench import Bench, median
 from vitrine_measure.service.comparisons import AT_ONCE
 
@@ -26,13 +25,12 @@ SIZES = ((128, 128), (96, 160), (160, 96), (128, 96))
 """Width and height of the pictures, mixed in the calls."""
 EACH = 6
 """Pictures of every client in one measurement."""
-PRODUCTS = 10
 SEEN = 31
 """The seed of the prompts."""
 
 
 async def ads(bench: Bench) -> None:
-    """Measure mixed pictures at once beside the same one by one, and ten ads of one scene beside ten scenes.
+    """Measure mixed pictures at once beside the same one by one.
 
     Raises Unavailable if the repository holds no release of Z-Image.
     """
@@ -47,7 +45,6 @@ async def ads(bench: Bench) -> None:
     add = bench.report.add
     add("ads", "rows of a call with 8 mixed pictures at once, mean", rows_of(rows) / calls, "rows")
     add("ads", "largest difference of a picture from the one made alone", worst, "levels of 255")
-    await _scenes(bench)
 
 
 def rows_of(calls: Counter[int]) -> int:
@@ -77,39 +74,6 @@ async def _together(bench: Bench, requests: list[PictureOptions], alone: dict[in
     return float(max(differences))
 
 
-async def _scenes(bench: Bench) -> None:
-    """Report ten ads in one scene beside ten ads with a scene each: seconds, and the transformer's rows."""
-    photos = [photograph("mug", colour) for colour in shop.PRODUCT_COLOURS][:PRODUCTS]
-    photos = (photos * PRODUCTS)[:PRODUCTS]
-    given: dict[str, Any] = {
-        "sentence": "카페 신메뉴 따뜻한 라떼",
-        "enlarge": ENLARGED,
-        "texts": "신메뉴 4,500원",
-    }
-
-    async def apart() -> None:
-        for number, photo in enumerate(photos):
-            await bench.vitrine.product_ad(product=photo, seed=number, **given)
-
-    async def one_scene() -> None:
-        await bench.vitrine.product_ad(product=photos, each=True, seed=1, **given)
-
-    await apart()
-    seconds: dict[Callable[[], Awaitable[None]], list[float]] = {apart: [], one_scene: []}
-    rows: dict[Callable[[], Awaitable[None]], float] = {}
-    for _ in range(bench.options.count(3, 1)):
-        for way in seconds:
-            before = await _rows(bench)
-            seconds[way].append(await _seconds(way()))
-            rows[way] = await _rows(bench) - before
-    add = bench.report.add
-    add("ads", f"{PRODUCTS} ads, a scene each, one after the other", median(seconds[apart]), "s")
-    add("ads", f"{PRODUCTS} ads in one scene, one request", median(seconds[one_scene]), "s")
-    add("ads", "one scene / a scene each", median(seconds[one_scene]) / median(seconds[apart]), "×")
-    add("ads", "transformer rows, a scene each", rows[apart], "rows")
-    add("ads", "transformer rows, one scene", rows[one_scene], "rows")
-
-
 def _request(number: int) -> PictureOptions:
     width, height = SIZES[number % len(SIZES)]
     prompt = shop.prompt(shop.sample(SEEN, number).facts, shop.LANGUAGES[number % 2])
@@ -124,11 +88,6 @@ async def _seconds(work: Awaitable[object]) -> float:
     started = time.perf_counter()
     await work
     return time.perf_counter() - started
-
-
-async def _rows(bench: Bench) -> float:
-    await asyncio.sleep(0.5)  # the denoiser publishes its counters at intervals
-    return total(await asyncio.to_thread(scrape, bench.server.metrics), "vitrine_picture_rows_total")
 
 
 async def _rows_by_call(bench: Bench) -> Counter[int]:

@@ -16,6 +16,7 @@ from vitrine_measure.service.ads import ads
 from vitrine_measure.service.bench import Bench, Options, Part, client_of
 from vitrine_measure.service.comparisons import alone, engine, together, wardrobe
 from vitrine_measure.service.loads import curve, overload, steady
+from vitrine_measure.service.one_scene import one_scene
 from vitrine_measure.service.plot import draw
 from vitrine_measure.service.report import Report, table
 from vitrine_measure.service.soak_and_perf import mixed, perf
@@ -31,7 +32,8 @@ examples:
 Parts: engine (the floor by threads and rows), alone (one request), together (eight at once), wardrobe (one
 person, ten garments), curve (latency by load), steady (70 % of capacity, 5 minutes), overload (3 x capacity,
 2 minutes), mixed (faulty clients, 2 minutes), perf (perf_analyzer), families (IDM-VTON and FASHN VTON, each
-alone and both mixed, with their pictures' errors), ads (pictures from prompts; one scene for ten products).
+alone and both mixed, with their pictures' errors), ads (pictures from prompts), one-scene (ten
+ads in one scene beside ten with a scene each, photographs new and known).
 Prints a table; writes bench.json, bench-load.png and
 bench-stages.png into --out. Exit code 1 when a part failed, whatever the figures are."""
 
@@ -47,6 +49,7 @@ PARTS: dict[str, Part] = {
     "perf": perf,
     "families": families,
     "ads": ads,
+    "one-scene": one_scene,
 }
 """Name → part, in the order in which they run."""
 

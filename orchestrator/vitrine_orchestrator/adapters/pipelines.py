@@ -12,6 +12,7 @@ from vitrine_orchestrator.clip import facts as clip
 from vitrine_orchestrator.clip.context import ScoreContext
 from vitrine_orchestrator.clip.score import score
 from vitrine_orchestrator.clip.tokens import ClipTokens
+from vitrine_orchestrator.cut_out import cache_rows as cut_out_cache
 from vitrine_orchestrator.cut_out import facts as cut_out_facts
 from vitrine_orchestrator.cut_out.context import CutOutContext
 from vitrine_orchestrator.cut_out.pipeline import cut_out
@@ -77,6 +78,7 @@ CACHE_ROWS: dict[str, CacheRow] = {
     **fashn_cache.ROWS,
     **z_image_cache.ROWS,
     **flux_cache.ROWS,
+    **cut_out_cache.ROWS,
 }
 """The categories of cached values of all families."""
 
@@ -159,5 +161,5 @@ PIPELINES: dict[str, HostedPipeline] = {
     "image_to_image": HostedPipeline("answers", dict.fromkeys(PICTURES, _plain(image_to_image))),
     "picture_stream": HostedPipeline("answers", dict.fromkeys(PICTURES, _streamed(picture_stream))),
     "score": HostedPipeline("answers", {clip.FAMILY: _scores}),
-    "cut_out": HostedPipeline("answers", {cut_out_facts.FAMILY: _plain(cut_out)}),
+    "cut_out": HostedPipeline("values", {cut_out_facts.FAMILY: _plain(cut_out)}),
 }

@@ -15,6 +15,9 @@ from PIL import Image
 
 from vitrine_orchestrator.pictures import Picture
 
+REDUCING_GAP = 3.0
+"""Pictures larger than this many times the square are first reduced by whole factors, which is faster."""
+
 
 @dataclass(frozen=True, eq=False)
 class Letterbox:
@@ -26,12 +29,19 @@ class Letterbox:
     rows: slice  # the part of the square that shows the picture
     columns: slice
 
+    def shown(self, answer: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The part of values (side, side) of the square that shows the picture."""
+        return answer[self.rows, self.columns]
+
     def restored(self, answer: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values (side, side) of the square at the picture's size, (height, width)."""
-        part = answer[self.rows, self.columns]
-        shrinks = self.height < part.shape[0]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR  # sharper kernels ring at the product's edge
-        return cv2.resize(part, (self.width, self.height), interpolation=how)
+        return resized(self.shown(answer), self.height, self.width)
+
+
+def resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Values (rows, columns) at another size; a sharper kernel would ring at the product's edge."""
+    how = cv2.INTER_AREA if height < values.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(values, (width, height), interpolation=how)
 
 
 def letterboxed(picture: Picture, side: int) -> Letterbox:
@@ -40,7 +50,9 @@ def letterboxed(picture: Picture, side: int) -> Letterbox:
     scale = side / max(height, width)
     inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
     top, left = (side - inner_height) // 2, (side - inner_width) // 2
-    resized = Image.fromarray(picture).resize((inner_width, inner_height), Image.Resampling.BICUBIC)
+    resized = Image.fromarray(picture).resize(
+        (inner_width, inner_height), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP
+    )
     square = cv2.copyMakeBorder(
         np.asarray(resized),
         top,

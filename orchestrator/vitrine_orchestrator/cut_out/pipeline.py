@@ -1,19 +1,37 @@
-"""The pipeline `cut_out`: from a picture to its product on a transparent ground."""
+"""The pipeline `cut_out`: from a picture to its product on a transparent ground.
+
+An answer is kept by the digest of the picture's bytes: a photograph that was cut out before is not decoded.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from base64 import b64encode
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitrine_orchestrator.cut_out.alphas import alpha_of
+from vitrine_orchestrator.cut_out.cache_rows import CUT_OUT
 from vitrine_orchestrator.cut_out.context import CutOutContext
+from vitrine_orchestrator.cut_out.layers import Layer, alone, whole
 from vitrine_orchestrator.cut_out.letterbox import letterboxed, normalised
-from vitrine_orchestrator.cut_out.request import CutOutRequest, cut_out_request
+from vitrine_orchestrator.cut_out.request import (
+    Choices,
+    CutOutRequest,
+    choices_of,
+    content_of,
+    cut_out_request,
+)
 from vitrine_orchestrator.images.foreground import foreground
 from vitrine_orchestrator.pictures import encode, encode_with_alpha
+from vitrine_orchestrator.pipeline.prepared_items import (
+    PreparedItem,
+    content_array,
+    get_or_prepare,
+    recipe_digest,
+)
 from vitrine_orchestrator.pipeline.request_context import read_aside, report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.stages.cut_out import NETWORK
@@ -22,42 +40,68 @@ from vitrine_orchestrator.wire.fields import Inputs
 
 async def cut_out(context: CutOutContext, inputs: Inputs) -> dict[str, np.ndarray]:
     """The outputs of the model `cut_out`; BadRequest says what is wrong, or that there is no product."""
-    request = await read_aside(lambda: cut_out_request(context, inputs), inputs)
+    choices = choices_of(inputs)
+    content = await read_aside(lambda: content_of(inputs), inputs)
     stages = Timed(context.stages)
+
+    async def prepare() -> dict[str, np.ndarray]:
+        request = await read_aside(lambda: cut_out_request(context, inputs, choices), inputs)
+        return await _made(stages, context, request) | content_array(content)
+
+    recipe = recipe_digest("cut_out", context.manifest.pipeline_digest, choices.shaping)
     with stages.measured("total"):
-        alpha = await _alpha(stages, context, request)
-        with stages.measured("foreground"):
-            colours = await asyncio.to_thread(foreground, request.picture, alpha)
-        with stages.measured("encode"):
-            image, mask = await asyncio.gather(
-                asyncio.to_thread(encode_with_alpha, colours, alpha, request.format),
-                asyncio.to_thread(encode, alpha),
-            )
-    height, width = alpha.shape
+        kept, source = await get_or_prepare(context.memo, PreparedItem(CUT_OUT, recipe, content), prepare)
     return {
-        "image": text_array(b64encode(image) if request.as_text else image),
-        "alpha": text_array(b64encode(mask) if request.as_text else mask),
+        **{name: _file(kept[name], choices) for name in ("image", "alpha")},
         "report": report_array(
             stages.rounded(),
-            {},
-            size=[width, height],
+            {CUT_OUT: source},
             network=context.facts.network,
-            area=round(float(alpha.mean()) / 255, 4),
+            **json.loads(kept["told"].tobytes()),
             **context.origin,
         ),
     }
 
 
-async def _alpha(stages: Timed, context: CutOutContext, request: CutOutRequest) -> NDArray[np.uint8]:
-    """The product's alpha (height, width): 0 outside the box, and where the picture was transparent."""
+async def _made(stages: Timed, context: CutOutContext, request: CutOutRequest) -> dict[str, np.ndarray]:
+    """The arrays of an answer that are kept: see cache_rows.py."""
+    layer = await _layer(stages, context, request)
+    with stages.measured("foreground"):
+        colours = (await asyncio.to_thread(foreground, layer.picture, layer.alpha))[layer.shown]
+        alpha = np.ascontiguousarray(layer.alpha[layer.shown])
+    with stages.measured("encode"):
+        image, mask = await asyncio.gather(
+            asyncio.to_thread(encode_with_alpha, colours, alpha, request.choices.format),
+            asyncio.to_thread(encode, alpha),
+        )
+    return {"image": _levels(image), "alpha": _levels(mask), "told": _levels(_told(alpha))}
+
+
+async def _layer(stages: Timed, context: CutOutContext, request: CutOutRequest) -> Layer:
+    """The picture with the product's alpha; scaled and cut to the product where that is asked for."""
     facts = context.facts
     fitted = await asyncio.to_thread(letterboxed, request.picture[request.part], facts.side)
     answer = (await stages(NETWORK, {"image": normalised(fitted.square, facts.mean, facts.std)[None]}))[
         "answer"
     ]
-    shown = answer[0, 0][fitted.rows, fitted.columns]
-    square = np.zeros((facts.side, facts.side), np.float32)
-    square[fitted.rows, fitted.columns] = alpha_of(shown, facts.output)
-    alpha = np.zeros(request.picture.shape[:2], np.uint8)
-    alpha[request.part] = np.rint(fitted.restored(square) * 255)
-    return alpha if request.sent_alpha is None else np.minimum(alpha, request.sent_alpha)
+    found = alpha_of(fitted.shown(answer[0, 0]), facts.output)
+    with stages.measured("alpha"):
+        if request.choices.product_side is None:
+            return await asyncio.to_thread(whole, request, found)
+        return await asyncio.to_thread(alone, request, found, request.choices.product_side)
+
+
+def _told(alpha: np.ndarray) -> bytes:
+    """What the report says of the picture, as JSON."""
+    height, width = alpha.shape
+    told: Mapping[str, object] = {"size": [width, height], "area": round(float(alpha.mean()) / 255, 4)}
+    return json.dumps(told).encode()
+
+
+def _levels(file: bytes) -> np.ndarray:
+    return np.frombuffer(file, np.uint8)
+
+
+def _file(levels: np.ndarray, choices: Choices) -> np.ndarray:
+    file = levels.tobytes()
+    return text_array(b64encode(file) if choices.as_text else file)

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrine_orchestrator.images.region import box_around
+
 Colours = NDArray[np.float32]  # (height, width, 3) in 0 to 255
 
 WINDOWS = (60, 20, 6)
@@ -33,25 +35,35 @@ def foreground(picture: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[
     height, width = alpha.shape
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
-            tile = slice(top, top + TILE), slice(left, left + TILE)
-            if soft[tile].any():
-                colours[tile][soft[tile]] = _estimated(picture, alpha, top, left)[soft[tile]]
+            box = box_around(soft[top : top + TILE, left : left + TILE].view(np.uint8))
+            if box is None:
+                continue
+            rows, columns = (_moved(one, by) for one, by in zip(box, (top, left), strict=True))
+            here = soft[rows, columns]
+            colours[rows, columns][here] = _estimated(picture, alpha, rows, columns)[here]
     return colours
 
 
+def _moved(part: slice, by: int) -> slice:
+    return slice(part.start + by, part.stop + by)
+
+
 def _estimated(
-    picture: NDArray[np.uint8], alpha: NDArray[np.uint8], top: int, left: int
+    picture: NDArray[np.uint8], alpha: NDArray[np.uint8], rows: slice, columns: slice
 ) -> NDArray[np.uint8]:
-    """The estimate for the tile that begins at `top` and `left`, from its pixels and those around it."""
-    above, before = min(top, MARGIN), min(left, MARGIN)
-    seen = slice(top - above, top + TILE + MARGIN), slice(left - before, left + TILE + MARGIN)
+    """The estimate for these rows and columns, from their pixels and those around them."""
+    above, before = min(rows.start, MARGIN), min(columns.start, MARGIN)
+    seen = (
+        slice(rows.start - above, rows.stop + MARGIN),
+        slice(columns.start - before, columns.stop + MARGIN),
+    )
     mixed = picture[seen].astype(np.float32)
     share = alpha[seen].astype(np.float32)[..., None] / np.float32(255)
     product, ground = mixed, mixed
     for window in WINDOWS:
         product, ground = _pass(mixed, share, product, ground, window)
-    tile = slice(above, above + TILE), slice(before, before + TILE)
-    return np.rint(product[tile]).astype(np.uint8)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    return np.rint(product[above : above + height, before : before + width]).astype(np.uint8)
 
 
 def _pass(

@@ -7,6 +7,7 @@ from base64 import b64encode
 from typing import Any
 
 import numpy as np
+from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.pictures import Format, encode
 from vitrine_orchestrator.pipeline.denoising import together
@@ -114,13 +115,19 @@ async def _scenery(run: Run, request: AdRequest) -> tuple[Words, list[bytes]]:
 
 async def _cut_outs(run: Run, request: AdRequest) -> list[bytes]:
     """The encoded cut-out of each product."""
-    return await together(_cut_out(run, photo, index) for index, photo in enumerate(request.photos))
+    side = request.product_side
+    return await together(_cut_out(run, photo, index, side) for index, photo in enumerate(request.photos))
 
 
-async def _cut_out(run: Run, photo: Photo, index: int) -> bytes:
+async def _cut_out(run: Run, photo: Photo, index: int, side: int) -> bytes:
+    """The encoded cut-out of a photograph; BadRequest names the product that it refuses."""
     if photo.cut:
         return photo.encoded
-    outputs, _ = await run.call(CUT_OUT, f"product {index}", {"image": text_array(photo.encoded)})
+    inputs = {"image": text_array(photo.encoded), "product_side": number_array(side, np.int32)}
+    try:
+        outputs, _ = await run.call(CUT_OUT, f"product {index}", inputs)
+    except BadRequest as error:
+        raise BadRequest(f"product[{index}]: {error}") from error
     return outputs["image"][0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from vitrine_orchestrator.composition.settings import MAX_PRODUCTS
 from vitrine_orchestrator.drawing.job_request import named_weights
 from vitrine_orchestrator.drawing.picture_request import MAX_SEED, MAX_SIDE, RATIOS, SCHEDULERS
 from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
-from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, decode_layer
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, is_transparent
 from vitrine_orchestrator.pipeline.request_context import PlainContext
+from vitrine_orchestrator.stages.cut_out import MOST_PRODUCT_SIDE
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_STEPS,
@@ -36,6 +38,10 @@ MAX_ADS = 16
 MAX_ENLARGE = 8
 MAX_HARMONISE = 0.25
 """The most strength of the harmonising pass: more would draw other things than it was given."""
+USUAL_SIDE = 2048
+"""The longest side of a drawn scene whose size only the checkpoint knows, at most, in pixels."""
+LEAST_SIDE = 1024
+"""Cut-outs are not made smaller than this."""
 OF_SENTENCE = ("trade", "style", "theme")
 """What only the prompt processor reads."""
 PASSED_ON = ("steps", "guidance", "scheduler", "lora", "lora_weight", "model")
@@ -89,6 +95,19 @@ class AdRequest:
     previews: bool
 
     @property
+    def product_side(self) -> int:
+        """The most pixels of a cut-out's longer side: as many as any of its scenes can show.
+
+        A power of two, so that ads of nearly the same size share the kept cut-outs.
+        """
+        given = [0] if self.scene is None else [max(self.scene.shape[:2])]
+        asked = [max(one.width, one.height) for one in self.sizes if one.width and one.height]
+        scales = [one.scale or 1.0 for one in read_settings(self.settings).placements]
+        side = max(given + asked) or USUAL_SIDE
+        needed = math.ceil(side * self.enlarge * max([1.0, *scales]))
+        return min(max(1 << (needed - 1).bit_length(), LEAST_SIDE), MOST_PRODUCT_SIDE)
+
+    @property
     def groups(self) -> list[list[int]]:
         """The products of each ad of one size."""
         everyone = list(range(len(self.photos)))
@@ -132,8 +151,7 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
 
 
 def _photo(encoded: bytes, name: str, limits: Limits) -> Photo:
-    _, alpha = decode_layer(encoded, name, limits)
-    return Photo(encoded, alpha is not None and bool(alpha.min() < 255))
+    return Photo(encoded, is_transparent(encoded, name, limits))
 
 
 def _scene(inputs: Inputs, limits: Limits) -> Picture | None:

@@ -1,8 +1,8 @@
 """The tables of flow matching: Euler's method on the velocity, dx/dσ = ε − x0.
 
 The numbers are those of diffusers 0.42's FlowMatchEulerDiscreteScheduler, given the σ grid of its pipelines,
-but in float64, as all schedules here. The exporter's parity compares σ in float32, as diffusers computes them
-(`vitrine_export.nets.flow_sigmas`).
+but in float64, as all schedules here; the steps of a `strength` are not: see skipped_steps. The exporter's
+parity compares σ in float32, as diffusers computes them (`vitrine_export.nets.flow_sigmas`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.flow_config import FlowConfig
 from vitrine_orchestrator.sampling.meanings import MEANINGS
 from vitrine_orchestrator.sampling.schedule import Schedule
+
+ROUNDED = 4
+"""Decimals of steps · strength: a strength that came as float32 is not quite the one that was meant."""
 
 
 def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
@@ -29,8 +32,6 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
         raise UnsupportedScheduler(f"strength must be more than 0 and at most 1, got {strength}")
     sigma = np.append(sigmas(config, steps, tokens), 0.0)
     skipped = skipped_steps(steps, strength)
-    if skipped == steps:
-        raise UnsupportedScheduler(f"strength {strength} leaves none of {steps} steps")
     sigma, sigma_next = sigma[skipped:-1], sigma[skipped + 1 :]
     zeros, ones = np.zeros_like(sigma), np.ones_like(sigma)
     x0 = MEANINGS["flow"].clean(1 - sigma, sigma)
@@ -41,8 +42,12 @@ def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: fl
 
 
 def skipped_steps(steps: int, strength: float) -> int:
-    """How many of the first steps are omitted: the rule of diffusers' image-to-image pipelines."""
-    return int(max(steps - min(steps * strength, steps), 0))
+    """How many of the first steps are omitted: the whole part of steps · strength is run, or one step.
+
+    So a strength keeps at least its rest: 0.9 of 8 steps omits one. The image-to-image pipelines of diffusers
+    round the other way: there 0.9 of 8 steps omits none, and nothing of the picture is kept.
+    """
+    return steps - max(1, min(steps, int(round(steps * strength, ROUNDED))))
 
 
 def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndarray:

@@ -10,6 +10,8 @@ NETWORK = "cut_out_network"
 
 MAX_ACTIVE, MAX_QUEUED = 8, 32
 """Pictures that are cut out at the same time and that wait; each holds about 20 bytes per pixel."""
+LEAST_PRODUCT_SIDE, MOST_PRODUCT_SIDE = 32, 16_384
+"""The least and the most `product_side`, in pixels."""
 
 ROWS: tuple[Stage, ...] = of_family(
     FAMILY,
@@ -27,6 +29,7 @@ ROWS: tuple[Stage, ...] = of_family(
             Tensor("image", "STRING", (1,)),
             Tensor("image_raw", "UINT8", (-1, -1, 3)),
             Tensor("box", "INT32", (4,)),  # left, top, right, bottom: the part in which the product is
+            Tensor("product_side", "INT32", (1,)),  # the answer shows the product alone, at most so large
             Tensor("format", "STRING", (1,)),
             ENCODING,
         ),

@@ -9,30 +9,13 @@ from PIL import Image
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.cut_out.context import CutOutContext
 from vitrine_orchestrator.cut_out.pipeline import cut_out
-from vitrine_orchestrator.manifest import Manifest
-from vitrine_orchestrator.stages.calls import FakeStages
-from vitrine_orchestrator.stages.cut_out import FAMILY, NETWORK
 
-SIDE = 64
-
-
-def redness(inputs):
-    """1 where a pixel is red and not green, from colours that were normalised with mean .5 and std .25."""
-    red, green = (inputs["image"][:, channel] * 0.25 + 0.5 for channel in (0, 1))
-    return {"answer": np.clip((red - green) * 2, 0, 1)[:, None].astype(np.float32)}
+SIDE = 64  # of the fake network's square
 
 
 @pytest.fixture
-def stages():
-    """The fake; `calls` has the network's inputs."""
-    return FakeStages(**{NETWORK: redness})
-
-
-@pytest.fixture
-def cut(stages):
+def cut(stages, manifest):
     """Cuts a picture out: RGBA levels (height, width, 4)."""
-    facts = {"network": "red", "side": SIDE, "mean": [0.5] * 3, "std": [0.25] * 3, "output": "probability"}
-    manifest = Manifest(FAMILY, facts, digest="0" * 64, exporter="test", files={})
 
     def run(picture, **more):
         inputs = {"image_raw": picture} if isinstance(picture, np.ndarray) else {}
@@ -172,3 +155,40 @@ def test_webp_holds_transparency_too(cut):
     picture = red_square(96, 96, 20)
     webp = cut(picture, format=np.array([b"webp"], object))
     assert np.array_equal(webp[..., 3], cut(picture)[..., 3])
+
+
+@pytest.mark.parametrize(("side", "shown"), [(500, (240, 120)), (60, (60, 30))])
+def test_the_product_alone_is_cut_to_its_box_and_never_enlarged(cut, side, shown):
+    """At its own size opaque pixels are the picture's own; a smaller one has the same shape."""
+    picture = np.full((300, 400, 3), (20, 20, 200), np.uint8)
+    picture[90:210, 80:320] = (250, 0, 0)
+    picture[90:210, 80:320, 2] = np.arange(240) // 4  # so that a shift would be seen
+    levels = cut(picture, product_side=np.array([side], np.int32))
+    height, width = levels.shape[:2]
+    rim = 3 * 400 / SIDE * shown[0] / 240
+    assert abs(width - shown[0]) <= 2 * rim
+    assert abs(height - shown[1]) <= 2 * rim
+    assert levels[height // 2, width // 2, 3] == 255
+    if side == 500:
+        whole = cut(picture)
+        rows, columns = (np.flatnonzero(whole[..., 3].any(axis)) for axis in (1, 0))
+        part = whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert np.array_equal(levels, part)
+
+
+def test_the_product_alone_keeps_the_box_and_what_was_transparent(cut):
+    """As the whole picture does."""
+    picture = Image.fromarray(red_square(256, 128, 16)).convert("RGBA")
+    picture.paste((250, 0, 0, 0), (128, 0, 256, 128))
+    inputs = {"product_side": np.array([64], np.int32), "box": np.array([0, 0, 250, 128], np.int32)}
+    levels = cut(encoded(picture), **inputs)
+    height, width = levels.shape[:2]
+    assert max(height, width) <= 64
+    assert levels[height // 2, width // 2, 3] == 255
+    assert (levels[..., 3] > 200).mean() + 0.35 > 0.9  # the left half, with a soft rim
+
+
+def test_a_wrong_size_of_the_product_is_refused(cut):
+    """The message gives the rule and the value."""
+    with pytest.raises(BadRequest, match="product_side must be 32 to 16384, got 8"):
+        cut(red_square(64, 64, 8), product_side=np.array([8], np.int32))

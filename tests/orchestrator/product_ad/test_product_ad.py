@@ -1,12 +1,14 @@
 """The pipeline `product_ad` on fakes: what it calls, how often, with what; what it refuses; cancellation."""
 
 import asyncio
+import io
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from vitrine.errors import BadRequest, StageFailed
 from vitrine_orchestrator.manifest import manifest_text
 from vitrine_orchestrator.pipeline.request_context import PlainContext
@@ -308,6 +310,41 @@ def test_a_photograph_without_a_product_stops_the_scene(stages):
     with pytest.raises(BadRequest, match="no product found"):
         run(stages, asked(prompt="a table"))
     assert stages.counts("compose") == {"compose": 0}
+
+
+def test_a_photograph_is_not_decoded_before_its_cut_out(stages):
+    """Its header says that it is opaque; the refusal of what is damaged names the product."""
+    jpeg = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)).save(jpeg, "JPEG")
+    cut_off = jpeg.getvalue()[:-2000]
+
+    def refused(inputs):
+        assert inputs["image"][0] == cut_off
+        raise BadRequest("image cannot be decoded")
+
+    stages.answers["cut_out"] = refused
+    with pytest.raises(BadRequest, match=r"product\[1\]: image cannot be decoded"):
+        run(stages, asked(cut(), cut_off, prompt="a table"))
+
+
+@pytest.mark.parametrize(
+    ("more", "side"),
+    [
+        ({"prompt": "a table"}, 2048),
+        ({"prompt": "a table", "enlarge": 3}, 8192),
+        ({"prompt": "a table", "width": 640, "height": 480}, 1024),
+        ({"prompt": "a table", "width": 1600, "height": 480}, 2048),
+        ({"scene": png(np.full((64, 1100, 3), 200, np.uint8))}, 2048),
+        (
+            {"prompt": "a table", "width": 640, "height": 640, "settings": '{"placements": [{"scale": 2}]}'},
+            2048,
+        ),
+    ],
+)
+def test_a_cut_out_is_as_large_as_its_scene_can_show(stages, more, side):
+    """No larger one is computed: a phone's photograph has more pixels than an ad."""
+    run(stages, asked(photo(), **more))
+    assert stages.sent("cut_out")[0]["product_side"].tolist() == [side]
 
 
 def test_the_digest_is_that_of_the_releases(stages, tmp_path):

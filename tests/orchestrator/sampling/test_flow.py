@@ -5,7 +5,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
-from vitrine_orchestrator.sampling.flow import shift_of
+from vitrine_orchestrator.sampling.flow import shift_of, skipped_steps
 from vitrine_orchestrator.sampling.flow_config import FlowConfig, read_flow_config
 from vitrine_orchestrator.sampling.meanings import MEANINGS
 from vitrine_orchestrator.sampling.schedule import advance
@@ -65,14 +65,24 @@ def test_mu_follows_the_size():
 
 @pytest.mark.parametrize(
     ("strength", "steps", "start"),
-    [(0.1, 1, 0.3), (0.25, 2, 0.5), (0.5, 4, 0.75), (0.6, 5, 0.8333), (1, 8, 1)],
+    [(0.01, 1, 0.3), (0.25, 2, 0.5), (0.3, 2, 0.5), (0.6, 4, 0.75), (0.9, 7, 0.9545), (1, 8, 1)],
 )
 def test_strength_leaves_the_first_steps_out(strength, steps, start):
-    """The job starts where diffusers' image-to-image pipelines start: σ · noise + (1 − σ) · clean."""
+    """The job starts from σ · noise + (1 − σ) · clean, with the whole part of 8 · strength steps to go."""
     schedule = Schedules(CLASS | {"shift": 3.0}).get("checkpoint", 8, strength=strength)
     assert schedule.steps == steps
     assert schedule.initial_scale == pytest.approx(start, abs=1e-4)
     assert schedule.initial_clean == pytest.approx(1 - start, abs=1e-4)
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.6, 0.9])
+def test_a_strength_keeps_at_least_its_rest(strength):
+    """0.3 leaves out 70 % of the steps or more, 0.9 10 %, also where it came as float32; one step is run."""
+    for steps in range(1, 101):
+        for given in (strength, float(np.float32(strength))):
+            run = steps - skipped_steps(steps, given)
+            assert run == max(1, steps * round(strength * 10) // 10)
+            assert run == 1 or 1 - run / steps >= 1 - strength - 1e-9
 
 
 def test_the_clean_estimate_of_a_true_velocity_is_the_clean_state():

@@ -1,0 +1,153 @@
+"""The part of the bench with one scene for ten products, beside ten ads that draw a scene each.
+
+Both sides are measured twice: with photographs that the server has never seen (cold), and with the same ones
+again (known), whose cut-outs are kept. Prompts are known in both, as a shop's sentence is after its first ad.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections import defaultdict
+from collections.abc import Awaitable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from vitrine import ProductAd
+from vitrine.errors import Unavailable
+from vitrine_orchestrator.cut_out.facts import FAMILY as CUT_OUT
+from vitrine_orchestrator.cut_out.facts import read_facts
+from vitrine_orchestrator.manifest import read_manifest, read_manifests
+from vitrine_orchestrator.stages.cut_out import NETWORK
+from vitrine_orchestrator.stages.z_image import FAMILY as Z_IMAGE
+from vitrine_world import shop
+
+from vitrine_measure.demo_ads import ENLARGED, photograph
+from vitrine_measure.load.watch import scrape, total
+from vitrine_measure.service.bench import Bench, median
+
+PRODUCTS = 10
+SIDE = 1200
+"""Pixels of a photograph's sides."""
+NOISE = 3
+"""Levels of its camera noise, which also makes each photograph a new one."""
+ASKED: dict[str, Any] = {
+    "sentence": "카페 신메뉴 따뜻한 라떼",
+    "enlarge": ENLARGED,
+    "texts": "신메뉴 4,500원",
+}
+AIM = 0.25
+STAGES = ("text_to_image", "cut_out", "compose", "text_overlay")
+
+
+async def one_scene(bench: Bench) -> None:
+    """Measure both sides, cold and known, and what the network's calls alone take.
+
+    Raises Unavailable if the repository holds no release of Z-Image, or no cut-out.
+    """
+    repository = bench.options.repository
+    if Z_IMAGE not in read_manifests(repository / "text_to_image" / "1"):
+        raise Unavailable("the repository holds no release of Z-Image: run make shop")
+    facts = read_facts(read_manifest(repository / "cut_out" / "1", CUT_OUT))
+    drawn = [photograph("mug", colour) for colour in shop.PRODUCT_COLOURS]
+    drawn = [(drawn * PRODUCTS)[index].resize((SIDE, SIDE)) for index in range(PRODUCTS)]
+    await _apart(bench, _new(drawn, 0))  # opens every model
+    seconds: dict[str, list[float]] = {}
+    rows: dict[str, float] = {}
+    nodes: dict[str, float] = defaultdict(float)  # seconds by stage of all ads that drew a scene each, cold
+    rounds = bench.options.count(3, 1)
+    for number in range(1, rounds + 1):
+        for way, make in (("apart", _apart), ("together", _together)):
+            photos = _new(drawn, 2 * number + (way == "apart"))
+            for known in ("cold", "known"):
+                before = await _rows(bench)
+                took, made = await _timed(make(bench, photos))
+                seconds.setdefault(f"{way} {known}", []).append(took)
+                rows[way] = await _rows(bench) - before
+                if way == "apart" and known == "cold":
+                    for stage, spent in _spent(made).items():
+                        nodes[stage] += spent
+    network = [await _network(bench, facts.side) for _ in range(rounds)]
+    _tell(bench, facts.network, seconds, rows, nodes, median(network))
+
+
+def _tell(
+    bench: Bench,
+    network: str,
+    seconds: dict[str, list[float]],
+    rows: dict[str, float],
+    nodes: dict[str, float],
+    network_s: float,
+) -> None:
+    def add(name: str, value: float, unit: str, at_most: float | None = None) -> None:
+        bench.report.add("one-scene", f"{network}: {name}", value, unit, at_most=at_most)
+
+    ads = PRODUCTS * len(seconds["apart cold"])
+    scene_s = nodes["text_to_image"] / ads
+    for known in ("cold", "known"):
+        apart, together = seconds[f"apart {known}"], seconds[f"together {known}"]
+        add(f"{PRODUCTS} ads, a scene each, photographs {known}", median(apart), "s")
+        add(f"{PRODUCTS} ads in one scene, photographs {known}", median(together), "s")
+        shares = [one / other for one, other in zip(together, apart, strict=True)]
+        add(f"one scene / a scene each, {known}", median(shares), "×", at_most=AIM)
+    for stage in STAGES:
+        add(f"{stage} of one ad alone, cold", nodes[stage] / ads * 1e3, "ms")
+    add(f"the network's calls alone for {PRODUCTS} photographs", network_s, "s")
+    floor = (scene_s + network_s) / median(seconds["apart cold"])
+    add("scene and network's calls alone / a scene each, cold", floor, "×")
+    add("transformer rows, a scene each", rows["apart"], "rows")
+    add("transformer rows, one scene", rows["together"], "rows")
+
+
+def _new(drawn: list[Image.Image], seed: int) -> list[bytes]:
+    """The photographs with new noise, as JPEG."""
+    draw = np.random.default_rng(seed)
+    files = []
+    for one in drawn:
+        grain = draw.integers(-NOISE, NOISE + 1, (SIDE, SIDE, 1), np.int16)
+        file = io.BytesIO()
+        Image.fromarray((np.asarray(one) + grain).clip(0, 255).astype(np.uint8)).save(
+            file, "JPEG", quality=92
+        )
+        files.append(file.getvalue())
+    return files
+
+
+async def _apart(bench: Bench, photos: list[bytes]) -> list[ProductAd]:
+    return [
+        await bench.vitrine.product_ad(product=one, seed=number, **ASKED) for number, one in enumerate(photos)
+    ]
+
+
+async def _together(bench: Bench, photos: list[bytes]) -> list[ProductAd]:
+    return [await bench.vitrine.product_ad(product=photos, each=True, seed=1, **ASKED)]
+
+
+async def _network(bench: Bench, side: int) -> float:
+    """Seconds of the cut-out network for all photographs, all of them waiting at once."""
+    image = np.zeros((1, 3, side, side), np.float32)
+    took, _ = await _timed(
+        asyncio.gather(*(bench.vitrine.infer(NETWORK, {"image": image}) for _ in range(PRODUCTS)))
+    )
+    return took
+
+
+def _spent(made: list[ProductAd]) -> dict[str, float]:
+    """Seconds by stage, of all together."""
+    spent: dict[str, float] = defaultdict(float)
+    for node in (node for one in made for node in one.report["nodes"]):
+        spent[node["stage"]] += node["time"]
+    return spent
+
+
+async def _timed(work: Awaitable[Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    answer = await work
+    return time.perf_counter() - started, answer
+
+
+async def _rows(bench: Bench) -> float:
+    await asyncio.sleep(0.5)  # the denoiser publishes its counters at intervals
+    return total(await asyncio.to_thread(scrape, bench.server.metrics), "vitrine_picture_rows_total")
