@@ -20,6 +20,7 @@ import onnxruntime
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.cores.row_split import Lanes, cores
 from vitrine_orchestrator.cores.turn_lock import NoTurnLock, open_turn_lock
+from vitrine_orchestrator.engine.prepared_graphs import open_prepared_graphs
 
 Arrays = dict[str, np.ndarray]
 
@@ -39,14 +40,13 @@ class TritonPythonModel:
             self.config, args["model_instance_kind"], int(args["model_instance_device_id"])
         )
         threads = _threads(self.config)
-        self.session = onnxruntime.InferenceSession(path, _options(self.config, threads), providers=providers)
+        graphs = open_prepared_graphs()
+        self.session = graphs.open(path, _options(self.config, threads), providers)
         self.lanes = Lanes(threads if self.batched and args["model_instance_kind"] == "CPU" else 1)
         in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
         self.turns = open_turn_lock() if in_turn else NoTurnLock()
         if self.lanes.count > 1:
-            self.lane_session = onnxruntime.InferenceSession(
-                path, _options(self.config, 1), providers=providers
-            )
+            self.lane_session = graphs.open(path, _options(self.config, 1), providers)
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
         self.outputs = [tensor["name"] for tensor in self.config["output"]]
 
