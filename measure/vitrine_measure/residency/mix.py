@@ -52,7 +52,8 @@ class Shop:
         options = self._known.options()
         if self._draw.random() < NEW_SHARE:
             options = draw_world(1, 1, next(self._new)).options(0, 0, self._steps)
-        return lambda: self._vitrine.try_on(**options, model="idm_vton", timeout_s=self._timeout_s)
+        options["model"] = "idm_vton"
+        return lambda: self._vitrine.try_on(**options, timeout_s=self._timeout_s)
 
     def _picture(self) -> Send:
         prompt = " ".join(str(self._draw.choice(words)) for words in (COLOURS, THINGS, PLACES))
