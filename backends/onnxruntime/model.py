@@ -4,8 +4,8 @@ It reads the same configs: `default_model_filename`, `intra_op_thread_count`, `i
 `instance_group` (CPU, GPU) and the `tensorrt` execution accelerator.
 
 On the CPU the rows of a call are divided among the threads, and each thread computes its rows from end to end
-(see cores/row_split.py). All threads compute a call together if it has fewer rows than threads. With the
-parameter `in_turn` a network and the denoiser take turns (see cores/turn_lock.py).
+(see cores/row_split.py), pictures one after the other. All threads compute a call together if it has fewer
+rows than threads. With the parameter `in_turn` a network and the denoiser take turns: see cores/turn_lock.py.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ import onnxruntime
 import triton_python_backend_utils as pb_utils
 from vitrine_orchestrator.cores.row_split import Lanes, cores
 from vitrine_orchestrator.cores.turn_lock import NoTurnLock, open_turn_lock
+from vitrine_orchestrator.engine.prepared_graphs import open_prepared_graphs
 
 Arrays = dict[str, np.ndarray]
+
+PICTURE_DIMS = 3
+"""Dimensions of a row that is a picture or its latents. One of them keeps a core busy; several in one call
+take no less time for each, and as many times the memory (docs/residency.md)."""
 
 
 class TritonPythonModel:
@@ -39,16 +44,16 @@ class TritonPythonModel:
             self.config, args["model_instance_kind"], int(args["model_instance_device_id"])
         )
         threads = _threads(self.config)
-        self.session = onnxruntime.InferenceSession(path, _options(self.config, threads), providers=providers)
+        graphs = open_prepared_graphs()
+        self.session = graphs.open(path, _options(self.config, threads), providers)
         self.lanes = Lanes(threads if self.batched and args["model_instance_kind"] == "CPU" else 1)
         in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
         self.turns = open_turn_lock() if in_turn else NoTurnLock()
         if self.lanes.count > 1:
-            self.lane_session = onnxruntime.InferenceSession(
-                path, _options(self.config, 1), providers=providers
-            )
+            self.lane_session = graphs.open(path, _options(self.config, 1), providers)
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
         self.outputs = [tensor["name"] for tensor in self.config["output"]]
+        self.pictures = all(len(tensor["dims"]) >= PICTURE_DIMS for tensor in self.config["input"])
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One response for each request, in order; a failed request does not change the others."""
@@ -90,10 +95,16 @@ class TritonPythonModel:
         if len(shares) == 1:
             return self.session.run(self.outputs, feed)
 
-        def share(rows: slice) -> list[np.ndarray]:
-            return self.lane_session.run(self.outputs, {name: array[rows] for name, array in feed.items()})
+        def share(rows: slice) -> list[list[np.ndarray]]:
+            step = 1 if self.pictures else rows.stop - rows.start
+            parts = [slice(first, first + step) for first in range(rows.start, rows.stop, step)]
+            return [
+                self.lane_session.run(self.outputs, {name: array[part] for name, array in feed.items()})
+                for part in parts
+            ]
 
-        return [np.concatenate(parts) for parts in zip(*self.lanes.run_all(share, shares), strict=True)]
+        done = [part for lane in self.lanes.run_all(share, shares) for part in lane]
+        return [np.concatenate(parts) for parts in zip(*done, strict=True)]
 
     def _response(self, request: Any, result: Arrays | Exception) -> Any:
         if isinstance(result, Exception):
@@ -129,6 +140,7 @@ def _options(config: Mapping[str, Any], threads: int) -> onnxruntime.SessionOpti
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = _parameter(config, "inter_op_thread_count")
+    options.enable_mem_pattern = False  # one block for all of a call: no faster here, and half as much again
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # many models share the cores
     return options
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from vitrine.errors import BadRequest, Unavailable, one_line
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
 IGNORE_VARIABLE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
-LOOK_S = 2.0  # time limit of the request for a bucket's region, which explains an error
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
@@ -204,26 +200,8 @@ def _boto3_credentials(ttl: timedelta) -> Callable[[], Any]:
 
 
 def region_of(place: Place) -> str | None:
-    """Return the region that the bucket reports, or None. Takes at most LOOK_S."""
-    return _region_of(place)
+    """Return the region that the bucket reports, or None. Takes at most bucket_region.LOOK_S."""
+    from vitrine.bucket_region import reported_region  # its HTTP library takes as long to import as numpy
 
-
-@lru_cache(64)
-def _region_of(place: Place) -> str | None:
     place = completed(place)
-    request = urllib.request.Request(f"{place.endpoint}/{place.bucket}", method="HEAD")
-    opener = urllib.request.build_opener(_NoRedirect())
-    try:
-        with opener.open(request, timeout=LOOK_S) as answer:
-            return answer.headers.get("x-amz-bucket-region")
-    except HTTPError as error:
-        return error.headers.get("x-amz-bucket-region")
-    except OSError:
-        return None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Returns a redirect as a response, for its headers."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Follow no redirect."""
+    return reported_region(f"{place.endpoint}/{place.bucket}")

@@ -53,10 +53,16 @@ def ads_sheet(vitrine: Vitrine, seed: int = 3) -> Image.Image:
 
 
 def photograph(kind: str, colour: str) -> Image.Image:
-    """Return the first drawn product of that kind and colour on a grey ground, as a catalogue shows it."""
+    """Return the first drawn product of that kind and colour, as `photographed` shows it."""
     samples = (shop.sample(WORLD, index) for index in itertools.count())
-    found = next(made for made in samples if (made.facts.kind, made.facts.colour) == (kind, colour))
-    cut = shop.draw(found, size=PHOTO_SIDE).cut_out
+    return photographed(
+        next(made for made in samples if (made.facts.kind, made.facts.colour) == (kind, colour))
+    )
+
+
+def photographed(product: shop.Sample) -> Image.Image:
+    """Return a drawn product on a grey ground, as a catalogue shows it."""
+    cut = shop.draw(product, size=PHOTO_SIDE).cut_out
     shown = Image.fromarray(cut).crop(Image.fromarray(cut[..., 3]).getbbox())
     side = round(max(shown.size) * (1 + 2 * MARGIN))
     ground = Image.fromarray(np.full((side, side, 3), GROUND, np.uint8))

@@ -122,6 +122,10 @@ class Settings:
     memory_sizes: Path | None = field(
         default=None, metadata=_rules("file that keeps the models' measured sizes for the next start")
     )
+    graph_folder: Path | None = field(
+        default=None,
+        metadata=_rules("folder that keeps networks for the CPU as they are run, so that they load faster"),
+    )
 
     denoise_max_rows: int = field(
         default=8, metadata=_rules("jobs under way in `denoise` that may share calls", least=1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from vitrine_orchestrator.residency.worth import Ages, victims
+from vitrine_orchestrator.residency.worth import Ages, count_use, victims
 
 GB, START_S, BYTES_PER_S = 10**9, 0.15, 20e9
 
@@ -66,7 +66,7 @@ class Model:
 
     name: str
     bytes: int
-    uses: int = 0
+    uses: float = 0.0
     worth: float = 0.0
 
     @property
@@ -146,8 +146,8 @@ def loading_s(uses: Iterable[str], budget_gb: float, policy: Policy) -> float:
                 policy.evicted(gone)
                 free += gone.bytes
             inside.append(model)
-            free, model.uses, spent = free - model.bytes, 0, spent + model.load_s
-        model.uses += 1
+            free, spent = free - model.bytes, spent + model.load_s
+        count_use(model, models.values())
         policy.used(model, at)
     return spent / max(at, 1)
 

@@ -13,16 +13,21 @@ import numpy as np
 from vitrine.errors import Unavailable
 from vitrine.inputs import PictureOptions
 from vitrine_orchestrator.manifest import read_manifests
+from vitrine_orchestrator.pipeline.request_context import text_array
 from vitrine_orchestrator.stages.z_image import FAMILY
+from vitrine_orchestrator.z_image.facts import read_facts
 from vitrine_world import shop
 
 from vitrine_measure.load.driver import closed, full_rate
 from vitrine_measure.load.watch import scrape
+from vitrine_measure.service.ads_floor import PictureFloor
 from vitrine_measure.service.bench import Bench, median
 from vitrine_measure.service.comparisons import AT_ONCE
 
 SIZES = ((128, 128), (96, 160), (160, 96), (128, 96))
 """Width and height of the pictures, mixed in the calls."""
+STYLES = (None, "line", "night")
+"""Adapters of the pictures, where the bench has a registry of them."""
 EACH = 6
 """Pictures of every client in one measurement."""
 SEEN = 31
@@ -36,7 +41,7 @@ async def ads(bench: Bench) -> None:
     """
     if FAMILY not in read_manifests(bench.options.repository / "text_to_image" / "1"):
         raise Unavailable("the repository holds no release of Z-Image: run make shop")
-    requests = [_request(number) for number in range(AT_ONCE)]
+    requests = [_request(number, bench.options.loras is not None) for number in range(AT_ONCE)]
     alone = {number: await _picture(bench, one) for number, one in enumerate(requests)}
     before = await _rows_by_call(bench)
     worst = await _together(bench, requests, alone)
@@ -44,6 +49,8 @@ async def ads(bench: Bench) -> None:
     calls = sum(rows.values())
     add = bench.report.add
     add("ads", "rows of a call with 8 mixed pictures at once, mean", rows_of(rows) / calls, "rows")
+    for count, seen in sorted(rows.items()):
+        add("ads", f"calls of {count} rows", seen, "calls")
     add("ads", "largest difference of a picture from the one made alone", worst, "levels of 255")
 
 
@@ -61,23 +68,63 @@ async def _together(bench: Bench, requests: list[PictureOptions], alone: dict[in
         made = await _picture(bench, requests[number])
         differences.append(int(np.abs(made.astype(int) - alone[number]).max()))
 
-    singles, crowds, shares = [], [], []
-    for _ in range(bench.options.count(3, 1)):
-        count = bench.options.count(EACH, 3) * len(requests)
-        singles.append(await _seconds(closed(bench.options.count(16, 4), 1, send)))
-        crowds.append(full_rate(await closed(count, AT_ONCE, send), AT_ONCE))
-        shares.append(crowds[-1] * singles[-1] / bench.options.count(16, 4))
-    add = bench.report.add
-    add("ads", "one picture of mixed sizes", median(singles) / bench.options.count(16, 4), "s")
-    add("ads", "8 of mixed sizes and prompts at once", median(crowds), "pictures/s")
-    add("ads", "8 at once / one after the other", median(shares), "×")
+    floor = PictureFloor(
+        bench.options.repository,
+        bench.options.loras,
+        [await _job(bench, request) for request in requests],
+    )
+    figures: dict[str, list[float]] = {name: [] for name in ("one", "one_floor", "crowd", "crowd_floor")}
+    for _ in range(bench.options.count(3, 1)):  # both sides in turns, as the machine's speed changes
+        count = bench.options.count(EACH, 2) * len(requests)
+        figures["one_floor"].append(await asyncio.to_thread(floor.one))
+        figures["one"].append(await _seconds(closed(2 * len(requests), 1, send)) / (2 * len(requests)))
+        figures["crowd_floor"].append(await asyncio.to_thread(floor.rate))
+        figures["crowd"].append(full_rate(await closed(count, AT_ONCE, send), AT_ONCE))
+    _add(bench, figures)
     return float(max(differences))
 
 
-def _request(number: int) -> PictureOptions:
+def _add(bench: Bench, figures: dict[str, list[float]]) -> None:
+    """Report both rates beside their floors; a ratio is of figures measured one after the other."""
+
+    def ratio(over: str, under: str) -> float:
+        return median([a / b for a, b in zip(figures[over], figures[under], strict=True)])
+
+    add = bench.report.add
+    add("ads", "one picture of mixed sizes and styles", median(figures["one"]), "s")
+    add("ads", "its networks alone", median(figures["one_floor"]), "s")
+    add("ads", "one picture / its networks alone", ratio("one", "one_floor"), "×")
+    add("ads", "8 of mixed sizes, prompts and styles at once", median(figures["crowd"]), "pictures/s")
+    add("ads", "their networks alone, in the best calls", median(figures["crowd_floor"]), "pictures/s")
+    add("ads", "8 at once / their networks alone", ratio("crowd", "crowd_floor"), "×")
+    shares = [rate * one for rate, one in zip(figures["crowd"], figures["one"], strict=True)]
+    add("ads", "8 at once / one after the other", median(shares), "×")
+
+
+async def _job(bench: Bench, request: PictureOptions) -> dict[str, np.ndarray]:
+    """The inputs of `denoise` for a request, with its prompt's features from the server."""
+    facts = read_facts(read_manifests(bench.options.repository / "denoise" / "1")[FAMILY])
+    prompt = {"prompt": text_array(request["prompt"]), "model": text_array(FAMILY)}
+    captions = await bench.vitrine.infer("prepare_prompt", prompt)
+    job = {name: array for name, array in captions.items() if name not in ("prompt_key", "report")}
+    job |= {
+        "family": text_array(FAMILY),
+        "size": np.array([request["width"], request["height"]], np.int32),
+        "seed": np.array([request["seed"]], np.uint64),
+        "steps": np.array([facts.default_steps], np.int32),
+        "guidance": np.array([facts.default_guidance], np.float32),
+    }
+    if style := request.get("lora"):
+        job |= {"lora": text_array(str(style)), "lora_weight": np.ones(1, np.float32)}
+    return job
+
+
+def _request(number: int, styles: bool) -> PictureOptions:
     width, height = SIZES[number % len(SIZES)]
     prompt = shop.prompt(shop.sample(SEEN, number).facts, shop.LANGUAGES[number % 2])
-    return cast(PictureOptions, {"prompt": prompt, "seed": number, "width": width, "height": height})
+    asked = {"prompt": prompt, "seed": number, "width": width, "height": height}
+    style = STYLES[number % len(STYLES)]
+    return cast(PictureOptions, asked | ({"lora": style} if style and styles else {}))
 
 
 async def _picture(bench: Bench, request: PictureOptions) -> np.ndarray:

@@ -37,6 +37,7 @@ class Options:
     checkpoint: Path
     steps: int = 20
     quick: bool = False
+    loras: Path | None = None  # registry of adapters for pictures
 
     def seconds(self, full: float, quick: float) -> float:
         """Return the duration for this mode."""

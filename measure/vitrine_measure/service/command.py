@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
@@ -71,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("checkpoints/paper-doll"),
         help="checkpoint of the old service",
     )
+    parser.add_argument(
+        "--loras",
+        type=Path,
+        default=Path("checkpoints/paper-shop/loras"),
+        help="registry of adapters for pictures",
+    )
     parser.add_argument("--steps", type=int, default=20, help="denoising steps of a try-on (default 20)")
     parser.add_argument(
         "--out", type=Path, default=Path("build"), help="folder of the results (default build)"
@@ -79,9 +86,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print and save; return 0, or 1 if a part failed."""
-    options = Options(args.repository, args.checkpoint, args.steps, args.quick)
+    loras = args.loras if args.loras.is_dir() else None
+    options = Options(args.repository, args.checkpoint, args.steps, args.quick, loras)
     report = Report({"steps": args.steps, "quick": args.quick, "repository": args.repository.name})
-    with EmbeddedTriton(args.repository, ports=Ports(0, 0, 0)) as server:
+    styles = {"VITRINE_LORA_FOLDER": str(loras.resolve())} if loras else {}
+    environment = {**os.environ, **styles}
+    with EmbeddedTriton(args.repository, ports=Ports(0, 0, 0), environment=environment) as server:
         failed = asyncio.run(_measure(options, report, server, args.only or list(PARTS), args.out))
     _save(report, args.out)
     print(f"written: {', '.join(str(path) for path in sorted(args.out.glob('bench*')))}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vitrine_orchestrator.batching.metrics import Figure
-from vitrine_orchestrator.cache.open_cache import Cache
-from vitrine_orchestrator.cache.statistics import Sizes
+
+if TYPE_CHECKING:  # `denoise` has no cache, and starts faster without its modules
+    from vitrine_orchestrator.cache.open_cache import Cache
+    from vitrine_orchestrator.cache.statistics import Sizes
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -10,18 +11,11 @@ from vitrine.errors import Unavailable
 from vitrine_orchestrator.batching.metrics import Figure
 from vitrine_orchestrator.batching.program import Program
 from vitrine_orchestrator.drawing.metrics import FIGURES as PICTURE_FIGURES
-from vitrine_orchestrator.fashn import facts as fashn
 from vitrine_orchestrator.fashn.metrics import FIGURES as FASHN_FIGURES
-from vitrine_orchestrator.fashn.open_program import open_program as open_fashn
-from vitrine_orchestrator.flux import facts as flux
-from vitrine_orchestrator.flux.open_program import open_program as open_flux
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.settings import Settings
-from vitrine_orchestrator.try_on import facts as try_on
+from vitrine_orchestrator.stages import fashn, flux, idm_vton, z_image
 from vitrine_orchestrator.try_on.metrics import FIGURES as TRY_ON_FIGURES
-from vitrine_orchestrator.try_on.open_program import open_program as open_try_on
-from vitrine_orchestrator.z_image import facts as z_image
-from vitrine_orchestrator.z_image.open_program import open_program as open_z_image
 
 
 class OpenProgram(Protocol):
@@ -34,17 +28,20 @@ class OpenProgram(Protocol):
 
 
 class HostedFamily(NamedTuple):
-    """The row of one family: how to open its program, and its metrics."""
+    """The row of one family: the package with its `open_program`, and its metrics.
 
-    open: OpenProgram
+    A package is imported when its family is opened: a process that serves one family needs no other's.
+    """
+
+    package: str
     figures: tuple[Figure, ...] = ()  # metrics that its program reports
 
 
 PROGRAMS: dict[str, HostedFamily] = {
-    try_on.FAMILY: HostedFamily(open_try_on, TRY_ON_FIGURES),
-    fashn.FAMILY: HostedFamily(open_fashn, FASHN_FIGURES),
-    z_image.FAMILY: HostedFamily(open_z_image, PICTURE_FIGURES),
-    flux.FAMILY: HostedFamily(open_flux, PICTURE_FIGURES),
+    idm_vton.FAMILY: HostedFamily("try_on", TRY_ON_FIGURES),
+    fashn.FAMILY: HostedFamily("fashn", FASHN_FIGURES),
+    z_image.FAMILY: HostedFamily("z_image", PICTURE_FIGURES),
+    flux.FAMILY: HostedFamily("flux", PICTURE_FIGURES),
 }
 
 
@@ -54,4 +51,6 @@ def open_program(
     """The program of the manifest's family; Unavailable when no row is of that family."""
     if manifest.family not in PROGRAMS:
         raise Unavailable(f"{folder}: family must be one of {sorted(PROGRAMS)}, got {manifest.family!r}")
-    return PROGRAMS[manifest.family].open(folder, manifest, settings, provider, device_id)
+    module = import_module(f"vitrine_orchestrator.{PROGRAMS[manifest.family].package}.open_program")
+    opened: OpenProgram = module.open_program
+    return opened(folder, manifest, settings, provider, device_id)

@@ -26,8 +26,14 @@ from vitrine_orchestrator.embedded.model_control import ModelControl, Progress, 
 from vitrine_orchestrator.embedded.options import check_options
 from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, answers, free_ports, is_free
 from vitrine_orchestrator.embedded.repository import check_files, model_names
-from vitrine_orchestrator.embedded.surroundings import last_error, with_cache_folder
-from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
+from vitrine_orchestrator.embedded.surroundings import last_error, with_folders
+from vitrine_orchestrator.embedded.wheel import (
+    derived_folder,
+    find_libpython,
+    find_wheel,
+    lay_out_backends,
+    lay_out_python,
+)
 from vitrine_orchestrator.residency.amounts import OFF
 from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
@@ -179,7 +185,9 @@ class EmbeddedTriton(ModelControl):
         return launch_command(self.wheel.server, *flags)
 
     def _environment(self) -> dict[str, str]:
-        before = with_cache_folder(directly_here(self.environment), self.folder / "cache")
+        before = with_folders(
+            directly_here(self.environment), self.folder, derived_folder(self.wheel, self.folder)
+        )
         libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
         programs = [self.folder / "python" / "bin", before.get("PATH", "")]
         return (

@@ -8,11 +8,14 @@ from pathlib import Path
 from tritonclient.utils import InferenceServerException
 
 
-def with_cache_folder(environment: dict[str, str], own: Path) -> dict[str, str]:
-    """Add a cache folder for this server's lifetime if none is set, for invalidations but not for values."""
-    if "VITRINE_CACHE_FOLDER" in environment:
-        return environment
-    return {"VITRINE_CACHE_DISK_BYTES": "0", **environment, "VITRINE_CACHE_FOLDER": str(own)}
+def with_folders(environment: dict[str, str], own: Path, derived: Path) -> dict[str, str]:
+    """Add the folders that are not set: of a cache for this server's lifetime, which holds invalidations but
+    no values, and of graphs that outlive it.
+    """
+    given = {"VITRINE_GRAPH_FOLDER": str(derived / "graphs"), **environment}
+    if "VITRINE_CACHE_FOLDER" in given:
+        return given
+    return {"VITRINE_CACHE_DISK_BYTES": "0", **given, "VITRINE_CACHE_FOLDER": str(own / "cache")}
 
 
 def load_reason(model: str, error: InferenceServerException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import sysconfig
@@ -97,19 +98,26 @@ def lay_out_python(wheel: Wheel, folder: Path) -> Path:
     """Create a Python environment for the stubs: the wheel's numpy, then the running environment's packages.
 
     Returns its folder of programs, to be first on PATH: the stub runs isolated, so it reads no PYTHONPATH
-    and takes its packages from the python3 it finds there.
+    and takes its packages from the python3 it finds there. Bytecode is kept outside the packages and the
+    models: a new __pycache__ in a model's version would make Triton reload it.
     """
     programs = folder / "bin"
     packages = folder / "lib" / f"python{PYTHON}" / "site-packages"
     programs.mkdir(parents=True)
     packages.mkdir(parents=True)
     base = Path(sys.base_prefix) / "bin"
+    bytecode = str(derived_folder(wheel, folder) / "bytecode")
     (programs / "python3").symlink_to(base / f"python{PYTHON}")
     (folder / "pyvenv.cfg").write_text(f"home = {base}\n")
     lines = [
-        "import sys; sys.dont_write_bytecode = True",  # a new __pycache__ would make every version reload
+        f"import sys; sys.dont_write_bytecode = False; sys.pycache_prefix = {bytecode!r}",
         str(wheel.folder),
         f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})",
     ]
     (packages / "vitrine.pth").write_text("\n".join(lines) + "\n")
     return programs
+
+
+def derived_folder(wheel: Wheel, own: Path) -> Path:
+    """Where servers keep what is made from programs and networks: beside the wheel, or in `own`."""
+    return (wheel.folder if os.access(wheel.folder, os.W_OK) else own) / "derived"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,11 @@ import onnxruntime
 from onnxruntime import OrtValue
 from vitrine.errors import Unavailable
 
+from vitrine_orchestrator.engine.prepared_graphs import (
+    NoPreparedGraphs,
+    PreparedGraphs,
+    open_prepared_graphs,
+)
 from vitrine_orchestrator.engine.rows import DeviceRow
 
 _DTYPES: dict[str, type] = {
@@ -40,6 +45,7 @@ class OnnxDevice:
     name: str = "cpu"
     device_id: int = 0
     spinning: bool = False  # idle threads keep their core busy for a while before they sleep
+    graphs: PreparedGraphs | NoPreparedGraphs = field(default_factory=NoPreparedGraphs)
 
     def open(self, path: Path) -> onnxruntime.InferenceSession:
         """A session of the graph on this device; Unavailable when a provider is missing from this build."""
@@ -50,7 +56,7 @@ class OnnxDevice:
         options.intra_op_num_threads = self.threads
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(self.spinning)))
         options.log_severity_level = 3  # errors
-        return onnxruntime.InferenceSession(path, options, providers=list(self.providers))
+        return self.graphs.open(path, options, self.providers)
 
     def run(self, session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> list[OrtValue]:
         """One call with host arrays as inputs; the outputs stay on the device."""
@@ -117,6 +123,7 @@ def cpu(threads: int = 0, spinning: bool = False) -> OnnxDevice:
         copy=ctypes.memmove,
         settle=lambda: None,
         spinning=spinning,
+        graphs=open_prepared_graphs(),
     )
 
 

@@ -17,7 +17,7 @@ from vitrine_orchestrator.embedded.processes import stubs
 
 MeterKind = Literal["processes", "device"]
 PAGE = os.sysconf("SC_PAGE_SIZE")
-LOOK_S = 0.8  # between two looks for new processes, which take some milliseconds
+LOOK_S = 0.8  # seconds between two looks for new processes, which take some milliseconds
 NVML = "libnvidia-ml.so.1"
 
 
@@ -50,15 +50,15 @@ class ProcessMeter:
 
     by_model = True
 
-    def __init__(self, server: int) -> None:
-        """`server` is the process id of tritonserver."""
-        self._server = server
+    def __init__(self, server: int, look_s: float = LOOK_S) -> None:
+        """server: the process id of tritonserver. look_s: between two looks for new processes."""
+        self._server, self._look_s = server, look_s
         self._stubs: dict[int, str] = {}
         self._looked = float("-inf")
 
     def read(self) -> Reading:
-        """The memory in use now, of the processes that were there LOOK_S ago and are."""
-        if time.monotonic() - self._looked > LOOK_S:
+        """The memory in use now, of the processes that were there at the last look and still are."""
+        if time.monotonic() - self._looked > self._look_s:
             self._stubs, self._looked = stubs(self._server), time.monotonic()
         now: dict[str, int] = defaultdict(int)
         peaks: dict[str, int] = defaultdict(int)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from vitrine.errors import Busy, Unavailable, VitrineError
 
 from vitrine_orchestrator.residency.resident import Decisions, Key, Lease, Limits, Resident, State
-from vitrine_orchestrator.residency.worth import Ages, victims
+from vitrine_orchestrator.residency.worth import Ages, count_use, victims
 
 MIB = 2**20
 SOON_S = 10.0  # a model that was announced and not called within this time is an ordinary one again
@@ -85,11 +85,11 @@ class Residency:
         one = self.models[name]
         one.state, one.failures, one.reason, one.not_before = State.IN, 0, "", 0.0
         one.bytes = max(one.bytes, taken) if one.measured or not taken else taken
-        one.uses, one.kept_until = 0, self._clock() + self.limits.keep_s
+        one.kept_until = self._clock() + self.limits.keep_s
         if seconds is not None:
             one.load_s, one.measured = max(seconds, 1e-3), True
             self.loads += 1
-        one.worth = self._ages.worth(one, 0)
+        one.worth = self._ages.worth(one, one.uses)
 
     def load_failed(self, name: str, reason: str) -> None:
         """A load failed. It is tried again, after a pause that grows."""
@@ -134,7 +134,7 @@ class Residency:
         one = lease.model
         lease.granted = True
         one.leases += 1
-        one.uses += 1
+        count_use(one, self.models.values())
         one.last_used = self._clock()
         one.worth = self._ages.worth(one, one.uses)
         self._soon.pop(one.name, None)

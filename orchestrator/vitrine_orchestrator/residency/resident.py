@@ -29,7 +29,7 @@ class Resident:
     load_s: float = 1.0  # seconds of its last load; at first an estimate
     state: State = State.OUT
     leases: int = 0  # calls under way
-    uses: int = 0  # leases since it was loaded
+    uses: float = 0.0  # leases; old ones count less, see worth.py
     worth: float = 0.0  # see worth.py
     last_used: float | None = None  # on the policy's clock
     closed: bool = False  # takes no new lease until it has been evicted

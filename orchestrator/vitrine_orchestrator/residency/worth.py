@@ -2,8 +2,9 @@
 
 A model's worth is `age + uses · seconds of its load / bytes`. `age` rises to the worth of every model that
 is evicted, so that a model that was used often, long ago, is evicted one day. With equal sizes and load times
-and one use each it is LRU. Source: Cherkasova, "Improving WWW Proxies Performance with
-Greedy-Dual-Size-Frequency Caching Policy", HP Laboratories, 1998.
+and one use each it is LRU. Unlike in the paper, an evicted model keeps its uses, which fade with each use of
+any model: there are few models, and one that comes back is needed as often as before. Source: Cherkasova,
+"Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy", HP Laboratories, 1998.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 GIB = 2**30
+FADING = 0.999  # what is left of a model's uses after the next use of any model; half after 700
 
 
 class Sized(Protocol):
@@ -26,7 +28,20 @@ class Sized(Protocol):
         """Seconds of its load."""
 
 
+class Used(Sized, Protocol):
+    """What counts its uses."""
+
+    uses: float
+
+
 One = TypeVar("One", bound=Sized)
+
+
+def count_use(one: Used, everyone: Iterable[Used]) -> None:
+    """Count a use of one of `everyone`; the uses of all fade."""
+    for other in everyone:
+        other.uses *= FADING
+    one.uses += 1
 
 
 class Ages:
@@ -35,8 +50,8 @@ class Ages:
     def __init__(self) -> None:
         self.age = 0.0
 
-    def worth(self, one: Sized, uses: int) -> float:
-        """The worth of a model that has just been used for the `uses`-th time since it was loaded."""
+    def worth(self, one: Sized, uses: float) -> float:
+        """The worth of a model that has just been used or loaded, after so many uses."""
         return self.age + uses * one.load_s / (max(one.bytes, 1) / GIB)
 
     def evicted(self, worth: float) -> None:
