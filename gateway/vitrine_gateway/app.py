@@ -15,6 +15,7 @@ from vitrine_gateway.housekeeping import Housekeeper
 from vitrine_gateway.jobs.worker import Worker
 from vitrine_gateway.mcp.server import McpOverHttp
 from vitrine_gateway.middleware import Around
+from vitrine_gateway.openapi import add_openapi
 from vitrine_gateway.problems import add_handlers
 from vitrine_gateway.routers import ROUTERS
 from vitrine_gateway.settings import Settings
@@ -72,5 +73,6 @@ def create_app(settings: Settings, connect: Connect = connect) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.router.routes.append(mcp.route)
+    add_openapi(app)
     app.add_middleware(Around, max_body_bytes=settings.max_body_bytes)
     return app

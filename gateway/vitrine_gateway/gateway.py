@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from vitrine import AsyncVitrine
+from vitrine import AsyncVitrine, Unavailable
 
 from vitrine_gateway.accounts.rates import Limits
 from vitrine_gateway.accounts.signing import Signer, open_signer
 from vitrine_gateway.bells import Bells
-from vitrine_gateway.database.connections import Database
+from vitrine_gateway.database.connections import Database, patiently
 from vitrine_gateway.database.migrate import migrate
 from vitrine_gateway.jobs.estimates import Forecast
 from vitrine_gateway.moderation.moderation import Moderation
@@ -50,8 +50,9 @@ class Gateway:
 
 
 async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
-    """Bring the database to its newest form and open all parts."""
-    await asyncio.to_thread(migrate, settings.database_url)
+    """Bring the database to its newest form, for which a database that is away is awaited; open all parts."""
+    url = settings.database_url
+    await patiently(lambda: asyncio.to_thread(migrate, url), away=(Unavailable,))
     database = Database(settings.database_url)
     return Gateway(
         settings=settings,

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
 
 from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, problem, problem_of
@@ -63,7 +64,14 @@ async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
     """Errors of the framework: unknown routes and methods, forms that cannot be read."""
     kind = {404: kind_of(NotFound()), 405: _METHOD}.get(error.status_code, kind_of(BadRequest()))
     body = problem(kind, str(error.detail), request_id(request))
-    return JSONResponse(body, kind.status, error.headers, media_type=MEDIA_TYPE)
+    headers = {"Allow": ", ".join(_methods(request))} if kind is _METHOD else error.headers
+    return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of all routes of a path; the framework's own header has those of the first one."""
+    routes = [one for one in request.app.router.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for one in routes for method in getattr(one, "methods", None) or ()})
 
 
 async def _database_error(request: Request, error: SQLAlchemyError) -> JSONResponse:

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx2
-import psycopg
 import pytest
 import uvicorn
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
@@ -22,10 +21,10 @@ from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.settings import Settings
+from vitrine_measure.gateway_soak.postgresql import INITDB, PostgreSQL
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that the tests share
 
-import postgresql
 from noise_pictures import picture
 
 CREDITS = 100
@@ -44,11 +43,11 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def postgres():
-    """The URL of a PostgreSQL server."""
-    if postgresql.INITDB is None:
+    """A PostgreSQL server."""
+    if INITDB is None:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    with postgresql.server() as url:
-        yield url
+    with PostgreSQL("synchronous_commit=off") as server:
+        yield server
 
 
 @pytest.fixture
@@ -56,11 +55,7 @@ def database(request):
     """The URL of an empty database: "" for the SQLite file of the gateway's folder."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return ""
-    server = request.getfixturevalue("postgres")
-    name = f"test_{secrets.token_hex(4)}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"{server}/{name}"
+    return request.getfixturevalue("postgres").database(f"test_{secrets.token_hex(4)}")
 
 
 class SlowFake(AsyncFakeTransport):

@@ -1,6 +1,7 @@
 """Batches: a job for each garment or product, with a state, a hold and an end of its own."""
 
 import asyncio
+import json
 
 import pytest
 from noise_pictures import picture
@@ -116,6 +117,47 @@ async def test_cancelling_a_batch_ends_what_has_not_ended(start, three):
         assert (await shop.get("/v1/credits")).json()["credits"] == 100
         kinds = [kind for (kind,) in await gateway.query(select(LedgerRow.kind))]
         assert (kinds.count("hold"), kinds.count("refund")) == (3, 3)
+
+
+def read_stream(text):
+    """(id, event, data) of each event of a stream that has an id."""
+    blocks = [
+        dict(line.split(": ", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")
+    ]
+    return [(one["id"], one["event"], json.loads(one["data"])) for one in blocks if "id" in one]
+
+
+@pytest.mark.databases
+async def test_a_batchs_events_tell_of_every_job_and_can_be_resumed(gateway, shop, three):
+    """The stream has each job's story and the batch's end; after any event Last-Event-ID gives the rest."""
+    batch = (await shop.post("/v1/batches", files=three, data={"steps": "2"})).json()
+    events = read_stream((await shop.get(batch["urls"]["events"])).text)
+    for place, job in enumerate(batch["jobs"]):
+        own = [(kind, data) for _, kind, data in events if data.get("job_id") == job["id"]]
+        assert [own[0][0], own[1][0], own[-1][0]] == ["queued", "running", "succeeded"]
+        assert {data["place"] for _, data in own} == {place}
+    assert events[-1][1:] == ("batch.succeeded", {"counts": {"succeeded": 3}})
+    for at, (told, _, _) in enumerate(events):
+        rest = await shop.get(batch["urls"]["events"], headers={"Last-Event-ID": told})
+        assert read_stream(rest.text) == events[at + 1 :]
+    odd = await shop.get(batch["urls"]["events"], headers={"Last-Event-ID": "1.2"})
+    assert read_stream(odd.text) == events
+    other = await gateway.account("other")
+    assert (await other.get(batch["urls"]["events"])).status_code == 404
+
+
+async def test_a_stream_of_what_was_erased_ends(start, three):
+    """Erasure of the person ends the streams of the batch and of its jobs."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        batch = (await shop.post("/v1/batches", files=three, data={"user": "ada"})).json()
+        urls = [batch["urls"]["events"], batch["jobs"][0]["urls"]["events"]]
+        streams = [asyncio.create_task(shop.get(url)) for url in urls]
+        while batch["id"] not in gateway.parts.bells.awaited:
+            await asyncio.sleep(0.02)
+        await shop.delete("/v1/people/ada")
+        for stream in streams:
+            assert "succeeded" not in (await asyncio.wait_for(stream, 20)).text
 
 
 async def test_one_prompt_for_many_products(shop, garment):

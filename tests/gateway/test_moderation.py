@@ -13,7 +13,7 @@ from sqlalchemy import select
 from test_openai import client_of
 from vitrine_gateway.database.tables import File
 from vitrine_gateway.errors import BadSettings
-from vitrine_gateway.jobs import worker
+from vitrine_gateway.jobs import endings
 from vitrine_gateway.moderation.moderation import Moderation
 from vitrine_gateway.settings import Settings
 
@@ -86,7 +86,7 @@ async def test_what_is_refused_is_not_kept_and_costs_nothing(start, form, judge,
 
 async def test_a_judge_that_is_away_lets_nothing_pass(start, form, judge, monkeypatch):
     """Its errors and its nonsense are tried again; the job then fails. `allow` lets the job go on."""
-    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(endings, "FIRST_PAUSE_S", 0.02)
     for verdict in (lambda case: (500, {}), lambda case: (200, {"allowed": "yes"}), lambda case: (302, {})):
         judge.verdict = verdict
         async with start(moderation=judge.address, tries=2) as gateway:

@@ -20,7 +20,7 @@ from vitrine import BadRequest, StageFailed
 from vitrine_gateway.access import account_of_settings
 from vitrine_gateway.database.tables import Job, LedgerRow
 from vitrine_gateway.errors import BadSettings
-from vitrine_gateway.jobs import worker
+from vitrine_gateway.jobs import endings
 from vitrine_gateway.queue_bridge import QueueBridge, QueuedTryOn, serve_queue
 from vitrine_orchestrator.embedded.ports import free_port
 
@@ -115,7 +115,7 @@ async def test_nodes_jobs_are_served(serve, redis_port):
 
 async def test_a_job_that_is_given_out_twice_is_one_job(serve, redis_port, monkeypatch):
     """The first bridge dies while the job runs; the second one finds the same job, and it is paid once."""
-    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(endings, "FIRST_PAUSE_S", 0.02)
     async with serve("twice") as (gateway, shop):
         gateway.transport.pause_s = 0.05
         connection = {"connection": f"redis://127.0.0.1:{redis_port}"}

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select, update
 from vitrine import BadRequest, Busy, StageFailed, Unavailable
 from vitrine_gateway.database.tables import File, Job, JobEvent, LedgerRow
-from vitrine_gateway.jobs import leasing, states, worker
+from vitrine_gateway.jobs import endings, leasing, states, worker
 
 WAIT = {"Prefer": "wait=30"}
 JOBS, KILLS = 8, 4
@@ -23,10 +23,10 @@ JOBS, KILLS = 8, 4
 @pytest.fixture
 def quick_pauses(monkeypatch):
     """Pauses between tries of milliseconds."""
-    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(endings, "FIRST_PAUSE_S", 0.02)
 
 
-@pytest.mark.parametrize("error", [Busy("full"), Unavailable("gone"), StageFailed("pose", "no memory")])
+@pytest.mark.parametrize("error", [Busy("full"), StageFailed("pose", "no memory")])
 async def test_a_failure_that_may_pass_is_tried_again(gateway, shop, form, error, quick_pauses):
     """Two failures and a success: one charge, and the events tell both failures."""
     gateway.transport.fake.failures = [error, error]
@@ -35,6 +35,53 @@ async def test_a_failure_that_may_pass_is_tried_again(gateway, shop, form, error
     kinds = [kind for (kind,) in await gateway.query(select(JobEvent.kind).order_by(JobEvent.number))]
     assert kinds.count("retrying") == 2
     assert (await shop.get("/v1/credits")).json()["credits"] == 99
+
+
+async def test_a_lost_server_takes_no_try(gateway, shop, form):
+    """While the server is away jobs wait for it: three deaths of it during a job are losses and no tries."""
+    gateway.transport.fake.failures = [Unavailable("gone")] * 6  # of each try, and of the look after it
+    job = (await shop.post("/v1/jobs", files=form)).json()
+    while gateway.transport.fake.failures:
+        await asyncio.sleep(0.05)
+        async with gateway.parts.database.writing() as session:
+            await session.execute(update(Job).values(run_after=0.0))
+    done = (await shop.get(job["urls"]["self"], headers=WAIT)).json()
+    assert (done["status"], done["tries"]) == ("succeeded", 0)
+    assert (await shop.get("/v1/credits")).json()["credits"] == 99
+
+
+async def test_an_answering_server_that_refuses_takes_tries(gateway, shop, form, quick_pauses):
+    """A model that is unavailable while the server runs pipelines is an error of the job: three tries."""
+    fake, models = gateway.transport.fake, gateway.transport.models
+    gateway.transport.models = lambda **named: models(**named) if not fake.failures else served(models, fake)
+    fake.failures = [Unavailable("the stub does not answer")] * 3
+    job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
+    assert (job["status"], job["tries"], job["error"]["code"]) == ("failed", 2, "unavailable")
+
+
+async def served(models, fake):
+    """What the server says of its models while its requests fail."""
+    fake.failures, kept = [], fake.failures
+    try:
+        return await models(timeout_s=1.0)
+    finally:
+        fake.failures = kept
+
+
+async def test_a_busy_workers_lost_lease_is_forgiven(start, form):
+    """A lease that ran out while its worker lived counts as a loss until that worker is heard of again."""
+    async with start(workers=1, lease_s=0.5) as gateway:
+        gateway.transport.pause_s = 0.05
+        shop = await gateway.account()
+        job = (await shop.post("/v1/jobs", files=form, data={"steps": "20"})).json()
+        while not await gateway.query(select(Job.id).where(Job.state == "running")):
+            await asyncio.sleep(0.02)
+        async with gateway.parts.database.writing() as session:
+            await session.execute(update(Job).values(lease_until=1.0))
+            assert await leasing.requeue_lost(session) == 1
+        done = (await shop.get(job["urls"]["self"], headers=WAIT)).json()
+        assert done["status"] == "succeeded"
+        assert await gateway.query(select(Job.losses, Job.tries)) == [(0, 0)]
 
 
 @pytest.mark.databases
@@ -103,6 +150,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(start, form):
         async with database.writing() as session:
             slow = await leasing.lease_next(session, "slow", -1.0)
         async with database.writing() as session:
+            assert await leasing.requeue_lost(session) == 1
             quick = await leasing.lease_next(session, "quick", 30.0)
         assert (slow.id, quick.losses) == (quick.id, 1)
         image = {"image": {"file_id": "file_x"}}
@@ -117,13 +165,16 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(start, form):
         assert await gateway.unbalanced() == []
 
 
-async def test_a_job_that_kills_its_workers_ends(start, form):
-    """After five lost leases the job fails as `worker_lost` and is refunded."""
+async def test_a_job_that_kills_its_workers_ends(start, form, monkeypatch):
+    """After ten lost leases the job fails as `worker_lost` and is refunded; the pauses between them grow."""
+    assert [leasing.loss_pause_s(losses) > 0 for losses in (1, 2, 3)] == [False, True, True]
+    monkeypatch.setattr(leasing, "LOSS_PAUSES_S", (0.0,))
     async with start(workers=0) as first:
         shop = await first.account()
         job = (await shop.post("/v1/jobs", files=form)).json()
-        for _ in range(worker.MAX_LOSSES + 1):
+        for _ in range(leasing.MAX_LOSSES + 1):
             async with first.parts.database.writing() as session:
+                await leasing.requeue_lost(session)
                 await leasing.lease_next(session, "dead", -1.0)
         task = asyncio.create_task(worker.Worker(first.parts).run())
         first.parts.settings.__dict__["workers"] = 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from vitrine_gateway.errors import BadSettings
@@ -18,6 +21,31 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
     "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
 }
 BUSY_MS = 30_000  # how long a writer of SQLite waits for another one
+AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
+"""What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
+PATIENCE_S = 60.0  # how long work that must be written waits for a database that is away
+AWAY_PAUSE_S = 0.5
+
+Value = TypeVar("Value")
+
+
+async def patiently(
+    work: Callable[[], Awaitable[Value]],
+    seconds: float = PATIENCE_S,
+    away: tuple[type[Exception], ...] = AWAY,
+) -> Value:
+    """Return what `work` returns; while the database is away it is begun again, for `seconds` at most.
+
+    The work must allow that its last commit was done although an error was raised.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await work()
+        except away:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(AWAY_PAUSE_S)
 
 
 class Database:

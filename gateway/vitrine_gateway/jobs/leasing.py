@@ -1,31 +1,62 @@
-"""Gives jobs to workers: one statement on SQLite and PostgreSQL."""
+"""Gives jobs to workers and takes them back from those that are gone, on SQLite as on PostgreSQL."""
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Collection
 
-from sqlalchemy import and_, case, delete, or_, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.database.tables import Job, WorkerProcess
 from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event
 
+MAX_LOSSES = 10  # a job whose worker or server was lost more often ends as failed
+LOSS_PAUSES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # longest pause after each loss; the last one repeats
+
+
+def loss_pause_s(losses: int) -> float:
+    """Return the pause after a job's loss number `losses` (from 1): none after the first one, then random.
+
+    Of the jobs that were lost together one may be the cause; random pauses part it from the others.
+    """
+    return random.uniform(0.5, 1.0) * LOSS_PAUSES_S[min(losses, len(LOSS_PAUSES_S)) - 1]
+
+
+async def requeue_lost(session: AsyncSession) -> int:
+    """Queue the running jobs again whose leases have run out, and count a loss of each; return how many.
+
+    On PostgreSQL rows that another process is changing are left out (SKIP LOCKED).
+    """
+    now = time.time()
+    lost = await session.scalars(
+        select(Job)
+        .where(Job.state == RUNNING, Job.lease_until < now)
+        .order_by(Job.id)
+        .with_for_update(skip_locked=True)
+    )
+    jobs = list(lost)
+    for job in jobs:
+        pause_s = loss_pause_s(job.losses + 1)
+        job.losses, job.state, job.run_after = job.losses + 1, QUEUED, now + pause_s
+        job.lease, job.lease_until, job.progress = None, None, {}
+        await session.flush()
+        await add_event(session, job.id, QUEUED, {"after_s": round(pause_s, 2), "losses": job.losses})
+    return len(jobs)
+
 
 async def lease_next(session: AsyncSession, worker: str, lease_s: float) -> Job | None:
-    """Give the longest waiting job to the worker: a queued one, or a running one whose lease ran out.
+    """Give the longest waiting job to the worker.
 
     On PostgreSQL workers step over rows that another one is taking (SKIP LOCKED); on SQLite the transaction
     holds the only lock for writing, so the same statement takes each job once.
     """
     now = time.time()
-    waiting = or_(
-        and_(Job.state == QUEUED, Job.run_after <= now), and_(Job.state == RUNNING, Job.lease_until < now)
-    )
     chosen = (
         select(Job.id)
-        .where(waiting)
+        .where(Job.state == QUEUED, Job.run_after <= now)
         .order_by(Job.created_at, Job.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -33,9 +64,8 @@ async def lease_next(session: AsyncSession, worker: str, lease_s: float) -> Job 
     )
     found = await session.scalars(
         update(Job)
-        .where(Job.id == chosen, waiting)
+        .where(Job.id == chosen, Job.state == QUEUED)
         .values(
-            losses=Job.losses + case((Job.state == RUNNING, 1), else_=0),
             state=RUNNING,
             started_at=now,
             lease=f"{worker}/{secrets.token_hex(6)}",
@@ -43,12 +73,22 @@ async def lease_next(session: AsyncSession, worker: str, lease_s: float) -> Job 
             progress={},
         )
         .returning(Job)
-        .execution_options(synchronize_session=False)
+        .execution_options(populate_existing=True, synchronize_session=False)
     )
     job = found.one_or_none()
     if job is not None:
         await add_event(session, job.id, RUNNING, {"try": job.tries + job.losses + 1})
     return job
+
+
+async def forgive(session: AsyncSession, job_id: str) -> None:
+    """Take back a loss of the job: its lease ran out while its worker lived, which was busy or cut off."""
+    await session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.losses > 0)
+        .values(losses=Job.losses - 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def renew(session: AsyncSession, leases: Collection[str], lease_s: float) -> set[str]:

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from vitrine import AsyncVitrine, Drawn, Progress, VitrineError
 from vitrine.statuses import ModelStatus
 
@@ -21,11 +21,22 @@ from vitrine_gateway.jobs.text_pipeline import TextOptions, run_text
 MAX_GARMENTS = 16
 MAX_SCORED = 16
 MAX_PRODUCTS, MAX_TEXTS = 8, 8  # of one advertisement
+
+
+def _whole(value: Any) -> Any:
+    """Refuse what pydantic would take for a number: true, and text."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a whole number")
+    return value
+
+
 Text = Annotated[str, Field(max_length=1000)]
 Prompt = Annotated[str, Field(min_length=1, max_length=10_000)]
 Side = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
 Format = Literal["png", "jpeg", "webp"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number of a JSON body; forms send text, for which `int` is the type."""
 Category = Literal["upper_body", "lower_body", "dresses"]
 
 

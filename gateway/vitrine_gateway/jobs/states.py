@@ -72,16 +72,26 @@ async def end(
 
 
 async def put_back(
-    session: AsyncSession, job_id: str, lease: str, *, after_s: float, error: Mapping[str, Any] | None
+    session: AsyncSession,
+    job_id: str,
+    lease: str,
+    *,
+    after_s: float,
+    error: Mapping[str, Any] | None,
+    lost: bool = False,
 ) -> bool:
-    """Let a running job wait for its next try. An `error` counts as a try; None (a clean stop) does not."""
+    """Let a running job wait for its next try. An `error` counts as a try; None (a clean stop) does not.
+
+    `lost` says that the server was lost with the error: this counts as a loss and not as a try.
+    """
     job = await _change(
         session,
         job_id,
         _guard(lease),
         state=QUEUED,
         run_after=time.time() + after_s,
-        tries=Job.tries + (1 if error else 0),
+        tries=Job.tries + (1 if error and not lost else 0),
+        losses=Job.losses + (1 if lost else 0),
         lease=None,
         lease_until=None,
         progress={},

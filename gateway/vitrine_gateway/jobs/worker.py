@@ -2,6 +2,9 @@
 
 What a worker that dies leaves behind is a lease, which runs out; another worker then takes the job. Only the
 holder of the lease can end a job, so its result and its payment happen once.
+
+What happens to a database or a server during a job is not the job's fault and takes none of its tries: the
+worker waits for the database, and a job whose server was lost waits for it like one whose worker was lost.
 """
 
 from __future__ import annotations
@@ -10,9 +13,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -21,32 +23,20 @@ from sqlalchemy import select
 from vitrine import Progress, VitrineError, call_headers
 
 from vitrine_gateway.bells import QUEUE
+from vitrine_gateway.database.connections import AWAY, patiently
 from vitrine_gateway.database.tables import File, Job
-from vitrine_gateway.errors import WorkerLost, kind_of, problem_of
+from vitrine_gateway.errors import WorkerLost
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
+from vitrine_gateway.jobs.endings import Attempt, Endings
 from vitrine_gateway.jobs.pipelines import PIPELINES, Inputs, Made
 from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_previews
+from vitrine_gateway.jobs.server import Server
 from vitrine_gateway.jobs.uninterrupted import uninterrupted
-from vitrine_gateway.pictures.keeping import discard, keep
-from vitrine_gateway.pictures.reading import Upload
 
-FIRST_PAUSE_S = 2.0  # before the second try; it doubles: 2, 4, 8 s
-MAX_LOSSES = 5  # a job whose workers died more often ends as failed
 PROGRESS_EVERY_S = 0.25
 
 log = structlog.get_logger("vitrine_gateway.worker")
-
-
-@dataclass
-class Attempt:
-    """One try of a job in this process."""
-
-    job: Job
-    lease: str
-    task: asyncio.Task[None] | None = None
-    cancelled: bool = False  # by the caller
-    ending: bool = False  # its end is being written, which is not interrupted
 
 
 class Worker:
@@ -57,6 +47,8 @@ class Worker:
         self._name = f"{socket.gethostname()[:20]}-{os.getpid()}"
         self._attempts: dict[str, Attempt] = {}  # by lease
         self._renewed = float("-inf")
+        self._server = Server(gateway.vitrine)
+        self._endings = Endings(gateway, self._server)
 
     async def run(self) -> None:
         """Run jobs until the task is cancelled; then give unfinished jobs back for other workers."""
@@ -64,7 +56,8 @@ class Worker:
             while True:
                 try:
                     await self._watch()
-                    if len(self._attempts) < self._settings.workers and await self._take():
+                    room = len(self._attempts) < self._settings.workers
+                    if room and await self._server.there() and await self._take():
                         continue
                 except (VitrineError, OSError, RuntimeError) as error:
                     log.exception("the worker cannot reach its database", error=str(error))
@@ -106,15 +99,15 @@ class Worker:
     async def _take(self) -> bool:
         """Lease one job and start it; return whether there was one."""
         async with self._gateway.database.writing() as session:
+            lost = await leasing.requeue_lost(session)
             job = await leasing.lease_next(session, self._name, self._settings.lease_s)
+        self._gateway.metrics.lost_leases.inc(lost)
         if job is None:
             return False
         assert job.lease, "it was leased"
-        if job.losses:
-            self._gateway.metrics.lost_leases.inc()
         attempt = self._attempts[job.lease] = Attempt(job, job.lease)
         attempt.task = asyncio.create_task(self._attempt(attempt), name=f"job {job.id}")
-        self._gateway.bells.ring(job.id)
+        self._ring(job)
         return True
 
     async def _attempt(self, attempt: Attempt) -> None:
@@ -130,13 +123,14 @@ class Worker:
         finally:
             self._attempts.pop(attempt.lease, None)
             self._gateway.metrics.running.dec()
-            self._gateway.bells.ring(QUEUE, attempt.job.id)
+            self._gateway.bells.ring(QUEUE)
+            self._ring(attempt.job)
 
     async def _run_and_end(self, attempt: Attempt) -> None:
         job = attempt.job
         try:
-            if job.losses > MAX_LOSSES:
-                raise WorkerLost(f"{job.losses} workers ended while they ran this job")
+            if job.losses > leasing.MAX_LOSSES:
+                raise WorkerLost(f"{job.losses} times a worker or the server ended while it ran this job")
             if job.cancel:
                 attempt.cancelled = True
                 raise asyncio.CancelledError
@@ -144,17 +138,17 @@ class Worker:
             attempt.ending = True
         except asyncio.CancelledError:
             if attempt.cancelled:
-                await self._end(attempt, states.CANCELED)
+                await self._endings.end(attempt, states.CANCELED)
             else:
-                await asyncio.shield(self._give_back(attempt))
+                await asyncio.shield(self._endings.give_back(attempt))
             return
         except VitrineError as error:
-            await self._failed(attempt, error)
+            await self._endings.failed(attempt, error)
         except Exception:
             log.exception("a job failed in the gateway")
-            await self._failed(attempt, VitrineError("the gateway failed; its log says how"))
+            await self._endings.failed(attempt, VitrineError("the gateway failed; its log says how"))
         else:
-            await self._succeeded(attempt, made)
+            await self._endings.succeeded(attempt, made)
 
     async def _traced_run(self, attempt: Attempt) -> Made:
         """Run the pipeline in a span below that of the request; Triton gets its traceparent."""
@@ -189,11 +183,8 @@ class Worker:
 
     async def _inputs(self, job: Job) -> Inputs:
         request = job.request
-        async with self._gateway.database.reading() as session:
-            found = await session.scalars(
-                select(File).where(File.id.in_([one for ids in request["pictures"].values() for one in ids]))
-            )
-            paths = {file.id: file.path for file in found}
+        ids = [one for several in request["pictures"].values() for one in several]
+        paths = await patiently(lambda: self._paths(ids))
         pictures = {}
         for name, ids in request["pictures"].items():
             if missing := [one for one in ids if one not in paths]:
@@ -205,10 +196,28 @@ class Worker:
         options = with_previews(self._gateway, PIPELINES[job.pipeline], request["options"])
         return Inputs(options, pictures, person_id, request["garment_ids"])
 
+    async def _paths(self, ids: list[str]) -> dict[str, str]:
+        async with self._gateway.database.reading() as session:
+            found = await session.scalars(select(File).where(File.id.in_(ids)))
+            return {file.id: file.path for file in found}
+
     async def _preview(self, attempt: Attempt, picture: Image.Image, step: int) -> None:
-        if not await uninterrupted(keep_preview(self._gateway, attempt.job, attempt.lease, picture, step)):
-            raise asyncio.CancelledError  # as for progress
-        self._gateway.bells.ring(attempt.job.id)
+        await self._tell(
+            attempt, lambda: keep_preview(self._gateway, attempt.job, attempt.lease, picture, step)
+        )
+
+    async def _tell(self, attempt: Attempt, write: Callable[[], Coroutine[Any, Any, bool]]) -> None:
+        """Write something of the running job; while the database is away it is left out."""
+        try:
+            held = await uninterrupted(write())
+        except AWAY:
+            return
+        if not held:
+            raise asyncio.CancelledError  # another worker has the job, or its person was erased
+        self._ring(attempt.job)
+
+    def _ring(self, job: Job) -> None:
+        self._gateway.bells.ring(job.id, *([job.batch_id] if job.batch_id else []))
 
     async def _progress(self, attempt: Attempt, event: Progress) -> None:
         told = {
@@ -219,73 +228,13 @@ class Worker:
             "at": round(time.time(), 3),
         }
         attempt.job.progress = told
-        told |= (await self._gateway.forecast.estimate(attempt.job)).told()
-        if not await uninterrupted(self._note(attempt, told)):
-            raise asyncio.CancelledError  # another worker has the job, or its person was erased
-        self._gateway.bells.ring(attempt.job.id)
+        await self._tell(attempt, lambda: self._note(attempt, told))
 
-    async def _note(self, attempt: Attempt, told: Mapping[str, Any]) -> bool:
+    async def _note(self, attempt: Attempt, told: dict[str, Any]) -> bool:
         lease_s = self._settings.lease_s
+        told |= (await self._gateway.forecast.estimate(attempt.job)).told()
         async with self._gateway.database.writing() as session:
             return await states.note_progress(session, attempt.job.id, attempt.lease, told, lease_s)
-
-    async def _succeeded(self, attempt: Attempt, made: Made) -> None:
-        job, files = attempt.job, await self._keep(attempt.job, made)
-        images = [
-            {"file_id": one.id, "media_type": one.media_type, "width": one.width, "height": one.height}
-            for one in files
-        ]
-        result = {**({"image": images[0]} if images else {}), **made.facts}
-        try:
-            async with self._gateway.database.writing() as session:
-                ended = await states.end(
-                    session, job.id, states.SUCCEEDED, lease=attempt.lease, result=result
-                )
-                if ended is not None:
-                    session.add_all(files)
-        except BaseException:
-            await asyncio.shield(discard(self._gateway, files))
-            raise
-        if ended is None:
-            await discard(self._gateway, files)
-            return
-        metrics = self._gateway.metrics
-        metrics.job_seconds.labels(job.pipeline).observe(time.time() - job.created_at)
-        metrics.jobs.labels(job.pipeline, states.SUCCEEDED).inc()
-        log.info("job ended", state=states.SUCCEEDED, seconds=round(time.time() - job.created_at, 3))
-
-    async def _keep(self, job: Job, made: Made) -> list[File]:
-        """Keep the picture of a job, if it has made one, and return its row."""
-        if made.content is None:
-            return []
-        size = int(made.facts["width"]), int(made.facts["height"])
-        picture = Upload(made.content, "", *size, made.media_type)
-        return [await keep(self._gateway, job.account_id, job.user, "result", picture)]
-
-    async def _failed(self, attempt: Attempt, error: VitrineError) -> None:
-        """Let the job try again, or end it as failed."""
-        job, told = attempt.job, problem_of(error)
-        if not kind_of(error).retried or job.tries + 1 >= self._settings.tries:
-            await self._end(attempt, states.FAILED, told)
-            return
-        pause_s = FIRST_PAUSE_S * 2**job.tries
-        async with self._gateway.database.writing() as session:
-            await states.put_back(session, job.id, attempt.lease, after_s=pause_s, error=told)
-        self._gateway.metrics.retries.labels(job.pipeline).inc()
-        log.warning("job is tried again", after_s=pause_s, error=told["detail"])
-
-    async def _end(self, attempt: Attempt, state: str, error: Mapping[str, Any] | None = None) -> None:
-        async with self._gateway.database.writing() as session:
-            ended = await states.end(session, attempt.job.id, state, lease=attempt.lease, error=error)
-        if ended is not None:
-            self._gateway.metrics.jobs.labels(ended.pipeline, state).inc()
-            log.info("job ended", state=state, error=error["detail"] if error else None)
-
-    async def _give_back(self, attempt: Attempt) -> None:
-        """Queue the job again without counting a try; nothing happens if the lease is lost."""
-        with suppress(Exception):
-            async with self._gateway.database.writing() as session:
-                await states.put_back(session, attempt.job.id, attempt.lease, after_s=0.0, error=None)
 
     async def _take_leave(self) -> None:
         with suppress(Exception):

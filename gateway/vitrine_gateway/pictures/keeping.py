@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from vitrine.errors import VitrineError
 
 from vitrine_gateway.database.tables import File, new_id
@@ -48,7 +50,19 @@ async def keep(
 
 
 async def discard(gateway: Gateway, files: Iterable[File]) -> None:
-    """Remove bytes whose rows were not committed."""
-    for file in files:
+    """Remove the bytes of files whose rows are not in the database.
+
+    Where the database cannot tell, the bytes stay: a commit that raised an error may have been done, and
+    bytes without a row are seen by nobody.
+    """
+    by_id = {file.id: file for file in files}
+    if not by_id:
+        return
+    try:
+        async with gateway.database.reading() as session:
+            kept = set(await session.scalars(select(File.id).where(File.id.in_(by_id))))
+    except SQLAlchemyError:
+        return
+    for file_id in by_id.keys() - kept:
         with suppress(VitrineError):
-            await gateway.pictures.delete(file.path)
+            await gateway.pictures.delete(by_id[file_id].path)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
 from vitrine_gateway.access import Known, Parts
@@ -16,15 +18,17 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.batch_events import follow_batch
 from vitrine_gateway.jobs.batch_states import state_of
 from vitrine_gateway.jobs.batches import find_batch, jobs_of, submit_batch
 from vitrine_gateway.jobs.states import ENDED
-from vitrine_gateway.jobs.views import iso, view_now, wait_for_end
+from vitrine_gateway.jobs.views import iso, linked, view_now, wait_for_end
 from vitrine_gateway.pages import MOST, after, page
 from vitrine_gateway.routers.jobs import BODY, base_of, cancel, headers_of, wait_of
 from vitrine_gateway.routers.reading import read_submission
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
+ETA_STEP = 0.1  # an estimate that differs less from the last one is not told
 
 
 @router.post("", status_code=202, openapi_extra=BODY)
@@ -99,6 +103,54 @@ async def cancel_batch(
     return await batch_view(gateway, batch, jobs, base_of(request))
 
 
+async def batch_of_caller(batch_id: str, gateway: Parts, caller: Known) -> Batch:
+    """Return the batch, before a stream begins: an error is then an answer of its own."""
+    caller.needs("jobs")
+    return (await find_batch(gateway, caller, batch_id))[0]
+
+
+@router.get("/{batch_id}/events", response_class=EventSourceResponse)
+async def batch_events(
+    batch_id: str,
+    request: Request,
+    gateway: Parts,
+    batch: Annotated[Batch, Depends(batch_of_caller)],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the events of all jobs of the batch, from the first one or after `Last-Event-ID`, to its end.
+
+    They are those of `/v1/jobs/{id}/events` with `job_id` and `place`, from 0. The last one is `batch.` and
+    the batch's state, with the number of jobs in each state. `estimate`, with no id, tells the batch's end.
+    """
+    told = None
+    async with aclosing(follow_batch(gateway, batch.id, last_event_id)) as events:
+        async for one in events:
+            if one is None and await request.is_disconnected():
+                return
+            if one is not None and one.event is not None:
+                data = {"job_id": one.event.job_id, "place": one.place}
+                data |= linked(gateway, one.event.data, base_of(request))
+                yield ServerSentEvent(id=one.id, event=one.event.kind, data=data)
+                continue
+            async with gateway.database.reading() as session:
+                jobs = await jobs_of(session, batch.id)
+            if one is not None:
+                state, counts = state_of(job.state for job in jobs), dict(Counter(job.state for job in jobs))
+                yield ServerSentEvent(id=one.id, event=f"batch.{state}", data={"counts": counts})
+                return
+            eta = await _eta(gateway, jobs)
+            if eta is not None and (told is None or abs(eta - told) > ETA_STEP * told):
+                told = eta
+                yield ServerSentEvent(event="estimate", data={"eta_seconds": eta})
+
+
+async def _eta(gateway: Gateway, jobs: list[Job]) -> float | None:
+    """Return the seconds until the last job of a batch ends; None where one is not foreseen."""
+    etas = [(await gateway.forecast.estimate(job)).eta_s for job in jobs if job.state not in ENDED]
+    known = [eta for eta in etas if eta is not None]
+    return round(max(known), 2) if known and len(known) == len(etas) else None
+
+
 async def batch_view(gateway: Gateway, batch: Batch, jobs: list[Job], base: str) -> dict[str, Any]:
     """Return a batch as JSON; its jobs are in the order of the request."""
     own = f"{base}/v1/batches/{batch.id}"
@@ -115,7 +167,7 @@ async def batch_view(gateway: Gateway, batch: Batch, jobs: list[Job], base: str)
         "price": sum(job.price for job in jobs),
         "counts": dict(Counter(job.state for job in jobs)),
         "jobs": views,
-        "urls": {"self": own, "cancel": f"{own}/cancel"},
+        "urls": {"self": own, "events": f"{own}/events", "cancel": f"{own}/cancel"},
     }
 
 

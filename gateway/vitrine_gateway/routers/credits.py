@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlalchemy import select
-from vitrine.errors import BadRequest
 
 from vitrine_gateway.access import Known, Parts
 from vitrine_gateway.credits.prices import PRICES, REWARDS
@@ -32,15 +31,13 @@ async def balance(gateway: Parts, caller: Known) -> dict[str, Any]:
 async def movements(
     gateway: Parts,
     caller: Known,
-    cursor: str | None = None,
+    cursor: Annotated[str, Query(pattern=r"^[0-9]{0,18}$")] = "",
     limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
 ) -> dict[str, Any]:
     """List the account's movements of credits, the newest first."""
     caller.needs("jobs")
-    if cursor is not None and not (cursor.isdecimal() and len(cursor) < 19):
-        raise BadRequest("cursor must be the next_cursor of the page before")
     wanted = [LedgerRow.account_id == caller.account_id]
-    wanted += [LedgerRow.id < int(cursor)] if cursor is not None else []
+    wanted += [LedgerRow.id < int(cursor)] if cursor else []
     async with gateway.database.reading() as session:
         newest = select(LedgerRow).where(*wanted).order_by(LedgerRow.id.desc()).limit(limit + 1)
         rows = list(await session.scalars(newest))

@@ -17,9 +17,27 @@ from vitrine_gateway.pictures.keeping import discard, keep
 from vitrine_gateway.routers.reading import read_form
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
+PICTURES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "user": {"type": "string", "maxLength": 200},
+                    },
+                }
+            }
+        },
+    }
+}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, openapi_extra=UPLOAD)
 async def upload(request: Request, gateway: Parts, caller: Known) -> dict[str, Any]:
     """Keep a picture: a form with `file` and, for history and erasure, `user`."""
     caller.needs("jobs")
@@ -50,7 +68,7 @@ async def describe(file_id: str, gateway: Parts, caller: Known) -> dict[str, Any
     return _view(row)
 
 
-@router.get("/{file_id}/content", response_class=Response)
+@router.get("/{file_id}/content", response_class=Response, responses=PICTURES)
 async def content(
     file_id: str, gateway: Parts, exp: Annotated[int, Query()], sig: Annotated[str, Query(max_length=64)]
 ) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from vitrine_gateway import history
 from vitrine_gateway.access import Known, Parts
@@ -23,8 +23,8 @@ class Change(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hidden: bool | None = None
-    seen: bool | None = None
+    hidden: StrictBool | None = None
+    seen: StrictBool | None = None
 
 
 @router.get("")

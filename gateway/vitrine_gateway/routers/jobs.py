@@ -156,17 +156,15 @@ async def job_events(
                     continue
             elif await request.is_disconnected():
                 return
-            estimate = await _of_waiting(gateway, job.id)
-            if estimate and estimate["queue_position"] != told:
-                told = estimate["queue_position"]
-                yield ServerSentEvent(event="estimate", data=estimate)
-
-
-async def _of_waiting(gateway: Gateway, job_id: str) -> dict[str, Any] | None:
-    """Return the place and the estimated end of a job that waits; None for another one."""
-    async with gateway.database.reading() as session:
-        job = await session.get(Job, job_id)
-    return await foreseen(gateway, job) if job is not None and job.state == states.QUEUED else None
+            async with gateway.database.reading() as session:
+                found = await session.get(Job, job.id)
+            if found is None:
+                return  # the person was erased
+            if found.state == states.QUEUED:
+                estimate = await foreseen(gateway, found)
+                if estimate["queue_position"] != told:
+                    told = estimate["queue_position"]
+                    yield ServerSentEvent(event="estimate", data=estimate)
 
 
 async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:
@@ -177,7 +175,7 @@ async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:
         changed = changed or await states.ask_to_cancel(session, job_id)
         if changed is None and job.state in (states.SUCCEEDED, states.FAILED):
             raise Conflict(f"the job has {job.state}")
-    gateway.bells.ring(QUEUE, job_id)
+    gateway.bells.ring(QUEUE, job_id, *([job.batch_id] if job.batch_id else []))
     return changed or job
 
 

@@ -20,6 +20,7 @@ from vitrine_gateway.jobs.pipelines import Prompt
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, linked, load_job, picture_url, wait_for_end
+from vitrine_gateway.openapi import NOT_SERVED
 from vitrine_gateway.pictures.reading import from_base64
 from vitrine_gateway.routers.jobs import base_of, cancel
 from vitrine_gateway.routers.reading import read_json
@@ -42,13 +43,13 @@ CODES = {
 router = APIRouter(tags=["ad server"])
 
 
-@router.post("/generate")
+@router.post("/generate", tags=[NOT_SERVED])
 async def generate(caller: OldKnown) -> JSONResponse:
     """Answer that ads are not served yet."""
     return _error(501, "NOT_SERVED_YET", "this gateway makes no advertising pictures yet")
 
 
-@router.get("/fonts")
+@router.get("/fonts", tags=[NOT_SERVED])
 async def fonts(caller: OldKnown) -> JSONResponse:
     """Answer that fonts are not served yet."""
     return _error(501, "NOT_SERVED_YET", "fonts belong to advertising pictures, which come later")

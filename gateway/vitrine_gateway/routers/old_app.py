@@ -21,10 +21,11 @@ from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import submit_batch
-from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name
+from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name, Whole
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, load_job, picture_url
+from vitrine_gateway.openapi import NOT_SERVED
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.routers.jobs import base_of
 
@@ -43,8 +44,8 @@ class _Common(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     userId: Name | None = None
-    denoiseSteps: Annotated[int, Field(ge=1, le=100)] = 10
-    seed: Annotated[int, Field(ge=0, lt=2**64)] = 42
+    denoiseSteps: Annotated[Whole, Field(ge=1, le=100)] = 10
+    seed: Annotated[Whole, Field(ge=0, lt=2**64)] = 42
     category: Category | None = None
 
 
@@ -85,8 +86,8 @@ async def batch(body: Several, request: Request, gateway: Parts, caller: OldKnow
     return {"batchId": made.id, "jobs": queued}
 
 
-@router.post("/api/fitting/sns-full-try-on")
-@router.post("/api/fitting/sns-virtual-try-on")
+@router.post("/api/fitting/sns-full-try-on", tags=[NOT_SERVED])
+@router.post("/api/fitting/sns-virtual-try-on", tags=[NOT_SERVED])
 async def of_a_post(caller: OldKnown) -> None:
     """Answer that try-ons of a post are not served."""
     raise NotServedYet("a try-on of a post needs the app's own tables: send the garments' ids instead")

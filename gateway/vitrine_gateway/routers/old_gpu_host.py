@@ -14,10 +14,11 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Account
 from vitrine_gateway.errors import Forbidden, NotServedYet
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.pipelines import Category, Name
+from vitrine_gateway.jobs.pipelines import Category, Name, Whole
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
+from vitrine_gateway.openapi import NOT_SERVED
 from vitrine_gateway.routers.health import triton_state
 from vitrine_gateway.routers.jobs import base_of, cancel
 
@@ -37,8 +38,8 @@ class Generate(BaseModel):
     user_id: Name
     clothing_id: Name
     category: Category | None = None
-    denoise_steps: Annotated[int, Field(ge=1, le=100)] = 20
-    seed: Annotated[int, Field(ge=0, lt=2**64)] = 42
+    denoise_steps: Annotated[Whole, Field(ge=1, le=100)] = 20
+    seed: Annotated[Whole, Field(ge=0, lt=2**64)] = 42
 
 
 @router.post("/vton/generate-tryon")
@@ -68,9 +69,9 @@ async def generate(body: Generate, request: Request, gateway: Parts, caller: Old
     }
 
 
-@router.post("/vton/preprocess-human")
-@router.post("/vton/preprocess-garment")
-@router.post("/vton/preprocess-text")
+@router.post("/vton/preprocess-human", tags=[NOT_SERVED])
+@router.post("/vton/preprocess-garment", tags=[NOT_SERVED])
+@router.post("/vton/preprocess-text", tags=[NOT_SERVED])
 async def preprocess(caller: OldKnown) -> None:
     """Answer that preparing by itself is not served."""
     raise NotServedYet(

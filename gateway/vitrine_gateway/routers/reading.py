@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import FormData, UploadFile
 from vitrine.errors import BadRequest
 
@@ -27,7 +27,7 @@ class JobRequest(BaseModel):
 
     pipeline: str = "try_on"
     user: str = Field("", max_length=200, description="your name of the person, for history and erasure")
-    inputs: dict[str, JsonValue]
+    inputs: dict[str, Any]
     webhook: str | None = Field(None, max_length=2000)
 
 

@@ -18,6 +18,11 @@ from vitrine.errors import BadRequest, Unavailable
 
 PORTS = (443, 8443)
 MAX_URL = 2000
+UNICAST = ipaddress.IPv6Network("2000::/3")
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+TUNNELS = [ipaddress.IPv6Network(one) for one in ("2001::/23", "2002::/16", "3fff::/20")]
+"""Teredo and other protocols of their own, 6to4, and addresses for documents (RFC 9637)."""
+RELAYS = ipaddress.IPv4Network("192.88.99.0/24")  # of 6to4
 _TIMEOUT_S = 15.0  # for the connection, and for each read
 
 
@@ -44,7 +49,13 @@ def check_url(url: str, private: Collection[str] = ()) -> Target:
         raise BadRequest(f"webhook must be an https address, got {url[:200]!r}: {error}") from error
     ours = host in private
     schemes = ("https", "http") if ours else ("https",)
-    if parts.scheme not in schemes or not host or len(url) > MAX_URL or not url.isascii() or " " in url:
+    if (
+        parts.scheme not in schemes
+        or not host
+        or len(url) > MAX_URL
+        or not (url.isascii() and url.isprintable())
+        or " " in url
+    ):
         raise BadRequest(
             f"webhook must be an https address of at most {MAX_URL} ASCII characters, got {url[:200]!r}"
         )
@@ -63,20 +74,27 @@ def _address(host: str, port: int, ours: bool) -> str:
         found = [str(row[4][0]) for row in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError) as error:
         raise BadRequest(f"webhook: the host {host!r} has no address") from error
+    if not found:
+        raise BadRequest(f"webhook: the host {host!r} has no address")
     if not ours and (bad := [one for one in found if not is_global(one)]):
         raise BadRequest(f"webhook: the host {host!r} is in a network that is not public: {bad[0]}")
     return found[0]
 
 
 def is_global(address: str) -> bool:
-    """Whether an IP address is a public one, also when it carries an IPv4 address inside."""
+    """Whether an IP address is a public one, also when it carries an IPv4 address inside.
+
+    Of IPv6 only global unicast counts, and the prefix by which NAT64 reaches IPv4 (RFC 6052).
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
-    inner = [ip]
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner += [one for one in (ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())) if one is not None]
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
-            inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-    return all(one.is_global and not one.is_multicast for one in inner)
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip.is_global and not ip.is_multicast and ip not in RELAYS
+    if ip in NAT64:
+        return is_global(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    if ip not in UNICAST or not ip.is_global or any(ip in network for network in TUNNELS):
+        return False
+    in_isatap = int(ip) >> 32 & 0xFFFFFFFF in (0x00005EFE, 0x02005EFE)
+    return not in_isatap or is_global(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
 
 
 def post(target: Target, body: bytes, headers: dict[str, str]) -> int:

@@ -7,13 +7,11 @@ import io
 import json
 import random
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,9 +19,12 @@ from typing import Any
 import httpx2
 import numpy as np
 from PIL import Image
+from sqlalchemy import select, text
 from vitrine import AsyncFakeTransport, AsyncVitrine
 from vitrine_gateway.accounts.keys import account_named, make_key
 from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.connections import patiently
+from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.gateway import Gateway, open_gateway
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.settings import Settings
@@ -31,9 +32,16 @@ from vitrine_gateway.soundness import unsound
 from vitrine_orchestrator.embedded.ports import free_port
 
 from vitrine_measure.gateway_soak.nursery import Nursery
+from vitrine_measure.gateway_soak.postgresql import PostgreSQL
+from vitrine_measure.gateway_soak.receiver import Receiver
+from vitrine_measure.gateway_soak.victims import Database, Process, Triton, Victim, supervised_triton
+from vitrine_measure.load.world import draw_world
 
 CREDITS = 1_000_000
 CANCELED_SHARE, BATCH_SHARE = 0.1, 0.15
+AWAY_S = 1.0  # longest time between the end of a killed database and its new start
+STEPS = "10"
+VICTIMS = ("gateway", "worker", "triton", "database")
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Plan:
     clients: int = 3  # that submit without a pause between their jobs
     database: str = ""  # a URL of an empty PostgreSQL database; empty: SQLite
     triton: str = ""  # the address of a Vitrine server; empty: the client's fake
+    victims: tuple[str, ...] = ("gateway", "worker")  # of VICTIMS: each gets its part of the kills
     seed: int = 0
     lease_s: float = (
         2.0  # a machine that is busy with other work needs more: starved workers lose their leases
@@ -59,7 +68,8 @@ class Report:
     jobs: int = 0
     states: dict[str, int] = field(default_factory=dict)
     kills: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    losses: int = 0  # leases of killed workers
+    losses: int = 0  # tries that a killed worker or server took with it, and are not forgiven
+    tries: int = 0  # tries that ended with an error
     repeats: int = 0  # requests that were sent again after a broken connection
     messages: int = 0  # webhooks that arrived, repetitions included
     eta_error: float | None = None  # the median of |estimate - truth| / truth
@@ -68,37 +78,6 @@ class Report:
     def text(self) -> str:
         """Return the report as JSON."""
         return json.dumps(self.__dict__, indent=2)
-
-
-class Receiver:
-    """Receives webhooks on loopback; refuses one in five."""
-
-    def __init__(self) -> None:
-        self.ids: defaultdict[str, set[str]] = defaultdict(set)  # of messages, by job or batch
-        self.count = 0
-        receiver, draw = self, random.Random(1)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                refused = draw.random() < 0.2
-                if not refused:
-                    receiver.count += 1
-                    receiver.ids[body["data"]["id"]].add(self.headers["webhook-id"])
-                self.send_response(500 if refused else 200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Log nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-
-    def close(self) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class Soak:
@@ -114,15 +93,16 @@ class Soak:
         self.draw = random.Random(plan.seed)
         self.accepted: dict[str, str] = {}  # key of a request → id of its job or batch
         self.estimates: list[tuple[str, float, float]] = []  # job, when asked, seconds left
-        self.pictures = [_picture(seed) for seed in range(4)]
+        self.pictures = _dolls() if plan.triton else [_picture(seed) for seed in range(4)]
         self.over = False
+        self.others: dict[str, Victim] = {}  # by kind, besides gateways and workers
 
     async def run(self, gateway: Gateway, key: str) -> Report:
         """Load, kill, settle, judge."""
         headers = {"Authorization": f"Bearer {key}"}
         with Nursery() as nursery:
-            self._nursery = nursery
-            self._alive = {"gateway": [self._start("gateway")], "worker": [self._start("worker")]}
+            processes = {kind: Process(nursery, kind, self.settings) for kind in ("gateway", "worker")}
+            self._victims: dict[str, Victim] = {**processes, **self.others}
             base = f"http://127.0.0.1:{self.port}"
             async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=10) as http:
                 clients = [asyncio.create_task(self._client(http, one)) for one in range(self.plan.clients)]
@@ -130,19 +110,20 @@ class Soak:
                 self.over = True
                 await asyncio.gather(*clients)
                 await self._settle(http)
+            await patiently(lambda: _reach(gateway))  # its connections are those to a server that was killed
             await self._judge(gateway)
         return self.report
 
-    def _start(self, kind: str) -> int:
-        workers = {"gateway": 1, "worker": 2}[kind]
-        return self._nursery.start(kind, {**self.settings, "workers": workers})
-
     async def _kill_all(self) -> None:
-        for number in range(self.plan.kills):
-            await asyncio.sleep(self.plan.seconds / self.plan.kills * self.draw.uniform(0.6, 1.4))
-            kind = ("gateway", "worker")[number % 2]
-            self._nursery.kill(self._alive[kind].pop())
-            self._alive[kind].append(self._start(kind))
+        """Kill each kind of victim by itself, so that no kind waits for another one's return."""
+        share, more = divmod(self.plan.kills, len(self.plan.victims))
+        counts = {kind: share + (place < more) for place, kind in enumerate(self.plan.victims)}
+        await asyncio.gather(*(self._kill(kind, count) for kind, count in counts.items()))
+
+    async def _kill(self, kind: str, count: int) -> None:
+        for _ in range(count):
+            await asyncio.sleep(self.plan.seconds / count * self.draw.uniform(0.6, 1.4))
+            await self._victims[kind].kill()
             self.report.kills[kind] += 1
 
     async def _client(self, http: httpx2.AsyncClient, number: int) -> None:
@@ -162,7 +143,7 @@ class Soak:
     async def _post(self, http: httpx2.AsyncClient, path: str, key: str) -> dict[str, Any]:
         garments = self.draw.sample(self.pictures[1:], 2 if path.endswith("batches") else 1)
         files = [("person", ("p.png", self.pictures[0])), *(("garment", ("g.png", one)) for one in garments)]
-        data = {"steps": "10", "seed": str(self.draw.randrange(1000)), "webhook": self.receiver.url}
+        data = {"steps": STEPS, "seed": str(self.draw.randrange(1000)), "webhook": self.receiver.url}
         answer = await self._again(
             http, "POST", path, files=files, data=data, headers={"Idempotency-Key": key}
         )
@@ -204,9 +185,6 @@ class Soak:
 
     async def _judge(self, gateway: Gateway) -> None:
         """Compare the database with what the clients were told and what the receiver got."""
-        from sqlalchemy import select
-        from vitrine_gateway.database.tables import Batch, Job
-
         report = self.report
         async with gateway.database.reading() as session:
             jobs = list(await session.scalars(select(Job)))
@@ -218,6 +196,7 @@ class Soak:
                 report.wrong.append(f"job {job.id} has not ended")
             if job.state == "failed":
                 report.wrong.append(f"job {job.id} failed: {job.error}")
+        report.tries = sum(job.tries for job in jobs)
         single = {job.id for job in jobs if job.batch_id is None}
         if single | batches != set(self.accepted.values()):
             report.wrong.append("the jobs and batches are not those that the clients were told of")
@@ -229,6 +208,11 @@ class Soak:
         report.eta_error = _eta_error(self.estimates, {job.id: job for job in jobs})
 
 
+async def _reach(gateway: Gateway) -> None:
+    async with gateway.database.reading() as session:
+        await session.execute(text("SELECT 1"))
+
+
 def _eta_error(estimates: list[tuple[str, float, float]], jobs: dict[str, Any]) -> float | None:
     errors = []
     for job_id, asked, left_s in estimates:
@@ -237,6 +221,12 @@ def _eta_error(estimates: list[tuple[str, float, float]], jobs: dict[str, Any]) 
             true_s = job.finished_at - asked
             errors.append(abs(left_s - true_s) / true_s)
     return round(median(errors), 3) if errors else None
+
+
+def _dolls() -> list[bytes]:
+    """Return a person and three garments that the real networks know."""
+    world = draw_world(people=1, garments=3)
+    return [*world.people, *(garment.picture for garment in world.garments)]
 
 
 def _picture(seed: int) -> bytes:
@@ -261,12 +251,26 @@ async def _opened(settings: dict[str, Any]) -> AsyncIterator[tuple[Gateway, str]
 
 
 async def run_soak(plan: Plan) -> Report:
-    """Run a soak in a folder that is thrown away, and return what it found."""
-    receiver = Receiver()
-    try:
-        with tempfile.TemporaryDirectory(prefix="vitrine-gateway-soak-") as folder:
-            soak = Soak(plan, Path(folder), receiver)
-            async with _opened(soak.settings) as (gateway, key):
-                return await soak.run(gateway, key)
-    finally:
-        receiver.close()
+    """Run a soak in a folder that is thrown away, and return what it found.
+
+    A database and a Vitrine server that are to be killed are started here. Raises RuntimeError where
+    PostgreSQL is not installed.
+    """
+    draw = random.Random(plan.seed)
+    with ExitStack() as stack:
+        receiver = Receiver()
+        stack.callback(receiver.close)
+        others: dict[str, Victim] = {}
+        if "database" in plan.victims:
+            server = stack.enter_context(PostgreSQL())
+            plan = replace(plan, database=server.database("soak"))
+            others["database"] = Database(server, lambda: draw.uniform(0.0, AWAY_S))
+        if "triton" in plan.victims:
+            triton = stack.enter_context(supervised_triton())
+            plan = replace(plan, triton=triton.grpc)
+            others["triton"] = Triton(triton)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vitrine-gateway-soak-"))
+        soak = Soak(plan, Path(folder), receiver)
+        soak.others = others
+        async with _opened(soak.settings) as (gateway, key):
+            return await soak.run(gateway, key)

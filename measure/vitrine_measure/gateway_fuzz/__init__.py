@@ -1,0 +1,1 @@
+"""Hostile and generated requests against a gateway on the client's fake."""

@@ -1,0 +1,1 @@
+"""Polling clients and event streams on a gateway whose server is saturated: how long answers take."""
