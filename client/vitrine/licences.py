@@ -228,6 +228,7 @@ LIBRARIES = tuple(
         ("psutil", "BSD-3-Clause", "gateway"),
         ("psycopg", "LGPL-3.0", "gateway; its wheel carries libpq, OpenSSL and other free libraries"),
         ("pydantic-settings", "MIT", "gateway"),
+        ("pytakumi", "MIT or Apache-2.0", "text templates alone; its wheel carries Takumi"),
         ("python-multipart", "Apache-2.0", "gateway"),
         ("safetensors", "Apache-2.0", ""),
         ("sqlalchemy", "MIT", "gateway"),
