@@ -77,7 +77,9 @@ def secret(tmp_path):
 @pytest.fixture
 def allowing(fonts, browser, monkeypatch):
     """What sets texts, with callers' pages allowed."""
-    monkeypatch.setattr("vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed: browser)
+    monkeypatch.setattr(
+        "vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed, timeout_s: browser
+    )
     return Setters(fonts, caller_html="on")
 
 
@@ -200,7 +202,9 @@ class Given:
 )
 def test_a_page_that_cannot_be_used_is_refused(fonts, monkeypatch, given, said):
     """With the field and the rule."""
-    monkeypatch.setattr("vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed: given)
+    monkeypatch.setattr(
+        "vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed, timeout_s: given
+    )
     text = read_text("texts[0]", {"html": "<p>a", "page": [900, 900], "margin": 0.1})
     with pytest.raises(BadRequest) as refused:
         overlaid(np.zeros((112, 202, 3), np.uint8), [text], Setters(fonts, caller_html="on"))
