@@ -19,7 +19,7 @@ from vitrine import BadRequest, Unavailable, Vitrine
 from vitrine.command import main
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.lettering.fonts import open_fonts
-from vitrine_orchestrator.lettering.html.browser import ADVICE, PROGRAMS
+from vitrine_orchestrator.lettering.html.browser import ADVICE, PROGRAMS, open_browser
 from vitrine_orchestrator.lettering.options import read_texts
 from vitrine_orchestrator.lettering.overlay import Setters, overlaid
 
@@ -125,6 +125,10 @@ def test_a_served_page_is_drawn_and_a_hostile_one_reaches_nothing(tmp_path):
     """A server of its own with callers' pages allowed: its browser is shut in, and the server stays sound."""
     if not any(map(shutil.which, PROGRAMS)):
         pytest.skip(f"callers' pages need a browser: {ADVICE}")
+    try:
+        open_browser("on", 60).draw("html", "<p>a", 40, 40)
+    except Unavailable as refused:  # a container without namespaces
+        pytest.skip(str(refused))
     repository = tmp_path / "models"
     shutil.copytree(ROOT / "model_repository" / "text_overlay", repository / "text_overlay")
     environment = {**os.environ, "VITRINE_CALLER_HTML": "on", "VITRINE_CALLER_HTML_S": "60"}
@@ -138,10 +142,7 @@ def test_a_served_page_is_drawn_and_a_hostile_one_reaches_nothing(tmp_path):
         address = f"http://127.0.0.1:{canary.getsockname()[1]}"
         html = f'<link rel="preconnect" href="{address}"><p>세일<img src="{address}/a.png">'
         picture = np.full((200, 300, 3), 200, np.uint8)
-        try:
-            (told,) = client.text_overlay(picture, {"html": html, "page": [150, 80]}).texts
-        except Unavailable as refused:  # a container without namespaces
-            pytest.skip(str(refused))
+        (told,) = client.text_overlay(picture, {"html": html, "page": [150, 80]}).texts
         assert (told["way"], told["text"]) == ("page", "세일")
         with pytest.raises(BadRequest, match="html must show something"):
             client.text_overlay(picture, {"html": "<script>document.write(1)</script>"})

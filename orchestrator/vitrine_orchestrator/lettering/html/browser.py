@@ -259,7 +259,10 @@ class Tab:
 
 
 def open_browser(allowed: Allowed, timeout_s: float = TIMEOUT_S) -> Browser:
-    """The system's Chromium, with so many seconds for a page; Unavailable says what to install, or that pages are not allowed."""
+    """The system's Chromium, with so many seconds for a page; Unavailable says what to install.
+
+    Raises BadRequest where pages are not allowed.
+    """
     if allowed == "off":
         raise BadRequest(
             "html must not be given: this server draws no pages of callers (VITRINE_CALLER_HTML is off)"
