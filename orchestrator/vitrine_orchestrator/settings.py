@@ -104,6 +104,9 @@ class Settings:
             words=("off", "on", "without-sandbox"),
         ),
     )
+    caller_html_s: float = field(
+        default=10.0, metadata=_rules("seconds that one such page may take", least=0.1)
+    )
     memory: str = field(
         default=OFF,
         metadata=_rules(

@@ -2,20 +2,28 @@
 
 import io
 import json
+import os
+import shutil
+import socket
+import threading
 import urllib.request
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from small_servers import png
-from vitrine import BadRequest
+from small_servers import ANY_PORTS, png
+from vitrine import BadRequest, Unavailable, Vitrine
 from vitrine.command import main
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.lettering.fonts import open_fonts
+from vitrine_orchestrator.lettering.html.browser import ADVICE, PROGRAMS, open_browser
 from vitrine_orchestrator.lettering.options import read_texts
 from vitrine_orchestrator.lettering.overlay import Setters, overlaid
 
+ROOT = Path(__file__).parents[2]
 TEXTS = [
     "신메뉴 4,500원",
     {"text": "新作", "vertical": True},
@@ -111,3 +119,33 @@ def test_the_command_writes_the_picture(triton, scene, tmp_path, capsys):
     assert main([*words, "--font", "no such"]) == 1
     assert "font must be one of" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_served_page_is_drawn_and_a_hostile_one_reaches_nothing(tmp_path):
+    """A server of its own with callers' pages allowed: its browser is shut in, and the server stays sound."""
+    if not any(map(shutil.which, PROGRAMS)):
+        pytest.skip(f"callers' pages need a browser: {ADVICE}")
+    try:
+        open_browser("on", 60).draw("html", "<p>a", 40, 40)
+    except Unavailable as refused:  # a container without namespaces
+        pytest.skip(str(refused))
+    repository = tmp_path / "models"
+    shutil.copytree(ROOT / "model_repository" / "text_overlay", repository / "text_overlay")
+    environment = {**os.environ, "VITRINE_CALLER_HTML": "on", "VITRINE_CALLER_HTML_S": "60"}
+    heard = []
+    with (
+        socket.create_server(("127.0.0.1", 0)) as canary,
+        EmbeddedTriton(repository, ports=ANY_PORTS, environment=environment) as server,
+        Vitrine(server.grpc, timeout_s=120) as client,
+    ):
+        threading.Thread(target=lambda: heard.append(canary.accept()[0].close()), daemon=True).start()
+        address = f"http://127.0.0.1:{canary.getsockname()[1]}"
+        html = f'<link rel="preconnect" href="{address}"><p>세일<img src="{address}/a.png">'
+        picture = np.full((200, 300, 3), 200, np.uint8)
+        (told,) = client.text_overlay(picture, {"html": html, "page": [150, 80]}).texts
+        assert (told["way"], told["text"]) == ("page", "세일")
+        with pytest.raises(BadRequest, match="html must show something"):
+            client.text_overlay(picture, {"html": "<script>document.write(1)</script>"})
+        assert client.text_overlay(picture, "가").texts[0]["way"] == "pillow"
+        assert heard == []
+        socket.create_connection(canary.getsockname()).close()  # ends the thread

@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
         ways = {"vitrine": set_by_us, "html": set_as_html, "pillow": set_by_pillow}
         for way in ways.values():
             way(cases[0])  # fonts are read and processes started
-        rows = {name: table([way(one) for one in cases]) for name, way in ways.items()}
+        made = [{name: way(one) for name, way in ways.items()} for one in cases]  # in turn, for the times
+        rows = {name: table([one[name] for one in made]) for name in ways}
         rows["on white"] = table(set_on_white())
     finally:
         setters().close()

@@ -112,7 +112,8 @@ def _texts(settings: Settings) -> PlainAnswer:
     def setters() -> Setters:
         from vitrine_orchestrator.lettering.overlay import Setters
 
-        return Setters(fonts, caller_html=cast(Any, settings.caller_html))
+        allowed = cast(Any, settings.caller_html)
+        return Setters(fonts, caller_html=allowed, caller_html_s=settings.caller_html_s)
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
         from vitrine_orchestrator.lettering.context import TextContext

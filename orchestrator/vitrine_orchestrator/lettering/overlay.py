@@ -13,7 +13,7 @@ from vitrine_orchestrator.lettering.arranging import Arranged, BlockSetter, alig
 from vitrine_orchestrator.lettering.characters import clusters
 from vitrine_orchestrator.lettering.fitting import Block
 from vitrine_orchestrator.lettering.fonts import Fonts, check_glyphs
-from vitrine_orchestrator.lettering.html.browser import Allowed
+from vitrine_orchestrator.lettering.html.browser import TIMEOUT_S, Allowed
 from vitrine_orchestrator.lettering.html.page_text import PageText
 from vitrine_orchestrator.lettering.html.renderer import Renderer
 from vitrine_orchestrator.lettering.html.template_text import TemplateText
@@ -82,11 +82,12 @@ class Setters:
     fonts: Fonts
     renderer: Renderer = field(default_factory=Renderer)
     caller_html: Allowed = "off"  # whether callers may send pages of their own
+    caller_html_s: float = TIMEOUT_S  # for each of them
 
     def way(self, name: str, options: TextOptions) -> Way:
         """The way of a text; BadRequest for a character that none of its fonts has."""
         if options.html is not None:
-            return PageText.of(name, options, self.fonts, self.caller_html)
+            return PageText.of(name, options, self.fonts, self.caller_html, self.caller_html_s)
         if options.template:
             return TemplateText.of(name, options, self.fonts, self.renderer)
         return PlainText.of(name, options, self.fonts)

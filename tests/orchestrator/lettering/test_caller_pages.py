@@ -77,7 +77,9 @@ def secret(tmp_path):
 @pytest.fixture
 def allowing(fonts, browser, monkeypatch):
     """What sets texts, with callers' pages allowed."""
-    monkeypatch.setattr("vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed: browser)
+    monkeypatch.setattr(
+        "vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed, timeout_s: browser
+    )
     return Setters(fonts, caller_html="on")
 
 
@@ -115,7 +117,7 @@ def test_the_same_page_gets_out_of_an_open_browser(browser, canary, secret, tmp_
     """The control: the canary hears what a browser without walls asks for."""
     page = tmp_path / "page.html"
     page.write_text(hostile_page(canary.port, secret).replace("while (true) {}", ""))
-    words = [str(browser.program), "--headless", "--no-sandbox", "--disable-gpu", "--timeout=3000"]
+    words = [str(browser.program), "--headless", "--no-sandbox", "--disable-gpu", "--timeout=1500"]
     words += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", str(page)]
     subprocess.run(words, capture_output=True, timeout=60, check=False)
     assert len({line.split()[1] for line in canary.heard if line}) >= 5
@@ -136,8 +138,8 @@ def bomb(side=23_000):
 
 HUGE = {
     "picture": f'<p>a</p><img src="data:image/png;base64,{b64encode(bomb()).decode()}">',
-    "sizes": '<p style="font-size:1e6px">a</p><div style="width:1e9px;height:1e9px;filter:blur(9999px)">b',
-    "depth": "<p>a</p>" + "<div>" * 19_000,
+    "sizes and depth": '<p style="font-size:1e6px">a</p>'
+    '<div style="width:1e9px;height:1e9px;filter:blur(9999px)">' + "<div>" * 19_000,
 }
 
 
@@ -200,7 +202,9 @@ class Given:
 )
 def test_a_page_that_cannot_be_used_is_refused(fonts, monkeypatch, given, said):
     """With the field and the rule."""
-    monkeypatch.setattr("vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed: given)
+    monkeypatch.setattr(
+        "vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed, timeout_s: given
+    )
     text = read_text("texts[0]", {"html": "<p>a", "page": [900, 900], "margin": 0.1})
     with pytest.raises(BadRequest) as refused:
         overlaid(np.zeros((112, 202, 3), np.uint8), [text], Setters(fonts, caller_html="on"))

@@ -98,9 +98,7 @@ class Browser:
             try:
                 return Tab(connection, width, height).drawn(name, html)
             except TooLate:
-                raise BadRequest(
-                    f"{name} must be drawn within {self.timeout_s:g} s, which it was not"
-                ) from None
+                raise BadRequest(f"{name} must be drawn within {self.timeout_s:g} s") from None
             except Refused as error:
                 raise BadRequest(f"{name} must be a page that can be drawn: {error}") from None
 
@@ -260,8 +258,11 @@ class Tab:
             raise BadRequest(f"{name} must be drawn with less memory: the browser's process ended")
 
 
-def open_browser(allowed: Allowed) -> Browser:
-    """The system's Chromium; Unavailable says what to install, or that pages are not allowed."""
+def open_browser(allowed: Allowed, timeout_s: float = TIMEOUT_S) -> Browser:
+    """The system's Chromium, with so many seconds for a page; Unavailable says what to install.
+
+    Raises BadRequest where pages are not allowed.
+    """
     if allowed == "off":
         raise BadRequest(
             "html must not be given: this server draws no pages of callers (VITRINE_CALLER_HTML is off)"
@@ -269,4 +270,4 @@ def open_browser(allowed: Allowed) -> Browser:
     found = next((path for one in PROGRAMS if (path := shutil.which(one))), None)
     if found is None:
         raise Unavailable(f"callers' pages need a browser: {ADVICE}")
-    return Browser(Path(found), sandbox=allowed == "on")
+    return Browser(Path(found), sandbox=allowed == "on", timeout_s=timeout_s)

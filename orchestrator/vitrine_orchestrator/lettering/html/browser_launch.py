@@ -12,6 +12,8 @@ import resource
 import sys
 
 NOBODY = 65534
+STACK_BYTES = 8 * 2**20
+"""Of each thread: the server's own are far larger, and all of them count as writable memory."""
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000
 """Flags of unshare(2)."""
 REFUSED = 97
@@ -55,6 +57,7 @@ def main(words: list[str]) -> None:
     if not left:
         sys.exit(REFUSED)
     leave_rights()
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, STACK_BYTES))
     resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

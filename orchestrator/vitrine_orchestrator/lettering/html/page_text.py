@@ -79,10 +79,12 @@ class PageText:
     cut: Box  # of the drawn page
 
     @classmethod
-    def of(cls, name: str, options: TextOptions, fonts: Fonts, allowed: Allowed) -> PageText:
+    def of(
+        cls, name: str, options: TextOptions, fonts: Fonts, allowed: Allowed, timeout_s: float
+    ) -> PageText:
         """The page of a request; BadRequest where it shows nothing, or has a character without a glyph."""
         assert options.html is not None
-        browser = open_browser(allowed)
+        browser = open_browser(allowed, timeout_s)
         with AT_ONCE:
             drawn = browser.draw(f"{name}.html", options.html, *options.page)
         visible = drawn.layer[..., 3] > 0
