@@ -29,7 +29,7 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 CREDITS = 100
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 
 
 @contextmanager

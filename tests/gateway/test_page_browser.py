@@ -58,7 +58,7 @@ def tab_to(page, chosen, most=40):
 
 @pytest.mark.parametrize(("locale", "width"), [("en-US", 1280), ("ko-KR", 390)])
 def test_axe_finds_nothing_on_any_view(chromium, shop, locale, width):
-    """Sign-in, try-on, ad with all its steps, history, account and dialogs; empty, with errors and finished."""
+    """Sign-in, try-on, ad with its steps, history, account, dialogs; empty, with errors and finished."""
     address, key = shop
     found = {}
     with visit(chromium, address, locale=locale, width=width) as page:
@@ -140,7 +140,7 @@ def test_a_try_on_by_keys_alone(chromium, shop):
 
 
 def test_a_photo_is_dropped_or_taken_and_removed(chromium, shop):
-    """Files dropped on a box are chosen, a text is refused by name, and the camera's picture takes the place."""
+    """Dropped files are chosen, a text is refused by name, and the camera's picture takes the place."""
     address, key = shop
     with visit(chromium, address, key) as page:
         dropped = page.evaluate_handle("""() => {
