@@ -37,7 +37,7 @@ export function announce(key, values) {
 /** Scroll to what has changed if it is below the part of the page that is seen, as on a phone. */
 export function bring(element) {
   const { top } = element.getBoundingClientRect();
-  if (top < 0 || top > 0.6 * innerHeight) element.scrollIntoView({ block: "start" });
+  if (top < 0 || top > 0.3 * innerHeight) element.scrollIntoView({ block: "start" });
 }
 
 /** Show an error where it belongs; without one, take it away. */
