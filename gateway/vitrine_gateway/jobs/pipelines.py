@@ -112,6 +112,18 @@ class ScoreOptions(BaseModel):
     prompt: Prompt | Annotated[list[Prompt], Field(min_length=1, max_length=MAX_SCORED)]
 
 
+class Placement(BaseModel):
+    """Where one product of an advertisement stands, in shares of the scene; what is omitted is found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    x: Annotated[float, Field(ge=-0.5, le=1.5)] | None = None  # its middle, from the left
+    y: Annotated[float, Field(ge=0, le=2)] | None = None  # its base line, from the top
+    scale: Annotated[float, Field(ge=0.01, le=2)] | None = None  # its height
+    height_cm: Annotated[float, Field(ge=0.1, le=10_000)] | None = None
+    order: Annotated[int, Field(ge=-100, le=100)] | None = None
+
+
 class AdOptions(BaseModel):
     """The options of an advertisement; an omitted one has the server's default (docs/product-ads.md)."""
 
@@ -125,6 +137,7 @@ class AdOptions(BaseModel):
     text: Text | Annotated[list[Text], Field(max_length=MAX_TEXTS)] | None = None
     aspect_ratio: Annotated[str, Field(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
     enlarge: Annotated[int, Field(ge=1, le=8)] | None = None
+    placements: Annotated[list[Placement], Field(max_length=MAX_PRODUCTS)] | None = None
     shadow: Literal["cast", "contact", "floating", "none"] | None = None
     match: Annotated[float, Field(ge=0, le=1)] | None = None
     steps: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -174,7 +187,7 @@ async def run_ad(
 ) -> AsyncGenerator[Progress | Made, None]:
     """Yield the progress of an advertisement with all products, then its picture."""
     given = {name: value for name, value in inputs.options.items() if value is not None}
-    settings: Any = {name: given.pop(name) for name in ("shadow", "match") if name in given}
+    settings: Any = {name: given.pop(name) for name in ("placements", "shadow", "match") if name in given}
     named: dict[str, Any] = {**given, "product": inputs.pictures["product"], "settings": settings or None}
     for name, called in (("text", "texts"), ("aspect_ratio", "sizes")):
         if name in named:
@@ -186,7 +199,8 @@ async def run_ad(
             if isinstance(event, Progress):
                 yield event
                 continue
-            facts = {"seed": event.seed, **facts_of(event.image, event.timings, event.report)}
+            facts = {"seed": event.seed, **_of_ad(event.report)}
+            facts |= facts_of(event.image, event.timings, event.report)
             yield Made(event.encoded, media_type(named), facts)
 
 
@@ -220,6 +234,13 @@ async def run_score(
 def _drawn(drawn: Drawn, named: Mapping[str, Any]) -> Made:
     facts = {"seed": drawn.seed, **facts_of(drawn.image, drawn.timings, drawn.report)}
     return Made(drawn.encoded, media_type(named), facts)
+
+
+def _of_ad(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scene's prompt, from which the same seed draws it again, and where the products stand."""
+    products = report["ads"][0].get("composition", {}).get("products", [])
+    told = {"prompt": report.get("prompt"), "placements": [one["placement"] for one in products]}
+    return {name: value for name, value in told.items() if value}
 
 
 PIPELINES: dict[str, Pipeline] = {

@@ -1,4 +1,4 @@
-"""The try-on page: static files without a bundler."""
+"""The page: static files without a bundler."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from vitrine.errors import NotFound
 
 FOLDER = Path(__file__).parents[1] / "page"
 TYPES = {
-    "icon.svg": "image/svg+xml",
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "words.js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
 }
+FILES = {path.name: TYPES[path.suffix] for path in FOLDER.iterdir() if path.suffix in TYPES}
 
 router = APIRouter(tags=["page"], include_in_schema=False)
 
@@ -28,6 +29,6 @@ async def index() -> FileResponse:
 @router.get("/page/{name}")
 async def asset(name: str) -> FileResponse:
     """Return a file of the page."""
-    if name not in TYPES:
+    if name not in FILES:
         raise NotFound(f"there is no {name[:60]!r}")
-    return FileResponse(FOLDER / name, media_type=TYPES[name])
+    return FileResponse(FOLDER / name, media_type=FILES[name])

@@ -1,0 +1,194 @@
+"""The page in a real browser in front of the client's fake: every view, both languages, keys alone."""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the module that several folders use
+
+from page_browser import browser, needs_browser, serving, violations, visit
+
+pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for all tests."""
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """(address, key) of a gateway in front of the client's fake."""
+
+    def connect(settings):
+        return AsyncVitrine(transport=AsyncFakeTransport(FakeTransport()), retry=Retry(tries=1))
+
+    with serving(connect, data=tmp_path) as served:
+        yield served
+
+
+def png(levels):
+    """An encoded picture, as the browser's file picker gives it."""
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    return {"name": "cup.png", "mimeType": "image/png", "buffer": file.getvalue()}
+
+
+def press(page, *keys):
+    """Press keys one after the other."""
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def tab_to(page, chosen, most=40):
+    """Press Tab until the element that fits the selector has the focus, as somebody without a mouse does."""
+    for _ in range(most):
+        press(page, "Tab")
+        if page.evaluate("(chosen) => document.activeElement.matches(chosen)", chosen):
+            return
+    pytest.fail(f"{chosen} cannot be reached with Tab")
+
+
+@pytest.mark.parametrize(("locale", "width"), [("en-US", 1280), ("ko-KR", 390)])
+def test_axe_finds_nothing_on_any_view(chromium, shop, locale, width):
+    """Sign-in, try-on, ad with its steps, history, account, dialogs; empty, with errors and finished."""
+    address, key = shop
+    found = {}
+    with visit(chromium, address, locale=locale, width=width) as page:
+        found["sign-in"] = violations(page)
+    with visit(chromium, address, key, locale, width) as page:
+        assert page.evaluate("() => document.documentElement.lang") == locale[:2]
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        page.click("#try-on-go")
+        found["try-on with an error"] = violations(page)
+        page.click("#try-on-sample")
+        page.locator("#garment-field .photos li").nth(2).wait_for()
+        page.click("#try-on-go")
+        for index in range(3):
+            page.locator("#try-on-results .compare").nth(index).wait_for()
+        found["try-on"] = violations(page)
+        page.click("#person-field button.plain")
+        page.locator("#camera-take:enabled").wait_for()
+        found["camera"] = violations(page)
+        page.click("#camera-close")
+        page.click('#tabs a[href="#ad"]')
+        found["ad"] = violations(page)
+        page.click("#ad-sample")
+        page.locator("#product-field .photos li").wait_for()
+        page.click("#ad-go")
+        for index in range(4):
+            page.locator(".choice").nth(index).wait_for()
+        page.locator(".choice").first.click()
+        found["proposals"] = violations(page)
+        page.click("#ad-stage .actions .second")
+        page.locator(".final").wait_for()
+        found["finished"] = violations(page)
+        page.click('#tabs a[href="#history"]')
+        page.locator("#history li").first.wait_for()
+        found["history"] = violations(page)
+        page.locator("#history .opened").first.click()
+        found["viewer"] = violations(page)
+        page.click("#viewer-close")
+        page.click('#tabs a[href="#account"]')
+        page.locator("#ledger tbody tr").first.wait_for()
+        found["account"] = violations(page)
+        page.click("#erase")
+        found["erasure"] = violations(page)
+    assert {view: problems for view, problems in found.items() if problems} == {}
+
+
+def test_a_try_on_by_keys_alone(chromium, shop):
+    """Sign in, take the samples, try on, compare, hide the result from the history: without a mouse."""
+    address, key = shop
+    with visit(chromium, address, refused=True) as page:
+        tab_to(page, "#key")
+        page.keyboard.insert_text("vt_live_wrong")
+        press(page, "Enter")
+        page.locator("#sign-in-message:not(:empty)").wait_for()
+        press(page, "Control+a")
+        page.keyboard.insert_text(key)
+        press(page, "Enter")
+        page.locator("#view-try-on").wait_for()
+        assert page.evaluate("() => document.activeElement.id") == "try-on-title"
+        tab_to(page, "#try-on-sample")
+        press(page, "Enter")
+        page.locator("#try-on-go:focus").wait_for()
+        press(page, "Enter")
+        page.locator("#try-on-results .compare").nth(2).wait_for()
+        tab_to(page, ".compare input")
+        press(page, "ArrowRight", "ArrowRight")
+        slider = page.locator(".compare input").first
+        assert slider.input_value() == "52"
+        assert (
+            page.locator(".compare").first.evaluate("(one) => one.style.getPropertyValue('--part')") == "52%"
+        )
+        assert "garment-1" in slider.get_attribute("aria-label")
+        tab_to(page, '#tabs a[href="#history"]', 60)
+        press(page, "Enter")
+        page.locator("#history li").nth(2).wait_for()
+        tab_to(page, "#history .plain")
+        press(page, "Enter")
+        page.locator("#history li").nth(2).wait_for(state="detached")
+        assert page.locator("#history li").count() == 2
+
+
+def test_a_photo_is_dropped_or_taken_and_removed(chromium, shop):
+    """Dropped files are chosen, a text is refused by name, and the camera's picture takes the place."""
+    address, key = shop
+    with visit(chromium, address, key) as page:
+        dropped = page.evaluate_handle("""() => {
+            const held = new DataTransfer();
+            held.items.add(new File(["x"], "coat.png", { type: "image/png" }));
+            held.items.add(new File(["x"], "skirt.png", { type: "image/png" }));
+            held.items.add(new File(["x"], "list.txt", { type: "text/plain" }));
+            return held;
+        }""")
+        page.dispatch_event("#garment-field .drop", "drop", {"dataTransfer": dropped})
+        assert page.locator("#garment-field .photos li").count() == 2
+        assert "list.txt" in page.locator("#garment-error").inner_text()
+        page.locator("#garment-field .photos .round").first.click()
+        assert page.locator("#garment-field .photos li").count() == 1
+        page.set_input_files("#person", png(np.full((64, 48, 3), 200, np.uint8)))
+        page.click("#person-field button.plain")
+        page.locator("#camera-take:enabled").click()
+        page.locator('#person-field img[alt$=".jpg"]').wait_for()
+        assert page.locator("#person-field .photos li").count() == 1
+
+
+def test_a_job_that_fails_says_why_and_can_be_tried_again(chromium, shop):
+    """A picture that cannot be read ends as a card with the reason and a button."""
+    address, key = shop
+    with visit(chromium, address, key, refused=True) as page:
+        broken = {"name": "coat.png", "mimeType": "image/png", "buffer": b"no picture"}
+        page.set_input_files("#person", broken)
+        page.set_input_files("#garment", broken)
+        page.click("#try-on-go")
+        failed = page.locator("#try-on-results .failed")
+        failed.wait_for()
+        assert "person" in failed.inner_text()
+        failed.locator("button").click()
+        failed.wait_for()
+
+
+def test_the_language_changes_everything_that_is_shown(chromium, shop):
+    """Cards that were made before the change are translated too, and the choice is kept."""
+    address, key = shop
+    with visit(chromium, address, key) as page:
+        page.click("#try-on-sample")
+        page.locator("#garment-field .photos li").nth(2).wait_for()
+        page.click("#try-on-go")
+        page.locator("#try-on-results .compare").nth(2).wait_for()
+        page.select_option("#language", "ko")
+        shown = page.locator("body").inner_text().replace("English", "").replace("Vitrine", "")
+        assert [word for word in ("Try", "Download", "credit", "Top", "photo") if word in shown] == []
+        assert page.locator(".compare img").first.get_attribute("alt").startswith("결과")
+        page.reload()
+        page.locator("#credits").filter(has_text="크레딧").wait_for()
+        assert page.title().startswith("입어 보기")

@@ -1,0 +1,105 @@
+"""Opens the gateway's page in a real browser, in front of any server: for the tests of several folders."""
+
+import asyncio
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from vitrine_gateway.accounts.keys import account_named, make_key
+from vitrine_gateway.app import create_app
+from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.connections import Database
+from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.settings import Settings
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian: chromium)")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+CREDITS = 100
+WAIT_MS = 120_000
+
+
+@contextmanager
+def serving(connect=None, **values):
+    """A gateway on loopback in a thread; gives its address and the key of an account with CREDITS."""
+    settings = Settings.of(poll_s=0.05, **values)
+    with ThreadPoolExecutor(1) as thread:  # this thread may have the browser's event loop
+        key = thread.submit(asyncio.run, _key(settings)).result()
+        app = create_app(settings, connect) if connect else create_app(settings)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+        running = thread.submit(server.run)
+        while not server.started:
+            assert not running.done(), "the gateway has not started"
+            time.sleep(0.02)
+        try:
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", key
+        finally:
+            server.should_exit = True
+
+
+async def _key(settings):
+    await asyncio.to_thread(migrate, settings.database_url)
+    database = Database(settings.database_url)
+    try:
+        async with database.writing() as session:
+            account = await account_named(session, "shop", create=True)
+            await ledger.grant(session, account.id, CREDITS)
+            return await make_key(session, account)
+    finally:
+        await database.close()
+
+
+@contextmanager
+def browser():
+    """Debian's Chromium without a window; its camera shows a drawn picture."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextmanager
+def visit(opened, address, key=None, locale="en-US", width=1280, refused=False):
+    """The page in a tab of its own, signed in with the key; whatever its scripts complain of is an error.
+
+    `refused` says that the gateway refuses a call, of which the browser tells on its console too.
+    """
+    context = opened.new_context(locale=locale, viewport={"width": width, "height": 844})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    page.goto(address)
+    if key:
+        page.fill("#key", key)
+        page.keyboard.press("Enter")
+        page.locator("#credits").filter(has_text="100").wait_for()
+    try:
+        yield page
+    finally:
+        context.close()
+    told = "Failed to load resource"
+    assert [one for one in complaints if not (refused and one.startswith(told))] == []
+
+
+def violations(page):
+    """What axe-core finds on the page as it is now: rule, help and the elements."""
+    page.evaluate("() => Promise.all(document.getAnimations().map((one) => one.finish?.()).filter(Boolean))")
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["help"], [node["html"][:120] for node in one["nodes"]]) for one in found]
