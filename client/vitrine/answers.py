@@ -73,6 +73,11 @@ class CutOut:
     report: Mapping[str, Any]  # the whole report of the server, such as network and pipeline_digest
     encoded: bytes  # the picture as the server encoded it
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the cut-out should be looked at before it is used, in sentences; empty where it is sure."""
+        return tuple(str(one["message"]) for one in self.report.get("doubts", ()))
+
 
 @dataclass(frozen=True)
 class Progress:
