@@ -75,7 +75,7 @@ class CutOut:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Why the cut-out should be looked at before it is used, in sentences; empty where it is sure."""
+        """Why the cut-out should be looked at before it is used; empty where it is sure."""
         return tuple(str(one["message"]) for one in self.report.get("doubts", ()))
 
 
@@ -287,10 +287,7 @@ def _json(outputs: Tensors, name: str) -> dict[str, Any]:
 
 
 def _bytes(outputs: Tensors, name: str) -> bytes:
-    return _as_bytes(_tensor(outputs, name).flat[0])
-
-
-def _as_bytes(value: Any) -> bytes:
+    value = _tensor(outputs, name).flat[0]
     return value if isinstance(value, bytes) else str(value).encode()
 
 
