@@ -9,7 +9,6 @@ from vitrine.ad_prompts import AdPrompt
 from vitrine.ads import Ad, Composed, ProductAd
 from vitrine.answers import (
     CacheStatistics,
-    CutOut,
     Drawn,
     DrawnPicture,
     Fitting,
@@ -20,6 +19,7 @@ from vitrine.answers import (
 from vitrine.async_client import AsyncVitrine
 from vitrine.cancellation import Cancellation
 from vitrine.client import Vitrine
+from vitrine.cut_outs import CutOut
 from vitrine.errors import (
     BadRequest,
     Busy,
