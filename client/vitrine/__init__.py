@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from vitrine.ads import Ad, Composed, ProductAd
     from vitrine.answers import (
         CacheStatistics,
-        CutOut,
         Drawn,
         DrawnPicture,
         Fitting,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from vitrine.async_client import AsyncVitrine
     from vitrine.cancellation import Cancellation
     from vitrine.client import Vitrine
+    from vitrine.cut_outs import CutOut
     from vitrine.errors import (
         BadRequest,
         Busy,
@@ -104,7 +104,6 @@ _PLACES = {
     ),
     "answers": (
         "CacheStatistics",
-        "CutOut",
         "Drawn",
         "DrawnPicture",
         "Fitting",
@@ -115,6 +114,7 @@ _PLACES = {
     "async_client": ("AsyncVitrine",),
     "cancellation": ("Cancellation",),
     "client": ("Vitrine",),
+    "cut_outs": ("CutOut",),
     "errors": (
         "BadRequest",
         "Busy",

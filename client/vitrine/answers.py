@@ -64,17 +64,6 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class CutOut:
-    """A product on a transparent ground, with the server's report on how it was computed."""
-
-    image: Image.Image  # RGBA: the product's own colours, without a fringe of the old background
-    alpha: Image.Image  # mode L, 0 to 255: the same as the image's alpha
-    timings: Mapping[str, float]  # seconds by stage
-    report: Mapping[str, Any]  # the whole report of the server, such as network and pipeline_digest
-    encoded: bytes  # the picture as the server encoded it
-
-
-@dataclass(frozen=True)
 class Progress:
     """How far a streamed request is."""
 
@@ -141,10 +130,10 @@ def read_result(outputs: Tensors) -> TryOn:
     Raises VitrineError for outputs that are missing or damaged.
     """
     report = read_report(outputs)
-    encoded = _bytes(outputs, "image")
+    encoded = read_bytes(outputs, "image")
     return TryOn(
         image=decode_picture(encoded, "image"),
-        mask=decode_picture(_bytes(outputs, "mask"), "mask"),
+        mask=decode_picture(read_bytes(outputs, "mask"), "mask"),
         seed=int(_tensor(outputs, "seed").flat[0]),
         timings=MappingProxyType(report.get("timings", {})),
         sources=MappingProxyType(report.get("sources", {})),
@@ -173,18 +162,6 @@ def read_drawn(outputs: Tensors) -> Drawn:
     )
 
 
-def read_cut_out(outputs: Tensors) -> CutOut:
-    """Read the outputs of `cut_out`."""
-    report, encoded = read_report(outputs), _bytes(outputs, "image")
-    return CutOut(
-        image=decode_picture(encoded, "image"),
-        alpha=decode_picture(_bytes(outputs, "alpha"), "alpha"),
-        timings=MappingProxyType(report.get("timings", {})),
-        report=MappingProxyType(report),
-        encoded=encoded,
-    )
-
-
 def read_event(outputs: Tensors) -> Progress | TryOn:
     """Read one response of `try_on_stream`; raises VitrineError for an event that cannot be read."""
     event = _json(outputs, "event")
@@ -204,7 +181,7 @@ def read_event_progress(outputs: Tensors) -> Progress | None:
 
 
 def _progress(event: Mapping[str, Any], outputs: Tensors) -> Progress:
-    preview = decode_picture(_bytes(outputs, "image"), "image") if "image" in outputs else None
+    preview = decode_picture(read_bytes(outputs, "image"), "image") if "image" in outputs else None
     left_s = event.get("left_s")
     try:
         return Progress(
@@ -232,7 +209,7 @@ def read_prepared(outputs: Tensors) -> Prepared:
     for tensor in tensors.values():
         tensor.setflags(write=False)
     return Prepared(
-        key=_bytes(outputs, keys[0]).decode(),
+        key=read_bytes(outputs, keys[0]).decode(),
         tensors=MappingProxyType(tensors),
         timings=MappingProxyType(report.get("timings", {})),
         sources=MappingProxyType(report.get("sources", {})),
@@ -266,14 +243,14 @@ def read_report(outputs: Tensors) -> dict[str, Any]:
 def read_text(outputs: Tensors, name: str) -> str:
     """Read an output of one text."""
     try:
-        return _bytes(outputs, name).decode()
+        return read_bytes(outputs, name).decode()
     except UnicodeDecodeError as error:
         raise VitrineError(f"{name}: the server's answer is not UTF-8") from error
 
 
 def _json(outputs: Tensors, name: str) -> dict[str, Any]:
     try:
-        value = json.loads(_bytes(outputs, name))
+        value = json.loads(read_bytes(outputs, name))
     except ValueError as error:
         raise VitrineError(f"{name}: the server's answer is not JSON") from error
     if not isinstance(value, dict):
@@ -281,7 +258,8 @@ def _json(outputs: Tensors, name: str) -> dict[str, Any]:
     return value
 
 
-def _bytes(outputs: Tensors, name: str) -> bytes:
+def read_bytes(outputs: Tensors, name: str) -> bytes:
+    """Read the first element of an output; VitrineError where there is none."""
     return _as_bytes(_tensor(outputs, name).flat[0])
 
 

@@ -9,8 +9,9 @@ from typing import Any, Unpack
 from vitrine import calls
 from vitrine.ad_prompts import AdPrompt, AdPromptOptions
 from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
-from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.async_caller import AsyncCaller
+from vitrine.cut_outs import CutOut
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import (
     ChangeOptions,

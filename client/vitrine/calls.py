@@ -26,13 +26,11 @@ from vitrine.ads import (
 )
 from vitrine.answers import (
     CacheStatistics,
-    CutOut,
     Drawn,
     Prepared,
     Progress,
     TryOn,
     read_cache_statistics,
-    read_cut_out,
     read_drawn,
     read_event,
     read_picture_event,
@@ -40,6 +38,7 @@ from vitrine.answers import (
     read_prepared,
     read_result,
 )
+from vitrine.cut_outs import CutOut, read_cut_out
 from vitrine.inputs import (
     Tensors,
     cache_inputs,

@@ -9,9 +9,10 @@ from typing import Any, Unpack
 from vitrine import calls
 from vitrine.ad_prompts import AdPrompt, AdPromptOptions
 from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
-from vitrine.answers import CacheStatistics, CutOut, Drawn, Fitting, Prepared, Progress, TryOn
+from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.caller import DEFAULT_TIMEOUT_S, Caller
 from vitrine.cancellation import Cancellation
+from vitrine.cut_outs import CutOut
 from vitrine.errors import BadRequest
 from vitrine.inputs import (
     ChangeOptions,

@@ -52,6 +52,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vitrine_measure.score_compose",
         "measure compositions of the shop's products: shadows, pixels, places",
     ),
+    "beside-rembg": (
+        "vitrine_measure.rembg_beside.command",
+        "time our cut-out and rembg's on the same pictures, with the same network",
+    ),
     "score-text": (
         "vitrine_measure.score_text.command",
         "measure texts on pictures: what they cover, their contrast, and whether they can be read",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from vitrine.commands.connection import add_connection, open_client
@@ -59,5 +60,7 @@ def run(args: argparse.Namespace) -> int:
     save(result.encoded, args.out)
     if args.alpha:
         save_image(result.alpha, args.alpha)
+    for doubt in result.doubts:
+        print(f"look at the cut-out: {doubt}", file=sys.stderr)
     print(json.dumps(dict(result.report), indent=2) if args.json else args.out)
     return 0

@@ -2,6 +2,7 @@
 
 Both sides are measured twice: with photographs that the server has never seen (cold), and with the same ones
 again (known), whose cut-outs are kept. Prompts are known in both, as a shop's sentence is after its first ad.
+Beside seconds there is the server's processor time, which other work on the machine changes less.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image
 from vitrine import ProductAd
 from vitrine.errors import Unavailable
@@ -62,13 +64,15 @@ async def one_scene(bench: Bench) -> None:
         for way, make in (("apart", _apart), ("together", _together)):
             photos = _new(drawn, 2 * number + (way == "apart"))
             for known in ("cold", "known"):
-                before = await _rows(bench)
+                before, worked = await _rows(bench), processor_s(bench.server.pid)
                 took, made = await _timed(make(bench, photos))
                 seconds.setdefault(f"{way} {known}", []).append(took)
+                spent = processor_s(bench.server.pid) - worked
+                seconds.setdefault(f"{way} {known} worked", []).append(spent)
                 rows[way] = await _rows(bench) - before
                 if way == "apart" and known == "cold":
-                    for stage, spent in _spent(made).items():
-                        nodes[stage] += spent
+                    for stage, in_stage in _spent(made).items():
+                        nodes[stage] += in_stage
     network = [await _network(bench, facts.side) for _ in range(rounds)]
     _tell(bench, facts.network, seconds, rows, nodes, median(network))
 
@@ -92,6 +96,9 @@ def _tell(
         add(f"{PRODUCTS} ads in one scene, photographs {known}", median(together), "s")
         shares = [one / other for one, other in zip(together, apart, strict=True)]
         add(f"one scene / a scene each, {known}", median(shares), "×", at_most=AIM)
+        apart, together = seconds[f"apart {known} worked"], seconds[f"together {known} worked"]
+        add(f"processor time of {PRODUCTS} ads, a scene each, {known}", median(apart), "s")
+        add(f"processor time of {PRODUCTS} ads in one scene, {known}", median(together), "s")
     for stage in STAGES:
         add(f"{stage} of one ad alone, cold", nodes[stage] / ads * 1e3, "ms")
     add(f"the network's calls alone for {PRODUCTS} photographs", network_s, "s")
@@ -146,6 +153,13 @@ async def _timed(work: Awaitable[Any]) -> tuple[float, Any]:
     started = time.perf_counter()
     answer = await work
     return time.perf_counter() - started, answer
+
+
+def processor_s(pid: int) -> float:
+    """Seconds of processor time that a process and all below it have used."""
+    server = psutil.Process(pid)
+    times = [one.cpu_times() for one in (server, *server.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 async def _rows(bench: Bench) -> float:

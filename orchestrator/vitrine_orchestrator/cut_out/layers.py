@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrine_orchestrator.cut_out.doubts import Found
 from vitrine_orchestrator.cut_out.letterbox import resized
 from vitrine_orchestrator.cut_out.request import CutOutRequest
 from vitrine_orchestrator.images.region import Box, box_around
 from vitrine_orchestrator.pictures import Picture
-
-Found = NDArray[np.float32]  # (rows, columns) in 0 to 1: the alpha at the network's size
 
 SEEN = 1 / 255
 """The least alpha of what counts as the product's own place."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vitrine_orchestrator.cut_out.alphas import alpha_of
 from vitrine_orchestrator.cut_out.cache_rows import CUT_OUT
 from vitrine_orchestrator.cut_out.context import CutOutContext
+from vitrine_orchestrator.cut_out.doubts import Found, doubts_of, softness
 from vitrine_orchestrator.cut_out.layers import Layer, alone, whole
-from vitrine_orchestrator.cut_out.letterbox import letterboxed, normalised
+from vitrine_orchestrator.cut_out.looks import Look, looked
 from vitrine_orchestrator.cut_out.request import (
     Choices,
     CutOutRequest,
@@ -34,8 +34,10 @@ from vitrine_orchestrator.pipeline.prepared_items import (
 )
 from vitrine_orchestrator.pipeline.request_context import read_aside, report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.stages.cut_out import NETWORK
 from vitrine_orchestrator.wire.fields import Inputs
+
+FORM = "1"
+"""Another one where the work on a network's answer changes, so that answers of before are not found."""
 
 
 async def cut_out(context: CutOutContext, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -48,7 +50,7 @@ async def cut_out(context: CutOutContext, inputs: Inputs) -> dict[str, np.ndarra
         request = await read_aside(lambda: cut_out_request(context, inputs, choices), inputs)
         return await _made(stages, context, request) | content_array(content)
 
-    recipe = recipe_digest("cut_out", context.manifest.pipeline_digest, choices.shaping)
+    recipe = recipe_digest("cut_out", context.manifest.pipeline_digest, FORM, choices.shaping)
     with stages.measured("total"):
         kept, source = await get_or_prepare(context.memo, PreparedItem(CUT_OUT, recipe, content), prepare)
     return {
@@ -65,7 +67,9 @@ async def cut_out(context: CutOutContext, inputs: Inputs) -> dict[str, np.ndarra
 
 async def _made(stages: Timed, context: CutOutContext, request: CutOutRequest) -> dict[str, np.ndarray]:
     """The arrays of an answer that are kept: see cache_rows.py."""
-    layer = await _layer(stages, context, request)
+    look = await looked(stages, context.facts, request.picture[request.part])
+    with stages.measured("alpha"):
+        layer = await asyncio.to_thread(_layer, request, look.found)
     with stages.measured("foreground"):
         colours = (await asyncio.to_thread(foreground, layer.picture, layer.alpha))[layer.shown]
         alpha = np.ascontiguousarray(layer.alpha[layer.shown])
@@ -74,27 +78,24 @@ async def _made(stages: Timed, context: CutOutContext, request: CutOutRequest) -
             asyncio.to_thread(encode_with_alpha, colours, alpha, request.choices.format),
             asyncio.to_thread(encode, alpha),
         )
-    return {"image": _levels(image), "alpha": _levels(mask), "told": _levels(_told(alpha))}
+    return {"image": _levels(image), "alpha": _levels(mask), "told": _levels(_told(alpha, look))}
 
 
-async def _layer(stages: Timed, context: CutOutContext, request: CutOutRequest) -> Layer:
+def _layer(request: CutOutRequest, found: Found) -> Layer:
     """The picture with the product's alpha; scaled and cut to the product where that is asked for."""
-    facts = context.facts
-    fitted = await asyncio.to_thread(letterboxed, request.picture[request.part], facts.side)
-    answer = (await stages(NETWORK, {"image": normalised(fitted.square, facts.mean, facts.std)[None]}))[
-        "answer"
-    ]
-    found = alpha_of(fitted.shown(answer[0, 0]), facts.output)
-    with stages.measured("alpha"):
-        if request.choices.product_side is None:
-            return await asyncio.to_thread(whole, request, found)
-        return await asyncio.to_thread(alone, request, found, request.choices.product_side)
+    side = request.choices.product_side
+    return whole(request, found) if side is None else alone(request, found, side)
 
 
-def _told(alpha: np.ndarray) -> bytes:
+def _told(alpha: np.ndarray, look: Look) -> bytes:
     """What the report says of the picture, as JSON."""
     height, width = alpha.shape
-    told: Mapping[str, object] = {"size": [width, height], "area": round(float(alpha.mean()) / 255, 4)}
+    told: Mapping[str, object] = {
+        "size": [width, height],
+        "area": round(float(alpha.mean()) / 255, 4),
+        "softness": round(softness(look.found), 4),
+        "doubts": [one.told() for one in doubts_of(look.found, look.raised)],
+    }
     return json.dumps(told).encode()
 
 

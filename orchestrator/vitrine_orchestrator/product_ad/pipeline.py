@@ -125,9 +125,11 @@ async def _cut_out(run: Run, photo: Photo, index: int, side: int) -> bytes:
         return photo.encoded
     inputs = {"image": text_array(photo.encoded), "product_side": number_array(side, np.int32)}
     try:
-        outputs, _ = await run.call(CUT_OUT, f"product {index}", inputs)
+        outputs, report = await run.call(CUT_OUT, f"product {index}", inputs)
     except BadRequest as error:
         raise BadRequest(f"product[{index}]: {error}") from error
+    if report.get("doubts"):
+        run.doubts[f"product {index}"] = report["doubts"]
     return outputs["image"][0]
 
 
@@ -170,6 +172,7 @@ def _told(run: Run, request: AdRequest, words: Words, ads: list[Ad]) -> dict[str
             {"size": size, "products": group, **one.told}
             for size, (_, group, _), one in zip(sizes, named, ads, strict=True)
         ],
+        "doubts": run.doubts,
         "versions": run.versions,
     }
 

@@ -25,6 +25,7 @@ class Run:
     nodes: Nodes
     sources: dict[str, Source] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)  # by stage, of those that have a checkpoint
+    doubts: dict[str, list[Any]] = field(default_factory=dict)  # of cut-outs, by product
     free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def call(self, kind: NodeKind, of: str, inputs: Arrays) -> tuple[dict[str, np.ndarray], Any]:

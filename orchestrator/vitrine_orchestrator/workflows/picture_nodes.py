@@ -23,6 +23,7 @@ from vitrine_orchestrator.pictures import (
     encode,
     encode_with_alpha,
 )
+from vitrine_orchestrator.pipeline.request_context import read_report
 from vitrine_orchestrator.workflows.node_classes import (
     NodeAnswer,
     NodeClass,
@@ -98,9 +99,10 @@ async def _remove_background(context: NodeContext, given: Mapping[str, Given]) -
     """The product by `cut_out`, on a colour or on a transparent ground."""
     colour = _colour(str(given.get("colour", TRANSPARENT)))
     inputs = {"image": np.array([_image(given).encoded], np.object_)}
-    cut = Image((await context.stages("cut_out", inputs))["image"].reshape(-1)[0])
+    answer = await context.stages("cut_out", inputs)
+    cut, digest = Image(answer["image"].reshape(-1)[0]), read_report(answer).get("pipeline_digest")
     if colour is None:
-        return NodeAnswer((cut,))
+        return NodeAnswer((cut,), digest)
 
     def work() -> bytes:
         image = Pillow.open(io.BytesIO(cut.encoded)).convert("RGBA")
@@ -108,7 +110,7 @@ async def _remove_background(context: NodeContext, given: Mapping[str, Given]) -
         ground.paste(image, mask=image.getchannel("A"))
         return encode(np.asarray(ground))
 
-    return NodeAnswer((Image(await asyncio.to_thread(work)),))
+    return NodeAnswer((Image(await asyncio.to_thread(work)),), digest)
 
 
 def _colour(text: str) -> tuple[int, int, int] | None:
@@ -178,6 +180,7 @@ ROWS = (
         (IMAGE_OUT,),
         _remove_background,
         models=("cut_out",),
+        keeps=True,
     ),
     NodeClass(
         "text",

@@ -16,7 +16,7 @@ from vitrine_orchestrator.product_ad.pipeline import product_ad, product_ad_stre
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_ad_stages import NOISE, STEPS, AdStages, cut, opened, photo, png, texted
+from fake_ad_stages import NOISE, STEPS, AdStages, cut, opened, photo, png, report, texted
 
 TEXTS = '["신메뉴 4,500원"]'
 DTYPES = {int: np.int32, float: np.float32, bool: np.bool_}
@@ -370,3 +370,13 @@ def test_the_digest_is_that_of_the_releases(stages, tmp_path):
     assert not stages.calls
     outputs = asyncio.run(product_ad(PlainContext(stages, repository=tmp_path), asked(prompt="a")))
     assert json.loads(outputs["report"][0])["pipeline_digest"] == described()
+
+
+def test_doubts_about_a_cut_out_are_in_the_report(stages):
+    """By product; there are none of those that were sent cut out."""
+    doubts = [{"word": "soft", "message": "the product's edge is uncertain"}]
+    plain = stages.answers["cut_out"]
+    stages.answers["cut_out"] = lambda inputs: plain(inputs) | {"report": report(doubts=doubts)}
+    made = run(stages, asked(cut(), photo(), prompt="a table"))
+    assert made["report"]["doubts"] == {"product 1": doubts}
+    assert run(stages, asked(cut(), prompt="a table"))["report"]["doubts"] == {}

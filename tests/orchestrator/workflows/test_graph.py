@@ -1,7 +1,6 @@
 """What is wrong with a graph is said before any node runs, and names node and input."""
 
 import json
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -142,14 +141,16 @@ def test_an_id_that_is_a_path_is_a_name_like_any_other():
     assert found.graph["/"].literals["name"] == "image-1.png"
 
 
-def test_a_huge_graph_is_refused_quickly():
-    """10 000 nodes are counted, not read."""
-    graph = {str(index): node("text", text="x") for index in range(10_000)}
-    text = json.dumps(graph)
-    start = time.perf_counter()
+def test_a_huge_graph_is_counted_and_not_read():
+    """10 000 nodes are refused before any is looked at."""
+
+    class Unread(dict):
+        def __contains__(self, name):
+            raise AssertionError("a node was read")
+
+    text = json.dumps({str(index): node("text", text="x") for index in range(10_000)})
     with pytest.raises(BadRequest, match=f"graph must have 1 to {MAX_NODES} nodes, got 10000"):
-        read_graph(text, CLASSES)
-    assert time.perf_counter() - start < 1
+        read_graph(text, Unread(CLASSES))
 
 
 def test_a_long_chain_is_put_in_order():
