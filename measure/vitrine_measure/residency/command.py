@@ -16,8 +16,8 @@ examples:
   vitrine-export residency --seconds 600                 a shop's requests at 100, 60 and 35 % of the memory
   vitrine-export residency --seconds 60 --shares 0.6     one budget, briefly
 
-A budget of 60 % is what is always loaded (server and pipelines), the reserve, and 60 % of what all other
-models take. The repository must hold IDM-VTON, cut-outs, and Z-Image, FLUX or FASHN VTON."""
+A budget of 60 % is what is always loaded (server and pipelines), the reserve, and 60 % of what the models
+that the requests use take. The repository must hold IDM-VTON, Z-Image and cut-outs (make shop cut-out)."""
 
 BUDGETS_GB = (24, 32, 40, 48, 64)
 
@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=600.0, help="of requests at each budget")
     parser.add_argument(
         "--rate", type=float, default=0.0, help="requests a second (default: 60 %% of capacity)"
+    )
+    parser.add_argument(
+        "--new", type=float, default=0.0, help="share of try-ons of a new person in a new garment (default 0)"
     )
     parser.add_argument("--steps", type=int, default=8, help="denoising steps of a request (default 8)")
     parser.add_argument(
