@@ -5,7 +5,8 @@ It reads the same configs: `default_model_filename`, `intra_op_thread_count`, `i
 
 On the CPU the rows of a call are divided among the threads, and each thread computes its rows from end to end
 (see cores/row_split.py), pictures one after the other. All threads compute a call together if it has fewer
-rows than threads. With the parameter `in_turn` a network and the denoiser take turns: see cores/turn_lock.py.
+rows than threads. With the parameter `row_by_row` all threads compute one row after the other. With `in_turn`
+a network and the denoiser take turns: see cores/turn_lock.py.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class TritonPythonModel:
         threads = _threads(self.config)
         graphs = open_prepared_graphs()
         self.session = graphs.open(path, _options(self.config, threads), providers)
-        self.lanes = Lanes(threads if self.batched and args["model_instance_kind"] == "CPU" else 1)
+        self.row_by_row = self.batched and bool(_parameter(self.config, "row_by_row"))
+        split = self.batched and args["model_instance_kind"] == "CPU" and not self.row_by_row
+        self.lanes = Lanes(threads if split else 1)
         in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
         self.turns = open_turn_lock() if in_turn else NoTurnLock()
         if self.lanes.count > 1:
@@ -91,20 +94,25 @@ class TritonPythonModel:
             return self._compute(feed)
 
     def _compute(self, feed: Arrays) -> list[np.ndarray]:
-        shares = self.lanes.shares(len(feed[self.inputs[0]]))
+        rows = len(feed[self.inputs[0]])
+        if self.row_by_row:
+            return _joined(self._run_parts(self.session, feed, slice(0, rows), 1))
+        shares = self.lanes.shares(rows)
         if len(shares) == 1:
             return self.session.run(self.outputs, feed)
 
-        def share(rows: slice) -> list[list[np.ndarray]]:
-            step = 1 if self.pictures else rows.stop - rows.start
-            parts = [slice(first, first + step) for first in range(rows.start, rows.stop, step)]
-            return [
-                self.lane_session.run(self.outputs, {name: array[part] for name, array in feed.items()})
-                for part in parts
-            ]
+        def share(part: slice) -> list[list[np.ndarray]]:
+            return self._run_parts(self.lane_session, feed, part, 1 if self.pictures else rows)
 
-        done = [part for lane in self.lanes.run_all(share, shares) for part in lane]
-        return [np.concatenate(parts) for parts in zip(*done, strict=True)]
+        return _joined([part for lane in self.lanes.run_all(share, shares) for part in lane])
+
+    def _run_parts(self, session: Any, feed: Arrays, rows: slice, most: int) -> list[list[np.ndarray]]:
+        """The outputs of these rows, in calls of `most` rows."""
+        starts = range(rows.start, rows.stop, most)
+        calls = [slice(first, min(first + most, rows.stop)) for first in starts]
+        return [
+            session.run(self.outputs, {name: array[part] for name, array in feed.items()}) for part in calls
+        ]
 
     def _response(self, request: Any, result: Arrays | Exception) -> Any:
         if isinstance(result, Exception):
@@ -112,6 +120,11 @@ class TritonPythonModel:
             return pb_utils.InferenceResponse(error=_error(self.config["name"], result))
         wanted = [name for name in self.outputs if name in request.requested_output_names()]
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, result[name]) for name in wanted])
+
+
+def _joined(calls: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """The outputs of several calls as those of one."""
+    return calls[0] if len(calls) == 1 else [np.concatenate(parts) for parts in zip(*calls, strict=True)]
 
 
 def _error(name: str, error: Exception) -> Any:

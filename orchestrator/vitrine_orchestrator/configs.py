@@ -104,8 +104,9 @@ def _python(stage: Stage, runs: Service, profile: Profile) -> list[str]:
 def _network(stage: Stage, runs: Network, profile: Profile) -> list[str]:
     lines = [f'default_model_filename: "{NETWORK_FILE}"', *(_warm_up(stage) if has_ranges(stage) else [])]
     if profile == "cpu":
-        turns = [parameter("in_turn", "1")] if runs.in_turn else []
-        return [*lines, parameter("intra_op_thread_count", "0"), *turns]
+        ways = {"in_turn": runs.in_turn, "row_by_row": runs.row_by_row}
+        asked = [parameter(name, "1") for name, way in ways.items() if way]
+        return [*lines, parameter("intra_op_thread_count", "0"), *asked]
     if profile == "tensorrt":
         return [*lines, *_tensorrt(stage)]
     return lines

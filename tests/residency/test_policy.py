@@ -110,6 +110,31 @@ def test_a_wait_beyond_the_limit_is_refused_with_a_time_to_come_back(books, cloc
     assert held.refusals == 1
 
 
+def test_a_call_whose_model_is_being_loaded_waits_for_it(books, clock):
+    """However long the load takes: the memory is there."""
+    held = books(30, a=30, b=30)
+    settle(held)
+    held.ask("wants b", "b")
+    assert held.decide().unload == ["a"]
+    held.unloaded("a")
+    assert held.decide().load == ["b"]
+    clock.now += 61
+    assert held.decide().refused == []
+    held.loaded("b", 61.0)
+    assert held.decide().granted == ["wants b"]
+
+
+def test_a_model_that_comes_back_is_worth_what_it_was(books):
+    """Its uses before an eviction count: it stays when one goes that was used as often since then."""
+    held = books(60, a=30, b=30, c=30, big=60)
+    settle(held)
+    for _ in range(5):
+        use(held, "a")
+    for name in ("big", "a", "b", "c"):
+        use(held, name)
+    assert resident(held) == {"a", "c"}
+
+
 def test_a_model_larger_than_the_budget_is_refused_at_once(books):
     """The message has both figures, in MiB."""
     held = books(64 * 2**20, small=2**20, large=65 * 2**20)

@@ -15,6 +15,7 @@ from vitrine_measure.residency.mix import SHARES, Shop
 
 TIMEOUT_S = 300.0  # of a request
 AT_ONCE = 4  # requests of a kind together, which take the most memory
+ALL_NEW = 1.0  # so that every network works
 SEED = 11  # of requests that the measured ones do not repeat
 SETTLE_S = 3.0  # metrics are published, and the owner measures
 
@@ -56,7 +57,7 @@ def learn(server: BudgetedTriton, steps: int) -> Learnt:
 async def _send(server: BudgetedTriton, steps: int, kind: str) -> float:
     """The seconds of a request alone, after several at once."""
     async with AsyncVitrine(server.grpc, timeout_s=TIMEOUT_S) as vitrine:
-        shop = Shop(vitrine, steps, TIMEOUT_S, SEED)
+        shop = Shop(vitrine, steps, TIMEOUT_S, ALL_NEW, SEED)
         await asyncio.gather(*(shop.one(kind)() for _ in range(AT_ONCE)))
         start = time.perf_counter()
         await shop.one(kind)()

@@ -1,8 +1,8 @@
 """A shop's requests: 70 % try-ons, 25 % product advertisements and 5 % pictures from a prompt.
 
-As in the simulation, 5 of 7 try-ons are of people and garments that the server knows, and 2 of new ones. Each
-advertisement is of a new product photograph; its sentence is one of the few that a shop uses. Every picture
-has a new prompt.
+Try-ons are of a few people and garments, which the server knows after their first request; a part of them may
+be of new ones. Each advertisement is of a new product photograph; its sentence is one of the few that a shop
+uses. Every picture has a new prompt.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from vitrine_measure.load.world import Mix, draw_world
 
 SHARES = {"try-on": 0.70, "advertisement": 0.25, "picture": 0.05}
 KNOWN = 6  # people, and as many garments, that most try-ons are of
-NEW_SHARE = 2 / 7  # of try-ons: a new person in a new garment
 NEW_FROM = 1000  # numbers of the dolls that no request has shown yet
 THINGS = ("a mug", "a lamp", "a bag", "two shoes", "a bottle")
 COLOURS = ("red", "blue", "green", "yellow", "pink", "white")
@@ -32,7 +31,11 @@ Send = Callable[[], Awaitable[object]]
 class Shop:
     """Draws the requests of one seed: the same ones for every server."""
 
-    def __init__(self, vitrine: AsyncVitrine, steps: int, timeout_s: float, seed: int = 12) -> None:
+    def __init__(
+        self, vitrine: AsyncVitrine, steps: int, timeout_s: float, new: float = 0.0, seed: int = 12
+    ) -> None:
+        """`new`: the share of try-ons of a person and a garment that no request has shown yet."""
+        self._share_new = new
         self._vitrine, self._steps, self._timeout_s = vitrine, steps, timeout_s
         self._draw = np.random.default_rng(seed)
         self._known = Mix(draw_world(KNOWN, KNOWN), steps, seed)
@@ -50,7 +53,7 @@ class Shop:
 
     def _try_on(self) -> Send:
         options = self._known.options()
-        if self._draw.random() < NEW_SHARE:
+        if self._draw.random() < self._share_new:
             options = draw_world(1, 1, next(self._new)).options(0, 0, self._steps)
         options["model"] = "idm_vton"
         return lambda: self._vitrine.try_on(**options, timeout_s=self._timeout_s)

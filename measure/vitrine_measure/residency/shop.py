@@ -107,7 +107,7 @@ def _serve(args: argparse.Namespace, budget: int, sizes: Path, rate: float) -> R
 async def _offer(server: BudgetedTriton, args: argparse.Namespace, rate: float, run: Run) -> None:
     """Send requests at random times, whatever happens to earlier ones."""
     async with AsyncVitrine(server.grpc, timeout_s=TIMEOUT_S) as vitrine:
-        shop, start, sent = Shop(vitrine, args.steps, TIMEOUT_S), time.perf_counter(), []
+        shop, start, sent = Shop(vitrine, args.steps, TIMEOUT_S, args.new), time.perf_counter(), []
         for due in poisson(rate, args.seconds, np.random.default_rng(7)):
             await asyncio.sleep(max(due - (time.perf_counter() - start), 0))
             sent.append(asyncio.create_task(_timed(*shop.next(), run)))

@@ -71,7 +71,8 @@ class PreparedGraphs:
             draft.replace(kept)
         except Exception as error:
             logger.warning("%s is not kept as a prepared graph: %s", path.name, error)
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             options.optimized_model_filepath = ""
             options.log_severity_level = severity
             return InferenceSession(path, options, providers=list(providers))

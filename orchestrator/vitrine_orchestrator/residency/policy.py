@@ -151,7 +151,8 @@ class Residency:
                 f"model {one.name} needs {one.bytes // MIB} MiB, and the memory budget "
                 f"leaves {most // MIB} MiB"
             )
-        if waited > self.limits.wait_s:
+        has_memory = one.state is State.LOADING or (one.state is State.IN and not one.closed)
+        if waited > self.limits.wait_s and not has_memory:
             again = math.ceil(max(one.load_s, 1.0))
             return Busy(f"no memory for model {one.name} within {waited:.0f} s; try again in {again} s")
         return None

@@ -21,7 +21,7 @@ ROWS: tuple[Stage, ...] = of_family(
         NETWORK,
         (Tensor("image", "FP32", (3, -1, -1)),),
         (Tensor("answer", "FP32", (1, -1, -1)),),
-        runs=Network(max_batch=4),
+        runs=Network(max_batch=4, row_by_row=True),
     ),
     Stage(
         "cut_out",

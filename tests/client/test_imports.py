@@ -1,0 +1,50 @@
+"""What importing the client's package costs."""
+
+import subprocess
+import sys
+
+import pytest
+import vitrine
+
+HEAVY = {"PIL", "asyncio", "http.client", "numpy", "tritonclient", "cv2", "onnxruntime"}
+
+
+def imported(statement):
+    """The heavy modules that a statement imports in a new process."""
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys; {statement}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return HEAVY.intersection(told.stdout.split())
+
+
+@pytest.mark.parametrize("name", vitrine.__all__)
+def test_every_public_name_is_found(name):
+    """When it is first used."""
+    assert getattr(vitrine, name) is not None
+    assert name in dir(vitrine)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """As in any module."""
+    with pytest.raises(AttributeError, match="no attribute 'Vitrin'"):
+        vitrine.Vitrin  # noqa: B018
+
+
+def test_modules_are_found_by_the_package_alone():
+    """`import vitrine` is enough for vitrine.errors.Busy."""
+    assert imported("import vitrine; vitrine.errors.Busy") == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "needs"),
+    [
+        ("import vitrine_orchestrator.cores.turn_lock", set()),
+        ("import vitrine_orchestrator.adapters.denoise", {"asyncio", "numpy", "onnxruntime"}),
+    ],
+)
+def test_processes_of_networks_start_with_few_modules(statement, needs):
+    """Each network of an embedded server is a process, whose start is most of its load."""
+    assert imported(statement) <= needs
