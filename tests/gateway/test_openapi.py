@@ -16,7 +16,7 @@ async def test_every_route_is_described(gateway):
 
 
 def test_generated_requests_find_no_fault(capfd):
-    """A few requests to every route from one seed: no 5xx, and no answer that the OpenAPI does not describe."""
+    """A few requests to every route from one seed: no 5xx, no answer that the OpenAPI does not describe."""
     few = [
         "--no-color",
         "--phases",

@@ -202,7 +202,7 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=
     users=st.lists(NAMES, min_size=2, max_size=2),
 )
 def test_no_two_accounts_share_a_name_or_signature(accounts, users):
-    """Whatever accounts and persons are called, also where one name continues another: nothing is the same."""
+    """Whatever accounts and persons are called, also where one name continues another."""
     from vitrine_gateway.accounts.signing import Signer
     from vitrine_gateway.pictures.stores import person_folder
 
