@@ -39,7 +39,7 @@ async def requeue_lost(session: AsyncSession) -> int:
     )
     jobs = list(lost)
     for job in jobs:
-        pause_s = loss_pause_s(job.losses + 1)
+        pause_s = 0.0 if job.cancel else loss_pause_s(job.losses + 1)
         job.losses, job.state, job.run_after = job.losses + 1, QUEUED, now + pause_s
         job.lease, job.lease_until, job.progress = None, None, {}
         await session.flush()
