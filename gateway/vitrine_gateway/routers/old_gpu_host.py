@@ -13,7 +13,7 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.errors import Forbidden, NotServedYet
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.names import owns_names
-from vitrine_gateway.jobs.pipelines import Category, Name, Whole
+from vitrine_gateway.jobs.pipelines import WHOLE, Category, Name
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
@@ -37,8 +37,8 @@ class Generate(BaseModel):
     user_id: Name
     clothing_id: Name
     category: Category | None = None
-    denoise_steps: Annotated[Whole, Field(ge=1, le=100)] = 20
-    seed: Annotated[Whole, Field(ge=0, lt=2**64)] = 42
+    denoise_steps: Annotated[int, Field(ge=1, le=100), WHOLE] = 20
+    seed: Annotated[int, Field(ge=0, lt=2**64), WHOLE] = 42
 
 
 @router.post("/vton/generate-tryon")

@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = [str(program), "--config-file", str(config)]
         command += ["run", f"{address}/v1/openapi.json", "--header", f"Authorization: Bearer {key}"]
         command += ["--checks", "all", "--exclude-tag", NOT_SERVED, "--continue-on-failure"]
+        command += ["--max-response-time", "300"]  # times are measured elsewhere
         command += ["--max-time", str(args.seconds)] if args.seconds else []
         command += ["--seed", str(args.seed), *args.rest]
         return subprocess.run(command, check=False).returncode
