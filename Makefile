@@ -14,6 +14,7 @@ TRITON_WHEELS := nvidia-pytriton==0.7.0 numpy==1.26.4
 CUT_OUT := .venv/cut-out/u2netp.onnx
 # A second S3 server for tests, in a folder outside the environment: it pins another botocore than boto3 needs,
 # but runs with boto3's. Its other dependencies are pinned here.
+COMMA := ,
 SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyperframe==6.1.0 h11==0.16.0 \
 	wsproto==1.3.2 priority==2.0.0 jsonata-python==0.7.1 defusedxml==0.7.1
 
@@ -72,8 +73,9 @@ bench: second ## time the service, compared with the old service and with its en
 soak: export ## 30 minutes of mixed load, faulty clients and operator actions; reports what leaked or died
 	$(BIN)/vitrine-export soak
 
-soak-gateway: setup ## kill gateways and workers under load, KILLS of them (40) in SECONDS (120), and check what is left
-	$(BIN)/python -m vitrine_measure.gateway_soak --kills $(or $(KILLS),40) --seconds $(or $(SECONDS),120)
+soak-gateway: setup ## kill VICTIMS (gateway,worker) under load, KILLS of them (40) in SECONDS (120), and check what is left
+	$(BIN)/python -m vitrine_measure.gateway_soak --kills $(or $(KILLS),40) --seconds $(or $(SECONDS),120) \
+		--victims $(or $(VICTIMS),gateway$(COMMA)worker)
 
 bench-cache: export ## time the cache's tiers, compared with boto3, and warm try-ons; writes build/bench-cache.json
 	$(BIN)/vitrine-export dolls --seed 5 --count 1 --out build/bench-cache

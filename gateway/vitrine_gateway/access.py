@@ -30,8 +30,7 @@ async def identify(gateway: Gateway, text: str | None) -> Caller:
     """Return who holds the key `text`, and count the call. Raises Unauthorized and RateLimited."""
     if text is None:
         raise Unauthorized("send an API key: Authorization: Bearer vt_live_…")
-    async with gateway.database.reading() as session:
-        found, write_use = await find_caller(session, text)
+    found, write_use = await find_caller(gateway.keys.get, text)
     gateway.limits.count_call(found.account_id)
     if write_use:
         async with gateway.database.writing() as session:

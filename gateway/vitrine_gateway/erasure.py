@@ -18,6 +18,7 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.tables import AuditRow, Batch, Delivery, File, Job
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.names import names_of
 from vitrine_gateway.jobs.states import CANCELED, QUEUED, RUNNING
 from vitrine_gateway.pictures.stores import person_folder
 
@@ -39,9 +40,8 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
         raise BadRequest("user must name a person")
     async with gateway.database.writing() as session:
         ids = await _cancel_jobs(session, caller.account_id, user)
-        names = await _names_at_the_server(session, caller.account_id, user)
     gateway.bells.ring(*ids)
-    for name in {*names, gateway.signer.person_id(caller.account_id, user)}:
+    for name in await _names_at_the_server(gateway, caller.account_id, user):
         await gateway.vitrine.clear_cache(person_id=name)
     folder = person_folder(caller.account_id, user)
     paths = await gateway.pictures.paths(folder)
@@ -91,9 +91,10 @@ async def _cancel_jobs(session: AsyncSession, account_id: str, user: str) -> lis
     return [job.id for job in jobs]
 
 
-async def _names_at_the_server(session: AsyncSession, account_id: str, user: str) -> set[str]:
-    """Return the names under which jobs of old routes let the server find the person's data."""
-    requests = await session.scalars(
-        select(Job.request).where(Job.account_id == account_id, Job.user == user)
-    )
-    return {request["person_id"] for request in requests if request["person_id"]}
+async def _names_at_the_server(gateway: Gateway, account_id: str, user: str) -> set[str]:
+    """Return the names under which the person's jobs let the server find or remember their data."""
+    async with gateway.database.reading() as session:
+        found = select(Job.request).where(Job.account_id == account_id, Job.user == user)
+        requests = list(await session.scalars(found))
+    names = {(await names_of(gateway, account_id, user, request))[0] for request in requests}
+    return {gateway.signer.person_id(account_id, user), *filter(None, names)}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from vitrine import AsyncVitrine, Unavailable
 
+from vitrine_gateway.accounts.keys import read_keys
 from vitrine_gateway.accounts.rates import Limits
 from vitrine_gateway.accounts.signing import Signer, open_signer
 from vitrine_gateway.bells import Bells
 from vitrine_gateway.database.connections import Database, patiently
+from vitrine_gateway.database.gathering import Gathered
 from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.database.tables import ApiKey
 from vitrine_gateway.jobs.estimates import Forecast
+from vitrine_gateway.jobs.watching import Watching
 from vitrine_gateway.moderation.moderation import Moderation
 from vitrine_gateway.pictures.reading import PictureReader
 from vitrine_gateway.pictures.stores import PictureStore, open_pictures
@@ -28,6 +33,8 @@ class Gateway:
 
     settings: Settings
     database: Database
+    keys: Gathered[str, ApiKey]
+    watching: Watching
     pictures: PictureStore
     reader: PictureReader
     signer: Signer
@@ -57,6 +64,8 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
     return Gateway(
         settings=settings,
         database=database,
+        keys=Gathered(partial(read_keys, database)),
+        watching=Watching(database),
         pictures=open_pictures(settings),
         reader=PictureReader(settings.max_picture_bytes, settings.max_pixels),
         signer=await open_signer(database),

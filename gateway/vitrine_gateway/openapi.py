@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from vitrine_gateway.access import caller, old_caller
 from vitrine_gateway.errors import INVALID, KINDS
@@ -60,8 +60,8 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     parts["securitySchemes"] = SCHEMES
     keyed = {
         (route.path, method.lower()): needs_key(route.dependant)
-        for route in app.routes
-        if isinstance(route, APIRoute)
+        for route in iter_route_contexts(app.routes)
+        if isinstance(getattr(route, "dependant", None), Dependant)
         for method in route.methods or ()
     }
     for path, operations in written["paths"].items():

@@ -6,6 +6,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -70,7 +71,8 @@ async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
 
 def _methods(request: Request) -> list[str]:
     """Return the methods of all routes of a path; the framework's own header has those of the first one."""
-    routes = [one for one in request.app.router.routes if one.matches(request.scope)[0] is not Match.NONE]
+    every = iter_route_contexts(request.app.routes)
+    routes = [one for one in every if one.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for one in routes for method in getattr(one, "methods", None) or ()})
 
 

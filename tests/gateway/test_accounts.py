@@ -25,9 +25,8 @@ async def test_a_call_without_a_key_is_refused(gateway):
 )
 async def test_a_wrong_key_is_refused(gateway, key):
     """Keys of another form and unknown keys are the same error."""
-    async with gateway.parts.database.reading() as session:
-        with pytest.raises(Unauthorized):
-            await find_caller(session, key)
+    with pytest.raises(Unauthorized):
+        await find_caller(gateway.parts.keys.get, key)
 
 
 async def test_a_key_is_not_in_the_database(gateway, shop, tmp_path):

@@ -18,8 +18,14 @@ async def polled(client, path, word, wanted):
     raise AssertionError(body)
 
 
-async def test_the_app_polls_a_try_on_by_ids(gateway, shop):
+async def test_the_app_polls_a_try_on_by_ids(start):
     """CloszIT's browser: submit by the garment's id, poll, see it in the history, mark and hide it."""
+    async with start(old_account="shop") as gateway:
+        await follow_the_app(gateway, await gateway.account())
+
+
+async def follow_the_app(gateway, shop):
+    """What the browser does; the names reach the server as they are."""
     body = {"clothingId": "coat-1", "denoiseSteps": 4, "seed": 9}
     queued = (await shop.post("/api/fitting/single-item-tryon-v2", json=body, headers=ADA)).json()
     done = await polled(shop, f"/queue/job/vto/{queued['jobId']}", "state", ("completed", "failed"))

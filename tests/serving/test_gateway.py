@@ -10,6 +10,7 @@ from tiny_cut_out import red_disc
 from vitrine_gateway.accounts.keys import account_named, make_key
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.tables import Job
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.telemetry.figures import read_figures
 
@@ -29,6 +30,7 @@ async def shop(triton, tmp_path):
         async with httpx2.AsyncClient(
             transport=transport, base_url="http://gateway", headers=headers, timeout=120
         ) as client:
+            client.database = app.state.gateway.database
             yield client
 
 
@@ -47,13 +49,20 @@ async def test_a_try_on_through_the_gateway(shop, person, garment):
     assert '"steps":3' in events.replace(" ", "")
     again = {"steps": "60", "user": "ada", "previews": "true"}  # a slow preview skips steps, and may skip few
     sources = (await shop.post("/v1/jobs", files=files, data=again, headers={"Prefer": "wait=60"})).json()
-    assert sources["result"]["sources"]["person"] == "memory"
+    assert await sources_of(shop, sources["id"]) == "memory"
+    assert "sources" not in sources["result"], "another account's pictures are kept there too"
     preview = await shop.get(sources["preview"]["image"]["url"])
     assert Image.open(io.BytesIO(preview.content)).format == "JPEG"
     erased = (await shop.delete("/v1/people/ada")).json()
     assert erased["erased"] == {"jobs": 2, "files": 7}
     fresh = (await shop.post("/v1/jobs", files=files, data=again, headers={"Prefer": "wait=60"})).json()
-    assert fresh["result"]["sources"]["person"] == "fresh"
+    assert await sources_of(shop, fresh["id"]) == "fresh"
+
+
+async def sources_of(shop, job_id):
+    """Where the server had the person's data from."""
+    async with shop.database.reading() as session:
+        return (await session.get(Job, job_id)).result["sources"]["person"]
 
 
 async def test_a_cut_out_and_the_figures_of_the_server(shop, triton):

@@ -8,13 +8,14 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
 
+from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.tables import Account, ApiKey, new_id
 from vitrine_gateway.errors import Forbidden, Unauthorized
 
@@ -90,10 +91,13 @@ async def revoke_key(session: AsyncSession, identity: str) -> None:
         raise NotFound(f"there is no key {identity!r}")
 
 
-async def find_caller(session: AsyncSession, text: str) -> tuple[Caller, bool]:
-    """Return who holds the key, and whether its last use is to be written. Raises Unauthorized."""
+async def find_caller(read: Callable[[str], Awaitable[ApiKey | None]], text: str) -> tuple[Caller, bool]:
+    """Return who holds the key, and whether its last use is to be written. Raises Unauthorized.
+
+    `read` returns the row of a key's id.
+    """
     form = _KEY.fullmatch(text)
-    key = await session.get(ApiKey, form[1]) if form else None
+    key = await read(form[1]) if form else None
     now = time.time()
     valid = (
         form is not None
@@ -106,6 +110,13 @@ async def find_caller(session: AsyncSession, text: str) -> tuple[Caller, bool]:
         raise Unauthorized("the API key is not valid: it is unknown, expired or revoked")
     caller = Caller(key.account_id, key.id, tuple(key.scopes))
     return caller, key.last_used_at is None or now - key.last_used_at > USED_EVERY_S
+
+
+async def read_keys(database: Database, identities: Collection[str]) -> dict[str, ApiKey]:
+    """Return the rows of keys by id."""
+    async with database.reading() as session:
+        found = await session.scalars(select(ApiKey).where(ApiKey.id.in_(identities)))
+        return {key.id: key for key in found}
 
 
 async def note_use(session: AsyncSession, identity: str) -> None:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Collection
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.database.tables import Job, WorkerProcess
@@ -39,7 +39,7 @@ async def requeue_lost(session: AsyncSession) -> int:
     )
     jobs = list(lost)
     for job in jobs:
-        pause_s = loss_pause_s(job.losses + 1)
+        pause_s = 0.0 if job.cancel else loss_pause_s(job.losses + 1)
         job.losses, job.state, job.run_after = job.losses + 1, QUEUED, now + pause_s
         job.lease, job.lease_until, job.progress = None, None, {}
         await session.flush()
@@ -82,11 +82,16 @@ async def lease_next(session: AsyncSession, worker: str, lease_s: float) -> Job 
 
 
 async def forgive(session: AsyncSession, job_id: str) -> None:
-    """Take back a loss of the job: its lease ran out while its worker lived, which was busy or cut off."""
+    """Take back a loss of the job: its lease ran out while its worker lived, which was busy or cut off.
+
+    If the job still waits because of the loss, it waits no longer.
+    """
     await session.execute(
         update(Job)
         .where(Job.id == job_id, Job.losses > 0)
-        .values(losses=Job.losses - 1)
+        .values(
+            losses=Job.losses - 1, run_after=case((Job.state == QUEUED, time.time()), else_=Job.run_after)
+        )
         .execution_options(synchronize_session=False)
     )
 

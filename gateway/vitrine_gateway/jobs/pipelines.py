@@ -35,8 +35,8 @@ Prompt = Annotated[str, Field(min_length=1, max_length=10_000)]
 Side = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
 Format = Literal["png", "jpeg", "webp"]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number of a JSON body; forms send text, for which `int` is the type."""
+WHOLE = BeforeValidator(_whole)
+"""Of a whole number of a JSON body, after its limits; forms send text."""
 Category = Literal["upper_body", "lower_body", "dresses"]
 
 

@@ -8,27 +8,32 @@ from typing import Literal
 from vitrine import AsyncVitrine, VitrineError
 from vitrine.errors import Cancelled, NotFound, Unavailable
 
-from vitrine_gateway.jobs.pipelines import served_pipelines
+from vitrine_gateway.jobs.pipelines import PIPELINES
 
 TIMEOUT_S = 5.0
 LOOK_EVERY_S = 1.0  # while the server is away
+LOADING_S = 120.0  # a server that loads models for longer does so by need, and is there
 SUSPECT = (Unavailable, NotFound, Cancelled)  # errors of a job that a server which ends or starts can cause
+RUN = {pipeline.model for pipeline in PIPELINES.values()}
 
 
 class Server:
-    """What a worker knows of its server. A server that loads its models answers, but runs no pipeline."""
+    """What a worker knows of its server.
+
+    A server that starts answers before it can run a job: it has loaded no pipeline, or still loads models.
+    """
 
     def __init__(self, vitrine: AsyncVitrine) -> None:
         self._vitrine = vitrine
-        self._away = False
+        self._away_since: float | None = None
         self._looked = float("-inf")
-        self._seen: set[str] = set()  # pipelines that it has run since this process began
+        self._seen: set[str] = set()  # models that were ready since this process began
 
     async def there(self) -> bool:
         """Whether jobs can be begun; the server is asked only after it was found to be away."""
-        if self._away and time.monotonic() - self._looked > LOOK_EVERY_S:
+        if self._away_since is not None and time.monotonic() - self._looked > LOOK_EVERY_S:
             await self._look()
-        return not self._away
+        return self._away_since is None
 
     async def look_after(self, pipeline: str, error: VitrineError) -> Literal["lost", "unknown", "there"]:
         """Return whether the server explains the error of a job.
@@ -38,18 +43,22 @@ class Server:
         """
         if not isinstance(error, SUSPECT):
             return "there"
-        served = await self._look()
-        if self._away or (pipeline in self._seen and pipeline not in served):
+        ready = await self._look()
+        if self._away_since is not None or self._seen - ready:
             return "lost"
-        return "there" if pipeline in served else "unknown"
+        return "there" if PIPELINES[pipeline].model in ready else "unknown"
 
     async def _look(self) -> set[str]:
-        """Ask the server which pipelines it runs; with none it is away."""
+        """Ask the server which models are ready, and note whether it can run jobs."""
         try:
             models = await self._vitrine.models(timeout_s=TIMEOUT_S)
-            served = {name for name, ready in served_pipelines(models).items() if ready}
         except VitrineError:
-            served = set()
-        self._seen |= served
-        self._away, self._looked = not served, time.monotonic()
-        return served
+            models = ()
+        ready = {model.name for model in models if model.ready}
+        loading = any(model.state == "LOADING" for model in models)
+        self._seen |= ready
+        now = self._looked = time.monotonic()
+        since = now if self._away_since is None else self._away_since
+        starts = not ready & RUN or (loading and now - since < LOADING_S)
+        self._away_since = since if starts else None
+        return ready

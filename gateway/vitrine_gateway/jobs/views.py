@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import NotFound
 
@@ -15,6 +14,10 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import ENDED, QUEUED
+from vitrine_gateway.jobs.watching import Watched
+
+OWN = ("sources",)
+"""Facts of a result that stay here: what the server had kept can be another account's."""
 
 
 async def find_job(session: AsyncSession, caller: Caller, job_id: str) -> Job:
@@ -27,31 +30,21 @@ async def find_job(session: AsyncSession, caller: Caller, job_id: str) -> Job:
 
 async def load_job(gateway: Gateway, caller: Caller, job_id: str) -> Job:
     """Return a job of the caller's account in a transaction of its own; NotFound as in `find_job`."""
-    async with gateway.database.reading() as session:
-        return await find_job(session, caller, job_id)
+    return (await watch_job(gateway, caller, job_id)).job
 
 
-async def queue_position(session: AsyncSession, job: Job) -> int | None:
-    """Return the job's place among all that wait, 1 for the next one; None if it does not wait."""
-    if job.state != QUEUED:
-        return None
-    before = or_(Job.created_at < job.created_at, and_(Job.created_at == job.created_at, Job.id < job.id))
-    return 1 + (await session.scalar(select(func.count()).where(Job.state == QUEUED, before)) or 0)
-
-
-async def events_after(session: AsyncSession, job_id: str, number: int) -> list[JobEvent]:
-    """Return the job's events after this number, in order."""
-    found = await session.scalars(
-        select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.number > number).order_by(JobEvent.number)
-    )
-    return list(found)
+async def watch_job(gateway: Gateway, caller: Caller, job_id: str) -> Watched:
+    """Return a job of the caller's account with its place; NotFound as in `find_job`."""
+    found = await gateway.watching.jobs.get(job_id)
+    if found is None or found.job.account_id != caller.account_id:
+        raise NotFound(f"there is no job {job_id[:60]!r}")
+    return found
 
 
 async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerator[JobEvent | None, None]:
     """Yield the job's events after this number until its end; None whenever there was nothing new."""
     while True:
-        async with gateway.database.reading() as session:
-            events = await events_after(session, job_id, number)
+        events = await gateway.watching.events.get((job_id, number)) or []
         for event in events:
             number = event.number
             yield event
@@ -64,12 +57,17 @@ async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerat
 
 async def wait_for_end(gateway: Gateway, caller: Caller, job_id: str, seconds: float) -> Job:
     """Return the job when it has ended, or after `seconds`."""
+    return (await watch_to_end(gateway, caller, job_id, seconds)).job
+
+
+async def watch_to_end(gateway: Gateway, caller: Caller, job_id: str, seconds: float) -> Watched:
+    """Return the job with its place when it has ended, or after `seconds`."""
     until = time.monotonic() + seconds
     while True:
-        job = await load_job(gateway, caller, job_id)
+        found = await watch_job(gateway, caller, job_id)
         left = until - time.monotonic()
-        if job.state in ENDED or left <= 0:
-            return job
+        if found.job.state in ENDED or left <= 0:
+            return found
         await gateway.bells.wait(job_id, min(left, watch_s(gateway)))
 
 
@@ -85,9 +83,14 @@ async def view_now(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
 
 async def foreseen(gateway: Gateway, job: Job) -> dict[str, Any]:
     """Return the job's place in the queue and the estimates of its end and of its step's end, in seconds."""
-    async with gateway.database.reading() as session:
-        position = await queue_position(session, job)
-    return {"queue_position": position, **(await gateway.forecast.estimate(job)).told()}
+    found = await gateway.watching.jobs.get(job.id) if job.state == QUEUED else None
+    return await foreseen_of(gateway, Watched(job, found.position if found else None))
+
+
+async def foreseen_of(gateway: Gateway, watched: Watched) -> dict[str, Any]:
+    """Return what `foreseen` does of a job whose place is known."""
+    estimate = await gateway.forecast.estimate(watched.job)
+    return {"queue_position": watched.position, **estimate.told()}
 
 
 def job_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
@@ -123,7 +126,10 @@ def job_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
 
 def result_view(gateway: Gateway, job: Job, base: str) -> dict[str, Any] | None:
     """Return the job's result, with a signed link to its picture if it has one; None without a result."""
-    return None if job.result is None else linked(gateway, job.result, base)
+    if job.result is None:
+        return None
+    told = {name: value for name, value in job.result.items() if name not in OWN}
+    return linked(gateway, told, base)
 
 
 def picture_url(gateway: Gateway, job: Job, base: str) -> str | None:

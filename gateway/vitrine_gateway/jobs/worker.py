@@ -29,6 +29,7 @@ from vitrine_gateway.errors import WorkerLost
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.endings import Attempt, Endings
+from vitrine_gateway.jobs.names import names_of
 from vitrine_gateway.jobs.pipelines import PIPELINES, Inputs, Made
 from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_previews
 from vitrine_gateway.jobs.server import Server
@@ -190,11 +191,9 @@ class Worker:
             if missing := [one for one in ids if one not in paths]:
                 raise VitrineError(f"{name}: the picture {missing[0]} has expired or was erased")
             pictures[name] = [await self._gateway.pictures.get(paths[one]) for one in ids]
-        person_id = request["person_id"]
-        if person_id is None and job.user:
-            person_id = self._gateway.signer.person_id(job.account_id, job.user)
+        named = await patiently(lambda: names_of(self._gateway, job.account_id, job.user, request))
         options = with_previews(self._gateway, PIPELINES[job.pipeline], request["options"])
-        return Inputs(options, pictures, person_id, request["garment_ids"])
+        return Inputs(options, pictures, *named)
 
     async def _paths(self, ids: list[str]) -> dict[str, str]:
         async with self._gateway.database.reading() as session:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pillow_heif
 from PIL import Image, ImageOps
-from vitrine.errors import BadRequest
+from vitrine.errors import BadRequest, VitrineError, one_line
 from vitrine.modes import standard
 from vitrine.pictures import encode_picture
 from vitrine.profiles import UNREADABLE_EXIF
@@ -95,8 +95,10 @@ def _read(sent: bytes, name: str, max_pixels: int) -> Upload:
             content, media_type = _encoded(image, name)
     except Image.DecompressionBombError as error:
         raise TooLarge(f"{name} has too many pixels: {error}") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise NotAPicture(f"{name} cannot be decoded: {error}") from error
+    except VitrineError:
+        raise
+    except Exception as error:  # the decoders' own: besides OSError also RuntimeError, SyntaxError and others
+        raise NotAPicture(f"{name} cannot be decoded: {one_line(error)}") from error
     width, height = Image.open(io.BytesIO(content)).size  # upright now
     return Upload(content, hashlib.sha256(sent).hexdigest(), width, height, media_type)
 

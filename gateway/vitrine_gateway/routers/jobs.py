@@ -23,13 +23,14 @@ from vitrine_gateway.jobs.submitting import submit
 from vitrine_gateway.jobs.views import (
     find_job,
     follow,
-    foreseen,
+    foreseen_of,
     job_view,
     linked,
     load_job,
     result_view,
     view_now,
     wait_for_end,
+    watch_to_end,
 )
 from vitrine_gateway.pages import MOST, after, page
 from vitrine_gateway.routers.reading import JobRequest, read_submission
@@ -97,11 +98,12 @@ async def get_job(
     gateway: Parts,
     caller: Known,
     prefer: Annotated[str | None, Header()] = None,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Return the state of a job; `Prefer: wait=N` waits for its end."""
     caller.needs("jobs")
-    job = await wait_for_end(gateway, caller, job_id, wait_of(prefer) or 0.0)
-    return await seen(gateway, job, request)
+    found = await watch_to_end(gateway, caller, job_id, wait_of(prefer) or 0.0)
+    told = job_view(gateway, found.job, base_of(request)) | await foreseen_of(gateway, found)
+    return JSONResponse(told)
 
 
 @router.get("/{job_id}/result")
@@ -156,15 +158,12 @@ async def job_events(
                     continue
             elif await request.is_disconnected():
                 return
-            async with gateway.database.reading() as session:
-                found = await session.get(Job, job.id)
+            found = await gateway.watching.jobs.get(job.id)
             if found is None:
                 return  # the person was erased
-            if found.state == states.QUEUED:
-                estimate = await foreseen(gateway, found)
-                if estimate["queue_position"] != told:
-                    told = estimate["queue_position"]
-                    yield ServerSentEvent(event="estimate", data=estimate)
+            if found.position is not None and found.position != told:
+                told = found.position
+                yield ServerSentEvent(event="estimate", data=await foreseen_of(gateway, found))
 
 
 async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:

@@ -21,7 +21,7 @@ from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import submit_batch
-from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name, Whole
+from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, WHOLE, Category, Name
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, load_job, picture_url
@@ -44,8 +44,8 @@ class _Common(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     userId: Name | None = None
-    denoiseSteps: Annotated[Whole, Field(ge=1, le=100)] = 10
-    seed: Annotated[Whole, Field(ge=0, lt=2**64)] = 42
+    denoiseSteps: Annotated[int, Field(ge=1, le=100), WHOLE] = 10
+    seed: Annotated[int, Field(ge=0, lt=2**64), WHOLE] = 42
     category: Category | None = None
 
 

@@ -6,15 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
 from vitrine import TimedOut, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.accounts.keys import Caller
-from vitrine_gateway.database.tables import Account
 from vitrine_gateway.errors import Forbidden, NotServedYet
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.pipelines import Category, Name, Whole
+from vitrine_gateway.jobs.names import owns_names
+from vitrine_gateway.jobs.pipelines import WHOLE, Category, Name
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
@@ -38,8 +37,8 @@ class Generate(BaseModel):
     user_id: Name
     clothing_id: Name
     category: Category | None = None
-    denoise_steps: Annotated[Whole, Field(ge=1, le=100)] = 20
-    seed: Annotated[Whole, Field(ge=0, lt=2**64)] = 42
+    denoise_steps: Annotated[int, Field(ge=1, le=100), WHOLE] = 20
+    seed: Annotated[int, Field(ge=0, lt=2**64), WHOLE] = 42
 
 
 @router.post("/vton/generate-tryon")
@@ -118,7 +117,5 @@ async def forget_all(gateway: Parts, caller: OldKnown) -> dict[str, bool]:
 
 async def _check_owner(gateway: Gateway, caller: Caller) -> None:
     """Raise Forbidden unless the caller is the old service: its names are the server's own names."""
-    async with gateway.database.reading() as session:
-        name = await session.scalar(select(Account.name).where(Account.id == caller.account_id))
-    if not gateway.settings.old_account or name != gateway.settings.old_account:
+    if not await owns_names(gateway, caller.account_id):
         raise Forbidden("the server's cache is changed by the account of GATEWAY_OLD_ACCOUNT alone")
