@@ -10,6 +10,7 @@ import argparse
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("rest", nargs="*", help="options of `schemathesis run`")
     args = parser.parse_args(arguments)
     program = Path(sysconfig.get_path("scripts")) / "schemathesis"
-    with served() as (address, key):
+    with tempfile.TemporaryDirectory(prefix="vitrine-schemathesis-") as folder, served() as (address, key):
         config = Path(__file__).with_name("schemathesis.toml")
         command = [str(program), "--config-file", str(config)]
         command += ["run", f"{address}/v1/openapi.json", "--header", f"Authorization: Bearer {key}"]
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command += ["--max-response-time", "300"]  # times are measured elsewhere
         command += ["--max-time", str(args.seconds)] if args.seconds else []
         command += ["--seed", str(args.seed), *args.rest]
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(command, check=False, cwd=folder).returncode
 
 
 if __name__ == "__main__":
