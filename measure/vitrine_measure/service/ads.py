@@ -75,7 +75,7 @@ async def _together(bench: Bench, requests: list[PictureOptions], alone: dict[in
     )
     figures: dict[str, list[float]] = {name: [] for name in ("one", "one_floor", "crowd", "crowd_floor")}
     for _ in range(bench.options.count(3, 1)):  # both sides in turns, as the machine's speed changes
-        count = bench.options.count(EACH, 2) * len(requests)
+        count = bench.options.count(EACH, 3) * len(requests)
         figures["one_floor"].append(await asyncio.to_thread(floor.one))
         figures["one"].append(await _seconds(closed(2 * len(requests), 1, send)) / (2 * len(requests)))
         figures["crowd_floor"].append(await asyncio.to_thread(floor.rate))
