@@ -92,7 +92,7 @@ def test_rows_are_what_the_network_was_compared_with(program, net):
     """In a mixed call each row without an adapter is what torch computes for it alone."""
     made = [job(program, **asked) for asked in (MIXED[0], MIXED[3])]
     for row, one in zip(predicted(program, made), made, strict=True):
-        assert np.abs(row - reference(net, one)).max() < 5e-5
+        assert np.abs(row - reference(net, one)).max() < 1e-4
 
 
 def attended_fill(feeds):
@@ -131,7 +131,7 @@ def test_guidance_is_applied_by_row(program):
     positive.latents = guided.latents
     negative = job(program, seed=1, caption=request.negative_caption)
     (v,), (w,) = predicted(program, [positive]), predicted(program, [negative])
-    assert np.abs(one - (v + 3 * (v - w))).max() < 5e-5
+    assert np.abs(one - (v + 3 * (v - w))).max() < 1e-4
     assert np.abs(other - predicted(program, [job(program, seed=2)])[0]).max() < CLOSE
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
-from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+from onnxruntime import GraphOptimizationLevel, SessionOptions
 
 from vitrine_orchestrator.settings import Settings
 
@@ -38,19 +38,21 @@ class PreparedGraphs:
         """The folder is made when something is kept; beyond `kept_bytes` the longest unused graphs go."""
         self._folder, self._kept_bytes = folder, kept_bytes
 
-    def open(self, path: Path, options: SessionOptions, providers: Sequence[Any]) -> InferenceSession:
+    def open(
+        self, path: Path, options: SessionOptions, providers: Sequence[Any]
+    ) -> onnxruntime.InferenceSession:
         """A session of a network, as InferenceSession opens it. A folder that fails is logged, and not used.
 
         options: changed by this call.
         """
         if not _is_kept(path, providers):
-            return InferenceSession(path, options, providers=list(providers))
+            return onnxruntime.InferenceSession(path, options, providers=list(providers))
         kept = self._folder / f"{_digest(path)}{SUFFIX}"
         usual = options.graph_optimization_level
         try:
             os.utime(kept)
             options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
-            return InferenceSession(kept, options, providers=list(providers))
+            return onnxruntime.InferenceSession(kept, options, providers=list(providers))
         except FileNotFoundError:
             pass
         except Exception as error:  # onnxruntime has no class of its own for a file that it cannot read
@@ -60,14 +62,14 @@ class PreparedGraphs:
 
     def _prepare(
         self, path: Path, kept: Path, options: SessionOptions, providers: Sequence[Any]
-    ) -> InferenceSession:
+    ) -> onnxruntime.InferenceSession:
         """Open the network itself, and keep what becomes of it."""
         draft = kept.with_name(f"{kept.stem}.{os.getpid()}{SUFFIX}")
         severity, options.log_severity_level = options.log_severity_level, ERRORS
         options.optimized_model_filepath = str(draft)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            session = InferenceSession(path, options, providers=list(providers))
+            session = onnxruntime.InferenceSession(path, options, providers=list(providers))
             draft.replace(kept)
         except Exception as error:
             logger.warning("%s is not kept as a prepared graph: %s", path.name, error)
@@ -75,7 +77,7 @@ class PreparedGraphs:
                 draft.unlink()
             options.optimized_model_filepath = ""
             options.log_severity_level = severity
-            return InferenceSession(path, options, providers=list(providers))
+            return onnxruntime.InferenceSession(path, options, providers=list(providers))
         self._prune()
         return session
 
@@ -93,9 +95,11 @@ class PreparedGraphs:
 class NoPreparedGraphs:
     """Keeps nothing: every network is optimised each time that it is opened."""
 
-    def open(self, path: Path, options: SessionOptions, providers: Sequence[Any]) -> InferenceSession:
+    def open(
+        self, path: Path, options: SessionOptions, providers: Sequence[Any]
+    ) -> onnxruntime.InferenceSession:
         """See PreparedGraphs."""
-        return InferenceSession(path, options, providers=list(providers))
+        return onnxruntime.InferenceSession(path, options, providers=list(providers))
 
 
 def _is_kept(path: Path, providers: Sequence[Any]) -> bool:
