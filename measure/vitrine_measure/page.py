@@ -11,7 +11,6 @@ import argparse
 import io
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from vitrine_orchestrator.lettering.html.browser import find_program
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 DESKTOP, PHONE = (1280, 860), (390, 844)  # in CSS pixels
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, help="folder for pictures of all views")
     parser.add_argument("--port", type=int, default=8791, help="of the gateway (default 8791)")
     args = parser.parse_args()
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = find_chromium()
     if chromium is None:
         print("page: chromium is not installed (Debian: chromium)", file=sys.stderr)
         return 1
@@ -56,6 +56,12 @@ def main() -> int:
                 _pictures(browser, address, key, args.pictures)
         browser.close()
     return 0
+
+
+def find_chromium() -> Path | None:
+    """The program that the variable CHROMIUM names, or an installed one."""
+    named = os.environ.get("CHROMIUM")
+    return Path(named) if named else find_program()
 
 
 def _environment(folder: Path, port: int = 0) -> dict[str, str]:

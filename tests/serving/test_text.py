@@ -19,7 +19,7 @@ from vitrine import BadRequest, Unavailable, Vitrine
 from vitrine.command import main
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.lettering.fonts import open_fonts
-from vitrine_orchestrator.lettering.html.browser import ADVICE, PROGRAMS, open_browser
+from vitrine_orchestrator.lettering.html.browser import ADVICE, find_program, open_browser
 from vitrine_orchestrator.lettering.options import read_texts
 from vitrine_orchestrator.lettering.overlay import Setters, overlaid
 
@@ -123,7 +123,7 @@ def test_the_command_writes_the_picture(triton, scene, tmp_path, capsys):
 
 def test_a_served_page_is_drawn_and_a_hostile_one_reaches_nothing(tmp_path):
     """A server of its own with callers' pages allowed: its browser is shut in, and the server stays sound."""
-    if not any(map(shutil.which, PROGRAMS)):
+    if find_program() is None:
         pytest.skip(f"callers' pages need a browser: {ADVICE}")
     try:
         open_browser("on", 60).draw("html", "<p>a", 40, 40)

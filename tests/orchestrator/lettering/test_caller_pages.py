@@ -1,6 +1,5 @@
 """Callers' own pages: a hostile one reaches nothing and harms nothing, a usual one is placed like a text."""
 
-import shutil
 import struct
 import subprocess
 import sys
@@ -17,9 +16,9 @@ from vitrine_orchestrator.lettering.html import browser as browser_module
 from vitrine_orchestrator.lettering.html.browser import (
     ADVICE,
     OPEN_FLAGS,
-    PROGRAMS,
     Browser,
     Drawn,
+    find_program,
     open_browser,
 )
 from vitrine_orchestrator.lettering.html.browser_page import Words
@@ -37,7 +36,7 @@ BLUE = (0, 0, 255)
 @pytest.fixture(scope="module")
 def browser():
     """The system's browser; the tests are skipped, with what to install, where it is missing."""
-    if not any(map(shutil.which, PROGRAMS)):
+    if find_program() is None:
         pytest.skip(f"callers' pages need a browser: {ADVICE}")
     found = open_browser("on")
     try:

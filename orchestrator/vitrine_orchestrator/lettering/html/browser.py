@@ -267,7 +267,13 @@ def open_browser(allowed: Allowed, timeout_s: float = TIMEOUT_S) -> Browser:
         raise BadRequest(
             "html must not be given: this server draws no pages of callers (VITRINE_CALLER_HTML is off)"
         )
-    found = next((path for one in PROGRAMS if (path := shutil.which(one))), None)
+    found = find_program()
     if found is None:
         raise Unavailable(f"callers' pages need a browser: {ADVICE}")
-    return Browser(Path(found), sandbox=allowed == "on", timeout_s=timeout_s)
+    return Browser(found, sandbox=allowed == "on", timeout_s=timeout_s)
+
+
+def find_program() -> Path | None:
+    """An installed Chromium; None where there is none."""
+    found = next((path for one in PROGRAMS if (path := shutil.which(one))), None)
+    return Path(found) if found else None
