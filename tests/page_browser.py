@@ -1,24 +1,18 @@
 """Opens the gateway's page in a real browser, in front of any server: for the tests of several folders."""
 
 import asyncio
-import os
-import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
-from vitrine_gateway.accounts.keys import account_named, make_key
 from vitrine_gateway.app import create_app
-from vitrine_gateway.credits import ledger
-from vitrine_gateway.database.connections import Database
-from vitrine_gateway.database.migrate import migrate
 from vitrine_gateway.settings import Settings
+from vitrine_measure.gateway_serving import new_key, served
+from vitrine_measure.page import find_chromium
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM = find_chromium()
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian: chromium)")
 FLAGS = [
     "--headless=new",
@@ -37,29 +31,9 @@ def serving(connect=None, **values):
     """A gateway on loopback in a thread; gives its address and the key of an account with CREDITS."""
     settings = Settings.of(poll_s=0.05, **values)
     with ThreadPoolExecutor(1) as thread:  # this thread may have the browser's event loop
-        key = thread.submit(asyncio.run, _key(settings)).result()
-        app = create_app(settings, connect) if connect else create_app(settings)
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
-        running = thread.submit(server.run)
-        while not server.started:
-            assert not running.done(), "the gateway has not started"
-            time.sleep(0.02)
-        try:
-            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", key
-        finally:
-            server.should_exit = True
-
-
-async def _key(settings):
-    await asyncio.to_thread(migrate, settings.database_url)
-    database = Database(settings.database_url)
-    try:
-        async with database.writing() as session:
-            account = await account_named(session, "shop", create=True)
-            await ledger.grant(session, account.id, CREDITS)
-            return await make_key(session, account)
-    finally:
-        await database.close()
+        key = thread.submit(asyncio.run, new_key(settings, "shop", CREDITS)).result()
+    with served(create_app(settings, connect) if connect else create_app(settings)) as address:
+        yield address, key
 
 
 @contextmanager

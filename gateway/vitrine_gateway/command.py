@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key, revoke_key
+from vitrine_gateway.accounts.keys import SCOPES, account_named, key_with_credits, revoke_key
 from vitrine_gateway.app import connect, create_app, running
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import Database
@@ -143,10 +143,14 @@ def _manage(args: argparse.Namespace, settings: Settings) -> None:
 
 async def _key(args: argparse.Namespace, database: Database) -> str:
     async with database.writing() as session:
-        account = await account_named(session, args.account, create=True)
-        if args.credits:
-            await ledger.grant(session, account.id, args.credits, "with a key")
-        return await make_key(session, account, scopes=args.scope or SCOPES, days=args.days)
+        return await key_with_credits(
+            session,
+            args.account,
+            args.credits,
+            note="with a key",
+            scopes=args.scope or SCOPES,
+            days=args.days,
+        )
 
 
 async def _revoke(args: argparse.Namespace, database: Database) -> str:

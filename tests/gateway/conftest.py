@@ -7,20 +7,18 @@ import asyncio
 import os
 import secrets
 import sys
-import threading
-import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
 from vitrine.command import main
-from vitrine_gateway.accounts.keys import SCOPES, account_named, make_key
+from vitrine_gateway.accounts.keys import SCOPES, key_with_credits
 from vitrine_gateway.app import create_app
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.settings import Settings
+from vitrine_measure.gateway_serving import served as in_a_thread
 from vitrine_measure.gateway_soak.postgresql import INITDB, PostgreSQL
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that the tests share
@@ -81,10 +79,7 @@ class Running:
     async def account(self, name="shop", credits=CREDITS, scopes=SCOPES):
         """A client whose key belongs to the account `name`."""
         async with self.parts.database.writing() as session:
-            account = await account_named(session, name, create=True)
-            if credits:
-                await ledger.grant(session, account.id, credits)
-            key = await make_key(session, account, scopes=scopes)
+            key = await key_with_credits(session, name, credits, scopes=scopes)
         return self.client({"Authorization": f"Bearer {key}"})
 
     def client(self, headers=None):
@@ -149,21 +144,10 @@ def shop_key(tmp_path, monkeypatch, capsys):
     return capsys.readouterr().out.strip()
 
 
-@contextmanager
 def serving(transport):
     """Serve on loopback in a thread, with the settings of the environment; give the address."""
     settings = Settings.from_environment(os.environ)
-    app = create_app(settings, lambda _: AsyncVitrine(transport=transport))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(20)
+    return in_a_thread(create_app(settings, lambda _: AsyncVitrine(transport=transport)))
 
 
 @pytest.fixture

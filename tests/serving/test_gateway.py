@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 from small_servers import png
 from tiny_cut_out import red_disc
-from vitrine_gateway.accounts.keys import account_named, make_key
+from vitrine_gateway.accounts.keys import key_with_credits
 from vitrine_gateway.app import create_app
-from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.telemetry.figures import read_figures
@@ -22,9 +21,7 @@ async def shop(triton, tmp_path):
     app = create_app(Settings.of(data=tmp_path, triton=triton.grpc, triton_metrics=metrics, poll_s=0.05))
     async with app.router.lifespan_context(app):
         async with app.state.gateway.database.writing() as session:
-            account = await account_named(session, "shop", create=True)
-            await ledger.grant(session, account.id, 10)
-            key = await make_key(session, account)
+            key = await key_with_credits(session, "shop", 10)
         headers = {"Authorization": f"Bearer {key}"}
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
 
+from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.tables import Account, ApiKey, new_id
 from vitrine_gateway.errors import Forbidden, Unauthorized
@@ -80,6 +81,25 @@ async def make_key(
         )
     )
     return f"vt_live_{identity}_{secret}"
+
+
+async def key_with_credits(
+    session: AsyncSession,
+    name: str,
+    credits: int,
+    *,
+    note: str = "",
+    scopes: Iterable[str] = SCOPES,
+    days: float | None = None,
+) -> str:
+    """Add credits to the account `name`, which is made where there is none; return the text of a new key.
+
+    See make_key. `note` is the ledger's word on the credits. Raises BadRequest.
+    """
+    account = await account_named(session, name, create=True)
+    if credits:
+        await ledger.grant(session, account.id, credits, note)
+    return await make_key(session, account, scopes=scopes, days=days)
 
 
 async def revoke_key(session: AsyncSession, identity: str) -> None:

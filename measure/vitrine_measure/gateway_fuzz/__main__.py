@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vitrine_gateway.openapi import NOT_SERVED
 
-from vitrine_measure.gateway_fuzz.serving import served
+from vitrine_measure.gateway_fuzz.serving import fuzzed_gateway
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("rest", nargs="*", help="options of `schemathesis run`")
     args = parser.parse_args(arguments)
     program = Path(sysconfig.get_path("scripts")) / "schemathesis"
-    with tempfile.TemporaryDirectory(prefix="vitrine-schemathesis-") as folder, served() as (address, key):
+    with (
+        tempfile.TemporaryDirectory(prefix="vitrine-schemathesis-") as folder,
+        fuzzed_gateway() as (address, key),
+    ):
         config = Path(__file__).with_name("schemathesis.toml")
         command = [str(program), "--config-file", str(config)]
         command += ["run", f"{address}/v1/openapi.json", "--header", f"Authorization: Bearer {key}"]

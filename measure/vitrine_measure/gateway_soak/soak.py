@@ -21,8 +21,7 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import select, text
 from vitrine import AsyncFakeTransport, AsyncVitrine
-from vitrine_gateway.accounts.keys import account_named, make_key
-from vitrine_gateway.credits import ledger
+from vitrine_gateway.accounts.keys import key_with_credits
 from vitrine_gateway.database.connections import patiently
 from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.gateway import Gateway, open_gateway
@@ -241,9 +240,7 @@ async def _opened(settings: dict[str, Any]) -> AsyncIterator[tuple[Gateway, str]
     """Open the same database and store in this process, with an account; give them and a key."""
     gateway = await open_gateway(Settings.of(**settings), AsyncVitrine(transport=AsyncFakeTransport()))
     async with gateway.database.writing() as session:
-        account = await account_named(session, "soak", create=True)
-        await ledger.grant(session, account.id, CREDITS)
-        key = await make_key(session, account)
+        key = await key_with_credits(session, "soak", CREDITS)
     try:
         yield gateway, key
     finally:
