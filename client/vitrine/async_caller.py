@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
@@ -16,7 +15,7 @@ from vitrine.caller import DEFAULT_TIMEOUT_S
 from vitrine.calls import ModelCall
 from vitrine.errors import VitrineError
 from vitrine.releases import read_release, version_of
-from vitrine.retry import Retry
+from vitrine.retry import Retry, Tries
 from vitrine.tensors import Tensors
 from vitrine.transport import DEFAULT_URL, AsyncTransport, connect_async, read_endpoint
 
@@ -66,17 +65,18 @@ class AsyncCaller:
     async def _call(self, call: ModelCall[Answer], timeout_s: float | None, **options: Any) -> Answer:
         return call.read(await self.infer(call.model, call.write(**options), timeout_s=timeout_s))
 
+    def _tries(self, timeout_s: float | None) -> Tries:
+        return Tries(self._retry, self._timeout_s if timeout_s is None else timeout_s)
+
     async def _with_retries(
         self, call: Callable[[float], Awaitable[Answer]], timeout_s: float | None
     ) -> Answer:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried = 0
+        tries = self._tries(timeout_s)
         while True:
             try:
-                return await call(max(deadline - time.monotonic(), 1e-3))
+                return await call(tries.left_s)
             except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                pause_s = tries.pause_s(error)
                 if pause_s is None:
                     raise
             await asyncio.sleep(pause_s)
@@ -84,12 +84,12 @@ class AsyncCaller:
     async def _events(
         self, call: ModelCall[Progress | Answer], inputs: Tensors, timeout_s: float | None
     ) -> AsyncGenerator[Progress | Answer, None]:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried, begun = 0, False
+        tries, begun = self._tries(timeout_s), False
         while True:
-            left_s = max(deadline - time.monotonic(), 1e-3)
             try:
-                stream = self._transport.stream(call.model, inputs, timeout_s=left_s, version=self._release)
+                stream = self._transport.stream(
+                    call.model, inputs, timeout_s=tries.left_s, version=self._release
+                )
                 async with aclosing(stream) as answers:
                     async for outputs in answers:
                         begun = True
@@ -98,8 +98,7 @@ class AsyncCaller:
                             return
                 raise VitrineError("the stream ended before its result")
             except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                pause_s = tries.pause_s(error)
                 if begun or pause_s is None:
                     raise
             await asyncio.sleep(pause_s)

@@ -15,7 +15,7 @@ from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
 from vitrine.errors import VitrineError
 from vitrine.releases import read_release, version_of
-from vitrine.retry import Retry
+from vitrine.retry import Retry, Tries
 from vitrine.tensors import Tensors
 from vitrine.transport import DEFAULT_URL, Transport, connect, read_endpoint
 
@@ -85,20 +85,21 @@ class Caller:
         inputs = call.write(**options)
         return call.read(self.infer(call.model, inputs, timeout_s=timeout_s, cancellation=cancellation))
 
+    def _tries(self, timeout_s: float | None) -> Tries:
+        return Tries(self._retry, self._timeout_s if timeout_s is None else timeout_s)
+
     def _with_retries(
         self,
         call: Callable[[float], Answer],
         timeout_s: float | None,
         wait: Callable[[float], object] = time.sleep,
     ) -> Answer:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried = 0
+        tries = self._tries(timeout_s)
         while True:
             try:
-                return call(max(deadline - time.monotonic(), 1e-3))
+                return call(tries.left_s)
             except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                pause_s = tries.pause_s(error)
                 if pause_s is None:
                     raise
             wait(pause_s)
@@ -106,12 +107,12 @@ class Caller:
     def _events(
         self, call: ModelCall[Progress | Answer], inputs: Tensors, timeout_s: float | None
     ) -> Generator[Progress | Answer, None, None]:
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        tried, begun = 0, False
+        tries, begun = self._tries(timeout_s), False
         while True:
-            left_s = max(deadline - time.monotonic(), 1e-3)
             try:
-                stream = self._transport.stream(call.model, inputs, timeout_s=left_s, version=self._release)
+                stream = self._transport.stream(
+                    call.model, inputs, timeout_s=tries.left_s, version=self._release
+                )
                 with closing(stream) as answers:
                     for outputs in answers:
                         begun = True
@@ -120,8 +121,7 @@ class Caller:
                             return
                 raise VitrineError("the stream ended before its result")
             except VitrineError as error:
-                tried += 1
-                pause_s = self._retry.pause_s(tried, error, deadline - time.monotonic())
+                pause_s = tries.pause_s(error)
                 if begun or pause_s is None:
                     raise
             time.sleep(pause_s)

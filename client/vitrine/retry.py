@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,3 +36,20 @@ class Retry:
         if isinstance(error, Busy):
             pause = max(pause, error.retry_after_s or 0)
         return pause if pause < left_s else None
+
+
+class Tries:
+    """The tries of one call, within its time limit of `timeout_s` seconds from now."""
+
+    def __init__(self, retry: Retry, timeout_s: float) -> None:
+        self._retry, self._deadline, self._failed = retry, time.monotonic() + timeout_s, 0
+
+    @property
+    def left_s(self) -> float:
+        """The time limit of the next try in seconds, never 0."""
+        return max(self._deadline - time.monotonic(), 1e-3)
+
+    def pause_s(self, error: VitrineError) -> float | None:
+        """Return the backoff in seconds after a try failed with `error`; None to give up."""
+        self._failed += 1
+        return self._retry.pause_s(self._failed, error, self._deadline - time.monotonic())
