@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vitrine_orchestrator.images.region import box_around
+
 LABELS = (
     "background", "face", "hair", "top", "dress", "skirt", "pants", "belt", "bag", "hat", "scarf", "glasses",
     "arms", "hands", "legs", "feet", "torso", "jewelry",
@@ -83,9 +85,8 @@ def greyed(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _bounding_box(area: np.ndarray) -> np.ndarray:
     box = np.zeros_like(area)
-    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
-    if rows.size:
-        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    if found := box_around(area.astype(np.uint8)):
+        box[found] = True
     return box
 
 

@@ -56,7 +56,7 @@ class Canvas:
             return []
         left, top = box.left - self.margin, box.top - self.margin
         return [
-            Box(left + x + ink[0], top + y + ink[1], left + x + ink[2], top + y + ink[3])
+            Box(*ink).moved(left + x, top + y)
             for ink, (x, y) in zip(self.block.inks, self._origins(), strict=True)
         ]
 

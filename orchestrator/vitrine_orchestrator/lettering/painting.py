@@ -95,8 +95,7 @@ def painted(
     canvas = Canvas(block, align, _margin(options, block.size))
     whole = canvas.place(box)
     seen = whole.cut(width, height)
-    left, top = seen.left - whole.left, seen.top - whole.top
-    view = Box(left, top, left + seen.width, top + seen.height)
+    view = seen.moved(-whole.left, -whole.top)
     kept = np.zeros((seen.height, seen.width), np.uint8) if keep is None else keep[seen.part]
     sheet = Sheet(linear(picture[seen.part]), np.zeros((seen.height, seen.width), np.float32))
     letters = Letters(canvas, view, options, kept)

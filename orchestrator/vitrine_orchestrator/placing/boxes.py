@@ -6,7 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from vitrine.errors import BadRequest
+
+from vitrine_orchestrator.images.region import box_around
 
 ANCHORS: dict[str, tuple[float, float]] = {
     "top-left": (0.0, 0.0),
@@ -62,6 +66,19 @@ class Box:
     def grown(self, by: int) -> Box:
         """The box with `by` pixels more on each side."""
         return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
+
+    def moved(self, across: int, down: int) -> Box:
+        """The box so many pixels further right and down."""
+        return Box(self.left + across, self.top + down, self.right + across, self.bottom + down)
+
+
+def box_of(marked: NDArray[np.bool_]) -> Box | None:
+    """The smallest box around what is marked of (height, width); None where nothing is."""
+    found = box_around(marked.astype(np.uint8))
+    if found is None:
+        return None
+    rows, columns = found
+    return Box(columns.start, rows.start, columns.stop, rows.stop)
 
 
 def inner(width: int, height: int, margin: float) -> Box:

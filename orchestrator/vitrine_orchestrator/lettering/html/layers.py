@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrine_orchestrator.lettering.masks import Mask, soft
+from vitrine_orchestrator.lettering.masks import soft
 from vitrine_orchestrator.lettering.options import TextOptions
 from vitrine_orchestrator.lettering.painting import (
     SCRIM_BLUR,
@@ -19,7 +19,7 @@ from vitrine_orchestrator.lettering.painting import (
     Sheet,
     method_of,
 )
-from vitrine_orchestrator.placing.boxes import Box
+from vitrine_orchestrator.placing.boxes import Box, box_of
 from vitrine_orchestrator.placing.contrast import (
     LOW,
     Colour,
@@ -82,11 +82,8 @@ class LayerSheet:
 
     def ground(self, box: Box) -> NDArray[np.float32]:
         """Luminances of the pixels of a box of the layer, as the picture shows them now."""
-        moved = Box(
-            box.left + self.at.left, box.top + self.at.top, box.right + self.at.left, box.bottom + self.at.top
-        )
         where = np.zeros((self.seen.height, self.seen.width), bool)
-        where[self._here(moved).part] = True
+        where[self._here(box.moved(self.at.left, self.at.top)).part] = True
         return self.sheet.ground(where)
 
     def overlap(self, layer: Layer) -> float:
@@ -108,15 +105,11 @@ class LayerSheet:
 
     def _here(self, box: Box) -> Box:
         """A box of the picture in this part, cut at its edges."""
-        left, top = self.seen.left, self.seen.top
-        moved = Box(box.left - left, box.top - top, box.right - left, box.bottom - top)
-        return moved.cut(self.seen.width, self.seen.height)
+        return box.moved(-self.seen.left, -self.seen.top).cut(self.seen.width, self.seen.height)
 
     def _inside(self) -> Box:
         """What the picture shows of the layer, in the layer."""
-        at, seen = self.at, self.seen
-        moved = Box(seen.left - at.left, seen.top - at.top, seen.right - at.left, seen.bottom - at.top)
-        return moved.cut(at.width, at.height)
+        return self.seen.moved(-self.at.left, -self.at.top).cut(self.at.width, self.at.height)
 
 
 def areas_contrast(sheet: LayerSheet, areas: Sequence[Area], percentile: int = LOW) -> Contrast | None:
@@ -150,7 +143,7 @@ def laid(
     overlap = sheet.overlap(layer)
     sheet.lay(layer)
     sheet.done(picture)
-    boxes = [_moved(area.box, sheet.at) for area in areas]
+    boxes = [area.box.moved(sheet.at.left, sheet.at.top) for area in areas]
     ink = areas[0].ink if areas else (0, 0, 0)
     return Painted(ink, method_of(options, scrim, seen), seen, scrim, None, overlap, tuple(boxes))
 
@@ -180,17 +173,5 @@ def ink_box(layer: Layer, bare: Layer, box: Box) -> Box:
     """The part of a box in which ink is drawn; the box itself where none is."""
     height, width = layer.shape[:2]
     inside = box.cut(width, height)
-    drawn: Mask = (layer[inside.part] != bare[inside.part]).any(axis=2)
-    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    if not len(rows):
-        return inside
-    return Box(
-        inside.left + int(columns[0]),
-        inside.top + int(rows[0]),
-        inside.left + int(columns[-1]) + 1,
-        inside.top + int(rows[-1]) + 1,
-    )
-
-
-def _moved(box: Box, at: Box) -> Box:
-    return Box(box.left + at.left, box.top + at.top, box.right + at.left, box.bottom + at.top)
+    drawn = box_of((layer[inside.part] != bare[inside.part]).any(axis=2))
+    return drawn.moved(inside.left, inside.top) if drawn else inside

@@ -19,7 +19,7 @@ from vitrine_orchestrator.lettering.html.browser import Allowed, Drawn, open_bro
 from vitrine_orchestrator.lettering.html.layers import Area, Layer, LayerSheet, laid, least_scrim
 from vitrine_orchestrator.lettering.options import TextOptions
 from vitrine_orchestrator.lettering.painting import Painted, Pixels
-from vitrine_orchestrator.placing.boxes import Box
+from vitrine_orchestrator.placing.boxes import Box, box_of
 from vitrine_orchestrator.placing.contrast import ENOUGH, SPARE
 from vitrine_orchestrator.placing.ground import Ground
 
@@ -87,12 +87,12 @@ class PageText:
         browser = open_browser(allowed, timeout_s)
         with AT_ONCE:
             drawn = browser.draw(f"{name}.html", options.html, *options.page)
-        visible = drawn.layer[..., 3] > 0
-        if not visible.any():
+        visible = box_of(drawn.layer[..., 3] > 0)
+        if visible is None:
             raise BadRequest(f"{name}.html must show something: the page of {options.page} px is transparent")
         words = [one for one in clusters(drawn.words.text) if one not in FORMATTING and not one.isspace()]
         check_glyphs(f"{name}.html", words, fonts.faces("sans", "bold", options.language))
-        return cls(name, options, drawn, _bounds(visible))
+        return cls(name, options, drawn, visible)
 
     def arranged(self, ground: Ground) -> Arranged[PageBlock]:
         """Where and how large it stands."""
@@ -138,9 +138,3 @@ class PageText:
             return part
         image = Image.fromarray(part).resize((box.width, box.height), Image.Resampling.LANCZOS)
         return np.asarray(image)
-
-
-def _bounds(visible: np.ndarray) -> Box:
-    """The box of all visible pixels."""
-    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
