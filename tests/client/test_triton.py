@@ -20,7 +20,7 @@ from vitrine import (
     Vitrine,
 )
 from vitrine.transport import connect, read_endpoint
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
@@ -39,7 +39,7 @@ def triton(tmp_path_factory):
         shutil.copy(REPOSITORY / name / "config.pbtxt", repository / name)
         shutil.copy(Path(__file__).parent / "triton" / "model.py", repository / name / "1")
         (repository / name / "1" / "manifest.json").write_text("{}")  # a model must have one
-    with EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as server:
+    with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
         yield server
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import CLIPTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from vitrine import BadRequest, Vitrine
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages.clip import FAMILY
@@ -21,7 +21,7 @@ PROMPTS = ["a red photo of the shirts", "blue", "wearing a long top"]
 def vitrine(repository):
     """A client of the embedded server, which loads the models of the repository."""
     with (
-        EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as server,
+        EmbeddedTriton(repository, ports=ANY_PORTS) as server,
         Vitrine(server.grpc, timeout_s=120) as client,
     ):
         yield client

@@ -10,10 +10,11 @@ from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that write the tiny repository
 
-from small_servers import ANY_PORTS, png
+from small_servers import png
 from tiny_cut_out import add_cut_out
 from tiny_fashn import add_fashn
 from tiny_repository import write_repository
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 
 
 @pytest.fixture(scope="session")

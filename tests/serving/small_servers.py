@@ -3,11 +3,8 @@
 import io
 
 from PIL import Image
-from vitrine_orchestrator.embedded.ports import Ports
 from vitrine_orchestrator.stages import STAGES, clip, pictures
 
-ANY_PORTS = Ports(0, 0, 0)
-"""Free ports: other servers may run on this machine."""
 ELSEWHERE = {*pictures.FAMILIES, clip.FAMILY}
 """Families that tests/z_image and tests/clip serve."""
 SERVED = [row for row in STAGES if not row.families or set(row.families) - ELSEWHERE]

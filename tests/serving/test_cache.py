@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_servers import ANY_PORTS, png
+from small_servers import png
 from tiny_repository import write_repository
 from tritonclient.http import InferenceServerClient
 from vitrine import AsyncVitrine, NotFound, Vitrine, VitrineError
 from vitrine.inputs import try_on_inputs
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 VITRINE = str(Path(sys.executable).with_name("vitrine"))

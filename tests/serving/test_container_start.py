@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import tritonclient.grpc as triton
-from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Vitrine
-from vitrine_orchestrator.embedded.ports import LOOPBACK, answers, free_ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS, LOOPBACK, answers, free_ports
 from vitrine_orchestrator.embedded.server import SOURCE
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel, lay_out_backends, lay_out_python
 

@@ -16,7 +16,7 @@ from vitrine import Unavailable
 from vitrine_orchestrator.embedded import ports
 from vitrine_orchestrator.embedded import server as servers
 from vitrine_orchestrator.embedded import wheel as wheels
-from vitrine_orchestrator.embedded.ports import ANY, LOOPBACK, Ports, free_ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS, LOOPBACK, Ports, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel
@@ -108,7 +108,7 @@ def test_a_folder_without_models_is_no_repository(tmp_path):
 def test_a_model_that_cannot_be_loaded_is_named_with_its_reason(repository):
     """No process is left running."""
     (repository / "nothing" / "1" / "model.py").write_text("raise RuntimeError('no such luck')")
-    server = EmbeddedTriton(repository, ports=Ports(0, 0, 0))
+    server = EmbeddedTriton(repository, ports=ANY_PORTS)
     with pytest.raises(Unavailable, match=r"model nothing could not be loaded: .*no such luck"):
         server.start()
     assert not server.alive
@@ -130,9 +130,9 @@ def test_a_port_taken_after_its_choice_is_chosen_anew(repository, monkeypatch, n
     """Triton opens gRPC before the other ports, so it may answer and end a moment later."""
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
-        choices = [replace(free_ports(ANY), **{name: port}), free_ports(ANY)]
+        choices = [replace(free_ports(ANY_PORTS), **{name: port}), free_ports(ANY_PORTS)]
         monkeypatch.setattr(servers, "free_ports", lambda wanted: choices.pop(0))
-        with EmbeddedTriton(repository, ports=ANY) as server:
+        with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
             assert server.alive
             assert server.ready() == {("nothing", "1")}
         assert not choices
@@ -154,7 +154,7 @@ def test_a_chosen_port_is_given_to_no_outgoing_connection(tmp_path, monkeypatch)
 def test_a_server_that_ends_while_models_load_is_named_with_its_last_error(repository):
     """The reason is the server's, not a refused connection of the client's."""
     (repository / "nothing" / "1" / "model.py").write_text("import time\n" + MODEL + "\ntime.sleep(60)\n")
-    server = EmbeddedTriton(repository, ports=ANY)
+    server = EmbeddedTriton(repository, ports=ANY_PORTS)
     killed: list[int] = []
 
     def kill() -> None:

@@ -16,11 +16,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
-from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Busy, Vitrine, VitrineError
 from vitrine_orchestrator.embedded import server as servers
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 VITRINE = str(Path(sys.executable).with_name("vitrine"))

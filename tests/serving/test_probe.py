@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_servers import ANY_PORTS
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.stages import STAGES
 from waiter import write_waiter

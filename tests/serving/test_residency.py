@@ -9,7 +9,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from small_servers import ANY_PORTS, png
+from small_servers import png
 from tiny_cut_out import add_cut_out, red_disc
 from tiny_repository import write_repository
 from vitrine import Vitrine
@@ -17,6 +17,7 @@ from vitrine.command import main
 from vitrine.errors import Unavailable
 from vitrine_measure.load.watch import scrape, total
 from vitrine_orchestrator.embedded.budget import BudgetedTriton
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
 from vitrine_orchestrator.residency.meter import ProcessMeter
 from vitrine_orchestrator.stages.cut_out import NETWORK

@@ -8,9 +8,9 @@ import time
 import numpy as np
 import psutil
 import pytest
-from small_servers import ANY_PORTS
 from tritonclient.utils import InferenceServerException
 from vitrine import VitrineError
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
 from waiter import LEAVE, ask, kill_stub, write_waiter

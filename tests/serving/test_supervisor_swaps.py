@@ -8,10 +8,10 @@ from collections import Counter
 from contextlib import contextmanager
 
 import pytest
-from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Vitrine, VitrineError
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.processes import look
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import HELD_S, UNLOADED_S, Supervisor

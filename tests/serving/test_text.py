@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_servers import ANY_PORTS, png
+from small_servers import png
 from vitrine import BadRequest, Unavailable, Vitrine
 from vitrine.command import main
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.lettering.fonts import open_fonts
 from vitrine_orchestrator.lettering.html.browser import ADVICE, find_program, open_browser

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_servers import ANY_PORTS
 from test_load import metrics
 from vitrine import AsyncVitrine, TryOn, Vitrine
 from vitrine_measure.score.local import LocalStages, local_try_on
@@ -18,6 +17,7 @@ from vitrine_measure.score.measures import error_inside
 from vitrine_measure.score.run import Options, true_mask
 from vitrine_measure.score.wire import wire_try_on
 from vitrine_orchestrator.cores.row_split import cores
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.person.labels import CATEGORIES
 from vitrine_world import dolls

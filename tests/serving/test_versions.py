@@ -7,11 +7,11 @@ from contextlib import ExitStack
 import numpy as np
 import onnx
 import pytest
-from small_servers import ANY_PORTS
 from tiny_repository import write_repository
 from vitrine import NotFound, Unavailable, Vitrine
 from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.command import main
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.watching import watched
 from vitrine_orchestrator.manifest import manifest_text, read_releases

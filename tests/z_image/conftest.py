@@ -12,7 +12,7 @@ import pytest
 from vitrine import Vitrine
 from vitrine_export import command
 from vitrine_export.checkpoint.ads import open_ads
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages.z_image import FAMILY
@@ -106,7 +106,7 @@ def server(repository, loras) -> Iterator[EmbeddedTriton]:
     """The embedded server with both checkpoints; models of other families are not loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VITRINE_LORA_FOLDER", str(loras))
-        with EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as triton:
+        with EmbeddedTriton(repository, ports=ANY_PORTS) as triton:
             yield triton
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrine.answers import TryOn
 from vitrine.client import Vitrine
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 from vitrine_measure.cache.rows import Row
@@ -27,7 +27,7 @@ def outside(result: TryOn) -> float:
 def warm_rows(repository: Path, picture: bytes) -> list[Row]:
     """Measure requests by ids, and by pictures, which must also be decoded and digested."""
     with (
-        EmbeddedTriton(repository, ports=Ports(0, 0, 0)) as server,
+        EmbeddedTriton(repository, ports=ANY_PORTS) as server,
         Vitrine(server.grpc, timeout_s=300) as ask,
     ):
         ask.prepare_person(person=picture, person_id="bench")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import SOURCE, EmbeddedTriton
 from vitrine_orchestrator.embedded.watching import watched
 from vitrine_orchestrator.stages import STAGES
@@ -87,6 +87,6 @@ class Triton:
 @contextmanager
 def supervised_triton(repository: Path = SOURCE / "model_repository") -> Iterator[EmbeddedTriton]:
     """Serve try-ons by the embedded Triton under its supervisor."""
-    server = EmbeddedTriton(repository, models=TRY_ON, ports=Ports(0, 0, 0))
+    server = EmbeddedTriton(repository, models=TRY_ON, ports=ANY_PORTS)
     with server, watched(server, lambda text: None):
         yield server

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.watching import watched
 
@@ -97,7 +97,7 @@ def served_and_soaked(args: argparse.Namespace, plan: SoakPlan, folder: Path) ->
     bar = tqdm(total=round((plan.seconds + plan.warm_up_s) * plan.rate), unit="client", desc="soak")
     supervised: list[str] = []
     with (
-        EmbeddedTriton(repository, ports=Ports(0, 0, 0), log=args.log, options=options) as server,
+        EmbeddedTriton(repository, ports=ANY_PORTS, log=args.log, options=options) as server,
         watched(server, supervised.append),
         bar,
     ):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.processes import stubs
 from vitrine_orchestrator.embedded.repository import model_names
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
@@ -25,7 +25,7 @@ def rows(repository: Path, times: int) -> list[tuple[str, ...]]:
     """The table: a line for each model with weights, medians of `times` loads after a first one."""
     kept = [row.name for row in STAGES if row.holds_networks and row.name in model_names(repository)]
     table: list[tuple[str, ...]] = [("model", "load s", "processor s", "MiB")]
-    with EmbeddedTriton(repository, models=kept, ports=Ports(0, 0, 0)) as server:
+    with EmbeddedTriton(repository, models=kept, ports=ANY_PORTS) as server:
         for name in kept:
             taken = np.median([_load(server, name) for _ in range(times)], axis=0)
             table.append((name, f"{taken[0]:.2f}", f"{taken[1]:.2f}", f"{taken[2]:.0f}"))

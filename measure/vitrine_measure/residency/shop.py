@@ -22,7 +22,7 @@ from vitrine import AsyncVitrine
 from vitrine.commands.models import table
 from vitrine.errors import Unavailable, VitrineError
 from vitrine_orchestrator.embedded.budget import BudgetedTriton
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.repository import model_names
 from vitrine_orchestrator.residency.amounts import read_bytes
 from vitrine_orchestrator.residency.meter import ProcessMeter
@@ -130,7 +130,7 @@ def open_server(args: argparse.Namespace, memory: str, sizes: Path) -> BudgetedT
         "VITRINE_MEMORY_SIZES": str(sizes.resolve()),
         "VITRINE_MEMORY_RESERVE": RESERVE,
     }
-    return BudgetedTriton(memory, args.repository, ports=Ports(0, 0, 0), environment=environment)
+    return BudgetedTriton(memory, args.repository, ports=ANY_PORTS, environment=environment)
 
 
 _HEAD = (

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from vitrine.errors import VitrineError
-from vitrine_orchestrator.embedded.ports import Ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
 from vitrine_measure.service.ads import ads
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     report = Report({"steps": args.steps, "quick": args.quick, "repository": args.repository.name})
     styles = {"VITRINE_LORA_FOLDER": str(loras.resolve())} if loras else {}
     environment = {**os.environ, **styles}
-    with EmbeddedTriton(args.repository, ports=Ports(0, 0, 0), environment=environment) as server:
+    with EmbeddedTriton(args.repository, ports=ANY_PORTS, environment=environment) as server:
         failed = asyncio.run(_measure(options, report, server, args.only or list(PARTS), args.out))
     _save(report, args.out)
     print(f"written: {', '.join(str(path) for path in sorted(args.out.glob('bench*')))}")

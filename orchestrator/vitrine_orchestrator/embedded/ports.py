@@ -30,7 +30,8 @@ class Ports:
 
 
 USUAL = Ports()
-ANY = Ports(0, 0, 0)
+ANY_PORTS = Ports(0, 0, 0)
+"""Any free ones."""
 
 
 def free_ports(wanted: Ports = USUAL) -> Ports:
