@@ -21,6 +21,7 @@ from vitrine_gateway.settings import Settings
 from vitrine_measure.gateway_serving import served as in_a_thread
 from vitrine_measure.gateway_soak.postgresql import INITDB, PostgreSQL
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the modules that several folders use
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that the tests share
 
 from noise_pictures import picture

@@ -1,17 +1,12 @@
 """The page in a real browser in front of the client's fake: every view, both languages, keys alone."""
 
 import io
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from page_browser import browser, needs_browser, serving, violations, visit
 from PIL import Image
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Retry
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the module that several folders use
-
-from page_browser import browser, needs_browser, serving, violations, visit
 
 pytestmark = needs_browser
 

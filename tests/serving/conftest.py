@@ -8,6 +8,7 @@ import pytest
 from vitrine import Vitrine
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the modules that several folders use
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that write the tiny repository
 
 from small_servers import png

@@ -1,14 +1,9 @@
 """The gateway's page in a real browser in front of a real Triton: a try-on, and a product cut out."""
 
 import io
-import sys
-from pathlib import Path
-
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the module that several folders use
 
 from page_browser import browser, needs_browser, serving, visit
+from PIL import Image
 from small_servers import png
 from tiny_cut_out import red_disc
 

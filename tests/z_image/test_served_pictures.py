@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 import io
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from container_probe import probe
 from local_stages import LocalStages
 from obstore.store import MemoryStore
 from PIL import Image
@@ -189,7 +187,4 @@ def test_a_served_refusal_is_typed(vitrine, options, error, said):
 
 def test_the_containers_probe_finds_every_model_alive(server):
     """`prepare_prompt` answers the probe's empty request, since an empty prompt is one."""
-    script = Path(__file__).parents[2] / "docker" / "alive.py"
-    command = [sys.executable, script, "--url", f"http://{server.http}", "--pause", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert probe(server.http) == (0, "")
