@@ -18,6 +18,7 @@ from vitrine.errors import Unavailable
 from vitrine_measure.load.watch import scrape, total
 from vitrine_orchestrator.embedded.budget import BudgetedTriton
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
+from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
 from vitrine_orchestrator.residency.meter import ProcessMeter
 from vitrine_orchestrator.stages.cut_out import NETWORK
@@ -25,25 +26,34 @@ from waiter import kill_stub
 
 MODELS = ["cut_out", NETWORK, "prepare_text", "text_encoder", "text_encoder_2"]
 MIB = 2**20
-WORDS = count(40)  # of descriptions that no cache has: words that the tiny tokenizers know
+TURNS = range(2)
+NEW = count(40)  # of pictures and descriptions that no cache has
 SERVER_MIB, OWNER_MIB = 45, 15  # tritonserver with few models; the owner's process, above a pipeline's
-PICTURE = png(red_disc(96, 64, 20))
-
-
-def memory_for_two_networks(triton):
-    """A budget with room for two of the three networks, by what the same models take on another server."""
-    taken = ProcessMeter(triton.pid).read().models
-    always = taken["cut_out"] + 2 * taken["prepare_text"] + (SERVER_MIB + OWNER_MIB) * MIB
-    return always + round(2.4 * taken["text_encoder"])
 
 
 @pytest.fixture(scope="module")
-def small(triton, tmp_path_factory):
-    """The server."""
+def plain(tmp_path_factory):
+    """A repository, what a server without a budget answers, and what its models then take, in bytes.
+
+    Each model is asked once, as the tests ask it: one that has answered many requests takes more.
+    """
     repository = write_repository(tmp_path_factory.mktemp("budget") / "repository")
     add_cut_out(repository)
+    for _ in range(2):  # the first server prepares the graphs, which takes memory too
+        triton = EmbeddedTriton(repository, models=MODELS, ports=ANY_PORTS)
+        with triton as server, Vitrine(server.grpc) as asking:
+            answers = [(asking.cut_out(picture(turn)).encoded, texts(asking, turn)) for turn in TURNS]
+            taken = ProcessMeter(server.pid).read().models
+    return repository, answers, taken
+
+
+@pytest.fixture(scope="module")
+def small(plain):
+    """A server with room for two of the three networks."""
+    repository, _, taken = plain
+    always = taken["cut_out"] + 2 * taken["prepare_text"] + (SERVER_MIB + OWNER_MIB) * MIB
+    budget = always + round(2.4 * taken["text_encoder"])
     environment = {**os.environ, "VITRINE_MEMORY_RESERVE": "8MiB", "VITRINE_MEMORY_WAIT_S": "60"}
-    budget = memory_for_two_networks(triton)
     server = BudgetedTriton(f"{budget}B", repository, models=MODELS, ports=ANY_PORTS, environment=environment)
     server.start()
     try:
@@ -77,9 +87,17 @@ def sampled(server):
         thread.join()
 
 
-def texts(vitrine, words):
-    """The features of a description that no cache has."""
-    return vitrine.infer("prepare_text", {"description": np.array([words.encode()], object)})
+def picture(number):
+    """A picture of its own for each number, encoded."""
+    pixels = np.array(red_disc(96, 64, 20))
+    pixels[0, 0] = number
+    return png(pixels)
+
+
+def texts(vitrine, number):
+    """The features of a description of its own for each number, of words that the tiny tokenizers know."""
+    words = f"a photo of word{number}".encode()
+    return vitrine.infer("prepare_text", {"description": np.array([words], object)})
 
 
 def unloaded(server):
@@ -90,20 +108,19 @@ def unloaded(server):
 def use(client, network):
     """One request that needs a network, by whatever name Triton knows it."""
     if network.startswith(NETWORK):
-        assert client.cut_out(PICTURE).image.size == (96, 64)
+        assert client.cut_out(picture(next(NEW))).image.size == (96, 64)
     else:
-        texts(client, f"a photo of word{next(WORDS)}")
+        texts(client, next(NEW))
 
 
-def test_two_pipelines_take_turns_within_the_budget(small, client, vitrine, capsys):
+def test_two_pipelines_take_turns_within_the_budget(small, client, plain, capsys):
     """Both are answered as by a server that holds all; the memory is never above the budget."""
-    wanted = vitrine.cut_out(PICTURE).encoded
+    _, answers, _ = plain
     budget = small.owner()["budget"]
     with sampled(small) as samples:
-        for turn in range(2):
-            assert client.cut_out(PICTURE).encoded == wanted
-            words = f"a red shirt {turn}"
-            mine, theirs = texts(client, words), texts(vitrine, words)
+        for turn, (cut, theirs) in zip(TURNS, answers, strict=True):
+            assert client.cut_out(picture(turn)).encoded == cut
+            mine = texts(client, turn)
             for name in mine.keys() - {"report"}:
                 assert np.array_equal(mine[name], theirs[name])
     assert max(samples) <= budget, f"{max(samples) / MIB:.0f} MiB of {budget / MIB:.0f} MiB"

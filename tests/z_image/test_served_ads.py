@@ -30,7 +30,7 @@ def test_an_ads_scene_is_the_picture_of_its_prompt(vitrine):
 def test_leaving_a_stream_cancels_the_scene(vitrine, server):
     """`denoise` ends the scene's job long before its hundredth step."""
     before = cancelled_jobs(server)
-    asked = {"prompt": "a table", "steps": 100, "model": "z-image", "width": 256, "height": 256}
+    asked = {"prompt": "a table", "steps": 100, "model": "z-image", "width": 512, "height": 512}
     events = vitrine.product_ad_stream(product=PRODUCT, **asked)  # large, so that it lasts some seconds
     next(event for event in events if event.stage == "text_to_image" and event.step > 1)
     events.close()

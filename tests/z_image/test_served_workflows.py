@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import pytest
-from served_jobs import cancelled_jobs, wait_for_cancelled
+from served_jobs import cancelled_jobs, wait_for_cancelled, wait_for_running
 from vitrine import BadRequest, Cancellation, Cancelled, Progress, Vitrine, Workflow
 
 
@@ -75,7 +74,7 @@ def test_a_graph_without_files_and_a_wrong_one(vitrine, server):
 
 def slow(seed: int) -> dict:
     """A picture that takes some seconds, and a file of it."""
-    asked = {"prompt": "a cup", "seed": seed, "steps": 100, "width": 256, "height": 256, "model": "z-image"}
+    asked = {"prompt": "a cup", "seed": seed, "steps": 100, "width": 512, "height": 512, "model": "z-image"}
     return {
         "draw": {"class_type": "text_to_image", "inputs": asked},
         "file": {"class_type": "save_image", "inputs": {"image": ["draw", 0], "name": "a.png"}},
@@ -87,7 +86,7 @@ def test_leaving_a_workflow_s_stream_frees_what_runs(vitrine, server):
     before = cancelled_jobs(server)
     events = vitrine.workflow_stream(graph=slow(1))
     next(one for one in events if (one.node, one.status) == ("draw", "running"))
-    time.sleep(0.3)  # the job is under way
+    wait_for_running(server)
     events.close()
     wait_for_cancelled(server, before + 1)
     assert vitrine.run_workflow(graph=graph(0.6)).files
@@ -96,7 +95,14 @@ def test_leaving_a_workflow_s_stream_frees_what_runs(vitrine, server):
 def test_a_cancelled_workflow_frees_what_runs(vitrine, server):
     """The same for a call that answers once."""
     before, cancellation = cancelled_jobs(server), Cancellation()
-    threading.Timer(0.6, cancellation.cancel).start()
+
+    def cancel():
+        wait_for_running(server)
+        cancellation.cancel()
+
+    cancelling = threading.Thread(target=cancel)
+    cancelling.start()
     with pytest.raises(Cancelled):
         vitrine.run_workflow(graph=slow(2), cancellation=cancellation)
+    cancelling.join()
     wait_for_cancelled(server, before + 1)

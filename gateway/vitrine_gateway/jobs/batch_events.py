@@ -6,13 +6,11 @@ id says what has been told of every job, whichever process streams the rest.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from heapq import merge
-
-from sqlalchemy import and_, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.database.tables import Batch, Job, JobEvent
 from vitrine_gateway.gateway import Gateway
@@ -53,8 +51,8 @@ async def follow_batch(
     numbers, over = numbers_of(last_event_id, len(jobs))
     while jobs and not over:
         async with gateway.database.reading() as session:
-            batch = await session.get(Batch, batch_id)
-            events = await _after(session, jobs, numbers)
+            batch = await session.get(Batch, batch_id)  # first: then an end has all events before it
+        events = await _after(gateway, jobs, numbers)
         for place, event in events:
             numbers[place] = event.number
             yield Told(".".join(map(str, numbers)), place, event)
@@ -68,18 +66,9 @@ async def follow_batch(
         await gateway.bells.wait(batch_id, watch_s(gateway))
 
 
-async def _after(
-    session: AsyncSession, jobs: Sequence[Job], numbers: Sequence[int]
-) -> list[tuple[int, JobEvent]]:
+async def _after(gateway: Gateway, jobs: Sequence[Job], numbers: Sequence[int]) -> list[tuple[int, JobEvent]]:
     """Return the events after these numbers with the places of their jobs: each job's in order."""
-    places = {job.id: place for place, job in enumerate(jobs)}
-    newer = [
-        and_(JobEvent.job_id == job.id, JobEvent.number > number)
-        for job, number in zip(jobs, numbers, strict=True)
-    ]
-    found = await session.scalars(select(JobEvent).where(or_(*newer)).order_by(JobEvent.number))
-    by_job: dict[int, list[tuple[int, JobEvent]]] = {}
-    for event in found:
-        place = places[event.job_id]
-        by_job.setdefault(place, []).append((place, event))
-    return list(merge(*by_job.values(), key=lambda one: one[1].at))
+    keys = [(job.id, number) for job, number in zip(jobs, numbers, strict=True)]
+    found = await asyncio.gather(*map(gateway.watching.events.get, keys))  # gathered into one read
+    placed = ([(place, event) for event in events or ()] for place, events in enumerate(found))
+    return list(merge(*placed, key=lambda one: one[1].at))

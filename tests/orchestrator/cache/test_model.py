@@ -156,6 +156,7 @@ class TwoProcesses(RuleBasedStateMachine):
     def restart(self, process):
         """Restart a process: memory is lost, the folder stays, and running work is never put."""
         self.under_way = [work for work in self.under_way if work[0] != process]
+        self.processes[process].tiers["disk"].generations.close()
         self.processes[process] = self.start()
 
     @rule(hours=st.sampled_from([1, 25, 100]))

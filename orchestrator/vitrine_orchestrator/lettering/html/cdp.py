@@ -57,8 +57,7 @@ class Connection:
             said["sessionId"] = self.session
         content = json.dumps(said).encode() + b"\0"
         while content:
-            if not select.select([], [self.sink], [], self._left())[1]:
-                raise TooLate
+            self._await(self.sink, select.POLLOUT)
             try:
                 content = content[os.write(self.sink, content[: 2**16]) :]
             except OSError as error:
@@ -73,8 +72,7 @@ class Connection:
     def _read(self) -> None:
         """Handle the next message."""
         while b"\0" not in self._buffer[-(2**17) :] and b"\0" not in self._buffer:
-            if not select.select([self.source], [], [], self._left())[0]:
-                raise TooLate
+            self._await(self.source, select.POLLIN)
             more = os.read(self.source, 2**16)
             if not more or len(self._buffer) > MAX_MESSAGE:
                 raise Ended
@@ -88,6 +86,13 @@ class Connection:
             self._answers[said["id"]] = said
         elif "method" in said:
             self.on_event(said["method"], said.get("params", {}))
+
+    def _await(self, descriptor: int, event: int) -> None:
+        """Wait until a pipe can be read or written. By poll: select takes no descriptor above 1023."""
+        waiting = select.poll()
+        waiting.register(descriptor, event)
+        if not waiting.poll(self._left() * 1000):
+            raise TooLate
 
     def _left(self) -> float:
         left = self.deadline - time.monotonic()
