@@ -59,7 +59,7 @@ serve: second shop cut-out ## start Triton on this machine; stop it with Ctrl-C
 	$(BIN)/vitrine serve
 
 test: export ## all tests, end to end on a real Triton included, in WORKERS processes (2)
-	sh docker/browser.sh
+	sh docker/test-programs.sh .venv/bullmq
 	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup --no-loadscope-reorder
 
 perf: export ## start a server, load it with NVIDIA's perf_analyzer, and print a table

@@ -48,12 +48,13 @@ def browser():
 
 
 @contextmanager
-def visit(opened, address, key=None, locale="en-US", width=1280, refused=False):
+def visit(opened, address, key=None, locale="en-US", width=1280, scheme="light", refused=False):
     """The page in a tab of its own, signed in with the key; whatever its scripts complain of is an error.
 
     `refused` says that the gateway refuses a call, of which the browser tells on its console too.
     """
-    context = opened.new_context(locale=locale, viewport={"width": width, "height": 844})
+    viewport = {"width": width, "height": 844}
+    context = opened.new_context(locale=locale, viewport=viewport, color_scheme=scheme)
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     complaints = []

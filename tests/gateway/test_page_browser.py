@@ -51,14 +51,17 @@ def tab_to(page, chosen, most=40):
     pytest.fail(f"{chosen} cannot be reached with Tab")
 
 
-@pytest.mark.parametrize(("locale", "width"), [("en-US", 1280), ("ko-KR", 390)])
-def test_axe_finds_nothing_on_any_view(chromium, shop, locale, width):
+VISITS = [("en-US", 1280, "light"), ("ko-KR", 390, "light"), ("ko-KR", 1280, "dark"), ("en-US", 390, "dark")]
+
+
+@pytest.mark.parametrize(("locale", "width", "scheme"), VISITS)
+def test_axe_finds_nothing_on_any_view(chromium, shop, locale, width, scheme):
     """Sign-in, try-on, ad with its steps, history, account, dialogs; empty, with errors and finished."""
     address, key = shop
     found = {}
-    with visit(chromium, address, locale=locale, width=width) as page:
+    with visit(chromium, address, locale=locale, width=width, scheme=scheme) as page:
         found["sign-in"] = violations(page)
-    with visit(chromium, address, key, locale, width) as page:
+    with visit(chromium, address, key, locale, width, scheme) as page:
         assert page.evaluate("() => document.documentElement.lang") == locale[:2]
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         page.click("#try-on-go")

@@ -1,7 +1,7 @@
 """The queue of an application: Node's own BullMQ adds jobs over a real Redis, the gateway serves them.
 
-Needs redis-server (Debian), and the folder of `npm install bullmq ioredis` in BULLMQ_FOLDER for Node's side;
-with either missing the tests skip.
+Needs redis-server (Debian) and, for Node's side, the folder of `npm install bullmq ioredis`: BULLMQ_FOLDER,
+or .venv/bullmq, where docker/test-programs.sh puts it. With either missing the tests skip.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from vitrine_orchestrator.embedded.ports import free_port
 bullmq = pytest.importorskip("bullmq", reason="the extra bullmq is not installed")
 
 NODE, SERVER = shutil.which("node"), shutil.which("redis-server")
-FOLDER = os.environ.get("BULLMQ_FOLDER", "")
+FOLDER = os.environ.get("BULLMQ_FOLDER", str(Path(__file__).parents[2] / ".venv" / "bullmq"))
 HAS_NODE = NODE is not None and (Path(FOLDER) / "node_modules" / "bullmq").is_dir()
 
 
@@ -74,10 +74,13 @@ def serve(start, redis_port):
 async def node(port, queue, jobs):
     """What Node's package says of jobs that it adds and waits for."""
     if not HAS_NODE:
-        pytest.skip("BULLMQ_FOLDER holds no node_modules/bullmq (npm install bullmq ioredis)")
+        pytest.skip("Node or its packages are missing: docker/test-programs.sh installs them")
     script = str(Path(__file__).with_name("queue_client.mjs"))
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(NODE, script, stdin=pipe, stdout=pipe, stderr=pipe)
+    environment = {**os.environ, "BULLMQ_FOLDER": FOLDER}
+    process = await asyncio.create_subprocess_exec(
+        NODE, script, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+    )
     told = json.dumps({"port": port, "queue": queue, "jobs": jobs, "wait_ms": 60_000})
     out, err = await asyncio.wait_for(process.communicate(told.encode()), 90)
     assert process.returncode == 0, err.decode()
