@@ -11,6 +11,7 @@ from standardwebhooks.webhooks import Webhook
 from vitrine.errors import BadRequest
 from vitrine_gateway.database.tables import Account, Delivery
 from vitrine_gateway.webhooks import guard
+from vitrine_gateway.webhooks.sender import AT_ONCE_OF_ACCOUNT
 
 PRIVATE = [
     "http://example.org/", "https://127.0.0.1/", "https://localhost/", "https://10.0.0.1/", "https://192.168.1.1/",
@@ -44,6 +45,10 @@ def test_one_private_address_of_a_name_is_enough(monkeypatch):
     )
 
 
+SLOW = threading.Event()
+"""Set when a receiver shall answer what was sent to a path with "slow" in it."""
+
+
 @pytest.fixture
 def receiver():
     """A receiver on loopback: `answers` are its next statuses, `got` the requests."""
@@ -53,6 +58,8 @@ def receiver():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             got.append((dict(self.headers), body))
+            if "slow" in self.path:
+                SLOW.wait(30)
             self.send_response(answers.pop(0) if answers else 200)
             self.send_header("Location", "http://127.0.0.1:1/")
             self.end_headers()
@@ -86,6 +93,31 @@ async def test_a_webhook_arrives_signed_and_is_repeated_with_one_id(start, form,
     headers, body = got[-1]
     assert Webhook(secret).verify(body, headers)["data"]["id"] == job["id"]
     assert json.loads(body)["type"] == "job.succeeded"
+
+
+async def test_a_slow_receiver_delays_its_own_account_alone(start, form, receiver):
+    """Two of its three messages are under way at once; another account's arrives meanwhile."""
+    url, got, _ = receiver
+
+    async def arrived(count):
+        for _ in range(200):
+            if len(got) >= count:
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)  # one too many would have come
+        return len(got)
+
+    SLOW.clear()
+    async with start(webhook_hosts="127.0.0.1") as gateway:
+        slow, quick = await gateway.account(), await gateway.account("quick")
+        for _ in range(3):
+            await slow.post("/v1/jobs", files=form, data={"webhook": f"{url}-slow"})
+        assert await arrived(2) == AT_ONCE_OF_ACCOUNT == 2
+        await quick.post("/v1/jobs", files=form, data={"webhook": url})
+        assert await arrived(3) == 3
+        SLOW.set()
+        assert await arrived(4) == 4
+    assert len({headers["webhook-id"] for headers, _ in got}) == 4
 
 
 async def test_a_job_with_a_private_webhook_is_refused(shop, form):

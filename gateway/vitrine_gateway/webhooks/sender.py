@@ -12,6 +12,8 @@ import hashlib
 import hmac
 import json
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from sqlalchemy import select, update
@@ -36,6 +38,8 @@ PAUSES_S: tuple[float, ...] = (
 )  # after each failed try: 24 hours in all
 LOCK_S = 60.0  # a sender that dies leaves its delivery to others after this time
 EVERY_S = 1.0
+AT_ONCE = 8  # deliveries of one gateway process
+AT_ONCE_OF_ACCOUNT = 2
 
 log = structlog.get_logger("vitrine_gateway.webhooks")
 
@@ -48,27 +52,46 @@ def sign(secret: str, identity: str, timestamp: int, body: bytes) -> str:
 
 
 class Sender:
-    """Delivers one webhook after another."""
+    """Delivers webhooks, several at once: a receiver that is slow delays those of its own account alone."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._under_way: dict[asyncio.Task[None], str] = {}  # deliveries and their accounts
+        self._threads = ThreadPoolExecutor(AT_ONCE, "webhook")  # of their own: a slow receiver holds one long
 
     async def run(self) -> None:
-        """Deliver until the task is cancelled."""
-        while True:
-            try:
-                if await self.deliver_one():
-                    continue
-            except Exception:
-                log.exception("the outbox cannot be read; it is tried again")
-            await asyncio.sleep(EVERY_S)
+        """Deliver until the task is cancelled; what is under way then is tried again after LOCK_S."""
+        try:
+            while True:
+                try:
+                    if len(self._under_way) < AT_ONCE and await self._start_one():
+                        continue
+                except Exception:
+                    log.exception("the outbox cannot be read; it is tried again")
+                await self._look_after()
+        finally:
+            for task in self._under_way:
+                task.cancel()
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def deliver_one(self) -> bool:
-        """Try the delivery that is due; return whether there was one."""
-        now = time.time()
+    async def _look_after(self) -> None:
+        """Wait until a delivery ends, or for EVERY_S; then let go of those that have ended."""
+        if not self._under_way:
+            await asyncio.sleep(EVERY_S)
+            return
+        ended, _ = await asyncio.wait(self._under_way, timeout=EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            del self._under_way[task]
+            if error := task.exception():
+                log.error("a delivery's end cannot be written; it is tried again", exc_info=error)
+
+    async def _start_one(self) -> bool:
+        """Start the delivery that is due; return whether there was one."""
+        now, counts = time.time(), Counter(self._under_way.values())
+        busy = [account for account, count in counts.items() if count >= AT_ONCE_OF_ACCOUNT]
         due = (
             select(Delivery.id)
-            .where(Delivery.state == WAITING, Delivery.run_after <= now)
+            .where(Delivery.state == WAITING, Delivery.run_after <= now, Delivery.account_id.not_in(busy))
             .order_by(Delivery.run_after)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -87,8 +110,12 @@ class Sender:
             secret = (
                 await session.scalars(select(Account.webhook_secret).where(Account.id == delivery.account_id))
             ).one()
-        await self._write(delivery, await self._send(delivery, secret))
+        task = asyncio.create_task(self._deliver(delivery, secret))
+        self._under_way[task] = delivery.account_id
         return True
+
+    async def _deliver(self, delivery: Delivery, secret: str) -> None:
+        await self._write(delivery, await self._send(delivery, secret))
 
     async def _send(self, delivery: Delivery, secret: str) -> str:
         """Send the message; return why it failed, empty if it arrived."""
@@ -102,8 +129,9 @@ class Sender:
         }
         try:
             hosts = self._gateway.settings.webhook_hosts
-            target = await asyncio.to_thread(check_url, delivery.url, hosts)
-            status = await asyncio.to_thread(post, target, body, headers)
+            loop = asyncio.get_running_loop()
+            target = await loop.run_in_executor(self._threads, check_url, delivery.url, hosts)
+            status = await loop.run_in_executor(self._threads, post, target, body, headers)
             if not 200 <= status < 300:
                 raise Unavailable(f"the receiver answered {status}")
         except VitrineError as error:
