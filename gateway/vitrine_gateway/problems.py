@@ -70,10 +70,15 @@ async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
 
 
 def _methods(request: Request) -> list[str]:
-    """Return the methods of all routes of a path; the framework's own header has those of the first one."""
+    """Return the methods of all routes of a path; the framework's own header has those of the first one.
+
+    Of two paths that fit, that with fewer parameters is meant, as OpenAPI says: "seen" is no id.
+    """
     every = iter_route_contexts(request.app.routes)
     routes = [one for one in every if one.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for one in routes for method in getattr(one, "methods", None) or ()})
+    fewest = min((str(one.path).count("{") for one in routes), default=0)
+    meant = [one for one in routes if str(one.path).count("{") == fewest]
+    return sorted({method for one in meant for method in getattr(one, "methods", None) or ()})
 
 
 async def _database_error(request: Request, error: SQLAlchemyError) -> JSONResponse:
