@@ -40,6 +40,7 @@ CREDITS = 1_000_000
 CANCELED_SHARE, BATCH_SHARE = 0.1, 0.15
 AWAY_S = 1.0  # longest time between the end of a killed database and its new start
 STEPS = "10"
+AT_ONCE = 24  # jobs and batches of all clients that have not ended
 VICTIMS = ("gateway", "worker", "triton", "database")
 
 
@@ -129,6 +130,11 @@ class Soak:
         """Submit jobs and batches; a request whose answer is lost is sent again under its key."""
         turn = 0
         while not self.over:
+            if len(self.accepted) - len(self.receiver.ids) >= AT_ONCE:
+                await asyncio.sleep(
+                    0.1
+                )  # clients faster than the server would fill the queue of their account
+                continue
             turn += 1
             draw = self.draw.random()
             path = "/v1/batches" if draw < BATCH_SHARE else "/v1/jobs"
