@@ -5,11 +5,12 @@ from __future__ import annotations
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
 
@@ -17,6 +18,7 @@ from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, problem
 
 log = structlog.get_logger("vitrine_gateway.http")
 MEDIA_TYPE = "application/problem+json"
+_LEFT = 499  # nginx's word for a caller that closed the connection, in logs and metrics
 _METHOD = Kind("method_not_allowed", 405, "The route does not know this method")
 
 
@@ -27,6 +29,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ValidationError, _invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
     app.add_exception_handler(SQLAlchemyError, _database_error)  # type: ignore[arg-type]
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -87,6 +90,11 @@ async def _database_error(request: Request, error: SQLAlchemyError) -> JSONRespo
         return await _vitrine_error(request, BadRequest("the request holds text that cannot be kept"))
     log.error("the database failed", exc_info=error)
     return await _vitrine_error(request, Unavailable("the database does not answer"))
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    """A caller that went away while its body was read is no error of the gateway; nobody gets this answer."""
+    return Response(status_code=_LEFT)
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

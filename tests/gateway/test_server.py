@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import socket
+import time
 import urllib.request
 from pathlib import Path
 
@@ -118,3 +120,25 @@ def test_the_gateway_imports_the_client_alone():
     for folder, allowed in (("gateway", {"vitrine", "vitrine_gateway"}), ("client", {"vitrine"})):
         for path in (root / folder).rglob("*.py"):
             assert set(ours.findall(path.read_text())) <= allowed, path
+
+
+def test_a_caller_that_leaves_while_it_sends_is_no_error(served, caplog):
+    """A phone that loses its network in the middle of an upload; the log tells of no fault."""
+    address, key = served
+    host, port = address.removeprefix("http://").split(":")
+    head = [
+        "POST /v1/jobs HTTP/1.1",
+        f"Host: {host}",
+        f"Authorization: Bearer {key}",
+        "Content-Type: multipart/form-data; boundary=x",
+        "Content-Length: 1000000",
+    ]
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n--x\r\n")
+        time.sleep(0.5)  # the gateway waits for the rest
+    left = 'status="499"'
+    until = time.monotonic() + 20
+    while left not in call(address, key, "/metrics").read().decode() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left in call(address, key, "/metrics").read().decode()
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == []

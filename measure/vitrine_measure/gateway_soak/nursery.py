@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -74,9 +75,12 @@ async def _live(kind: str, settings: dict[str, Any]) -> None:
     from vitrine_gateway.gateway import open_gateway
     from vitrine_gateway.jobs.worker import Worker
     from vitrine_gateway.settings import Settings
+    from vitrine_gateway.telemetry.logs import set_up_logs
     from vitrine_gateway.webhooks import sender
 
     sender.LOCK_S, sender.PAUSES_S = 2.0, (0.5,) * 100  # a killed sender's message is not late by a minute
+    set_up_logs("text")  # as `vitrine gateway` does; else a library draws each traceback with its variables
+    logging.getLogger().setLevel(logging.WARNING)
     read = Settings.of(**settings)
     opened = connect if settings.get("triton") else _fake
     if kind == "gateway":
