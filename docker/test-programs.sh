@@ -18,12 +18,13 @@ command -v tesseract >/dev/null || packages="$packages tesseract-ocr"
 # shellcheck disable=SC2086 # a list of packages
 if [ -n "$packages" ]; then
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 # the packages' own servers are not started
-    if ! { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq &&
-        apt-get install -qq -y --no-install-recommends $packages >/dev/null; }; then
+    if ! { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && timeout 100 apt-get update -qq &&
+        timeout 300 apt-get install -qq -y --no-install-recommends $packages >/dev/null; }; then
         echo "some tests are left out: sudo apt-get install$packages" >&2
     fi
 fi
 if [ ! -d "$folder/node_modules/ioredis" ] && command -v npm >/dev/null; then
-    npm install --silent --no-audit --no-fund --prefix "$folder" bullmq@6.7.0 ioredis@5.8.2 ||
+    timeout 60 npm install --silent --no-audit --no-fund --fetch-retries=1 --fetch-timeout=15000 --prefix "$folder" \
+        bullmq@6.7.0 ioredis@5.8.2 ||
         echo "the tests of Node's queue are left out: npm could not install bullmq and ioredis" >&2
 fi
