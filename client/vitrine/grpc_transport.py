@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from concurrent.futures import Future
@@ -69,7 +70,7 @@ class GrpcTransport:
     ) -> Generator[dict[str, np.ndarray], None, None]:
         """See Transport."""
         answers: queue.Queue[_Answer] = queue.Queue()
-        client = self._open()
+        client, ended = self._open(), False
         client.start_stream(
             callback=lambda result, error: answers.put((result, error)),
             stream_timeout=timeout_s,
@@ -83,8 +84,9 @@ class GrpcTransport:
                 enable_empty_final_response=True,
             )
             yield from _until_final(answers, timeout_s, self._via)
+            ended = True
         finally:
-            client.stop_stream(cancel_requests=True)
+            client.stop_stream(cancel_requests=not ended)
             client.close()
 
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
@@ -147,7 +149,9 @@ class AsyncGrpcTransport:
                 "model_version": version,
                 "inputs": infer_inputs(inputs, InferInput),
             }
+            await ended.wait()  # Triton 2.51 may keep a request for ever whose caller closes its side earlier
 
+        ended = asyncio.Event()
         call = self._client().stream_infer(
             requests(), stream_timeout=timeout_s, headers=request_headers(self._endpoint.headers)
         )
@@ -155,6 +159,8 @@ class AsyncGrpcTransport:
             async for result, error in call:
                 if outputs := _tensors(result, error, timeout_s, self._via):
                     yield outputs
+                if _is_last(result):
+                    ended.set()
         except grpc.RpcError as error:
             raise _read_rpc_error(error, timeout_s, self._via) from error
         finally:
@@ -200,8 +206,13 @@ def _until_final(
             raise timed_out(timeout_s) from None
         if outputs := _tensors(result, error, timeout_s, via):
             yield outputs
-        if result is not None and result.get_response().parameters["triton_final_response"].bool_param:
+        if _is_last(result):
             return
+
+
+def _is_last(result: InferResult | None) -> bool:
+    """Whether Triton marks a response as the last one of its request."""
+    return result is not None and result.get_response().parameters["triton_final_response"].bool_param
 
 
 def _tensors(

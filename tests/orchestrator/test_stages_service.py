@@ -12,7 +12,7 @@ import pytest
 from vitrine.errors import BadRequest, Busy, StageFailed, Unavailable, VitrineError
 from vitrine_orchestrator.adapters.bls import BlsStages, stage_error
 from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES, FakeMetrics, ModelMetrics
-from vitrine_orchestrator.adapters.service import Service
+from vitrine_orchestrator.adapters.service import CANCEL_POLL_S, Service
 
 
 class Error:
@@ -183,6 +183,26 @@ def test_a_request_whose_caller_has_gone_is_cancelled(serve):
     assert ended.wait(10)
     assert request.sender.done.wait(10)
     assert request.sender.sent[0].error.code() == Error.CANCELLED
+
+
+def test_no_sender_is_held_after_its_last_response(serve):
+    """Triton unloads a model when the last one is gone: neither a look nor a reference cycle holds it."""
+
+    async def cycle(stages, inputs, send):
+        mine = [send]
+        mine.append(mine)
+        await asyncio.sleep(3 * CANCEL_POLL_S)  # it is looked at
+        return {}
+
+    service, request = serve(cycle), Request()
+    service.execute([request])
+    assert request.sender.done.wait(10)
+    held = weakref.ref(request.sender)
+    del request
+    give_up = time.monotonic() + 10
+    while held() is not None and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert held() is None
 
 
 def test_requests_are_counted_by_outcome(serve):

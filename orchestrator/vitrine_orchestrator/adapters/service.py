@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 THREADS = 64  # calls of other models that can wait concurrently; asyncio's default is 6 on two cores
 CANCEL_POLL_S = 0.1
 METRICS_S = 0.2  # how often metrics are published
+QUIET_S = 1.0  # without a request, after which what ended requests left in reference cycles is collected
 
 Outputs = Mapping[str, np.ndarray]
 Send = Callable[[Outputs], None]
@@ -70,15 +72,18 @@ class Service:
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
         self._work: dict[asyncio.Future[Outputs], Any] = {}  # running handlers, each with its response sender
+        self._begun, self._collected, self._last_s = 0, 0, time.monotonic()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipelines", daemon=True)
         self._thread.start()
         self.every(METRICS_S, metrics.publish)
+        self.every(QUIET_S / 2, self._collect_when_quiet)
         asyncio.run_coroutine_threadsafe(self._cancel_abandoned(), self._loop)
 
     def execute(self, requests: Sequence[Any]) -> None:
         """Accept the requests; wait until fewer than `in_flight` are running before each."""
         for request in requests:
             self._free.acquire()
+            self._begun, self._last_s = self._begun + 1, time.monotonic()
             self.metrics.add("vitrine_in_flight")
             asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
 
@@ -107,6 +112,16 @@ class Service:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
+    def _collect_when_quiet(self) -> None:
+        """Collect garbage once after the last of some requests.
+
+        Triton unloads a model when no response sender is left, and a sender in a reference cycle stays until
+        Python's next collection, which an idle process never comes to.
+        """
+        if self._begun != self._collected and not self._work and time.monotonic() - self._last_s > QUIET_S:
+            self._collected = self._begun
+            gc.collect()
+
     async def _finished(self) -> None:
         await self.finish()
         await asyncio.to_thread(self.metrics.publish)
@@ -128,6 +143,7 @@ class Service:
             outcome = VitrineError.word
         finally:
             self._free.release()
+            self._last_s = time.monotonic()
             self.metrics.add("vitrine_in_flight", -1)
             self.metrics.add("vitrine_requests_total", outcome=outcome)
             self.metrics.add("vitrine_request_seconds_total", time.perf_counter() - start)
@@ -168,10 +184,17 @@ class Service:
         """Cancel requests whose callers have disconnected; one loop is cheaper than one for each."""
         while True:
             await asyncio.sleep(CANCEL_POLL_S)
-            for work, sender in list(self._work.items()):
-                if _is_cancelled(sender):
-                    del self._work[work]
-                    work.cancel()
+            self._cancel_left()
+
+    def _cancel_left(self) -> None:
+        """Look once. A method of its own: what its variables hold is let go of when it returns.
+
+        Triton unloads a model when the last response sender is gone.
+        """
+        for work, sender in list(self._work.items()):
+            if _is_cancelled(sender):
+                del self._work[work]
+                work.cancel()
 
 
 def _is_cancelled(sender: Any) -> bool:
