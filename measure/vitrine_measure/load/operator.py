@@ -46,9 +46,12 @@ class Operator:
         self.failed: list[str] = []
         shutil.copytree(self._repository, self._source)
 
-    async def work(self, every_s: float, over: asyncio.Event) -> None:
-        """Perform an operation every `every_s` seconds until `over` is set; one release remains."""
-        for what, model in cycle(OPERATIONS):
+    async def work(self, every_s: float, over: asyncio.Event, releases: bool = True) -> None:
+        """Perform an operation every `every_s` seconds until `over` is set; one release remains.
+
+        releases: whether some are published and withdrawn, or models are loaded again only.
+        """
+        for what, model in cycle(OPERATIONS if releases else [one for one in OPERATIONS if one[1]]):
             try:
                 await asyncio.wait_for(over.wait(), every_s)
             except TimeoutError:
