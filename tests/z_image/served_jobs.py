@@ -1,14 +1,20 @@
 """Counts of the jobs in `denoise` of a served repository."""
 
 import time
-import urllib.request
+
+from vitrine_measure.load.watch import scrape, total
 
 WAIT_S = 30.0
 
 
 def cancelled_jobs(server):
     """How many jobs of `denoise` were cancelled."""
-    return _sum(server, "vitrine_denoise_jobs_total", 'outcome="cancelled"')
+    figures = scrape(server.metrics).items()
+    return sum(
+        int(value)
+        for name, value in figures
+        if name.startswith("vitrine_denoise_jobs_total") and 'outcome="cancelled"' in name
+    )
 
 
 def wait_for_cancelled(server, count):
@@ -22,13 +28,6 @@ def wait_for_cancelled(server, count):
 def wait_for_running(server):
     """Return when a job is being denoised; AssertionError after WAIT_S."""
     deadline = time.monotonic() + WAIT_S
-    while not _sum(server, "vitrine_denoise_running"):
+    while not total(scrape(server.metrics), "vitrine_denoise_running"):
         assert time.monotonic() < deadline, "no job was started"
         time.sleep(0.05)
-
-
-def _sum(server, name, label=""):
-    """The sum of a figure over the processes of a server, of the rows with a label."""
-    with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=30) as answer:
-        rows = answer.read().decode().splitlines()
-    return sum(int(float(row.split()[-1])) for row in rows if row.startswith(name) and label in row)

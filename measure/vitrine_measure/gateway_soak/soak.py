@@ -40,7 +40,7 @@ CREDITS = 1_000_000
 CANCELED_SHARE, BATCH_SHARE = 0.1, 0.15
 AWAY_S = 1.0  # longest time between the end of a killed database and its new start
 STEPS = "10"
-AT_ONCE = 24  # jobs and batches of all clients that have not ended
+AT_ONCE = 24  # jobs and batches of all clients that have not ended: more would fill the account's queue
 VICTIMS = ("gateway", "worker", "triton", "database")
 
 
@@ -131,9 +131,7 @@ class Soak:
         turn = 0
         while not self.over:
             if len(self.accepted) - len(self.receiver.ids) >= AT_ONCE:
-                await asyncio.sleep(
-                    0.1
-                )  # clients faster than the server would fill the queue of their account
+                await asyncio.sleep(0.1)
                 continue
             turn += 1
             draw = self.draw.random()

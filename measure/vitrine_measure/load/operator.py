@@ -51,7 +51,8 @@ class Operator:
 
         releases: whether some are published and withdrawn, or models are loaded again only.
         """
-        for what, model in cycle(OPERATIONS if releases else [one for one in OPERATIONS if one[1]]):
+        operations = [one for one in OPERATIONS if releases or one[0] == "load again"]
+        for what, model in cycle(operations):
             try:
                 await asyncio.wait_for(over.wait(), every_s)
             except TimeoutError:

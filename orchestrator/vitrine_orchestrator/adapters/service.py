@@ -72,7 +72,8 @@ class Service:
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
         self._work: dict[asyncio.Future[Outputs], Any] = {}  # running handlers, each with its response sender
-        self._begun, self._collected, self._last_s = 0, 0, time.monotonic()
+        self._uncollected = False  # whether a request began since the last collection
+        self._last_s = 0.0  # when a request began or ended last
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipelines", daemon=True)
         self._thread.start()
         self.every(METRICS_S, metrics.publish)
@@ -83,7 +84,7 @@ class Service:
         """Accept the requests; wait until fewer than `in_flight` are running before each."""
         for request in requests:
             self._free.acquire()
-            self._begun, self._last_s = self._begun + 1, time.monotonic()
+            self._uncollected, self._last_s = True, time.monotonic()
             self.metrics.add("vitrine_in_flight")
             asyncio.run_coroutine_threadsafe(self._answer(request), self._loop)
 
@@ -118,8 +119,8 @@ class Service:
         Triton unloads a model when no response sender is left, and a sender in a reference cycle stays until
         Python's next collection, which an idle process never comes to.
         """
-        if self._begun != self._collected and not self._work and time.monotonic() - self._last_s > QUIET_S:
-            self._collected = self._begun
+        if self._uncollected and not self._work and time.monotonic() - self._last_s > QUIET_S:
+            self._uncollected = False
             gc.collect()
 
     async def _finished(self) -> None:
