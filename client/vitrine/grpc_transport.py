@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -70,7 +72,7 @@ class GrpcTransport:
     ) -> Generator[dict[str, np.ndarray], None, None]:
         """See Transport."""
         answers: queue.Queue[_Answer] = queue.Queue()
-        client, ended = self._open(), False
+        client, ended = self._open(), threading.Event()
         client.start_stream(
             callback=lambda result, error: answers.put((result, error)),
             stream_timeout=timeout_s,
@@ -83,10 +85,9 @@ class GrpcTransport:
                 model_version=version,
                 enable_empty_final_response=True,
             )
-            yield from _until_final(answers, timeout_s, self._via)
-            ended = True
+            yield from _until_final(answers, timeout_s, self._via, ended)
         finally:
-            client.stop_stream(cancel_requests=not ended)
+            client.stop_stream(cancel_requests=not ended.is_set())
             client.close()
 
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
@@ -149,7 +150,7 @@ class AsyncGrpcTransport:
                 "model_version": version,
                 "inputs": infer_inputs(inputs, InferInput),
             }
-            await ended.wait()  # Triton 2.51 may keep a request for ever whose caller closes its side earlier
+            await ended.wait()
 
         ended = asyncio.Event()
         call = self._client().stream_infer(
@@ -157,13 +158,15 @@ class AsyncGrpcTransport:
         )
         try:
             async for result, error in call:
+                if _is_last(result, error):
+                    ended.set()
                 if outputs := _tensors(result, error, timeout_s, self._via):
                     yield outputs
-                if _is_last(result):
-                    ended.set()
         except grpc.RpcError as error:
             raise _read_rpc_error(error, timeout_s, self._via) from error
         finally:
+            if ended.is_set():
+                await _drain(call)
             call.cancel()
 
     async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
@@ -196,23 +199,37 @@ class AsyncGrpcTransport:
 
 
 def _until_final(
-    answers: queue.Queue[_Answer], timeout_s: float, via: str | None
+    answers: queue.Queue[_Answer], timeout_s: float, via: str | None, ended: threading.Event
 ) -> Generator[dict[str, np.ndarray], None, None]:
-    """Yield the responses of a stream up to the one that Triton marks as final."""
-    while True:
+    """Yield the responses of a stream up to the last one; `ended` is set before that one is given out."""
+    while not ended.is_set():
         try:
             result, error = answers.get(timeout=timeout_s + GRACE_S)
         except queue.Empty:
             raise timed_out(timeout_s) from None
+        if _is_last(result, error):
+            ended.set()
         if outputs := _tensors(result, error, timeout_s, via):
             yield outputs
-        if _is_last(result):
-            return
 
 
-def _is_last(result: InferResult | None) -> bool:
-    """Whether Triton marks a response as the last one of its request."""
-    return result is not None and result.get_response().parameters["triton_final_response"].bool_param
+async def _drain(call: Any) -> None:
+    """Read a stream to its end after its last response, for at most GRACE_S."""
+    with suppress(grpc.RpcError, TimeoutError):
+        async with asyncio.timeout(GRACE_S):
+            async for _ in call:
+                pass
+
+
+def _is_last(result: InferResult | None, error: InferenceServerException | None) -> bool:
+    """Whether a response is the last one of its request: marked so by Triton, or an error of the model.
+
+    Such a stream is closed, not cancelled. Triton 2.51 can keep a request for ever whose stream is cancelled
+    while its last response is sent, and then never unloads the version of the model.
+    """
+    if result is None:
+        return error is not None and error.status() is None
+    return bool(result.get_response().parameters["triton_final_response"].bool_param)
 
 
 def _tensors(

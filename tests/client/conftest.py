@@ -53,6 +53,7 @@ class Loopback(FakeTransport):
     def __init__(self):
         super().__init__()
         self.begun, self.left = threading.Event(), threading.Event()
+        self.streams_closed = threading.Semaphore(0)  # streams that their callers closed, and did not cancel
         self.headers = {}
 
     def answer(self, model, inputs):
@@ -93,18 +94,19 @@ class Grpc(service_pb2_grpc.GRPCInferenceServiceServicer):
     def ModelStreamInfer(self, requests, context):
         self.loopback.headers = dict(context.invocation_metadata())
         for request in requests:
-            answers = self.loopback.stream(request.model_name, self.inputs(request), timeout_s=1)
             try:
-                for outputs in answers:
-                    yield service_pb2.ModelStreamInferResponse(infer_response=self.response(outputs))
+                answers = list(self.loopback.stream(request.model_name, self.inputs(request), timeout_s=1))
             except VitrineError as error:
                 yield service_pb2.ModelStreamInferResponse(error_message=to_wire(error)[1])
                 continue
-            finally:
-                answers.close()
-            last = service_pb2.ModelInferResponse()
-            last.parameters["triton_final_response"].bool_param = True
-            yield service_pb2.ModelStreamInferResponse(infer_response=last)
+            for left, outputs in zip(reversed(range(len(answers))), answers, strict=True):
+                yield self.streamed(outputs, last=not left)  # marked, as by the project's models
+        self.loopback.streams_closed.release()
+
+    def streamed(self, outputs, last):
+        response = self.response(outputs)
+        response.parameters["triton_final_response"].bool_param = last
+        return service_pb2.ModelStreamInferResponse(infer_response=response)
 
     def RepositoryIndex(self, request, context):
         return service_pb2.RepositoryIndexResponse(models=INDEX)

@@ -199,14 +199,15 @@ def events_of(kind, url, **options):
 
 @kinds
 def test_a_stream_brings_progress_and_the_result(served, kind):
-    """A stream works over gRPC; over HTTP the error names the port to use."""
-    url, _ = served
+    """A stream works over gRPC and is closed after its result; over HTTP the error names the port to use."""
+    url, loopback = served
     if url.startswith("http"):
         with pytest.raises(BadRequest, match="streaming needs gRPC"):
             events_of(kind, url)
         return
     events = events_of(kind, url, steps=3)
     assert [type(event) for event in events] == [Progress] * 3 + [TryOn]
+    assert loopback.streams_closed.acquire(timeout=30), "it was cancelled after its last response"
 
 
 @kinds
@@ -217,6 +218,7 @@ def test_a_streams_errors_arrive_as_their_class(served, kind):
     if url.startswith("grpc"):
         with pytest.raises(StageFailed, match="pose: the network gave NaN"):
             events_of(kind, url)
+        assert loopback.streams_closed.acquire(timeout=30), "it was cancelled after its last response"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """Releases on a real Triton: no pipeline changes to a stage's new version, and releases can be undone."""
 
+import asyncio
 import shutil
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import onnx
 import pytest
+from small_servers import png
 from tiny_repository import write_repository
-from vitrine import NotFound, Unavailable, Vitrine
+from vitrine import AsyncVitrine, NotFound, TryOn, Unavailable, Vitrine
 from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.command import main
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
@@ -140,6 +143,38 @@ def test_requests_in_flight_finish_while_their_release_is_withdrawn(served, ask,
     assert ask() == before
     with pytest.raises((NotFound, Unavailable)):
         ask("2")
+
+
+async def test_a_version_is_unloaded_after_many_streams(served):
+    """Triton keeps no request of a stream, whether its caller stayed to the end or left."""
+    _, server = served
+    generator = np.random.default_rng(24)
+
+    async def stream(vitrine, number, person, garment):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(120 if number % 4 else number / 20):
+                asked = vitrine.try_on_stream(person=person, garment=garment, steps=4)
+                return [event async for event in asked]
+
+    for _ in range(3):  # streams that were cancelled at their last response were kept in most rounds
+        drawn = generator.integers(0, 255, (24, 2, 256, 192, 3), dtype=np.uint8)
+        pictures = [(png(person), png(garment)) for person, garment in drawn]
+        async with AsyncVitrine(server.grpc, timeout_s=120) as vitrine:
+            asked = (stream(vitrine, number, *two) for number, two in enumerate(pictures))
+            ended = await asyncio.gather(*asked)
+        assert sum(events is not None and isinstance(events[-1], TryOn) for events in ended) >= 18
+        with server.client() as client:
+            client.unload_model("try_on_stream")
+            give_up = time.monotonic() + 30
+            while state_of(client, "try_on_stream") != "UNAVAILABLE":
+                assert time.monotonic() < give_up, "a request of it was kept"
+                await asyncio.sleep(0.1)
+        server.load(["try_on_stream"])
+
+
+def state_of(client, name):
+    """Triton's state of a model with one version."""
+    return next(one.state for one in client.get_model_repository_index().models if one.name == name)
 
 
 def test_a_broken_release_serves_nobody(served, ask, tmp_path, capsys):
