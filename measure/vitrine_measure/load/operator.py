@@ -46,13 +46,9 @@ class Operator:
         self.failed: list[str] = []
         shutil.copytree(self._repository, self._source)
 
-    async def work(self, every_s: float, over: asyncio.Event, releases: bool = True) -> None:
-        """Perform an operation every `every_s` seconds until `over` is set; one release remains.
-
-        releases: whether some are published and withdrawn, or models are loaded again only.
-        """
-        operations = [one for one in OPERATIONS if releases or one[0] == "load again"]
-        for what, model in cycle(operations):
+    async def work(self, every_s: float, over: asyncio.Event) -> None:
+        """Perform an operation every `every_s` seconds until `over` is set; one release remains."""
+        for what, model in cycle(OPERATIONS):
             try:
                 await asyncio.wait_for(over.wait(), every_s)
             except TimeoutError:

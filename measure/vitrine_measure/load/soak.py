@@ -47,7 +47,6 @@ class SoakPlan:
     warm_up_s: float = 30.0
     seed: int = 0
     operate_every_s: float = 10.0  # seconds between two operations
-    releases: bool = True  # published and withdrawn, in addition to models that are loaded again
 
 
 @dataclass
@@ -101,7 +100,7 @@ async def soak(
         before = await settled(server)
         times: list[tuple[float, Reading]] = []
         reading = asyncio.create_task(_readings(server, times))
-        async with _operated(operator, plan.operate_every_s, plan.releases):
+        async with _operated(operator, plan.operate_every_s):
             ends = await mixed(ground, plan.seconds, plan.rate, tick)
         reading.cancel()
         after = await settled(server)
@@ -114,10 +113,10 @@ async def soak(
 
 
 @asynccontextmanager
-async def _operated(operator: Operator | None, every_s: float, releases: bool) -> AsyncIterator[None]:
+async def _operated(operator: Operator | None, every_s: float) -> AsyncIterator[None]:
     """Run the operator during the block; its last operation is finished."""
     over = asyncio.Event()
-    working = asyncio.create_task(operator.work(every_s, over, releases)) if operator else None
+    working = asyncio.create_task(operator.work(every_s, over)) if operator else None
     try:
         yield
     finally:

@@ -58,9 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds between two operations (default 10)",
     )
     parser.add_argument(
-        "--no-releases", action="store_true", help="load models again, but publish and withdraw no release"
-    )
-    parser.add_argument(
         "--trace-config",
         action="append",
         default=[],
@@ -82,15 +79,7 @@ def run(args: argparse.Namespace) -> int:
     """Run and report; return 0 without faults, or print a sentence per fault and return 1."""
     find_curl()
     seconds = args.seconds if args.minutes is None else 60 * args.minutes
-    plan = SoakPlan(
-        seconds,
-        args.rate,
-        args.steps,
-        args.warm_up,
-        args.seed,
-        args.operate_every,
-        releases=not args.no_releases,
-    )
+    plan = SoakPlan(seconds, args.rate, args.steps, args.warm_up, args.seed, args.operate_every)
     with TemporaryDirectory(prefix="vitrine-soak-") as folder:
         soaked = served_and_soaked(args, plan, Path(folder))
     print(table(soaked))

@@ -17,11 +17,9 @@ def test_nothing_leaks(capsys):
 
     Every waiting client got its answer.
     """
-    # Without releases: Triton sometimes never unloads a version after many streams (docs/operations.md). That
-    # is what `make soak` tells; tests/serving/test_versions.py withdraws with requests in flight.
     # Beside other tests the warm-up meets few requests, and models reach the memory that they keep later:
     # 13 % was seen. `make soak` allows 5 % in half an hour.
-    often = [*OFTEN, "--no-releases", "--memory-share", "0.25"]
+    often = [*OFTEN, "--memory-share", "0.25"]
     options = ["--repository", str(REPOSITORY), "--seconds", str(SECONDS), "--steps", "8", "--warm-up", "20"]
     code = command.main(["soak", *options, *often])
     told = capsys.readouterr()
