@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from vitrine.shelf import Shelf
     from vitrine.statuses import ModelStatus
     from vitrine.stores import open_store
-    from vitrine.texts import Lettered, Text
+    from vitrine.texts import Described, Lettered, Text
     from vitrine.transport import AsyncTransport, Transport
     from vitrine.workflows import NodeReport, Workflow
 
@@ -62,6 +62,7 @@ __all__ = [
     "Cancelled",
     "Composed",
     "CutOut",
+    "Described",
     "Drawn",
     "DrawnPicture",
     "FakeTransport",
@@ -149,6 +150,7 @@ _PLACES = {
     "statuses": ("ModelStatus",),
     "stores": ("open_store",),
     "texts": (
+        "Described",
         "Lettered",
         "Text",
     ),

@@ -24,7 +24,7 @@ from vitrine.pictures import Picture
 from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
-from vitrine.texts import Lettered, Text
+from vitrine.texts import Described, Lettered, Text
 from vitrine.workflows import Workflow, WorkflowOptions
 
 
@@ -144,6 +144,16 @@ class AsyncVitrine(AsyncCaller):
         """See Vitrine."""
         options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
         return await self._call(calls.TEXT_OVERLAY, timeout_s, **options)
+
+    async def describe(
+        self,
+        image: Picture | None = None,
+        *,
+        keep_clear: Picture | None = None,
+        timeout_s: float | None = None,
+    ) -> Described:
+        """See Vitrine."""
+        return await self._call(calls.DESCRIBE, timeout_s, image=image, keep_clear=keep_clear)
 
     async def prepare_person(
         self,

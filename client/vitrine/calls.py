@@ -52,7 +52,14 @@ from vitrine.inputs import (
     try_on_inputs,
 )
 from vitrine.scores import Scores, read_scores, score_inputs
-from vitrine.texts import Lettered, read_lettered, text_overlay_inputs
+from vitrine.texts import (
+    Described,
+    Lettered,
+    read_described,
+    read_lettered,
+    text_description_inputs,
+    text_overlay_inputs,
+)
 from vitrine.workflows import Workflow, read_workflow, read_workflow_event, workflow_inputs
 
 Answer = TypeVar("Answer")
@@ -114,6 +121,7 @@ PRODUCT_AD_STREAM: ModelCall[Progress | ProductAd] = ModelCall(
     "product_ad_stream", product_ad_stream_inputs, read_product_ad_event
 )
 TEXT_OVERLAY: ModelCall[Lettered] = ModelCall("text_overlay", text_overlay_inputs, read_lettered)
+DESCRIBE: ModelCall[Described] = ModelCall("text_overlay", text_description_inputs, read_described)
 PREPARE_PERSON: ModelCall[Prepared] = ModelCall("prepare_person", prepare_person_inputs, read_prepared)
 PREPARE_GARMENT: ModelCall[Prepared] = ModelCall("prepare_garment", prepare_garment_inputs, read_prepared)
 PREPARE_TEXT: ModelCall[Prepared] = ModelCall("prepare_text", prepare_text_inputs, read_prepared)

@@ -25,7 +25,7 @@ from vitrine.pictures import Picture
 from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.scores import ScoreOptions, Scores
 from vitrine.statuses import ModelStatus
-from vitrine.texts import Lettered, Text
+from vitrine.texts import Described, Lettered, Text
 from vitrine.workflows import Workflow, WorkflowOptions
 
 __all__ = ["DEFAULT_TIMEOUT_S", "Vitrine"]
@@ -198,6 +198,18 @@ class Vitrine(Caller):
         """
         options: dict[str, Any] = {"image": image, "texts": texts, "keep_clear": keep_clear, "format": format}
         return self._call(calls.TEXT_OVERLAY, timeout_s, cancellation=cancellation, **options)
+
+    def describe(
+        self,
+        image: Picture | None = None,
+        *,
+        keep_clear: Picture | None = None,
+        timeout_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Described:
+        """Return the server's fonts; of a picture also its colours, and free places for texts."""
+        options = {"image": image, "keep_clear": keep_clear}
+        return self._call(calls.DESCRIBE, timeout_s, cancellation=cancellation, **options)
 
     def prepare_person(
         self,

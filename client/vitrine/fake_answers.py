@@ -100,7 +100,9 @@ def cut_out(inputs: Tensors) -> dict[str, np.ndarray]:
 
 
 def text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
-    """Answer with a white bar for each text, from the top down."""
+    """Answer with a white bar for each text, from the top down; or with one font and one free place."""
+    if "describe" in inputs:
+        return {"report": byte_array(json.dumps(_described(inputs)).encode())}
     picture, texts = _picture(inputs, "image"), json.loads(inputs["texts"][0])
     told = []
     for index, one in enumerate(texts):
@@ -110,6 +112,16 @@ def text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
     report = {"timings": {"texts": 0.0}, "sources": {}, "size": list(picture.size), "texts": told}
     kind = inputs["format"][0].decode() if "format" in inputs else "png"
     return {"image": byte_array(_encode(picture, kind)), "report": byte_array(json.dumps(report).encode())}
+
+
+def _described(inputs: Tensors) -> dict[str, object]:
+    fonts = {"families": ["Fake Sans"], "kinds": {"sans": ["Fake Sans"], "serif": [], "round": []}}
+    if "image" not in inputs:
+        return {"timings": {"total": 0.0}, "sources": {}, "fonts": fonts}
+    place = {"shape": "banner", "box": [0.1, 0.05, 0.9, 0.21], "anchor": "top", "ink": "#ffffff"}
+    told = {"size": list(_picture(inputs, "image").size), "luminance": 0.2, "colours": [], "free": 1.0}
+    picture = {**told, "places": [{**place, "contrast_p5": 8.0, "busy": 0.0}]}
+    return {"timings": {"total": 0.0}, "sources": {}, "fonts": fonts, "picture": picture}
 
 
 def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:

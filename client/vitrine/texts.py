@@ -1,4 +1,4 @@
-"""The call `text_overlay`: text on a picture. Its inputs and its answer."""
+"""The model `text_overlay`: text on a picture, and what a server and a picture offer for texts."""
 
 from __future__ import annotations
 
@@ -73,6 +73,17 @@ class Lettered:
     encoded: bytes  # the picture as the server encoded it
 
 
+@dataclass(frozen=True)
+class Described:
+    """The fonts of a server, and what a picture offers for texts; docs/text.md says the fields."""
+
+    families: tuple[str, ...]  # what a text's `font` may name
+    kinds: Mapping[str, Sequence[str]]  # the families behind "sans", "serif" and "round", the first is used
+    picture: Mapping[str, Any] | None  # size, luminance, colours, free, places; None without a picture
+    timings: Mapping[str, float]  # seconds by step
+    report: Mapping[str, Any]  # the whole report of the server
+
+
 def text_overlay_inputs(
     *,
     image: Picture,
@@ -95,6 +106,34 @@ def text_overlay_inputs(
     if format is not None:
         inputs["format"] = byte_tensor([utf8("format", format)])
     return inputs
+
+
+def text_description_inputs(
+    *, image: Picture | None = None, keep_clear: Picture | None = None
+) -> dict[str, np.ndarray]:
+    """Return the inputs of `text_overlay` that ask for a report alone: of the fonts, and of a picture."""
+    inputs = {"describe": np.array([True])}
+    if image is not None:
+        inputs["image"] = byte_tensor([encode_picture(image, "image")])
+    if keep_clear is not None:
+        inputs["keep_clear"] = _mask(keep_clear)
+    return inputs
+
+
+def read_described(outputs: Tensors) -> Described:
+    """Read that report; VitrineError for an answer that cannot be read."""
+    report = read_report(outputs)
+    try:
+        families, kinds = tuple(report["fonts"]["families"]), dict(report["fonts"]["kinds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise VitrineError(f"the server's answer lacks {error!r}") from error
+    return Described(
+        families=families,
+        kinds=MappingProxyType(kinds),
+        picture=MappingProxyType(report["picture"]) if report.get("picture") else None,
+        timings=MappingProxyType(report.get("timings", {})),
+        report=MappingProxyType(report),
+    )
 
 
 def read_lettered(outputs: Tensors) -> Lettered:

@@ -90,13 +90,6 @@ async def test_the_ad_servers_status_and_stop(start, form):
         assert (missing.status_code, missing.json()["error"]["code"]) == (404, "JOB_NOT_FOUND")
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/generate"), ("GET", "/fonts")])
-async def test_what_the_ad_server_had_and_we_have_not_says_so(shop, method, path):
-    """Ads are refused in the ad server's form."""
-    answer = await shop.request(method, path)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "NOT_SERVED_YET")
-
-
 @pytest.mark.parametrize("path", ["/api/fitting/sns-full-try-on", "/vton/preprocess-human"])
 async def test_what_closzit_had_and_we_have_not_says_so(shop, path):
     """Routes that are not served answer with a problem."""

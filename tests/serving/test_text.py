@@ -150,3 +150,16 @@ def test_a_served_page_is_drawn_and_a_hostile_one_reaches_nothing(tmp_path):
         assert client.text_overlay(picture, "가").texts[0]["way"] == "pillow"
         assert heard == []
         socket.create_connection(canary.getsockname()).close()  # ends the thread
+
+
+def test_a_server_says_what_fonts_and_picture_offer(vitrine, scene):
+    """A family that it names can be used, and a text at its first place covers nothing."""
+    picture, keep = scene
+    found = vitrine.describe(picture, keep_clear=keep)
+    family, place = found.kinds["sans"][0], found.picture["places"][0]
+    assert family in vitrine.describe().families
+    text = {"text": "신메뉴", "font": family, "box": place["box"], "contrast": "off", "colour": place["ink"]}
+    (told,) = vitrine.text_overlay(picture, [text], keep_clear=keep).texts
+    assert (told["overlap"], told["method"]) == (0, "given")
+    with pytest.raises(BadRequest, match="keep_clear must be"):
+        vitrine.describe(picture, keep_clear=keep[1:])

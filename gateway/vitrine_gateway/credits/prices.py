@@ -21,6 +21,7 @@ PRICES: dict[str, tuple[Price, ...]] = {
     "product_ad": (Price("picture", 0, 2),),
     "text_overlay": (Price("picture", 0, 1),),
     "cut_out": (Price("picture", 0, 1),),
+    "picture_description": (Price("description", 0, 1),),
     "score": (Price("score", 0, 1),),
 }
 """By pipeline, the cheapest first."""

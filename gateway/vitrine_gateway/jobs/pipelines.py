@@ -11,12 +11,18 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from vitrine import AsyncVitrine, Drawn, Progress, VitrineError
 from vitrine.statuses import ModelStatus
 
 from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
-from vitrine_gateway.jobs.text_pipeline import TextOptions, run_text
+from vitrine_gateway.jobs.text_pipeline import (
+    DescriptionOptions,
+    TextFields,
+    TextOptions,
+    run_description,
+    run_text,
+)
 
 MAX_GARMENTS = 16
 MAX_SCORED = 16
@@ -125,7 +131,10 @@ class Placement(BaseModel):
 
 
 class AdOptions(BaseModel):
-    """The options of an advertisement; an omitted one has the server's default (docs/product-ads.md)."""
+    """The options of an advertisement; an omitted one has the server's default (docs/product-ads.md).
+
+    A form says one or several `text`s; JSON may say every field of each in `texts` (docs/text.md).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -135,6 +144,7 @@ class AdOptions(BaseModel):
     style: Name | None = None
     theme: Name | None = None
     text: Text | Annotated[list[Text], Field(max_length=MAX_TEXTS)] | None = None
+    texts: Annotated[list[TextFields], Field(min_length=1, max_length=MAX_TEXTS)] | None = None
     aspect_ratio: Annotated[str, Field(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
     enlarge: Annotated[int, Field(ge=1, le=8)] | None = None
     placements: Annotated[list[Placement], Field(max_length=MAX_PRODUCTS)] | None = None
@@ -144,6 +154,12 @@ class AdOptions(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
     format: Format | None = None
     previews: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> AdOptions:
+        if self.text is not None and self.texts is not None:
+            raise ValueError("text and texts must not both be given")
+        return self
 
 
 async def run_try_on(
@@ -273,6 +289,13 @@ PIPELINES: dict[str, Pipeline] = {
         run_text,
         "image",
         ("keep_clear",),
+    ),
+    "picture_description": Pipeline(
+        "text_overlay",
+        DescriptionOptions,
+        {"image": 1, "keep_clear": 1},
+        ("image",),
+        run_description,
     ),
     "cut_out": Pipeline("cut_out", CutOutOptions, {"image": 1}, ("image",), run_cut_out, "image"),
     "score": Pipeline("score", ScoreOptions, {"image": MAX_SCORED}, ("image",), run_score),

@@ -1,4 +1,4 @@
-"""Text on a picture as a job: its options, and how the client is called."""
+"""Text on a picture, and what a picture offers for texts, as jobs: options, and how the client is called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
 MAX_TEXTS = 16
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Word = Annotated[str, Field(min_length=1, max_length=100)]
-Fields = dict[str, JsonValue]
+TextFields = Text | dict[str, JsonValue]
+"""A text, or one with all its fields (docs/text.md), which the server checks."""
 
 
 class TextOptions(BaseModel):
@@ -25,7 +26,7 @@ class TextOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: Text | Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)] | None = None
-    texts: Annotated[list[Text | Fields], Field(min_length=1, max_length=MAX_TEXTS)] | None = None
+    texts: Annotated[list[TextFields], Field(min_length=1, max_length=MAX_TEXTS)] | None = None
     html: Annotated[str, Field(min_length=1, max_length=100_000)] | None = None
     template: Word | None = None
     subline: Text | None = None
@@ -71,3 +72,18 @@ async def run_text(
     facts = {"texts": [dict(one) for one in made.texts]}
     facts |= facts_of(made.image, made.timings, made.report)
     yield Made(made.encoded, media_type({"format": kind}), facts)
+
+
+class DescriptionOptions(BaseModel):
+    """The description of a picture has no options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+async def run_description(
+    vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
+) -> AsyncGenerator[Progress | Made, None]:
+    """Yield the size, colours and free places of a picture (docs/text.md); there is no new picture."""
+    keep_clear = next(iter(inputs.pictures.get("keep_clear", [])), None)
+    found = await vitrine.describe(inputs.pictures["image"][0], keep_clear=keep_clear, timeout_s=timeout_s)
+    yield Made(None, "", {**(found.picture or {}), "timings": dict(found.timings)})

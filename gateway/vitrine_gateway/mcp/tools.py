@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
-from vitrine import VitrineError
+from vitrine import BadRequest, VitrineError
 from vitrine.statuses import ModelStatus
 
 from vitrine_gateway.database.tables import Account, Job
@@ -26,7 +27,7 @@ from vitrine_gateway.routers.jobs import cancel
 from vitrine_gateway.routers.reading import from_inputs
 
 LONGEST_WAIT_S = 50.0  # clients commonly give up after 60 s
-_STATUS_TIMEOUT_S = 2.0
+_STATUS_TIMEOUT_S, _FONTS_TIMEOUT_S = 2.0, 5.0
 
 Wait = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S, description="seconds to wait for the end of the job")]
 JobId = Annotated[str, Field(max_length=40, description="the job's id, as generate_ad_image returned it")]
@@ -43,6 +44,13 @@ class SystemStatus(BaseModel):
     machine: dict[str, Any] = Field(description="CPU, memory and GPUs of the machine that draws")
 
 
+class FontList(BaseModel):
+    """The fonts of the server."""
+
+    families: list[str] = Field(description="what `font` may be")
+    kinds: dict[str, list[str]] = Field(description='"sans", "serif" and "round": the first family is used')
+
+
 class Tools:
     """The tools that are served; each takes the call's context first."""
 
@@ -55,7 +63,10 @@ class Tools:
         prompt: Annotated[str, Field(description="what the picture shows, in English")],
         image: Annotated[
             str | None,
-            Field(description="a picture to change as the prompt says: base64, a data URI, or a file's id"),
+            Field(
+                description="a picture to change as the prompt says, or the scene of the products: base64, "
+                "a data URI, or a file's id"
+            ),
         ] = None,
         strength: Annotated[
             float | None, Field(description="with image: above 0 to 1; 0.3 keeps most of it")
@@ -66,11 +77,23 @@ class Tools:
         aspect_ratio: Annotated[str | None, Field(description='instead of both, such as "4:5"')] = None,
         steps: int | None = None,
         seed: Annotated[int | None, Field(description="gives the same picture again")] = None,
+        product: Annotated[
+            str | list[str] | None,
+            Field(description="photos of products to set into the picture, as `image` is given"),
+        ] = None,
+        text: Annotated[
+            str | None, Field(description="with product: the words to set on the picture, such as a price")
+        ] = None,
+        text_position: Annotated[
+            Literal["auto", "top", "bottom", "center"], Field(description="auto covers nothing")
+        ] = "auto",
+        font: Annotated[str | None, Field(description="with text: a family of list_fonts")] = None,
         user: Annotated[str, Field(description="your name of the person in the picture, if any")] = "",
         wait_s: Wait = LONGEST_WAIT_S,
     ) -> CallToolResult:
-        """Make an advertising picture from a sentence, or change a picture; costs credits.
+        """Make an advertising picture from a sentence, of products, or change a picture; costs credits.
 
+        With `product` the prompt says what is behind and around the products, which keep their own pixels.
         Answers with the picture if it is done within wait_s, else with the job's id. Cancelling the call
         while it waits cancels the job.
         """
@@ -86,9 +109,17 @@ class Tools:
             "seed": seed,
         }
         inputs: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        if product is not None:
+            pipeline = "product_ad"
+            inputs |= _of_product(product, text, text_position, font)
+        elif text is not None or font is not None:
+            raise BadRequest("text and font go with product: send the photo of a product too")
+        elif image is not None:
+            pipeline = "image_to_image"
+        else:
+            pipeline = "text_to_image"
         if image is not None:
-            inputs["image"] = _picture(image)
-        pipeline = "text_to_image" if image is None else "image_to_image"
+            inputs["scene" if product is not None else "image"] = _picture(image)
         wanted = from_inputs(pipeline, inputs, user=user)
         return await answer_of(visit, await self._run(ctx, visit, wanted, wait_s), failure_is_error=True)
 
@@ -126,9 +157,23 @@ class Tools:
             machine=await visit.gateway.figures.latest(),
         )
 
-    async def analyze_image(self, ctx: Ctx) -> None:
-        """Describe a picture's space, colours and free areas. Not served yet."""
-        await self._refuse(ctx, "analyze_image", "image_description")
+    async def analyze_image(
+        self,
+        ctx: Ctx,
+        image: Annotated[str, Field(description="the picture: base64, a data URI, or a file's id")],
+        user: Annotated[str, Field(description="your name of the person in the picture, if any")] = "",
+    ) -> CallToolResult:
+        """Describe a picture's size, colours and free places for text; costs credits.
+
+        Boxes are left, top, right and bottom in shares of the picture.
+        """
+        visit = await self._visit(ctx)
+        wanted = from_inputs("picture_description", {"image": _picture(image)}, user=user)
+        job = await self._run(ctx, visit, wanted, LONGEST_WAIT_S)
+        answer = await answer_of(visit, job, failure_is_error=True)
+        if job.result is not None:
+            answer.content.insert(0, TextContent(type="text", text=_described(job.result)))
+        return answer
 
     async def calculate_clip_score(
         self,
@@ -151,9 +196,11 @@ class Tools:
             answer.content.insert(0, TextContent(type="text", text=told))
         return answer
 
-    async def list_fonts(self, ctx: Ctx) -> None:
-        """List the fonts for text on pictures. Not served yet."""
-        await self._refuse(ctx, "list_fonts", "ad_text")
+    async def list_fonts(self, ctx: Ctx) -> FontList:
+        """List the fonts for text on pictures."""
+        visit = await self._visit(ctx)
+        found = await visit.gateway.vitrine.describe(timeout_s=_FONTS_TIMEOUT_S)
+        return FontList(families=list(found.families), kinds={k: list(v) for k, v in found.kinds.items()})
 
     async def generate_homepage(self, ctx: Ctx) -> None:
         """Write a homepage for a shop. Not served yet."""
@@ -178,6 +225,31 @@ class Tools:
 def _picture(text: str) -> str | dict[str, str]:
     """Return a picture as a request names it."""
     return {"file_id": text} if text.startswith("file_") else text
+
+
+def _of_product(
+    product: str | list[str], text: str | None, position: str, font: str | None
+) -> dict[str, Any]:
+    """Return the inputs of an advertisement of products. Raises BadRequest for a font without a text."""
+    several = [product] if isinstance(product, str) else product
+    inputs: dict[str, Any] = {"product": [_picture(one) for one in several]}
+    if text is not None:
+        inputs["texts"] = [{"text": text, "anchor": position} | ({"font": font} if font else {})]
+    elif font is not None:
+        raise BadRequest("font goes with text: send the words too")
+    return inputs
+
+
+def _described(result: Mapping[str, Any]) -> str:
+    """Return the sentence for a picture's description."""
+    colours = ", ".join(f"{one['colour']} ({one['share']:.0%})" for one in result["colours"])
+    places = "; ".join(
+        f"a {one['shape']} at {one['anchor']}, box {one['box']}, "
+        f"in {one['ink']} (contrast {one['contrast_p5']})"
+        for one in result["places"]
+    )
+    width, height = result["size"]
+    return f"{width} x {height}; colours: {colours or 'none'}; free for text: {places or 'nothing'}"
 
 
 async def watch(ctx: Ctx, visit: Visit, job: Job, wait_s: float) -> Job:

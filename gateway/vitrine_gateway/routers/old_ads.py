@@ -1,11 +1,9 @@
-"""The ad server: scores, and the state and end of a job, in its own words and errors.
-
-Ads themselves are not served yet.
-"""
+"""The ad server: ads, their states and ends, fonts and scores, in its own words and errors."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -20,9 +18,8 @@ from vitrine_gateway.jobs.pipelines import Prompt
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, linked, load_job, picture_url, wait_for_end
-from vitrine_gateway.openapi import NOT_SERVED
-from vitrine_gateway.pictures.reading import from_base64
 from vitrine_gateway.routers.jobs import base_of, cancel
+from vitrine_gateway.routers.old_ad_requests import Generate, WrongPicture, read_picture, submission_of
 from vitrine_gateway.routers.reading import read_json
 
 STATES = {
@@ -32,7 +29,8 @@ STATES = {
     FAILED: "error",
     CANCELED: "error",
 }
-SCORE_WAIT_S = 60.0
+SCORE_WAIT_S, FONTS_TIMEOUT_S = 60.0, 5.0
+PICTURES = ("image", "product_image", "input_image", "step1_image", "step1_result")
 CODES = {
     "content_rejected": "INVALID_IMAGE",
     "not_a_picture": "INVALID_IMAGE",
@@ -43,16 +41,25 @@ CODES = {
 router = APIRouter(tags=["ad server"])
 
 
-@router.post("/generate", tags=[NOT_SERVED])
-async def generate(caller: OldKnown) -> JSONResponse:
-    """Answer that ads are not served yet."""
-    return _error(501, "NOT_SERVED_YET", "this gateway makes no advertising pictures yet")
+@router.post("/generate")
+async def generate(request: Request, gateway: Parts, caller: OldKnown) -> Any:
+    """Start an advertisement, or set text on a finished picture (`start_step` 2)."""
+    try:
+        body = Generate.model_validate(await read_json(request))
+        job, _ = await submit(gateway, caller, submission_of(body))
+    except (ValidationError, VitrineError) as error:
+        return _refused(error, PICTURES)
+    return {"job_id": job.id, "status": STATES[job.state]}
 
 
-@router.get("/fonts", tags=[NOT_SERVED])
-async def fonts(caller: OldKnown) -> JSONResponse:
-    """Answer that fonts are not served yet."""
-    return _error(501, "NOT_SERVED_YET", "fonts belong to advertising pictures, which come later")
+@router.get("/fonts")
+async def fonts(gateway: Parts, caller: OldKnown) -> Any:
+    """Return the families that `font_name` may have."""
+    try:
+        found = await gateway.vitrine.describe(timeout_s=FONTS_TIMEOUT_S)
+    except VitrineError as error:
+        return _refused(error)
+    return {"fonts": list(found.families)}
 
 
 class Scored(BaseModel):
@@ -73,19 +80,12 @@ async def clip_score(request: Request, gateway: Parts, caller: OldKnown) -> Any:
         if body.model_type == "koclip":
             told = "this gateway's CLIP reads English: translate the text and send model_type openai"
             return _error(501, "NOT_SERVED_YET", told)
-        pictures = {"image": [from_base64(body.image, "image")]}
+        pictures = {"image": [read_picture(body.image, "image")]}
         wanted = Submission("score", options={"prompt": body.prompt}, pictures=pictures)
         queued, _ = await submit(gateway, caller, wanted)
         job = await wait_for_end(gateway, caller, queued.id, SCORE_WAIT_S)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][-1]) if first["loc"] else "body"
-        return _error(
-            400, "INVALID_IMAGE" if name == "image" else "INVALID_PROMPT", f"{name}: {first['msg']}"
-        )
-    except VitrineError as error:
-        kind = kind_of(error)
-        return _error(kind.status, CODES.get(kind.code, kind.code.upper()), str(error))
+    except (ValidationError, VitrineError) as error:
+        return _refused(error, PICTURES)
     if job.error:
         code = CODES.get(job.error["code"], "MODEL_LOAD_ERROR")
         return _error(job.error["status"], code, job.error["detail"])
@@ -132,6 +132,18 @@ async def stop(job_id: str, gateway: Parts, caller: OldKnown) -> Any:
     except Conflict as error:
         return _error(409, "JOB_ENDED", str(error))
     return {"job_id": job.id, "status": "stopped" if job.state == CANCELED else "stopping"}
+
+
+def _refused(error: ValidationError | VitrineError, pictures: Collection[str] = ()) -> JSONResponse:
+    """The answer to a request that became no job; `pictures` are the names of fields with pictures."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "body"
+        code = "INVALID_IMAGE" if name in pictures else "INVALID_PROMPT"
+        return _error(400, code, f"{name}: {first['msg']}")
+    kind = kind_of(error)
+    code = CODES.get(kind.code, kind.code.upper())
+    return _error(kind.status, "INVALID_IMAGE" if isinstance(error, WrongPicture) else code, str(error))
 
 
 def _error(http_status: int, code: str, message: str) -> JSONResponse:

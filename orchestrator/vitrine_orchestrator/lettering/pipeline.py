@@ -10,13 +10,14 @@ import numpy as np
 
 from vitrine_orchestrator.ad_prompts.proposing import Proposed, proposed
 from vitrine_orchestrator.lettering.context import TextContext
+from vitrine_orchestrator.lettering.describing import described_fonts, described_picture
 from vitrine_orchestrator.lettering.options import TextOptions, with_candidates
 from vitrine_orchestrator.lettering.overlay import overlaid
-from vitrine_orchestrator.lettering.request import TextRequest, text_request
+from vitrine_orchestrator.lettering.request import TextRequest, keep_clear, text_request
 from vitrine_orchestrator.pictures import encode
-from vitrine_orchestrator.pipeline.request_context import read_aside, report_array, text_array
+from vitrine_orchestrator.pipeline.request_context import one_picture, read_aside, report_array, text_array
 from vitrine_orchestrator.stages.calls import Stages, Timed
-from vitrine_orchestrator.wire.fields import Inputs
+from vitrine_orchestrator.wire.fields import Inputs, flag
 
 QUESTION = (
     "This picture is an advertisement. Where is quiet, free space for {text}? A box must cover no product and"
@@ -28,8 +29,10 @@ async def text_overlay(context: TextContext, stages: Stages, inputs: Inputs) -> 
     """The outputs of the model `text_overlay`; BadRequest names the text, the limit and the value.
 
     A text with candidates "model" asks the vision model first. It calls no stage; `stages` is only timed.
-    All work is done in threads.
+    All work is done in threads. With `describe` true no text is set: see `describe`.
     """
+    if flag(inputs, "describe", False):
+        return await describe(context, stages, inputs)
     timed = Timed(stages)
     with timed.measured("total"):
         with timed.measured("decode"):
@@ -48,6 +51,22 @@ async def text_overlay(context: TextContext, stages: Stages, inputs: Inputs) -> 
         "image": text_array(b64encode(image) if request.as_text else image),
         "report": report_array(timed.rounded(), {}, size=[width, height], texts=_told(told, asked)),
     }
+
+
+async def describe(context: TextContext, stages: Stages, inputs: Inputs) -> dict[str, np.ndarray]:
+    """A report alone: `fonts` of this server, and `picture` where an image is given.
+
+    lettering.describing says their fields. BadRequest for a picture or a mask that cannot be read.
+    """
+    timed = Timed(stages)
+    with timed.measured("total"):
+        told = {"fonts": await asyncio.to_thread(described_fonts, context.setters.fonts)}
+        with timed.measured("decode"):
+            picture = await read_aside(lambda: one_picture(inputs, "image", context.limits), inputs)
+        if picture is not None:
+            keep = keep_clear(inputs, picture)
+            told["picture"] = await asyncio.to_thread(described_picture, picture, keep)
+    return {"report": report_array(timed.rounded(), {}, **told)}
 
 
 async def _asked(context: TextContext, request: TextRequest, timed: Timed) -> dict[int, Proposed]:

@@ -35,10 +35,11 @@ def text_request(context: TextContext, inputs: Inputs) -> TextRequest:
     picture = one_picture(inputs, "image", context.limits)
     if picture is None:
         raise BadRequest("image or image_raw must be given")
-    return TextRequest(picture, texts, _keep_clear(inputs, picture), kind, as_text(inputs))
+    return TextRequest(picture, texts, keep_clear(inputs, picture), kind, as_text(inputs))
 
 
-def _keep_clear(inputs: Inputs, picture: Picture) -> NDArray[np.uint8] | None:
+def keep_clear(inputs: Inputs, picture: Picture) -> NDArray[np.uint8] | None:
+    """What texts must not cover, (height, width), 0 is free; None where nothing is given."""
     if "keep_clear" not in inputs:
         return None
     mask = inputs["keep_clear"]

@@ -20,6 +20,7 @@ ROWS: tuple[Stage, ...] = (
             Tensor("texts", "STRING", (1,)),  # JSON: a list of texts; docs/text.md says their fields
             Tensor("keep_clear", "UINT8", (-1, -1)),  # height, width: what texts must not cover; 0 is free
             Tensor("format", "STRING", (1,)),
+            Tensor("describe", "BOOL", (1,)),  # answer with a report alone: fonts, places for texts
             ENCODING,
         ),
         (Tensor("image", "STRING", (1,)), REPORT),
