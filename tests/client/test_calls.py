@@ -25,6 +25,7 @@ OPTIONS = {
     "PRODUCT_AD": {"product": b"a picture", "each": True, "sentence": "a cup", "texts": "New"},
     "PRODUCT_AD_STREAM": {"product": b"a picture", "scene": b"a picture", "harmonise": 0.2, "seed": 7},
     "TEXT_OVERLAY": {"image": b"a picture", "texts": "a", "keep_clear": np.zeros((8, 8), np.uint8)},
+    "DESCRIBE": {"image": b"a picture", "keep_clear": np.zeros((8, 8), np.uint8)},
     "PICTURE_DIGEST": {},
     "PREPARE_PERSON": {"person_id": "ada"},
     "PREPARE_GARMENT": {"garment_id": "coat"},

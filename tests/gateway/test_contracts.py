@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import io
 
-import pytest
+import numpy as np
+from PIL import Image
 
 ADA = {"X-User-ID": "ada"}
 
@@ -72,6 +74,36 @@ async def test_only_the_old_account_clears_the_servers_cache(start):
         assert gateway.transport.fake.calls[-1].inputs["person_id"][0] == b"ada"
 
 
+async def test_the_gpu_host_prepares_what_later_try_ons_name(start, person):
+    """Photos as base64 or as files are kept under their ids, a description by its words; owners only."""
+    image = base64.b64encode(person).decode()
+    async with start(old_account="closzit") as gateway:
+        await gateway.account("closzit")
+        unchanged, calls = gateway.client(), gateway.transport.fake.calls
+        sent = {"user_id": "ada", "category": "dresses", "image": f"data:image/png;base64,{image}"}
+        made = (await unchanged.post("/vton/preprocess-human", json=sent)).json()
+        assert (made["success"], made["user_id"], made["category"]) == (True, "ada", "dresses")
+        assert (calls[-1].model, calls[-1].inputs["person_id"][0]) == ("prepare_person", b"ada")
+        files = {"image": ("coat.png", person, "image/png")}
+        made = await unchanged.post("/vton/preprocess-garment", data={"clothing_id": "coat"}, files=files)
+        assert made.json()["success"]
+        assert (calls[-1].model, calls[-1].inputs["garment_id"][0]) == ("prepare_garment", b"coat")
+        kept, photo = (Image.open(io.BytesIO(one)) for one in (calls[-1].inputs["garment"][0], person))
+        assert np.array_equal(np.asarray(kept), np.asarray(photo.convert("RGB")))
+        made = await unchanged.post("/vton/preprocess-text", json={"description": "a red coat"})
+        assert made.json()["success"]
+        other = await gateway.account("other")
+        assert (await other.post("/vton/preprocess-human", json=sent)).status_code == 403
+        for wrong, status in (
+            ({**sent, "image": "%%"}, 400),
+            ({**sent, "image": base64.b64encode(b"text").decode()}, 415),
+            ({**sent, "category": "hat"}, 422),
+            ({"user_id": "ada"}, 422),
+            ({**sent, "image": ""}, 400),
+        ):
+            assert (await unchanged.post("/vton/preprocess-human", json=wrong)).status_code == status
+
+
 async def test_without_the_setting_old_routes_need_a_key(gateway):
     """Nobody is let in by default."""
     answer = await gateway.client().post("/vton/generate-tryon", json={"user_id": "a", "clothing_id": "b"})
@@ -90,10 +122,9 @@ async def test_the_ad_servers_status_and_stop(start, form):
         assert (missing.status_code, missing.json()["error"]["code"]) == (404, "JOB_NOT_FOUND")
 
 
-@pytest.mark.parametrize("path", ["/api/fitting/sns-full-try-on", "/vton/preprocess-human"])
-async def test_what_closzit_had_and_we_have_not_says_so(shop, path):
+async def test_what_closzit_had_and_we_have_not_says_so(shop):
     """Routes that are not served answer with a problem."""
-    answer = await shop.post(path, json={})
+    answer = await shop.post("/api/fitting/sns-full-try-on", json={})
     assert (answer.status_code, answer.json()["code"]) == (501, "not_served_yet")
 
 

@@ -9,17 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from vitrine import TimedOut, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
-from vitrine_gateway.accounts.keys import Caller
-from vitrine_gateway.errors import Forbidden, NotServedYet
-from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.names import owns_names
 from vitrine_gateway.jobs.pipelines import WHOLE, Category, Name
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
-from vitrine_gateway.openapi import NOT_SERVED
 from vitrine_gateway.routers.health import triton_state
 from vitrine_gateway.routers.jobs import base_of, cancel
+from vitrine_gateway.routers.old_preparing import check_owner
 
 WAIT_S = 120.0
 STATISTICS = (
@@ -68,16 +64,6 @@ async def generate(body: Generate, request: Request, gateway: Parts, caller: Old
     }
 
 
-@router.post("/vton/preprocess-human", tags=[NOT_SERVED])
-@router.post("/vton/preprocess-garment", tags=[NOT_SERVED])
-@router.post("/vton/preprocess-text", tags=[NOT_SERVED])
-async def preprocess(caller: OldKnown) -> None:
-    """Answer that preparing by itself is not served."""
-    raise NotServedYet(
-        "the server prepares persons, garments and texts by itself in a try-on, and keeps them"
-    )
-
-
 @router.get("/health")
 async def health(gateway: Parts) -> dict[str, Any]:
     """Return whether try-ons can run, and the server's cache statistics. No key is needed."""
@@ -94,7 +80,7 @@ async def health(gateway: Parts) -> dict[str, Any]:
 @router.delete("/cache/human/{user}")
 async def forget_person(user: str, gateway: Parts, caller: OldKnown) -> dict[str, bool]:
     """Remove a person's prepared data from the server."""
-    await _check_owner(gateway, caller)
+    await check_owner(gateway, caller)
     await gateway.vitrine.clear_cache(person_id=user)
     return {"success": True}
 
@@ -102,7 +88,7 @@ async def forget_person(user: str, gateway: Parts, caller: OldKnown) -> dict[str
 @router.delete("/cache/garment/{clothing}")
 async def forget_garment(clothing: str, gateway: Parts, caller: OldKnown) -> dict[str, bool]:
     """Remove a garment's prepared data from the server."""
-    await _check_owner(gateway, caller)
+    await check_owner(gateway, caller)
     await gateway.vitrine.clear_cache(garment_id=clothing)
     return {"success": True}
 
@@ -110,12 +96,6 @@ async def forget_garment(clothing: str, gateway: Parts, caller: OldKnown) -> dic
 @router.delete("/cache/all")
 async def forget_all(gateway: Parts, caller: OldKnown) -> dict[str, bool]:
     """Remove all prepared data from the server."""
-    await _check_owner(gateway, caller)
+    await check_owner(gateway, caller)
     await gateway.vitrine.clear_cache(everything=True)
     return {"success": True}
-
-
-async def _check_owner(gateway: Gateway, caller: Caller) -> None:
-    """Raise Forbidden unless the caller is the old service: its names are the server's own names."""
-    if not await owns_names(gateway, caller.account_id):
-        raise Forbidden("the server's cache is changed by the account of GATEWAY_OLD_ACCOUNT alone")
