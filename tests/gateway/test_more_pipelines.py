@@ -144,7 +144,7 @@ async def test_the_ad_servers_generate(shop, gateway, garment):
     text = {"text": "4,500원", "anchor": "top", "font": "Fake Sans"}
     for sent, pipeline, texts in (
         ({"start_step": 1, "product_image": image, **scene, **words}, "product_ad", [text]),
-        ({"product_image": image, **scene}, "product_ad", None),
+        ({"product_image": image, **scene, "bg_prompt": "나무 식탁 위의 신메뉴"}, "product_ad", None),
         ({"bg_prompt": "a cup of coffee"}, "text_to_image", None),
         ({"start_step": 2, "step1_image": image, **words}, "text_overlay", [text]),
     ):
@@ -157,6 +157,7 @@ async def test_the_ad_servers_generate(shop, gateway, garment):
         assert (await gateway.client().get(state["final_result"])).status_code == 200
         called = gateway.transport.fake.calls[-1]
         assert (json.loads(called.inputs["texts"][0]) if "texts" in called.inputs else None) == texts
+        assert ("sentence" in called.inputs) == ("식탁" in sent.get("bg_prompt", ""))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ async def test_the_tools_of_texts(gateway, shop, garment):
     ):
         fonts = await client.call_tool("list_fonts", {})
         described = await client.call_tool("analyze_image", {"image": image})
-        wanted = {"prompt": "a table", "product": image, "text": "4,500원", "font": "Fake Sans"}
+        wanted = {"prompt": "나무 식탁", "product": image, "text": "4,500원", "font": "Fake Sans"}
         made = await client.call_tool("generate_ad_image", wanted)
         wrong = await client.call_tool("generate_ad_image", {"prompt": "a table", "text": "4,500원"})
     assert fonts.structured_content["families"] == ["Fake Sans"]
@@ -209,6 +210,7 @@ async def test_the_tools_of_texts(gateway, shop, garment):
     assert made.structured_content["pipeline"] == "product_ad"
     sent = json.loads(gateway.transport.fake.calls[-1].inputs["texts"][0])
     assert sent == [{"text": "4,500원", "anchor": "auto", "font": "Fake Sans"}]
+    assert gateway.transport.fake.calls[-1].inputs["sentence"][0].decode() == "나무 식탁"
     assert wrong.is_error
     assert wrong.content[0].text.startswith("bad_request: text and font go with product")
 

@@ -17,6 +17,7 @@ from vitrine.statuses import ModelStatus
 from vitrine_gateway.database.tables import Account, Job
 from vitrine_gateway.errors import Conflict, NotServedYet
 from vitrine_gateway.interpretations import first_score
+from vitrine_gateway.jobs.ad_words import words_of
 from vitrine_gateway.jobs.pipelines import served_pipelines
 from vitrine_gateway.jobs.states import ENDED, QUEUED, RUNNING
 from vitrine_gateway.jobs.submitting import Submission, submit
@@ -60,7 +61,9 @@ class Tools:
     async def generate_ad_image(
         self,
         ctx: Ctx,
-        prompt: Annotated[str, Field(description="what the picture shows, in English")],
+        prompt: Annotated[
+            str, Field(description="what the picture shows, in English; with product also a Korean sentence")
+        ],
         image: Annotated[
             str | None,
             Field(
@@ -111,7 +114,7 @@ class Tools:
         inputs: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         if product is not None:
             pipeline = "product_ad"
-            inputs |= _of_product(product, text, text_position, font)
+            inputs |= words_of(inputs.pop("prompt")) | _of_product(product, text, text_position, font)
         elif text is not None or font is not None:
             raise BadRequest("text and font go with product: send the photo of a product too")
         elif image is not None:

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from vitrine.errors import BadRequest
 
 from vitrine_gateway.errors import NotServedYet
+from vitrine_gateway.jobs.ad_words import words_of
 from vitrine_gateway.jobs.pipelines import WHOLE, Prompt
 from vitrine_gateway.jobs.submitting import FileId, Submission
 from vitrine_gateway.jobs.text_pipeline import Text, Word
@@ -65,7 +66,7 @@ def submission_of(wanted: Generate) -> Submission:
         return Submission("text_overlay", options={"texts": _texts(wanted)}, pictures=pictures)
     if wanted.prompt is None:
         raise BadRequest("start_step 1 makes a scene: say what it shows as bg_prompt")
-    options: dict[str, Any] = {"prompt": wanted.prompt, "aspect_ratio": wanted.aspect_ratio}
+    options: dict[str, Any] = {"aspect_ratio": wanted.aspect_ratio}
     options |= {"steps": wanted.steps, "seed": wanted.seed}
     if wanted.product_image is None:
         if wanted.text is not None:
@@ -73,10 +74,11 @@ def submission_of(wanted: Generate) -> Submission:
                 "text is set on a picture with a product (product_image), or on a finished one: send that "
                 "as step1_image with start_step 2"
             )
-        options["negative_prompt"] = wanted.negative_prompt
+        options |= {"prompt": wanted.prompt, "negative_prompt": wanted.negative_prompt}
         return Submission("text_to_image", options=_given(options))
     product = {"product": [read_picture(wanted.product_image, "product_image")]}
-    return Submission("product_ad", options=_given(options | {"texts": _texts(wanted)}), pictures=product)
+    options |= {**words_of(wanted.prompt), "texts": _texts(wanted)}
+    return Submission("product_ad", options=_given(options), pictures=product)
 
 
 def _texts(wanted: Generate) -> list[dict[str, Any]] | None:
