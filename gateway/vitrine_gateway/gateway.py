@@ -19,6 +19,7 @@ from vitrine_gateway.database.tables import ApiKey
 from vitrine_gateway.jobs.estimates import Forecast
 from vitrine_gateway.jobs.watching import Watching
 from vitrine_gateway.moderation.moderation import Moderation
+from vitrine_gateway.pictures.fetching import PictureFetcher
 from vitrine_gateway.pictures.reading import PictureReader
 from vitrine_gateway.pictures.stores import PictureStore, open_pictures
 from vitrine_gateway.settings import Settings
@@ -37,6 +38,7 @@ class Gateway:
     watching: Watching
     pictures: PictureStore
     reader: PictureReader
+    fetcher: PictureFetcher
     signer: Signer
     bells: Bells
     limits: Limits
@@ -68,6 +70,7 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
         watching=Watching(database),
         pictures=open_pictures(settings),
         reader=PictureReader(settings.max_picture_bytes, settings.max_pixels),
+        fetcher=PictureFetcher(settings.max_picture_bytes, settings.fetch_pictures, settings.picture_hosts),
         signer=await open_signer(database),
         bells=Bells(),
         limits=Limits(settings),

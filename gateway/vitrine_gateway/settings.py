@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private hosts that webhooks may call, for tests and closed networks: a,b"
     )
+    fetch_pictures: bool = Field(True, description="whether FASHN's route fetches pictures by https")
+    picture_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="private hosts that pictures may be fetched from: a,b"
+    )
     triton_metrics: str = Field(
         "",
         description="Triton's metrics, http://host:8002/metrics, for figures of its machine; empty: our own",
@@ -120,9 +124,9 @@ class Settings(BaseSettings):
     @classmethod
     def of(cls, **values: Any) -> Settings:
         """Return settings of these values, without looking at the environment; raises BadSettings."""
-        hosts = values.get("webhook_hosts", ())
-        if isinstance(hosts, str):
-            values["webhook_hosts"] = tuple(filter(None, (host.strip() for host in hosts.split(","))))
+        for name in ("webhook_hosts", "picture_hosts"):
+            if isinstance(hosts := values.get(name), str):
+                values[name] = tuple(filter(None, (host.strip() for host in hosts.split(","))))
         try:
             return _Given(**values)
         except ValidationError as error:

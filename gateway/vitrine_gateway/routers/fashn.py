@@ -1,7 +1,8 @@
-"""FASHN's `/v1/run` and `/v1/status/{id}` for try-on. Pictures come as base64; addresses are not fetched."""
+"""FASHN's `/v1/run` and `/v1/status/{id}` for try-on. Pictures come as base64 or by their addresses."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -11,10 +12,10 @@ from vitrine.errors import BadRequest, NotFound, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.errors import NoCredit, kind_of
+from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import load_job, picture_url
-from vitrine_gateway.pictures.reading import from_base64
 from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.reading import read_json
 
@@ -66,7 +67,7 @@ async def run(request: Request, gateway: Parts, caller: OldKnown) -> Any:
         body = Run.model_validate(await read_json(request))
         if body.model_name not in MODELS:
             raise BadRequest(f"model_name must be one of {', '.join(MODELS)}, got {body.model_name!r}")
-        job, _ = await submit(gateway, caller, _submission(body.inputs))
+        job, _ = await submit(gateway, caller, await _submission(gateway, body.inputs))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -100,15 +101,16 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
     }
 
 
-def _submission(inputs: Inputs) -> Submission:
+async def _submission(gateway: Gateway, inputs: Inputs) -> Submission:
     category = CATEGORIES[inputs.category]
     options: dict[str, Any] = {"seed": inputs.seed, "format": inputs.output_format}
     if category:
         options["category"] = category
-    pictures = {
-        "person": [from_base64(inputs.model_image, "model_image")],
-        "garment": [from_base64(inputs.garment_image, "garment_image")],
-    }
+    person, garment = await asyncio.gather(
+        gateway.fetcher.picture(inputs.model_image, "model_image"),
+        gateway.fetcher.picture(inputs.garment_image, "garment_image"),
+    )
+    pictures = {"person": [person], "garment": [garment]}
     return Submission("try_on", options=options, pictures=pictures)
 
 
