@@ -168,6 +168,7 @@ class AsyncGrpcTransport:
             if ended.is_set():
                 await _drain(call)
             call.cancel()
+            ended.set()  # `requests` ends, also after a call that failed
 
     async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See AsyncTransport."""

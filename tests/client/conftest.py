@@ -55,6 +55,7 @@ class Loopback(FakeTransport):
         self.begun, self.left = threading.Event(), threading.Event()
         self.streams_closed = threading.Semaphore(0)  # streams that their callers closed, and did not cancel
         self.headers = {}
+        self.breaks_streams = False  # each after its first response
 
     def answer(self, model, inputs):
         if model == "slow":
@@ -101,6 +102,8 @@ class Grpc(service_pb2_grpc.GRPCInferenceServiceServicer):
                 continue
             for left, outputs in zip(reversed(range(len(answers))), answers, strict=True):
                 yield self.streamed(outputs, last=not left)  # marked, as by the project's models
+                if self.loopback.breaks_streams:
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         self.loopback.streams_closed.release()
 
     def streamed(self, outputs, last):

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -208,6 +209,27 @@ def test_a_stream_brings_progress_and_the_result(served, kind):
     events = events_of(kind, url, steps=3)
     assert [type(event) for event in events] == [Progress] * 3 + [TryOn]
     assert loopback.streams_closed.acquire(timeout=30), "it was cancelled after its last response"
+
+
+@pytest.mark.parametrize("end", ["left", "broken", "refused"])
+async def test_an_async_stream_leaves_nothing_behind(served, end):
+    """After a stream that was left, whose server died, or that met no server, none of its tasks waits."""
+    url, loopback = served
+    if url.startswith("http"):
+        return
+    loopback.breaks_streams = end == "broken"
+    where = "grpc://127.0.0.1:9" if end == "refused" else url
+    async with AsyncVitrine(where, retry=ONCE, timeout_s=8) as vitrine:
+        stream = vitrine.try_on_stream(person=PERSON, garment=COAT, steps=30)
+        with suppress(Unavailable):
+            await anext(stream)
+            if end == "broken":
+                await anext(stream)
+        await stream.aclose()
+        give_up = time.monotonic() + 10
+        while left := [task for task in asyncio.all_tasks() if "request_iterator" in repr(task)]:
+            assert time.monotonic() < give_up, left
+            await asyncio.sleep(0.05)
 
 
 @kinds
