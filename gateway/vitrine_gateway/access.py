@@ -15,7 +15,12 @@ from vitrine_gateway.errors import BadSettings, Unauthorized
 from vitrine_gateway.gateway import Gateway
 
 
-def parts(request: Request) -> Gateway:
+async def parts(request: Request) -> Gateway:
+    """Return the open parts of this process. A coroutine: FastAPI calls a plain function in a thread."""
+    return gateway_of(request)
+
+
+def gateway_of(request: Request) -> Gateway:
     """Return the open parts of this process."""
     gateway: Gateway = request.app.state.gateway
     return gateway
@@ -23,7 +28,7 @@ def parts(request: Request) -> Gateway:
 
 async def caller(request: Request) -> Caller:
     """Return who calls, by `Authorization: Bearer vt_live_…` or `X-API-Key`. Raises Unauthorized."""
-    return await identify(parts(request), key_of(request))
+    return await identify(gateway_of(request), key_of(request))
 
 
 async def identify(gateway: Gateway, text: str | None) -> Caller:
@@ -41,7 +46,7 @@ async def identify(gateway: Gateway, text: str | None) -> Caller:
 
 async def old_caller(request: Request) -> Caller:
     """Return who calls an old service's route; without a key the account of the setting `old_account`."""
-    gateway = parts(request)
+    gateway = gateway_of(request)
     if key_of(request) is not None or not gateway.settings.old_account:
         return await caller(request)
     found = await _old_account(gateway)

@@ -16,6 +16,7 @@ from vitrine_gateway.app import connect, create_app, running
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.garbage import spare_what_stays
 from vitrine_gateway.gateway import open_gateway
 from vitrine_gateway.jobs.worker import Worker
 from vitrine_gateway.mcp.server import serve_stdio
@@ -66,8 +67,10 @@ def run(args: argparse.Namespace) -> int:
 
 def serve(args: argparse.Namespace, settings: Settings) -> None:
     set_up_logs(settings.log)
+    app = create_app(settings)
+    spare_what_stays()
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -84,6 +87,7 @@ def _worker(args: argparse.Namespace, settings: Settings) -> None:
 
     async def work() -> None:
         gateway = await open_gateway(settings, connect(settings))
+        spare_what_stays()
         try:
             await Worker(gateway).run()
         finally:

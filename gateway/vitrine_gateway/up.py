@@ -25,6 +25,9 @@ examples:
   vitrine up -- --profile cuda                      options of `vitrine serve` after --"""
 START_S = 600.0  # longest time until Triton's models are loaded
 STOP_S = 60.0
+NICE = 15
+"""How far Triton's priority is below the gateway's, whose many brief answers must not wait for networks that
+take every core."""
 _ADDRESSES = {  # of a setting: the line that tells it; the last one ends the start
     "triton": re.compile(r"gRPC\s+(\S+:\d+)"),
     "triton_metrics": re.compile(r"metrics\s+(http://\S+)"),
@@ -55,6 +58,7 @@ def triton(options: list[str]) -> Iterator[dict[str, str]]:
         text=True,
         start_new_session=True,  # Ctrl-C reaches the gateway first, which then stops the server
     )
+    os.setpriority(os.PRIO_PROCESS, server.pid, NICE)  # its own processes inherit it
     output = _Output(server)
     try:
         yield output.addresses()

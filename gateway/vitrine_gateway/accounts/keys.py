@@ -134,9 +134,8 @@ async def find_caller(read: Callable[[str], Awaitable[ApiKey | None]], text: str
 
 async def read_keys(database: Database, identities: Collection[str]) -> dict[str, ApiKey]:
     """Return the rows of keys by id."""
-    async with database.reading() as session:
-        found = await session.scalars(select(ApiKey).where(ApiKey.id.in_(identities)))
-        return {key.id: key for key in found}
+    wanted = select(ApiKey).where(ApiKey.id.in_(identities))
+    return await database.read(lambda session: {key.id: key for key in session.scalars(wanted)})
 
 
 async def note_use(session: AsyncSession, identity: str) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from vitrine_gateway.errors import BadSettings
 
@@ -20,6 +23,7 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
     "sqlite": ("sqlite+aiosqlite", "sqlite"),
     "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
 }
+READERS = 3  # threads and connections of `read`
 BUSY_MS = 30_000  # how long a writer of SQLite waits for another one
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
@@ -56,6 +60,11 @@ class Database:
         self._engine = create_async_engine(database_url(url, 0))
         configure(self._engine.sync_engine)
         self._writer = self._engine.execution_options(immediate=True)
+        self._threads = ThreadPoolExecutor(READERS, "database")
+        self._reader = create_engine(
+            database_url(url, 1), poolclass=QueuePool, pool_size=READERS, max_overflow=0
+        )
+        configure(self._reader)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -72,9 +81,24 @@ class Database:
         async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
+    async def read(self, work: Callable[[Session], Value]) -> Value:
+        """Return what `work` reads, in a thread: for reads that are many.
+
+        The asynchronous drivers change threads, or wait for the event loop, at every statement and row set;
+        this changes threads once.
+        """
+
+        def reading() -> Value:
+            with Session(self._reader, expire_on_commit=False) as session:
+                return work(session)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, reading)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._engine.dispose()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._reader.dispose)
 
 
 def database_url(url: str, driver: int) -> URL:

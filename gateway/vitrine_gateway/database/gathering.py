@@ -1,18 +1,20 @@
-"""Gathers reads: those that come while one runs are answered together by the next one.
+"""Gathers reads: those that come while one runs, or shortly after one began, are answered by the next one.
 
-A call of its own costs a read what it did before; of hundreds of clients that poll, dozens share one. What is
-returned was read after it was asked for.
+A read of its own begins at once; of hundreds of clients that poll, dozens share one. What is returned was
+read after it was asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 MOST = 500  # keys of one read
+PAUSE_S = 0.02  # from the beginning of a read to that of the next one
 
 
 class Gathered(Generic[Key, Value]):
@@ -22,6 +24,7 @@ class Gathered(Generic[Key, Value]):
         self._read = read
         self._waiting: dict[Key, asyncio.Future[Value | None]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._begun_s = -PAUSE_S  # when the last read began
 
     async def get(self, key: Key) -> Value | None:
         """Return what is found of the key, None for nothing; raises what `read` raises."""
@@ -33,15 +36,27 @@ class Gathered(Generic[Key, Value]):
         return await asyncio.shield(future)
 
     async def _read_all(self) -> None:
-        while self._waiting:
-            keys = list(self._waiting)[:MOST]
-            taken = {key: self._waiting.pop(key) for key in keys}
-            try:
-                found = await self._read(keys)
-            except Exception as error:
-                for future in taken.values():
-                    future.set_exception(error)
-                    future.exception()  # whoever asked may have left
-                continue
-            for key, future in taken.items():
-                future.set_result(found.get(key))
+        taken: dict[Key, asyncio.Future[Value | None]] = {}
+        try:
+            while self._waiting:
+                await asyncio.sleep(self._begun_s + PAUSE_S - time.monotonic())
+                self._begun_s = time.monotonic()
+                keys = list(self._waiting)[:MOST]
+                taken = {key: self._waiting.pop(key) for key in keys}
+                await self._answer(taken)
+        except asyncio.CancelledError:  # the event loop ends: nobody must be left waiting
+            for future in (*taken.values(), *self._waiting.values()):
+                future.cancel()
+            self._waiting.clear()
+            raise
+
+    async def _answer(self, taken: Mapping[Key, asyncio.Future[Value | None]]) -> None:
+        try:
+            found = await self._read(list(taken))
+        except Exception as error:
+            for future in taken.values():
+                future.set_exception(error)
+                future.exception()  # whoever asked may have left
+            return
+        for key, future in taken.items():
+            future.set_result(found.get(key))

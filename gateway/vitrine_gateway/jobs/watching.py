@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
 
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.gathering import Gathered
@@ -31,21 +32,29 @@ class Watching:
         self.events = Gathered(self._events)
 
     async def _jobs(self, ids: Collection[str]) -> dict[str, Watched]:
-        async with self._database.reading() as session:
-            jobs = list(await session.scalars(select(Job).where(Job.id.in_(ids))))
-            places: dict[str, int] = {}
-            if any(job.state == QUEUED for job in jobs):
-                queue = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
-                places = {job_id: place for place, job_id in enumerate(await session.scalars(queue), 1)}
-        return {job.id: Watched(job, places.get(job.id)) for job in jobs}
+        return await self._database.read(lambda session: _read_jobs(session, ids))
 
     async def _events(self, known: Collection[tuple[str, int]]) -> dict[tuple[str, int], list[JobEvent]]:
-        newer = [and_(JobEvent.job_id == job_id, JobEvent.number > number) for job_id, number in known]
-        by_job: defaultdict[str, list[JobEvent]] = defaultdict(list)
-        async with self._database.reading() as session:
-            for event in await session.scalars(select(JobEvent).where(or_(*newer)).order_by(JobEvent.number)):
-                by_job[event.job_id].append(event)
-        return {
-            (job_id, number): [event for event in by_job[job_id] if event.number > number]
-            for job_id, number in known
-        }
+        return await self._database.read(lambda session: _read_events(session, known))
+
+
+def _read_jobs(session: Session, ids: Collection[str]) -> dict[str, Watched]:
+    jobs = list(session.scalars(select(Job).where(Job.id.in_(ids))))
+    places: dict[str, int] = {}
+    if any(job.state == QUEUED for job in jobs):
+        queue = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
+        places = {job_id: place for place, job_id in enumerate(session.scalars(queue), 1)}
+    return {job.id: Watched(job, places.get(job.id)) for job in jobs}
+
+
+def _read_events(
+    session: Session, known: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], list[JobEvent]]:
+    newer = [and_(JobEvent.job_id == job_id, JobEvent.number > number) for job_id, number in known]
+    by_job: defaultdict[str, list[JobEvent]] = defaultdict(list)
+    for event in session.scalars(select(JobEvent).where(or_(*newer)).order_by(JobEvent.number)):
+        by_job[event.job_id].append(event)
+    return {
+        (job_id, number): [event for event in by_job[job_id] if event.number > number]
+        for job_id, number in known
+    }

@@ -72,6 +72,7 @@ async def _live(kind: str, settings: dict[str, Any]) -> None:
     """Be a gateway or a worker until the process is killed."""
     import uvicorn
     from vitrine_gateway.app import connect, create_app
+    from vitrine_gateway.garbage import spare_what_stays
     from vitrine_gateway.gateway import open_gateway
     from vitrine_gateway.jobs.worker import Worker
     from vitrine_gateway.settings import Settings
@@ -84,7 +85,9 @@ async def _live(kind: str, settings: dict[str, Any]) -> None:
     read = Settings.of(**settings)
     opened = connect if settings.get("triton") else _fake
     if kind == "gateway":
-        config = uvicorn.Config(create_app(read, opened), port=read.port, log_config=None, access_log=False)
+        app = create_app(read, opened)
+        spare_what_stays()
+        config = uvicorn.Config(app, port=read.port, log_config=None, access_log=False)
         await uvicorn.Server(config).serve()
         return
     await Worker(await open_gateway(read, opened(read))).run()
