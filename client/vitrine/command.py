@@ -26,6 +26,7 @@ OWN = {
     "workflow": "vitrine.commands.workflow",
     "ad": "vitrine.commands.ad",
     "text": "vitrine.commands.text",
+    "describe": "vitrine.commands.describe",
     "models": "vitrine.commands.models",
     "results": "vitrine.commands.results",
 }

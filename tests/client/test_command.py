@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
-from vitrine.commands import connection, cut_out, models, prompt, text, try_on, workflow
+from vitrine.commands import connection, cut_out, describe, models, prompt, text, try_on, workflow
 from vitrine.commands.pictures_out import unique_stems
 from vitrine.statuses import NOT_LOADED
 
@@ -18,7 +18,7 @@ from vitrine.statuses import NOT_LOADED
 def fake(monkeypatch):
     """The fake that every command line calls."""
     fake = FakeTransport()
-    for module in (cut_out, models, prompt, text, try_on, workflow):
+    for module in (cut_out, describe, models, prompt, text, try_on, workflow):
         monkeypatch.setattr(module, "open_client", lambda args: Vitrine(transport=fake))
     return fake
 
@@ -53,6 +53,19 @@ def test_a_product_is_cut_out(fake, folder, capsys):
     assert (code, capsys.readouterr().out) == (0, "out/cup.webp\n")
     assert (opened("out/cup.webp").mode, opened("mask.png").mode) == ("RGBA", "L")
     assert fake.calls[0].inputs["box"].tolist() == [0, 0, 40, 48]
+
+
+def test_fonts_and_free_places_are_told(fake, folder, capsys):
+    """The fonts alone, a picture in words, and everything as JSON; the mask is sent."""
+    assert run("describe") == 0
+    assert capsys.readouterr().out == "sans: Fake Sans\nFake Sans\n"
+    assert run("describe", "me.png", "--keep-clear", "coat.png") == 0
+    told = capsys.readouterr().out
+    assert "48 x 64" in told
+    assert "banner    top, box 0.10 0.05 0.90 0.21, #ffffff with contrast 8.0" in told
+    assert fake.calls[-1].inputs["keep_clear"].shape == (64, 48)
+    assert run("describe", "me.png", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["picture"]["size"] == [48, 64]
 
 
 def test_a_sentence_becomes_a_prompt(fake, capsys):
@@ -229,6 +242,7 @@ def test_a_place_that_cannot_be_written_is_an_error(fake, folder, capsys):
         ),
         (["models", "--timeout", "0"], "must be more than 0 s"),
         (["models", "--header", "nonsense"], "a header must be NAME: VALUE"),
+        (["describe", "--keep-clear", "me.png"], "--keep-clear goes with PICTURE"),
         (["no-such-command"], "invalid choice"),
     ],
 )
