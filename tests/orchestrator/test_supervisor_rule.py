@@ -1,8 +1,12 @@
 """The rule that tells the deaths of processes from wanted ends."""
 
+from pathlib import Path
+
 import pytest
-from vitrine_orchestrator.embedded.processes import Slot, Stub
-from vitrine_orchestrator.embedded.supervisor import lost_models
+from vitrine_orchestrator.embedded import processes
+from vitrine_orchestrator.embedded.processes import NAME_BYTES, Slot, Stub, look
+from vitrine_orchestrator.embedded.supervisor import Supervisor, lost_models
+from vitrine_orchestrator.embedded.wheel import STUB
 
 FIRST = Slot("try_on", "1", "try_on_0_0")
 SECOND = Slot("try_on", "2", "try_on_0_0")
@@ -30,3 +34,35 @@ def test_a_process_that_is_not_replaced_is_a_death(case):
 def test_a_model_without_processes_has_lost_none():
     """Models of other backends have no process, since they run in the server."""
     assert lost_models([Stub(None, True, 5), POSE], {("pose", "1"), ("ensemble", "1")}) == set()
+
+
+def test_a_process_that_is_being_ended_keeps_its_slot(tmp_path, monkeypatch):
+    """The kernel clears the arguments first; a look at that moment must not lose what the process served."""
+    folder, seen = tmp_path / "71", []
+    folder.mkdir()
+
+    def state(letter, arguments):
+        (folder / "stat").write_text(f"71 ({STUB[:NAME_BYTES]}) {letter} 1" + " 0" * 17 + " 5 0")
+        (folder / "cmdline").write_bytes(arguments)
+
+    class Server:
+        alive, pid, models = True, 1, ("try_on", "pose")
+
+        def ready(self):
+            return READY
+
+        def reload(self, name, within_s):
+            seen.append(name)
+            return True
+
+    monkeypatch.setattr(processes, "Path", lambda path: tmp_path if path == "/proc" else Path(path))
+    state("S", b"\0".join([STUB.encode(), b"/models/try_on/1/model.py", *[b""] * 6, b"try_on_0_0"]))
+    assert look(1) == {71: Stub(FIRST, False, 5)}
+    supervisor = Supervisor(Server(), lambda text: None)
+    state("R", b"")
+    assert look(1) == {71: Stub(None, False, 5)}
+    supervisor.check()
+    assert seen == []
+    state("Z", b"")
+    supervisor.check()
+    assert seen == ["try_on"]  # and not the other model, which has no process here

@@ -22,7 +22,7 @@ from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
 from vitrine_orchestrator.residency.meter import ProcessMeter
 from vitrine_orchestrator.stages.cut_out import NETWORK
-from waiter import kill_stub
+from waiter import check_until, kill_stub
 
 MODELS = ["cut_out", NETWORK, "prepare_text", "text_encoder", "text_encoder_2"]
 MIB = 2**20
@@ -174,7 +174,7 @@ def test_an_owner_that_was_killed_takes_over_again(small, client):
     told, inside = [], {one["name"] for one in small.owner()["models"] if one["state"] == "resident"}
     supervisor = Supervisor(small, told.append)
     kill_stub(small, "residency")
-    supervisor.check()
+    check_until(supervisor, told, "residency is back")
     assert told == ["a process of residency died: loading the model again", "residency is back"]
     while not (state := small.owner())["ready"]:
         time.sleep(0.1)

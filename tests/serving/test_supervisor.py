@@ -13,7 +13,7 @@ from vitrine import VitrineError
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
-from waiter import LEAVE, ask, kill_stub, write_waiter
+from waiter import LEAVE, ask, check_until, kill_stub, write_waiter
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_an_idle_model_that_lost_its_process_is_loaded_again(waiter, how):
     supervisor = Supervisor(waiter, told.append)
     server = waiter.pid
     kill_stub(waiter, "wait", how)
-    supervisor.check()
+    check_until(supervisor, told, "wait is back")
     assert ask(waiter, 0) == 0
     assert waiter.pid == server
     for _ in range(4):  # Triton collects the old process meanwhile
@@ -42,21 +42,22 @@ def test_an_idle_model_that_lost_its_process_is_loaded_again(waiter, how):
 
 def test_triton_itself_restarts_nothing_and_calls_the_model_ready(waiter):
     """Every request fails, and a failed one prevents unloading, so a restart is needed."""
-    supervisor, ports = Supervisor(waiter, lambda text: None), waiter.ports
+    told, ports = [], waiter.ports
+    supervisor = Supervisor(waiter, told.append)
     kill_stub(waiter, "wait")
     with pytest.raises(InferenceServerException, match="not healthy"):
         ask(waiter, 0)
     with waiter.client() as client:
         assert client.is_model_ready("wait")
-    supervisor.check()
+    check_until(supervisor, told, "tritonserver is back")
     assert ask(waiter, 0) == 0
     assert waiter.ports == ports
 
 
 def test_requests_of_a_dead_process_get_an_error(waiter):
     """The restart ends requests that Triton would leave waiting for ever."""
-    supervisor = Supervisor(waiter, lambda text: None)
-    failed = []
+    failed, told = [], []
+    supervisor = Supervisor(waiter, told.append)
 
     def lost():
         try:
@@ -68,7 +69,7 @@ def test_requests_of_a_dead_process_get_an_error(waiter):
     asking.start()
     time.sleep(0.5)
     kill_stub(waiter, "wait")
-    supervisor.check()
+    check_until(supervisor, told, "tritonserver is back")
     asking.join(30)
     assert len(failed) == 1
     assert ask(waiter, 0) == 0
@@ -80,31 +81,33 @@ def test_a_process_that_leaves_by_itself_is_a_death(waiter):
     supervisor = Supervisor(waiter, told.append)
     with pytest.raises(InferenceServerException):
         ask(waiter, LEAVE)
-    supervisor.check()
+    check_until(supervisor, told, "wait is back", "tritonserver is back")
     assert ask(waiter, 0) == 0
     assert told[0] == "a process of wait died: loading the model again"
 
 
 def test_a_network_is_replaced_even_when_a_request_met_its_dead_process(triton, vitrine):
     """No restart is needed, since networks answer before they return."""
-    supervisor, server = Supervisor(triton, lambda text: None), triton.pid
+    told, server = [], triton.pid
+    supervisor = Supervisor(triton, told.append)
     ids = np.zeros((1, 77), np.int64)
     kill_stub(triton, "text_encoder")
     with pytest.raises(VitrineError):
         vitrine.infer("text_encoder", {"input_ids": ids})
-    supervisor.check()
+    check_until(supervisor, told, "text_encoder is back")
     assert vitrine.infer("text_encoder", {"input_ids": ids})["hidden_states"].shape[:2] == (1, 77)
     assert triton.pid == server
 
 
 def test_a_killed_server_is_started_again(waiter):
     """The old stubs and shared memory are removed first."""
-    supervisor = Supervisor(waiter, lambda text: None)
+    told = []
+    supervisor = Supervisor(waiter, told.append)
     left = stubs(waiter.pid)
     os.kill(waiter.pid, signal.SIGKILL)
     while waiter.alive:
         time.sleep(0.01)
-    supervisor.check()
+    check_until(supervisor, told, "tritonserver is back")
     assert ask(waiter, 0) == 0
     assert not any(_runs(pid) for pid in left)
 

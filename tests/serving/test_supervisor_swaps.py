@@ -16,7 +16,7 @@ from vitrine_orchestrator.embedded.processes import look
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import HELD_S, UNLOADED_S, Supervisor
 from vitrine_orchestrator.embedded.watching import watched
-from waiter import ask, kill_stub, write_waiter
+from waiter import ask, check_until, kill_stub, write_waiter
 
 REST_S = 3.0  # Triton has let the old process go by then, and six checks have looked
 
@@ -195,7 +195,6 @@ def test_a_death_is_found_where_the_parent_ignores_its_children(tmp_path, told):
     try:
         supervisor = Supervisor(server, told.append)
         kill_stub(server, "wait")
-        supervisor.check()
-        assert told[-1] == "wait is back"
+        check_until(supervisor, told, "wait is back")
     finally:
         server.stop()

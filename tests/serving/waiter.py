@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import tritonclient.grpc as grpc
-from vitrine_orchestrator.embedded.supervisor import stubs
+from vitrine_orchestrator.embedded.processes import look, stubs
 
 LEAVE = -1.0  # instead of seconds: its process ends with exit code 0
 CONFIG = """
@@ -57,8 +57,19 @@ def ask(server, seconds, version=""):
 
 
 def kill_stub(server, name, how=signal.SIGKILL):
-    """Send a signal to the model's process, which ends it."""
+    """Send a signal to the model's process, and wait until it has ended.
+
+    One that is being ended has no arguments any more, so `stubs` does not list it; only a zombie has ended.
+    """
     (pid,) = [pid for pid, model in stubs(server.pid).items() if model == name]
     os.kill(pid, how)
-    while pid in stubs(server.pid):
+    while (stub := look(server.pid).get(pid)) and not stub.ended:
         time.sleep(0.01)
+
+
+def check_until(supervisor, told, *texts):
+    """Check as `vitrine serve` does, until one of these was told: a single check may meet a busy server."""
+    give_up = time.monotonic() + 60
+    while not set(texts) & set(told):
+        assert time.monotonic() < give_up, told
+        supervisor.check()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from vitrine_orchestrator.adapters.denoise import open_front
 from vitrine_orchestrator.adapters.pipelines import CONTEXTS, PIPELINES
 from vitrine_orchestrator.manifest import read_manifest
@@ -20,10 +23,22 @@ class LocalStages:
         self.prepare_prompt = PIPELINES["prepare_prompt"].families[family](folder, manifest)
         settings = Settings(denoise_threads=1, lora_folder=loras)
         self.front = open_front(repository / "denoise" / "1", {family: manifest}, settings)
+        self._barrier: asyncio.Barrier | None = None
+
+    @contextlib.contextmanager
+    def arriving_together(self, jobs):
+        """Inside the block, jobs wait for each other before `denoise`, so that they are there at once."""
+        self._barrier = asyncio.Barrier(jobs)
+        try:
+            yield
+        finally:
+            self._barrier = None
 
     async def __call__(self, name, inputs):
         if name == "prepare_prompt":
             return await self.prepare_prompt(self.context, inputs, lambda outputs: None)
         if name == "denoise":
+            if self._barrier:
+                await self._barrier.wait()
             return dict(await self.front.answer(inputs))
         return await self.networks(name, inputs)

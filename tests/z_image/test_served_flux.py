@@ -70,7 +70,8 @@ async def test_concurrent_pictures_equal_those_made_alone(local):
         request(3, steps=np.array([5], np.int32), guidance=np.array([1.0], np.float32)),
     ]
     alone = [await text_to_image(local.context, one) for one in asked]
-    together = await asyncio.gather(*(text_to_image(local.context, one) for one in asked))
+    with local.arriving_together(len(asked)):
+        together = await asyncio.gather(*(text_to_image(local.context, one) for one in asked))
     for one, other in zip(alone, together, strict=True):
         assert np.abs(pixels(one["image"][0]) - pixels(other["image"][0])).max() <= 1
     assert max(json.loads(one["report"][0])["rows_per_call"] for one in together) > 1

@@ -87,7 +87,8 @@ async def test_concurrent_pictures_equal_those_made_alone(local):
         request(4, guidance=np.array([2.0], np.float32), negative_prompt=text("blurry")),
     ]
     alone = [await text_to_image(local.context, one) for one in asked]
-    together = await asyncio.gather(*(text_to_image(local.context, one) for one in asked))
+    with local.arriving_together(len(asked)):
+        together = await asyncio.gather(*(text_to_image(local.context, one) for one in asked))
     for one, other in zip(alone, together, strict=True):
         assert np.abs(pixels(one["image"][0]) - pixels(other["image"][0])).max() <= 1
     assert max(json.loads(one["report"][0])["rows_per_call"] for one in together) > 1
@@ -125,7 +126,7 @@ async def test_a_served_picture_is_the_one_made_in_this_process(vitrine, local):
 def test_served_pictures_share_calls(vitrine):
     """Pictures that are made at the same time are rows of common calls."""
     with ThreadPoolExecutor(4) as pool:
-        made = pool.map(lambda seed: vitrine.text_to_image(prompt="bread", seed=seed, steps=12), range(4))
+        made = pool.map(lambda seed: vitrine.text_to_image(prompt="bread", seed=seed, steps=60), range(4))
     assert max(one.report["rows_per_call"] for one in made) > 1
 
 

@@ -28,7 +28,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Stub:
-    """One process; `slot` is None for a process that had ended before it was first seen."""
+    """One process; `slot` is None for one that is starting, is being ended, or has ended."""
 
     slot: Slot | None
     ended: bool
@@ -61,6 +61,10 @@ def _read(folder: Path, server: int) -> Iterator[Stub]:
     if fields[STATE] in "ZX":
         if name.partition("(")[2] == STUB[:NAME_BYTES]:
             yield Stub(None, True, started)  # a zombie has no arguments any more
+    elif not arguments[0] and name.partition("(")[2] == STUB[:NAME_BYTES]:
+        yield Stub(
+            None, False, started
+        )  # the kernel frees its memory; on a busy machine for many milliseconds
     elif Path(arguments[0]).name == STUB and len(arguments) > INSTANCE:
         instance = arguments[INSTANCE]
         version = Path(arguments[VERSION]).parent.name

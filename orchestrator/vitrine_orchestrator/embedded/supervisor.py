@@ -101,10 +101,10 @@ class Supervisor:
             self._free(holder)
 
     def _look(self) -> None:
-        """Update `_known`; a process that ended keeps the slot in which it was seen."""
+        """Update `_known`; a process that ended, or is being ended, keeps the slot in which it was seen."""
         now, before = look(self.triton.pid), self._known
         self._known = {
-            pid: replace(stub, slot=before[pid].slot) if stub.ended and pid in before else stub
+            pid: replace(stub, slot=before[pid].slot) if stub.slot is None and pid in before else stub
             for pid, stub in now.items()
         }
         at = self._clock()
