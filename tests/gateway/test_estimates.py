@@ -1,16 +1,17 @@
 """When jobs are expected to end: the forecast by itself, and where callers see it."""
 
 import asyncio
-import heapq
 import json
 import random
 import time
+from math import inf
 from statistics import median
 
 import pytest
 from sqlalchemy import select
 from vitrine_gateway.database.tables import Account, Job, WorkerProcess
-from vitrine_gateway.jobs.forecast import Foreseen, Plan, Running, Times, Waiting, end_of_running
+from vitrine_gateway.jobs.forecast import Foreseen, Plan, Running, Times, Waiting
+from vitrine_gateway.jobs.slowdown import Past, Service, served, slowdown_of, speed_of
 
 NOW = 1000.0
 TIMES = Times({("try_on", "a"): [4.0, 5.0, 6.0], ("try_on", "b"): [10.0]})
@@ -18,72 +19,145 @@ TIMES = Times({("try_on", "a"): [4.0, 5.0, 6.0], ("try_on", "b"): [10.0]})
 
 def test_jobs_take_places_in_the_order_of_the_queue():
     """Two places, one taken until 1003: the first waiting job begins now, the second when a place is free."""
-    running = [Running("r", "try_on", "a", NOW - 2)]
-    plan = Plan(NOW, 2, running, TIMES)
-    for one in (
+    plan = Plan(NOW, 2, {"r": 3.0}, TIMES)
+    waiting = [
         Waiting("1", "try_on", "b", NOW - 9),
         Waiting("2", "try_on", "a", NOW - 8),
         Waiting("3", "try_on", "a", NOW + 60),  # a second try, which is not begun before
         Waiting("4", "cut_out", "", NOW - 7),  # of a pipeline without a past: the others' times count
-    ):
-        plan.add(one)
+    ]
+    plan.add(*waiting)
     assert plan.foreseen == {
+        "r": Foreseen(NOW, NOW + 3),
         "1": Foreseen(NOW, NOW + 10),
         "2": Foreseen(NOW + 3, NOW + 8),
         "3": Foreseen(NOW + 60, NOW + 65),
-        "4": Foreseen(NOW + 10, NOW + 15.5),
+        "4": Foreseen(NOW + 8, NOW + 13.5),
     }
+    one_by_one = Plan(NOW, 2, {"r": 3.0}, TIMES)
+    for one in waiting:
+        one_by_one.add(one)
+    assert one_by_one.foreseen == plan.foreseen
+
+
+def test_jobs_that_run_together_are_slower():
+    """Two share one server: both at half the speed until the first ends, whose place the third takes."""
+    plan = Plan(NOW, 2, {"r": 1.0}, Times({("try_on", "a"): [4.0]}, 1.0))
+    plan.add(Waiting("1", "try_on", "a", NOW))
+    assert plan.foreseen == {"r": Foreseen(NOW, NOW + 2), "1": Foreseen(NOW, NOW + 5)}
+    plan.add(Waiting("2", "try_on", "a", NOW))
+    assert plan.foreseen["1"] == Foreseen(NOW, NOW + 8)
+    assert plan.foreseen["2"] == Foreseen(NOW + 2, NOW + 9)
 
 
 def test_without_places_or_a_past_nothing_is_foreseen():
     """No worker, or no job that has ended: no estimate instead of a wrong one."""
     for places, times in ((0, TIMES), (2, Times())):
-        plan = Plan(NOW, places, (), times)
+        plan = Plan(NOW, places, {}, times)
         plan.add(Waiting("1", "try_on", "a", NOW))
         assert plan.foreseen == {}
 
 
-def test_a_running_job_is_compared_with_those_that_took_as_long():
-    """Past the median the longer times count, past all the denoiser's report, which is never undercut."""
-    assert end_of_running(Running("r", "try_on", "a", NOW - 1), TIMES, NOW) == NOW + 4
-    assert end_of_running(Running("r", "try_on", "a", NOW - 5.5), TIMES, NOW) == NOW + 0.5
-    assert end_of_running(Running("r", "try_on", "a", NOW - 9), TIMES, NOW) is None
-    assert end_of_running(Running("r", "try_on", "a", NOW - 9, 3.0, NOW - 1), TIMES, NOW) == NOW + 2
-    assert end_of_running(Running("r", "try_on", "a", NOW - 1, 9.0, NOW), TIMES, NOW) == NOW + 9
+@pytest.mark.parametrize(
+    ("served_s", "report", "left_s"),
+    [
+        (1.0, (), 4.0),
+        (5.5, (), 0.5),  # past the median the longer times count
+        (9.0, (), None),
+        (9.0, (3.0, NOW - 1), 2.0),  # past all the denoiser's report
+        (1.0, (9.0, NOW), 9.0),  # which is never undercut
+    ],
+)
+def test_a_running_job_is_compared_with_those_that_needed_as_much(served_s, report, left_s):
+    """Its report counts in seconds of the clock, of which it gets half where two share a server."""
+    job = Running("r", "try_on", "a", NOW - served_s, *report)
+    assert TIMES.left_of(job, NOW, served_s, 1.0) == left_s
+    if report:
+        assert TIMES.left_of(job, NOW, 9.0, 0.5) == left_s / 2
 
 
-@pytest.mark.parametrize("load", [0.6, 0.95])
-def test_the_median_error_under_a_steady_mixed_load(load):
-    """Four places, three kinds of jobs whose times vary by a fifth: half of the estimates are within 20 %."""
-    draw = random.Random(7)
-    typical = {"single": 2.0, "partial": 5.0, "full": 12.0}
-    taken = {
-        kind: [seconds * draw.lognormvariate(0, 0.2) for _ in range(31)] for kind, seconds in typical.items()
-    }
-    times = Times({("try_on", kind): several for kind, several in taken.items()})
-    between_s = sum(typical.values()) / 3 / 4 / load
-    places = [(0.0, None)] * 4  # free at, and the job that runs there
-    now, errors, begun = 0.0, [], []  # (begin, end, kind) of all jobs so far
+def test_service_counts_less_while_others_run():
+    """Alone until 10 and from 14, with another one from 10 to 14 at two thirds of the speed."""
+    service = Service([(5.0, inf), (10.0, 14.0)], 0.5)
+    assert service.between(5.0, 10.0) == 5.0
+    assert service.between(10.0, 14.0) == pytest.approx(4 / 1.5)
+    assert service.between(8.0, 16.0) == pytest.approx(2 + 4 / 1.5 + 2)
+    assert service.between(1.0, 5.0) == 4.0  # before all that is known
+    assert Service([], 0.5).between(1.0, 3.0) == 2.0
+
+
+TYPICAL = {"single": 2.0, "partial": 5.0, "full": 12.0}
+
+
+class Shared:
+    """A server with places for jobs that slow each other down; the truth that the forecast is judged by."""
+
+    def __init__(self, places, slowdown):
+        self.places, self.slowdown, self.now = places, slowdown, 0.0
+        self.left, self.queue = {}, []  # job → seconds of service that it needs, and [job, needs] that wait
+        self.begun, self.ended = {}, {}
+
+    def run_until(self, time):
+        """Let time pass."""
+        while self.left:
+            job = min(self.left, key=self.left.get)
+            speed = 1 / (1 + self.slowdown * (len(self.left) - 1))
+            passes = min(self.left[job] / speed, time - self.now)
+            self.now += passes
+            self.left = {one: needs - passes * speed for one, needs in self.left.items()}
+            if self.now >= time:
+                return
+            del self.left[job]
+            self.ended[job] = self.now
+            self._begin()
+        self.now = time
+
+    def submit(self, job, needs):
+        """Add a job to the queue."""
+        self.queue.append((job, needs))
+        self._begin()
+
+    def _begin(self):
+        while self.queue and len(self.left) < self.places:
+            job, needs = self.queue.pop(0)
+            self.left[job], self.begun[job] = needs, self.now
+
+
+@pytest.mark.parametrize(("load", "slowdown"), [(0.6, 0.0), (0.95, 0.0), (0.5, 0.7), (0.7, 0.4)])
+def test_the_median_error_under_a_steady_mixed_load(load, slowdown):
+    """Four places, three kinds of jobs whose needs vary by a fifth: half of the estimates are within 20 %."""
+    draw, server, kinds = random.Random(7), Shared(4, slowdown), {}
+    between_s = sum(TYPICAL.values()) / 3 / 4 * (1 + 3 * slowdown) / load
+    foreseen, found = {}, 0.0
     for number in range(400):
-        now += draw.expovariate(1 / between_s)
-        kind = draw.choice(list(typical))
-        running = [
-            Running(str(at), "try_on", one, begin)
-            for at, (begin, end, one) in enumerate(begun)
-            if begin <= now < end
+        server.run_until(server.now + draw.expovariate(1 / between_s))
+        now, job = server.now, str(number)
+        kinds[job] = draw.choice(list(TYPICAL))
+        past = [Past("try_on", kinds[one], server.begun[one], end) for one, end in server.ended.items()][
+            -200:
         ]
-        plan = Plan(now, 4, running, times)
-        for at, (begin, _, one) in enumerate(begun):
-            if begin > now:
-                plan.add(Waiting(f"w{at}", "try_on", one, 0.0))
-        plan.add(Waiting("new", "try_on", kind, 0.0))
-        begin = max(now, places[0][0])
-        end = begin + typical[kind] * draw.lognormvariate(0, 0.2)
-        heapq.heapreplace(places, (end, None))
-        begun.append((begin, end, kind))
-        if number > 50:
-            errors.append(abs(plan.foreseen["new"].end - end) / (end - now))
+        if number % 20 == 0:
+            found = slowdown_of(past)
+        times = Times(served(past, found), found)
+        running = [Running(one, "try_on", kinds[one], server.begun[one]) for one in server.left]
+        spans = [(one.begun, one.ended) for one in past] + [(one.started_at, inf) for one in running]
+        service, speed = Service(spans, found), speed_of(len(running), found)
+        left = {
+            one.id: times.left_of(one, now, service.between(one.started_at, now), speed) for one in running
+        }
+        plan = Plan(now, 4, left, times)
+        plan.add(*(Waiting(one, "try_on", kinds[one], 0.0) for one, _ in server.queue))
+        plan.add(Waiting(job, "try_on", kinds[job], 0.0))
+        foreseen[job] = (now, plan.foreseen.get(job))
+        server.submit(job, TYPICAL[kinds[job]] * draw.lognormvariate(0, 0.2))
+    server.run_until(inf)
+    errors = [
+        abs(foreseen[job][1].end - end) / (end - foreseen[job][0])
+        for job, end in server.ended.items()
+        if int(job) > 50
+    ]
     assert median(errors) <= 0.2
+    assert abs(found - slowdown) <= 0.2
 
 
 async def write_past(gateway):

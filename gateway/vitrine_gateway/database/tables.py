@@ -79,6 +79,7 @@ class Job(Table):
         Index("jobs_of_user", "account_id", "user", "created_at", "id"),
         Index("jobs_of_batch", "batch_id", "batch_place"),
         Index("jobs_timed", "pipeline", "work", "state", "finished_at"),
+        Index("jobs_ended", "finished_at"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.tables import Job, WorkerProcess
-from vitrine_gateway.jobs.forecast import Plan, Running, Times, Waiting, end_of_running, step_end_of
+from vitrine_gateway.jobs.forecast import Plan, Running, Times, Waiting, step_end_of
+from vitrine_gateway.jobs.slowdown import FEWEST, Past, Service, served, slowdown_of, speed_of
 from vitrine_gateway.jobs.states import QUEUED, RUNNING, SUCCEEDED
 
 RECENT = 31  # jobs of a kind whose times count
+TOGETHER = 200  # the last jobs of all kinds, which tell how much jobs slow each other down
 MOST_FORESEEN = 5000  # jobs that wait; those behind them are taken for the next ones
 FRESH_S = 1.0
-TIMES_S = 10.0  # times of finished jobs of one kind are read again after this
+TIMES_S = 10.0  # after this the slowdown is found again, and times of kinds that are not among the last jobs
 _WHOLE = "*"  # stands for all kinds of work of a pipeline
 
 
@@ -42,9 +45,11 @@ class Forecast:
 
     def __init__(self, database: Database, lease_s: float) -> None:
         self._database, self._lease_s = database, lease_s
-        self._plan = Plan(0.0, 0, (), Times())
+        self._plan, self._service = Plan(0.0, 0, {}, Times()), Service((), 0.0)
         self._planned_at = float("-inf")
         self._planned: set[str] = set()
+        self._running = 0
+        self._fitted, self._fitted_at = 0.0, float("-inf")  # the slowdown, and when it was found
         self._times: dict[tuple[str, str], tuple[float, list[float]]] = {}  # when read, and the times
         self._lock = asyncio.Lock()
 
@@ -60,11 +65,30 @@ class Forecast:
         now, step_end = time.time(), None
         if job.state == RUNNING:
             running = running_of(job)
-            end, step_end = end_of_running(running, self._plan.times, now), step_end_of(running)
+            left = self._left(running, now)
+            end = None if left is None else now + left / self._speed
+            step_end = step_end_of(running)
         else:
             foreseen = self._plan.foreseen.get(job.id)
             end = None if foreseen is None else foreseen.end
         return Estimate(_left(end, now), _left(step_end, now))
+
+    @property
+    def _speed(self) -> float:
+        """The present speed of each running job."""
+        return speed_of(self._running, self._plan.times.slowdown)
+
+    def _left(self, running: Running, now: float) -> float | None:
+        """Return the seconds of service that a running job still needs."""
+        served_s = self._service.between(running.started_at, now)
+        return self._plan.times.left_of(running, now, served_s, self._speed)
+
+    def _slowdown(self, past: Sequence[Past]) -> float:
+        """The slowdown, found again every TIMES_S: that takes some milliseconds."""
+        now = time.monotonic()
+        if now - self._fitted_at > TIMES_S:
+            self._fitted, self._fitted_at = slowdown_of(past), now
+        return self._fitted
 
     async def _read(self) -> None:
         now = time.time()
@@ -74,25 +98,42 @@ class Forecast:
             queue = select(Job.id, Job.pipeline, Job.work, Job.run_after).where(Job.state == QUEUED)
             rows = await session.execute(queue.order_by(Job.created_at, Job.id).limit(MOST_FORESEEN))
             waiting = [Waiting(*row) for row in rows]
+            past = await past_of(session)
+            slowdown = self._slowdown(past)
+            known = {
+                kind: needed[-RECENT:]
+                for kind, needed in served(past, slowdown).items()
+                if len(needed) >= FEWEST
+            }
             kinds = {(job.pipeline, job.work) for job in open_jobs}
             kinds |= {(one.pipeline, one.work) for one in waiting}
-            times = await self._recent(session, kinds)
-        self._plan = Plan(now, places, [running_of(job) for job in open_jobs], times)
-        for one in waiting:
-            self._plan.add(one)
+            times = Times({**known, **await self._recent(session, kinds - known.keys())}, slowdown)
+        running = [running_of(job) for job in open_jobs]
+        spans = [(one.begun, one.ended) for one in past] + [(one.started_at, inf) for one in running]
+        self._service, self._running = Service(spans, slowdown), len(running)
+        self._plan.times = times
+        self._plan = Plan(now, places, {one.id: self._left(one, now) for one in running}, times)
+        self._plan.add(*waiting)
         self._planned = {one.id for one in waiting}
         self._planned_at = time.monotonic()
 
     async def _add(self, job: Job) -> None:
         """Add a job that was queued after the last look."""
-        async with self._database.reading() as session:
-            more = await self._recent(session, [(job.pipeline, job.work)])
-        self._plan.times = Times({**self._plan.times.taken, **more.taken})
+        times = self._plan.times
+        if (job.pipeline, job.work) not in times.taken:
+            async with self._database.reading() as session:
+                more = await self._recent(session, [(job.pipeline, job.work)])
+            self._plan.times = replace(times, taken={**times.taken, **more})
         self._plan.add(Waiting(job.id, job.pipeline, job.work, job.run_after))
         self._planned.add(job.id)
 
-    async def _recent(self, session: AsyncSession, kinds: Iterable[tuple[str, str]]) -> Times:
-        """Return recent times of these kinds, and of the whole pipeline of a kind that has none."""
+    async def _recent(
+        self, session: AsyncSession, kinds: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[float]]:
+        """Return recent times of kinds that are not among the last jobs; without any, of the whole pipeline.
+
+        They are taken as they are, since what ran beside them is not known.
+        """
         now = time.monotonic()
         self._times = {kind: kept for kind, kept in self._times.items() if now - kept[0] < TIMES_S}
         taken = {}
@@ -102,7 +143,7 @@ class Forecast:
                 work, found = _WHOLE, await self._of_kind(session, pipeline, _WHOLE)
             if found:
                 taken[pipeline, work] = found
-        return Times(taken)
+        return taken
 
     async def _of_kind(self, session: AsyncSession, pipeline: str, work: str) -> list[float]:
         if (pipeline, work) in self._times:
@@ -115,6 +156,18 @@ class Forecast:
         if found:
             self._times[pipeline, work] = (time.monotonic(), found)
         return found
+
+
+async def past_of(session: AsyncSession) -> list[Past]:
+    """Return the last jobs of all kinds that ended, the oldest first."""
+    fields = select(Job.pipeline, Job.work, Job.started_at, Job.finished_at, Job.state)
+    ended = fields.where(Job.finished_at.is_not(None)).order_by(Job.finished_at.desc()).limit(TOGETHER)
+    past = [
+        Past(pipeline, work, begun, finished, state == SUCCEEDED)
+        for pipeline, work, begun, finished, state in await session.execute(ended)
+        if begun is not None and finished is not None and finished > begun
+    ]
+    return past[::-1]
 
 
 def running_of(job: Job) -> Running:

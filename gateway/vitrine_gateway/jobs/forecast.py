@@ -1,15 +1,18 @@
 """Foresees when jobs begin and end: pure functions of the queue, the running jobs and recent times.
 
-Places take the longest waiting job when they become free, as `jobs.leasing` does. How long a job takes is
-the median of recent jobs of the same pipeline and work; with none, of the same pipeline; with none, of all.
+Places take the longest waiting job when they become free, as `jobs.leasing` does. How much service a job
+needs is the median of recent jobs of the same pipeline and work; with none, of the same pipeline; with none,
+of all. Jobs that run at the same time slow each other down as `jobs.slowdown` says; jobs that nobody has
+submitted yet do not.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+
+from vitrine_gateway.jobs.slowdown import speed_of
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ class Foreseen:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds that recent jobs took, by (pipeline, work)."""
+    """Seconds of service that recent jobs needed, by (pipeline, work), and the slowdown between jobs."""
 
     taken: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
+    slowdown: float = 0.0
 
     def typical(self, pipeline: str, work: str, beyond_s: float = 0.0) -> float | None:
         """Return the median of the times above `beyond_s`, or None if nothing is known."""
@@ -61,18 +65,18 @@ class Times:
                 return None
         return None
 
+    def left_of(self, job: Running, now: float, served_s: float, speed: float) -> float | None:
+        """Return the seconds of service that a running job still needs, or None if nothing is known.
 
-def end_of_running(job: Running, times: Times, now: float) -> float | None:
-    """Return when a running job is expected to end, or None.
-
-    A job that already takes long is compared with those alone that took longer, and what the denoiser
-    reports is never undercut.
-    """
-    typical = times.typical(job.pipeline, job.work, now - job.started_at)
-    by_times = None if typical is None else job.started_at + typical
-    by_report = step_end_of(job)
-    ends = [one for one in (by_times, by_report) if one is not None]
-    return max(*ends, now) if ends else None
+        A job that already needed much is compared with those alone that needed more, and what the denoiser
+        reports is never undercut.
+        """
+        typical = self.typical(job.pipeline, job.work, served_s)
+        by_times = None if typical is None else typical - served_s
+        step_end = step_end_of(job)
+        by_report = None if step_end is None else (step_end - now) * speed
+        known = [one for one in (by_times, by_report) if one is not None]
+        return max(*known, 0.0) if known else None
 
 
 def step_end_of(job: Running) -> float | None:
@@ -83,21 +87,46 @@ def step_end_of(job: Running) -> float | None:
 class Plan:
     """When each place becomes free, and which jobs take it then. Jobs are added in the order of the queue."""
 
-    def __init__(self, now: float, places: int, running: Sequence[Running], times: Times) -> None:
+    def __init__(self, now: float, places: int, left: Mapping[str, float | None], times: Times) -> None:
+        """`left` are the seconds of service that the running jobs need; None is taken for 0.
+
+        More may run than there are places, because their workers are gone or going.
+        """
         self.times = times
         self.foreseen: dict[str, Foreseen] = {}  # a job of which nothing can be said is left out
-        self._now = now
-        ends = [end_of_running(job, times, now) for job in running]
-        free_at = [now if end is None else end for end in ends] + [now] * max(places - len(running), 0)
-        # More may run than there are places, because their workers are gone or going.
-        self._free_at = heapq.nlargest(places, free_at)
-        heapq.heapify(self._free_at)
+        self._places, self._now = places, now
+        self._left = {job: one or 0.0 for job, one in left.items()}  # of those that run at `_now`
+        self._begun = {job: now for job, one in left.items() if one is not None}
+        self._foresee_running()
 
-    def add(self, job: Waiting) -> None:
-        """Give the job the place that becomes free first."""
-        takes = self.times.typical(job.pipeline, job.work)
-        if takes is None or not self._free_at:
-            return
-        begin = max(self._free_at[0], job.run_after, self._now)
-        heapq.heapreplace(self._free_at, begin + takes)
-        self.foreseen[job.id] = Foreseen(begin, begin + takes)
+    def add(self, *jobs: Waiting) -> None:
+        """Give each job the place that becomes free first.
+
+        One that must not begin yet then keeps no place from the jobs behind it.
+        """
+        for job in jobs if self._places > 0 else ():
+            needs = self.times.typical(job.pipeline, job.work)
+            if needs is None:
+                continue
+            while len(self._left) >= self._places:
+                self._now, self._left = self._next_end(self._now, self._left)
+            if job.run_after > self._now:
+                self.foreseen[job.id] = Foreseen(job.run_after, job.run_after + needs)
+            else:
+                self._left[job.id], self._begun[job.id] = needs, self._now
+        self._foresee_running()
+
+    def _foresee_running(self) -> None:
+        """Foresee the ends of the jobs that run at `_now`, as if no other one came."""
+        now, left = self._now, self._left
+        while left:
+            now, left = self._next_end(now, left)
+
+    def _next_end(self, now: float, left: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+        """Note the end of the job that ends first; return its time, and what the others need then."""
+        ended = min(left, key=left.__getitem__)
+        first = left[ended]
+        later = now + first / speed_of(len(left), self.times.slowdown)
+        if ended in self._begun:
+            self.foreseen[ended] = Foreseen(self._begun[ended], later)
+        return later, {job: one - first for job, one in left.items() if job != ended}

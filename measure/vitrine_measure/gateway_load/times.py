@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -38,7 +39,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=20, help="of those (default 20)")
     parser.add_argument("--jobs", type=int, default=60, help="of the mixed load (default 60)")
     parser.add_argument("--workers", type=int, default=2, help="places of the gateway (default 2)")
-    parser.add_argument("--load", type=float, default=0.8, help="share of the places in use (default 0.8)")
+    parser.add_argument("--load", type=float, default=0.8, help="jobs that arrive in the time of one alone (default 0.8)")
+    parser.add_argument("--out", type=Path, help="also write each job's estimate and times here, as JSON")
     args = parser.parse_args()
     with ExitStack() as stack:
         triton = args.triton or stack.enter_context(supervised_triton()).grpc
@@ -97,17 +99,25 @@ async def _estimates(args: argparse.Namespace, world: World, port: int, key: str
         await asyncio.sleep(draw.expovariate(1 / every_s))
         _, job = await http.call("POST", "/v1/jobs", _body(world, draw.choice(MIXED_STEPS)))
         told.append((job["id"], time.time(), job["eta_seconds"]))
-    errors = []
-    for job_id, asked, eta in told[args.jobs // 6 :]:  # by then the times of jobs under load are known
-        _, job = await http.call("GET", f"/v1/jobs/{job_id}", None, {"Prefer": "wait=60"})
-        true_s = datetime.fromisoformat(job["finished_at"]).timestamp() - asked
-        errors.append(abs(eta - true_s) / true_s)
+    jobs = [await _ended(http, *one) for one in told]
+    errors = [abs(job["eta_s"] / (job["ended"] - job["asked"]) - 1) for job in jobs]
+    if args.out:
+        args.out.write_text(json.dumps(jobs))
+    errors = errors[args.jobs // 6 :]  # by then the times of jobs under load are known
     ordered = sorted(errors)
     return {
         "jobs": len(errors),
         "median error": round(median(errors), 3),
         "p90 error": round(ordered[int(len(ordered) * 0.9)], 3),
     }
+
+
+async def _ended(http: Connection, job_id: str, asked: float, eta_s: float) -> dict[str, Any]:
+    """Return when a job was submitted, began and ended, in seconds since 1970, and its first estimate."""
+    _, job = await http.call("GET", f"/v1/jobs/{job_id}", None, {"Prefer": "wait=60"})
+    begun, ended = (datetime.fromisoformat(job[name]).timestamp() for name in ("started_at", "finished_at"))
+    steps = job["progress"]["steps"] if job["progress"] else None
+    return {"steps": steps, "asked": asked, "begun": begun, "ended": ended, "eta_s": eta_s}
 
 
 def _body(world: World, steps: int) -> dict[str, Any]:
