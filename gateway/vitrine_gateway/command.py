@@ -8,11 +8,13 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
 from vitrine_gateway.accounts.keys import SCOPES, account_named, key_with_credits, revoke_key
 from vitrine_gateway.app import connect, create_app, running
+from vitrine_gateway.backup import backup, restore
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.migrate import migrate
@@ -35,10 +37,12 @@ examples:
   vitrine gateway credits --account shop --add 50    add credits
   vitrine gateway revoke --key 5f0c…                 end a key
   vitrine gateway migrate                            bring the database to its newest form
+  vitrine gateway backup --file shop.backup          save the database while the gateway serves
+  vitrine gateway restore --file shop.backup         bring it back; stop the gateway before
 
 Settings are environment variables, GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
 
-ACTIONS = ("serve", "worker", "mcp", "bullmq", "key", "revoke", "credits", "migrate")
+ACTIONS = ("serve", "worker", "mcp", "bullmq", "key", "revoke", "credits", "migrate", "backup", "restore")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", type=float, help="days for which the key is valid; default: for ever (key)")
     parser.add_argument("--key", help="the id in the middle of a key: vt_live_ID_… (revoke)")
     parser.add_argument("--add", type=int, default=0, help="credits to add; negative to take away (credits)")
+    parser.add_argument("--file", type=Path, help="the file that holds a backup (backup, restore)")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="overwrite what is there: the file (backup), accounts (restore)",
+    )
     parser.add_argument(
         "--revision", default="head", help="revision of the tables; -1 for one back (migrate)"
     )
@@ -60,7 +70,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do one action and return 0. Raises VitrineError."""
     settings = Settings.from_environment(os.environ)
-    actions = {"serve": serve, "worker": _worker, "mcp": _mcp, "bullmq": _bullmq, "migrate": _migrate}
+    actions = {
+        "serve": serve,
+        "worker": _worker,
+        "mcp": _mcp,
+        "bullmq": _bullmq,
+        "migrate": _migrate,
+        "backup": _backup,
+        "restore": _restore,
+    }
     actions.get(args.action, _manage)(args, settings)
     return 0
 
@@ -121,6 +139,28 @@ def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
 
 def _migrate(args: argparse.Namespace, settings: Settings) -> None:
     migrate(settings.database_url, args.revision)
+
+
+def _backup(args: argparse.Namespace, settings: Settings) -> None:
+    file = _backup_file(args)
+    backup(settings.database_url, file, args.replace)
+    where = settings.pictures or f"the folder {settings.data}"
+    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB. The pictures are not in it: copy {where} after this.")
+
+
+def _restore(args: argparse.Namespace, settings: Settings) -> None:
+    file = _backup_file(args)
+    restore(settings.database_url, file, settings.lease_s, args.replace)
+    print(
+        f"The database is that of {file}. Jobs that had not ended then run again; people who were erased "
+        "since must be erased again."
+    )
+
+
+def _backup_file(args: argparse.Namespace) -> Path:
+    if args.file is None:
+        raise argparse.ArgumentTypeError(f"{args.action} needs --file")
+    return args.file
 
 
 def _manage(args: argparse.Namespace, settings: Settings) -> None:

@@ -12,7 +12,7 @@ import pytest
 from small_servers import png
 from tiny_cut_out import add_cut_out, red_disc
 from tiny_repository import write_repository
-from vitrine import Vitrine
+from vitrine import Vitrine, VitrineError
 from vitrine.command import main
 from vitrine.errors import Unavailable
 from vitrine_measure.load.watch import scrape, total
@@ -20,6 +20,7 @@ from vitrine_orchestrator.embedded.budget import BudgetedTriton
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
+from vitrine_orchestrator.embedded.watching import watched
 from vitrine_orchestrator.residency.meter import ProcessMeter
 from vitrine_orchestrator.stages.cut_out import NETWORK
 from waiter import check_until, kill_stub
@@ -113,6 +114,16 @@ def use(client, network):
         texts(client, next(NEW))
 
 
+def used_again(client, network):
+    """One request as soon as the network can be used again."""
+    give_up = time.monotonic() + 60
+    while True:
+        with contextlib.suppress(VitrineError):
+            return use(client, network)
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
+
+
 def test_two_pipelines_take_turns_within_the_budget(small, client, plain, capsys):
     """Both are answered as by a server that holds all; the memory is never above the budget."""
     _, answers, _ = plain
@@ -160,13 +171,31 @@ def test_a_load_that_fails_names_its_model_and_is_tried_again(small, client):
         use(client, network)
     use(client, "text_encoder" if name == NETWORK else NETWORK)
     away.rename(file)
-    give_up = time.monotonic() + 60
-    while True:
-        with contextlib.suppress(Unavailable):
-            use(client, network)
-            break
-        assert time.monotonic() < give_up
-        time.sleep(0.2)
+    used_again(client, network)
+
+
+def test_a_pipeline_that_is_killed_during_a_load_leaves_no_lease(small, client):
+    """Its request fails; the supervisor restores it, and the memory that it had leased can be given away."""
+    network, told = unloaded(small), []
+    pipeline = "cut_out" if network.startswith(NETWORK) else "prepare_text"
+    killed = threading.Event()
+
+    def kill():
+        states = {}
+        while states.get(network) != "loading":
+            states = {one["name"]: one["state"] for one in small.owner()["models"]}
+        kill_stub(small, pipeline)
+        killed.set()
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    with watched(small, told.append), pytest.raises(VitrineError):
+        use(client, network)
+    killing.join()
+    with watched(small, told.append):
+        for other in (NETWORK, "text_encoder", NETWORK):
+            used_again(client, other)
+    assert f"a process of {pipeline} died: loading the model again" in told
 
 
 def test_an_owner_that_was_killed_takes_over_again(small, client):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from vitrine.errors import Unavailable, one_line
@@ -15,13 +16,25 @@ from vitrine_gateway.database.connections import configure, database_url
 _LOCK = 0x7617121E  # any number: the same in all gateways
 
 
+def is_known(revision: str) -> bool:
+    """Whether the revision is one of this gateway's: a newer gateway has more."""
+    return any(
+        script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
+    )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
 def migrate(url: str, revision: str = "head") -> None:
     """Move the database forward or back to `revision`. Two processes may call it at the same time.
 
     Raises Unavailable for a database that cannot be reached.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config = _config()
     engine = create_engine(database_url(url, 1)).execution_options(immediate=True)
     configure(engine)
     try:

@@ -23,7 +23,10 @@ from vitrine_orchestrator.stages.calls import Stages
 logger = logging.getLogger(__name__)
 
 THREADS = 64  # calls of other models that can wait concurrently; asyncio's default is 6 on two cores
-CANCEL_POLL_S = 0.1
+CANCEL_POLL_S = 0.1  # at most, between two looks whether callers have left
+CANCEL_LOOKS = (
+    160.0  # a second, of all requests: each takes Triton and this process some tenths of a millisecond
+)
 METRICS_S = 0.2  # how often metrics are published
 QUIET_S = 1.0  # without a request, after which what ended requests left in reference cycles is collected
 
@@ -184,7 +187,7 @@ class Service:
     async def _cancel_abandoned(self) -> None:
         """Cancel requests whose callers have disconnected; one loop is cheaper than one for each."""
         while True:
-            await asyncio.sleep(CANCEL_POLL_S)
+            await asyncio.sleep(min(CANCEL_POLL_S, max(len(self._work), 2) / CANCEL_LOOKS))
             self._cancel_left()
 
     def _cancel_left(self) -> None:

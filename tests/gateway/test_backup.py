@@ -1,0 +1,167 @@
+"""A backup is one moment of the database, and a restore brings that moment back or changes nothing."""
+
+import asyncio
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+from sqlalchemy import create_engine, func, select, text
+from vitrine.command import main
+from vitrine.errors import BadRequest, Unavailable
+from vitrine_gateway import backup as backups
+from vitrine_gateway.backup import backup, restore
+from vitrine_gateway.database.connections import database_url
+from vitrine_gateway.database.migrate import migrate
+from vitrine_gateway.database.tables import Account, Job, WorkerProcess
+
+LEASE_S = 30.0
+
+
+@pytest.fixture
+def url(start, tmp_path, database):
+    """The URL of the gateway's database."""
+    return database or f"sqlite:///{tmp_path / 'data' / 'gateway.db'}"
+
+
+def count(url, table=Account):
+    """The rows of a table."""
+    engine = create_engine(database_url(url, 1))
+    with engine.connect() as connection:
+        rows = connection.scalar(select(func.count()).select_from(table))
+    engine.dispose()
+    return rows
+
+
+@pytest.mark.databases
+async def test_a_database_comes_back_as_it_was_saved(start, form, url, tmp_path):
+    """It is saved while jobs run; accounts, keys, credits, results and links are those of that moment."""
+    file = tmp_path / "shop.backup"
+    async with start() as gateway:
+        shop = await gateway.account()
+        done = (await shop.post("/v1/jobs", files=form, headers={"Prefer": "wait=30"})).json()
+        gateway.transport.pause_s = 0.05
+        open_job = (await shop.post("/v1/jobs", files=form, data={"steps": "50"})).json()
+        await asyncio.to_thread(backup, url, file)
+        await shop.post(open_job["urls"]["cancel"])
+        later = await gateway.account("later")
+        assert (await later.get("/v1/credits")).status_code == 200
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with pytest.raises(BadRequest, match="holds 2 account"):
+        restore(url, file, LEASE_S)
+    restore(url, file, LEASE_S, replace=True)
+    async with start() as gateway:
+        again = gateway.client(shop.headers)
+        assert (await gateway.client(later.headers).get("/v1/credits")).status_code == 401
+        assert (await again.get(done["urls"]["self"])).json()["result"]["seed"] == done["result"]["seed"]
+        picture = done["result"]["image"]["url"]
+        assert (await again.get(picture)).status_code == 200  # the secret that signs links came back too
+        ended = (await again.get(open_job["urls"]["self"], headers={"Prefer": "wait=60"})).json()
+        assert ended["status"] == "succeeded"  # it ran then, and runs again
+        new = (await again.post("/v1/jobs", files=form, headers={"Prefer": "wait=30"})).json()
+        assert new["status"] == "succeeded"  # numbers of rows go on behind those of the backup
+        assert await gateway.unbalanced() == []
+
+
+@pytest.mark.databases
+async def test_a_restore_into_an_empty_database(start, form, url, tmp_path, postgres_or_nothing):
+    """A new machine needs no accounts and no --replace."""
+    file = tmp_path / "shop.backup"
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        await shop.post("/v1/jobs", files=form)
+        await asyncio.to_thread(backup, url, file)
+    other = postgres_or_nothing or f"sqlite:///{tmp_path / 'other' / 'gateway.db'}"
+    restore(other, file, LEASE_S)
+    assert (count(other), count(other, Job)) == (1, 1)
+
+
+@pytest.fixture
+def postgres_or_nothing(database, request):
+    """An empty database of PostgreSQL for tests that run on it; else nothing."""
+    return request.getfixturevalue("postgres").database("restored_" + database[-8:]) if database else ""
+
+
+@pytest.mark.databases
+async def test_a_restore_that_fails_changes_nothing(start, url, tmp_path, monkeypatch):
+    """Neither a migration that fails nor a file that is none takes the accounts away."""
+    file = tmp_path / "shop.backup"
+    async with start(workers=0) as gateway:
+        await gateway.account()
+        await asyncio.to_thread(backup, url, file)
+        await gateway.account("later")
+
+    def fails(url):
+        """What a full disk does."""
+        raise Unavailable("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backups, "migrate", fails)
+        with pytest.raises(Unavailable, match="no room"):
+            restore(url, file, LEASE_S, replace=True)
+    assert count(url) == 2
+    cut, foreign = tmp_path / "cut", tmp_path / "foreign"
+    cut.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    foreign.write_text("no backup")
+    for bad in (cut, foreign):
+        with pytest.raises((BadRequest, Unavailable)):
+            restore(url, bad, LEASE_S, replace=True)
+        assert count(url) == 2
+    restore(url, file, LEASE_S, replace=True)
+    assert count(url) == 1
+
+
+@pytest.mark.databases
+async def test_a_backup_of_an_older_form_is_brought_forward(start, url, tmp_path):
+    """One of a newer form is refused."""
+    file, newer = tmp_path / "old.backup", tmp_path / "new.backup"
+    async with start(workers=0) as gateway:
+        await gateway.account()
+    migrate(url, "-1")
+    backup(url, file)
+    migrate(url)
+    engine = create_engine(database_url(url, 1))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    backup(url, newer)
+    with pytest.raises(BadRequest, match="newer gateway"):
+        restore(url, newer, LEASE_S, replace=True)
+    restore(url, file, LEASE_S, replace=True)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) != "9999"
+    engine.dispose()
+    assert count(url) == 1
+
+
+@pytest.mark.databases
+async def test_a_running_gateway_is_noticed(start, url, tmp_path):
+    """Its worker was seen a moment ago; after an orderly stop it is not known any more."""
+    file = tmp_path / "shop.backup"
+    async with start() as gateway:
+        await gateway.account()
+        while not await gateway.query(select(WorkerProcess.name)):
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(backup, url, file)
+        with pytest.raises(BadRequest, match="stop it"):
+            await asyncio.to_thread(restore, url, file, LEASE_S, replace=True)
+    restore(url, file, LEASE_S, replace=True)
+    with pytest.raises(BadRequest, match="is there already"):
+        backup(url, file)
+    backup(url, file, replace=True)
+
+
+def test_the_commands_say_what_they_did(tmp_path, monkeypatch, capsys):
+    """`vitrine gateway backup` and `restore`, and their mistakes."""
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path / "data"))
+    file = str(tmp_path / "shop.backup")
+    assert main(["gateway", "backup", "--file", file]) != 0
+    assert "there is no database" in capsys.readouterr().err
+    assert main(["gateway", "key", "--account", "shop"]) == 0
+    assert main(["gateway", "backup", "--file", file]) == 0
+    assert "The pictures are not in it" in capsys.readouterr().out
+    assert main(["gateway", "restore", "--file", file]) != 0
+    assert "--replace" in capsys.readouterr().err
+    assert main(["gateway", "restore", "--file", file, "--replace"]) == 0
+    assert "must be erased again" in capsys.readouterr().out
+    with closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as database:
+        assert database.execute("SELECT name FROM accounts").fetchall() == [("shop",)]
