@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from vitrine_gateway.routers import health
+from vitrine_gateway.settings import Settings
+from vitrine_gateway.telemetry.metrics import Metrics
 from vitrine_orchestrator.configs import PROFILES
 from vitrine_orchestrator.embedded.ports import USUAL
 from vitrine_orchestrator.shared_memory import MAX_ACTIVE, need
@@ -23,6 +26,7 @@ YAMLS = sorted(DOCKER.rglob("*.yaml"))
 DOCKERFILES = sorted(DOCKER.glob("Dockerfile*[!e]"))  # not the .dockerignore files
 PORTS = {"http": USUAL.http, "grpc": USUAL.grpc, "metrics": USUAL.metrics}
 FULL_NEED = need([row.name for row in STAGES], HEIGHT.usual, WIDTH.usual).of(MAX_ACTIVE)
+GATEWAY_PORT = Settings.of().port
 RESTRICTED = {"model-repository", "model-config", "shared-memory", "statistics", "trace", "logging"}
 
 
@@ -38,9 +42,9 @@ def container():
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
-def test_a_yaml_file_is_one_mapping(path):
-    """Each YAML file parses, and no key is there twice."""
-    assert isinstance(yaml.load(path.read_text(), _Strict), dict)
+def test_a_yaml_file_is_of_mappings(path):
+    """Each YAML file parses into one mapping, or several, and no key is there twice."""
+    assert all(isinstance(one, dict) for one in yaml.load_all(path.read_text(), _Strict))
 
 
 class _Strict(yaml.SafeLoader):
@@ -257,12 +261,11 @@ def test_replicas_follow_a_metric_that_exists(metric_names):
 
 
 def test_prometheus_scrapes_the_metrics_port():
-    """Prometheus scrapes the port of the service by its name in compose."""
-    (job,) = _read("prometheus.yaml")["scrape_configs"]
-    (target,) = job["static_configs"][0]["targets"]
-    name, _, port = target.partition(":")
-    assert name in _read("compose.yaml")["services"]
-    assert int(port) == USUAL.metrics
+    """Prometheus scrapes the ports of the services by their names in compose."""
+    jobs = {job["job_name"]: job["static_configs"] for job in _read("prometheus.yaml")["scrape_configs"]}
+    ports = {"triton": USUAL.metrics, "gateway": GATEWAY_PORT}
+    assert jobs == {name: [{"targets": [f"{name}:{port}"]}] for name, port in ports.items()}
+    assert ports.keys() <= _read("compose.yaml")["services"].keys()
 
 
 def test_the_dashboard_shows_metrics_that_exist(metric_names):
@@ -276,6 +279,63 @@ def test_the_dashboard_shows_metrics_that_exist(metric_names):
     }
     assert {name for name in shown if name.startswith("vitrine_")} <= metric_names
     assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
+
+
+def test_the_gateways_dashboard_shows_metrics_that_exist():
+    """Every metric of it is in what a gateway tells Prometheus."""
+    panels = json.loads((DOCKER / "grafana-gateway.json").read_text())["panels"]
+    shown = {
+        re.sub("_bucket$", "", name)
+        for panel in panels
+        for one in panel["targets"]
+        for name in re.findall(r"\b(?:gateway|process)_\w+", one["expr"])
+    }
+    told = {line.split()[2] for line in Metrics().text().decode().splitlines() if line.startswith("# TYPE")}
+    assert shown <= told
+    assert len(shown) >= 8
+    assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
+
+
+@pytest.fixture
+def gateway_pod():
+    """What a pod of the gateway is."""
+    deployment, service = yaml.safe_load_all((DOCKER / "kubernetes/gateway.yaml").read_text())
+    template = deployment["spec"]["template"]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    return template["spec"]
+
+
+def test_the_gateways_settings_are_known(gateway_pod):
+    """Variables of compose, Kubernetes and the image: a misspelt one would stop the start."""
+    compose = _read("compose.yaml")["services"]["gateway"]["environment"]
+    kubernetes = {one["name"]: one["value"] for one in gateway_pod["containers"][0]["env"]}
+    image = dict(re.findall(r"(GATEWAY_\w+)=(\S+)", (DOCKER / "Dockerfile.gateway").read_text()))
+    secret = re.findall(r"literal=(GATEWAY_\w+)=(\S+)", (DOCKER / "kubernetes/gateway.yaml").read_text())
+    for given in (compose, kubernetes, image, dict(secret)):
+        assert given
+        Settings.from_environment({name: value.rstrip("…") for name, value in given.items()})
+    assert compose["GATEWAY_TRITON"] == f"triton:{USUAL.grpc}"
+    service = _read("kubernetes/service.yaml")
+    assert kubernetes["GATEWAY_TRITON"] == f"{service['metadata']['name']}:{USUAL.grpc}"
+    assert image["GATEWAY_HOST"] == "0.0.0.0"
+
+
+def test_the_gateways_pod_is_confined_and_its_probes_are_routes(gateway_pod):
+    """It is not root, writes to its volumes only, and is asked what it answers."""
+    (container,) = gateway_pod["containers"]
+    context = container["securityContext"]
+    assert gateway_pod["securityContext"]["runAsNonRoot"]
+    assert context["readOnlyRootFilesystem"]
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert gateway_pod["enableServiceLinks"] is False
+    assert {one["name"] for one in container["volumeMounts"]} == {
+        one["name"] for one in gateway_pod["volumes"]
+    }
+    assert container["ports"] == [{"name": "http", "containerPort": GATEWAY_PORT}]
+    routes = {route.path for route in health.router.routes}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] in routes
+    assert f"http://127.0.0.1:{GATEWAY_PORT}/healthz" in (DOCKER / "Dockerfile.gateway").read_text()
 
 
 @pytest.mark.parametrize("path", sorted(DOCKER.glob("*.sh")), ids=lambda path: path.name)
