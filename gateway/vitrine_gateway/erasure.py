@@ -1,8 +1,8 @@
-"""Erases a person: pictures, results, jobs, webhooks, and what the server keeps of them.
+"""Erases a person: pictures, garments, results, jobs, webhooks, and what the server keeps of them.
 
 An audit row says that it was done and how much was erased; it holds an HMAC of the person's name, so that
 "was this person erased?" can be answered without keeping the name. Rows of the ledger stay: they hold no
-name and no picture.
+name and no picture. So do the rows of rewards, which hold no more than an HMAC of a picture.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
         await session.execute(delete(Batch).where(*batches))
         jobs = await session.execute(delete(Job).where(*own).returning(Job.id))
         erased = Erased(len(jobs.all()), len(paths))
-        await session.execute(delete(File).where(File.account_id == caller.account_id, File.user == user))
+        files = (File.account_id == caller.account_id, File.user == user)
+        await session.execute(delete(File).where(*files))  # rows of garments go with those of their files
         session.add(
             AuditRow(
                 account_id=caller.account_id,

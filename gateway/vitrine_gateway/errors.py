@@ -10,6 +10,7 @@ VitrineError
 ├── NotAPicture      bytes that are no picture of an accepted format
 ├── KeyReused        an Idempotency-Key that was sent with another request
 ├── TooMany          a limit on the number of jobs is reached
+├── TooManyGarments  the account has as many garments as it may
 ├── RateLimited      the account calls or submits faster than its rate
 ├── ContentRejected  the operator's moderation refuses a request or a result
 ├── NotServedYet     a route of an old service that this gateway cannot answer yet
@@ -87,6 +88,12 @@ class TooMany(VitrineError):
     word = "too many"
 
 
+class TooManyGarments(VitrineError):
+    """The account has as many registered garments as it may."""
+
+    word = "too many garments"
+
+
 class RateLimited(VitrineError):
     """The account calls or submits faster than its rate; `retry_after_s` says when it may again."""
 
@@ -133,6 +140,7 @@ KINDS: dict[type[VitrineError], Kind] = {
     Forbidden: Kind("forbidden", 403, "The key may not do this"),
     NotFound: Kind("not_found", 404, "There is no such thing"),
     Conflict: Kind("conflict", 409, "Its state does not allow this"),
+    TooManyGarments: Kind("too_many_garments", 409, "The account has as many garments as it may"),
     TooLarge: Kind("too_large", 413, "The body or picture is too large"),
     NotAPicture: Kind("not_a_picture", 415, "The bytes are no picture that is accepted"),
     KeyReused: Kind("idempotency_key_reused", 422, "The key was sent with another request"),

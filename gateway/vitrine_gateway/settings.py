@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         10.0, gt=0, description="longest time of one judgement over HTTP, in seconds"
     )
     max_queued: int = Field(1000, ge=1, description="most jobs that wait, of one account")
+    max_garments: int = Field(10_000, ge=1, description="most registered garments of an account")
+    rewarded_garments: int = Field(
+        20, ge=0, description="garments of an account that earn credits, in 24 hours; 0: none"
+    )
     rate_calls: str = Field(
         "30000/60",
         pattern=_RATE,

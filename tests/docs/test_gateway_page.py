@@ -2,7 +2,7 @@
 
 import pytest
 from vitrine_gateway.command import ACTIONS
-from vitrine_gateway.credits.prices import PRICES
+from vitrine_gateway.credits.prices import PRICES, REWARDS
 from vitrine_gateway.errors import INVALID, KINDS
 from vitrine_gateway.routers import ROUTERS
 from vitrine_gateway.settings import PREFIX, Settings
@@ -31,11 +31,12 @@ def test_every_problem_has_its_row(gateway_page):
 
 
 def test_every_price_has_its_row(gateway_page):
-    """Prices are those of the code."""
+    """Prices and the reward are those of the code."""
     for pipeline, prices in PRICES.items():
         for price in prices:
             row = f"| `{pipeline}`, {price.name}: up to {price.garments} garment(s) | {price.credits} |"
             assert row in gateway_page
+    assert f"| registering a garment | +{REWARDS['register_garment']} |" in gateway_page
 
 
 def test_every_command_is_there(gateway_page):

@@ -1,6 +1,7 @@
 """After an erasure no byte of the person is left: in the database, the folder, S3, the outbox or a cache."""
 
 import asyncio
+import hashlib
 import sqlite3
 from contextlib import contextmanager
 
@@ -57,7 +58,7 @@ def tables(url):
 @pytest.mark.databases
 @pytest.mark.parametrize("store", ["folder", "s3"])
 async def test_no_byte_of_an_erased_person_is_left(start, tmp_path, store, monkeypatch, request):
-    """Jobs, a batch, previews, an upload, messages and a job that runs; then the erasure; then the search."""
+    """Jobs, a batch, previews, an upload, a garment, messages, a running job; the erasure; the search."""
     for name, value in (
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -83,7 +84,8 @@ async def test_no_byte_of_an_erased_person_is_left(start, tmp_path, store, monke
         )
         paths = await gateway.parts.pictures.paths("")
         mine = {path: await gateway.parts.pictures.get(path) for path in paths if USER in path}
-        assert len(mine) >= 8
+        assert len(mine) >= 9
+        digests = [hashlib.sha256(content).hexdigest() for content in mine.values()]
         answer = await shop.delete(f"/v1/people/{USER}")
         assert answer.status_code == 200
         gateway.transport.pause_s = 0.0
@@ -92,7 +94,7 @@ async def test_no_byte_of_an_erased_person_is_left(start, tmp_path, store, monke
         rows = tables(gateway.parts.settings.database_url)
         found = [row for row in rows if USER in row or any(one in row for one in ids)]
         assert found == [row for row in found if "'refund'" in row or "'capture'" in row or "'hold'" in row]
-        assert not any(USER in row for row in rows)
+        assert not any(USER in row or any(one in row for one in digests) for row in rows)
         left = {
             path: await gateway.parts.pictures.get(path) for path in await gateway.parts.pictures.paths("")
         }
@@ -100,7 +102,7 @@ async def test_no_byte_of_an_erased_person_is_left(start, tmp_path, store, monke
         assert not set(left.values()) & set(mine.values())
         assert not any(USER in path for path in left)
         messages = [delivery for (delivery,) in await gateway.query(select(Delivery))]
-        assert {message.job_id for message in messages} == set(kept)
+        assert {message.job_id for message in messages} == set(kept[:2])
         cleared = [call for call in gateway.transport.fake.calls if call.model == "cache_control"]
         used = {
             call.inputs["person_id"][0]
@@ -109,6 +111,7 @@ async def test_no_byte_of_an_erased_person_is_left(start, tmp_path, store, monke
         }
         assert cleared[0].inputs["person_id"][0] in used, "the server forgets the name that it was given"
         assert (await shop.get(f"/v1/jobs/{kept[0]}")).json()["status"] == "succeeded"
+        assert [one["id"] for one in (await shop.get("/v1/garments")).json()["data"]] == kept[2:]
     everywhere = {str(path): path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()}
     everywhere |= contents()
     for path, content in everywhere.items():
@@ -126,7 +129,7 @@ def form(seed):
 
 
 async def fill(shop, user, seed):
-    """Give a person a job with previews, a batch and an upload; return the ids of the job and the batch."""
+    """Give a person a job with previews, a batch, an upload and a garment; the upload's id is left out."""
     data = {"user": user, "webhook": "http://127.0.0.1:9/", "steps": "3", "previews": "true"}
     files = form(seed)
     job = (await shop.post("/v1/jobs", files=files, data=data, headers=WAIT)).json()
@@ -134,4 +137,7 @@ async def fill(shop, user, seed):
     batch = (await shop.post("/v1/batches", files=several, data=data, headers=WAIT)).json()
     assert (job["status"], batch["status"]) == ("succeeded", "succeeded")
     await shop.post("/v1/files", files={"file": picture(seed + 2)}, data={"user": user})
-    return [job["id"], batch["id"]]
+    told = {"user": user, "name": f"a coat of {user}", "description": f"{user} wears it in winter"}
+    garment = await shop.post("/v1/garments", files={"file": picture(seed + 3)}, data=told)
+    assert garment.json()["earned"] == 10
+    return [job["id"], batch["id"], garment.json()["id"]]

@@ -26,7 +26,7 @@ async def shops(start):
 
 
 async def fill(client, seed=0):
-    """Give an account a job, a batch, an upload and history of the user ada."""
+    """Give an account a job, a batch, an upload, a garment and history of the user ada."""
     files = {"person": ("p.png", picture(1), "image/png"), "garment": ("g.png", picture(2), "image/png")}
     data = {
         "user": "ada",
@@ -41,7 +41,8 @@ async def fill(client, seed=0):
     headers = {"Idempotency-Key": "order-2", **WAIT}
     batch = (await client.post("/v1/batches", files=several, data=data, headers=headers)).json()
     upload = (await client.post("/v1/files", files={"file": picture(3)}, data={"user": "ada"})).json()
-    return {"job": job["id"], "batch": batch["id"], "file": upload["id"]}
+    garment = (await client.post("/v1/garments", files={"file": picture(4)}, data={"user": "ada"})).json()
+    return {"job": job["id"], "batch": batch["id"], "file": upload["id"], "garment": garment["id"]}
 
 
 def plain(answer, *ids):
@@ -81,6 +82,7 @@ async def test_every_id_of_another_account_is_as_if_it_were_not_there(shops):
             tried += 1
     assert tried > 40
     assert (await one.get(f"/v1/jobs/{ids['job']}")).json()["status"] == "succeeded"
+    assert (await one.get(f"/v1/garments/{ids['garment']}")).status_code == 200
     history = (await one.get("/v1/users/ada/history?hidden=true")).json()["data"]
     assert not any(entry["hidden"] for entry in history)
 
@@ -91,18 +93,18 @@ async def test_lists_bodies_and_keys_tell_nothing_of_another_account(shops):
     ids = await fill(one)
     for path in (
         "/v1/jobs", "/v1/jobs?user=ada", "/v1/batches", "/v1/users/ada/history", "/v1/people/ada/audit",
-        "/api/fitting/vto-history?userId=ada",
+        "/v1/garments", "/v1/garments?user=ada", "/api/fitting/vto-history?userId=ada",
     ):  # fmt: skip
         assert (await two.get(path)).json()["data"] == [], path
     assert (await two.get("/v1/credits")).json()["credits"] == CREDITS
     ledger = (await two.get("/v1/credits/ledger")).json()["data"]
     assert [row["kind"] for row in ledger] == ["grant"]
     answers = []
-    for file_id in (ids["file"], f"file_{'0' * 24}"):
+    for file_id in (ids["file"], ids["garment"], f"file_{'0' * 24}"):
         inputs = {"person": {"file_id": file_id}, "garment": {"file_id": file_id}}
         for path in ("/v1/jobs", "/v1/batches"):
             answers.append(plain(await two.post(path, json={"user": "ada", "inputs": inputs}), file_id))
-    assert answers[:2] == answers[2:]
+    assert answers[:2] == answers[2:4] == answers[4:]
     mine = await fill(two, seed=5)  # the same keys with other requests: no conflict with the other account's
     assert not set(mine.values()) & set(ids.values())
     cursor = (await one.get("/v1/jobs?limit=1")).json()["next_cursor"]
@@ -129,6 +131,8 @@ async def test_marks_and_erasure_of_a_person_leave_another_accounts_alone(shops)
     assert len(used) == 2
     assert (await one.get(f"/v1/jobs/{ids['job']}")).json()["status"] == "succeeded"
     assert (await one.get(f"/v1/files/{ids['file']}")).status_code == 200
+    assert (await one.get(f"/v1/garments/{ids['garment']}")).status_code == 200
+    assert (await two.get("/v1/garments")).json()["data"] == []
     assert (await one.get("/v1/people/ada/audit")).json()["data"] == []
     subjects = await gateway.query(select(AuditRow.subject))
     assert len(subjects) == 1

@@ -21,7 +21,7 @@ from vitrine_gateway.database.tables import Account, ApiKey, new_id
 from vitrine_gateway.errors import Forbidden, Unauthorized
 
 SCOPES = {
-    "jobs": "submit, read and cancel jobs; files, history and credits",
+    "jobs": "submit, read and cancel jobs; files, garments, history and credits",
     "people": "erase a person",
 }
 _KEY = re.compile(r"vt_live_([0-9a-f]{16})_([A-Za-z0-9-]{43})")

@@ -53,6 +53,17 @@ async def grant(
     _add(session, account_id, None, kind, amount, note)
 
 
+async def lock(session: AsyncSession, account_id: str) -> int:
+    """Return the account's credits; nobody else changes them before the end of this transaction."""
+    locked = await session.execute(
+        update(Account)
+        .where(Account.id == account_id)
+        .values(credits=Account.credits)
+        .returning(Account.credits)
+    )
+    return locked.scalar_one()
+
+
 async def unbalanced(session: AsyncSession) -> list[str]:
     """Return what is wrong in the ledger; an empty list for a sound one. For tests and operators."""
     amounts = func.coalesce(func.sum(LedgerRow.amount), 0)

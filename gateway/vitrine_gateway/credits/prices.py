@@ -27,6 +27,7 @@ PRICES: dict[str, tuple[Price, ...]] = {
 """By pipeline, the cheapest first."""
 
 REWARDS = {"register_garment": 10}
+"""Credits by what earns them. A picture of a garment earns once for each account; see `garments.register`."""
 
 
 def price_named(pipeline: str, name: str) -> Price:

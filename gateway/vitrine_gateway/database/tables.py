@@ -16,7 +16,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 Id = String(40)
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself in INTEGER alone
@@ -169,7 +169,7 @@ class File(Table):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     user: Mapped[str] = mapped_column(String(200))
-    kind: Mapped[str] = mapped_column(String(10))  # "upload", "preview" or "result"
+    kind: Mapped[str] = mapped_column(String(10))  # "upload", "preview", "result" or "garment"
     path: Mapped[str] = mapped_column(String(700))
     media_type: Mapped[str] = mapped_column(String(40))
     size: Mapped[int] = mapped_column(BigInteger)
@@ -178,6 +178,37 @@ class File(Table):
     height: Mapped[int]
     created_at: Mapped[float]
     expires_at: Mapped[float | None] = mapped_column(index=True)
+
+
+class Garment(Table):
+    """A registered garment. Its picture is the file of the same id; without that row there is no garment."""
+
+    __tablename__ = "garments"
+    __table_args__ = (
+        Index("garments_of_account", "account_id", "created_at", "id"),
+        Index("garments_of_user", "account_id", "user", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    user: Mapped[str] = mapped_column(String(200))  # whose garment it is; empty: the account's own
+    name: Mapped[str] = mapped_column(String(200))
+    category: Mapped[str] = mapped_column(String(40))  # one of jobs.pipelines.Category, or empty
+    description: Mapped[str] = mapped_column(String(1000))
+    created_at: Mapped[float]
+
+    file: Mapped[File] = relationship(lazy="joined", innerjoin=True)
+
+
+class Reward(Table):
+    """A reward that was paid. The row outlives the garment, so that a picture earns credits once."""
+
+    __tablename__ = "rewards"
+    __table_args__ = (Index("rewards_of_account", "account_id", "at"),)
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)  # HMAC of what it was paid for
+    at: Mapped[float]
 
 
 class LedgerRow(Table):

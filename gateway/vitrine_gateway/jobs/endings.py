@@ -23,7 +23,7 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.pipelines import Made
 from vitrine_gateway.jobs.server import Server
-from vitrine_gateway.pictures.keeping import discard, keep
+from vitrine_gateway.pictures.keeping import discard, image_of, keep
 from vitrine_gateway.pictures.reading import Upload
 
 FIRST_PAUSE_S = 2.0  # before the second try; it doubles: 2, 4, 8 s
@@ -51,11 +51,7 @@ class Endings:
     async def succeeded(self, attempt: Attempt, made: Made) -> None:
         """Keep what the try has made and end the job; all is thrown away if another worker has it."""
         job, files = attempt.job, await self._keep(attempt.job, made)
-        images = [
-            {"file_id": one.id, "media_type": one.media_type, "width": one.width, "height": one.height}
-            for one in files
-        ]
-        result = {**({"image": images[0]} if images else {}), **made.facts}
+        result = {**({"image": image_of(files[0])} if files else {}), **made.facts}
         kept = files[0].id if files else ""
 
         async def written() -> bool:

@@ -11,7 +11,7 @@ from vitrine_gateway.database.tables import File, Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import states
 from vitrine_gateway.jobs.pipelines import Pipeline
-from vitrine_gateway.pictures.keeping import discard, keep
+from vitrine_gateway.pictures.keeping import discard, image_of, keep
 from vitrine_gateway.pictures.previews import small_jpeg
 from vitrine_gateway.pictures.reading import Upload
 
@@ -36,8 +36,7 @@ async def keep_preview(gateway: Gateway, job: Job, lease: str, picture: Image.Im
     upload = Upload(content, "", *size, "image/jpeg")
     before = job.preview["image"]["file_id"] if job.preview else None
     file = await keep(gateway, job.account_id, job.user, "preview", upload, before)
-    image = {"file_id": file.id, "media_type": file.media_type, "width": size[0], "height": size[1]}
-    told = {"step": step, "image": image}
+    told = {"step": step, "image": image_of(file)}
     kept = False
     try:
         async with gateway.database.writing() as session:

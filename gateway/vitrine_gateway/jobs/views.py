@@ -139,7 +139,7 @@ def picture_url(gateway: Gateway, job: Job, base: str) -> str | None:
 
 
 def linked(gateway: Gateway, told: Mapping[str, Any], base: str) -> dict[str, Any]:
-    """Return what is told of a job, with a signed link to its `image` if it has one."""
+    """Return what is told of a job or a garment, with a signed link to its `image` if it has one."""
     if "image" not in told:
         return dict(told)
     expires = int(time.time()) + gateway.settings.link_s

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +30,7 @@ async def keep(
         "upload": settings.upload_hours,
         "preview": settings.upload_hours,
         "result": settings.result_hours,
+        "garment": 0.0,  # until it is deleted
     }[kind]
     now, identity = time.time(), file_id or new_id("file")
     file = File(
@@ -47,6 +49,11 @@ async def keep(
     )
     await gateway.pictures.put(file.path, picture.content)
     return file
+
+
+def image_of(file: File) -> dict[str, Any]:
+    """Return what is told of a kept picture; `jobs.views.linked` adds a link to it."""
+    return {"file_id": file.id, "media_type": file.media_type, "width": file.width, "height": file.height}
 
 
 async def discard(gateway: Gateway, files: Iterable[File]) -> None:
