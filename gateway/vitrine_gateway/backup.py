@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, func, inspect, select, text
+from sqlalchemy import Connection, create_engine, delete, func, inspect, select, text, update
 from sqlalchemy.exc import OperationalError
 from vitrine.errors import BadRequest, Unavailable, one_line
 
 from vitrine_gateway.database.connections import configure, database_url
 from vitrine_gateway.database.migrate import is_known, migrate
-from vitrine_gateway.database.tables import Account, Table, WorkerProcess
+from vitrine_gateway.database.tables import Account, Job, Table, WorkerProcess
 
 REVISION = "alembic_version"  # the table that alembic keeps
 SET_ASIDE = "vitrine_replaced"  # the schema that holds the old tables of PostgreSQL during a restore
@@ -115,6 +115,7 @@ def _restore_sqlite(file: Path, source: Path) -> None:
         shutil.copyfile(source, part)
         part.chmod(0o600)
         migrate(f"sqlite:///{part}")
+        _forget_workers(f"sqlite:///{part}")
         with closing(sqlite3.connect(part)) as copy, closing(sqlite3.connect(file)) as database:
             copy.backup(database)
     finally:
@@ -165,6 +166,7 @@ def _restore_postgresql(url: str, source: Path) -> None:
                 revisions = list(connection.scalars(text(f"SELECT version_num FROM {REVISION}")))
             _check_revisions(source, revisions)
             migrate(url)
+            _forget_workers(url)
         except BaseException:
             with engine.begin() as connection:
                 _put_back(connection)
@@ -173,6 +175,16 @@ def _restore_postgresql(url: str, source: Path) -> None:
             connection.execute(text(f"DROP SCHEMA {SET_ASIDE} CASCADE"))
     finally:
         engine.dispose()
+
+
+def _forget_workers(url: str) -> None:
+    """End the leases of the moment of the backup: their workers are gone, and their jobs can run at once."""
+    engine = create_engine(database_url(url, 1))
+    configure(engine)
+    with engine.begin() as connection:
+        connection.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=0.0))
+        connection.execute(delete(WorkerProcess))
+    engine.dispose()
 
 
 def _check_archive(url: str, source: Path) -> None:

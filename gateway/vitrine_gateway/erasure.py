@@ -69,6 +69,7 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
                 at=time.time(),
             )
         )
+    await gateway.database.empty_log()
     return erased
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiosqlite
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
+from vitrine.errors import Unavailable
 
 from vitrine_gateway.errors import BadSettings
 
@@ -25,6 +28,7 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
 }
 READERS = 3  # threads and connections of `read`
 BUSY_MS = 30_000  # how long a writer of SQLite waits for another one
+LOG_S = 30.0  # how long an erasure waits for readers of an older state
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
 PATIENCE_S = 60.0  # how long work that must be written waits for a database that is away
@@ -52,12 +56,40 @@ async def patiently(
         await asyncio.sleep(AWAY_PAUSE_S)
 
 
+class SqliteConnection(aiosqlite.Connection):
+    """A connection whose thread is stopped once.
+
+    SQLAlchemy stops the thread of a connection whose close is interrupted, and the close then does so too.
+    Nobody answers the second order (aiosqlite 0.22.1): its caller would wait for ever, and with it the end of
+    the event loop.
+    """
+
+    _stopped = False
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Let the thread close the connection and end, after what it was given before."""
+        if self._stopped:
+            return None
+        self._stopped = True
+        return super().stop()
+
+
+def sqlite_connection(path: str, **options: Any) -> SqliteConnection:
+    """A connection as `aiosqlite.connect` makes one, with a thread that does not keep the process alive."""
+    connection = SqliteConnection(lambda: sqlite3.connect(path, **options), iter_chunk_size=64)
+    connection._thread.daemon = True
+    return connection
+
+
 class Database:
     """The database of one process."""
 
     def __init__(self, url: str) -> None:
         """`url` is sqlite:///path or postgresql://…; raises BadSettings for another one."""
-        self._engine = create_async_engine(database_url(url, 0))
+        driven = database_url(url, 0)
+        self._sqlite = driven.get_backend_name() == "sqlite"
+        creator = {"async_creator_fn": sqlite_connection} if self._sqlite else {}
+        self._engine = create_async_engine(driven, connect_args=creator)
         configure(self._engine.sync_engine)
         self._writer = self._engine.execution_options(immediate=True)
         self._threads = ThreadPoolExecutor(READERS, "database")
@@ -94,10 +126,31 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, reading)
 
+    async def empty_log(self) -> None:
+        """Empty the write-ahead log of SQLite, which holds rows that were deleted until it is written again.
+
+        Raises Unavailable if another process reads an older state of the database for too long.
+        """
+        if self._sqlite:
+            await asyncio.to_thread(self._empty_log)
+
+    def _empty_log(self) -> None:
+        until = time.monotonic() + LOG_S
+        while time.monotonic() < until:
+            connection = self._reader.raw_connection()
+            try:
+                (busy, *_) = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.close()
+            if not busy:
+                return
+            time.sleep(0.05)
+        raise Unavailable(f"the database's log could not be emptied within {LOG_S:g} s: its rows are read")
+
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, each after what it does now: the last one removes SQLite's log."""
         await self._engine.dispose()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._reader.dispose)
 
 
