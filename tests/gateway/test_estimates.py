@@ -50,6 +50,19 @@ def test_jobs_that_run_together_are_slower():
     assert plan.foreseen["2"] == Foreseen(NOW + 2, NOW + 9)
 
 
+def test_time_passes_before_a_later_job_is_added():
+    """The first has ended by then, and of the second half is left, which shares the server with the third."""
+    plan = Plan(NOW, 2, {"r": 1.0, "s": 3.0}, Times({("try_on", "a"): [4.0]}, 1.0))
+    plan.pass_until(NOW + 3)
+    plan.add(Waiting("1", "try_on", "a", NOW))
+    assert plan.foreseen["r"] == Foreseen(NOW, NOW + 2)
+    assert plan.foreseen["s"] == Foreseen(NOW, NOW + 5)
+    assert plan.foreseen["1"] == Foreseen(NOW + 3, NOW + 8)
+    plan.pass_until(NOW + 20)
+    plan.add(Waiting("2", "try_on", "a", NOW))
+    assert plan.foreseen["2"] == Foreseen(NOW + 20, NOW + 24)
+
+
 def test_without_places_or_a_past_nothing_is_foreseen():
     """No worker, or no job that has ended: no estimate instead of a wrong one."""
     for places, times in ((0, TIMES), (2, Times())):

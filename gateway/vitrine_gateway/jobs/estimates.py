@@ -1,4 +1,4 @@
-"""The present forecast of a process: read from the database once for all who ask within a second."""
+"""The present forecast of a process: read from the database once for all who ask within a moment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from vitrine_gateway.jobs.states import QUEUED, RUNNING, SUCCEEDED
 RECENT = 31  # jobs of a kind whose times count
 TOGETHER = 200  # the last jobs of all kinds, which tell how much jobs slow each other down
 MOST_FORESEEN = 5000  # jobs that wait; those behind them are taken for the next ones
-FRESH_S = 1.0
+FRESH_S = (0.1, 1.0)  # a plan is made again after this, at least and at most
+COST = 20  # and not before so many times the seconds that the last one took
 TIMES_S = 10.0  # after this the slowdown is found again, and times of kinds that are not among the last jobs
 _WHOLE = "*"  # stands for all kinds of work of a pipeline
 
@@ -46,7 +47,7 @@ class Forecast:
     def __init__(self, database: Database, lease_s: float) -> None:
         self._database, self._lease_s = database, lease_s
         self._plan, self._service = Plan(0.0, 0, {}, Times()), Service((), 0.0)
-        self._planned_at = float("-inf")
+        self._next_plan = float("-inf")
         self._planned: set[str] = set()
         self._running = 0
         self._fitted, self._fitted_at = 0.0, float("-inf")  # the slowdown, and when it was found
@@ -58,7 +59,7 @@ class Forecast:
         if job.state not in (QUEUED, RUNNING):
             return NOTHING
         async with self._lock:
-            if time.monotonic() - self._planned_at > FRESH_S:
+            if time.monotonic() > self._next_plan:
                 await self._read()
             if job.state == QUEUED and job.id not in self._planned:
                 await self._add(job)
@@ -91,7 +92,7 @@ class Forecast:
         return self._fitted
 
     async def _read(self) -> None:
-        now = time.time()
+        now, begun = time.time(), time.monotonic()
         async with self._database.reading() as session:
             places = await places_of(session, now - self._lease_s)
             open_jobs = list(await session.scalars(select(Job).where(Job.state == RUNNING)))
@@ -115,7 +116,8 @@ class Forecast:
         self._plan = Plan(now, places, {one.id: self._left(one, now) for one in running}, times)
         self._plan.add(*waiting)
         self._planned = {one.id for one in waiting}
-        self._planned_at = time.monotonic()
+        ended = time.monotonic()
+        self._next_plan = ended + min(max(COST * (ended - begun), FRESH_S[0]), FRESH_S[1])
 
     async def _add(self, job: Job) -> None:
         """Add a job that was queued after the last look."""
@@ -124,6 +126,7 @@ class Forecast:
             async with self._database.reading() as session:
                 more = await self._recent(session, [(job.pipeline, job.work)])
             self._plan.times = replace(times, taken={**times.taken, **more})
+        self._plan.pass_until(time.time())
         self._plan.add(Waiting(job.id, job.pipeline, job.work, job.run_after))
         self._planned.add(job.id)
 

@@ -99,6 +99,18 @@ class Plan:
         self._begun = {job: now for job, one in left.items() if one is not None}
         self._foresee_running()
 
+    def pass_until(self, now: float) -> None:
+        """Let the jobs run until then, as foreseen, before later ones are added."""
+        while self._left:
+            ended = min(self._left.values()) / speed_of(len(self._left), self.times.slowdown)
+            if self._now + ended > now:
+                break
+            self._now, self._left = self._next_end(self._now, self._left)
+        if self._now < now:
+            served = (now - self._now) * speed_of(len(self._left), self.times.slowdown)
+            self._left = {job: one - served for job, one in self._left.items()}
+            self._now = now
+
     def add(self, *jobs: Waiting) -> None:
         """Give each job the place that becomes free first.
 
