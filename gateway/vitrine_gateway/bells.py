@@ -6,7 +6,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection
 
-QUEUE = "queue"  # rung when a job may be leased; every other name is a job's id
+QUEUE = "queue"  # rung when a job may be leased; other names are ids of jobs and batches, and `end_of` a job
+
+
+def end_of(job_id: str) -> str:
+    """Return the bell of a job's end, for those who need none of its progress."""
+    return f"{job_id} ended"
 
 
 class Bells:
@@ -27,12 +32,13 @@ class Bells:
         """The names for which somebody waits."""
         return self._waiting.keys()
 
-    async def wait(self, name: str, seconds: float) -> None:
-        """Wait until the bell rings, `seconds` at most."""
+    async def wait(self, name: str, seconds: float) -> bool:
+        """Wait until the bell rings, `seconds` at most; return whether it rang."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[name].append(future)
         try:
-            await asyncio.wait([future], timeout=max(seconds, 0.0))
+            rung, _ = await asyncio.wait([future], timeout=max(seconds, 0.0))
+            return bool(rung)
         finally:
             future.cancel()
             if future in (others := self._waiting.get(name, [])):

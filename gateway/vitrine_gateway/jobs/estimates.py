@@ -22,6 +22,7 @@ TOGETHER = 200  # the last jobs of all kinds, which tell how much jobs slow each
 MOST_FORESEEN = 5000  # jobs that wait; those behind them are taken for the next ones
 FRESH_S = (0.1, 1.0)  # a plan is made again after this, at least and at most
 COST = 20  # and not before so many times the seconds that the last one took
+PAST_S = 2.0  # after this the last jobs are read again
 TIMES_S = 10.0  # after this the slowdown is found again, and times of kinds that are not among the last jobs
 _WHOLE = "*"  # stands for all kinds of work of a pipeline
 
@@ -50,6 +51,9 @@ class Forecast:
         self._next_plan = float("-inf")
         self._planned: set[str] = set()
         self._running = 0
+        self._past: Sequence[Past] = ()
+        self._past_at = float("-inf")  # when it was read
+        self._known: dict[tuple[str, str], list[float]] = {}
         self._fitted, self._fitted_at = 0.0, float("-inf")  # the slowdown, and when it was found
         self._times: dict[tuple[str, str], tuple[float, list[float]]] = {}  # when read, and the times
         self._lock = asyncio.Lock()
@@ -84,12 +88,13 @@ class Forecast:
         served_s = self._service.between(running.started_at, now)
         return self._plan.times.left_of(running, now, served_s, self._speed)
 
-    def _slowdown(self, past: Sequence[Past]) -> float:
-        """The slowdown, found again every TIMES_S: that takes some milliseconds."""
-        now = time.monotonic()
+    def _look_back(self, past: Sequence[Past], now: float) -> None:
+        """Find from the last jobs the service that each kind needs. The slowdown takes some milliseconds."""
         if now - self._fitted_at > TIMES_S:
             self._fitted, self._fitted_at = slowdown_of(past), now
-        return self._fitted
+        kinds = served(past, self._fitted).items()
+        self._known = {kind: needed[-RECENT:] for kind, needed in kinds if len(needed) >= FEWEST}
+        self._past, self._past_at = past, now
 
     async def _read(self) -> None:
         now, begun = time.time(), time.monotonic()
@@ -99,13 +104,9 @@ class Forecast:
             queue = select(Job.id, Job.pipeline, Job.work, Job.run_after).where(Job.state == QUEUED)
             rows = await session.execute(queue.order_by(Job.created_at, Job.id).limit(MOST_FORESEEN))
             waiting = [Waiting(*row) for row in rows]
-            past = await past_of(session)
-            slowdown = self._slowdown(past)
-            known = {
-                kind: needed[-RECENT:]
-                for kind, needed in served(past, slowdown).items()
-                if len(needed) >= FEWEST
-            }
+            if begun - self._past_at > PAST_S:
+                self._look_back(await past_of(session), begun)
+            past, known, slowdown = self._past, self._known, self._fitted
             kinds = {(job.pipeline, job.work) for job in open_jobs}
             kinds |= {(one.pipeline, one.work) for one in waiting}
             times = Times({**known, **await self._recent(session, kinds - known.keys())}, slowdown)

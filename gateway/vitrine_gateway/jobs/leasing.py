@@ -7,8 +7,9 @@ import secrets
 import time
 from collections.abc import Collection
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import case, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from vitrine_gateway.database.tables import Job, WorkerProcess
 from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event
@@ -23,6 +24,14 @@ def loss_pause_s(losses: int) -> float:
     Of the jobs that were lost together one may be the cause; random pauses part it from the others.
     """
     return random.uniform(0.5, 1.0) * LOSS_PAUSES_S[min(losses, len(LOSS_PAUSES_S)) - 1]
+
+
+def is_anything_due(session: Session) -> bool:
+    """Whether a job can be begun, or the lease of one has run out."""
+    now = time.time()
+    begin = exists().where(Job.state == QUEUED, Job.run_after <= now)
+    lost = exists().where(Job.state == RUNNING, Job.lease_until < now)
+    return bool(session.scalar(select(or_(begin, lost))))
 
 
 async def requeue_lost(session: AsyncSession) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import NotFound
 
 from vitrine_gateway.accounts.keys import Caller
+from vitrine_gateway.bells import end_of
 from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import ENDED, QUEUED
@@ -68,7 +69,7 @@ async def watch_to_end(gateway: Gateway, caller: Caller, job_id: str, seconds: f
         left = until - time.monotonic()
         if found.job.state in ENDED or left <= 0:
             return found
-        await gateway.bells.wait(job_id, min(left, watch_s(gateway)))
+        await gateway.bells.wait(end_of(job_id), min(left, watch_s(gateway)))
 
 
 def watch_s(gateway: Gateway) -> float:

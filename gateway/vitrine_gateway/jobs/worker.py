@@ -22,7 +22,7 @@ from PIL import Image
 from sqlalchemy import select
 from vitrine import Progress, VitrineError, call_headers
 
-from vitrine_gateway.bells import QUEUE
+from vitrine_gateway.bells import QUEUE, end_of
 from vitrine_gateway.database.connections import AWAY, patiently
 from vitrine_gateway.database.tables import File, Job
 from vitrine_gateway.errors import WorkerLost
@@ -36,6 +36,7 @@ from vitrine_gateway.jobs.server import Server
 from vitrine_gateway.jobs.uninterrupted import uninterrupted
 
 PROGRESS_EVERY_S = 0.25
+REQUEUE_S = 0.2  # between two looks for jobs whose leases have run out
 
 log = structlog.get_logger("vitrine_gateway.worker")
 
@@ -47,24 +48,26 @@ class Worker:
         self._gateway, self._settings = gateway, gateway.settings
         self._name = f"{socket.gethostname()[:20]}-{os.getpid()}"
         self._attempts: dict[str, Attempt] = {}  # by lease
-        self._renewed = float("-inf")
+        self._renewed = self._requeued = float("-inf")
         self._server = Server(gateway.vitrine)
         self._endings = Endings(gateway, self._server)
 
     async def run(self) -> None:
         """Run jobs until the task is cancelled; then give unfinished jobs back for other workers."""
+        rung = True
         try:
             while True:
                 try:
                     await self._watch()
                     room = len(self._attempts) < self._settings.workers
-                    if room and await self._server.there() and await self._take():
+                    if room and await self._server.there() and await self._take(rung):
+                        rung = False
                         continue
                 except (VitrineError, OSError, RuntimeError) as error:
                     log.exception("the worker cannot reach its database", error=str(error))
                 except Exception:
                     log.exception("the worker's loop failed; it goes on")
-                await self._gateway.bells.wait(QUEUE, self._settings.poll_s)
+                rung = await self._gateway.bells.wait(QUEUE, self._settings.poll_s)
         finally:
             tasks = [one.task for one in self._attempts.values() if one.task]
             for lease in list(self._attempts):
@@ -97,10 +100,18 @@ class Worker:
             attempt.ending = True  # a second cancellation would interrupt the writing of the first
             attempt.task.cancel()
 
-    async def _take(self) -> bool:
-        """Lease one job and start it; return whether there was one."""
+    async def _take(self, rung: bool) -> bool:
+        """Lease one job and start it; return whether there was one.
+
+        Where no bell says that there is one, a short look comes first: it costs less than a transaction that
+        writes.
+        """
+        if not rung and not await self._gateway.database.read(leasing.is_anything_due):
+            return False
         async with self._gateway.database.writing() as session:
-            lost = await leasing.requeue_lost(session)
+            lost = 0
+            if time.monotonic() - self._requeued > REQUEUE_S:
+                lost, self._requeued = await leasing.requeue_lost(session), time.monotonic()
             job = await leasing.lease_next(session, self._name, self._settings.lease_s)
         self._gateway.metrics.lost_leases.inc(lost)
         if job is None:
@@ -124,7 +135,7 @@ class Worker:
         finally:
             self._attempts.pop(attempt.lease, None)
             self._gateway.metrics.running.dec()
-            self._gateway.bells.ring(QUEUE)
+            self._gateway.bells.ring(end_of(attempt.job.id), QUEUE)
             self._ring(attempt.job)
 
     async def _run_and_end(self, attempt: Attempt) -> None:
