@@ -28,6 +28,8 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
 }
 READERS = 3  # threads and connections of `read`
 BUSY_MS = 30_000  # how long a writer of SQLite waits for another one
+WAITING = ("commit", "rollback", "close")  # methods of a connection
+WAITING_SQL = ("('BEGIN IMMEDIATE", "('PRAGMA")
 LOG_S = 30.0  # how long an erasure waits for readers of an older state
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
@@ -57,7 +59,11 @@ async def patiently(
 
 
 class SqliteConnection(aiosqlite.Connection):
-    """A connection whose thread is stopped once.
+    """A connection that uses its thread for what may wait alone, and stops it once.
+
+    A statement takes SQLite some tens of microseconds, a change of threads and back several times that, and
+    in a busy event loop a turn of the loop. Only the beginning of a writing transaction (for other writers)
+    and its end (for the disk) can wait: in WAL mode readers wait for nobody.
 
     SQLAlchemy stops the thread of a connection whose close is interrupted, and the close then does so too.
     Nobody answers the second order (aiosqlite 0.22.1): its caller would wait for ever, and with it the end of
@@ -65,6 +71,17 @@ class SqliteConnection(aiosqlite.Connection):
     """
 
     _stopped = False
+    _interrupted = False  # the thread may still work on what was given up
+
+    async def _execute(self, fn: Callable[..., Value], *args: Any, **kwargs: Any) -> Value:
+        waits = getattr(fn, "__name__", "") in WAITING or str(args[:1]).startswith(WAITING_SQL)
+        if not waits and not self._interrupted and self._running and self._connection is not None:
+            return fn(*args, **kwargs)
+        try:
+            return await super()._execute(fn, *args, **kwargs)
+        except asyncio.CancelledError:
+            self._interrupted = True
+            raise
 
     def stop(self) -> asyncio.Future[Any] | None:
         """Let the thread close the connection and end, after what it was given before."""
@@ -76,6 +93,7 @@ class SqliteConnection(aiosqlite.Connection):
 
 def sqlite_connection(path: str, **options: Any) -> SqliteConnection:
     """A connection as `aiosqlite.connect` makes one, with a thread that does not keep the process alive."""
+    options["check_same_thread"] = False  # two threads use it, never at the same time
     connection = SqliteConnection(lambda: sqlite3.connect(path, **options), iter_chunk_size=64)
     connection._thread.daemon = True
     return connection
