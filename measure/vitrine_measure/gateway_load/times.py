@@ -39,7 +39,9 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=20, help="of those (default 20)")
     parser.add_argument("--jobs", type=int, default=60, help="of the mixed load (default 60)")
     parser.add_argument("--workers", type=int, default=2, help="places of the gateway (default 2)")
-    parser.add_argument("--load", type=float, default=0.8, help="jobs that arrive in the time of one alone (default 0.8)")
+    parser.add_argument(
+        "--load", type=float, default=0.8, help="jobs that arrive in the time of one alone (default 0.8)"
+    )
     parser.add_argument("--out", type=Path, help="also write each job's estimate and times here, as JSON")
     args = parser.parse_args()
     with ExitStack() as stack:
