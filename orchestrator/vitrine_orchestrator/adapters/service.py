@@ -24,9 +24,7 @@ logger = logging.getLogger(__name__)
 
 THREADS = 64  # calls of other models that can wait concurrently; asyncio's default is 6 on two cores
 CANCEL_POLL_S = 0.1  # at most, between two looks whether callers have left
-CANCEL_LOOKS = (
-    160.0  # a second, of all requests: each takes Triton and this process some tenths of a millisecond
-)
+CANCEL_LOOKS = 160.0  # most of these looks a second, at all requests together
 METRICS_S = 0.2  # how often metrics are published
 QUIET_S = 1.0  # without a request, after which what ended requests left in reference cycles is collected
 

@@ -58,13 +58,10 @@ def _read(folder: Path, server: int) -> Iterator[Stub]:
     except (FileNotFoundError, ProcessLookupError):
         return  # the process ended meanwhile
     started = int(fields[STARTED])
-    if fields[STATE] in "ZX":
+    ended = fields[STATE] in "ZX"
+    if ended or not arguments[0]:  # a zombie has no arguments, nor has one whose memory the kernel frees
         if name.partition("(")[2] == STUB[:NAME_BYTES]:
-            yield Stub(None, True, started)  # a zombie has no arguments any more
-    elif not arguments[0] and name.partition("(")[2] == STUB[:NAME_BYTES]:
-        yield Stub(
-            None, False, started
-        )  # the kernel frees its memory; on a busy machine for many milliseconds
+            yield Stub(None, ended, started)
     elif Path(arguments[0]).name == STUB and len(arguments) > INSTANCE:
         instance = arguments[INSTANCE]
         version = Path(arguments[VERSION]).parent.name
