@@ -10,8 +10,8 @@ from statistics import median
 import pytest
 from sqlalchemy import select
 from vitrine_gateway.database.tables import Account, Job, WorkerProcess
-from vitrine_gateway.jobs.forecast import Foreseen, Plan, Running, Times, Waiting
-from vitrine_gateway.jobs.slowdown import Past, Service, served, slowdown_of, speed_of
+from vitrine_gateway.jobs.forecast import Foreseen, Plan, Running, RunningJobs, Times, Waiting
+from vitrine_gateway.jobs.slowdown import Past, Service, served, slowdown_of
 
 NOW = 1000.0
 TIMES = Times({("try_on", "a"): [4.0, 5.0, 6.0], ("try_on", "b"): [10.0]})
@@ -146,19 +146,14 @@ def test_the_median_error_under_a_steady_mixed_load(load, slowdown):
         server.run_until(server.now + draw.expovariate(1 / between_s))
         now, job = server.now, str(number)
         kinds[job] = draw.choice(list(TYPICAL))
-        past = [Past("try_on", kinds[one], server.begun[one], end) for one, end in server.ended.items()][
-            -200:
-        ]
+        ended = [Past("try_on", kinds[one], server.begun[one], end) for one, end in server.ended.items()]
+        past = ended[-200:]
         if number % 20 == 0:
             found = slowdown_of(past)
         times = Times(served(past, found), found)
         running = [Running(one, "try_on", kinds[one], server.begun[one]) for one in server.left]
-        spans = [(one.begun, one.ended) for one in past] + [(one.started_at, inf) for one in running]
-        service, speed = Service(spans, found), speed_of(len(running), found)
-        left = {
-            one.id: times.left_of(one, now, service.between(one.started_at, now), speed) for one in running
-        }
-        plan = Plan(now, 4, left, times)
+        together = RunningJobs(running, past, found)
+        plan = Plan(now, 4, {one.id: together.left(one, now, times) for one in running}, times)
         plan.add(*(Waiting(one, "try_on", kinds[one], 0.0) for one, _ in server.queue))
         plan.add(Waiting(job, "try_on", kinds[job], 0.0))
         foreseen[job] = (now, plan.foreseen.get(job))

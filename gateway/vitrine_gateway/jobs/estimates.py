@@ -6,15 +6,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.tables import Job, WorkerProcess
-from vitrine_gateway.jobs.forecast import Plan, Running, Times, Waiting, step_end_of
-from vitrine_gateway.jobs.slowdown import FEWEST, Past, Service, served, slowdown_of, speed_of
+from vitrine_gateway.jobs.forecast import Plan, Running, RunningJobs, Times, Waiting, step_end_of
+from vitrine_gateway.jobs.slowdown import FEWEST, Past, served, slowdown_of
 from vitrine_gateway.jobs.states import QUEUED, RUNNING, SUCCEEDED
 
 RECENT = 31  # jobs of a kind whose times count
@@ -47,10 +46,9 @@ class Forecast:
 
     def __init__(self, database: Database, lease_s: float) -> None:
         self._database, self._lease_s = database, lease_s
-        self._plan, self._service = Plan(0.0, 0, {}, Times()), Service((), 0.0)
+        self._plan, self._running = Plan(0.0, 0, {}, Times()), RunningJobs((), (), 0.0)
         self._next_plan = float("-inf")
         self._planned: set[str] = set()
-        self._running = 0
         self._past: Sequence[Past] = ()
         self._past_at = float("-inf")  # when it was read
         self._known: dict[tuple[str, str], list[float]] = {}
@@ -70,23 +68,13 @@ class Forecast:
         now, step_end = time.time(), None
         if job.state == RUNNING:
             running = running_of(job)
-            left = self._left(running, now)
-            end = None if left is None else now + left / self._speed
+            left = self._running.left(running, now, self._plan.times)
+            end = None if left is None else now + left / self._running.speed
             step_end = step_end_of(running)
         else:
             foreseen = self._plan.foreseen.get(job.id)
             end = None if foreseen is None else foreseen.end
         return Estimate(_left(end, now), _left(step_end, now))
-
-    @property
-    def _speed(self) -> float:
-        """The present speed of each running job."""
-        return speed_of(self._running, self._plan.times.slowdown)
-
-    def _left(self, running: Running, now: float) -> float | None:
-        """Return the seconds of service that a running job still needs."""
-        served_s = self._service.between(running.started_at, now)
-        return self._plan.times.left_of(running, now, served_s, self._speed)
 
     def _look_back(self, past: Sequence[Past], now: float) -> None:
         """Find from the last jobs the service that each kind needs. The slowdown takes some milliseconds."""
@@ -106,15 +94,15 @@ class Forecast:
             waiting = [Waiting(*row) for row in rows]
             if begun - self._past_at > PAST_S:
                 self._look_back(await past_of(session), begun)
-            past, known, slowdown = self._past, self._known, self._fitted
             kinds = {(job.pipeline, job.work) for job in open_jobs}
             kinds |= {(one.pipeline, one.work) for one in waiting}
-            times = Times({**known, **await self._recent(session, kinds - known.keys())}, slowdown)
+            others = await self._recent(session, kinds - self._known.keys())
+            times = Times({**self._known, **others}, self._fitted)
         running = [running_of(job) for job in open_jobs]
-        spans = [(one.begun, one.ended) for one in past] + [(one.started_at, inf) for one in running]
-        self._service, self._running = Service(spans, slowdown), len(running)
-        self._plan.times = times
-        self._plan = Plan(now, places, {one.id: self._left(one, now) for one in running}, times)
+        self._running = RunningJobs(running, self._past, self._fitted)
+        self._plan = Plan(
+            now, places, {one.id: self._running.left(one, now, times) for one in running}, times
+        )
         self._plan.add(*waiting)
         self._planned = {one.id for one in waiting}
         ended = time.monotonic()

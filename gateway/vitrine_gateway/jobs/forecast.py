@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 
-from vitrine_gateway.jobs.slowdown import speed_of
+from vitrine_gateway.jobs.slowdown import Past, Service, speed_of
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,19 @@ def step_end_of(job: Running) -> float | None:
     return None if job.left_s is None else job.told_at + job.left_s
 
 
+class RunningJobs:
+    """The service that jobs which run at one moment have got, and still need."""
+
+    def __init__(self, running: Sequence[Running], past: Sequence[Past], slowdown: float) -> None:
+        spans = [(one.begun, one.ended) for one in past] + [(one.started_at, inf) for one in running]
+        self._service = Service(spans, slowdown)
+        self.speed = speed_of(len(running), slowdown)  # of each of them
+
+    def left(self, job: Running, now: float, times: Times) -> float | None:
+        """Return the seconds of service that the job still needs, or None if nothing is known."""
+        return times.left_of(job, now, self._service.between(job.started_at, now), self.speed)
+
+
 class Plan:
     """When each place becomes free, and which jobs take it then. Jobs are added in the order of the queue."""
 
@@ -102,10 +116,10 @@ class Plan:
     def pass_until(self, now: float) -> None:
         """Let the jobs run until then, as foreseen, before later ones are added."""
         while self._left:
-            ended = min(self._left.values()) / speed_of(len(self._left), self.times.slowdown)
-            if self._now + ended > now:
+            ended, left = self._next_end(self._now, self._left)
+            if ended > now:
                 break
-            self._now, self._left = self._next_end(self._now, self._left)
+            self._now, self._left = ended, left
         if self._now < now:
             served = (now - self._now) * speed_of(len(self._left), self.times.slowdown)
             self._left = {job: one - served for job, one in self._left.items()}
