@@ -24,6 +24,7 @@ from vitrine_gateway.database.migrate import is_known, migrate
 from vitrine_gateway.database.tables import Account, Job, Table, WorkerProcess
 
 REVISION = "alembic_version"  # the table that alembic keeps
+AS_USER = ("--no-owner", "--no-privileges")  # the tables belong to whoever restores them
 SET_ASIDE = "vitrine_replaced"  # the schema that holds the old tables of PostgreSQL during a restore
 
 
@@ -49,9 +50,8 @@ def backup(url: str, to: Path, replace: bool = False) -> None:
             _copy_sqlite(_file_of(url), part)
         else:
             tables = [f"--table=public.{name}" for name in _tables()]
-            _run(
-                url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", *tables, f"--file={part}"
-            )
+            form = ("--format=custom", f"--file={part}")
+            _run("pg_dump", *form, *AS_USER, *tables, url=url)
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(to)
@@ -145,7 +145,7 @@ def _check_revisions(source: Path, revisions: Sequence[str]) -> None:
 
 def _restore_postgresql(url: str, source: Path) -> None:
     """Set the present tables aside, read the backup, and drop them; if that fails, put them back."""
-    _check_archive(url, source)
+    _check_archive(source)
     engine = create_engine(database_url(url, 1))
     try:
         with engine.begin() as connection:
@@ -153,15 +153,7 @@ def _restore_postgresql(url: str, source: Path) -> None:
             connection.execute(text(f"CREATE SCHEMA {SET_ASIDE}"))
             _move(connection, "public", SET_ASIDE)
         try:
-            _run(
-                url,
-                "pg_restore",
-                "--no-owner",
-                "--no-privileges",
-                "--single-transaction",
-                str(source),
-                to_database=True,
-            )
+            _run("pg_restore", "--single-transaction", *AS_USER, str(source), url=url)
             with engine.connect() as connection:
                 revisions = list(connection.scalars(text(f"SELECT version_num FROM {REVISION}")))
             _check_revisions(source, revisions)
@@ -179,18 +171,15 @@ def _restore_postgresql(url: str, source: Path) -> None:
 
 def _forget_workers(url: str) -> None:
     """End the leases of the moment of the backup: their workers are gone, and their jobs can run at once."""
-    engine = create_engine(database_url(url, 1))
-    configure(engine)
-    with engine.begin() as connection:
+    with _reachable(url) as connection, connection.begin():
         connection.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=0.0))
         connection.execute(delete(WorkerProcess))
-    engine.dispose()
 
 
-def _check_archive(url: str, source: Path) -> None:
+def _check_archive(source: Path) -> None:
     """Raise BadRequest if the file is no archive of pg_dump with a gateway's tables."""
     try:
-        listed = _run(url, "pg_restore", "--list", str(source))
+        listed = _run("pg_restore", "--list", str(source))
     except Unavailable as error:
         raise BadRequest(f"{source} is no backup of a gateway's PostgreSQL database: {error}") from error
     if f"TABLE DATA public {REVISION} " not in listed:
@@ -222,24 +211,26 @@ def _tables() -> list[str]:
     return [*Table.metadata.tables, REVISION]
 
 
-def _run(url: str, program: str, *arguments: str, to_database: bool = False) -> str:
+def _run(program: str, *arguments: str, url: str = "") -> str:
     """Return what one of PostgreSQL's programs prints; Unavailable with what it says if it fails.
 
-    The password goes by the environment, because every user of the machine can see arguments.
+    With `url` it connects to that database. The password goes by the environment, because every user of the
+    machine can see arguments.
     """
     found = shutil.which(program)
     if found is None:
         raise Unavailable(f"{program} is not installed (Debian: postgresql-client)")
-    parts = database_url(url, 1).set(drivername="postgresql")
-    environment = (
-        dict(os.environ) if parts.password is None else {**os.environ, "PGPASSWORD": str(parts.password)}
+    command, environment = [found], dict(os.environ)
+    if url:
+        parts = database_url(url, 1).set(drivername="postgresql")
+        command.append(f"--dbname={parts.set(password=None).render_as_string()}")
+        if parts.password is not None:
+            environment["PGPASSWORD"] = str(parts.password)
+    done = subprocess.run(
+        [*command, *arguments], env=environment, capture_output=True, text=True, check=False
     )
-    address = parts.set(password=None).render_as_string()
-    names_it = program == "pg_dump" or to_database
-    command = [found, *([f"--dbname={address}"] if names_it else []), *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Unavailable(f"{program} failed: {one_line(RuntimeError(done.stderr.strip()))}")
+        raise Unavailable(f"{program} failed: {' '.join(done.stderr.split())}")
     return done.stdout
 
 
