@@ -27,6 +27,10 @@ class Bells:
                 if not future.done():
                     future.set_result(None)
 
+    def ring_job(self, job_id: str, batch_id: str | None = None, *, ended: bool = False) -> None:
+        """Wake those who wait for news of a job or its batch, and if it `ended` those who wait for that."""
+        self.ring(job_id, *([batch_id] if batch_id else []), *([end_of(job_id)] if ended else []))
+
     @property
     def awaited(self) -> Collection[str]:
         """The names for which somebody waits."""

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest
 
 from vitrine_gateway.accounts.keys import Caller
-from vitrine_gateway.bells import end_of
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.tables import AuditRow, Batch, Delivery, File, Job
 from vitrine_gateway.gateway import Gateway
@@ -41,7 +40,8 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
         raise BadRequest("user must name a person")
     async with gateway.database.writing() as session:
         ids = await _cancel_jobs(session, caller.account_id, user)
-    gateway.bells.ring(*ids, *map(end_of, ids))
+    for job_id in ids:
+        gateway.bells.ring_job(job_id, ended=True)
     for name in await _names_at_the_server(gateway, caller.account_id, user):
         await gateway.vitrine.clear_cache(person_id=name)
     folder = person_folder(caller.account_id, user)

@@ -22,7 +22,7 @@ from PIL import Image
 from sqlalchemy import select
 from vitrine import Progress, VitrineError, call_headers
 
-from vitrine_gateway.bells import QUEUE, end_of
+from vitrine_gateway.bells import QUEUE
 from vitrine_gateway.database.connections import AWAY, patiently
 from vitrine_gateway.database.tables import File, Job
 from vitrine_gateway.errors import WorkerLost
@@ -135,8 +135,8 @@ class Worker:
         finally:
             self._attempts.pop(attempt.lease, None)
             self._gateway.metrics.running.dec()
-            self._gateway.bells.ring(end_of(attempt.job.id), QUEUE)
-            self._ring(attempt.job)
+            self._gateway.bells.ring(QUEUE)
+            self._ring(attempt.job, ended=True)
 
     async def _run_and_end(self, attempt: Attempt) -> None:
         job = attempt.job
@@ -226,8 +226,8 @@ class Worker:
             raise asyncio.CancelledError  # another worker has the job, or its person was erased
         self._ring(attempt.job)
 
-    def _ring(self, job: Job) -> None:
-        self._gateway.bells.ring(job.id, *([job.batch_id] if job.batch_id else []))
+    def _ring(self, job: Job, ended: bool = False) -> None:
+        self._gateway.bells.ring_job(job.id, job.batch_id, ended=ended)
 
     async def _progress(self, attempt: Attempt, event: Progress) -> None:
         told = {

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from vitrine_gateway.access import Known, Parts
 from vitrine_gateway.accounts.keys import Caller
-from vitrine_gateway.bells import QUEUE, end_of
+from vitrine_gateway.bells import QUEUE
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.gateway import Gateway
@@ -174,7 +174,8 @@ async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:
         changed = changed or await states.ask_to_cancel(session, job_id)
         if changed is None and job.state in (states.SUCCEEDED, states.FAILED):
             raise Conflict(f"the job has {job.state}")
-    gateway.bells.ring(QUEUE, job_id, end_of(job_id), *([job.batch_id] if job.batch_id else []))
+    gateway.bells.ring(QUEUE)
+    gateway.bells.ring_job(job_id, job.batch_id, ended=True)
     return changed or job
 
 
