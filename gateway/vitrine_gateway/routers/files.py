@@ -14,27 +14,11 @@ from vitrine_gateway.database.tables import File
 from vitrine_gateway.jobs.submitting import check_user
 from vitrine_gateway.jobs.views import iso
 from vitrine_gateway.pictures.keeping import discard, keep
-from vitrine_gateway.routers.reading import read_form
+from vitrine_gateway.routers.reading import form_with_file, read_form
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 PICTURES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/*": {}}}}
-UPLOAD = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "user": {"type": "string", "maxLength": 200},
-                    },
-                }
-            }
-        },
-    }
-}
+UPLOAD = form_with_file({"user": {"type": "string", "maxLength": 200}})
 
 
 @router.post("", status_code=201, openapi_extra=UPLOAD)

@@ -17,25 +17,10 @@ from vitrine_gateway.jobs.views import iso, linked
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.pictures.keeping import image_of
 from vitrine_gateway.routers.jobs import base_of
-from vitrine_gateway.routers.reading import read_form
+from vitrine_gateway.routers.reading import form_with_file, read_form
 
 router = APIRouter(prefix="/v1/garments", tags=["garments"])
-_FIELDS = GarmentFields.model_json_schema()["properties"]
-FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}, **_FIELDS},
-                    "additionalProperties": False,
-                }
-            }
-        },
-    }
-}
+FORM = form_with_file(GarmentFields.model_json_schema()["properties"], additionalProperties=False)
 
 
 @router.post("", status_code=201, openapi_extra=FORM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -29,6 +30,13 @@ class JobRequest(BaseModel):
     user: str = Field("", max_length=200, description="your name of the person, for history and erasure")
     inputs: dict[str, Any]
     webhook: str | None = Field(None, max_length=2000)
+
+
+def form_with_file(fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Return what the OpenAPI says of a form that must have `file`; `more` goes into its schema."""
+    properties = {"file": {"type": "string", "format": "binary"}, **fields}
+    schema = {"type": "object", "required": ["file"], "properties": properties, **more}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 async def read_submission(request: Request) -> Submission:
