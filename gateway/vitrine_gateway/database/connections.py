@@ -29,7 +29,7 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
 READERS = 3  # threads and connections of `read`
 BUSY_MS = 30_000  # how long a writer of SQLite waits for another one
 WAITING = ("commit", "rollback", "close")  # methods of a connection
-WAITING_SQL = ("('BEGIN IMMEDIATE", "('PRAGMA")
+WAITING_SQL = ("BEGIN IMMEDIATE", "PRAGMA")
 LOG_S = 30.0  # how long an erasure waits for readers of an older state
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
@@ -74,7 +74,8 @@ class SqliteConnection(aiosqlite.Connection):
     _interrupted = False  # the thread may still work on what was given up
 
     async def _execute(self, fn: Callable[..., Value], *args: Any, **kwargs: Any) -> Value:
-        waits = getattr(fn, "__name__", "") in WAITING or str(args[:1]).startswith(WAITING_SQL)
+        sql = args[0] if args and isinstance(args[0], str) else ""
+        waits = getattr(fn, "__name__", "") in WAITING or sql.startswith(WAITING_SQL)
         if not waits and not self._interrupted and self._running and self._connection is not None:
             return fn(*args, **kwargs)
         try:
