@@ -217,8 +217,11 @@ def test_the_pod_has_tritons_ports_and_the_service_leads_to_them(container):
 
 def test_the_pod_is_confined(container):
     """The pod is not root, writes to its volumes only and has no capability."""
+    _confined(_read("kubernetes/deployment.yaml")["spec"]["template"]["spec"], container)
+
+
+def _confined(pod, container):
     context = container["securityContext"]
-    pod = _read("kubernetes/deployment.yaml")["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert context["readOnlyRootFilesystem"]
     assert context["capabilities"] == {"drop": ["ALL"]}
@@ -270,30 +273,25 @@ def test_prometheus_scrapes_the_metrics_port():
 
 def test_the_dashboard_shows_metrics_that_exist(metric_names):
     """Every metric of the dashboard is ours or begins with nv_, as Triton's do."""
-    panels = json.loads((DOCKER / "grafana-dashboard.json").read_text())["panels"]
-    shown = {
-        name
-        for panel in panels
-        for one in panel["targets"]
-        for name in re.findall(r"\b(?:vitrine|nv)_\w+", one["expr"])
-    }
+    shown = _shown("grafana-dashboard.json", r"\b(?:vitrine|nv)_\w+")
     assert {name for name in shown if name.startswith("vitrine_")} <= metric_names
+
+
+def _shown(file, names):
+    """What a dashboard's expressions find of a pattern; no panel hides another one."""
+    panels = json.loads((DOCKER / file).read_text())["panels"]
     assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
+    expressions = [one["expr"] for panel in panels for one in panel["targets"]]
+    return {name for expression in expressions for name in re.findall(names, expression)}
 
 
 def test_the_gateways_dashboard_shows_metrics_that_exist():
     """Every metric of it is in what a gateway tells Prometheus."""
-    panels = json.loads((DOCKER / "grafana-gateway.json").read_text())["panels"]
-    shown = {
-        re.sub("_bucket$", "", name)
-        for panel in panels
-        for one in panel["targets"]
-        for name in re.findall(r"\b(?:gateway|process)_\w+", one["expr"])
-    }
+    found = _shown("grafana-gateway.json", r"\b(?:gateway|process)_\w+")
+    shown = {name.removesuffix("_bucket") for name in found}
     told = {line.split()[2] for line in Metrics().text().decode().splitlines() if line.startswith("# TYPE")}
     assert shown <= told
     assert len(shown) >= 8
-    assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)
 
 
 @pytest.fixture
@@ -323,10 +321,7 @@ def test_the_gateways_settings_are_known(gateway_pod):
 def test_the_gateways_pod_is_confined_and_its_probes_are_routes(gateway_pod):
     """It is not root, writes to its volumes only, and is asked what it answers."""
     (container,) = gateway_pod["containers"]
-    context = container["securityContext"]
-    assert gateway_pod["securityContext"]["runAsNonRoot"]
-    assert context["readOnlyRootFilesystem"]
-    assert context["capabilities"] == {"drop": ["ALL"]}
+    _confined(gateway_pod, container)
     assert gateway_pod["enableServiceLinks"] is False
     assert {one["name"] for one in container["volumeMounts"]} == {
         one["name"] for one in gateway_pod["volumes"]
