@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from vitrine_gateway.database.connections import sqlite_connection
 from vitrine_gateway.jobs.uninterrupted import uninterrupted
 
 
@@ -38,16 +37,3 @@ async def test_answers_and_errors_are_the_works_own():
     assert await uninterrupted(answer(3)) == 3
     with pytest.raises(ValueError, match="no"):
         await uninterrupted(answer(ValueError("no")))
-
-
-@pytest.mark.parametrize("stops", [0, 1, 2])
-async def test_a_close_ends_when_the_thread_is_stopped_meanwhile(tmp_path, stops):
-    """SQLAlchemy does so when a close is cancelled; nobody would answer the second order to stop."""
-    connection = await sqlite_connection(str(tmp_path / "some.db"))
-    closing = asyncio.create_task(connection.close())
-    await asyncio.sleep(0)
-    for _ in range(stops):
-        connection.stop()
-    await asyncio.wait_for(closing, 10)
-    connection._thread.join(10)
-    assert not connection._thread.is_alive()

@@ -12,7 +12,7 @@ import pytest
 from small_servers import png
 from tiny_cut_out import add_cut_out, red_disc
 from tiny_repository import write_repository
-from vitrine import Vitrine, VitrineError
+from vitrine import Retry, Vitrine, VitrineError
 from vitrine.command import main
 from vitrine.errors import Unavailable
 from vitrine_measure.load.watch import scrape, total
@@ -66,7 +66,7 @@ def small(plain):
 @pytest.fixture(scope="module")
 def client(small):
     """A client that does not repeat what failed."""
-    with Vitrine(small.grpc, timeout_s=90) as vitrine:
+    with Vitrine(small.grpc, timeout_s=90, retry=Retry(tries=1)) as vitrine:
         yield vitrine
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from vitrine.errors import Unavailable
 
 from vitrine_gateway.errors import BadSettings
@@ -27,9 +27,8 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
     "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
 }
 READERS = 3  # threads and connections of `read`
-BUSY_MS = 30_000  # how long a writer of SQLite waits for another one
-WAITING = ("commit", "rollback", "close")  # methods of a connection
-WAITING_SQL = ("BEGIN IMMEDIATE", "PRAGMA")
+BUSY_S = 30.0  # how long a writer of SQLite waits for another one
+WRITING = "BEGIN IMMEDIATE"
 LOG_S = 30.0  # how long an erasure waits for readers of an older state
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
@@ -58,12 +57,26 @@ async def patiently(
         await asyncio.sleep(AWAY_PAUSE_S)
 
 
+class SqliteFile(sqlite3.Connection):
+    """A connection of the driver, set for many readers and one writer at a time."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        try:
+            # secure_delete: an erased row leaves no bytes in the file
+            for pragma in ("journal_mode = WAL", "foreign_keys = ON", "secure_delete = ON"):
+                self.execute(f"PRAGMA {pragma}").fetchall()
+        except sqlite3.Error:
+            self.close()
+            raise
+
+
 class SqliteConnection(aiosqlite.Connection):
     """A connection that uses its thread for what may wait alone, and stops it once.
 
     A statement takes SQLite some tens of microseconds, a change of threads and back several times that, and
     in a busy event loop a turn of the loop. Only the beginning of a writing transaction (for other writers)
-    and its end (for the disk) can wait: in WAL mode readers wait for nobody.
+    and its commit (for the disk) can wait: in WAL mode readers wait for nobody.
 
     SQLAlchemy stops the thread of a connection whose close is interrupted, and the close then does so too.
     Nobody answers the second order (aiosqlite 0.22.1): its caller would wait for ever, and with it the end of
@@ -74,9 +87,8 @@ class SqliteConnection(aiosqlite.Connection):
     _interrupted = False  # the thread may still work on what was given up
 
     async def _execute(self, fn: Callable[..., Value], *args: Any, **kwargs: Any) -> Value:
-        sql = args[0] if args and isinstance(args[0], str) else ""
-        waits = getattr(fn, "__name__", "") in WAITING or sql.startswith(WAITING_SQL)
-        if not waits and not self._interrupted and self._running and self._connection is not None:
+        waits = self._connection is None or _may_wait(self._connection, fn, *args)
+        if self._running and not (waits or self._interrupted):
             return fn(*args, **kwargs)
         try:
             return await super()._execute(fn, *args, **kwargs)
@@ -90,6 +102,13 @@ class SqliteConnection(aiosqlite.Connection):
             return None
         self._stopped = True
         return super().stop()
+
+
+def _may_wait(connection: sqlite3.Connection, fn: Callable[..., object], *args: object) -> bool:
+    """Whether a call waits for other writers or for the disk."""
+    if fn == connection.commit:
+        return connection.in_transaction
+    return fn == connection.close or args[:1] == (WRITING,)
 
 
 def sqlite_connection(path: str, **options: Any) -> SqliteConnection:
@@ -116,6 +135,8 @@ class Database:
             database_url(url, 1), poolclass=QueuePool, pool_size=READERS, max_overflow=0
         )
         configure(self._reader)
+        self._closed = False
+        event.listen(self._engine.sync_engine, "checkin", self._returned)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -166,8 +187,16 @@ class Database:
             time.sleep(0.05)
         raise Unavailable(f"the database's log could not be emptied within {LOG_S:g} s: its rows are read")
 
+    def _returned(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        if self._closed:
+            record.invalidate()
+
     async def close(self) -> None:
-        """Close the connections, each after what it does now: the last one removes SQLite's log."""
+        """Close the connections, each after what it does now: the last one removes SQLite's log.
+
+        The engine closes those that nobody uses; the others close when their session ends.
+        """
+        self._closed = True
         await self._engine.dispose()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._reader.dispose)
@@ -185,22 +214,17 @@ def database_url(url: str, driver: int) -> URL:
 
 
 def configure(engine: Engine) -> None:
-    """Set what a SQLite file needs for many readers and one writer at a time."""
+    """Open SQLite's file as `SqliteFile`; its transactions begin as the engine's options say."""
     if engine.dialect.name != "sqlite":
         return
     if engine.url.database:
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
 
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver begins no transaction by itself
-        cursor = connection.cursor()
-        for pragma in (f"busy_timeout = {BUSY_MS}", "journal_mode = WAL", "foreign_keys = ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.execute("PRAGMA secure_delete = ON")  # an erased row leaves no bytes in the file
-        cursor.close()
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
+        options |= {"factory": SqliteFile, "timeout": BUSY_S, "isolation_level": None}
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         immediate = connection.get_execution_options().get("immediate")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        connection.exec_driver_sql(WRITING if immediate else "BEGIN")

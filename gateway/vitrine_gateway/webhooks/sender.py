@@ -72,6 +72,7 @@ class Sender:
         finally:
             for task in self._under_way:
                 task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _look_after(self) -> None:
