@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.credits import ledger
@@ -27,9 +27,12 @@ ENDED = (SUCCEEDED, FAILED, CANCELED)
 
 async def add_event(session: AsyncSession, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
     """Add the job's next event. The caller's transaction has changed the job's row, which orders writers."""
-    last = await session.scalar(select(func.max(JobEvent.number)).where(JobEvent.job_id == job_id))
-    session.add(JobEvent(job_id=job_id, number=(last or 0) + 1, kind=kind, data=dict(data), at=time.time()))
-    await session.flush()
+    last = select(func.coalesce(func.max(JobEvent.number), 0)).where(JobEvent.job_id == job_id)
+    await session.execute(
+        insert(JobEvent).values(
+            job_id=job_id, number=last.scalar_subquery() + 1, kind=kind, data=dict(data), at=time.time()
+        )
+    )
 
 
 async def end(

@@ -173,32 +173,33 @@ async def _keep_all(
     gateway: Gateway, caller: Caller, several: Sequence[Submission], ids: Sequence[dict[str, list[str]]]
 ) -> list[File]:
     """Keep the sent pictures, equal ones once, and return their rows; fill `ids` with the ids of all."""
-    kept: dict[bytes, File] = {}  # by what was sent
+    sent: dict[bytes, tuple[str, str]] = {}  # content → user and name
+    for wanted in several:
+        for name, pictures in wanted.pictures.items():
+            for at, one in enumerate(pictures):
+                if isinstance(one, FileId):
+                    await _check_file(gateway, caller, wanted.user, one.id)
+                else:
+                    sent.setdefault(one, (wanted.user, name if len(pictures) == 1 else f"{name}[{at}]"))
+    kept: dict[bytes, File] = {}
+
+    async def keep_one(content: bytes, user: str, name: str) -> None:
+        upload = await gateway.reader.read(content, name)
+        kept[content] = await keep(gateway, caller.account_id, user, "upload", upload)
+
     try:
-        for wanted, own in zip(several, ids, strict=True):
-            for name, pictures in wanted.pictures.items():
-                labels = [name if len(pictures) == 1 else f"{name}[{at}]" for at in range(len(pictures))]
-                own[name] = [
-                    await _keep_one(gateway, caller, wanted.user, one, label, kept)
-                    for one, label in zip(pictures, labels, strict=True)
-                ]
+        done = await asyncio.gather(
+            *(keep_one(one, *told) for one, told in sent.items()), return_exceptions=True
+        )
+        for error in filter(None, done):
+            raise error
     except BaseException:
         await discard(gateway, kept.values())
         raise
+    for wanted, own in zip(several, ids, strict=True):
+        for name, pictures in wanted.pictures.items():
+            own[name] = [one.id if isinstance(one, FileId) else kept[one].id for one in pictures]
     return list(kept.values())
-
-
-async def _keep_one(
-    gateway: Gateway, caller: Caller, user: str, one: bytes | FileId, label: str, kept: dict[bytes, File]
-) -> str:
-    """Return the id of a picture; keep one that was sent and not kept before."""
-    if isinstance(one, FileId):
-        await _check_file(gateway, caller, user, one.id)
-        return one.id
-    if one not in kept:
-        upload = await gateway.reader.read(one, label)
-        kept[one] = await keep(gateway, caller.account_id, user, "upload", upload)
-    return kept[one].id
 
 
 async def _check_file(gateway: Gateway, caller: Caller, user: str, file_id: str) -> None:

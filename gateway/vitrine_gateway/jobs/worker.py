@@ -48,6 +48,7 @@ class Worker:
         self._gateway, self._settings = gateway, gateway.settings
         self._name = f"{socket.gethostname()[:20]}-{os.getpid()}"
         self._attempts: dict[str, Attempt] = {}  # by lease
+        self._freed = False  # a job has ended: the bell of the queue says no more than that there is room
         self._renewed = self._requeued = float("-inf")
         self._server = Server(gateway.vitrine)
         self._endings = Endings(gateway, self._server)
@@ -59,21 +60,24 @@ class Worker:
             while True:
                 try:
                     await self._watch()
-                    room = len(self._attempts) < self._settings.workers
-                    if room and await self._server.there() and await self._take(rung):
+                    while self._has_room and await self._server.there() and await self._take(rung):
                         rung = False
-                        continue
                 except (VitrineError, OSError, RuntimeError) as error:
                     log.exception("the worker cannot reach its database", error=str(error))
                 except Exception:
                     log.exception("the worker's loop failed; it goes on")
-                rung = await self._gateway.bells.wait(QUEUE, self._settings.poll_s)
+                self._freed = False
+                rung = await self._gateway.bells.wait(QUEUE, self._settings.poll_s) and not self._freed
         finally:
             tasks = [one.task for one in self._attempts.values() if one.task]
             for lease in list(self._attempts):
                 self._stop(lease)
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.shield(self._take_leave())
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._attempts) < self._settings.workers
 
     async def _watch(self) -> None:
         """Renew leases in time; end attempts whose lease is lost or whose caller has cancelled."""
@@ -135,8 +139,9 @@ class Worker:
         finally:
             self._attempts.pop(attempt.lease, None)
             self._gateway.metrics.running.dec()
-            self._gateway.bells.ring(QUEUE)
             self._ring(attempt.job, ended=True)
+            self._freed = True
+            self._gateway.bells.ring(QUEUE)
 
     async def _run_and_end(self, attempt: Attempt) -> None:
         job = attempt.job
@@ -201,7 +206,8 @@ class Worker:
         for name, ids in request["pictures"].items():
             if missing := [one for one in ids if one not in paths]:
                 raise VitrineError(f"{name}: the picture {missing[0]} has expired or was erased")
-            pictures[name] = [await self._gateway.pictures.get(paths[one]) for one in ids]
+            contents = [self._gateway.pictures.get(paths[one]) for one in ids]
+            pictures[name] = await asyncio.gather(*contents)
         named = await patiently(lambda: names_of(self._gateway, job.account_id, job.user, request))
         options = with_previews(self._gateway, PIPELINES[job.pipeline], request["options"])
         return Inputs(options, pictures, *named)
