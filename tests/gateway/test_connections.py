@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from vitrine_gateway.database.connections import Database, SqliteConnection, sqlite_connection
 
-WAITS = 5  # more than a write on a new connection has
+WAITS = 8  # more than a write on a new connection has
 
 
 @pytest.fixture
