@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import QueuePool
 from vitrine.errors import Unavailable
 
 from vitrine_gateway.errors import BadSettings
@@ -135,8 +135,6 @@ class Database:
             database_url(url, 1), poolclass=QueuePool, pool_size=READERS, max_overflow=0
         )
         configure(self._reader)
-        self._closed = False
-        event.listen(self._engine.sync_engine, "checkin", self._returned)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -187,16 +185,12 @@ class Database:
             time.sleep(0.05)
         raise Unavailable(f"the database's log could not be emptied within {LOG_S:g} s: its rows are read")
 
-    def _returned(self, _connection: object, record: ConnectionPoolEntry) -> None:
-        if self._closed:
-            record.invalidate()
-
     async def close(self) -> None:
         """Close the connections, each after what it does now: the last one removes SQLite's log.
 
         The engine closes those that nobody uses; the others close when their session ends.
         """
-        self._closed = True
+        event.listen(self._engine.sync_engine, "checkin", lambda _, record: record.invalidate())
         await self._engine.dispose()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._reader.dispose)

@@ -52,21 +52,19 @@ class Endings:
         """Keep what the try has made and end the job; all is thrown away if another worker has it."""
         job, files = attempt.job, await self._keep(attempt.job, made)
         result = {**({"image": image_of(files[0])} if files else {}), **made.facts}
-        writes = 0
+        kept = files[0].id if files else ""
 
         async def written() -> bool:
-            nonlocal writes
-            writes += 1
             async with self._gateway.database.writing() as session:
-                if writes > 1 and files:
-                    done: File | None = await session.get(File, files[0].id)
-                    if done is not None:
-                        return True  # by a commit that raised an error although it was done
+                done: File | None = await session.get(File, kept)
+                if done is not None:
+                    return True  # by a commit that raised an error although it was done
                 ended = await states.end(
                     session, job.id, states.SUCCEEDED, lease=attempt.lease, result=result
                 )
                 if ended is not None:
-                    session.add_all(files)
+                    for file in files:
+                        await session.merge(file)
                 return ended is not None
 
         try:

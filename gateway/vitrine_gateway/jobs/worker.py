@@ -48,7 +48,6 @@ class Worker:
         self._gateway, self._settings = gateway, gateway.settings
         self._name = f"{socket.gethostname()[:20]}-{os.getpid()}"
         self._attempts: dict[str, Attempt] = {}  # by lease
-        self._freed = False  # a job has ended: the bell of the queue says no more than that there is room
         self._renewed = self._requeued = float("-inf")
         self._server = Server(gateway.vitrine)
         self._endings = Endings(gateway, self._server)
@@ -60,24 +59,23 @@ class Worker:
             while True:
                 try:
                     await self._watch()
-                    while self._has_room and await self._server.there() and await self._take(rung):
+                    room = len(self._attempts) < self._settings.workers
+                    if room and await self._server.there() and await self._take(rung):
                         rung = False
+                        continue
                 except (VitrineError, OSError, RuntimeError) as error:
                     log.exception("the worker cannot reach its database", error=str(error))
                 except Exception:
                     log.exception("the worker's loop failed; it goes on")
-                self._freed = False
-                rung = await self._gateway.bells.wait(QUEUE, self._settings.poll_s) and not self._freed
+                held = len(self._attempts)  # the end of one rings too, and says only that there is room
+                rung = await self._gateway.bells.wait(QUEUE, self._settings.poll_s)
+                rung = rung and len(self._attempts) == held
         finally:
             tasks = [one.task for one in self._attempts.values() if one.task]
             for lease in list(self._attempts):
                 self._stop(lease)
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.shield(self._take_leave())
-
-    @property
-    def _has_room(self) -> bool:
-        return len(self._attempts) < self._settings.workers
 
     async def _watch(self) -> None:
         """Renew leases in time; end attempts whose lease is lost or whose caller has cancelled."""
@@ -140,7 +138,6 @@ class Worker:
             self._attempts.pop(attempt.lease, None)
             self._gateway.metrics.running.dec()
             self._ring(attempt.job, ended=True)
-            self._freed = True
             self._gateway.bells.ring(QUEUE)
 
     async def _run_and_end(self, attempt: Attempt) -> None:
@@ -206,8 +203,7 @@ class Worker:
         for name, ids in request["pictures"].items():
             if missing := [one for one in ids if one not in paths]:
                 raise VitrineError(f"{name}: the picture {missing[0]} has expired or was erased")
-            contents = [self._gateway.pictures.get(paths[one]) for one in ids]
-            pictures[name] = await asyncio.gather(*contents)
+            pictures[name] = [await self._gateway.pictures.get(paths[one]) for one in ids]
         named = await patiently(lambda: names_of(self._gateway, job.account_id, job.user, request))
         options = with_previews(self._gateway, PIPELINES[job.pipeline], request["options"])
         return Inputs(options, pictures, *named)
