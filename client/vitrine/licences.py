@@ -212,6 +212,7 @@ LIBRARIES = tuple(
         ("diffusers", "Apache-2.0", "export only"),
         ("fastapi", "MIT", "gateway"),
         ("fonttools", "MIT", ""),
+        ("httptools", "MIT", "gateway; its wheel carries llhttp (MIT)"),
         ("httpx2", "BSD-3-Clause", "gateway"),
         ("mcp", "MIT", "gateway"),
         ("numpy", "BSD-3-Clause", ""),

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
 
@@ -26,6 +26,7 @@ SCOPES = {
 }
 _KEY = re.compile(r"vt_live_([0-9a-f]{16})_([A-Za-z0-9-]{43})")
 USED_EVERY_S = 60.0  # the time of a key's last use is written this often at most
+_KEYS = select(ApiKey).where(ApiKey.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ async def find_caller(read: Callable[[str], Awaitable[ApiKey | None]], text: str
 
 async def read_keys(database: Database, identities: Collection[str]) -> dict[str, ApiKey]:
     """Return the rows of keys by id."""
-    wanted = select(ApiKey).where(ApiKey.id.in_(identities))
-    return await database.read(lambda session: {key.id: key for key in session.scalars(wanted)})
+    asked = {"ids": list(identities)}
+    return await database.read(lambda session: {key.id: key for key in session.scalars(_KEYS, asked)})
 
 
 async def note_use(session: AsyncSession, identity: str) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.database.connections import Database
@@ -24,6 +24,22 @@ COST = 20  # and not before so many times the seconds that the last one took
 PAST_S = 2.0  # after this the last jobs are read again
 TIMES_S = 10.0  # after this the slowdown is found again, and times of kinds that are not among the last jobs
 _WHOLE = "*"  # stands for all kinds of work of a pipeline
+_RUNNING = select(Job).where(Job.state == RUNNING)
+_QUEUE = (
+    select(Job.id, Job.pipeline, Job.work, Job.run_after)
+    .where(Job.state == QUEUED)
+    .order_by(Job.created_at, Job.id)
+    .limit(MOST_FORESEEN)
+)
+_PAST = (
+    select(Job.pipeline, Job.work, Job.started_at, Job.finished_at, Job.state)
+    .where(Job.finished_at.is_not(None))
+    .order_by(Job.finished_at.desc())
+    .limit(TOGETHER)
+)
+_PLACES = select(func.coalesce(func.sum(WorkerProcess.places), 0)).where(
+    WorkerProcess.seen_at > bindparam("since")
+)
 
 
 @dataclass(frozen=True)
@@ -88,10 +104,8 @@ class Forecast:
         now, begun = time.time(), time.monotonic()
         async with self._database.reading() as session:
             places = await places_of(session, now - self._lease_s)
-            open_jobs = list(await session.scalars(select(Job).where(Job.state == RUNNING)))
-            queue = select(Job.id, Job.pipeline, Job.work, Job.run_after).where(Job.state == QUEUED)
-            rows = await session.execute(queue.order_by(Job.created_at, Job.id).limit(MOST_FORESEEN))
-            waiting = [Waiting(*row) for row in rows]
+            open_jobs = list(await session.scalars(_RUNNING))
+            waiting = [Waiting(*row) for row in await session.execute(_QUEUE)]
             if begun - self._past_at > PAST_S:
                 self._look_back(await past_of(session), begun)
             kinds = {(job.pipeline, job.work) for job in open_jobs}
@@ -152,11 +166,9 @@ class Forecast:
 
 async def past_of(session: AsyncSession) -> list[Past]:
     """Return the last jobs of all kinds that ended, the oldest first."""
-    fields = select(Job.pipeline, Job.work, Job.started_at, Job.finished_at, Job.state)
-    ended = fields.where(Job.finished_at.is_not(None)).order_by(Job.finished_at.desc()).limit(TOGETHER)
     past = [
         Past(pipeline, work, begun, finished, state == SUCCEEDED)
-        for pipeline, work, begun, finished, state in await session.execute(ended)
+        for pipeline, work, begun, finished, state in await session.execute(_PAST)
         if begun is not None and finished is not None and finished > begun
     ]
     return past[::-1]
@@ -173,8 +185,7 @@ def running_of(job: Job) -> Running:
 
 async def places_of(session: AsyncSession, since: float) -> int:
     """Return the places of all workers that were seen since then."""
-    counted = select(func.coalesce(func.sum(WorkerProcess.places), 0)).where(WorkerProcess.seen_at > since)
-    return int(await session.scalar(counted) or 0)
+    return int(await session.scalar(_PLACES, {"since": since}) or 0)
 
 
 def _left(end: float | None, now: float) -> float | None:

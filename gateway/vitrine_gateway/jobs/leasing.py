@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Collection
 
-from sqlalchemy import case, delete, exists, or_, select, update
+from sqlalchemy import bindparam, case, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -28,10 +28,15 @@ def loss_pause_s(losses: int) -> float:
 
 def is_anything_due(session: Session) -> bool:
     """Whether a job can be begun, or the lease of one has run out."""
-    now = time.time()
-    begin = exists().where(Job.state == QUEUED, Job.run_after <= now)
-    lost = exists().where(Job.state == RUNNING, Job.lease_until < now)
-    return bool(session.scalar(select(or_(begin, lost))))
+    return bool(session.scalar(_DUE, {"now": time.time()}))
+
+
+_DUE = select(
+    or_(
+        exists().where(Job.state == QUEUED, Job.run_after <= bindparam("now")),
+        exists().where(Job.state == RUNNING, Job.lease_until < bindparam("now")),
+    )
+)
 
 
 async def requeue_lost(session: AsyncSession) -> int:

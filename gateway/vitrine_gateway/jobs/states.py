@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, Table, and_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.credits import ledger
@@ -24,15 +24,28 @@ PREVIEW = "preview"  # an event
 STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED)
 ENDED = (SUCCEEDED, FAILED, CANCELED)
 
+# Statements of every progress are built once: building one costs more than running it.
+_events, _jobs = cast(Table, JobEvent.__table__), cast(Table, Job.__table__)
+_ADD_EVENT = insert(_events).values(
+    number=select(func.coalesce(func.max(_events.c.number), 0) + 1)
+    .where(_events.c.job_id == bindparam("job_id"))
+    .scalar_subquery(),
+    **{name: bindparam(name) for name in ("job_id", "kind", "data", "at")},
+)
+_NOTE_PROGRESS = (
+    update(_jobs)
+    .where(
+        _jobs.c.id == bindparam("of_job"),
+        _jobs.c.state == RUNNING,
+        _jobs.c.lease == bindparam("under"),
+    )
+    .values(progress=bindparam("told"), lease_until=bindparam("until"))
+)
+
 
 async def add_event(session: AsyncSession, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
     """Add the job's next event. The caller's transaction has changed the job's row, which orders writers."""
-    last = select(func.coalesce(func.max(JobEvent.number), 0)).where(JobEvent.job_id == job_id)
-    await session.execute(
-        insert(JobEvent).values(
-            job_id=job_id, number=last.scalar_subquery() + 1, kind=kind, data=dict(data), at=time.time()
-        )
-    )
+    await session.execute(_ADD_EVENT, {"job_id": job_id, "kind": kind, "data": dict(data), "at": time.time()})
 
 
 async def end(
@@ -110,9 +123,9 @@ async def note_progress(
     session: AsyncSession, job_id: str, lease: str, progress: Mapping[str, Any], lease_s: float
 ) -> bool:
     """Write how far a running job is, and renew its lease; False if the lease is lost."""
-    until = time.time() + lease_s
-    job = await _change(session, job_id, _guard(lease), progress=dict(progress), lease_until=until)
-    if job is None:
+    told = {"of_job": job_id, "under": lease, "told": dict(progress), "until": time.time() + lease_s}
+    changed = cast("CursorResult[Any]", await session.execute(_NOTE_PROGRESS, told))
+    if not changed.rowcount:
         return False
     await add_event(session, job_id, "progress", progress)
     return True

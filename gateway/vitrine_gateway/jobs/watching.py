@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.gathering import Gathered
 from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.jobs.states import QUEUED
+
+_JOBS = select(Job).where(Job.id.in_(bindparam("ids", expanding=True)))
+_QUEUE = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,10 @@ class Watching:
 
 
 def _read_jobs(session: Session, ids: Collection[str]) -> dict[str, Watched]:
-    jobs = list(session.scalars(select(Job).where(Job.id.in_(ids))))
+    jobs = list(session.scalars(_JOBS, {"ids": list(ids)}))
     places: dict[str, int] = {}
     if any(job.state == QUEUED for job in jobs):
-        queue = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
-        places = {job_id: place for place, job_id in enumerate(session.scalars(queue), 1)}
+        places = {job_id: place for place, job_id in enumerate(session.scalars(_QUEUE), 1)}
     return {job.id: Watched(job, places.get(job.id)) for job in jobs}
 
 

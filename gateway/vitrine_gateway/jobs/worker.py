@@ -35,7 +35,8 @@ from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_pr
 from vitrine_gateway.jobs.server import Server
 from vitrine_gateway.jobs.uninterrupted import uninterrupted
 
-PROGRESS_EVERY_S = 0.25
+PROGRESS_EVERY_S = 0.25  # of one job, as far as the next line allows
+PROGRESS_A_SECOND = 8  # of all jobs of a process: each one is a transaction, and wakes all who follow the job
 REQUEUE_S = 0.2  # between two looks for jobs whose leases have run out
 
 log = structlog.get_logger("vitrine_gateway.worker")
@@ -190,7 +191,8 @@ class Worker:
                 if event.preview is not None and time.monotonic() - shown >= PREVIEW_EVERY_S:
                     shown = time.monotonic()
                     await self._preview(attempt, event.preview, event.step)
-                if time.monotonic() - written >= PROGRESS_EVERY_S:
+                pause_s = max(PROGRESS_EVERY_S, len(self._attempts) / PROGRESS_A_SECOND)
+                if time.monotonic() - written >= pause_s:
                     written = time.monotonic()
                     await self._progress(attempt, event)
         raise VitrineError("the pipeline ended without a result")
