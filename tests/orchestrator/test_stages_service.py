@@ -47,7 +47,7 @@ class Sender:
     """A sender that keeps the responses; the last one sets `done`."""
 
     def __init__(self):
-        self.sent, self.done, self.gone = [], threading.Event(), False
+        self.sent, self.done, self.gone, self.looks = [], threading.Event(), False, 0
 
     def send(self, response, flags=0):
         self.sent.append(response)
@@ -55,14 +55,18 @@ class Sender:
             self.done.set()
 
     def is_cancelled(self):
+        self.looks += 1
         return self.gone
 
 
 class Request:
-    """One request with its sender."""
+    """One request with its sender; `parameters` as a model's call has them."""
 
-    def __init__(self, **inputs):
-        self._inputs, self.sender = inputs, Sender()
+    def __init__(self, parameters="", **inputs):
+        self._inputs, self._parameters, self.sender = inputs, parameters, Sender()
+
+    def parameters(self):
+        return self._parameters
 
     def inputs(self):
         return [Tensor(name, array) for name, array in self._inputs.items()]
@@ -185,6 +189,21 @@ def test_a_request_whose_caller_has_gone_is_cancelled(serve):
     assert request.sender.sent[0].error.code() == Error.CANCELLED
 
 
+def test_only_callers_that_can_leave_are_looked_at(serve):
+    """A call by another model cannot be cancelled, so Triton is not asked whether it was."""
+
+    async def wait(stages, inputs, send):
+        await asyncio.sleep(3 * CANCEL_POLL_S)
+        return {}
+
+    service, caller, model = serve(wait), Request(), Request(parameters='{"from_model": true}')
+    service.execute([caller, model])
+    assert caller.sender.done.wait(10)
+    assert model.sender.done.wait(10)
+    assert caller.sender.looks > 0
+    assert model.sender.looks == 0
+
+
 def test_no_sender_is_held_after_its_last_response(serve):
     """Triton unloads a model when the last one is gone: neither a look nor a reference cycle holds it."""
 
@@ -294,7 +313,7 @@ def test_a_stage_is_called_in_the_version_that_the_pipeline_names():
 
     class Request:
         def __init__(self, **given):
-            asked.append((given["model_name"], given["model_version"]))
+            asked.append((given["model_name"], given["model_version"], given["parameters"]))
 
         async def async_exec(self):
             raise RuntimeError("Request for unknown model: 'pose' version 3 is not found")
@@ -308,4 +327,4 @@ def test_a_stage_is_called_in_the_version_that_the_pipeline_names():
     )
     with pytest.raises(Unavailable, match="version 3 of stage pose is not loaded"):
         asyncio.run(BlsStages(stand_in, {"pose": 3}.__getitem__)("pose", {"image": np.zeros(1)}))
-    assert asked == [("pose", 3)]
+    assert asked == [("pose", 3, {"from_model": True})]

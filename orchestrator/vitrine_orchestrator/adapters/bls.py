@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from vitrine_orchestrator.stages import stage
 
 VersionOf = Callable[[str], int]
 """The version of a model to call; -1: the highest that is loaded at that moment."""
+
+FROM_MODEL = "from_model"
+"""The parameter by which a model knows that another one calls it."""
 
 NOT_LOADED = ("unknown model", "is not found", "is not ready", "not at ready state", "no available versions")
 """Parts of Triton's error messages (2.51) for a model or a version that is not loaded."""
@@ -48,6 +52,7 @@ class BlsStages:
             requested_output_names=[tensor.name for tensor in stage(name).outputs],
             inputs=[self.pb_utils.Tensor(key, np.ascontiguousarray(array)) for key, array in inputs.items()],
             preferred_memory=self.pb_utils.PreferredMemory(self.pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+            parameters={FROM_MODEL: True},
         )
         try:
             response = await request.async_exec()
@@ -64,6 +69,11 @@ class BlsStages:
         return next(
             (name for name in names if getattr(self.pb_utils.TritonError, name) == error.code()), None
         )
+
+
+def is_from_model(request: Any) -> bool:
+    """Whether another model sent a request; Triton (2.51) cannot cancel such a call."""
+    return FROM_MODEL in json.loads(request.parameters() or "{}")
 
 
 def host_arrays(tensors: Iterable[Any]) -> dict[str, np.ndarray]:

@@ -84,6 +84,11 @@ class ModelMetrics:
         if name in self._gauges:
             self.publish(only=key)
 
+    @property
+    def pending(self) -> bool:
+        """Whether something was added that Triton has not been sent."""
+        return bool(self._pending)
+
     def publish(self, only: Key | None = None) -> None:
         """Send Triton what was added since the last call, for one metric or for all."""
         with self._publishing:
@@ -165,6 +170,8 @@ class FakeMetrics:
         """Raise a sum by `value`."""
         key = (name, *labels.values())
         self.sums[key] = self.sums.get(key, 0) + value
+
+    pending = False
 
     def publish(self) -> None:
         """Does nothing: the sums are read directly."""

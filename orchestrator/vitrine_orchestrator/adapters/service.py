@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from vitrine.errors import Cancelled, VitrineError
 
-from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays, newest
+from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays, is_from_model, newest
 from vitrine_orchestrator.adapters.json_callers import encoding_for
 from vitrine_orchestrator.adapters.metrics import Metrics
 from vitrine_orchestrator.adapters.sending import outputs_response, read_failure, send_last
@@ -72,13 +72,15 @@ class Service:
         self._free = threading.BoundedSemaphore(in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
-        self._work: dict[asyncio.Future[Outputs], Any] = {}  # running handlers, each with its response sender
+        self._work: set[asyncio.Future[Outputs]] = set()  # running handlers
+        self._senders: dict[asyncio.Future[Outputs], Any] = {}  # of those whose callers may leave
+        self._watched = asyncio.Event()  # set while there are some
         self._uncollected = False  # whether a request began since the last collection
         self._last_s = 0.0  # when a request began or ended last
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipelines", daemon=True)
         self._thread.start()
-        self.every(METRICS_S, metrics.publish)
-        self.every(QUIET_S / 2, self._collect_when_quiet)
+        self.every(METRICS_S, metrics.publish, lambda: metrics.pending)
+        self.every(QUIET_S / 2, self._collect, self._is_quiet)
         asyncio.run_coroutine_threadsafe(self._cancel_abandoned(), self._loop)
 
     def execute(self, requests: Sequence[Any]) -> None:
@@ -93,14 +95,17 @@ class Service:
         """Run a coroutine in the loop until the service closes."""
         asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def every(self, seconds: float, chore: Callable[[], None]) -> None:
-        """Run `chore` in a thread every `seconds`; its exceptions are logged."""
+    def every(
+        self, seconds: float, chore: Callable[[], None], needed: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Run `chore` in a thread every `seconds` if it is needed then; its exceptions are logged."""
 
         async def repeat() -> None:
             while True:
                 await asyncio.sleep(seconds)
                 try:
-                    await asyncio.to_thread(chore)
+                    if needed():
+                        await asyncio.to_thread(chore)
                 except Exception:
                     logger.exception("a background task failed")
 
@@ -114,15 +119,18 @@ class Service:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    def _collect_when_quiet(self) -> None:
-        """Collect garbage once after the last of some requests.
+    def _is_quiet(self) -> bool:
+        """Whether it is time to collect garbage, once after the last of some requests."""
+        return self._uncollected and not self._work and time.monotonic() - self._last_s > QUIET_S
+
+    def _collect(self) -> None:
+        """Collect garbage.
 
         Triton unloads a model when no response sender is left, and a sender in a reference cycle stays until
         Python's next collection, which an idle process never comes to.
         """
-        if self._uncollected and not self._work and time.monotonic() - self._last_s > QUIET_S:
-            self._uncollected = False
-            gc.collect()
+        self._uncollected = False
+        gc.collect()
 
     async def _finished(self) -> None:
         await self.finish()
@@ -172,20 +180,31 @@ class Service:
                 stages, inputs, lambda outputs: sender.send(outputs_response(self.pb_utils, outputs))
             )
         )
-        self._work[work] = sender
+        self._work.add(work)
+        if not is_from_model(request):
+            self._senders[work] = sender
+            self._watched.set()
         try:
             await asyncio.wait([work])
             if work.cancelled():
                 raise Cancelled("the caller cancelled the request")
             return work.result()
         finally:
-            self._work.pop(work, None)
+            self._work.discard(work)
+            self._senders.pop(work, None)
             del work  # break the cycle error → traceback → frame → work, or the inputs live until the next gc
 
     async def _cancel_abandoned(self) -> None:
-        """Cancel requests whose callers have disconnected; one loop is cheaper than one for each."""
+        """Cancel requests whose callers have disconnected; one loop is cheaper than one for each.
+
+        A look is a message to Triton and its answer, so nobody looks in vain: not at calls by other models,
+        which cannot be cancelled, and not in the many processes of a server that idle.
+        """
         while True:
-            await asyncio.sleep(min(CANCEL_POLL_S, max(len(self._work), 2) / CANCEL_LOOKS))
+            if not self._senders:
+                self._watched.clear()
+                await self._watched.wait()
+            await asyncio.sleep(min(CANCEL_POLL_S, max(len(self._senders), 2) / CANCEL_LOOKS))
             self._cancel_left()
 
     def _cancel_left(self) -> None:
@@ -193,9 +212,9 @@ class Service:
 
         Triton unloads a model when the last response sender is gone.
         """
-        for work, sender in list(self._work.items()):
+        for work, sender in list(self._senders.items()):
             if _is_cancelled(sender):
-                del self._work[work]
+                del self._senders[work]
                 work.cancel()
 
 
