@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from vitrine_export.nets.z_image import rows_of, velocities
-from vitrine_orchestrator.drawing.engine import calls_of
+from vitrine_orchestrator.drawing.engine import shares_of
 from vitrine_orchestrator.z_image.token_rows import patches, stacked_rows, token_row, unpatched
 
 SIZES = [(8, 8), (6, 10), (16, 8)]
@@ -55,4 +55,20 @@ def test_an_output_becomes_latents_again():
 )
 def test_rows_of_very_different_lengths_are_computed_in_several_calls(tokens, calls):
     """A row waits for no row of more than twice its tokens."""
-    assert calls_of(tokens) == calls
+    assert shares_of(tokens, 1) == [calls]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "shares"),
+    [
+        ([96, 96], [[[0]], [[1]]]),
+        ([128, 96, 96, 128], [[[1, 2]], [[0, 3]]]),
+        ([300, 100, 100, 100], [[[1, 2, 3]], [[0]]]),
+        ([96], [[[0]]]),
+        ([96, 96, 96], [[[0, 1, 2]]]),
+        ([64, 4096], [[[0], [1]]]),
+    ],
+)
+def test_lanes_get_rows_of_the_same_work(tokens, shares):
+    """All cores compute the rows together where one of two lanes would wait for the other."""
+    assert shares_of(tokens, 2) == shares

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from vitrine_orchestrator.cores.row_split import cores
 from vitrine_orchestrator.cores.turn_lock import open_turn_lock
 from vitrine_orchestrator.drawing.engine import OnnxEngine, RowForm
 from vitrine_orchestrator.drawing.facts import PictureFacts
@@ -34,7 +35,8 @@ def open_pictures(
     Raises Unavailable for a missing graph and UnsupportedScheduler for a scheduler that is not implemented.
     """
     if provider == "cpu":
-        engine = OnnxEngine(path, form, cpu(settings.denoise_threads), open_turn_lock())
+        lanes = settings.denoise_threads or cores()
+        engine = OnnxEngine(path, form, cpu(lanes), open_turn_lock(), lanes)
     else:
         engine = OnnxEngine(path, form, cuda(device_id, provider == "tensorrt"))
     loras = Registry(settings.lora_folder, manifest.family, manifest.digest, settings.lora_bytes)

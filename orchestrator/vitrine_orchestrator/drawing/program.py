@@ -40,7 +40,6 @@ class HeldState:
 class PictureProgram:
     """A Program: all jobs share calls, whatever their sizes, captions, times and adapters."""
 
-    lanes = 1
     most = 0
     shares = ""
 
@@ -49,6 +48,11 @@ class PictureProgram:
         self.family = rules.family
         self.slots = SlotPool(facts.lora_rank, facts.lora_inputs, facts.lora_outputs)
         self.rows = 0  # of the network since the start
+
+    @property
+    def lanes(self) -> int:
+        """Jobs that are computed concurrently."""
+        return self._engine.lanes
 
     def read(self, arrays: Arrays) -> JobRequest:
         """The job that a request's arrays describe; BadRequest names the input, the rule and the value."""
