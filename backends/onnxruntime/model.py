@@ -6,28 +6,42 @@ It reads the same configs: `default_model_filename`, `intra_op_thread_count`, `i
 On the CPU the rows of a call are divided among the threads, and each thread computes its rows from end to end
 (see cores/row_split.py), pictures one after the other. All threads compute a call together if it has fewer
 rows than threads. With the parameter `row_by_row` all threads compute one row after the other. With `in_turn`
-a network and the denoiser take turns: see cores/turn_lock.py.
+a network and the denoiser take turns (cores/turn_lock.py), and requests of any shapes share a turn
+(cores/turn_queue.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
+from vitrine_orchestrator.adapters.sending import has_room, size
 from vitrine_orchestrator.cores.row_split import Lanes, cores
-from vitrine_orchestrator.cores.turn_lock import NoTurnLock, open_turn_lock
+from vitrine_orchestrator.cores.turn_lock import open_turn_lock
+from vitrine_orchestrator.cores.turn_queue import TurnQueue
 from vitrine_orchestrator.engine.prepared_graphs import open_prepared_graphs
+from vitrine_orchestrator.shared_memory import FULL
 
 Arrays = dict[str, np.ndarray]
 
 PICTURE_DIMS = 3
 """Dimensions of a row that is a picture or its latents. One of them keeps a core busy; several in one call
 take no less time for each, and as many times the memory (docs/residency.md)."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request that waits for the network's turn: what its answer needs."""
+
+    feed: Arrays
+    sender: Any
+    outputs: list[str]
 
 
 class TritonPythonModel:
@@ -50,16 +64,18 @@ class TritonPythonModel:
         self.row_by_row = self.batched and bool(_parameter(self.config, "row_by_row"))
         split = self.batched and args["model_instance_kind"] == "CPU" and not self.row_by_row
         self.lanes = Lanes(threads if split else 1)
-        in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
-        self.turns = open_turn_lock() if in_turn else NoTurnLock()
         if self.lanes.count > 1:
             self.lane_session = graphs.open(path, _options(self.config, 1), providers)
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
         self.outputs = [tensor["name"] for tensor in self.config["output"]]
         self.pictures = all(len(tensor["dims"]) >= PICTURE_DIMS for tensor in self.config["input"])
+        in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
+        self.queue = TurnQueue(self._turn, open_turn_lock(), self.lanes.count) if in_turn else None
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """One response for each request, in order; a failed request does not change the others."""
+        """One response for each request, in order, or later; a failed request does not change the others."""
+        if self.queue:
+            return [self._wait(self.queue, request) for request in requests]
         feeds = [{name: _input(request, name) for name in self.inputs} for request in requests]
         results: list[Arrays | Exception] = [RuntimeError("not run")] * len(feeds)
         groups: dict[tuple, list[int]] = {}
@@ -69,7 +85,54 @@ class TritonPythonModel:
         for members in groups.values():
             for index, result in zip(members, self._run_batch([feeds[i] for i in members]), strict=True):
                 results[index] = result
-        return [self._response(request, result) for request, result in zip(requests, results, strict=True)]
+        wanted = map(self._wanted, requests)
+        return [self._response(names, result) for names, result in zip(wanted, results, strict=True)]
+
+    def finalize(self) -> None:
+        """Answer what waits."""
+        if self.queue:
+            self.queue.close()
+
+    def _wait(self, waiting: TurnQueue[Waiting], request: Any) -> None:
+        feed = {name: np.array(_input(request, name)) for name in self.inputs}
+        waiting.put(Waiting(feed, request.get_response_sender(), self._wanted(request)))
+
+    def _turn(self, waiting: list[Waiting]) -> Callable[[], None]:
+        """Compute the requests of a turn, each lane its own; return what answers them."""
+        if len(waiting) == 1:
+            results = [self._run_one(waiting[0].feed)]
+        else:
+            shares = self.lanes.shares(len(waiting))
+            lanes = self.lanes.run_all(lambda part: [self._run_alone(one) for one in waiting[part]], shares)
+            results = [result for lane in lanes for result in lane]
+
+        def answer() -> None:
+            for one, result in zip(waiting, results, strict=True):
+                self._send(one, result)
+
+        return answer
+
+    def _send(self, one: Waiting, result: Arrays | Exception) -> None:
+        if isinstance(result, Exception) or has_room(pb_utils, size(result)):
+            response = self._response(one.outputs, result)
+        else:
+            full = f"{self.config['name']} has no room in the {FULL}"
+            response = pb_utils.InferenceResponse(
+                error=pb_utils.TritonError(full, pb_utils.TritonError.UNAVAILABLE)
+            )
+        try:
+            one.sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        except Exception as error:
+            pb_utils.Logger.log_error(f"{self.config['name']}: an answer could not be sent: {error}")
+
+    def _run_alone(self, one: Waiting) -> Arrays | Exception:
+        """The answer of a request that one thread computes from end to end."""
+        rows = slice(0, len(one.feed[self.inputs[0]]))
+        try:
+            parts = self._run_parts(self.lane_session, one.feed, rows, 1 if self.pictures else rows.stop)
+            return dict(zip(self.outputs, _joined(parts), strict=True))
+        except Exception as error:  # becomes the error response of this request alone
+            return error
 
     def _run_batch(self, feeds: list[Arrays]) -> list[Arrays | Exception]:
         """Run feeds of equal shapes as one batch; if the batch fails, run each feed by itself."""
@@ -90,10 +153,6 @@ class TritonPythonModel:
             return error
 
     def _run(self, feed: Arrays) -> list[np.ndarray]:
-        with self.turns.taken():
-            return self._compute(feed)
-
-    def _compute(self, feed: Arrays) -> list[np.ndarray]:
         rows = len(feed[self.inputs[0]])
         if self.row_by_row:
             return _joined(self._run_parts(self.session, feed, slice(0, rows), 1))
@@ -114,11 +173,14 @@ class TritonPythonModel:
             session.run(self.outputs, {name: array[part] for name, array in feed.items()}) for part in calls
         ]
 
-    def _response(self, request: Any, result: Arrays | Exception) -> Any:
+    def _wanted(self, request: Any) -> list[str]:
+        asked = request.requested_output_names()
+        return [name for name in self.outputs if name in asked]
+
+    def _response(self, wanted: list[str], result: Arrays | Exception) -> Any:
         if isinstance(result, Exception):
             pb_utils.Logger.log_error(f"{self.config['name']}: {result}")
             return pb_utils.InferenceResponse(error=_error(self.config["name"], result))
-        wanted = [name for name in self.outputs if name in request.requested_output_names()]
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, result[name]) for name in wanted])
 
 
