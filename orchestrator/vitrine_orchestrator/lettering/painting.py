@@ -65,16 +65,19 @@ class Sheet:
 
     light: NDArray[np.float32]  # (height, width, 3)
     touched: Mask
+    blank: bool = True  # whether nothing is laid yet
 
     def lay(self, mask: Mask, colour: Colour, opacity: float = 1.0) -> None:
         """Blend a colour in where the mask is."""
         share = (mask * np.float32(opacity))[..., None]
         self.light += share * (linear(np.array(colour, np.uint8)) - self.light)
         self.touched = np.maximum(self.touched, share[..., 0])
+        self.blank = False
 
     def ground(self, where: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Luminances of some pixels, as the picture's eight bits will have them."""
-        return luminance(linear(levels(self.light[where])))
+        light = self.light[where]
+        return luminance(light if self.blank else linear(levels(light)))
 
 
 def painted(

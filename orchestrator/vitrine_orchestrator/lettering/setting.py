@@ -43,6 +43,7 @@ class Setting:
     script: Script
     size: int  # em, in pixels
     _lengths: dict[str, float] = field(default_factory=dict)
+    _inks: dict[str, Ink] = field(default_factory=dict)
 
     def length(self, text: str) -> float:
         """How far a text reaches along its line."""
@@ -52,6 +53,11 @@ class Setting:
 
     def ink(self, text: str) -> Ink:
         """What a line's ink covers; nothing of a line without ink."""
+        if text not in self._inks:
+            self._inks[text] = self._ink(text)
+        return self._inks[text]
+
+    def _ink(self, text: str) -> Ink:
         boxes, at = [], 0.0
         for run in self._runs(text):
             left, top, right, bottom = self._font(run).getbbox(run[0], **self._options)

@@ -68,7 +68,7 @@ class Scrim:
 
 def linear(levels: NDArray[np.uint8]) -> Array:
     """sRGB levels in linear light, 0 to 1, of the same shape."""
-    return _LINEAR[levels]
+    return _LINEAR.take(levels)
 
 
 def levels(light: Array) -> NDArray[np.uint8]:

@@ -7,8 +7,10 @@ All is kept as sums over the upper left of every cell, so a box costs four look-
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,15 +28,20 @@ STRIP = 64
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A picture as a grid of square cells; the sums are (rows + 1, columns + 1)."""
+    """A picture as a grid of square cells (rows, columns); the sums are (rows + 1, columns + 1)."""
 
     width: int  # of the picture, in pixels
     height: int
     cell: int  # pixels a side
-    taken: Sums  # cells that must stay free, even those of which one pixel must
+    kept: NDArray[np.uint8]  # 1: a cell that must stay free, even if only one of its pixels must
     edges: Sums  # mean difference of neighbouring pixels' luminance
     light: Sums  # mean luminance
     light2: Sums  # mean of the squared luminance
+
+    @cached_property
+    def taken(self) -> Sums:
+        """Cells that must stay free."""
+        return cv2.integral(self.kept, sdepth=cv2.CV_64F)
 
     @property
     def mean_edges(self) -> float:
@@ -43,12 +50,12 @@ class Ground:
 
     def taking(self, boxes: list[Box]) -> Ground:
         """The same ground with these boxes taken too."""
-        cells = np.diff(np.diff(self.taken, axis=0), axis=1)
+        kept = self.kept.copy()
         for box in boxes:
             inside = box.cut(self.width, self.height)
             rows = slice(inside.top // self.cell, math.ceil(inside.bottom / self.cell))
-            cells[rows, inside.left // self.cell : math.ceil(inside.right / self.cell)] = 1
-        return Ground(self.width, self.height, self.cell, _sums(cells), self.edges, self.light, self.light2)
+            kept[rows, inside.left // self.cell : math.ceil(inside.right / self.cell)] = 1
+        return replace(self, kept=kept)
 
 
 def ground_of(picture: Pixels, keep: Pixels | None) -> Ground:
@@ -60,10 +67,10 @@ def ground_of(picture: Pixels, keep: Pixels | None) -> Ground:
     cell = max(1, math.ceil(math.sqrt(height * width / MOST_CELLS)))
     strips = [_cells(picture[top : top + STRIP * cell], cell) for top in range(0, height, STRIP * cell)]
     light, light2, edges = (np.concatenate(part) for part in zip(*strips, strict=True))
-    taken = np.zeros(light.shape)
+    kept = np.zeros(light.shape, np.uint8)
     if keep is not None:
-        taken = _blocks((keep > 0).astype(np.float32), cell).max(axis=(1, 3)).astype(np.float64)
-    return Ground(width, height, cell, _sums(taken), _sums(edges), _sums(light), _sums(light2))
+        kept = _blocks((keep > 0).view(np.uint8), cell).max(axis=(1, 3))
+    return Ground(width, height, cell, kept, _sums(edges), _sums(light), _sums(light2))
 
 
 def _cells(strip: Pixels, cell: int) -> tuple[NDArray, NDArray, NDArray]:
@@ -72,6 +79,8 @@ def _cells(strip: Pixels, cell: int) -> tuple[NDArray, NDArray, NDArray]:
     across = np.abs(np.diff(shining, axis=1, append=shining[:, -1:]))
     down = np.abs(np.diff(shining, axis=0, append=shining[-1:]))
     parts = (shining, shining**2, across + down)
+    if cell == 1:
+        return parts
     light, light2, edges = (_blocks(part, cell).mean(axis=(1, 3)) for part in parts)
     return light, light2, edges
 
@@ -84,6 +93,5 @@ def _blocks(values: NDArray, cell: int) -> NDArray:
 
 
 def _sums(cells: NDArray) -> Sums:
-    sums = np.zeros((cells.shape[0] + 1, cells.shape[1] + 1))
-    sums[1:, 1:] = cells.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    return sums
+    """Sums of float32 cells, down the columns first: among equal places, rounding decides."""
+    return cv2.transpose(cv2.integral(cv2.transpose(cells), sdepth=cv2.CV_64F))  # it sums rows first

@@ -45,14 +45,14 @@ def best_place(
     tops = _starts(region.top, region.bottom - height)
     if not (len(lefts) and len(tops)):
         return None
-    left, top = np.meshgrid(lefts, tops)
+    left, top = lefts[None], tops[:, None]
     costs, overlaps = _costs(ground, left, top, left + width, top + height, rim, inks)
     costs[overlaps > 0] = np.inf
-    best = np.unravel_index(np.argmin(costs), costs.shape)
-    if not np.isfinite(costs[best]):
+    row, column = np.unravel_index(np.argmin(costs), costs.shape)
+    if not np.isfinite(costs[row, column]):
         return None
-    corner = int(left[best]), int(top[best])
-    return Place(Box(*corner, corner[0] + width, corner[1] + height), float(costs[best]), 0.0)
+    corner = int(lefts[column]), int(tops[row])
+    return Place(Box(*corner, corner[0] + width, corner[1] + height), float(costs[row, column]), 0.0)
 
 
 def measured(ground: Ground, boxes: Sequence[Box], rim: int, inks: Sequence[Colour]) -> list[Place]:
@@ -81,15 +81,17 @@ def _costs(
     rim: int,
     inks: Sequence[Colour],
 ) -> tuple[NDArray, NDArray]:
-    """Cost and overlap of boxes, arrays of the shape of `left`."""
-    sides = (left, top, right, bottom)
-    light = _mean(ground, ground.light, *sides)
-    spread = np.sqrt(np.maximum(_mean(ground, ground.light2, *sides) - light**2, 0))
-    busy = _mean(ground, ground.edges, *sides) / max(ground.mean_edges, 1e-6)
+    """Cost and overlap of boxes, by the sides' common shape: across and down may be axes of their own."""
+    boxes = _cells(ground, left, top, right, bottom)
+    light = boxes.mean(ground.light)
+    spread = np.sqrt(np.maximum(boxes.mean(ground.light2) - light**2, 0))
+    busy = boxes.mean(ground.edges) / max(ground.mean_edges, 1e-6)
     faint = np.maximum(0, 1 - _contrast(light, spread, inks) / PLENTY)
     aside = np.abs((left + right) / 2 / ground.width - 0.5)
-    near = _mean(ground, ground.taken, left - 3 * rim, top - 3 * rim, right + 3 * rim, bottom + 3 * rim)
-    overlap = _mean(ground, ground.taken, left - rim, top - rim, right + rim, bottom + rim)
+    near, overlap = (
+        _cells(ground, left - by, top - by, right + by, bottom + by).mean(ground.taken)
+        for by in (3 * rim, rim)
+    )
     return NEAR * near + BUSY * busy + FAINT * faint + ASIDE * aside, overlap
 
 
@@ -103,18 +105,27 @@ def _contrast(light: NDArray, spread: NDArray, inks: Sequence[Colour]) -> NDArra
     return best
 
 
-def _mean(
-    ground: Ground, sums: Sums, left: NDArray, top: NDArray, right: NDArray, bottom: NDArray
-) -> NDArray:
-    """The mean of the cells that each box touches; boxes are cut at the picture's edge."""
-    rows, columns = sums.shape[0] - 1, sums.shape[1] - 1
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells that boxes touch: where their corners are in a ground's sums, and how many they are."""
+
+    corners: tuple[NDArray, NDArray, NDArray, NDArray]  # lower right, upper right, lower left, upper left
+    count: NDArray
+
+    def mean(self, sums: Sums) -> NDArray:
+        """The mean of each box's cells."""
+        last, above, before, first = (sums.take(corner) for corner in self.corners)
+        return (last - above - before + first) / self.count
+
+
+def _cells(ground: Ground, left: NDArray, top: NDArray, right: NDArray, bottom: NDArray) -> Cells:
+    """The cells that each box touches; boxes are cut at the picture's edge."""
+    rows, columns = ground.kept.shape
     first_row, first_column = np.clip(top // ground.cell, 0, rows), np.clip(left // ground.cell, 0, columns)
     last_row = np.clip(-(-bottom // ground.cell), 0, rows)
     last_column = np.clip(-(-right // ground.cell), 0, columns)
-    total = (
-        sums[last_row, last_column]
-        - sums[first_row, last_column]
-        - sums[last_row, first_column]
-        + sums[first_row, first_column]
+    above, below = first_row * (columns + 1), last_row * (columns + 1)
+    return Cells(
+        (below + last_column, above + last_column, below + first_column, above + first_column),
+        np.maximum((last_row - first_row) * (last_column - first_column), 1),
     )
-    return total / np.maximum((last_row - first_row) * (last_column - first_column), 1)
