@@ -114,7 +114,7 @@ def decode_layer(
     if image.mode != "RGBA":
         return np.asarray(image.convert("RGB")), None
     levels = np.asarray(image)
-    return np.ascontiguousarray(levels[..., :3]), np.ascontiguousarray(levels[..., 3])
+    return levels[..., :3], levels[..., 3]
 
 
 def is_transparent(encoded: bytes, name: str, limits: Limits = Limits()) -> bool:

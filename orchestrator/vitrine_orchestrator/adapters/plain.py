@@ -74,11 +74,12 @@ def _compositions(settings: Settings) -> PlainAnswer:
     """Compositions, with the vision model of the settings."""
     from vitrine_orchestrator.ad_prompts.proposing import vision_of
     from vitrine_orchestrator.compose.pipeline import compose
+    from vitrine_orchestrator.composition.seen_scenes import SeenScenes
 
-    vision = vision_of(settings)
+    vision, scenes = vision_of(settings), SeenScenes()
 
     async def answered(context: PlainContext, inputs: Outputs, send: Send) -> Outputs:
-        return await compose(context, inputs, vision)
+        return await compose(context, inputs, vision, scenes)
 
     return answered
 

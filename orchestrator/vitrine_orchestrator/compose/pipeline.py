@@ -12,8 +12,9 @@ from vitrine_orchestrator.ad_prompts.endpoint import Endpoint
 from vitrine_orchestrator.ad_prompts.proposing import Proposed, proposed
 from vitrine_orchestrator.compose.request import ComposeRequest, compose_request
 from vitrine_orchestrator.composition.colours import Match
-from vitrine_orchestrator.composition.compose import Composition, composed
+from vitrine_orchestrator.composition.compose import Composition, put_into
 from vitrine_orchestrator.composition.products import Placed
+from vitrine_orchestrator.composition.seen_scenes import SeenScenes
 from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipeline.request_context import (
     PlainContext,
@@ -32,20 +33,24 @@ QUESTION = (
 
 
 async def compose(
-    context: PlainContext, inputs: Inputs, vision: Endpoint | None = None
+    context: PlainContext,
+    inputs: Inputs,
+    vision: Endpoint | None = None,
+    scenes: SeenScenes | None = None,
 ) -> dict[str, np.ndarray]:
     """The outputs of the model `compose`; BadRequest says what is wrong with the inputs.
 
     vision: the model that proposes places where a request asks for it.
+    scenes: where scenes of former requests are found, such as that of an ad's other products.
     All work on pixels is done in a thread: the loop stays free for other requests.
     """
-    request = await read_aside(lambda: compose_request(context, inputs), inputs)
+    request = await read_aside(lambda: compose_request(context, inputs, scenes or SeenScenes()), inputs)
     stages = Timed(context.stages)
     with stages.measured("total"):
         asked = await _asked(vision, request, stages)
         with stages.measured("composition"):
             boxes = asked.boxes if asked else ()
-            made = await asyncio.to_thread(composed, request.scene, request.products, request.settings, boxes)
+            made = await asyncio.to_thread(put_into, request.scene, request.products, request.settings, boxes)
         with stages.measured("encode"):
             files = await asyncio.to_thread(_encoded, made, request)
     return {
@@ -71,7 +76,7 @@ async def _asked(vision: Endpoint | None, request: ComposeRequest, stages: Timed
     shapes = ", ".join(f"{one.width / one.height:.2f}" for one in request.products)
     products = f"{count} product{'s' if count > 1 else ''} (width by height: {shapes})"
     with stages.measured("vision"):
-        return await proposed(vision, request.scene, QUESTION.format(count=products))
+        return await proposed(vision, request.scene.picture, QUESTION.format(count=products))
 
 
 def _told(made: Composition, request: ComposeRequest, asked: Proposed | None) -> Mapping[str, object]:

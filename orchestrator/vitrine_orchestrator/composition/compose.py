@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from vitrine_orchestrator.composition.colours import Match, matched
 from vitrine_orchestrator.composition.compositing import alpha_of_all, put_over, shaded
-from vitrine_orchestrator.composition.ground import Ground, ground_of
-from vitrine_orchestrator.composition.light import SceneLight, light_of_scene
+from vitrine_orchestrator.composition.ground import Ground, ground_in_front
+from vitrine_orchestrator.composition.light import SceneLight, light_of_slope
 from vitrine_orchestrator.composition.placing import Scenery, placed
 from vitrine_orchestrator.composition.products import Alpha, Placed, Product
 from vitrine_orchestrator.composition.proposed import Shares, placed_in
+from vitrine_orchestrator.composition.seen_scenes import SeenScene, seen
 from vitrine_orchestrator.composition.settings import Settings
 from vitrine_orchestrator.composition.shadows import Shadow, shadow_of
 from vitrine_orchestrator.pictures import Picture
@@ -33,16 +34,21 @@ class Composition:
     refused: str | None = None  # why none of the proposed boxes was used; None: one was, or none was proposed
 
 
-def composed(
-    scene: Picture, products: Sequence[Product], settings: Settings = USUAL, boxes: Sequence[Shares] = ()
+def composed(scene: Picture, products: Sequence[Product], settings: Settings = USUAL) -> Composition:
+    """The products in a scene (height, width, 3) uint8 RGB; see put_into."""
+    return put_into(seen(scene), products, settings)
+
+
+def put_into(
+    scene: SeenScene, products: Sequence[Product], settings: Settings, boxes: Sequence[Shares] = ()
 ) -> Composition:
-    """The products in a scene (height, width, 3) uint8 RGB; BadRequest for settings that do not fit them.
+    """The products in a scene; BadRequest for settings that do not fit them.
 
     boxes: proposed places in shares of the scene, which are used where they are as good as found ones.
     """
-    height, width = scene.shape[:2]
-    light = light_of_scene(scene, settings.light)
-    ground = ground_of(scene, settings.margin, settings.ground)
+    height, width = scene.picture.shape[:2]
+    light = light_of_slope(scene.slope, settings.light)
+    ground = ground_in_front(scene.horizon, settings.margin, settings.ground)
     scenery, refused = Scenery(scene, ground, settings), None
     standing = None
     if boxes:
@@ -51,9 +57,9 @@ def composed(
     if standing is None:
         standing = placed(products, scenery)
     shadow = shadow_of(standing, (height, width), settings.shadow, light.away, settings.shadow_strength)
-    coloured = [matched(one, scene, settings.match, settings.match_bound) for one in standing]
+    coloured = [matched(one, scene.picture, settings.match, settings.match_bound) for one in standing]
     shown = [replace(one, product=product) for one, (product, _) in zip(standing, coloured, strict=True)]
-    picture = shaded(scene, shadow)
+    picture = shaded(scene.picture, shadow)
     for one in shown:
         put_over(picture, one)
     return Composition(

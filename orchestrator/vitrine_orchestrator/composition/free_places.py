@@ -35,16 +35,29 @@ class Clutter:
         return float(self.sums[y1, x1] - self.sums[y0, x1] - self.sums[y1, x0] + self.sums[y0, x0]) / area
 
 
-def clutter_of(scene: Picture, taken: NDArray[np.uint8] | None = None) -> Clutter:
-    """The edges of a scene (height, width, 3). Pixels of `taken` (height, width) count the most."""
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The edges of a scene, small."""
+
+    strength: NDArray[np.float32]  # (rows, columns), in means of the scene, MOST at most
+    scale: float  # its pixels in one pixel of the scene
+
+
+def edges_of(scene: Picture) -> Edges:
+    """The edges of a scene (height, width, 3)."""
     height, width = scene.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     grey = cv2.cvtColor(cv2.resize(scene, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx, ksize=3) for dx in (1, 0))
     edges = np.hypot(across, down)
-    edges = np.minimum(edges / max(float(edges.mean()), 1e-3), MOST)
+    return Edges(np.minimum(edges / max(float(edges.mean()), 1e-3), MOST), scale)
+
+
+def clutter_of(edges: Edges, taken: NDArray[np.uint8] | None = None) -> Clutter:
+    """What a scene with these edges shows. Pixels of `taken` (height, width) count the most."""
+    strength = edges.strength
     if taken is not None:
-        covered = cv2.resize(taken, size, interpolation=cv2.INTER_AREA) > 0
-        edges = np.where(covered, np.float32(MOST), edges)
-    return Clutter(cv2.integral(edges, sdepth=cv2.CV_64F), scale)
+        covered = cv2.resize(taken, strength.shape[::-1], interpolation=cv2.INTER_AREA) > 0
+        strength = np.where(covered, np.float32(MOST), strength)
+    return Clutter(cv2.integral(strength, sdepth=cv2.CV_64F), edges.scale)

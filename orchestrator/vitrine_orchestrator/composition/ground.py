@@ -37,20 +37,22 @@ class Ground:
         return 0.0 if self.horizon is None else self.horizon
 
 
-def ground_of(scene: Picture, margin: float, asked: float | None = None) -> Ground:
-    """The ground of a scene (height, width, 3); with the base line that is asked for, if any.
+def ground_in_front(horizon: float | None, margin: float, asked: float | None = None) -> Ground:
+    """The ground in front of a scene's far edge; with the base line that is asked for, if any.
 
     A found base line is below the far edge and keeps the margin to the scene's lower edge.
     """
-    horizon = _horizon(scene)
     if asked is not None:
         return Ground(horizon, asked)
     y = USUAL if horizon is None else horizon + DEPTH * (1 - horizon)
     return Ground(horizon, min(y, 1 - margin))
 
 
-def _horizon(scene: Picture) -> float | None:
-    """The far edge of the ground: the row over which most columns change most. None where none stands out."""
+def horizon_of(scene: Picture) -> float | None:
+    """The far edge of a scene's ground (height, width, 3), as a share of its height.
+
+    It is the row over which most columns change most. None where none stands out.
+    """
     change = row_changes(scene)
     rows = len(change)
     first, last = round(HIGHEST * rows), round(LOWEST * rows)

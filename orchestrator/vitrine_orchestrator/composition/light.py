@@ -41,13 +41,8 @@ class SceneLight:
 AWAY: dict[Side, int] = {"left": 1, "right": -1, "centre": 0}
 
 
-def light_of_scene(scene: Picture, asked: LightWord = "auto") -> SceneLight:
-    """The light of a scene (height, width, 3); from the side that is asked for, unless that is "auto".
-
-    Every pixel is compared with the one APART columns further. Pairs across an edge are left out; the median
-    of the others is the light's own slope, because a surface has one colour.
-    """
-    slope = _slope(scene)
+def light_of_slope(slope: float, asked: LightWord = "auto") -> SceneLight:
+    """The light of a scene with that slope; from the side that is asked for, unless that is "auto"."""
     if asked != "auto":
         return SceneLight(asked, slope)
     if abs(slope) < WEAK:
@@ -55,7 +50,12 @@ def light_of_scene(scene: Picture, asked: LightWord = "auto") -> SceneLight:
     return SceneLight("left" if slope < 0 else "right", slope)
 
 
-def _slope(scene: Picture) -> float:
+def slope_of(scene: Picture) -> float:
+    """The slope of a scene's light (height, width, 3): see SceneLight.
+
+    Every pixel is compared with the one APART columns further. Pairs across an edge are left out; the median
+    of the others is the light's own slope, because a surface has one colour.
+    """
     height, width = scene.shape[:2]
     shrink = min(1.0, SIDE / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))

@@ -12,8 +12,8 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.composition.free_places import Clutter, clutter_of
 from vitrine_orchestrator.composition.ground import Ground
 from vitrine_orchestrator.composition.products import Placed, Product, overlap, scaled
+from vitrine_orchestrator.composition.seen_scenes import SeenScene
 from vitrine_orchestrator.composition.settings import Placement, Settings
-from vitrine_orchestrator.pictures import Picture
 
 GAP = 0.12
 """Between neighbours, as a share of their mean width."""
@@ -34,19 +34,19 @@ MOST_SIDE = 16_000
 class Scenery:
     """A scene as places see it."""
 
-    scene: Picture  # (height, width, 3)
+    scene: SeenScene
     ground: Ground
     settings: Settings
 
     @property
     def height(self) -> int:
         """In pixels."""
-        return self.scene.shape[0]
+        return self.scene.picture.shape[0]
 
     @property
     def width(self) -> int:
         """In pixels."""
-        return self.scene.shape[1]
+        return self.scene.picture.shape[1]
 
 
 def placed(products: Sequence[Product], scenery: Scenery) -> list[Placed]:
@@ -157,7 +157,7 @@ def _in_a_row(
     gap = GAP * float(np.mean(widths))
     length = sum(widths) + gap * (len(free) - 1)
     middles = np.cumsum([0, *(width + gap for width in widths[:-1])]) + np.array(widths) / 2
-    clutter = clutter_of(scenery.scene, _taken(by_hand, scenery))
+    clutter = clutter_of(scenery.scene.edges, _taken(by_hand, scenery))
     return min(
         (_row(free, fitted, asked, left + middles, scenery) for left in _lefts(length, scenery)),
         key=lambda row: cost_of(row, clutter, scenery),

@@ -29,7 +29,7 @@ def placed_in(
     One product can stand in any of the boxes; several take the first ones, one each, in their order.
     """
     found = placed(products, scenery)
-    clutter = clutter_of(scenery.scene)
+    clutter = clutter_of(scenery.scene.edges)
     limit = cost_of(found, clutter, scenery) + WORSE
     sets = [[box] for box in boxes] if len(products) == 1 else [list(boxes[: len(products)])]
     good: list[tuple[float, list[Placed]]] = []

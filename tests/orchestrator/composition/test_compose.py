@@ -3,7 +3,10 @@
 import asyncio
 import io
 import json
+import time
+import weakref
 from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.compose.pipeline import compose
 from vitrine_orchestrator.compose.settings_json import read_settings
+from vitrine_orchestrator.composition.seen_scenes import SeenScenes
 from vitrine_orchestrator.composition.settings import NUMBERS, PLACEMENT_NUMBERS, Placement, Settings
 from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.stages.calls import FakeStages
@@ -131,3 +135,44 @@ def test_every_setting_is_read():
     settings = read_settings(json.dumps(given))
     assert settings == Settings(**{**given, "placements": (Placement(**place),)})
     assert read_settings(None) == Settings()
+
+
+def test_a_scene_is_looked_at_once_by_those_who_use_it_meanwhile():
+    """All at the same time get one scene; when the last of them has gone, nothing of it is held."""
+    scenes, picture, reads = SeenScenes(), np.zeros((40, 40, 3), np.uint8), []
+
+    def read():
+        reads.append(1)
+        time.sleep(0.1)
+        return picture
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: scenes.get(b"file", read), range(4)))
+    assert len({id(one) for one in found}) == len(reads) == 1
+    assert scenes.get(b"other", read) is not found[0]
+    held = weakref.ref(found[0])
+    found.clear()
+    assert held() is None
+    scenes.get(b"file", read)
+    assert len(reads) == 3
+
+
+def test_a_scene_that_cannot_be_read_is_read_again():
+    """Its error is that of each request."""
+    scenes = SeenScenes()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            scenes.get(b"broken", lambda: 1 // 0)
+
+
+def test_a_known_scene_gives_the_same_picture():
+    """Whether a scene was decoded for this request or for another one shows nowhere."""
+    scene = np.random.default_rng(0).integers(0, 255, (100, 120, 3), dtype=np.uint8)
+    inputs = {name: value for name, value in asked().items() if name != "scene_raw"}
+    inputs["scene"] = np.array([png(scene)], object)
+    fresh, scenes = run(inputs), SeenScenes()
+    held = scenes.get(png(scene), lambda: scene)
+    known = asyncio.run(compose(PlainContext(FakeStages()), inputs, scenes=scenes))
+    assert scenes.get(png(scene), lambda: 1 // 0) is held
+    for name in ("image", "alpha", "shadow"):
+        assert known[name][0] == fresh[name][0]

@@ -11,8 +11,8 @@ from vitrine_measure.score_compose import GATES, STYLES, score, shadow_side, sta
 from vitrine_orchestrator.composition.colours import matched
 from vitrine_orchestrator.composition.compose import composed
 from vitrine_orchestrator.composition.compositing import mixed
-from vitrine_orchestrator.composition.ground import ground_of
-from vitrine_orchestrator.composition.light import light_of_scene
+from vitrine_orchestrator.composition.ground import ground_in_front, horizon_of
+from vitrine_orchestrator.composition.light import light_of_slope, slope_of
 from vitrine_orchestrator.composition.linear_light import LINEAR, levels_of
 from vitrine_orchestrator.composition.products import Placed, Product, overlap, product_of, scaled
 from vitrine_orchestrator.composition.settings import SHADOWS, Placement, Settings
@@ -104,8 +104,8 @@ def test_soft_pixels_are_mixed_in_linear_light():
 def test_the_light_side_is_the_brighter_one(slope, side):
     """A weak slope shows no side; a word overrules what is seen."""
     scene = room(slope=slope)
-    assert light_of_scene(scene).side == side
-    assert light_of_scene(scene, "left").side == "left"
+    assert light_of_slope(slope_of(scene)).side == side
+    assert light_of_slope(slope_of(scene), "left").side == "left"
 
 
 def test_a_shadow_falls_away_from_the_light_that_is_asked_for(product):
@@ -165,7 +165,7 @@ def test_products_stand_on_the_ground(product):
 def test_a_scene_without_an_edge_has_a_usual_ground():
     """Noise has no row that stands out."""
     noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
-    ground = ground_of(noise, margin=0.05)
+    ground = ground_in_front(horizon_of(noise), margin=0.05)
     assert (ground.horizon, ground.y) == (None, 0.84)
 
 
