@@ -43,9 +43,7 @@ async def ads(bench: Bench) -> None:
         raise Unavailable("the repository holds no release of Z-Image: run make shop")
     requests = [_request(number, bench.options.loras is not None) for number in range(AT_ONCE)]
     alone = {number: await _picture(bench, one) for number, one in enumerate(requests)}
-    before = await _rows_by_call(bench)
-    worst = await _together(bench, requests, alone)
-    rows = await _rows_by_call(bench) - before
+    worst, rows = await _together(bench, requests, alone)
     calls = sum(rows.values())
     add = bench.report.add
     add("ads", "rows of a call with 8 mixed pictures at once, mean", rows_of(rows) / calls, "rows")
@@ -59,8 +57,14 @@ def rows_of(calls: Counter[int]) -> int:
     return sum(rows * count for rows, count in calls.items())
 
 
-async def _together(bench: Bench, requests: list[PictureOptions], alone: dict[int, np.ndarray]) -> float:
-    """Report both rates; return the largest difference of a picture from the one made alone, in levels."""
+async def _together(
+    bench: Bench, requests: list[PictureOptions], alone: dict[int, np.ndarray]
+) -> tuple[float, Counter[int]]:
+    """Report both rates.
+
+    Return the largest difference of a picture from the one made alone, in levels, and the denoiser's calls
+    with several pictures in flight, by their rows.
+    """
     differences: list[int] = []
 
     async def send(index: int) -> None:
@@ -73,15 +77,18 @@ async def _together(bench: Bench, requests: list[PictureOptions], alone: dict[in
         bench.options.loras,
         [await _job(bench, request) for request in requests],
     )
+    rows: Counter[int] = Counter()
     figures: dict[str, list[float]] = {name: [] for name in ("one", "one_floor", "crowd", "crowd_floor")}
     for _ in range(bench.options.count(3, 1)):  # both sides in turns, as the machine's speed changes
         count = bench.options.count(EACH, 3) * len(requests)
         figures["one_floor"].append(await asyncio.to_thread(floor.one))
         figures["one"].append(await _seconds(closed(2 * len(requests), 1, send)) / (2 * len(requests)))
         figures["crowd_floor"].append(await asyncio.to_thread(floor.rate))
+        before = await _rows_by_call(bench)
         figures["crowd"].append(full_rate(await closed(count, AT_ONCE, send), AT_ONCE))
+        rows += await _rows_by_call(bench) - before
     _add(bench, figures)
-    return float(max(differences))
+    return float(max(differences)), rows
 
 
 def _add(bench: Bench, figures: dict[str, list[float]]) -> None:
