@@ -68,6 +68,20 @@ def test_four_different_rows_in_one_call_equal_four_calls(program):
         assert np.abs(row - alone).max() < CLOSE
 
 
+def test_lanes_compute_the_same_rows(program, denoise_folder, facts, registry):
+    """Two threads of which each computes its own rows answer as one call does; one row is not divided."""
+    engine = OnnxEngine(denoise_folder / TRANSFORMER, ZImageForm(facts), cpu(2), lanes=2)
+    rules = JobRules(FAMILY, Schedules(facts.scheduler), Registry(registry, FAMILY, BASE, max_bytes=2**30))
+    divided = PictureProgram(engine, ZImageForm(facts), facts, rules)
+    assert divided.lanes == 2
+    rows = predicted(divided, [job(divided, **asked) for asked in MIXED])
+    assert engine.calls == [2, 2]
+    for row, other in zip(rows, predicted(program, [job(program, **asked) for asked in MIXED]), strict=True):
+        assert np.abs(row - other).max() < CLOSE
+    predicted(divided, [job(divided, **MIXED[0])])
+    assert engine.calls == [2, 2, 1]
+
+
 def test_an_adapter_changes_its_own_row_only(program):
     """Without its adapter a row is another picture, and by twice the weight another one again."""
     plain, styled_once, styled_twice = (
