@@ -7,7 +7,8 @@ On the CPU the rows of a call are divided among the threads, and each thread com
 (see cores/row_split.py), pictures one after the other. All threads compute a call together if it has fewer
 rows than threads. With the parameter `row_by_row` all threads compute one row after the other. With `in_turn`
 a network and the denoiser take turns (cores/turn_lock.py), and requests of any shapes share a turn
-(cores/turn_queue.py).
+(cores/turn_queue.py). With a memory budget the process gives back what it does not use when it is asked: see
+residency/resting.py.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from vitrine_orchestrator.cores.row_split import Lanes, cores
 from vitrine_orchestrator.cores.turn_lock import open_turn_lock
 from vitrine_orchestrator.cores.turn_queue import TurnQueue
 from vitrine_orchestrator.engine.prepared_graphs import open_prepared_graphs
+from vitrine_orchestrator.residency.resting import has_budget, keep_heap, rest_when_asked
 from vitrine_orchestrator.shared_memory import FULL
 
 Arrays = dict[str, np.ndarray]
@@ -60,17 +62,22 @@ class TritonPythonModel:
         )
         threads = _threads(self.config)
         graphs = open_prepared_graphs()
-        self.session = graphs.open(path, _options(self.config, threads), providers)
+        rests = args["model_instance_kind"] == "CPU" and has_budget()
+        if rests:
+            keep_heap()
+        self.session = graphs.open(path, _options(self.config, threads, arena=not rests), providers)
         self.row_by_row = self.batched and bool(_parameter(self.config, "row_by_row"))
         split = self.batched and args["model_instance_kind"] == "CPU" and not self.row_by_row
         self.lanes = Lanes(threads if split else 1)
         if self.lanes.count > 1:
-            self.lane_session = graphs.open(path, _options(self.config, 1), providers)
+            self.lane_session = graphs.open(path, _options(self.config, 1, arena=not rests), providers)
         self.inputs = [tensor["name"] for tensor in self.config["input"]]
         self.outputs = [tensor["name"] for tensor in self.config["output"]]
         self.pictures = all(len(tensor["dims"]) >= PICTURE_DIMS for tensor in self.config["input"])
         in_turn = _parameter(self.config, "in_turn") and self.lanes.count > 1
         self.queue = TurnQueue(self._turn, open_turn_lock(), self.lanes.count) if in_turn else None
+        if rests:
+            rest_when_asked(self.config["name"])
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One response for each request, in order, or later; a failed request does not change the others."""
@@ -211,8 +218,9 @@ def _threads(config: Mapping[str, Any]) -> int:
     return _parameter(config, "intra_op_thread_count") or cores()
 
 
-def _options(config: Mapping[str, Any], threads: int) -> onnxruntime.SessionOptions:
+def _options(config: Mapping[str, Any], threads: int, arena: bool) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
+    options.enable_cpu_mem_arena = arena
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = _parameter(config, "inter_op_thread_count")
     options.enable_mem_pattern = False  # one block for all of a call: no faster here, and half as much again

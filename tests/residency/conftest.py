@@ -1,8 +1,13 @@
 """A residency on a clock that only the tests move."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from vitrine_orchestrator.residency.policy import Residency
 from vitrine_orchestrator.residency.resident import Limits, Resident
+
+sys.path.insert(0, str(Path(__file__).parent))  # the modules that the tests share
 
 
 class Clock:

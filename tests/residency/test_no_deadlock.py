@@ -65,6 +65,10 @@ class World:
         for name in decisions.unload:
             assert self.books.models[name].leases == 0, "a model in use was evicted"
             self.after(0.1, self.books.unloaded, name)
+        for name in decisions.rest:
+            one = self.books.models[name]
+            assert one.leases == 0, "a model in use was told to rest"
+            self.after(0.01, self.books.rested, name, one.rest_bytes)
         for name in decisions.load:
             self.after(self.books.models[name].load_s, self.load_ended, name)
         assert self.books.taken_bytes <= self.books.room_bytes
@@ -111,6 +115,8 @@ def test_random_pipelines_under_random_budgets_all_end(seed):
     """No request is lost: each ends or is refused, and one that can fit is refused only as busy or broken."""
     draw = random.Random(seed)
     models = [Resident(f"m{n}", draw.randint(5, 60), load_s=draw.uniform(0.2, 3)) for n in range(8)]
+    for one in models:
+        one.rest_bytes = draw.choice([None, draw.randint(1, one.bytes)])
     limits = Limits(
         draw.randint(60, 200), wait_s=draw.choice([8.0, 500.0]), loads_at_once=draw.choice([1, 2])
     )

@@ -1,37 +1,10 @@
 """Leases, loads, evictions and refusals, without a server."""
 
 import pytest
+from settled import resident, settle, use
 from vitrine.errors import Busy, Unavailable
 from vitrine_orchestrator.residency.policy import SOON_S
 from vitrine_orchestrator.residency.resident import State
-
-
-def settle(books):
-    """Do at once what is decided, until nothing is; the granted and the refused leases."""
-    granted, refused = [], {}
-    while True:
-        decisions = books.decide()
-        granted += decisions.granted
-        refused |= dict(decisions.refused)
-        for name in decisions.unload:
-            books.unloaded(name)
-        for name in decisions.load:
-            books.loaded(name, seconds=1.0)
-        if not (decisions.load or decisions.unload or decisions.granted):
-            return granted, refused
-
-
-def resident(books):
-    """The names of the resident models."""
-    return {one.name for one in books.models.values() if one.state is State.IN}
-
-
-def use(books, name):
-    """One call from its lease to its end."""
-    books.ask("use", name)
-    granted, _ = settle(books)
-    assert "use" in granted
-    books.give_back("use")
 
 
 def test_everything_that_fits_is_loaded_at_the_start_and_nobody_needs_a_lease(books):

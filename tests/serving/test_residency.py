@@ -48,14 +48,19 @@ def plain(tmp_path_factory):
     return repository, answers, taken
 
 
-@pytest.fixture(scope="module")
-def small(plain):
-    """A server with room for two of the three networks."""
+def budgeted(plain, networks):
+    """A server with room for so many networks at work."""
     repository, _, taken = plain
     always = taken["cut_out"] + 2 * taken["prepare_text"] + (SERVER_MIB + OWNER_MIB) * MIB
-    budget = always + round(2.4 * taken["text_encoder"])
+    budget = always + round(networks * taken["text_encoder"])
     environment = {**os.environ, "VITRINE_MEMORY_RESERVE": "8MiB", "VITRINE_MEMORY_WAIT_S": "60"}
-    server = BudgetedTriton(f"{budget}B", repository, models=MODELS, ports=ANY_PORTS, environment=environment)
+    return BudgetedTriton(f"{budget}B", repository, models=MODELS, ports=ANY_PORTS, environment=environment)
+
+
+@pytest.fixture(scope="module")
+def small(plain):
+    """A server with room for two of the three networks, one of them at rest."""
+    server = budgeted(plain, 1.7)
     server.start()
     try:
         yield server
@@ -124,6 +129,27 @@ def used_again(client, network):
         time.sleep(0.2)
 
 
+def test_networks_at_rest_share_the_memory_of_their_work(plain):
+    """With room for all at rest, nothing is loaded again; answers and memory are as they should be."""
+    _, answers, _ = plain
+    with budgeted(plain, 2.4) as server, Vitrine(server.grpc, timeout_s=90) as vitrine:
+        for network in (NETWORK, "text_encoder"):  # their sizes are estimates until then
+            use(vitrine, network)
+        time.sleep(0.5)  # metrics are published every 0.2 s
+        loads = total(scrape(server.metrics), "vitrine_memory_loads_total")
+        with sampled(server) as samples:
+            for turn, (cut, _) in zip(TURNS, answers, strict=True):
+                assert vitrine.cut_out(picture(turn)).encoded == cut
+                texts(vitrine, turn)
+        state = server.owner()
+        assert max(samples) <= state["budget"]
+        time.sleep(0.5)  # metrics are published every 0.2 s
+        metrics = scrape(server.metrics)
+        assert total(metrics, "vitrine_memory_loads_total") == loads
+        assert total(metrics, "vitrine_memory_rests_total") > 0
+        assert not state["all_fit"]
+
+
 def test_two_pipelines_take_turns_within_the_budget(small, client, plain, capsys):
     """Both are answered as by a server that holds all; the memory is never above the budget."""
     _, answers, _ = plain
@@ -183,7 +209,7 @@ def test_an_owner_that_was_killed_takes_over_again(small, client):
     assert told == ["a process of residency died: loading the model again", "residency is back"]
     while not (state := small.owner())["ready"]:
         time.sleep(0.1)
-    assert inside <= {one["name"] for one in state["models"] if one["state"] in ("resident", "unloading")}
+    assert inside <= {one["name"] for one in state["models"] if one["state"] not in ("unloaded", "loading")}
     use(client, NETWORK)
     use(client, "text_encoder")
 

@@ -23,6 +23,7 @@ from vitrine_orchestrator.batching.service import DenoiseService
 from vitrine_orchestrator.batching.settings import DenoiseSettings
 from vitrine_orchestrator.manifest import Manifest, read_manifests
 from vitrine_orchestrator.residency.movable import FAMILY
+from vitrine_orchestrator.residency.resting import has_budget, keep_heap, rest_when_asked
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
@@ -63,6 +64,9 @@ def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
     manifests = read_manifests(folder)
     if FAMILY in parameters:  # a server with a memory budget: see residency/movable.py
         manifests = {parameters[FAMILY]: manifests[parameters[FAMILY]]}
+    rests = parameters["provider"] == "cpu" and has_budget()
+    if rests:
+        keep_heap()
     front = open_front(
         folder,
         manifests,
@@ -71,6 +75,8 @@ def serve_denoise(args: Mapping[str, str], pb_utils: Any) -> Service:
         int(args["model_instance_device_id"]),
         int(parameters["in_flight"]),
     )
+    if rests:
+        rest_when_asked(config["name"])
     return serve_front(front, config["name"], pb_utils)
 
 

@@ -21,8 +21,9 @@ from vitrine_orchestrator.manifest import Manifest, read_manifests
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipeline.memo import NoMemo
 from vitrine_orchestrator.pipeline.request_context import read_report
+from vitrine_orchestrator.residency.address import socket_name
 from vitrine_orchestrator.residency.amounts import OFF
-from vitrine_orchestrator.residency.leases import LeasedStages, OwnerLink, Route, socket_name
+from vitrine_orchestrator.residency.leases import LeasedStages, OwnerLink, Route
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages

@@ -20,11 +20,11 @@ from vitrine_orchestrator.adapters.metrics import (
 )
 from vitrine_orchestrator.adapters.service import METRICS_S, Outputs, Send, Service
 from vitrine_orchestrator.pipeline.request_context import text_array
+from vitrine_orchestrator.residency.address import socket_name
 from vitrine_orchestrator.residency.amounts import OFF, read_bytes
 from vitrine_orchestrator.residency.control import TritonControl
 from vitrine_orchestrator.residency.figures import FIGURES
 from vitrine_orchestrator.residency.layout import name_of, write_model
-from vitrine_orchestrator.residency.leases import socket_name
 from vitrine_orchestrator.residency.meter import Meter, open_meter
 from vitrine_orchestrator.residency.movable import Movable, movables
 from vitrine_orchestrator.residency.owner import Owner

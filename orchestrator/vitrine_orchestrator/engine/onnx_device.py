@@ -23,6 +23,7 @@ from vitrine_orchestrator.engine.prepared_graphs import (
     open_prepared_graphs,
 )
 from vitrine_orchestrator.engine.rows import DeviceRow
+from vitrine_orchestrator.residency.resting import has_budget
 
 _DTYPES: dict[str, type] = {
     "tensor(float)": np.float32,
@@ -45,6 +46,7 @@ class OnnxDevice:
     name: str = "cpu"
     device_id: int = 0
     spinning: bool = False  # idle threads keep their core busy for a while before they sleep
+    arena: bool = True  # ONNX Runtime keeps the memory of its arrays for itself
     graphs: PreparedGraphs | NoPreparedGraphs = field(default_factory=NoPreparedGraphs)
 
     def open(self, path: Path) -> onnxruntime.InferenceSession:
@@ -56,6 +58,7 @@ class OnnxDevice:
         options.intra_op_num_threads = self.threads
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(self.spinning)))
         options.log_severity_level = 3  # errors
+        options.enable_cpu_mem_arena = self.arena
         return self.graphs.open(path, options, self.providers)
 
     def run(self, session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> list[OrtValue]:
@@ -123,6 +126,7 @@ def cpu(threads: int = 0, spinning: bool = False) -> OnnxDevice:
         copy=ctypes.memmove,
         settle=lambda: None,
         spinning=spinning,
+        arena=not has_budget(),
         graphs=open_prepared_graphs(),
     )
 

@@ -55,6 +55,12 @@ FIGURES = (
         lambda owner: {"": owner.residency.evictions},
     ),
     Figure(
+        "vitrine_memory_rests_total",
+        "COUNTER",
+        "Times that a model gave back the memory of its work and stayed loaded",
+        lambda owner: {"": owner.residency.rests},
+    ),
+    Figure(
         "vitrine_memory_failures_total",
         "COUNTER",
         "Loads that failed",

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from vitrine.errors import Unavailable, from_wire
 
+from vitrine_orchestrator.residency.address import AGAIN_S
 from vitrine_orchestrator.residency.movable import SHARED, name_for
 
-AGAIN_S = 0.1  # pause before connecting again
 OWNER_S = 30.0  # how long a call waits for an owner that is being started
 CANCEL = "cancel"  # the input of a request that ends another one
 AHEAD = 2  # models that are announced at each call
@@ -31,11 +31,6 @@ CallModel = Callable[[str, str, Arrays], Awaitable[dict[str, np.ndarray]]]
 """Calls a stage under the name by which Triton knows its model."""
 Waited = Callable[[str, float], None]
 """Is told the stage, and the seconds that a call of it waited for its model."""
-
-
-def socket_name(server: int) -> str:
-    """The owner's address among Linux's abstract sockets; `server` is the process id of tritonserver."""
-    return f"\0vitrine-residency-{server}"
 
 
 def ignore_wait(stage: str, seconds: float) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.embedded.processes import stubs
+from vitrine_orchestrator.residency.process_bytes import peak_bytes, resident_bytes
 
 MeterKind = Literal["processes", "device"]
-PAGE = os.sysconf("SC_PAGE_SIZE")
 LOOK_S = 0.8  # seconds between two looks for new processes, which take some milliseconds
 NVML = "libnvidia-ml.so.1"
 
@@ -37,8 +35,8 @@ class Meter(Protocol):
     def by_model(self) -> bool:
         """Whether readings say what each model takes; if not, loads are measured one by one."""
 
-    def read(self) -> Reading:
-        """The memory in use now."""
+    def read(self, anew: bool = False) -> Reading:
+        """The memory in use now; `anew` finds processes that have just begun."""
 
 
 class ProcessMeter:
@@ -56,9 +54,9 @@ class ProcessMeter:
         self._stubs: dict[int, str] = {}
         self._looked = float("-inf")
 
-    def read(self) -> Reading:
+    def read(self, anew: bool = False) -> Reading:
         """The memory in use now, of the processes that were there at the last look and still are."""
-        if time.monotonic() - self._looked > self._look_s:
+        if anew or time.monotonic() - self._looked > self._look_s:
             self._stubs, self._looked = stubs(self._server), time.monotonic()
         now: dict[str, int] = defaultdict(int)
         peaks: dict[str, int] = defaultdict(int)
@@ -66,23 +64,6 @@ class ProcessMeter:
             now[model] += resident_bytes(pid)
             peaks[model] += peak_bytes(pid)
         return Reading(resident_bytes(self._server) + sum(now.values()), dict(now), dict(peaks))
-
-
-def resident_bytes(pid: int) -> int:
-    """The resident memory of a process; 0 if it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    except (OSError, IndexError):
-        return 0
-
-
-def peak_bytes(pid: int) -> int:
-    """The most resident memory of a process since it began; 0 if it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 class _Memory(ctypes.Structure):
@@ -106,7 +87,7 @@ class DeviceMeter:
         self._call("nvmlInit_v2")
         self._call("nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(device), ctypes.byref(self._handle))
 
-    def read(self) -> Reading:
+    def read(self, anew: bool = False) -> Reading:
         """The memory in use now."""
         memory = _Memory()
         self._call("nvmlDeviceGetMemoryInfo", self._handle, ctypes.byref(memory))

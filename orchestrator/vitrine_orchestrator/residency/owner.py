@@ -7,6 +7,11 @@ back, so the death of a pipeline's process leaves nothing pinned.
                        {"hold": id, "model": name}    a call that began while all models fitted
     owner → pipeline   {"granted": id}     {"refused": id, "error": [code, text]}
                        {"names": {model: its name in Triton}, "free": whether all fit, so that nobody asks}
+
+Networks' processes that can give memory back while they stay (resting.py) say so on the same socket.
+
+    network → owner    {"network": its name in Triton, "takes": bytes at rest}     {"rested": bytes}
+    owner → network    {"rest": true}
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from typing import Any, Protocol
 from vitrine.errors import VitrineError, to_wire
 
 from vitrine_orchestrator.residency.meter import Meter, Reading
+from vitrine_orchestrator.residency.networks import Networks
 from vitrine_orchestrator.residency.policy import Residency
 from vitrine_orchestrator.residency.resident import Key
 
@@ -72,6 +78,7 @@ class Owner:
         self._waited_from: float | None = None  # when somebody began to wait, or the last step since then
         self.ready = False  # whether the first loads are done
         self._pipes: dict[int, asyncio.StreamWriter] = {}
+        self._networks = Networks(residency, self._send)
         self._told: dict[str, Any] = {}
         self._work: set[asyncio.Task[None]] = set()
 
@@ -103,8 +110,9 @@ class Owner:
             "models": [
                 {
                     "name": self.names.get(one.name, one.name),
-                    "state": str(one.state),
+                    "state": one.place,
                     "bytes": one.bytes,
+                    "rest_bytes": one.rest_bytes,
                     "load_s": round(one.load_s, 3),
                     "calls": one.leases,
                     "used_s_ago": None if one.last_used is None else round(now - one.last_used, 1),
@@ -154,11 +162,13 @@ class Owner:
             self._send(pipe, {"granted": number})
         for (pipe, number), error in decisions.refused:
             self._send(pipe, {"refused": number, "error": to_wire(error)})
+        for name in decisions.rest:
+            self._start(self._networks.rest(name))
         for name in decisions.unload:
             self._start(self._unload(name))
         for name in decisions.load:
             self._start(self._load(name))
-        self.ready = self.ready or not (decisions.load or decisions.unload or self._work)
+        self.ready = self.ready or not (decisions.load or decisions.unload or decisions.rest or self._work)
         self._tell()
 
     def _count_waiting(self) -> None:
@@ -197,7 +207,7 @@ class Owner:
             self._rename(name)
             self.residency.load_failed(name, "its process was killed")
         else:
-            after = await asyncio.to_thread(self._meter.read)
+            after = await asyncio.to_thread(self._meter.read, anew=True)
             grown = max(after.total - before.total, 0)
             taken = after.peaks.get(self.names[name], 0) if self._meter.by_model else grown
             self.residency.loaded(name, seconds, taken)
@@ -232,6 +242,7 @@ class Owner:
             logger.warning("a pipeline's connection broke")
         finally:
             del self._pipes[pipe]
+            self._networks.left(pipe)
             for key in held:
                 self.residency.give_back(key)
             self._step()
@@ -250,6 +261,8 @@ class Owner:
             self.residency.hold(key, said["model"])
         elif "soon" in said:
             self.residency.announce(said["soon"])
+        elif "network" in said or "rested" in said:
+            self._networks.hear(pipe, said, self.names)
         self._step()
 
     def _tell(self) -> None:

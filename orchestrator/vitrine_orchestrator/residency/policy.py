@@ -3,6 +3,9 @@
 A lease is held for one call of one model, and such a call waits for no other lease. So whoever waits holds
 nothing, whoever holds something ends by itself, and two pipelines cannot block each other with half of what
 each needs. A pipeline that is larger than the budget passes through it stage by stage.
+
+An idle model whose process can rest keeps the memory of its work until somebody needs it. At rest it is still
+loaded; its next call needs room for the work, and waits for nothing else.
 """
 
 from __future__ import annotations
@@ -10,12 +13,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from vitrine.errors import Busy, Unavailable, VitrineError
 
+from vitrine_orchestrator.residency.offers import Offer, Space, chosen, departures, rests
 from vitrine_orchestrator.residency.resident import Decisions, Key, Lease, Limits, Resident, State
-from vitrine_orchestrator.residency.worth import Ages, count_use, victims
+from vitrine_orchestrator.residency.worth import Ages, count_use
 
 MIB = 2**20
 SOON_S = 10.0  # a model that was announced and not called within this time is an ordinary one again
@@ -31,7 +34,7 @@ class Residency:
         self.models = {one.name: one for one in models}
         self.limits, self._clock = limits, clock
         self.fixed_bytes = 0  # memory of what is never unloaded
-        self.loads = self.evictions = self.failures = self.refusals = 0
+        self.loads = self.evictions = self.rests = self.failures = self.refusals = 0
         self._ages = Ages()
         self._leases: dict[Key, Lease] = {}
         self._soon: dict[str, float] = {}  # announced models → until when
@@ -49,9 +52,10 @@ class Residency:
 
     @property
     def all_fit(self) -> bool:
-        """Whether every model is resident and within the budget, so that nobody needs a lease."""
-        all_in = all(one.state is State.IN and not one.closed for one in self.models.values())
-        return all_in and self.taken_bytes <= self.room_bytes
+        """Whether every model is loaded and has room for its work, so that nobody needs a lease."""
+        everyone = self.models.values()
+        all_in = all(one.state is State.IN and not one.closed for one in everyone)
+        return all_in and sum(one.bytes for one in everyone) <= self.room_bytes
 
     @property
     def waiting(self) -> list[Lease]:
@@ -84,12 +88,13 @@ class Residency:
         """A model is resident. `seconds` of its load, if known; `taken` bytes at most until now."""
         one = self.models[name]
         one.state, one.failures, one.reason, one.not_before = State.IN, 0, "", 0.0
+        one.at_rest = False
         one.bytes = max(one.bytes, taken) if one.measured or not taken else taken
         one.kept_until = self._clock() + self.limits.keep_s
         if seconds is not None:
             one.load_s, one.measured = max(seconds, 1e-3), True
             self.loads += 1
-        one.worth = self._ages.worth(one, one.uses)
+        self._value(one)
 
     def load_failed(self, name: str, reason: str) -> None:
         """A load failed. It is tried again, after a pause that grows."""
@@ -104,7 +109,21 @@ class Residency:
 
     def unloaded(self, name: str) -> None:
         """A model has given its memory back."""
-        self.models[name].state = State.OUT
+        self.models[name].state, self.models[name].at_rest = State.OUT, False
+
+    def can_rest(self, name: str, taken: int | None) -> None:
+        """The process of a model can rest, and takes that much then; None: it cannot, or not any more."""
+        one = self.models[name]
+        one.rest_bytes = taken
+        if taken is None:
+            one.at_rest = False
+            one.state = State.IN if one.state is State.RESTING else one.state
+
+    def rested(self, name: str, taken: int) -> None:
+        """A model that was told to rest has given back what it could, and takes that much."""
+        one = self.models[name]
+        if one.state is State.RESTING:
+            one.state, one.at_rest, one.rest_bytes = State.IN, True, taken
 
     def measured(self, fixed_bytes: int, taken: Mapping[str, int]) -> None:
         """What is never unloaded, and each resident model, took that much at most since the last call.
@@ -119,12 +138,15 @@ class Residency:
         """What follows from all events until now."""
         decisions, now = Decisions(), self._clock()
         self._soon = {name: until for name, until in self._soon.items() if until > now}
+        if self.all_fit:  # leases are no longer asked for: whatever rests may work
+            for one in self.models.values():
+                one.at_rest = False
         for lease in self.waiting:
             if error := self._refusal(lease, now):
                 del self._leases[lease.key]
                 self.refusals += 1
                 decisions.refused.append((lease.key, error))
-            elif lease.model.state is State.IN and not lease.model.closed:
+            elif lease.model.may_work:
                 self._grant(lease)
                 decisions.granted.append(lease.key)
         self._place(decisions, now)
@@ -136,8 +158,13 @@ class Residency:
         one.leases += 1
         count_use(one, self.models.values())
         one.last_used = self._clock()
-        one.worth = self._ages.worth(one, one.uses)
+        self._value(one)
         self._soon.pop(one.name, None)
+
+    def _value(self, one: Resident) -> None:
+        """Note the worth of a model that was used or loaded."""
+        one.worth = self._ages.worth(one, one.uses)
+        one.work_worth = self._ages.work_worth(one.uses)
 
     def _refusal(self, lease: Lease, now: float) -> VitrineError | None:
         """Why a lease that waits is refused now; None if it may go on."""
@@ -146,13 +173,12 @@ class Residency:
             pause = math.ceil(one.not_before - now)
             return Unavailable(f"model {one.name} could not be loaded ({one.reason}); next try in {pause} s")
         most = self.limits.budget_bytes - self.limits.reserve_bytes  # if nothing else took memory
-        if one.bytes > most and one.state is State.OUT:
+        if one.bytes > most and one.needs:
             return Unavailable(
                 f"model {one.name} needs {one.bytes // MIB} MiB, and the memory budget "
                 f"leaves {most // MIB} MiB"
             )
-        has_memory = one.state is State.LOADING or (one.state is State.IN and not one.closed)
-        if waited > self.limits.wait_s and not has_memory:
+        if waited > self.limits.wait_s and not (one.state is State.LOADING or one.may_work):
             again = math.ceil(max(one.load_s, 1.0))
             return Busy(f"no memory for model {one.name} within {waited:.0f} s; try again in {again} s")
         return None
@@ -163,34 +189,45 @@ class Residency:
             one.closed = False
         asked = {lease.model.name: lease.asked for lease in reversed(self.waiting)}
         wanted = sorted(asked, key=lambda name: asked[name])
-        space = _Space(
+        space = Space(
             free=self.room_bytes - self.taken_bytes,
-            leaving=sum(one.bytes for one in self.models.values() if one.state is State.LEAVING),
+            leaving=sum(one.leaving_bytes for one in self.models.values()),
         )
         for name in wanted:
             self._make_room(decisions, self.models[name], space, now, now - asked[name])
-        if not any(self.models[name].state is State.OUT for name in wanted):
-            for name in self._soon:
+        if not any(self.models[name].needs for name in wanted):
+            for name in (name for name in self._soon if self.models[name].state is State.OUT):
                 self._make_room(decisions, self.models[name], space, now, 0.0)
             self._load_first(decisions, space)
         if space.free + space.leaving < 0:
             self._shrink(decisions, -space.free - space.leaving)
 
     def _make_room(
-        self, decisions: Decisions, one: Resident, space: _Space, now: float, waited: float
+        self, decisions: Decisions, one: Resident, space: Space, now: float, waited: float
     ) -> None:
-        """Load a model if there is room, or else evict others.
+        """Load a model, or let one at rest work, if there is room; or else have others make it.
 
         What it needs is withheld from all that follow it, so that smaller ones do not overtake it.
         """
-        if one.state is not State.OUT or one.not_before > now:
+        needed = one.needs
+        if one.state not in (State.OUT, State.IN) or not needed or one.not_before > now:
             return
-        if one.bytes <= space.free:
+        if needed <= space.free:
+            self._let_in(decisions, one)
+        elif (short := needed - space.free - space.leaving) > 0:
+            patient = self.limits.is_patient(waited, one.load_s if one.state is State.OUT else 0.0)
+            space.leaving += self._free(decisions, one, short, now, patient)
+        space.withhold(needed)
+
+    def _let_in(self, decisions: Decisions, one: Resident) -> None:
+        """Load a model, or grant the leases that wait for one at rest."""
+        if one.state is State.OUT:
             self._load(decisions, one)
-        elif (short := one.bytes - space.free - space.leaving) > 0:
-            patient = self.limits.is_patient(waited, one.load_s)
-            space.leaving += self._evict(decisions, short, now, patient)
-        space.withhold(one.bytes)
+            return
+        one.at_rest = False
+        for lease in (lease for lease in self.waiting if lease.model is one):
+            self._grant(lease)
+            decisions.granted.append(lease.key)
 
     def _load(self, decisions: Decisions, one: Resident) -> None:
         loading = sum(other.state is State.LOADING for other in self.models.values())
@@ -198,30 +235,54 @@ class Residency:
             one.state = State.LOADING
             decisions.load.append(one.name)
 
-    def _load_first(self, decisions: Decisions, space: _Space) -> None:
+    def _load_first(self, decisions: Decisions, space: Space) -> None:
         """Load the models that were to be loaded at the start, as long as there is room."""
         self._first = [name for name in self._first if self.models[name].state is State.OUT]
         for one in (self.models[name] for name in self._first):
-            if one.bytes <= space.free and not one.failures:
+            if one.failures:
+                continue
+            if one.bytes <= space.free:
                 self._load(decisions, one)
                 space.withhold(one.bytes)
+            elif (short := one.bytes - space.free - space.leaving) > 0:
+                space.leaving += self._give_up(decisions, *chosen(self._rests(self._needed_soon), short))
 
-    def _evict(self, decisions: Decisions, needed: int, now: float, patient: bool) -> int:
-        """Unload the least worthy idle models, if they are enough; the bytes that will be free.
+    @property
+    def _needed_soon(self) -> set[str]:
+        return {lease.model.name for lease in self.waiting} | self._soon.keys()
+
+    def _rests(self, spared: set[str]) -> list[Offer]:
+        """What idle models give when they rest."""
+        return list(rests(one for one in self.models.values() if one.name not in spared))
+
+    def _free(self, decisions: Decisions, wish: Resident, needed: int, now: float, patient: bool) -> int:
+        """Have the least worthy idle models rest or leave, if that is enough; the bytes that will be free.
 
         If they are not enough for somebody whose patience has ended, models in use are closed: they end their
-        calls, take no new ones, and go.
+        calls, take no new ones, and then rest or leave.
         """
-        inside = [one for one in self.models.values() if one.state is State.IN and not one.closed]
-        needed_soon = {lease.model.name for lease in self.waiting} | self._soon.keys()
-        kept = {one.name for one in inside if one.kept_until > now or one.name in needed_soon}
+        soon = self._needed_soon
+        models = [one for one in self.models.values() if one is not wish]
+        inside = [one for one in models if one.state is State.IN and not one.closed]
+        kept = {one.name for one in inside if one.kept_until > now or one.name in soon}
+        is_ahead = all(lease.model is not wish for lease in self.waiting)
+        rest = self._rests(soon if is_ahead else set())
         idle = [one for one in inside if one.is_idle and not (patient and one.name in kept)]
-        chosen = victims(idle, lambda one: one.worth, needed)
-        if not chosen and not patient:
-            chosen = victims(inside, lambda one: one.worth, needed)
-        for one in chosen:
+        resting, leaving = chosen([*rest, *departures(idle, {offer.one for offer in rest})], needed)
+        if not resting and not leaving and not patient:
+            resting, leaving = chosen(departures(inside), needed)
+        return self._give_up(decisions, resting, leaving)
+
+    def _give_up(self, decisions: Decisions, resting: list[Resident], leaving: list[Resident]) -> int:
+        """Have models rest and leave; the bytes that will be free."""
+        freed = sum(one.work_bytes for one in resting) + sum(one.takes for one in leaving)
+        for one in resting:
+            one.state = State.RESTING
+            self.rests += 1
+            decisions.rest.append(one.name)
+        for one in leaving:
             self._unload(decisions, one)
-        return sum(one.bytes for one in chosen)
+        return freed
 
     def _unload(self, decisions: Decisions, one: Resident) -> None:
         """Unload an idle model, and close one in use."""
@@ -233,22 +294,7 @@ class Residency:
             decisions.unload.append(one.name)
 
     def _shrink(self, decisions: Decisions, needed: int) -> None:
-        """Unload idle models, even if they are not enough: more is taken than allowed."""
-        for one in sorted(self.models.values(), key=lambda one: one.worth):
-            if needed > 0 and one.is_idle and not one.closed:
-                self._unload(decisions, one)
-                needed -= one.bytes
-
-
-@dataclass
-class _Space:
-    """Bytes that are free now, and bytes that unloads under way will free."""
-
-    free: int
-    leaving: int
-
-    def withhold(self, needed: int) -> None:
-        """Take away what a model needs, first from what is free."""
-        now = min(max(self.free, 0), needed)
-        self.free -= now
-        self.leaving = max(self.leaving - (needed - now), 0)
+        """Have idle models rest or leave, even if they are not enough: more is taken than allowed."""
+        idle = [one for one in self.models.values() if one.is_idle and not one.closed]
+        offers = [*self._rests(set()), *departures(idle, [one for one in idle if one.can_rest])]
+        self._give_up(decisions, *chosen(offers, min(needed, sum(offer.bytes for offer in offers))))

@@ -17,6 +17,7 @@ class State(StrEnum):
     OUT = "unloaded"
     LOADING = "loading"
     IN = "resident"
+    RESTING = "going to rest"
     LEAVING = "unloading"
 
 
@@ -30,7 +31,10 @@ class Resident:
     state: State = State.OUT
     leases: int = 0  # calls under way
     uses: float = 0.0  # leases; old ones count less, see worth.py
-    worth: float = 0.0  # see worth.py
+    worth: float = 0.0  # of having it loaded: see worth.py
+    work_worth: float = 0.0  # of leaving it the memory of its work
+    rest_bytes: int | None = None  # what it takes at rest; None: it cannot rest
+    at_rest: bool = False  # loaded, and without the memory of its work
     last_used: float | None = None  # on the policy's clock
     closed: bool = False  # takes no new lease until it has been evicted
     kept_until: float = 0.0  # not evicted before, unless somebody has waited for long
@@ -40,14 +44,48 @@ class Resident:
     measured: bool = False  # whether `bytes` and `load_s` are no estimates
 
     @property
+    def may_work(self) -> bool:
+        """Whether its calls need nothing more."""
+        return self.state is State.IN and not self.closed and not self.needs
+
+    @property
     def is_idle(self) -> bool:
         """Whether it could be unloaded now."""
         return self.state is State.IN and self.leases == 0
 
     @property
+    def can_rest(self) -> bool:
+        """Whether it could be told to rest now, and would give something back."""
+        return self.is_idle and not self.at_rest and self.work_bytes > 0
+
+    @property
+    def work_bytes(self) -> int:
+        """The bytes that it gives back when it rests, and needs again for its next call."""
+        return max(self.bytes - self.rest_bytes, 0) if self.rest_bytes is not None else 0
+
+    @property
     def takes(self) -> int:
         """The bytes that it is charged now."""
-        return 0 if self.state is State.OUT else self.bytes
+        if self.state is State.OUT:
+            return 0
+        return self.bytes - self.work_bytes if self.at_rest else self.bytes
+
+    @property
+    def needs(self) -> int:
+        """The bytes that its next call needs beyond those that it is charged."""
+        return self.bytes - self.takes
+
+    @property
+    def leaving_bytes(self) -> int:
+        """The bytes that it is about to give back."""
+        if self.state is State.RESTING:
+            return self.work_bytes
+        return self.takes if self.state is State.LEAVING else 0
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return "at rest" if self.state is State.IN and self.at_rest else str(self.state)
 
 
 @dataclass(eq=False)
@@ -68,6 +106,7 @@ class Decisions:
     refused: list[tuple[Key, VitrineError]] = field(default_factory=list)
     load: list[str] = field(default_factory=list)
     unload: list[str] = field(default_factory=list)
+    rest: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ is evicted, so that a model that was used often, long ago, is evicted one day. W
 and one use each it is LRU. Unlike in the paper, an evicted model keeps its uses, which fade with each use of
 any model: there are few models, and one that comes back is needed as often as before. Source: Cherkasova,
 "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy", HP Laboratories, 1998.
+
+The memory of a model's work, which it gives back when it rests, has a worth by the same rule. It costs little
+to get again, so the work of a model that is used often goes before the model, but after one that nobody uses.
 """
 
 from __future__ import annotations
@@ -13,15 +16,23 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 GIB = 2**30
+WORK_S_PER_GIB = 0.1
+"""Worth of the memory of a model's work, for each use. To get it again takes a second for each GiB, but only
+calls that need memory at the same time pay that, and a load makes others wait (docs/residency.md)."""
+
 FADING = 0.999  # what is left of a model's uses after the next use of any model; half after 700
 
 
-class Sized(Protocol):
-    """What a worth is computed from."""
+class Gives(Protocol):
+    """What can be given up."""
 
     @property
     def bytes(self) -> int:
-        """Memory that its eviction gives back."""
+        """The memory that this gives back."""
+
+
+class Sized(Gives, Protocol):
+    """What a worth is computed from."""
 
     @property
     def load_s(self) -> float:
@@ -34,7 +45,7 @@ class Used(Sized, Protocol):
     uses: float
 
 
-One = TypeVar("One", bound=Sized)
+One = TypeVar("One", bound=Gives)
 
 
 def count_use(one: Used, everyone: Iterable[Used]) -> None:
@@ -53,6 +64,10 @@ class Ages:
     def worth(self, one: Sized, uses: float) -> float:
         """The worth of a model that has just been used or loaded, after so many uses."""
         return self.age + uses * one.load_s / (max(one.bytes, 1) / GIB)
+
+    def work_worth(self, uses: float) -> float:
+        """The worth of the memory of a model's work."""
+        return self.age + uses * WORK_S_PER_GIB
 
     def evicted(self, worth: float) -> None:
         """Remember the worth of an evicted model."""
