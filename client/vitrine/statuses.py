@@ -28,7 +28,7 @@ class ModelStatus:
     mean_ms: float = 0.0  # mean time of an answered request, queue included
     queue_ms: float = 0.0  # mean time in Triton's queue
     last_inference_ms: int = 0  # since 1970-01-01 UTC; 0 for never
-    place: str = ""  # resident, unloaded, loading or unloading, on a server with a memory budget; else empty
+    place: str = ""  # where it is on a server with a memory budget, such as "at rest"; else empty
     memory_bytes: int = 0  # the most memory that it took; known with a memory budget only
     used_s_ago: float | None = None  # seconds since its last call; None: never, or not known
 

@@ -61,6 +61,13 @@ def test_models_that_were_unloaded_for_others_are_no_failure(monkeypatch, capsys
     assert lines[4] == "vae_decoder 1 UNLOADED 0 0 - - - 90 never"
 
 
+def test_a_model_at_rest_is_shown_as_such_and_ready(monkeypatch, capsys):
+    """It is loaded, and answers as soon as there is room for its work."""
+    code, lines = shown(monkeypatch, capsys, [{**OWNED[0], "state": "at rest"}, OWNED[1]])
+    assert code == 0
+    assert lines[1] == "pose 1 AT REST 0 0 - - - 80 3"
+
+
 def test_a_model_that_cannot_be_loaded_is_a_failure(monkeypatch, capsys):
     """The reason is that of the last load."""
     owned = [OWNED[0], {**OWNED[1], "reason": "no such file"}]

@@ -23,6 +23,7 @@ request and the part of it spent waiting in Triton's queue. On a server with a m
 memory that a model took, and seconds since its last call."""
 
 _COLUMNS = ("model", "version", "state", "requests", "failed", "rows/call", "mean ms", "queue ms")
+AT_REST = "at rest"  # a model's place: loaded, without the memory of its work
 _MEMORY = ("MiB", "used s ago")
 
 
@@ -75,7 +76,8 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _row(model: ModelStatus) -> tuple[str, ...]:
-    state = f"{model.state} ({model.reason})" if model.reason and not model.ready else model.state
+    state = model.place.upper() if model.place == AT_REST else model.state
+    state = f"{state} ({model.reason})" if model.reason and not model.ready else state
     return (
         model.name,
         model.version or "-",
