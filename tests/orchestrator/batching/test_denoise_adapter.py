@@ -28,6 +28,9 @@ class Request:
     def trace(self):
         return None
 
+    def parameters(self):
+        return ""
+
     def get_response_sender(self):
         return SimpleNamespace(
             send=lambda response, flags: self.answer.set_result(response), is_cancelled=lambda: False
