@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
-from vitrine_orchestrator.adapters.sending import has_room, size
+from vitrine_orchestrator.adapters.sending import send_error, send_last
 from vitrine_orchestrator.cores.row_split import Lanes, cores
 from vitrine_orchestrator.cores.turn_lock import open_turn_lock
 from vitrine_orchestrator.cores.turn_queue import TurnQueue
 from vitrine_orchestrator.engine.prepared_graphs import open_prepared_graphs
 from vitrine_orchestrator.residency.resting import has_budget, keep_heap, rest_when_asked
-from vitrine_orchestrator.shared_memory import FULL
 
 Arrays = dict[str, np.ndarray]
 
@@ -120,17 +119,10 @@ class TritonPythonModel:
         return answer
 
     def _send(self, one: Waiting, result: Arrays | Exception) -> None:
-        if isinstance(result, Exception) or has_room(pb_utils, size(result)):
-            response = self._response(one.outputs, result)
+        if isinstance(result, Exception):
+            send_error(pb_utils, one.sender, self._response(one.outputs, result))
         else:
-            full = f"{self.config['name']} has no room in the {FULL}"
-            response = pb_utils.InferenceResponse(
-                error=pb_utils.TritonError(full, pb_utils.TritonError.UNAVAILABLE)
-            )
-        try:
-            one.sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-        except Exception as error:
-            pb_utils.Logger.log_error(f"{self.config['name']}: an answer could not be sent: {error}")
+            send_last(pb_utils, one.sender, {name: result[name] for name in one.outputs})
 
     def _run_alone(self, one: Waiting) -> Arrays | Exception:
         """The answer of a request that one thread computes from end to end."""

@@ -12,6 +12,9 @@ Json = Mapping[str, Any]
 NOT_LOADED = "NOT LOADED"
 """The state of a model that the repository has and nobody has asked the server to load."""
 
+AT_REST = "at rest"
+"""The place of a model that is loaded, without the memory of its work."""
+
 
 @dataclass(frozen=True)
 class ModelStatus:
@@ -28,7 +31,7 @@ class ModelStatus:
     mean_ms: float = 0.0  # mean time of an answered request, queue included
     queue_ms: float = 0.0  # mean time in Triton's queue
     last_inference_ms: int = 0  # since 1970-01-01 UTC; 0 for never
-    place: str = ""  # where it is on a server with a memory budget, such as "at rest"; else empty
+    place: str = ""  # where it is on a server with a memory budget, such as AT_REST; else empty
     memory_bytes: int = 0  # the most memory that it took; known with a memory budget only
     used_s_ago: float | None = None  # seconds since its last call; None: never, or not known
 

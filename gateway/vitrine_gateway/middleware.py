@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vitrine_gateway.accounts.rates import SPENT, Spent, headers_of
@@ -26,7 +26,6 @@ SAFETY = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
-_SAFETY = [(name.lower().encode(), value.encode()) for name, value in SAFETY.items()]
 
 
 class Around:
@@ -53,12 +52,12 @@ class Around:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = list(message.get("headers", ()))
-                there = {name for name, _ in headers}
-                headers += [one for one in _SAFETY if one[0] not in there]
-                told = {"X-Request-ID": request_id, **headers_of(spent)}
-                headers += [(name.lower().encode(), value.encode()) for name, value in told.items()]
-                message["headers"] = headers
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in SAFETY.items():
+                    headers.setdefault(name, value)
+                for name, value in headers_of(spent).items():
+                    headers[name] = value
                 self._note(scope, status, time.perf_counter() - begun)
             await send(message)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.licences import LICENCES, rows
-from vitrine.statuses import ModelStatus
+from vitrine.statuses import AT_REST, ModelStatus
 
 HELP = "show what the server has loaded: versions, readiness, statistics"
 EXAMPLES = """\
@@ -23,7 +23,6 @@ request and the part of it spent waiting in Triton's queue. On a server with a m
 memory that a model took, and seconds since its last call."""
 
 _COLUMNS = ("model", "version", "state", "requests", "failed", "rows/call", "mean ms", "queue ms")
-AT_REST = "at rest"  # a model's place: loaded, without the memory of its work
 _MEMORY = ("MiB", "used s ago")
 
 

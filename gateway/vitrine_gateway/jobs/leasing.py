@@ -16,6 +16,12 @@ from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event
 
 MAX_LOSSES = 10  # a job whose worker or server was lost more often ends as failed
 LOSS_PAUSES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # longest pause after each loss; the last one repeats
+_DUE = select(
+    or_(
+        exists().where(Job.state == QUEUED, Job.run_after <= bindparam("now")),
+        exists().where(Job.state == RUNNING, Job.lease_until < bindparam("now")),
+    )
+)
 
 
 def loss_pause_s(losses: int) -> float:
@@ -29,14 +35,6 @@ def loss_pause_s(losses: int) -> float:
 def is_anything_due(session: Session) -> bool:
     """Whether a job can be begun, or the lease of one has run out."""
     return bool(session.scalar(_DUE, {"now": time.time()}))
-
-
-_DUE = select(
-    or_(
-        exists().where(Job.state == QUEUED, Job.run_after <= bindparam("now")),
-        exists().where(Job.state == RUNNING, Job.lease_until < bindparam("now")),
-    )
-)
 
 
 async def requeue_lost(session: AsyncSession) -> int:

@@ -11,7 +11,18 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Table, and_, bindparam, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CursorResult,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.credits import ledger
@@ -32,13 +43,15 @@ _ADD_EVENT = insert(_events).values(
     .scalar_subquery(),
     **{name: bindparam(name) for name in ("job_id", "kind", "data", "at")},
 )
+
+
+def _guard(lease: str | BindParameter[str] | None) -> ColumnElement[bool]:
+    return Job.state == QUEUED if lease is None else and_(Job.state == RUNNING, Job.lease == lease)
+
+
 _NOTE_PROGRESS = (
     update(_jobs)
-    .where(
-        _jobs.c.id == bindparam("of_job"),
-        _jobs.c.state == RUNNING,
-        _jobs.c.lease == bindparam("under"),
-    )
+    .where(Job.id == bindparam("of_job"), _guard(bindparam("under")))
     .values(progress=bindparam("told"), lease_until=bindparam("until"))
 )
 
@@ -142,10 +155,6 @@ async def note_preview(session: AsyncSession, job_id: str, lease: str, preview: 
 async def ask_to_cancel(session: AsyncSession, job_id: str) -> Job | None:
     """Tell the worker of a running job to end it; None if it is not running."""
     return await _change(session, job_id, Job.state == RUNNING, cancel=True)
-
-
-def _guard(lease: str | None) -> ColumnElement[bool]:
-    return Job.state == QUEUED if lease is None else and_(Job.state == RUNNING, Job.lease == lease)
 
 
 async def _change(

@@ -163,6 +163,8 @@ class FigureMetrics:
 class FakeMetrics:
     """Keeps the sums, by name and labels: {("vitrine_requests_total", "done"): 3}."""
 
+    pending = False  # nothing is ever to be sent
+
     def __init__(self) -> None:
         self.sums: dict[tuple[str, ...], float] = {}
 
@@ -170,8 +172,6 @@ class FakeMetrics:
         """Raise a sum by `value`."""
         key = (name, *labels.values())
         self.sums[key] = self.sums.get(key, 0) + value
-
-    pending = False
 
     def publish(self) -> None:
         """Does nothing: the sums are read directly."""

@@ -49,12 +49,16 @@ def send_last(
             return None
         logger.error("no room in shared memory for an answer of %d bytes", size(answer))
         answer = memory_full()
-    response = error_response(pb_utils, answer)
+    send_error(pb_utils, sender, error_response(pb_utils, answer))
+    return answer
+
+
+def send_error(pb_utils: Any, sender: Any, response: Any) -> None:
+    """Send a response with an error as the last one of a request. Never raises."""
     if has_room(pb_utils, 0):
         _send(pb_utils, sender, response)
     else:  # other requests of this process go on meanwhile, and free memory
         threading.Thread(target=_send_later, args=[pb_utils, sender, response], daemon=True).start()
-    return answer
 
 
 def has_room(pb_utils: Any, wanted: int) -> bool:

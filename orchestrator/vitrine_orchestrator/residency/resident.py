@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vitrine.errors import VitrineError
+from vitrine.statuses import AT_REST
 
 Key = tuple[int, int]
 """A lease: who asks, and the number that it gives the call."""
@@ -85,7 +86,7 @@ class Resident:
     @property
     def place(self) -> str:
         """Where it is, for people."""
-        return "at rest" if self.state is State.IN and self.at_rest else str(self.state)
+        return AT_REST if self.state is State.IN and self.at_rest else str(self.state)
 
 
 @dataclass(eq=False)
