@@ -138,18 +138,27 @@ def test_a_known_prompt_gives_the_same_picture(vitrine):
 
 
 def test_a_served_stream_shows_steps_and_ends_with_the_plain_pictures(vitrine):
-    """Two pictures of one request: previews on the way, and at the end those of the plain call."""
-    asked = {"prompt": "bread", "seed": 11, "n": 2, "steps": 60}  # with few, a preview may not be ready
+    """Two pictures of one request: steps on the way, and at the end those of the plain call."""
+    asked = {"prompt": "bread", "seed": 11, "n": 2, "steps": 8}
     *steps, last = vitrine.picture_stream(previews=True, **asked)
     assert all(isinstance(one, Progress) for one in steps)
-    assert steps[-1].steps == 120
-    assert any(one.preview is not None and one.preview.size == (64, 64) for one in steps)
+    assert steps[-1].steps == 16
     plain = vitrine.text_to_image(**asked)
     assert [one.seed for one in last.pictures] == [11, 12]
     for one, other in zip(last.pictures, plain.pictures, strict=True):
         assert np.abs(np.asarray(one.image).astype(int) - np.asarray(other.image)).max() <= 1
-    alone = vitrine.text_to_image(prompt="bread", seed=12, steps=60)
+    alone = vitrine.text_to_image(prompt="bread", seed=12, steps=8)
     assert np.abs(np.asarray(alone.image).astype(int) - np.asarray(plain.pictures[1].image)).max() <= 1
+
+
+def test_a_served_stream_shows_previews(vitrine):
+    """One is left out where the picture is ready first, so a tiny network may need more than one request."""
+    for _ in range(20):
+        *steps, _ = vitrine.picture_stream(prompt="bread", steps=60, previews=True)
+        previews = [one.preview for one in steps if one.preview is not None]
+        if previews:
+            break
+    assert {one.size for one in previews} == {(64, 64)}
 
 
 def test_leaving_a_stream_cancels_its_job(vitrine):
