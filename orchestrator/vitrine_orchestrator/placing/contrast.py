@@ -142,7 +142,9 @@ def _least(ground: Array, ink: Colour, veil: Colour, opacity: float, need: Need)
         bound, extreme = (light + 0.05) * aim - 0.05, float(np.percentile(ground, need.percentile))
         share = (bound - extreme) / max(1 - extreme, 1e-6)
     for step in range(int(np.clip(share, 0, 1) / STEP), int(1 / STEP) + 1):
-        veiled = ground + np.float32(step * STEP) * (np.float32(toward) - ground)
-        if contrast(veiled, ink, opacity, need.percentile).low >= aim:
-            return Scrim(veil, step * STEP)
+        share = step * STEP
+        veiled = ground + np.float32(share) * (np.float32(toward) - ground)
+        enough = aim if share < 1 else need.ratio  # an opaque scrim is not rounded
+        if contrast(veiled, ink, opacity, need.percentile).low >= enough:
+            return Scrim(veil, share)
     return None
