@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 
+settings.load_profile("ci")  # the same examples in each run; --hypothesis-profile=default draws others
 ROOT = Path(__file__).parent
 SHARED = {"serving": "triton", "export": "denoise_onnx", "z_image": "repository", "clip": "repository"}
 """By folder, a fixture that takes long to make: the tests that use it run in one process."""
