@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 QUEUE = "queue"  # rung when a job may be leased; other names are ids of jobs and batches, and `end_of` a job
 
@@ -14,6 +15,18 @@ def end_of(job_id: str) -> str:
     return f"{job_id} ended"
 
 
+class Bell:
+    """One bell as one coroutine hears it."""
+
+    def __init__(self) -> None:
+        self.rung: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until it rings, `seconds` at most; return whether it has rung since the listening began."""
+        await asyncio.wait([self.rung], timeout=max(seconds, 0.0))
+        return self.rung.done()
+
+
 class Bells:
     """Named bells."""
 
@@ -21,31 +34,35 @@ class Bells:
         self._waiting: defaultdict[str, list[asyncio.Future[None]]] = defaultdict(list)
 
     def ring(self, *names: str) -> None:
-        """Wake everybody who waits for one of these names."""
+        """Wake everybody who listens to one of these names."""
         for name in names:
             for future in self._waiting.pop(name, []):
                 if not future.done():
                     future.set_result(None)
 
     def ring_job(self, job_id: str, batch_id: str | None = None, *, ended: bool = False) -> None:
-        """Wake those who wait for news of a job or its batch, and if it `ended` those who wait for that."""
+        """Wake those who listen to a job or its batch, and if it `ended` those who listen to its end."""
         self.ring(job_id, *([batch_id] if batch_id else []), *([end_of(job_id)] if ended else []))
 
     @property
     def awaited(self) -> Collection[str]:
-        """The names for which somebody waits."""
+        """The names of the bells that somebody hears."""
         return self._waiting.keys()
 
-    async def wait(self, name: str, seconds: float) -> bool:
-        """Wait until the bell rings, `seconds` at most; return whether it rang."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[name].append(future)
+    @contextmanager
+    def listening(self, name: str) -> Iterator[Bell]:
+        """Hear a bell from here on.
+
+        Who looks for news and then waits for them listens before the look: a bell that rings in between is
+        heard too.
+        """
+        bell = Bell()
+        self._waiting[name].append(bell.rung)
         try:
-            rung, _ = await asyncio.wait([future], timeout=max(seconds, 0.0))
-            return bool(rung)
+            yield bell
         finally:
-            future.cancel()
-            if future in (others := self._waiting.get(name, [])):
-                others.remove(future)
+            bell.rung.cancel()
+            if bell.rung in (others := self._waiting.get(name, [])):
+                others.remove(bell.rung)
             if not self._waiting.get(name):
                 self._waiting.pop(name, None)

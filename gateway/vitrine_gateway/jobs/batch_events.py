@@ -50,20 +50,21 @@ async def follow_batch(
         jobs = await jobs_of(session, batch_id)
     numbers, over = numbers_of(last_event_id, len(jobs))
     while jobs and not over:
-        async with gateway.database.reading() as session:
-            batch = await session.get(Batch, batch_id)  # first: then an end has all events before it
-        events = await _after(gateway, jobs, numbers)
-        for place, event in events:
-            numbers[place] = event.number
-            yield Told(".".join(map(str, numbers)), place, event)
-        if batch is None:
-            return
-        if batch.finished_at is not None:
-            yield Told(".".join([*map(str, numbers), END]), -1, None)
-            return
-        if not events:
-            yield None
-        await gateway.bells.wait(batch_id, watch_s(gateway))
+        with gateway.bells.listening(batch_id) as bell:
+            async with gateway.database.reading() as session:
+                batch = await session.get(Batch, batch_id)  # first: then an end has all events before it
+            events = await _after(gateway, jobs, numbers)
+            for place, event in events:
+                numbers[place] = event.number
+                yield Told(".".join(map(str, numbers)), place, event)
+            if batch is None:
+                return
+            if batch.finished_at is not None:
+                yield Told(".".join([*map(str, numbers), END]), -1, None)
+                return
+            if not events:
+                yield None
+            await bell.wait(watch_s(gateway))
 
 
 async def _after(gateway: Gateway, jobs: Sequence[Job], numbers: Sequence[int]) -> list[tuple[int, JobEvent]]:

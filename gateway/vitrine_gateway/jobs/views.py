@@ -45,15 +45,16 @@ async def watch_job(gateway: Gateway, caller: Caller, job_id: str) -> Watched:
 async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerator[JobEvent | None, None]:
     """Yield the job's events after this number until its end; None whenever there was nothing new."""
     while True:
-        events = await gateway.watching.events.get((job_id, number)) or []
-        for event in events:
-            number = event.number
-            yield event
-            if event.kind in ENDED:
-                return
-        if not events:
-            yield None
-        await gateway.bells.wait(job_id, watch_s(gateway))
+        with gateway.bells.listening(job_id) as bell:
+            events = await gateway.watching.events.get((job_id, number)) or []
+            for event in events:
+                number = event.number
+                yield event
+                if event.kind in ENDED:
+                    return
+            if not events:
+                yield None
+            await bell.wait(watch_s(gateway))
 
 
 async def wait_for_end(gateway: Gateway, caller: Caller, job_id: str, seconds: float) -> Job:
@@ -65,11 +66,12 @@ async def watch_to_end(gateway: Gateway, caller: Caller, job_id: str, seconds: f
     """Return the job with its place when it has ended, or after `seconds`."""
     until = time.monotonic() + seconds
     while True:
-        found = await watch_job(gateway, caller, job_id)
-        left = until - time.monotonic()
-        if found.job.state in ENDED or left <= 0:
-            return found
-        await gateway.bells.wait(end_of(job_id), min(left, watch_s(gateway)))
+        with gateway.bells.listening(end_of(job_id)) as bell:
+            found = await watch_job(gateway, caller, job_id)
+            left = until - time.monotonic()
+            if found.job.state in ENDED or left <= 0:
+                return found
+            await bell.wait(min(left, watch_s(gateway)))
 
 
 def watch_s(gateway: Gateway) -> float:

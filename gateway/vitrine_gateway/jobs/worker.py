@@ -58,19 +58,20 @@ class Worker:
         rung = True
         try:
             while True:
-                try:
-                    await self._watch()
-                    room = len(self._attempts) < self._settings.workers
-                    if room and await self._server.there() and await self._take(rung):
-                        rung = False
-                        continue
-                except (VitrineError, OSError, RuntimeError) as error:
-                    log.exception("the worker cannot reach its database", error=str(error))
-                except Exception:
-                    log.exception("the worker's loop failed; it goes on")
                 held = len(self._attempts)  # the end of one rings too, and says only that there is room
-                rung = await self._gateway.bells.wait(QUEUE, self._settings.poll_s)
-                rung = rung and len(self._attempts) == held
+                with self._gateway.bells.listening(QUEUE) as bell:
+                    try:
+                        await self._watch()
+                        room = len(self._attempts) < self._settings.workers
+                        if room and await self._server.there() and await self._take(rung):
+                            rung = False
+                            continue
+                    except (VitrineError, OSError, RuntimeError) as error:
+                        log.exception("the worker cannot reach its database", error=str(error))
+                    except Exception:
+                        log.exception("the worker's loop failed; it goes on")
+                    rung = await bell.wait(self._settings.poll_s)
+                    rung = rung and len(self._attempts) == held
         finally:
             tasks = [one.task for one in self._attempts.values() if one.task]
             for lease in list(self._attempts):
