@@ -60,12 +60,8 @@ def budgeted(plain, networks):
 @pytest.fixture(scope="module")
 def small(plain):
     """A server with room for two of the three networks, one of them at rest."""
-    server = budgeted(plain, 1.7)
-    server.start()
-    try:
+    with budgeted(plain, 1.7) as server:
         yield server
-    finally:
-        server.stop(0.5)  # a load that Triton waits for does not end
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def test_a_served_stream_shows_steps_and_ends_with_the_plain_pictures(vitrine):
 def test_a_served_stream_shows_previews(vitrine):
     """One is left out where the picture is ready first, so a tiny network may need more than one request."""
     for _ in range(20):
-        *steps, _ = vitrine.picture_stream(prompt="bread", steps=60, previews=True)
+        *steps, _ = vitrine.picture_stream(prompt="bread", n=2, steps=60, previews=True)
         previews = [one.preview for one in steps if one.preview is not None]
         if previews:
             break

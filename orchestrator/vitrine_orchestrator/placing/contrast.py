@@ -137,11 +137,11 @@ def _least(ground: Array, ink: Colour, veil: Colour, opacity: float, need: Need)
     light, toward, aim = luminance_of(ink), luminance_of(veil), need.ratio + SPARE
     if toward < light:
         bound, extreme = (light + 0.05) / aim - 0.05, float(np.percentile(ground, 100 - need.percentile))
-        share = 1 - bound / max(extreme, 1e-6)
+        least = 1 - bound / max(extreme, 1e-6)
     else:
         bound, extreme = (light + 0.05) * aim - 0.05, float(np.percentile(ground, need.percentile))
-        share = (bound - extreme) / max(1 - extreme, 1e-6)
-    for step in range(int(np.clip(share, 0, 1) / STEP), int(1 / STEP) + 1):
+        least = (bound - extreme) / max(1 - extreme, 1e-6)
+    for step in range(int(np.clip(least, 0, 1) / STEP), int(1 / STEP) + 1):
         share = step * STEP
         veiled = ground + np.float32(share) * (np.float32(toward) - ground)
         enough = aim if share < 1 else need.ratio  # an opaque scrim is not rounded

@@ -216,15 +216,19 @@ class TwoProcesses(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-def run_model(seconds: float, derandomize: bool, phases=tuple(Phase)) -> None:
-    """The number of examples follows the time."""
+def run_model(seconds: float, phases=tuple(Phase)) -> None:
+    """The number of examples follows the time.
+
+    Each run draws its own: those of a fixed seed depend on the modules in memory, and may miss what the next
+    ones show.
+    """
     run_state_machine_as_test(
         TwoProcesses,
         settings=settings(
             max_examples=int(15 * seconds),
             stateful_step_count=40,
             deadline=None,
-            derandomize=derandomize,
+            derandomize=False,
             phases=phases,
             database=None,
             suppress_health_check=list(HealthCheck),
@@ -234,15 +238,12 @@ def run_model(seconds: float, derandomize: bool, phases=tuple(Phase)) -> None:
 
 def test_two_processes_keep_the_law(seconds):
     """No order of gets, puts, invalidations, restarts, faults and damage gives a stale or wrong answer."""
-    run_model(seconds, derandomize=seconds <= 20)  # so that CI is steady
+    run_model(seconds)
 
 
 @pytest.mark.parametrize("mutant", ["no_generation_on_disk", "no_checksum", "no_tombstones"])
 def test_the_model_sees_what_goes_wrong(mutant, monkeypatch):
-    """Positive control: without a safeguard the same machine finds a counterexample, in seconds as a rule.
-
-    It may look for 200 s. "Derandomised" examples are no help here: they depend on the modules in memory.
-    """
+    """Positive control: without a safeguard the same machine finds a counterexample, in seconds as a rule."""
     MUTANTS[mutant](monkeypatch.setattr)
     with pytest.raises((AssertionError, ValueError, KeyError, ExceptionGroup)):
-        run_model(200, derandomize=False, phases=[Phase.generate])  # without looking for the shortest
+        run_model(200, phases=[Phase.generate])  # without looking for the shortest
