@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.network import CHECKED, TRACED, Network
+from vitrine_export.exporting.translation import TRANSLATIONS, translated
 
 EXTERNAL_FROM_BYTES = 2**31 - 2**24
 """More bytes of weights go to FILE.data: protobuf is limited to 2 GiB, of which the graph gets 16 MiB."""
@@ -140,15 +141,18 @@ def export(network: Network, path: Path) -> None:
     """
     with warnings.catch_warnings(), quiet("torch.onnx._internal.exporter"), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter warns about its own code
-        program = torch.onnx.export(
-            network.module,
-            network.sample(*TRACED),
-            input_names=[name for name, _ in network.inputs],
-            output_names=list(network.outputs),
-            dynamic_shapes={"inputs": network.axes},
-            dynamo=True,
-            verbose=False,
-            optimize=False,
+        program = translated(
+            lambda: torch.onnx.export(
+                network.module,
+                network.sample(*TRACED),
+                input_names=[name for name, _ in network.inputs],
+                output_names=list(network.outputs),
+                dynamic_shapes={"inputs": network.axes},
+                custom_translation_table=TRANSLATIONS,
+                dynamo=True,
+                verbose=False,
+                optimize=False,
+            )
         )
     inline(program.model)
     fold_constants(program.model)

@@ -1,0 +1,138 @@
+"""How the operators of our networks become ONNX where torch's exporter does it at length.
+
+The exporter traces a network, and then traces the result once more to replace the operators that it cannot
+translate by simpler ones. That takes half of its time, and with the translations here our networks have no
+such operator. torch 2.13.0, `torch/onnx/_internal/exporter/_core.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from onnxscript import opset20 as op
+from onnxscript.function_libs.torch_lib.ops.core import aten_flatten, aten_unflatten
+from onnxscript.function_libs.torch_lib.ops.nn import aten_scaled_dot_product_attention
+from torch.export import ExportedProgram
+from torch.onnx import OnnxExporterError
+
+Value = Any
+"""A value of the graph, while ONNX Script notes the nodes that a function calls."""
+
+
+def cast(value: Value, dtype: int, non_blocking: bool = False, copy: bool = False) -> Value:
+    """`Tensor.to(dtype)`; `dtype` is ONNX's number of it."""
+    return op.Cast(value, to=dtype)
+
+
+def cast_on(
+    value: Value, device: object, dtype: int, non_blocking: bool = False, copy: bool = False
+) -> Value:
+    """`Tensor.to(device, dtype)`; a graph knows no devices."""
+    return op.Cast(value, to=dtype)
+
+
+def square(value: Value) -> Value:
+    """`Tensor.square`."""
+    return op.Mul(value, value)
+
+
+def flatten(value: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
+    """`Tensor.flatten`, without a look at the shape if the axes after the joined ones have fixed lengths."""
+    rank = len(value.shape)
+    after = value.shape[end_dim % rank + 1 :]
+    if not _are_fixed(after):
+        return aten_flatten(value, start_dim, end_dim)
+    return _reshaped(value, start_dim % rank, [-1, *after])
+
+
+def unflatten(value: Value, dim: int, sizes: Sequence[Value]) -> Value:
+    """`Tensor.unflatten`, without a look at the shape if the lengths from `dim` on are fixed."""
+    rank = len(value.shape)
+    after = value.shape[dim % rank + 1 :]
+    if not _are_fixed([*sizes, *after]):
+        return aten_unflatten(value, dim, sizes)
+    return _reshaped(value, dim % rank, [*sizes, *after])
+
+
+def _are_fixed(lengths: Iterable[Any]) -> bool:
+    return all(isinstance(length, int) for length in lengths)
+
+
+def _reshaped(value: Value, kept: int, lengths: Sequence[int]) -> Value:
+    """Keep the first axes, whatever their lengths, and give the others these; one may be -1."""
+    return op.Reshape(value, op.Constant(value_ints=[0] * kept + list(lengths)))
+
+
+def attention(
+    query: Value,
+    key: Value,
+    value: Value,
+    attn_mask: Value | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Value:
+    """softmax(query · keyᵀ · scale + attn_mask) · value; all are (rows, heads, tokens, channels).
+
+    The exporter's own translation takes the shapes of queries and keys apart: fifteen nodes more, none of
+    which the runtime can join. It is used for causal attention, masks of truth values and shared heads. As
+    there, queries and keys are each multiplied by the root of the scale, which is 1 / √channels, so that
+    float16 holds their product.
+    """
+    masked = attn_mask is not None and attn_mask.dtype == ir.DataType.BOOL
+    if masked or dropout_p or is_causal or scale is not None or enable_gqa:
+        return aten_scaled_dot_product_attention(
+            query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa
+        )
+    root = op.CastLike(op.Constant(value_float=math.sqrt(query.shape[-1] ** -0.5)), query)
+    scores = op.MatMul(op.Mul(query, root), op.Mul(op.Transpose(key, perm=[0, 1, 3, 2]), root))
+    if attn_mask is not None:
+        scores = op.Add(scores, attn_mask)
+    return op.MatMul(op.Softmax(scores, axis=-1), value)
+
+
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    torch.ops.aten.to.dtype: cast,
+    torch.ops.aten.to.device: cast_on,
+    torch.ops.aten.square.default: square,
+    torch.ops.aten.flatten.using_ints: flatten,
+    torch.ops.aten.unflatten.int: unflatten,
+    torch.ops.aten.scaled_dot_product_attention.default: attention,
+}
+
+
+def translated(export: Callable[[], torch.onnx.ONNXProgram]) -> torch.onnx.ONNXProgram:
+    """Return what `export` returns, a call of `torch.onnx.export`: without the second trace where it can."""
+    try:
+        with _traced_once():
+            return export()
+    except OnnxExporterError:  # an operator has no translation
+        return export()
+
+
+@contextmanager
+def _traced_once() -> Iterator[None]:
+    """Leave programs undecomposed whose operators neither have to be replaced nor change their inputs."""
+    whole = ExportedProgram.run_decompositions
+
+    def needed(program: ExportedProgram, table: Any = None, **options: Any) -> ExportedProgram:
+        if any(_is_replaced(node.target, table) for node in program.graph.nodes):
+            return whole(program, table, **options)
+        return program
+
+    ExportedProgram.run_decompositions = needed
+    try:
+        yield
+    finally:
+        ExportedProgram.run_decompositions = whole
+
+
+def _is_replaced(target: Any, table: Any) -> bool:
+    schema = getattr(target, "_schema", None)
+    return schema is not None and (target in table or schema.is_mutable)
