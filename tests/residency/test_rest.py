@@ -123,3 +123,54 @@ def test_a_rest_that_gives_nothing_back_is_not_tried(books):
     use(held, "b")
     assert resident(held) == {"b"}
     assert held.rests == 0
+
+
+@pytest.fixture
+def three(books):
+    """Three models of 50 bytes that take 20 at rest, in a memory of 100, all loaded; `a` is in use."""
+    held = books(100, a=50, b=50, c=50)
+    for name in "abc":
+        held.can_rest(name, 20)
+    settle(held)
+    for name in "abc":
+        use(held, name)
+    held.ask("first", "a")
+    settle(held)
+    assert resident(held) == {"a", "b", "c"}
+    return held
+
+
+def test_a_call_under_way_is_awaited_before_an_idle_model_leaves(three):
+    """Room for two at work would need one of three models to leave; the first call's end spares its load."""
+    loads = three.loads
+    three.ask("second", "b")
+    assert settle(three)[0] == []
+    three.give_back("first")
+    assert settle(three)[0] == ["second"]
+    assert resident(three) == {"a", "b", "c"}
+    assert three.loads == loads
+
+
+def test_a_call_that_lasts_longer_than_a_load_is_not_awaited(three, clock):
+    """After as many seconds as the load takes the idle model leaves."""
+    three.ask("second", "b")
+    clock.now += 0.99
+    assert settle(three)[0] == []
+    clock.now += 0.02
+    assert settle(three)[0] == ["second"]
+    assert resident(three) == {"a", "b"}
+
+
+def test_a_model_that_nobody_uses_leaves_without_waiting_for_a_call(books):
+    """It is worth less than the wait."""
+    held = books(100, a=50, b=50, never=30)
+    for name in "ab":
+        held.can_rest(name, 20)
+    settle(held)
+    use(held, "a")
+    held.ask("first", "a")
+    settle(held)
+    assert resident(held) == {"a", "b", "never"}
+    held.ask("second", "b")
+    assert settle(held)[0] == ["second"]
+    assert resident(held) == {"a", "b"}

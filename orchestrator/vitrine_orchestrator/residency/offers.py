@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from vitrine_orchestrator.residency.resident import Resident
+from vitrine_orchestrator.residency.resident import Resident, State
 from vitrine_orchestrator.residency.worth import victims
 
 
@@ -23,6 +23,13 @@ def rests(models: Iterable[Resident]) -> Iterator[Offer]:
     """What these models give when they rest."""
     for one in models:
         if one.can_rest:
+            yield Offer(one, one.work_bytes, min(one.work_worth, one.worth), leaves=False)
+
+
+def rests_to_come(models: Iterable[Resident]) -> Iterator[Offer]:
+    """What these models will give when their calls under way have ended and they rest."""
+    for one in models:
+        if one.state is State.IN and one.leases and not one.at_rest and one.work_bytes:
             yield Offer(one, one.work_bytes, min(one.work_worth, one.worth), leaves=False)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from vitrine.errors import Busy, Unavailable, VitrineError
 
-from vitrine_orchestrator.residency.offers import Offer, Space, chosen, departures, rests
+from vitrine_orchestrator.residency.offers import Offer, Space, chosen, departures, rests, rests_to_come
 from vitrine_orchestrator.residency.resident import Decisions, Key, Lease, Limits, Resident, State
 from vitrine_orchestrator.residency.worth import Ages, count_use
 
@@ -215,8 +215,7 @@ class Residency:
         if needed <= space.free:
             self._let_in(decisions, one)
         elif (short := needed - space.free - space.leaving) > 0:
-            patient = self.limits.is_patient(waited, one.load_s if one.state is State.OUT else 0.0)
-            space.leaving += self._free(decisions, one, short, now, patient)
+            space.leaving += self._free(decisions, one, short, now, waited)
         space.withhold(needed)
 
     def _let_in(self, decisions: Decisions, one: Resident) -> None:
@@ -255,12 +254,16 @@ class Residency:
         """What idle models give when they rest."""
         return list(rests(one for one in self.models.values() if one.name not in spared))
 
-    def _free(self, decisions: Decisions, wish: Resident, needed: int, now: float, patient: bool) -> int:
+    def _free(self, decisions: Decisions, wish: Resident, needed: int, now: float, waited: float) -> int:
         """Have the least worthy idle models rest or leave, if that is enough; the bytes that will be free.
 
-        If they are not enough for somebody whose patience has ended, models in use are closed: they end their
-        calls, take no new ones, and then rest or leave.
+        None leaves as long as the calls under way of models that then rest may do instead: most end within
+        milliseconds. Who has waited as long as the load takes that this spares waits no longer.
+
+        If idle models are not enough for somebody whose patience has ended, models in use are closed: they
+        end their calls, take no new ones, and then rest or leave.
         """
+        patient = self.limits.is_patient(waited, wish.load_s if wish.state is State.OUT else 0.0)
         soon = self._needed_soon
         models = [one for one in self.models.values() if one is not wish]
         inside = [one for one in models if one.state is State.IN and not one.closed]
@@ -268,7 +271,12 @@ class Residency:
         is_ahead = all(lease.model is not wish for lease in self.waiting)
         rest = self._rests(soon if is_ahead else set())
         idle = [one for one in inside if one.is_idle and not (patient and one.name in kept)]
-        resting, leaving = chosen([*rest, *departures(idle, {offer.one for offer in rest})], needed)
+        offers = [*rest, *departures(idle, {offer.one for offer in rest})]
+        resting, leaving = chosen(offers, needed)
+        if leaving and waited < min(one.load_s for one in leaving):
+            later, fewer = chosen([*offers, *rests_to_come(inside)], needed)
+            if set(fewer) < set(leaving):
+                resting, leaving = [one for one in later if one.can_rest], fewer
         if not resting and not leaving and not patient:
             resting, leaving = chosen(departures(inside), needed)
         return self._give_up(decisions, resting, leaving)
