@@ -8,14 +8,13 @@ from functools import partial
 
 from vitrine import AsyncVitrine, Unavailable
 
-from vitrine_gateway.accounts.keys import read_keys
+from vitrine_gateway.accounts.keys import KnownKey, read_keys
 from vitrine_gateway.accounts.rates import Limits
 from vitrine_gateway.accounts.signing import Signer, open_signer
 from vitrine_gateway.bells import Bells
 from vitrine_gateway.database.connections import Database, patiently
 from vitrine_gateway.database.gathering import Gathered
 from vitrine_gateway.database.migrate import migrate
-from vitrine_gateway.database.tables import ApiKey
 from vitrine_gateway.jobs.estimates import Forecast
 from vitrine_gateway.jobs.watching import Watching
 from vitrine_gateway.moderation.moderation import Moderation
@@ -34,7 +33,7 @@ class Gateway:
 
     settings: Settings
     database: Database
-    keys: Gathered[str, ApiKey]
+    keys: Gathered[str, KnownKey]
     watching: Watching
     pictures: PictureStore
     reader: PictureReader
@@ -50,8 +49,9 @@ class Gateway:
     vitrine: AsyncVitrine
 
     async def close(self) -> None:
-        """Close the connections to the database, to the Vitrine server and to the moderation."""
+        """End what runs by itself, and close the connections to database, Vitrine server and moderation."""
         await self.figures.close()
+        await self.forecast.close()
         await self.moderation.close()
         await self.tracing.close()
         await self.vitrine.close()

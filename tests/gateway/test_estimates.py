@@ -10,6 +10,7 @@ from statistics import median
 import pytest
 from sqlalchemy import select
 from vitrine_gateway.database.tables import Account, Job, WorkerProcess
+from vitrine_gateway.jobs.estimates import Forecast
 from vitrine_gateway.jobs.forecast import Foreseen, Plan, Running, RunningJobs, Times, Waiting
 from vitrine_gateway.jobs.slowdown import Past, Service, served, slowdown_of
 
@@ -182,6 +183,36 @@ async def write_past(gateway):
 
 FIVE = {"steps": "5"}
 SLACK_S = 20  # of a crowded machine
+
+
+class Held(Forecast):
+    """A forecast whose look into the database lasts until a test ends it."""
+
+    def __init__(self):
+        super().__init__(database=None, lease_s=30.0)
+        self.looks, self.end = 0, asyncio.Event()
+
+    async def _read(self):
+        self.looks += 1
+        await self.end.wait()
+        self._next_plan = time.monotonic() + 60
+
+
+async def test_callers_do_not_wait_while_the_plan_is_made_again():
+    """One look for all of them; only a plan that is too old to use is awaited, by all who ask."""
+    forecast, job = Held(), Job(id="j", state="queued")
+    forecast._planned = {"j"}
+    first = [asyncio.create_task(forecast.estimate(job)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    assert not any(task.done() for task in first)
+    forecast.end.set()
+    await asyncio.gather(*first)
+    forecast.end.clear()
+    forecast._next_plan = time.monotonic()
+    await asyncio.wait_for(forecast.estimate(job), 1)
+    await asyncio.wait_for(forecast.estimate(job), 1)
+    assert forecast.looks == 2
+    await forecast.close()
 
 
 @pytest.mark.databases

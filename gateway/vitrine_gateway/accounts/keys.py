@@ -10,8 +10,9 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
 
@@ -26,7 +27,24 @@ SCOPES = {
 }
 _KEY = re.compile(r"vt_live_([0-9a-f]{16})_([A-Za-z0-9-]{43})")
 USED_EVERY_S = 60.0  # the time of a key's last use is written this often at most
-_KEYS = select(ApiKey).where(ApiKey.id.in_(bindparam("ids", expanding=True)))
+_keys = cast(Table, ApiKey.__table__)
+_KEYS = select(
+    _keys.c.id, _keys.c.account_id, _keys.c.digest, _keys.c.scopes,
+    _keys.c.expires_at, _keys.c.revoked_at, _keys.c.last_used_at,
+).where(_keys.c.id.in_(bindparam("ids", expanding=True)))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """What a call needs to know of its key; see the table `api_keys`."""
+
+    id: str
+    account_id: str
+    digest: str
+    scopes: list[str]
+    expires_at: float | None
+    revoked_at: float | None
+    last_used_at: float | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +130,7 @@ async def revoke_key(session: AsyncSession, identity: str) -> None:
         raise NotFound(f"there is no key {identity!r}")
 
 
-async def find_caller(read: Callable[[str], Awaitable[ApiKey | None]], text: str) -> tuple[Caller, bool]:
+async def find_caller(read: Callable[[str], Awaitable[KnownKey | None]], text: str) -> tuple[Caller, bool]:
     """Return who holds the key, and whether its last use is to be written. Raises Unauthorized.
 
     `read` returns the row of a key's id.
@@ -133,10 +151,11 @@ async def find_caller(read: Callable[[str], Awaitable[ApiKey | None]], text: str
     return caller, key.last_used_at is None or now - key.last_used_at > USED_EVERY_S
 
 
-async def read_keys(database: Database, identities: Collection[str]) -> dict[str, ApiKey]:
-    """Return the rows of keys by id."""
+async def read_keys(database: Database, identities: Collection[str]) -> dict[str, KnownKey]:
+    """Return keys by id. As plain rows: each call reads its key, and an object of the mapper costs more."""
     asked = {"ids": list(identities)}
-    return await database.read(lambda session: {key.id: key for key in session.scalars(_KEYS, asked)})
+    found = await database.read(lambda session: [KnownKey(*row) for row in session.execute(_KEYS, asked)])
+    return {key.id: key for key in found}
 
 
 async def note_use(session: AsyncSession, identity: str) -> None:

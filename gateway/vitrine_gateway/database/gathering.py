@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 MOST = 500  # keys of one read
-PAUSE_S = 0.02  # from the beginning of a read to that of the next one
+PAUSE_S = 0.01  # from the beginning of a read to that of the next one
 
 
 class Gathered(Generic[Key, Value]):

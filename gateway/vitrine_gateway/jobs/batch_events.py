@@ -12,10 +12,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 
-from vitrine_gateway.database.tables import Batch, Job, JobEvent
+from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import jobs_of
 from vitrine_gateway.jobs.views import watch_s
+from vitrine_gateway.jobs.watching import Event
 
 END = "end"  # the last part of the id of the batch's own end
 _ID = re.compile(r"\d{1,9}(?:\.\d{1,9})*(?:\.end)?")
@@ -27,7 +28,7 @@ class Told:
 
     id: str
     place: int  # of the job, from 0
-    event: JobEvent | None
+    event: Event | None
 
 
 def numbers_of(last_event_id: str | None, jobs: int) -> tuple[list[int], bool]:
@@ -67,7 +68,7 @@ async def follow_batch(
             await bell.wait(watch_s(gateway))
 
 
-async def _after(gateway: Gateway, jobs: Sequence[Job], numbers: Sequence[int]) -> list[tuple[int, JobEvent]]:
+async def _after(gateway: Gateway, jobs: Sequence[Job], numbers: Sequence[int]) -> list[tuple[int, Event]]:
     """Return the events after these numbers with the places of their jobs: each job's in order."""
     keys = [(job.id, number) for job, number in zip(jobs, numbers, strict=True)]
     found = await asyncio.gather(*map(gateway.watching.events.get, keys))  # gathered into one read

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +22,7 @@ TOGETHER = 200  # the last jobs of all kinds, which tell how much jobs slow each
 MOST_FORESEEN = 5000  # jobs that wait; those behind them are taken for the next ones
 FRESH_S = (0.1, 1.0)  # a plan is made again after this, at least and at most
 COST = 20  # and not before so many times the seconds that the last one took
+STALE_S = 1.0  # for so long callers need not wait while it is made again
 PAST_S = 2.0  # after this the last jobs are read again
 TIMES_S = 10.0  # after this the slowdown is found again, and times of kinds that are not among the last jobs
 _WHOLE = "*"  # stands for all kinds of work of a pipeline
@@ -40,6 +42,8 @@ _PAST = (
 _PLACES = select(func.coalesce(func.sum(WorkerProcess.places), 0)).where(
     WorkerProcess.seen_at > bindparam("since")
 )
+
+log = structlog.get_logger("vitrine_gateway.estimates")
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,24 @@ class Forecast:
         self._known: dict[tuple[str, str], list[float]] = {}
         self._fitted, self._fitted_at = 0.0, float("-inf")  # the slowdown, and when it was found
         self._times: dict[tuple[str, str], tuple[float, list[float]]] = {}  # when read, and the times
-        self._lock = asyncio.Lock()
+        self._lock = asyncio.Lock()  # held while a job is added
+        self._reading: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """End a look into the database that nobody waits for."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
 
     async def estimate(self, job: Job) -> Estimate:
         """Return what is known of the rest of a job that waits or runs; NOTHING for another one."""
         if job.state not in (QUEUED, RUNNING):
             return NOTHING
-        async with self._lock:
-            if time.monotonic() > self._next_plan:
-                await self._read()
-            if job.state == QUEUED and job.id not in self._planned:
-                await self._add(job)
+        await self._look()
+        if job.state == QUEUED and job.id not in self._planned:
+            async with self._lock:
+                if job.id not in self._planned:
+                    await self._add(job)
         now, step_end = time.time(), None
         if job.state == RUNNING:
             running = running_of(job)
@@ -91,6 +102,17 @@ class Forecast:
             foreseen = self._plan.foreseen.get(job.id)
             end = None if foreseen is None else foreseen.end
         return Estimate(_left(end, now), _left(step_end, now))
+
+    async def _look(self) -> None:
+        """Have the plan made again if it is old, once for all who ask; wait for one that is too old."""
+        late = time.monotonic() - self._next_plan
+        if late <= 0:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_noted)
+        if late > STALE_S:
+            await asyncio.shield(self._reading)
 
     def _look_back(self, past: Sequence[Past], now: float) -> None:
         """Find from the last jobs the service that each kind needs. The slowdown takes some milliseconds."""
@@ -124,13 +146,14 @@ class Forecast:
 
     async def _add(self, job: Job) -> None:
         """Add a job that was queued after the last look."""
-        times = self._plan.times
-        if (job.pipeline, job.work) not in times.taken:
+        more: dict[tuple[str, str], list[float]] = {}
+        if (job.pipeline, job.work) not in self._plan.times.taken:
             async with self._database.reading() as session:
                 more = await self._recent(session, [(job.pipeline, job.work)])
-            self._plan.times = replace(times, taken={**times.taken, **more})
-        self._plan.pass_until(time.time())
-        self._plan.add(Waiting(job.id, job.pipeline, job.work, job.run_after))
+        plan = self._plan  # perhaps another one than before
+        plan.times = replace(plan.times, taken={**plan.times.taken, **more})
+        plan.pass_until(time.time())
+        plan.add(Waiting(job.id, job.pipeline, job.work, job.run_after))
         self._planned.add(job.id)
 
     async def _recent(
@@ -162,6 +185,12 @@ class Forecast:
         if found:
             self._times[pipeline, work] = (time.monotonic(), found)
         return found
+
+
+def _noted(reading: asyncio.Task[None]) -> None:
+    """Log why the plan could not be made; whoever waits for it gets the error too."""
+    if not reading.cancelled() and (error := reading.exception()):
+        log.warning("the forecast could not look into the database", error=str(error))
 
 
 async def past_of(session: AsyncSession) -> list[Past]:

@@ -12,10 +12,10 @@ from vitrine.errors import NotFound
 
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.bells import end_of
-from vitrine_gateway.database.tables import Job, JobEvent
+from vitrine_gateway.database.tables import Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import ENDED, QUEUED
-from vitrine_gateway.jobs.watching import Watched
+from vitrine_gateway.jobs.watching import Event, Watched
 
 OWN = ("sources",)
 """Facts of a result that stay here: what the server had kept can be another account's."""
@@ -42,7 +42,7 @@ async def watch_job(gateway: Gateway, caller: Caller, job_id: str) -> Watched:
     return found
 
 
-async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerator[JobEvent | None, None]:
+async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerator[Event | None, None]:
     """Yield the job's events after this number until its end; None whenever there was nothing new."""
     while True:
         with gateway.bells.listening(job_id) as bell:
@@ -86,7 +86,7 @@ async def view_now(gateway: Gateway, job: Job, base: str) -> dict[str, Any]:
 
 async def foreseen(gateway: Gateway, job: Job) -> dict[str, Any]:
     """Return the job's place in the queue and the estimates of its end and of its step's end, in seconds."""
-    found = await gateway.watching.jobs.get(job.id) if job.state == QUEUED else None
+    found = await gateway.watching.now(job.id) if job.state == QUEUED else None
     return await foreseen_of(gateway, Watched(job, found.position if found else None))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
 from vitrine_gateway.database.connections import Database
@@ -14,8 +15,26 @@ from vitrine_gateway.database.gathering import Gathered
 from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.jobs.states import QUEUED
 
+# Statements are built once, and events read as plain rows: both cost more than the database does.
 _JOBS = select(Job).where(Job.id.in_(bindparam("ids", expanding=True)))
 _QUEUE = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
+_events = cast(Table, JobEvent.__table__)
+_EVENTS = (
+    select(_events.c.job_id, _events.c.number, _events.c.kind, _events.c.data, _events.c.at)
+    .where(_events.c.job_id.in_(bindparam("ids", expanding=True)), _events.c.number > bindparam("known"))
+    .order_by(_events.c.number)
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a job; see the table `job_events`."""
+
+    job_id: str
+    number: int
+    kind: str
+    data: dict[str, Any]
+    at: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +56,11 @@ class Watching:
     async def _jobs(self, ids: Collection[str]) -> dict[str, Watched]:
         return await self._database.read(lambda session: _read_jobs(session, ids))
 
-    async def _events(self, known: Collection[tuple[str, int]]) -> dict[tuple[str, int], list[JobEvent]]:
+    async def now(self, job_id: str) -> Watched | None:
+        """Return a job at once, for a caller who asks one time."""
+        return (await self._jobs([job_id])).get(job_id)
+
+    async def _events(self, known: Collection[tuple[str, int]]) -> dict[tuple[str, int], list[Event]]:
         return await self._database.read(lambda session: _read_events(session, known))
 
 
@@ -49,14 +72,14 @@ def _read_jobs(session: Session, ids: Collection[str]) -> dict[str, Watched]:
     return {job.id: Watched(job, places.get(job.id)) for job in jobs}
 
 
-def _read_events(
-    session: Session, known: Collection[tuple[str, int]]
-) -> dict[tuple[str, int], list[JobEvent]]:
-    newer = [and_(JobEvent.job_id == job_id, JobEvent.number > number) for job_id, number in known]
-    by_job: defaultdict[str, list[JobEvent]] = defaultdict(list)
-    for event in session.scalars(select(JobEvent).where(or_(*newer)).order_by(JobEvent.number)):
-        by_job[event.job_id].append(event)
-    return {
-        (job_id, number): [event for event in by_job[job_id] if event.number > number]
-        for job_id, number in known
-    }
+def _read_events(session: Session, known: Collection[tuple[str, int]]) -> dict[tuple[str, int], list[Event]]:
+    """Return the events after each known one. Most callers know the same number: one statement for each."""
+    by_number: defaultdict[int, list[str]] = defaultdict(list)
+    for job_id, number in known:
+        by_number[number].append(job_id)
+    newer: dict[tuple[str, int], list[Event]] = {one: [] for one in known}
+    for number, ids in by_number.items():
+        for row in session.execute(_EVENTS, {"ids": ids, "known": number}):
+            event = Event(*row)
+            newer[event.job_id, number].append(event)
+    return newer
