@@ -81,9 +81,9 @@ def attention(
     """softmax(query · keyᵀ · scale + attn_mask) · value; all are (rows, heads, tokens, channels).
 
     The exporter's own translation takes the shapes of queries and keys apart: fifteen nodes more, none of
-    which the runtime can join. It is used for causal attention, masks of truth values and shared heads. As
-    there, queries and keys are each multiplied by the root of the scale, which is 1 / √channels, so that
-    float16 holds their product.
+    which the runtime can join. It is used for causal attention, masks of truth values, shared heads and
+    scales other than 1 / √channels. As there, queries and keys are each multiplied by the root of the scale,
+    so that float16 holds their product.
     """
     masked = attn_mask is not None and attn_mask.dtype == ir.DataType.BOOL
     if masked or dropout_p or is_causal or scale is not None or enable_gqa:
