@@ -6,13 +6,18 @@ from vitrine.errors import Busy
 from vitrine_orchestrator.residency.resident import State
 
 
+def loaded(held, names):
+    """The books after their first loads; the models of these names take 20 at rest."""
+    for name in names:
+        held.can_rest(name, 20)
+    settle(held)
+    return held
+
+
 @pytest.fixture
 def both(books):
     """Two models of 50 bytes that take 20 at rest, in a memory of 80, both loaded."""
-    held = books(80, a=50, b=50)
-    for name in "ab":
-        held.can_rest(name, 20)
-    settle(held)
+    held = loaded(books(80, a=50, b=50), "ab")
     use(held, "a")
     settle(held)
     assert resident(held) == {"a", "b"}
@@ -128,10 +133,7 @@ def test_a_rest_that_gives_nothing_back_is_not_tried(books):
 @pytest.fixture
 def three(books):
     """Three models of 50 bytes that take 20 at rest, in a memory of 100, all loaded; `a` is in use."""
-    held = books(100, a=50, b=50, c=50)
-    for name in "abc":
-        held.can_rest(name, 20)
-    settle(held)
+    held = loaded(books(100, a=50, b=50, c=50), "abc")
     for name in "abc":
         use(held, name)
     held.ask("first", "a")
@@ -163,10 +165,7 @@ def test_a_call_that_lasts_longer_than_a_load_is_not_awaited(three, clock):
 
 def test_a_model_that_nobody_uses_leaves_without_waiting_for_a_call(books):
     """It is worth less than the wait."""
-    held = books(100, a=50, b=50, never=30)
-    for name in "ab":
-        held.can_rest(name, 20)
-    settle(held)
+    held = loaded(books(100, a=50, b=50, never=30), "ab")
     use(held, "a")
     held.ask("first", "a")
     settle(held)

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import cast
 
 from sqlalchemy import Table, bindparam, select, update
@@ -27,11 +27,6 @@ SCOPES = {
 }
 _KEY = re.compile(r"vt_live_([0-9a-f]{16})_([A-Za-z0-9-]{43})")
 USED_EVERY_S = 60.0  # the time of a key's last use is written this often at most
-_keys = cast(Table, ApiKey.__table__)
-_KEYS = select(
-    _keys.c.id, _keys.c.account_id, _keys.c.digest, _keys.c.scopes,
-    _keys.c.expires_at, _keys.c.revoked_at, _keys.c.last_used_at,
-).where(_keys.c.id.in_(bindparam("ids", expanding=True)))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +40,12 @@ class KnownKey:
     expires_at: float | None
     revoked_at: float | None
     last_used_at: float | None
+
+
+_keys = cast(Table, ApiKey.__table__)
+_KEYS = select(*(_keys.c[column.name] for column in fields(KnownKey))).where(
+    _keys.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, select
@@ -14,16 +14,6 @@ from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.gathering import Gathered
 from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.jobs.states import QUEUED
-
-# Statements are built once, and events read as plain rows: both cost more than the database does.
-_JOBS = select(Job).where(Job.id.in_(bindparam("ids", expanding=True)))
-_QUEUE = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
-_events = cast(Table, JobEvent.__table__)
-_EVENTS = (
-    select(_events.c.job_id, _events.c.number, _events.c.kind, _events.c.data, _events.c.at)
-    .where(_events.c.job_id.in_(bindparam("ids", expanding=True)), _events.c.number > bindparam("known"))
-    .order_by(_events.c.number)
-)
 
 
 @dataclass(frozen=True)
@@ -35,6 +25,17 @@ class Event:
     kind: str
     data: dict[str, Any]
     at: float
+
+
+# Statements are built once, and events read as plain rows: both cost more than the database does.
+_JOBS = select(Job).where(Job.id.in_(bindparam("ids", expanding=True)))
+_QUEUE = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
+_events = cast(Table, JobEvent.__table__)
+_EVENTS = (
+    select(*(_events.c[column.name] for column in fields(Event)))
+    .where(_events.c.job_id.in_(bindparam("ids", expanding=True)), _events.c.number > bindparam("known"))
+    .order_by(_events.c.number)
+)
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,18 @@ def rests(models: Iterable[Resident]) -> Iterator[Offer]:
     """What these models give when they rest."""
     for one in models:
         if one.can_rest:
-            yield Offer(one, one.work_bytes, min(one.work_worth, one.worth), leaves=False)
+            yield _rest(one)
 
 
 def rests_to_come(models: Iterable[Resident]) -> Iterator[Offer]:
     """What these models will give when their calls under way have ended and they rest."""
     for one in models:
         if one.state is State.IN and one.leases and not one.at_rest and one.work_bytes:
-            yield Offer(one, one.work_bytes, min(one.work_worth, one.worth), leaves=False)
+            yield _rest(one)
+
+
+def _rest(one: Resident) -> Offer:
+    return Offer(one, one.work_bytes, min(one.work_worth, one.worth), leaves=False)
 
 
 def departures(models: Iterable[Resident], rested: Collection[Resident] = ()) -> Iterator[Offer]:
