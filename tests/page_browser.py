@@ -48,13 +48,12 @@ def browser():
 
 
 @contextmanager
-def visit(opened, address, key=None, locale="en-US", width=1280, scheme="light", refused=False):
+def visit(opened, address, key=None, locale="en-US", refused=False):
     """The page in a tab of its own, signed in with the key; whatever its scripts complain of is an error.
 
     `refused` says that the gateway refuses a call, of which the browser tells on its console too.
     """
-    viewport = {"width": width, "height": 844}
-    context = opened.new_context(locale=locale, viewport=viewport, color_scheme=scheme)
+    context = opened.new_context(locale=locale, viewport={"width": 1280, "height": 844})
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     complaints = []

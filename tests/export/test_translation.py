@@ -8,8 +8,10 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 from torch.nn import functional
+from torch.onnx._internal.exporter import _fx_passes
 from vitrine_export.exporting.network import Network
 from vitrine_export.exporting.onnx_file import export
+from vitrine_export.exporting.translation import _theirs
 
 HEADS, CHANNELS = 2, 4
 QKV = ((HEADS, 6, CHANNELS),) * 3  # queries, keys and values without their rows; the number of tokens varies
@@ -73,6 +75,19 @@ def replaced(monkeypatch):
     return calls
 
 
+@pytest.fixture
+def cast(monkeypatch):
+    """Counts how often a program is run on shapes to insert casts."""
+    whole, calls = _fx_passes.insert_type_promotion_nodes, []
+
+    def counted(graph):
+        calls.append(graph)
+        whole(graph)
+
+    monkeypatch.setattr(_fx_passes, "insert_type_promotion_nodes", counted)
+    return calls
+
+
 def attend(**options):
     return lambda q, k, v, *mask: functional.scaled_dot_product_attention(q, k, v, *mask, **options)
 
@@ -122,3 +137,29 @@ def test_operators_are_replaced_where_they_must_be(tmp_path, replaced, function,
     path, network = exported(tmp_path, function, shapes=QKV[:1])
     assert len(replaced) == times
     assert_equal(path, network)
+
+
+@pytest.mark.parametrize(
+    ("function", "times"),
+    [
+        (lambda x: (2 * x + 1) / 4 - x**2, 0),  # a plain number has the type of what it meets
+        (lambda x: torch.cat([x, x * (x > 0).to(x)], 1), 0),
+        (lambda x: x * (x > 0), 1),
+        (lambda x: torch.cat([x, x > 0], 1), 1),
+        (lambda x: torch.arange(x.shape[2]) / 2 + x.mean((0, 1, 3)), 1),  # whole numbers become real ones
+        (lambda x: x * x.shape[2], 1),  # a length is a whole number
+        (lambda x: (x > 0).sum(1), 1),
+    ],
+)
+def test_casts_are_inserted_where_torch_makes_them(tmp_path, cast, function, times):
+    """A program whose inputs have the type of the computation is not run for casts; results equal torch."""
+    path, network = exported(tmp_path, function, shapes=QKV[:1])
+    assert len(cast) == times
+    assert_equal(path, network)
+
+
+def test_an_export_does_not_change_the_next_ones_translations(tmp_path):
+    """The list of torch's own translations is read once; ours are added to a copy."""
+    before = {target: list(several) for target, several in _theirs(20).functions.items()}
+    exported(tmp_path, *OPERATORS[-1:])
+    assert _theirs(20).functions == before

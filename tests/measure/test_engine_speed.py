@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from vitrine_export.command import main
+from vitrine_measure import flops
 from vitrine_measure.engine import command, subject, variants
 from vitrine_measure.engine.counted import device_bytes
 from vitrine_measure.engine.cuda_graphs import CudaGraphs
@@ -14,6 +15,19 @@ from vitrine_measure.engine.report import Row, _difference
 from vitrine_measure.engine.variants import FORMS, LADDER, WAYS, Form, Variant
 
 SMALL = ("--device", "cpu", "--size", "64x64", "--steps", "2", "--runs", "1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted_once():
+    """The work of a picture is counted once for all tests with the same nets, size and steps."""
+    count, known = flops.count_parts, {}
+
+    def recalled(*asked):
+        return known.get(repr(asked)) or known.setdefault(repr(asked), count(*asked))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flops, "count_parts", recalled)
+        yield
 
 
 @pytest.fixture

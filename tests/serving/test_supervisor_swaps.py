@@ -11,6 +11,7 @@ import pytest
 from tiny_repository import write_repository
 from tritonclient.utils import InferenceServerException
 from vitrine import Vitrine, VitrineError
+from vitrine_measure.gateway_soak.victims import TRY_ON
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.processes import look
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
@@ -31,9 +32,9 @@ def waiter(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    """A server for this module, with every model."""
+    """A server for this module, with the models of a try-on."""
     repository = write_repository(tmp_path_factory.mktemp("swaps") / "whole")
-    with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
+    with EmbeddedTriton(repository, models=TRY_ON, ports=ANY_PORTS) as server:
         yield server
 
 

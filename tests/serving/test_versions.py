@@ -14,6 +14,7 @@ from tiny_repository import write_repository
 from vitrine import AsyncVitrine, NotFound, TryOn, Unavailable, Vitrine
 from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.command import main
+from vitrine_measure.gateway_soak.victims import TRY_ON
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.watching import watched
@@ -38,10 +39,11 @@ def inverted(repository):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A repository and its supervised server; each test leaves only release 1 in it."""
+    """A repository and the supervised server of its try-on; each test leaves only release 1 in it."""
     repository = write_repository(tmp_path_factory.mktemp("versions") / "repository")
     told: list[str] = []
-    with EmbeddedTriton(repository, ports=ANY_PORTS) as server, watched(server, told.append):
+    triton = EmbeddedTriton(repository, models=TRY_ON, ports=ANY_PORTS)
+    with triton as server, watched(server, told.append):
         yield repository, server
     assert told == []  # no release that comes or goes is a death
 

@@ -1,8 +1,10 @@
 """How the operators of our networks become ONNX where torch's exporter does it at length.
 
-The exporter traces a network, and then traces the result once more to replace the operators that it cannot
-translate by simpler ones. That takes half of its time, and with the translations here our networks have no
-such operator. torch 2.13.0, `torch/onnx/_internal/exporter/_core.py`.
+The exporter traces a network, then traces the result once more to replace the operators that it cannot
+translate by simpler ones, and then runs the result on shapes to insert the casts that torch makes unasked.
+Both take more than half of its time. With the translations here our networks have no such operator and no
+such cast. It also reads the list of its own translations anew for each network, which takes a second.
+torch 2.13.0, `torch/onnx/_internal/exporter/_core.py` and `_compat.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import onnx_ir as ir
@@ -18,7 +21,13 @@ from onnxscript import opset20 as op
 from onnxscript.function_libs.torch_lib.ops.core import aten_flatten, aten_unflatten
 from onnxscript.function_libs.torch_lib.ops.nn import aten_scaled_dot_product_attention
 from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
+from torch.fx.node import map_arg
 from torch.onnx import OnnxExporterError
+from torch.onnx._internal.exporter import _fx_passes
+from torch.onnx._internal.exporter._registration import ONNXRegistry
+from torch.onnx._internal.fx.passes.type_promotion import TypePromotionTable, get_type_promotion_rule
+from torch.utils._pytree import tree_leaves
 
 Value = Any
 """A value of the graph, while ONNX Script notes the nodes that a function calls."""
@@ -108,31 +117,77 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 
 
 def translated(export: Callable[[], torch.onnx.ONNXProgram]) -> torch.onnx.ONNXProgram:
-    """Return what `export` returns, a call of `torch.onnx.export`: without the second trace where it can."""
-    try:
-        with _traced_once():
+    """Return what `export` returns, a call of `torch.onnx.export`: traced once where it can be."""
+    with _replaced(ONNXRegistry, "from_torchlib", staticmethod(_registry)):
+        try:
+            with _traced_once():
+                return export()
+        except OnnxExporterError:  # an operator has no translation
             return export()
-    except OnnxExporterError:  # an operator has no translation
-        return export()
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, ours: Any) -> Iterator[None]:
+    """Put `ours` in the place of an attribute until the block ends."""
+    theirs = vars(owner)[name]
+    setattr(owner, name, ours)
+    try:
+        yield
+    finally:
+        setattr(owner, name, theirs)
+
+
+_theirs = cache(ONNXRegistry.from_torchlib)
+
+
+def _registry(opset_version: int) -> ONNXRegistry:
+    """A registry of torch's own translations, to which an export may add its own."""
+    theirs, registry = _theirs(opset_version), ONNXRegistry()
+    registry._opset_version = opset_version
+    registry.functions = {target: list(several) for target, several in theirs.functions.items()}
+    return registry
 
 
 @contextmanager
 def _traced_once() -> Iterator[None]:
-    """Leave programs undecomposed whose operators neither have to be replaced nor change their inputs."""
-    whole = ExportedProgram.run_decompositions
+    """Leave out the second trace and the run for casts where neither would change the program."""
+    replace, insert_casts = ExportedProgram.run_decompositions, _fx_passes.insert_type_promotion_nodes
 
-    def needed(program: ExportedProgram, table: Any = None, **options: Any) -> ExportedProgram:
+    def replace_if_needed(program: ExportedProgram, table: Any = None, **options: Any) -> ExportedProgram:
         if any(_is_replaced(node.target, table) for node in program.graph.nodes):
-            return whole(program, table, **options)
+            return replace(program, table, **options)
         return program
 
-    ExportedProgram.run_decompositions = needed
-    try:
+    def insert_casts_if_needed(graph: GraphModule) -> None:
+        table = TypePromotionTable()
+        if any(_has_casts(node, table) for module in graph.modules() for node in module.graph.nodes):
+            insert_casts(graph)
+
+    with (
+        _replaced(ExportedProgram, "run_decompositions", replace_if_needed),
+        _replaced(_fx_passes, "insert_type_promotion_nodes", insert_casts_if_needed),
+    ):
         yield
-    finally:
-        ExportedProgram.run_decompositions = whole
 
 
 def _is_replaced(target: Any, table: Any) -> bool:
     schema = getattr(target, "_schema", None)
     return schema is not None and (target in table or schema.is_mutable)
+
+
+def _has_casts(node: Node, table: TypePromotionTable) -> bool:
+    """Whether torch computes with another dtype than that of an input; a plain number takes any dtype."""
+    rule = get_type_promotion_rule(node, table)
+    if rule is None:
+        return False
+    args, kwargs = map_arg((node.args, dict(node.kwargs)), lambda given: given.meta["val"])
+    told = rule.preview_type_promotion(args, kwargs)
+    inputs = [(args[at], dtype) for at, dtype in told.args_dtypes.items()]
+    inputs += [(kwargs[name], dtype) for name, dtype in told.kwargs_dtypes.items()]
+    return any(_is_cast(one, dtype) for several, dtype in inputs for one in tree_leaves(several))
+
+
+def _is_cast(given: Any, dtype: torch.dtype) -> bool:
+    if isinstance(given, torch.SymInt):  # a length that is computed, which ONNX has as an int64
+        return dtype != torch.int64
+    return isinstance(given, torch.Tensor) and given.dtype != dtype
