@@ -148,6 +148,8 @@ def test_operators_are_replaced_where_they_must_be(tmp_path, replaced, function,
         (lambda x: torch.cat([x, x > 0], 1), 1),
         (lambda x: torch.arange(x.shape[2]) / 2 + x.mean((0, 1, 3)), 1),  # whole numbers become real ones
         (lambda x: x * x.shape[2], 1),  # a length is a whole number
+        (lambda x: x * (x.shape[2] / 4), 0),
+        (lambda x: (x.double() * (x.shape[2] / 4)).float(), 1),  # a share of a length is a float32
         (lambda x: (x > 0).sum(1), 1),
     ],
 )

@@ -27,6 +27,7 @@ from torch.onnx import OnnxExporterError
 from torch.onnx._internal.exporter import _fx_passes
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 from torch.onnx._internal.fx.passes.type_promotion import TypePromotionTable, get_type_promotion_rule
+from torch.onnx._internal.fx.type_utils import from_scalar_type_to_torch_dtype, is_torch_symbolic_type
 from torch.utils._pytree import tree_leaves
 
 Value = Any
@@ -188,6 +189,6 @@ def _has_casts(node: Node, table: TypePromotionTable) -> bool:
 
 
 def _is_cast(given: Any, dtype: torch.dtype) -> bool:
-    if isinstance(given, torch.SymInt):  # a length that is computed, which ONNX has as an int64
-        return dtype != torch.int64
+    if is_torch_symbolic_type(given):  # a computed length or share, whose type is fixed
+        return from_scalar_type_to_torch_dtype(type(given)) != dtype
     return isinstance(given, torch.Tensor) and given.dtype != dtype
