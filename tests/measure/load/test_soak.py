@@ -8,7 +8,7 @@ from vitrine_export import command
 
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
 SECONDS = float(os.environ.get("LOAD_TEST_SECONDS", "50"))
-OFTEN = ["--rate", "4.5", "--operate-every", "6"]  # 225 clients and all kinds of operations in this time
+OFTEN = ["--rate", "4.5", "--operate-every", "4"]  # 225 clients and all kinds of operations in this time
 
 
 @pytest.mark.timeout(SECONDS + 400)
