@@ -1,6 +1,7 @@
 # What CI runs is what people run. `make` alone lists the targets.
 PYTHON ?= python3.11
 BIN := .venv/bin
+INSTALL := $(BIN)/python docker/install_packages.py
 CHECKPOINT ?= checkpoints/paper-doll
 # A second family of try-on networks, served beside the first one
 SECOND ?= checkpoints/paper-doll-fashn
@@ -27,15 +28,15 @@ help: ## list the targets
 setup: .venv/ready ## make .venv with everything, Triton included
 
 # Python compiles a module when it is first used; most modules of torch and diffusers never are.
-.venv/ready: pyproject.toml docker/system-packages.sh
+.venv/ready: pyproject.toml docker/system-packages.sh docker/install_packages.py
 	sh docker/system-packages.sh $(PYTHON)
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-compile torch==2.13.0
-	$(BIN)/pip install --quiet --no-compile --editable '.[dev]'
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) --editable '.[dev]'
 	rm -rf .venv/triton
-	$(BIN)/pip install --quiet --no-deps --target .venv/triton $(TRITON_WHEELS)
+	$(INSTALL) --no-deps --target .venv/triton $(TRITON_WHEELS)
 	rm -rf .venv/ministack
-	$(BIN)/pip install --quiet --no-deps --target .venv/ministack $(SECOND_STORE)
+	$(INSTALL) --no-deps --target .venv/ministack $(SECOND_STORE)
 	$(BIN)/python -m vitrine_export.embedded_network $(CUT_OUT)
 	touch $@
 
