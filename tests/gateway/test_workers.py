@@ -199,6 +199,50 @@ async def test_a_stopped_gateway_gives_its_jobs_back(start, form):
 
 
 @pytest.mark.databases
+async def test_a_worker_that_stops_while_it_leases_gives_the_job_back(start, form, monkeypatch):
+    """It is cancelled when the lease is about to be committed; the job is queued again, without a loss."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        await shop.post("/v1/jobs", files=form)
+        lease_next = leasing.lease_next
+
+        async def cancelled(*arguments):
+            job = await lease_next(*arguments)
+            if job is not None:
+                asyncio.get_running_loop().call_soon(task.cancel)
+            return job
+
+        monkeypatch.setattr(leasing, "lease_next", cancelled)
+        gateway.parts.settings.__dict__["workers"] = 1
+        task = asyncio.create_task(worker.Worker(gateway.parts).run())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        states = await gateway.query(select(Job.state, Job.tries, Job.losses, Job.lease))
+        assert states == [("queued", 0, 0, None)]
+        assert gateway.transport.fake.calls == []
+
+
+async def test_a_worker_that_stops_while_it_looks_for_a_failures_reason_gives_the_job_back(start, form):
+    """A try has failed and the server is asked why when the gateway stops: the job waits, without a loss."""
+    async with start(workers=1) as gateway:
+        shop = await gateway.account()
+        asked = asyncio.Event()
+        gateway.transport.fake.failures = [Unavailable("gone")]
+
+        async def silent(**named):
+            asked.set()
+            await asyncio.sleep(60)
+
+        await asyncio.sleep(0.1)  # the worker's own look at the server is over
+        gateway.transport.models = silent
+        await shop.post("/v1/jobs", files=form)
+        await asyncio.wait_for(asked.wait(), 20)
+    async with start(workers=0) as gateway:
+        states = await gateway.query(select(Job.state, Job.tries, Job.losses, Job.lease))
+        assert states == [("queued", 0, 0, None)]
+
+
+@pytest.mark.databases
 async def test_killed_workers_lose_nothing_and_charge_once(start, form, tmp_path):
     """Workers are killed by SIGKILL at random moments under load; every job succeeds, paid once."""
     async with start(workers=0) as gateway:

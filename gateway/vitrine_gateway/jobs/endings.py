@@ -90,9 +90,10 @@ class Endings:
         return [await keep(self._gateway, job.account_id, job.user, "result", picture)]
 
     async def failed(self, attempt: Attempt, error: VitrineError) -> None:
-        """Let the job try again, or end it as failed."""
+        """Let the job try again, or end it as failed. While it looks at the server, it may be cancelled."""
         job, told = attempt.job, problem_of(error)
         found = await self._server.look_after(job.pipeline, error)
+        attempt.ending = True
         lost = found == "lost"
         retried = found == "unknown" or kind_of(error).retried
         again = job.losses < leasing.MAX_LOSSES if lost else retried and job.tries + 1 < self._settings.tries

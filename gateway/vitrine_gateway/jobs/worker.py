@@ -73,10 +73,11 @@ class Worker:
                     rung = await bell.wait(self._settings.poll_s)
                     rung = rung and len(self._attempts) == held
         finally:
-            tasks = [one.task for one in self._attempts.values() if one.task]
+            attempts = list(self._attempts.values())
             for lease in list(self._attempts):
                 self._stop(lease)
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ends = (one.task or self._endings.give_back(one) for one in attempts)
+            await asyncio.gather(*ends, return_exceptions=True)
             await asyncio.shield(self._take_leave())
 
     async def _watch(self) -> None:
@@ -112,6 +113,15 @@ class Worker:
         """
         if not rung and not await self._gateway.database.read(leasing.is_anything_due):
             return False
+        attempt = await uninterrupted(self._lease())
+        if attempt is None:
+            return False
+        attempt.task = asyncio.create_task(self._attempt(attempt), name=f"job {attempt.job.id}")
+        self._ring(attempt.job)
+        return True
+
+    async def _lease(self) -> Attempt | None:
+        """Lease one job, if there is one, and hold it: a worker that is cancelled here gives it back."""
         async with self._gateway.database.writing() as session:
             lost = 0
             if time.monotonic() - self._requeued > REQUEUE_S:
@@ -119,12 +129,10 @@ class Worker:
             job = await leasing.lease_next(session, self._name, self._settings.lease_s)
         self._gateway.metrics.lost_leases.inc(lost)
         if job is None:
-            return False
+            return None
         assert job.lease, "it was leased"
         attempt = self._attempts[job.lease] = Attempt(job, job.lease)
-        attempt.task = asyncio.create_task(self._attempt(attempt), name=f"job {job.id}")
-        self._ring(job)
-        return True
+        return attempt
 
     async def _attempt(self, attempt: Attempt) -> None:
         """Run one try and end it; log what nobody foresaw."""
@@ -143,6 +151,19 @@ class Worker:
             self._gateway.bells.ring(QUEUE)
 
     async def _run_and_end(self, attempt: Attempt) -> None:
+        """Run one try and end it; where the worker stops before the end is written, give the job back."""
+        try:
+            failure = await self._run_and_keep(attempt)
+            if failure is not None:
+                await self._endings.failed(attempt, failure)
+        except asyncio.CancelledError:
+            if attempt.cancelled:
+                await self._endings.end(attempt, states.CANCELED)
+            else:
+                await asyncio.shield(self._endings.give_back(attempt))
+
+    async def _run_and_keep(self, attempt: Attempt) -> VitrineError | None:
+        """Run one try and end the job with what it made, or return why there is nothing."""
         job = attempt.job
         try:
             if job.losses > leasing.MAX_LOSSES:
@@ -151,20 +172,14 @@ class Worker:
                 attempt.cancelled = True
                 raise asyncio.CancelledError
             made = await self._traced_run(attempt)
-            attempt.ending = True
-        except asyncio.CancelledError:
-            if attempt.cancelled:
-                await self._endings.end(attempt, states.CANCELED)
-            else:
-                await asyncio.shield(self._endings.give_back(attempt))
-            return
         except VitrineError as error:
-            await self._endings.failed(attempt, error)
+            return error
         except Exception:
             log.exception("a job failed in the gateway")
-            await self._endings.failed(attempt, VitrineError("the gateway failed; its log says how"))
-        else:
-            await self._endings.succeeded(attempt, made)
+            return VitrineError("the gateway failed; its log says how")
+        attempt.ending = True
+        await self._endings.succeeded(attempt, made)
+        return None
 
     async def _traced_run(self, attempt: Attempt) -> Made:
         """Run the pipeline in a span below that of the request; Triton gets its traceparent."""
