@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import tiny_flux
 import tiny_z_image
+from fake_picture_stages import fake_context, fake_stages
 from worlds import write_lora
 
 SOURCE = Path(__file__).parents[2] / "model_repository"
@@ -115,3 +116,15 @@ def vitrine(server) -> Iterator[Vitrine]:
     """A client."""
     with Vitrine(server.grpc, timeout_s=120) as client:
         yield client
+
+
+@pytest.fixture
+def stages():
+    """Fake stages of the picture pipelines."""
+    return fake_stages()
+
+
+@pytest.fixture
+def context(stages):
+    """A request context over the fakes."""
+    return fake_context(stages)

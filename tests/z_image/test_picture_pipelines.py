@@ -1,4 +1,4 @@
-"""The picture pipelines on fake stages: what they send, what they refuse, tiles, cancellation."""
+"""The picture pipelines on fake stages: what they send, what they refuse, cancellation."""
 
 from __future__ import annotations
 
@@ -8,122 +8,16 @@ import json
 
 import numpy as np
 import pytest
-from kept_values import Kept
+from fake_picture_stages import FACTS, STEPS, fake_context, inputs, jobs, png, sent, texted
 from PIL import Image
-from tiny_z_image import tokenizer
 from vitrine.errors import BadRequest, StageFailed
 from vitrine_orchestrator.drawing.pipeline import image_to_image, picture_stream, text_to_image
-from vitrine_orchestrator.drawing.prepare_prompt import prepare_prompt
-from vitrine_orchestrator.images.latent_tiles import decoded, encoded
-from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.stages.calls import FakeStages
-from vitrine_orchestrator.stages.z_image import FAMILY
-from vitrine_orchestrator.z_image.context import ZImageContext
-from vitrine_orchestrator.z_image.prompt_encoder import open_encoder
-
-FACTS = {
-    "width": 64,
-    "height": 64,
-    "channels": 16,
-    "factor": 8,
-    "caption_width": 4,
-    "caption_positions": 256,
-    "rows": 64,
-    "columns": 64,
-    "prompt_tokens": 512,
-    "prompt_before": "<|im_start|>user\n",
-    "prompt_after": "<|im_end|>\n<|im_start|>assistant\n",
-    "default_steps": 3,
-    "default_guidance": 0.0,
-    "scheduler": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0},
-    "lora_rank": 16,
-    "lora_inputs": 8,
-    "lora_outputs": 8,
-}
-STEPS = 3
-REPORT = {"steps": STEPS, "scheduler": "checkpoint", "rows_per_call": 1.0}
-
-
-def texted(*values):
-    """A BYTES tensor."""
-    return np.array([value.encode() if isinstance(value, str) else value for value in values], object)
-
-
-def report(**more):
-    """A report's tensor."""
-    return texted(json.dumps({"timings": {}, "sources": {}, **more}))
-
-
-def denoised(inputs):
-    """Latents whose first channel is 1, of the size that the job asks for."""
-    if "cancel" in inputs:
-        return {"report": report()}
-    if "after_step" in inputs:
-        step = int(inputs["after_step"][0]) + 1
-        state = "running" if step < STEPS else "done"
-        return {
-            "latents": np.ones((16, 8, 8), np.float32),
-            "report": report(state=state, step=step, left_s=0),
-        }
-    if "start_latents" in inputs:
-        shape = inputs["start_latents"].shape
-    else:
-        width, height = inputs["size"]
-        shape = 16, height // 8, width // 8
-    return {"latents": np.ones(shape, np.float32), "report": report(**REPORT)}
-
-
-@pytest.fixture
-def stages():
-    """Stages that answer with the right shapes; the decoder repeats the first channel."""
-    return FakeStages(
-        prepare_prompt=lambda inputs: {
-            "caption": np.ones((len(inputs["prompt"][0]) + 1, 4), np.float32),
-            "report": report(),
-        },
-        z_image_vae_encoder=lambda inputs: {
-            "latents": np.repeat(inputs["pixels"][:, :1, ::8, ::8], 16, axis=1)
-        },
-        z_image_vae_decoder=lambda inputs: {
-            "pixels": np.repeat(inputs["latents"][:, :3], 8, axis=2).repeat(8, axis=3)
-        },
-        denoise=denoised,
-    )
-
-
-@pytest.fixture
-def context(stages):
-    """A request context over the fakes."""
-    return ZImageContext(stages, Manifest(FAMILY, FACTS, "0" * 64, "test", {}))
-
-
-def sent(stages, name):
-    """The inputs of the calls of a stage."""
-    return [inputs for stage, inputs in stages.calls if stage == name]
-
-
-def jobs(stages):
-    """The inputs of the calls that submit a job."""
-    return [given for given in sent(stages, "denoise") if not {"after_step", "cancel"} & given.keys()]
 
 
 def opened(answer):
     """The picture of an answer."""
     return Image.open(io.BytesIO(answer["image"][0]))
-
-
-def inputs(prompt="a red cup", **more):
-    """A request's inputs; numbers become tensors of one element."""
-    kinds = {float: np.float32, int: np.int32}
-    arrays = {"prompt": texted(prompt)} if prompt is not None else {}
-    for name, value in more.items():
-        if isinstance(value, str | bytes):
-            arrays[name] = texted(value)
-        elif isinstance(value, float | int):
-            arrays[name] = np.array([value], kinds[type(value)])
-        else:
-            arrays[name] = value
-    return arrays
 
 
 async def test_a_prompt_becomes_a_picture(context, stages):
@@ -179,7 +73,7 @@ async def test_the_size_is_given_in_pixels_or_by_name(context, asked, size):
 async def test_released_sizes_have_their_limits(stages, sides, drawn):
     """A strip of the most tokens of one side is drawn; a longer one and too many pixels are refused."""
     released = FACTS | {"rows": 512, "columns": 512}
-    context = ZImageContext(stages, Manifest(FAMILY, released, "0" * 64, "test", {}))
+    context = fake_context(stages, released)
     asked = inputs(width=sides[0], height=sides[1])
     if drawn:
         assert opened(await text_to_image(context, asked)).size == sides
@@ -188,13 +82,6 @@ async def test_released_sizes_have_their_limits(stages, sides, drawn):
             BadRequest, match=r"height must be .* up to 8192, got 8208|at most 4194304 pixels"
         ):
             await text_to_image(context, asked)
-
-
-def png(width, height, grey=128):
-    """An encoded grey picture."""
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), (grey, grey, grey)).save(file, "PNG")
-    return file.getvalue()
 
 
 async def test_a_picture_is_encoded_and_changed(context, stages):
@@ -307,9 +194,7 @@ async def test_a_picture_that_fails_cancels_its_neighbours(context, stages):
 
     waiting = Waiting(**stages.answers)
     with pytest.raises(StageFailed, match="no numbers"):
-        await text_to_image(
-            ZImageContext(waiting, context.manifest), inputs(n=2, seed=np.array([7], np.uint64))
-        )
+        await text_to_image(fake_context(waiting), inputs(n=2, seed=np.array([7], np.uint64)))
     assert begun.is_set()
     (cancelled,) = [given for given in sent(waiting, "denoise") if "cancel" in given]
     assert cancelled["job"] == jobs(waiting)[0]["job"]
@@ -372,7 +257,7 @@ async def test_a_caller_that_goes_away_cancels_its_job(context, stages):
             return await super().__call__(name, given)
 
     waiting = Waiting(**stages.answers)
-    running = asyncio.create_task(text_to_image(ZImageContext(waiting, context.manifest), inputs()))
+    running = asyncio.create_task(text_to_image(fake_context(waiting), inputs()))
     await asyncio.wait_for(begun.wait(), 10)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -380,76 +265,3 @@ async def test_a_caller_that_goes_away_cancels_its_job(context, stages):
     first, last = sent(waiting, "denoise")
     assert last["cancel"].all()
     assert last["job"] == first["job"]
-
-
-@pytest.fixture
-def encode(tmp_path, context):
-    """The family's work on a prompt, with a tokenizer of bytes, framed as the facts say."""
-    tokenizer().backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return open_encoder(tmp_path, context.facts)
-
-
-FRAME = 3 + len("user\n") + len("\nassistant\n") - 0
-"""Tokens of the frame: three special tokens, and a token a byte of the rest."""
-
-
-@pytest.mark.parametrize("prompt", ["", "a", "따뜻한 라떼", "☕🏽", "مرحبا بالعالم", "a" * 205])
-async def test_a_prompt_becomes_the_features_of_its_tokens(context, stages, encode, prompt):
-    """Any script is read; the empty prompt is the frame alone; a token a byte."""
-    stages.answers["z_image_text_encoder"] = lambda given: {
-        "features": given["input_ids"][..., None].repeat(4, axis=2).astype(np.float32)
-    }
-    answer = await prepare_prompt(context, encode, {"prompt": texted(prompt)})
-    assert len(answer["caption"]) == FRAME + len(prompt.encode())
-
-
-async def test_a_known_prompt_is_not_encoded_again(context, stages, encode):
-    """Cached features are the fresh ones; another prompt or another release is encoded."""
-    encoded_prompts = []
-
-    def encoder(given):
-        encoded_prompts.append(given["input_ids"])
-        return {"features": given["input_ids"][..., None].repeat(4, axis=2).astype(np.float32)}
-
-    stages.answers["z_image_text_encoder"] = encoder
-    memo = Kept()
-    ours = ZImageContext(stages, context.manifest, memo)
-    other = ZImageContext(stages, Manifest(FAMILY, FACTS, "1" * 64, "test", {}), memo)
-    fresh = await prepare_prompt(ours, encode, {"prompt": texted("a cup")})
-    again = await prepare_prompt(ours, encode, {"prompt": texted("a cup")})
-    assert len(encoded_prompts) == 1
-    assert np.array_equal(fresh["caption"], again["caption"])
-    sources = [json.loads(one["report"][0])["sources"]["prompt"] for one in (fresh, again)]
-    assert sources == ["fresh", "memory"]
-    await prepare_prompt(ours, encode, {"prompt": texted("A cup")})
-    await prepare_prompt(other, encode, {"prompt": texted("a cup")})
-    assert len(encoded_prompts) == 3
-
-
-async def test_a_prompt_of_too_many_tokens_is_refused(context, encode):
-    """The released pipeline would cut it and the frame's end with it."""
-    most = 224 - FRAME
-    with pytest.raises(BadRequest, match=f"prompt must have at most {most} tokens, got 511"):
-        await prepare_prompt(context, encode, {"prompt": texted("a" * 511)})
-
-
-async def test_large_pictures_go_through_the_vae_in_tiles():
-    """Tiles of a network that looks at one latent only give the whole's result; no call is larger."""
-    seen = []
-
-    async def decoder(part):
-        seen.append(part.shape)
-        return np.repeat(part[:3], 8, axis=1).repeat(8, axis=2)
-
-    async def encoder(part):
-        seen.append(part.shape)
-        return np.repeat(part[:1, ::8, ::8], 16, axis=0)
-
-    latents = np.random.default_rng(0).standard_normal((16, 40, 70), np.float32)
-    pixels = await decoded(decoder, latents, tile=32)
-    assert np.abs(pixels - np.repeat(latents[:3], 8, axis=1).repeat(8, axis=2)).max() < 1e-5
-    assert max(max(shape[1:]) for shape in seen) == 32
-    seen.clear()
-    whole = np.random.default_rng(1).standard_normal((3, 320, 560), np.float32)
-    assert np.abs((await encoded(encoder, whole, tile=32))[0] - whole[0, ::8, ::8]).max() < 1e-5
-    assert max(max(shape[1:]) for shape in seen) == 256
