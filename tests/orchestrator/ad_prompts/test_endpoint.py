@@ -89,11 +89,11 @@ def test_a_refusal_is_final(status, model, endpoint, prepared):
 
 def test_a_slow_server_is_not_waited_for(model, endpoint, prepared):
     """The time limit holds for all tries together."""
-    model.pause_s = 0.6
+    model.pause_s = 2.0
     model.reply(200, GOOD)
     report = prepared(SENTENCE, quick(endpoint, timeout_s=0.2))[2]
     assert report["fallback"] == "the language model did not answer within 0.2 s"
-    assert report["timings"]["endpoint"] < 0.5
+    assert report["timings"]["endpoint"] < 1.5
 
 
 def test_a_server_that_is_not_there_is_named_without_its_address(endpoint, prepared):
