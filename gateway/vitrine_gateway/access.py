@@ -38,7 +38,7 @@ async def identify(gateway: Gateway, text: str | None) -> Caller:
     found, write_use = await find_caller(gateway.keys.get, text)
     gateway.limits.count_call(found.account_id)
     if write_use:
-        async with gateway.database.writing() as session:
+        async with gateway.database.writing(durable=False) as session:
             await note_use(session, found.key_id)
     structlog.contextvars.bind_contextvars(account_id=found.account_id)
     return found

@@ -1,6 +1,9 @@
-"""No connection to the database stays open: whatever is cancelled, and whenever the gateway ends."""
+"""Connections to the database: none stays open, and the event loop waits for no writer and no disk."""
 
 import asyncio
+import secrets
+import sqlite3
+from contextlib import closing
 
 import aiosqlite
 import pytest
@@ -93,3 +96,85 @@ async def test_a_session_that_ends_after_the_database_was_closed_closes_its_conn
     assert await ended(made)
     assert await read(database) == 1  # and one that begins only now
     assert await ended(made)
+
+
+@pytest.fixture
+def on_threads(monkeypatch):
+    """What was given to the threads of connections."""
+    given, execute = [], aiosqlite.Connection._execute
+
+    async def counted(self, fn, *args, **options):
+        given.append(fn.__name__)
+        return await execute(self, fn, *args, **options)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    return given
+
+
+async def pragma(session, name):
+    """A setting of the session's connection."""
+    return (await session.execute(text(f"PRAGMA {name}"))).scalar_one()
+
+
+async def test_only_a_durable_commit_waits_for_the_disk(tmp_path, on_threads):
+    """In turns on one connection; both are there for others at once; durable ones alone copy the log."""
+    database = Database(f"sqlite:///{tmp_path}/some.db")
+    await write(database)
+    for durable, synchronous in ((True, 2), (False, 1), (False, 1), (True, 2)):
+        del on_threads[:]
+        async with database.writing(durable=durable) as session:
+            assert await pragma(session, "synchronous") == synchronous
+            assert (await pragma(session, "wal_autocheckpoint") > 0) == durable
+            await session.execute(text("INSERT INTO rows VALUES (2)"))
+        assert on_threads == ["commit"] * durable
+    with closing(sqlite3.connect(tmp_path / "some.db")) as other:
+        assert other.execute("SELECT count(*) FROM rows WHERE number = 2").fetchone() == (4,)
+    await database.close()
+
+
+async def test_a_commit_of_postgresql_waits_for_the_disk_if_it_is_durable(postgres):
+    """The setting holds for one transaction."""
+    url = postgres.database(f"test_{secrets.token_hex(4)}")
+    database = Database(f"{url}{'&' if '?' in url else '?'}options=-csynchronous_commit%3Don")
+    for durable in (True, False, True):
+        async with database.writing(durable=durable) as session:
+            waits = await session.execute(text("SHOW synchronous_commit"))
+            assert waits.scalar_one() == ("on" if durable else "off")
+    await database.close()
+
+
+async def test_another_processs_writer_is_waited_for_in_the_thread(tmp_path, on_threads):
+    """The event loop goes on meanwhile; the wait is as long as before for later waits too."""
+    database = Database(f"sqlite:///{tmp_path}/some.db")
+    await write(database)
+    with closing(sqlite3.connect(tmp_path / "some.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        del on_threads[:]
+        writing = asyncio.create_task(write(database))
+        while not on_threads:
+            await asyncio.sleep(0.01)
+        assert not writing.done()
+        other.execute("COMMIT")
+    await asyncio.wait_for(writing, 20)
+    assert on_threads == ["execute", "commit"]
+    async with database.writing() as session:
+        assert await pragma(session, "busy_timeout") == 30_000
+    await database.close()
+
+
+async def test_writers_of_a_process_take_turns_in_their_order(tmp_path, on_threads):
+    """None of them asks SQLite while another one writes: its waits grow, and have no order."""
+    database, order = Database(f"sqlite:///{tmp_path}/some.db"), []
+    await write(database)
+    del on_threads[:]
+
+    async def one(number):
+        async with database.writing() as session:
+            await session.execute(text("INSERT INTO rows VALUES (3)"))
+            order.append(number)
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one(number) for number in range(6)))
+    assert order == list(range(6))
+    assert set(on_threads) <= {"commit", "connect", "<lambda>"}
+    await database.close()

@@ -7,12 +7,12 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -29,6 +29,8 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
 READERS = 3  # connections of `read`, and its threads on PostgreSQL
 BUSY_S = 30.0  # how long a writer of SQLite waits for another one
 WRITING = "BEGIN IMMEDIATE"
+UNSYNCED = "BEGIN IMMEDIATE -- its commit does not wait for the disk"
+PAGES = 1000  # of SQLite's log, after which a durable commit copies it into the database
 LOG_S = 30.0  # how long an erasure waits for readers of an older state
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
@@ -75,8 +77,9 @@ class SqliteConnection(aiosqlite.Connection):
     """A connection that uses its thread for what may wait alone, and stops it once.
 
     A statement takes SQLite some tens of microseconds, a change of threads and back several times that, and
-    in a busy event loop a turn of the loop. Only the beginning of a writing transaction (for other writers)
-    and its commit (for the disk) can wait: in WAL mode readers wait for nobody.
+    in a busy event loop a turn of the loop. In WAL mode readers wait for nobody. What can wait is the
+    beginning of a writing transaction, if another one is under way, and a commit, if it is durable: those
+    alone go to the thread.
 
     SQLAlchemy stops the thread of a connection whose close is interrupted, and the close then does so too.
     Nobody answers the second order (aiosqlite 0.22.1): its caller would wait for ever, and with it the end of
@@ -85,16 +88,38 @@ class SqliteConnection(aiosqlite.Connection):
 
     _stopped = False
     _interrupted = False  # the thread may still work on what was given up
+    _durable = True  # whether commits wait for the disk
 
     async def _execute(self, fn: Callable[..., Value], *args: Any, **kwargs: Any) -> Value:
-        waits = self._connection is None or _may_wait(self._connection, fn, *args)
-        if self._running and not (waits or self._interrupted):
-            return fn(*args, **kwargs)
+        connection = self._connection
+        if connection is not None and self._running and not self._interrupted:
+            if args[:1] in ((WRITING,), (UNSYNCED,)):
+                self._set_durable(connection, args[0] == WRITING)
+                with suppress(Busy):
+                    return _without_waiting(connection, fn, *args)
+            elif not self._may_wait(connection, fn):
+                return fn(*args, **kwargs)
         try:
             return await super()._execute(fn, *args, **kwargs)
         except asyncio.CancelledError:
             self._interrupted = True
             raise
+
+    def _may_wait(self, connection: sqlite3.Connection, fn: Callable[..., object]) -> bool:
+        """Whether a call waits for the disk, or for those who read."""
+        if fn == connection.commit:
+            return connection.in_transaction and self._durable
+        return fn == connection.close
+
+    def _set_durable(self, connection: sqlite3.Connection, durable: bool) -> None:
+        """Let commits wait until the log is on the disk, or leave that to the next durable one.
+
+        A commit that does not wait leaves the copying of the log to others too, since that waits as well.
+        """
+        if durable != self._durable:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES if durable else 0}").fetchall()
+            self._durable = durable
 
     def stop(self) -> asyncio.Future[Any] | None:
         """Let the thread close the connection and end, after what it was given before."""
@@ -104,11 +129,21 @@ class SqliteConnection(aiosqlite.Connection):
         return super().stop()
 
 
-def _may_wait(connection: sqlite3.Connection, fn: Callable[..., object], *args: object) -> bool:
-    """Whether a call waits for other writers or for the disk."""
-    if fn == connection.commit:
-        return connection.in_transaction
-    return fn == connection.close or args[:1] == (WRITING,)
+class Busy(Exception):
+    """Another writing transaction of SQLite is under way."""
+
+
+def _without_waiting(connection: sqlite3.Connection, fn: Callable[..., Value], *args: Any) -> Value:
+    """Run a statement; raises Busy where it would have to wait for another writer."""
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
+    try:
+        return fn(*args)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        raise Busy from error
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_S)}").fetchall()
 
 
 def sqlite_connection(path: str, **options: Any) -> SqliteConnection:
@@ -129,7 +164,9 @@ class Database:
         creator = {"async_creator_fn": sqlite_connection} if self._sqlite else {}
         self._engine = create_async_engine(driven, connect_args=creator)
         configure(self._engine.sync_engine)
-        self._writer = self._engine.execution_options(immediate=True)
+        self._durable = self._engine.execution_options(begin=WRITING)
+        self._unsynced = self._engine.execution_options(begin=UNSYNCED)
+        self._turn = asyncio.Lock()  # of this process's writers on SQLite, which has no queue for them
         self._threads = ThreadPoolExecutor(READERS, "database")
         any_thread = {"check_same_thread": False} if self._sqlite else {}
         self._reader = create_engine(
@@ -148,12 +185,20 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def writing(self, *, durable: bool = True) -> AsyncIterator[AsyncSession]:
         """A session whose changes are committed together at the end of the block, or not at all.
 
         On SQLite the lock for writing is taken at the beginning, so that two writers never deadlock.
+
+        The commit of one that is not `durable` does not wait for the disk. A process that is killed loses
+        nothing. A machine that loses its power may lose the last such commits, never one before a durable
+        one: they are for what is then done or told again, such as leases and progress.
         """
-        async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+        engine = self._durable if durable else self._unsynced
+        turn = self._turn if self._sqlite else nullcontext()
+        async with turn, AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            if not (durable or self._sqlite):
+                await session.execute(text("SET LOCAL synchronous_commit = off"))
             yield session
 
     async def read(self, work: Callable[[Session], Value]) -> Value:
@@ -229,5 +274,4 @@ def configure(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("immediate")
-        connection.exec_driver_sql(WRITING if immediate else "BEGIN")
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -56,16 +56,13 @@ class Endings:
 
         async def written() -> bool:
             async with self._gateway.database.writing() as session:
-                done: File | None = await session.get(File, kept)
-                if done is not None:
-                    return True  # by a commit that raised an error although it was done
                 ended = await states.end(
                     session, job.id, states.SUCCEEDED, lease=attempt.lease, result=result
                 )
-                if ended is not None:
-                    for file in files:
-                        await session.merge(file)
-                return ended is not None
+                if ended is None:  # perhaps by a commit that raised an error although it was done
+                    return await session.get(File, kept) is not None
+                session.add_all(files)
+                return True
 
         try:
             ended = await patiently(written)

@@ -120,9 +120,9 @@ async def renew(session: AsyncSession, leases: Collection[str], lease_s: float) 
     return {lease for lease in renewed if lease}
 
 
-async def to_cancel(session: AsyncSession, leases: Collection[str]) -> set[str]:
+def to_cancel(session: Session, leases: Collection[str]) -> set[str]:
     """Return the leases of jobs whose callers want them to end."""
-    found = await session.scalars(select(Job.lease).where(Job.lease.in_(leases), Job.cancel))
+    found = session.scalars(select(Job.lease).where(Job.lease.in_(leases), Job.cancel))
     return {lease for lease in found if lease}
 
 

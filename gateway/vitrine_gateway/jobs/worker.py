@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 from PIL import Image
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from vitrine import Progress, VitrineError, call_headers
 
 from vitrine_gateway.bells import QUEUE
@@ -84,7 +85,7 @@ class Worker:
         """Renew leases in time; end attempts whose lease is lost or whose caller has cancelled."""
         leases = list(self._attempts)
         if time.monotonic() - self._renewed > self._settings.lease_s / 3:
-            async with self._gateway.database.writing() as session:
+            async with self._gateway.database.writing(durable=False) as session:
                 await leasing.tell_places(session, self._name, self._settings.workers)
                 held = await leasing.renew(session, leases, self._settings.lease_s)
             self._renewed = time.monotonic()
@@ -92,9 +93,7 @@ class Worker:
                 self._stop(lease)
         if not leases:
             return
-        async with self._gateway.database.reading() as session:
-            cancelled = await leasing.to_cancel(session, leases)
-        for lease in cancelled:
+        for lease in await self._gateway.database.read(lambda session: leasing.to_cancel(session, leases)):
             if attempt := self._attempts.get(lease):
                 attempt.cancelled = True
             self._stop(lease)
@@ -122,7 +121,7 @@ class Worker:
 
     async def _lease(self) -> Attempt | None:
         """Lease one job, if there is one, and hold it: a worker that is cancelled here gives it back."""
-        async with self._gateway.database.writing() as session:
+        async with self._gateway.database.writing(durable=False) as session:
             lost = 0
             if time.monotonic() - self._requeued > REQUEUE_S:
                 lost, self._requeued = await leasing.requeue_lost(session), time.monotonic()
@@ -217,19 +216,22 @@ class Worker:
         request = job.request
         ids = [one for several in request["pictures"].values() for one in several]
         paths = await patiently(lambda: self._paths(ids))
-        pictures = {}
-        for name, ids in request["pictures"].items():
-            if missing := [one for one in ids if one not in paths]:
+        for name, of_input in request["pictures"].items():
+            if missing := [one for one in of_input if one not in paths]:
                 raise VitrineError(f"{name}: the picture {missing[0]} has expired or was erased")
-            pictures[name] = [await self._gateway.pictures.get(paths[one]) for one in ids]
+        contents = await asyncio.gather(*(self._gateway.pictures.get(paths[one]) for one in ids))
+        read = dict(zip(ids, contents, strict=True))
+        pictures = {name: [read[one] for one in of_input] for name, of_input in request["pictures"].items()}
         named = await patiently(lambda: names_of(self._gateway, job.account_id, job.user, request))
         options = with_previews(self._gateway, PIPELINES[job.pipeline], request["options"])
         return Inputs(options, pictures, *named)
 
     async def _paths(self, ids: list[str]) -> dict[str, str]:
-        async with self._gateway.database.reading() as session:
-            found = await session.scalars(select(File).where(File.id.in_(ids)))
-            return {file.id: file.path for file in found}
+        def read(session: Session) -> dict[str, str]:
+            files = session.scalars(select(File).where(File.id.in_(ids)))
+            return {file.id: file.path for file in files}
+
+        return await self._gateway.database.read(read)
 
     async def _preview(self, attempt: Attempt, picture: Image.Image, step: int) -> None:
         await self._tell(
@@ -263,10 +265,10 @@ class Worker:
     async def _note(self, attempt: Attempt, told: dict[str, Any]) -> bool:
         lease_s = self._settings.lease_s
         told |= (await self._gateway.forecast.estimate(attempt.job)).told()
-        async with self._gateway.database.writing() as session:
+        async with self._gateway.database.writing(durable=False) as session:
             return await states.note_progress(session, attempt.job.id, attempt.lease, told, lease_s)
 
     async def _take_leave(self) -> None:
         with suppress(Exception):
-            async with self._gateway.database.writing() as session:
+            async with self._gateway.database.writing(durable=False) as session:
                 await leasing.take_leave(session, self._name)

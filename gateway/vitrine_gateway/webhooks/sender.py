@@ -98,7 +98,7 @@ class Sender:
             .with_for_update(skip_locked=True)
             .scalar_subquery()
         )
-        async with self._gateway.database.writing() as session:
+        async with self._gateway.database.writing(durable=False) as session:
             taken = update(Delivery).where(Delivery.id == due, Delivery.state == WAITING)
             found = await session.scalars(
                 taken.values(run_after=now + LOCK_S, tries=Delivery.tries + 1)
