@@ -167,20 +167,31 @@ def test_two_pipelines_take_turns_within_the_budget(small, client, plain, capsys
 
 
 def test_a_killed_load_is_repeated_and_the_call_answered(small, client):
-    """Its caller waits for the second load; the server goes on."""
-    network, killed, server = unloaded(small), [], small.pid
+    """Its caller waits for the second load; the server goes on.
 
-    def kill():
-        while not killed:
-            killed.extend(pid for pid, name in stubs(server).items() if name == network)
-        os.kill(killed[0], signal.SIGKILL)
+    On a busy machine a kill can come after the end of the load; then it is tried with the next load.
+    """
+    server = small.pid
+    for _ in range(10):
+        network, killed, answered = unloaded(small), [], False
 
-    killing = threading.Thread(target=kill)
-    killing.start()
-    use(client, network)
-    killing.join()
-    assert small.pid == server
-    assert f"{network}_again_1" in {one["name"] for one in small.owner()["models"]}
+        def kill(network=network, killed=killed):
+            while not killed:
+                killed.extend(pid for pid, name in stubs(server).items() if name == network)
+            os.kill(killed[0], signal.SIGKILL)
+
+        killing = threading.Thread(target=kill)
+        killing.start()
+        with contextlib.suppress(VitrineError):
+            use(client, network)
+            answered = True
+        killing.join()
+        assert small.pid == server
+        if f"{network}_again_1" in {one["name"] for one in small.owner()["models"]}:
+            assert answered
+            return
+        used_again(client, network)
+    pytest.fail("none of ten kills has met a load")
 
 
 def test_a_load_that_fails_names_its_model_and_is_tried_again(small, client):
