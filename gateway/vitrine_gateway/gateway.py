@@ -66,7 +66,7 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
     return Gateway(
         settings=settings,
         database=database,
-        keys=Gathered(partial(read_keys, database)),
+        keys=Gathered(partial(read_keys, database), database.version),
         watching=Watching(database),
         pictures=open_pictures(settings),
         reader=PictureReader(settings.max_picture_bytes, settings.max_pixels),

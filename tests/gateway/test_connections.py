@@ -178,3 +178,21 @@ async def test_writers_of_a_process_take_turns_in_their_order(tmp_path, on_threa
     assert order == list(range(6))
     assert set(on_threads) <= {"commit", "connect", "<lambda>"}
     await database.close()
+
+
+async def test_the_version_tells_of_every_write(tmp_path, made):
+    """Of this process and of others; reading changes nothing, and a closed database knows none."""
+    database = Database(f"sqlite:///{tmp_path}/some.db")
+    await write(database)
+    versions = [database.version()]
+    await read(database)
+    assert database.version() == versions[0]
+    await write(database)
+    versions.append(database.version())
+    with closing(sqlite3.connect(tmp_path / "some.db")) as other, other:
+        other.execute("INSERT INTO rows VALUES (4)")
+    versions.append(database.version())
+    assert len(set(versions)) == 3
+    await database.close()
+    assert database.version() is None
+    assert await ended(made)

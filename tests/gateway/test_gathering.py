@@ -58,3 +58,54 @@ async def test_nobody_waits_for_a_read_that_is_cancelled(monkeypatch, pause_s):
     done, _ = await asyncio.wait(waiting, timeout=10)
     assert len(done) == 2
     assert all(task.cancelled() for task in done)
+
+
+async def test_what_was_read_is_kept_until_something_is_written():
+    """Missing keys too; a write during a read is a write after it."""
+    asked, version = [], [1]
+
+    async def read(keys):
+        asked.append(sorted(keys))
+        if len(asked) == 4:
+            version[0] += 1  # by another process
+        return {key: (key, version[0]) for key in keys if key != "missing"}
+
+    gathered = Gathered(read, lambda: version[0])
+    assert [await gathered.get(key) for key in ("a", "a", "missing", "missing")] == [
+        ("a", 1),
+        ("a", 1),
+        None,
+        None,
+    ]
+    assert asked == [["a"], ["missing"]]
+    version[0] = 2
+    assert await gathered.get("a") == ("a", 2)
+    assert await gathered.get("b") == ("b", 3)
+    assert await gathered.get("b") == ("b", 3)
+    assert asked == [["a"], ["missing"], ["a"], ["b"], ["b"]]
+
+
+async def test_nothing_is_kept_where_writes_cannot_be_told():
+    """As on PostgreSQL."""
+    asked = []
+
+    async def read(keys):
+        asked.append(sorted(keys))
+        return dict.fromkeys(keys, "there")
+
+    gathered = Gathered(read)
+    assert [await gathered.get(1), await gathered.get(1)] == ["there"] * 2
+    assert asked == [[1], [1]]
+
+
+async def test_few_answers_are_kept(monkeypatch):
+    """Keys that nobody has, made up by the thousand, take no memory."""
+    monkeypatch.setattr(gathering, "PAUSE_S", 0.0)
+
+    async def read(keys):
+        return {}
+
+    gathered = Gathered(read, lambda: 1)
+    for key in range(gathering.MOST + 50):
+        await gathered.get(key)
+    assert len(gathered._kept) <= gathering.MOST

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from vitrine.errors import Unavailable
 
 from vitrine_gateway.errors import BadSettings
@@ -26,7 +26,7 @@ DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
     "sqlite": ("sqlite+aiosqlite", "sqlite"),
     "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
 }
-READERS = 3  # connections of `read`, and its threads on PostgreSQL
+READERS = 3  # connections of `read`, and its threads on PostgreSQL; SQLite's `version` takes one more
 BUSY_S = 30.0  # how long a writer of SQLite waits for another one
 WRITING = "BEGIN IMMEDIATE"
 UNSYNCED = "BEGIN IMMEDIATE -- its commit does not wait for the disk"
@@ -172,11 +172,26 @@ class Database:
         self._reader = create_engine(
             database_url(url, 1),
             poolclass=QueuePool,
-            pool_size=READERS,
+            pool_size=READERS + 1,
             max_overflow=0,
             connect_args=any_thread,  # the pool gives a connection to one thread at a time
         )
         configure(self._reader)
+        self._versions: PoolProxiedConnection | None = None
+        self._closed = False
+
+    def version(self) -> int | None:
+        """Return a number that is another one when anything was written; None where that cannot be told.
+
+        SQLite tells it in microseconds: https://www.sqlite.org/pragma.html#pragma_data_version
+        """
+        if not self._sqlite or self._closed:
+            return None
+        if self._versions is None:  # a connection that writes nothing: its own writes would not count
+            self._versions = self._reader.raw_connection()
+        cursor = self._versions.cursor()
+        ((version,),) = cursor.execute("PRAGMA data_version")
+        return int(version)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -244,6 +259,9 @@ class Database:
 
         The engine closes those that nobody uses; the others close when their session ends.
         """
+        self._closed = True
+        if self._versions is not None:
+            self._versions.close()
         event.listen(self._engine.sync_engine, "checkin", lambda _, record: record.invalidate())
         await self._engine.dispose()
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)

@@ -1,7 +1,7 @@
 """Gathers reads: those that come while one runs, or shortly after one began, are answered by the next one.
 
 A read of its own begins at once; of hundreds of clients that poll, dozens share one. What is returned was
-read after it was asked for.
+read after it was asked for, or nothing has been written since it was read.
 """
 
 from __future__ import annotations
@@ -18,16 +18,28 @@ PAUSE_S = 0.01  # from the beginning of a read to that of the next one
 
 
 class Gathered(Generic[Key, Value]):
-    """Reads by key; `read` gets many keys and returns what it found by key."""
+    """Reads by key; `read` gets many keys and returns what it found by key.
 
-    def __init__(self, read: Callable[[Collection[Key]], Awaitable[Mapping[Key, Value]]]) -> None:
-        self._read = read
+    With `version`, which tells by another number that something was written, or None if it cannot tell, what
+    was read is kept until then.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Collection[Key]], Awaitable[Mapping[Key, Value]]],
+        version: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._read, self._version = read, version
+        self._kept: dict[Key, Value | None] = {}
+        self._kept_of: int | None = None  # the version that was current before they were read
         self._waiting: dict[Key, asyncio.Future[Value | None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._begun_s = -PAUSE_S  # when the last read began
 
     async def get(self, key: Key) -> Value | None:
         """Return what is found of the key, None for nothing; raises what `read` raises."""
+        if self._kept_of is not None and self._kept_of == self._version() and key in self._kept:
+            return self._kept[key]
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -51,6 +63,9 @@ class Gathered(Generic[Key, Value]):
             raise
 
     async def _answer(self, taken: Mapping[Key, asyncio.Future[Value | None]]) -> None:
+        version = self._version()
+        if version != self._kept_of or len(self._kept) >= MOST:
+            self._kept, self._kept_of = {}, version
         try:
             found = await self._read(list(taken))
         except Exception as error:
@@ -60,3 +75,5 @@ class Gathered(Generic[Key, Value]):
             return
         for key, future in taken.items():
             future.set_result(found.get(key))
+        if version is not None:
+            self._kept |= {key: found.get(key) for key in taken}

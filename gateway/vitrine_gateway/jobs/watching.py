@@ -51,7 +51,7 @@ class Watching:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.jobs = Gathered(self._jobs)
+        self.jobs = Gathered(self._jobs, database.version)
         self.events = Gathered(self._events)
 
     async def _jobs(self, ids: Collection[str]) -> dict[str, Watched]:

@@ -117,6 +117,7 @@ class Worker:
             return False
         attempt.task = asyncio.create_task(self._attempt(attempt), name=f"job {attempt.job.id}")
         self._ring(attempt.job)
+        await asyncio.sleep(0)  # it begins before this looks for the next one
         return True
 
     async def _lease(self) -> Attempt | None:
