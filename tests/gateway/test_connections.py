@@ -8,6 +8,7 @@ from contextlib import closing
 import aiosqlite
 import pytest
 from sqlalchemy import text
+from vitrine_gateway.database import connections
 from vitrine_gateway.database.connections import Database, SqliteConnection, sqlite_connection
 
 WAITS = 8  # more than a write on a new connection has
@@ -159,6 +160,28 @@ async def test_another_processs_writer_is_waited_for_in_the_thread(tmp_path, on_
     assert on_threads == ["execute", "commit"]
     async with database.writing() as session:
         assert await pragma(session, "busy_timeout") == 30_000
+    await database.close()
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY])
+async def test_a_log_that_is_recovered_after_a_kill_is_waited_for(tmp_path, monkeypatch, on_threads, code):
+    """SQLite has several codes for being busy; the thread waits at each."""
+    database, execute = Database(f"sqlite:///{tmp_path}/some.db"), connections._without_waiting
+    await write(database)
+
+    def busy(connection, fn, *args):
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = code
+
+        def raising(*_):
+            raise error
+
+        return execute(connection, raising, *args)
+
+    monkeypatch.setattr(connections, "_without_waiting", busy)
+    del on_threads[:]
+    await write(database)
+    assert on_threads == ["execute", "commit"]
     await database.close()
 
 

@@ -66,8 +66,9 @@ class SqliteFile(sqlite3.Connection):
         super().__init__(*args, **options)
         try:
             # secure_delete: an erased row leaves no bytes in the file
-            for pragma in ("journal_mode = WAL", "foreign_keys = ON", "secure_delete = ON"):
-                self.execute(f"PRAGMA {pragma}").fetchall()
+            settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+            for setting in settings:
+                self.execute(f"PRAGMA {setting}").fetchall()
         except sqlite3.Error:
             self.close()
             raise
@@ -88,7 +89,7 @@ class SqliteConnection(aiosqlite.Connection):
 
     _stopped = False
     _interrupted = False  # the thread may still work on what was given up
-    _durable = True  # whether commits wait for the disk
+    _durable = True  # whether commits wait for the disk: SqliteFile's own setting
 
     async def _execute(self, fn: Callable[..., Value], *args: Any, **kwargs: Any) -> Value:
         connection = self._connection
@@ -139,7 +140,7 @@ def _without_waiting(connection: sqlite3.Connection, fn: Callable[..., Value], *
     try:
         return fn(*args)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # its higher bits say of what kind
             raise
         raise Busy from error
     finally:
