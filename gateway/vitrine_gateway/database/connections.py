@@ -96,7 +96,7 @@ class SqliteConnection(aiosqlite.Connection):
         if connection is not None and self._running and not self._interrupted:
             if args[:1] in ((WRITING,), (UNSYNCED,)):
                 self._set_durable(connection, args[0] == WRITING)
-                with suppress(Busy):
+                with suppress(Locked):
                     return _without_waiting(connection, fn, *args)
             elif not self._may_wait(connection, fn):
                 return fn(*args, **kwargs)
@@ -130,19 +130,19 @@ class SqliteConnection(aiosqlite.Connection):
         return super().stop()
 
 
-class Busy(Exception):
+class Locked(Exception):
     """Another writing transaction of SQLite is under way."""
 
 
 def _without_waiting(connection: sqlite3.Connection, fn: Callable[..., Value], *args: Any) -> Value:
-    """Run a statement; raises Busy where it would have to wait for another writer."""
+    """Run a statement; raises Locked where it would have to wait for another writer."""
     connection.execute("PRAGMA busy_timeout = 0").fetchall()
     try:
         return fn(*args)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # its higher bits say of what kind
             raise
-        raise Busy from error
+        raise Locked from error
     finally:
         connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_S)}").fetchall()
 
