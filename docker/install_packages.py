@@ -29,6 +29,8 @@ VARIABLES = {  # by pip's setting: https://docs.astral.sh/uv/reference/environme
     "default-timeout": "UV_HTTP_TIMEOUT",
     "timeout": "UV_HTTP_TIMEOUT",
 }
+SEPARATORS = {"UV_INDEX": " ", "UV_FIND_LINKS": ",", "UV_CONSTRAINT": " ", "UV_INSECURE_HOST": " "}
+"""Of lists. Pip's are separated by spaces or lines."""
 DEFAULTS = {
     "UV_SYSTEM_CERTS": "1",  # as pip does
     "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip: the best version of all indexes
@@ -66,8 +68,9 @@ def uv_environment(environment: Mapping[str, str], listed: str) -> dict[str, str
         section, _, setting = name.rpartition(".")
         if section in (":env:", "global", "install") and setting in VARIABLES:
             settings[VARIABLES[setting]] = str(ast.literal_eval(value))
-    if "UV_FIND_LINKS" in settings:
-        settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
+    for name, separator in SEPARATORS.items():
+        if name in settings:
+            settings[name] = separator.join(settings[name].split())
     return {**DEFAULTS, **settings, **environment}
 
 

@@ -98,6 +98,26 @@ async def test_nothing_is_kept_where_writes_cannot_be_told():
     assert asked == [[1], [1]]
 
 
+async def test_a_version_that_cannot_be_read_fails_those_who_wait():
+    """Nobody waits for ever; when it can be read again, so can the keys."""
+    answers = [OSError("away"), 1]
+
+    def version():
+        answer = answers[0]
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    async def read(keys):
+        return dict.fromkeys(keys, "there")
+
+    gathered = Gathered(read, version)
+    with pytest.raises(OSError, match="away"):
+        await asyncio.wait_for(gathered.get(1), 10)
+    del answers[0]
+    assert await gathered.get(1) == "there"
+
+
 async def test_few_answers_are_kept(monkeypatch):
     """Keys that nobody has, made up by the thousand, take no memory."""
     monkeypatch.setattr(gathering, "PAUSE_S", 0.0)

@@ -51,7 +51,7 @@ def test_settings_of_pip_reach_uv():
             ":env:.index-url='https://mirror.example/simple?a=b'",
             "global.index-url='https://other.example/simple'",
             "global.find-links='/wheels\\n/more'",
-            "global.extra-index-url='https://one.example https://two.example'",
+            "global.extra-index-url='https://one.example\\nhttps://two.example'",
             "install.cert='/ca.pem'",
             "download.proxy='http://not.example'",
         )

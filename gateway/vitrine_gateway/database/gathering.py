@@ -63,10 +63,10 @@ class Gathered(Generic[Key, Value]):
             raise
 
     async def _answer(self, taken: Mapping[Key, asyncio.Future[Value | None]]) -> None:
-        version = self._version()
-        if version != self._kept_of or len(self._kept) >= MOST:
-            self._kept, self._kept_of = {}, version
         try:
+            version = self._version()
+            if version != self._kept_of or len(self._kept) >= MOST:
+                self._kept, self._kept_of = {}, version
             found = await self._read(list(taken))
         except Exception as error:
             for future in taken.values():
