@@ -27,7 +27,6 @@ help: ## list the targets
 
 setup: .venv/ready ## make .venv with everything, Triton included
 
-# Python compiles a module when it is first used; most modules of torch and diffusers never are.
 .venv/ready: pyproject.toml docker/system-packages.sh docker/install_packages.py
 	sh docker/system-packages.sh $(PYTHON)
 	$(PYTHON) -m venv .venv

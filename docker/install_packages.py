@@ -1,7 +1,8 @@
 """Installs Python packages like `pip install ARGUMENTS`, with uv, which took a tenth of pip's time for ours.
 
 uv is fetched by pip. It does not read pip's settings, so those that say where packages come from and how they
-are reached are handed on. Where uv cannot be fetched, or fails, pip does the whole work.
+are reached are handed on. Where uv cannot be fetched, or fails, pip does the whole work. Neither compiles
+modules: Python does so when it first uses one, and most modules of torch and diffusers are never used.
 
 usage: PYTHON docker/install_packages.py ARGUMENTS   (PYTHON is the one of the environment to install into)
 """

@@ -166,6 +166,14 @@ def test_two_pipelines_take_turns_within_the_budget(small, client, plain, capsys
     assert "UNLOADED" in capsys.readouterr().out
 
 
+def kill_as_soon_as_there(server, network):
+    """Kill the process of a network that is about to be loaded."""
+    found = []
+    while not found:
+        found = [pid for pid, name in stubs(server).items() if name == network]
+    os.kill(found[0], signal.SIGKILL)
+
+
 def test_a_killed_load_is_repeated_and_the_call_answered(small, client):
     """Its caller waits for the second load; the server goes on.
 
@@ -173,14 +181,8 @@ def test_a_killed_load_is_repeated_and_the_call_answered(small, client):
     """
     server = small.pid
     for _ in range(10):
-        network, killed, answered = unloaded(small), [], False
-
-        def kill(network=network, killed=killed):
-            while not killed:
-                killed.extend(pid for pid, name in stubs(server).items() if name == network)
-            os.kill(killed[0], signal.SIGKILL)
-
-        killing = threading.Thread(target=kill)
+        network, answered = unloaded(small), False
+        killing = threading.Thread(target=kill_as_soon_as_there, args=(server, network))
         killing.start()
         with contextlib.suppress(VitrineError):
             use(client, network)

@@ -64,20 +64,27 @@ def denoised(inputs):
     return {"latents": np.ones(shape, np.float32), "report": report(**REPORT)}
 
 
+def fake_vae(family):
+    """The family's encoder and decoder, by name; the decoder repeats the first channels."""
+    return {
+        f"{family}_vae_encoder": lambda inputs: {
+            "latents": np.repeat(inputs["pixels"][:, :1, ::8, ::8], 16, axis=1)
+        },
+        f"{family}_vae_decoder": lambda inputs: {
+            "pixels": np.repeat(inputs["latents"][:, :3], 8, axis=2).repeat(8, axis=3)
+        },
+    }
+
+
 def fake_stages():
-    """Stages that answer with the right shapes; the decoder repeats the first channel."""
+    """Stages that answer with the right shapes."""
     return FakeStages(
         prepare_prompt=lambda inputs: {
             "caption": np.ones((len(inputs["prompt"][0]) + 1, 4), np.float32),
             "report": report(),
         },
-        z_image_vae_encoder=lambda inputs: {
-            "latents": np.repeat(inputs["pixels"][:, :1, ::8, ::8], 16, axis=1)
-        },
-        z_image_vae_decoder=lambda inputs: {
-            "pixels": np.repeat(inputs["latents"][:, :3], 8, axis=2).repeat(8, axis=3)
-        },
         denoise=denoised,
+        **fake_vae("z_image"),
     )
 
 

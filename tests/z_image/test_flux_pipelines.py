@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from fake_picture_stages import denoised, fake_vae, report, texted
 from tiny_flux import POOLED, STATIC, WIDTH, clip_tokenizer, t5_tokenizer
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
@@ -40,27 +41,6 @@ FACTS = {
 SCHNELL = {"embedded_guidance": False, "default_guidance": 0.0, "default_steps": 4, "prompt_tokens": 256}
 
 
-def texted(value):
-    """A BYTES tensor."""
-    return np.array([value if isinstance(value, bytes) else value.encode()], object)
-
-
-def report(**more):
-    """A report's tensor."""
-    return texted(json.dumps({"timings": {}, "sources": {}, **more}))
-
-
-def denoised(inputs):
-    """Latents of the size that the job asks for."""
-    if "start_latents" in inputs:
-        shape = inputs["start_latents"].shape
-    else:
-        width, height = inputs["size"]
-        shape = 16, height // 8, width // 8
-    told = {"steps": 3, "scheduler": "checkpoint", "rows_per_call": 1.0}
-    return {"latents": np.ones(shape, np.float32), "report": report(**told)}
-
-
 @pytest.fixture
 def stages():
     """Stages that answer with the right shapes; the encoders' features are their token ids."""
@@ -72,11 +52,8 @@ def stages():
         },
         flux_text_encoder=lambda inputs: {"pooled": inputs["input_ids"].astype(np.float32)},
         flux_text_encoder_2=lambda inputs: {"features": inputs["input_ids"][..., None].astype(np.float32)},
-        flux_vae_encoder=lambda inputs: {"latents": np.repeat(inputs["pixels"][:, :1, ::8, ::8], 16, axis=1)},
-        flux_vae_decoder=lambda inputs: {
-            "pixels": np.repeat(inputs["latents"][:, :3], 8, axis=2).repeat(8, axis=3)
-        },
         denoise=denoised,
+        **fake_vae("flux"),
     )
 
 

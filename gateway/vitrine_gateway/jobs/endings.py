@@ -50,6 +50,7 @@ class Endings:
 
     async def succeeded(self, attempt: Attempt, made: Made) -> None:
         """Keep what the try has made and end the job; all is thrown away if another worker has it."""
+        attempt.ending = True
         job, files = attempt.job, await self._keep(attempt.job, made)
         result = {**({"image": image_of(files[0])} if files else {}), **made.facts}
         kept = files[0].id if files else ""

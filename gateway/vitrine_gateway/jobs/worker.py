@@ -177,7 +177,6 @@ class Worker:
         except Exception:
             log.exception("a job failed in the gateway")
             return VitrineError("the gateway failed; its log says how")
-        attempt.ending = True
         await self._endings.succeeded(attempt, made)
         return None
 
@@ -229,8 +228,8 @@ class Worker:
 
     async def _paths(self, ids: list[str]) -> dict[str, str]:
         def read(session: Session) -> dict[str, str]:
-            files = session.scalars(select(File).where(File.id.in_(ids)))
-            return {file.id: file.path for file in files}
+            rows = session.execute(select(File.id, File.path).where(File.id.in_(ids)))
+            return {row.id: row.path for row in rows}
 
         return await self._gateway.database.read(read)
 
