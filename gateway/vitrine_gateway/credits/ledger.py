@@ -8,38 +8,44 @@ that goes with it and by a unique key.
 from __future__ import annotations
 
 import time
+from typing import cast
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import Table, bindparam, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest
 
 from vitrine_gateway.database.tables import Account, Job, LedgerRow
 from vitrine_gateway.errors import NoCredit
 
+# Statements of every job are built once: building one costs more than running it.
+_accounts = cast(Table, Account.__table__)
+_HOLD = (
+    update(_accounts)
+    .where(Account.id == bindparam("account"), Account.credits >= bindparam("price"))
+    .values(credits=Account.credits - bindparam("price"))
+    .returning(Account.credits)
+)
+_ADD = insert(cast(Table, LedgerRow.__table__))
+
 
 async def hold(session: AsyncSession, job: Job) -> None:
     """Take the job's price from the account; raise NoCredit if it has less."""
-    taken = await session.execute(
-        update(Account)
-        .where(Account.id == job.account_id, Account.credits >= job.price)
-        .values(credits=Account.credits - job.price)
-        .returning(Account.credits)
-    )
+    taken = await session.execute(_HOLD, {"account": job.account_id, "price": job.price})
     if taken.first() is None:
         left = await session.scalar(select(Account.credits).where(Account.id == job.account_id))
         raise NoCredit(f"the job costs {job.price} credits, the account has {left}")
-    _add(session, job.account_id, job.id, "hold", -job.price, "")
+    await _add(session, job.account_id, job.id, "hold", -job.price, "")
 
 
 async def capture(session: AsyncSession, job: Job) -> None:
     """Keep what was held for a job that succeeded."""
-    _add(session, job.account_id, job.id, "capture", 0, "")
+    await _add(session, job.account_id, job.id, "capture", 0, "")
 
 
 async def refund(session: AsyncSession, job: Job, reason: str) -> None:
     """Give back what was held for a job that did not succeed."""
     await _change(session, job.account_id, job.price)
-    _add(session, job.account_id, job.id, "refund", job.price, reason)
+    await _add(session, job.account_id, job.id, "refund", job.price, reason)
 
 
 async def grant(
@@ -50,7 +56,7 @@ async def grant(
     left = await session.scalar(select(Account.credits).where(Account.id == account_id))
     if left is None or left < 0:
         raise BadRequest(f"an account must keep 0 credits or more, it would have {left}")
-    _add(session, account_id, None, kind, amount, note)
+    await _add(session, account_id, None, kind, amount, note)
 
 
 async def lock(session: AsyncSession, account_id: str) -> int:
@@ -90,11 +96,8 @@ async def _change(session: AsyncSession, account_id: str, amount: int) -> None:
     )
 
 
-def _add(
+async def _add(
     session: AsyncSession, account_id: str, job_id: str | None, kind: str, amount: int, note: str
 ) -> None:
-    session.add(
-        LedgerRow(
-            account_id=account_id, job_id=job_id, kind=kind, amount=amount, note=note[:200], at=time.time()
-        )
-    )
+    row = {"account_id": account_id, "job_id": job_id, "kind": kind, "amount": amount, "note": note[:200]}
+    await session.execute(_ADD, {**row, "at": time.time()})

@@ -32,6 +32,10 @@ class Table(DeclarativeBase):
 
     type_annotation_map = {float: Double, dict[str, Any]: JSON(none_as_null=True), list[str]: JSON}  # noqa: RUF012
 
+    def values(self) -> dict[str, Any]:
+        """Return the value of every column, None for one that was not set."""
+        return {column.name: getattr(self, column.name) for column in self.__table__.columns}
+
 
 class Account(Table):
     """A customer. Everything else belongs to exactly one account."""

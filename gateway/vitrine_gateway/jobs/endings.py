@@ -23,7 +23,7 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.pipelines import Made
 from vitrine_gateway.jobs.server import Server
-from vitrine_gateway.pictures.keeping import discard, image_of, keep
+from vitrine_gateway.pictures.keeping import add_rows, discard, image_of, keep
 from vitrine_gateway.pictures.reading import Upload
 
 FIRST_PAUSE_S = 2.0  # before the second try; it doubles: 2, 4, 8 s
@@ -62,7 +62,7 @@ class Endings:
                 )
                 if ended is None:  # perhaps by a commit that raised an error although it was done
                     return await session.get(File, kept) is not None
-                session.add_all(files)
+                await add_rows(session, files)
                 return True
 
         try:

@@ -6,21 +6,50 @@ import random
 import secrets
 import time
 from collections.abc import Collection
+from typing import cast
 
-from sqlalchemy import bindparam, case, delete, exists, or_, select, update
+from sqlalchemy import Table, bindparam, case, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from vitrine_gateway.database.tables import Job, WorkerProcess
-from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event
+from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event, job_of
 
 MAX_LOSSES = 10  # a job whose worker or server was lost more often ends as failed
 LOSS_PAUSES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # longest pause after each loss; the last one repeats
+_jobs = cast(Table, Job.__table__)
+# Statements of every job are built once: building one costs more than running it.
 _DUE = select(
     or_(
         exists().where(Job.state == QUEUED, Job.run_after <= bindparam("now")),
         exists().where(Job.state == RUNNING, Job.lease_until < bindparam("now")),
     )
+)
+_LOST = (
+    select(Job)
+    .where(Job.state == RUNNING, Job.lease_until < bindparam("now"))
+    .order_by(Job.id)
+    .with_for_update(skip_locked=True)
+)
+_NEXT = (
+    select(Job.id)
+    .where(Job.state == QUEUED, Job.run_after <= bindparam("now"))
+    .order_by(Job.created_at, Job.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+_LEASE = (
+    update(_jobs)
+    .where(Job.id == _NEXT, Job.state == QUEUED)
+    .values(
+        state=RUNNING,
+        started_at=bindparam("now"),
+        lease=bindparam("under"),
+        lease_until=bindparam("until"),
+        progress={},
+    )
+    .returning(*_jobs.c)
 )
 
 
@@ -43,13 +72,7 @@ async def requeue_lost(session: AsyncSession) -> int:
     On PostgreSQL rows that another process is changing are left out (SKIP LOCKED).
     """
     now = time.time()
-    lost = await session.scalars(
-        select(Job)
-        .where(Job.state == RUNNING, Job.lease_until < now)
-        .order_by(Job.id)
-        .with_for_update(skip_locked=True)
-    )
-    jobs = list(lost)
+    jobs = list(await session.scalars(_LOST, {"now": now}))
     for job in jobs:
         pause_s = 0.0 if job.cancel else loss_pause_s(job.losses + 1)
         job.losses, job.state, job.run_after = job.losses + 1, QUEUED, now + pause_s
@@ -66,28 +89,9 @@ async def lease_next(session: AsyncSession, worker: str, lease_s: float) -> Job 
     holds the only lock for writing, so the same statement takes each job once.
     """
     now = time.time()
-    chosen = (
-        select(Job.id)
-        .where(Job.state == QUEUED, Job.run_after <= now)
-        .order_by(Job.created_at, Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    found = await session.scalars(
-        update(Job)
-        .where(Job.id == chosen, Job.state == QUEUED)
-        .values(
-            state=RUNNING,
-            started_at=now,
-            lease=f"{worker}/{secrets.token_hex(6)}",
-            lease_until=now + lease_s,
-            progress={},
-        )
-        .returning(Job)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
-    job = found.one_or_none()
+    told = {"now": now, "under": f"{worker}/{secrets.token_hex(6)}", "until": now + lease_s}
+    leased = await session.execute(_LEASE, told)
+    job = job_of(leased.one_or_none())
     if job is not None:
         await add_event(session, job.id, RUNNING, {"try": job.tries + job.losses + 1})
     return job

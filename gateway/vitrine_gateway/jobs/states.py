@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
     CursorResult,
+    Executable,
+    Row,
     Table,
     and_,
     bindparam,
@@ -35,7 +36,7 @@ PREVIEW = "preview"  # an event
 STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED)
 ENDED = (SUCCEEDED, FAILED, CANCELED)
 
-# Statements of every progress are built once: building one costs more than running it.
+# Statements of every job are built once: building one costs more than running it.
 _events, _jobs = cast(Table, JobEvent.__table__), cast(Table, Job.__table__)
 _ADD_EVENT = insert(_events).values(
     number=select(func.coalesce(func.max(_events.c.number), 0) + 1)
@@ -43,17 +44,16 @@ _ADD_EVENT = insert(_events).values(
     .scalar_subquery(),
     **{name: bindparam(name) for name in ("job_id", "kind", "data", "at")},
 )
-
-
-def _guard(lease: str | BindParameter[str] | None) -> ColumnElement[bool]:
-    return Job.state == QUEUED if lease is None else and_(Job.state == RUNNING, Job.lease == lease)
-
-
+_OF_JOB = Job.id == bindparam("of_job")
+_IF = {
+    "waiting": and_(_OF_JOB, Job.state == QUEUED),
+    "running": and_(_OF_JOB, Job.state == RUNNING),
+    "leased": and_(_OF_JOB, Job.state == RUNNING, Job.lease == bindparam("under")),
+}
 _NOTE_PROGRESS = (
-    update(_jobs)
-    .where(Job.id == bindparam("of_job"), _guard(bindparam("under")))
-    .values(progress=bindparam("told"), lease_until=bindparam("until"))
+    update(_jobs).where(_IF["leased"]).values(progress=bindparam("told"), lease_until=bindparam("until"))
 )
+_COUNTS = ("tries", "losses")  # what a change gives for these is added to them
 
 
 async def add_event(session: AsyncSession, job_id: str, kind: str, data: Mapping[str, Any]) -> None:
@@ -77,7 +77,8 @@ async def end(
     job = await _change(
         session,
         job_id,
-        _guard(lease),
+        "waiting" if lease is None else "leased",
+        lease,
         state=state,
         finished_at=time.time(),
         lease=None,
@@ -116,11 +117,12 @@ async def put_back(
     job = await _change(
         session,
         job_id,
-        _guard(lease),
+        "leased",
+        lease,
         state=QUEUED,
         run_after=time.time() + after_s,
-        tries=Job.tries + (1 if error and not lost else 0),
-        losses=Job.losses + (1 if lost else 0),
+        tries=1 if error and not lost else 0,
+        losses=1 if lost else 0,
         lease=None,
         lease_until=None,
         progress={},
@@ -146,7 +148,7 @@ async def note_progress(
 
 async def note_preview(session: AsyncSession, job_id: str, lease: str, preview: Mapping[str, Any]) -> bool:
     """Write the newest preview of a running job; False if the lease is lost."""
-    if await _change(session, job_id, _guard(lease), preview=dict(preview)) is None:
+    if await _change(session, job_id, "leased", lease, preview=dict(preview)) is None:
         return False
     await add_event(session, job_id, PREVIEW, preview)
     return True
@@ -154,17 +156,27 @@ async def note_preview(session: AsyncSession, job_id: str, lease: str, preview: 
 
 async def ask_to_cancel(session: AsyncSession, job_id: str) -> Job | None:
     """Tell the worker of a running job to end it; None if it is not running."""
-    return await _change(session, job_id, Job.state == RUNNING, cancel=True)
+    return await _change(session, job_id, "running", cancel=True)
 
 
 async def _change(
-    session: AsyncSession, job_id: str, guard: ColumnElement[bool], **values: Any
+    session: AsyncSession, job_id: str, guard: str, under: str | None = None, **values: Any
 ) -> Job | None:
-    found = await session.scalars(
-        update(Job)
-        .where(Job.id == job_id, guard)
-        .values(**values)
-        .returning(Job)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
-    return found.one_or_none()
+    """Change the job if it is as the guard says, and return it; see `_IF`. `under` is the lease, if any."""
+    told = {f"to_{name}": value for name, value in values.items()}
+    told |= {"of_job": job_id} | ({} if under is None else {"under": under})
+    changed = await session.execute(_changing(guard, tuple(values)), told)
+    return job_of(changed.one_or_none())
+
+
+@cache
+def _changing(guard: str, names: tuple[str, ...]) -> Executable:
+    """Return the statement that sets these columns to the parameters `to_NAME` and gives the row."""
+    to: dict[str, Any] = {name: bindparam(f"to_{name}", type_=_jobs.c[name].type) for name in names}
+    values = {name: _jobs.c[name] + value if name in _COUNTS else value for name, value in to.items()}
+    return update(_jobs).where(_IF[guard]).values(values).returning(*_jobs.c)
+
+
+def job_of(row: Row[Any] | None) -> Job | None:
+    """Return the job of a row with every column; None for none."""
+    return None if row is None else Job(**row._mapping)

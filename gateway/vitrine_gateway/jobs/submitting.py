@@ -7,9 +7,9 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
@@ -25,9 +25,13 @@ from vitrine_gateway.jobs.idempotency import add_key, earlier, fingerprint_of
 from vitrine_gateway.jobs.pipelines import PIPELINES, Pipeline
 from vitrine_gateway.jobs.states import QUEUED, add_event
 from vitrine_gateway.jobs.work import work_of
-from vitrine_gateway.pictures.keeping import discard, keep
+from vitrine_gateway.pictures.keeping import add_rows, discard, keep
 from vitrine_gateway.telemetry.tracing import TRACEPARENT
 from vitrine_gateway.webhooks.guard import check_url
+
+# Statements of every job are built once: building one costs more than running it.
+_ADD_JOBS = insert(cast(Table, Job.__table__))
+_WAITING = select(func.count()).where(Job.account_id == bindparam("account"), Job.state == QUEUED)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ async def submit_all(
         async with gateway.database.writing() as session:
             await _check_room(session, caller.account_id, gateway.settings.max_queued, len(jobs))
             await _add(session, jobs, batch)
-            session.add_all(files)
+            await add_rows(session, files)
             if key is not None:
                 await add_key(session, gateway, jobs[0], key, fingerprint)
     except BaseException as error:
@@ -110,8 +114,7 @@ async def _add(session: AsyncSession, jobs: Sequence[Job], batch: Batch | None) 
         session.add(batch)
         for place, job in enumerate(jobs):
             job.batch_id, job.batch_place = batch.id, place
-    session.add_all(jobs)
-    await session.flush()
+    await session.execute(_ADD_JOBS, [job.values() for job in jobs])
     for job in jobs:
         await ledger.hold(session, job)
         await add_event(session, job.id, QUEUED, {})
@@ -238,8 +241,6 @@ def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any], place:
 
 
 async def _check_room(session: AsyncSession, account_id: str, most: int, more: int) -> None:
-    waiting = await session.scalar(
-        select(func.count()).where(Job.account_id == account_id, Job.state == QUEUED)
-    )
+    waiting = await session.scalar(_WAITING, {"account": account_id})
     if (waiting or 0) + more > most:
         raise TooMany(f"at most {most} jobs of an account may wait, {waiting} do and {more} more were sent")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import VitrineError
 
 from vitrine_gateway.database.tables import File, new_id
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.pictures.reading import Upload
 from vitrine_gateway.pictures.stores import picture_path
+
+_ADD = insert(cast(Table, File.__table__))
 
 
 async def keep(
@@ -49,6 +52,12 @@ async def keep(
     )
     await gateway.pictures.put(file.path, picture.content)
     return file
+
+
+async def add_rows(session: AsyncSession, files: Sequence[File]) -> None:
+    """Add the rows of kept pictures."""
+    if files:
+        await session.execute(_ADD, [file.values() for file in files])
 
 
 def image_of(file: File) -> dict[str, Any]:
