@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.tables import Account, RateBucket
 from vitrine_gateway.errors import RateLimited
 from vitrine_gateway.settings import Settings
@@ -95,13 +96,16 @@ class Limits:
         if len(self._buckets) > MOST_ACCOUNTS:
             self._buckets.popitem(last=False)
 
-    async def count_job(self, session: AsyncSession, account_id: str) -> None:
-        """Count a job of the account in a writing session. Raises RateLimited.
-
-        The account's row is locked first, so that of two processes each sees what the other one took.
-        """
-        if (rate := self._jobs) is None:
+    async def count_jobs(self, database: Database, account_id: str, jobs: int) -> None:
+        """Count new jobs of the account, all or none. Raises RateLimited."""
+        if self._jobs is None:
             return
+        async with database.writing(durable=False) as session:
+            for _ in range(jobs):
+                await self._count_job(session, account_id, self._jobs)
+
+    async def _count_job(self, session: AsyncSession, account_id: str, rate: Rate) -> None:
+        """Count a job. The account's row is locked first: of two processes each sees what the other took."""
         await session.scalar(select(Account.id).where(Account.id == account_id).with_for_update())
         bucket = await session.get(RateBucket, (account_id, rate.name))
         now = self._clock()

@@ -85,9 +85,7 @@ async def submit_all(
     fingerprint = fingerprint_of(["batch", batch.webhook, *told] if batch else told[0])
     if key is not None and (job := await earlier(gateway, caller, key, fingerprint)):
         return [job], True
-    async with gateway.database.writing(durable=False) as session:
-        for _ in several:
-            await gateway.limits.count_job(session, caller.account_id)
+    await gateway.limits.count_jobs(gateway.database, caller.account_id, len(several))
     files = await _keep_all(gateway, caller, several, [request["pictures"] for request in requests])
     jobs = [_new_job(caller, *one) for one in zip(several, requests, range(len(requests)), strict=True)]
     try:
