@@ -63,11 +63,19 @@ def _tensors(kind: str, tensors: tuple[Tensor, ...]) -> list[str]:
 
 
 def _queue(stage: Stage) -> list[str]:
-    """The queue. Priority 1 goes first, 2 is the default, 3 is for work in the background."""
-    delay = f"  max_queue_delay_microseconds: {stage.queue.delay_us}"
+    """The queue. Priority 1 goes first, 2 is the default, 3 is for work in the background.
+
+    What limits a queue (size, time, priority) makes Triton hand on a request only while the model waits for
+    one. A request that comes in another moment is looked at when the next one comes, or after half a second.
+    So the models that pipelines call many times have no limits of Triton: see docs/decisions.md, "Serving".
+    """
+    match stage.runs:
+        case Network():
+            return [f"dynamic_batching {{ max_queue_delay_microseconds: {stage.queue.delay_us} }}"]
+        case Service(own_queue=True):
+            return []
     return [
         "dynamic_batching {",
-        *([delay] if stage.max_batch else []),
         "  priority_levels: 3",
         "  default_priority_level: 2",
         "  default_queue_policy {",

@@ -42,13 +42,19 @@ def test_writing_again_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
-def test_every_queue_is_bounded(row):
-    """Every queue has a size and a time limit, above which requests are refused as busy."""
+def test_every_queue_is_bounded_unless_calls_would_wait_for_it(row):
+    """A Python model's queue has a size, a time limit and priorities; networks and `denoise` have none."""
     for profile in profiles(row):
-        batching = text_format.Parse(config_pbtxt(row, profile), ModelConfig()).dynamic_batching
-        assert 0 < batching.default_queue_policy.max_queue_size <= 128
-        assert batching.default_queue_policy.default_timeout_microseconds > 0
-        assert batching.priority_levels == 3
+        config = text_format.Parse(config_pbtxt(row, profile), ModelConfig())
+        batching = config.dynamic_batching
+        if row.backend == "python" and row.name != "denoise":
+            assert 0 < batching.default_queue_policy.max_queue_size <= 128
+            assert batching.default_queue_policy.default_timeout_microseconds > 0
+            assert batching.priority_levels == 3
+        else:  # see test_calls_that_come_together_wait_for_no_timer
+            assert not batching.HasField("default_queue_policy")
+            assert batching.priority_levels == 0
+            assert config.HasField("dynamic_batching") == (row.backend == "onnxruntime")
 
 
 @pytest.mark.parametrize("row", RANGED, ids=lambda row: row.name)

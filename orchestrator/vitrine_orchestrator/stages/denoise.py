@@ -26,5 +26,5 @@ ROW = Stage(
     ),
     (Tensor("latents", "FP32", (-1, -1, -1)), REPORT),
     families=tuple(INPUTS),
-    runs=Service(in_flight=64, of_release=False, holds_networks=True),
+    runs=Service(in_flight=64, of_release=False, holds_networks=True, own_queue=True),
 )

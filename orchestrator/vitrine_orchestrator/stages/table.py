@@ -58,14 +58,15 @@ class Service:
     decoupled: bool = False  # many responses for one request
     of_release: bool = True  # whether every release has a version of its own; else releases can share one
     holds_networks: bool = False  # whether it has weights of its own, which take memory
+    own_queue: bool = False  # whether it takes every request at once and refuses by itself, not Triton
 
 
 @dataclass(frozen=True)
 class Queue:
     """How requests wait before the stage runs them."""
 
-    size: int = 128  # more waiting requests than this are refused as busy
-    timeout_us: int = 60_000_000  # a request that waits longer is refused as busy
+    size: int = 128  # of a Python model: more waiting requests than this are refused as busy
+    timeout_us: int = 60_000_000  # of a Python model: a request that waits longer is refused as busy
     delay_us: int = 500  # how long a network waits for more requests to batch
 
 

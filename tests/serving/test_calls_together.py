@@ -1,0 +1,39 @@
+"""Calls of one model that come within a moment, as a pipeline's job and the question for its progress do."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+from vitrine import AsyncVitrine, NotFound
+
+ROUNDS, CALLS, APART_S = 60, 3, 0.0003
+TIMER_S = 0.5  # after which Triton looks at a queue that nobody has told it of
+
+
+def test_calls_that_come_together_wait_for_no_timer(triton):
+    """A call that comes while another one is handed on is handed on too; in a limited queue 1 in 10 is not.
+
+    A busy machine can delay a few calls as long, not one in fifty.
+    """
+
+    async def seconds() -> list[float]:
+        async with AsyncVitrine(triton.grpc, timeout_s=60) as vitrine:
+
+            async def cancel_nothing(after_s: float) -> float:
+                await asyncio.sleep(after_s)
+                begun = time.perf_counter()
+                with pytest.raises(NotFound, match="no job in flight is named 'nothing'"):
+                    await vitrine.infer(
+                        "denoise", {"job": np.array([b"nothing"], object), "cancel": np.array([True])}
+                    )
+                return time.perf_counter() - begun
+
+            took = []
+            for _ in range(ROUNDS):
+                took += await asyncio.gather(*(cancel_nothing(APART_S * place) for place in range(CALLS)))
+                await asyncio.sleep(0.02)
+            return took
+
+    waited = [one for one in asyncio.run(seconds()) if one > 0.9 * TIMER_S]
+    assert len(waited) <= ROUNDS * CALLS / 50, waited
