@@ -21,9 +21,14 @@ from urllib.error import HTTPError, URLError
 from vitrine_orchestrator.stages import STAGES, Stage
 
 FIRST = 1  # the highest priority
+WAIT_US = 1_000_000  # how long the request waits in a model's process, which then says that it is busy
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the server is local: no proxy
 # Parts of Triton's error messages
-BUSY = "Exceeds maximum queue size"  # a model with a full queue is running
+RUNS = (  # of a model that runs: its own errors, and a full queue
+    '"bad request: ',
+    '"busy: ',
+    "Exceeds maximum queue size",
+)
 DEAD = "is not healthy"  # the process is dead; only a restart or a reload restores it
 
 
@@ -74,7 +79,8 @@ def problem_of(stage: Stage, url: str, timeout_s: float) -> str:
         for tensor in stage.inputs
         if not tensor.optional
     ]
-    body = {} if stage.decoupled else {"inputs": empty, "parameters": {"priority": FIRST}}
+    parameters = {"priority": FIRST, **({"timeout": WAIT_US} if stage.waits_in_process else {})}
+    body = {} if stage.decoupled else {"inputs": empty, "parameters": parameters}
     request = urllib.request.Request(f"{url}/v2/models/{stage.name}/{way}", json.dumps(body).encode())
     try:
         with DIRECT.open(request, timeout=timeout_s):
@@ -84,7 +90,7 @@ def problem_of(stage: Stage, url: str, timeout_s: float) -> str:
             text = error.read(2000).decode(errors="replace")
     except (URLError, TimeoutError) as error:
         return f"no answer: {error}"
-    return "" if '"bad request: ' in text or BUSY in text else text
+    return "" if any(words in text for words in RUNS) else text
 
 
 if __name__ == "__main__":

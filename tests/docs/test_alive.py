@@ -13,6 +13,7 @@ from vitrine_orchestrator.stages import STAGES
 REFUSED = (400, "bad request: person, person_raw or person_id must be given")
 UNHEALTHY = (500, "Stub process 'denoise_0_0' is not healthy.")
 FULL = (503, "Exceeds maximum queue size")
+WAITED = (503, "busy: the request waited for compose for 1 s")
 
 
 @pytest.fixture
@@ -80,9 +81,10 @@ def test_a_model_whose_process_is_dead_is_named(probe):
     assert [model for model, _, _ in probe.asked].count("denoise") == 3
 
 
-def test_a_model_with_a_full_queue_is_alive(probe):
-    """A full queue is overload, not a reason to restart."""
-    assert probe({"try_on": FULL}).returncode == 0
+@pytest.mark.parametrize(("model", "answer"), [("try_on", FULL), ("compose", WAITED)])
+def test_a_busy_model_is_alive(probe, model, answer):
+    """A full queue is overload, not a reason to restart; nor is one in which the probe has waited."""
+    assert probe({model: answer}).returncode == 0
 
 
 def test_a_server_with_a_dead_model_is_ended(probe, server_process):

@@ -43,11 +43,11 @@ def test_writing_again_changes_nothing(tmp_path):
 
 @pytest.mark.parametrize("row", STAGES, ids=lambda row: row.name)
 def test_every_queue_is_bounded_unless_calls_would_wait_for_it(row):
-    """A Python model's queue has a size, a time limit and priorities; networks and `denoise` have none."""
+    """A pipeline's queue has a size, a time limit and priorities; what pipelines call has nothing of it."""
     for profile in profiles(row):
         config = text_format.Parse(config_pbtxt(row, profile), ModelConfig())
         batching = config.dynamic_batching
-        if row.backend == "python" and row.name != "denoise":
+        if row.backend == "python" and not row.waits_in_process:
             assert 0 < batching.default_queue_policy.max_queue_size <= 128
             assert batching.default_queue_policy.default_timeout_microseconds > 0
             assert batching.priority_levels == 3

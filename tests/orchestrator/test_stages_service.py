@@ -13,6 +13,7 @@ from vitrine.errors import BadRequest, Busy, StageFailed, Unavailable, VitrineEr
 from vitrine_orchestrator.adapters.bls import BlsStages, stage_error
 from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES, FakeMetrics, ModelMetrics
 from vitrine_orchestrator.adapters.service import CANCEL_POLL_S, Service
+from vitrine_orchestrator.adapters.waiting import Waiting
 
 
 class Error:
@@ -68,6 +69,9 @@ class Request:
     def parameters(self):
         return self._parameters
 
+    def timeout(self):
+        return 0
+
     def inputs(self):
         return [Tensor(name, array) for name, array in self._inputs.items()]
 
@@ -88,8 +92,8 @@ def serve():
     """Starts services and closes them."""
     opened = []
 
-    def start(handler, in_flight=4):
-        service = Service(PB, handler, FakeMetrics(), in_flight)
+    def start(handler, in_flight=4, waiting=None):
+        service = Service(PB, handler, FakeMetrics(), in_flight, waiting=waiting)
         opened.append(service)
         return service
 
@@ -168,6 +172,27 @@ def test_execute_waits_when_enough_requests_are_in_flight(serve):
     go_on.set()
     taking.join(10)
     assert all(request.sender.done.wait(10) for request in requests)
+
+
+def test_requests_can_wait_in_the_process(serve):
+    """Execute returns at once; one who leaves while it waits is answered, and one too many is refused."""
+    go_on = threading.Event()
+
+    async def wait(stages, inputs, send):
+        await asyncio.to_thread(go_on.wait)
+        return {}
+
+    service = serve(wait, in_flight=1, waiting=Waiting("m", places=1, size=2, timeout_s=10))
+    first, leaving, third, refused = requests = [Request() for _ in range(4)]
+    service.execute(requests)
+    assert refused.sender.done.wait(10)
+    assert refused.sender.sent[0].error.message() == "busy: 2 requests wait for m, the limit is 2"
+    leaving.sender.gone = True
+    assert leaving.sender.done.wait(10)
+    assert leaving.sender.sent[0].error.code() == Error.CANCELLED
+    go_on.set()
+    assert first.sender.done.wait(10)
+    assert third.sender.done.wait(10)
 
 
 def test_a_request_whose_caller_has_gone_is_cancelled(serve):

@@ -16,7 +16,7 @@ from vitrine_orchestrator.adapters.metrics import (
     metric_families,
 )
 from vitrine_orchestrator.adapters.programs import PROGRAMS, open_program
-from vitrine_orchestrator.adapters.service import METRICS_S, Outputs, Send, Service
+from vitrine_orchestrator.adapters.service import METRICS_S, UNBOUNDED, Outputs, Send, Service
 from vitrine_orchestrator.batching.denoise_model import DenoiseModel
 from vitrine_orchestrator.batching.metrics import FIGURES
 from vitrine_orchestrator.batching.service import DenoiseService
@@ -27,8 +27,6 @@ from vitrine_orchestrator.residency.resting import has_budget, keep_heap, rest_w
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
-
-UNBOUNDED = 2**31 - 1  # requests in flight: the batcher has its own limit, and polls only wait
 
 
 def open_front(
@@ -101,6 +99,6 @@ def serve_front(front: DenoiseModel, name: str, pb_utils: Any) -> Service:
         await asyncio.to_thread(front.close)
         publish()
 
-    service = Service(pb_utils, answer, metrics, UNBOUNDED, finish)
+    service = Service(pb_utils, answer, metrics, UNBOUNDED, finish)  # the batcher has its own limit
     service.every(METRICS_S, publish)
     return service

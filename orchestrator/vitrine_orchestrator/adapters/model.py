@@ -15,6 +15,7 @@ from vitrine_orchestrator.adapters.bls import BlsStages
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
 from vitrine_orchestrator.adapters.pipelines import CACHE_ROWS, CONTEXTS, PIPELINES, Answer, Caches
 from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service, Wrap
+from vitrine_orchestrator.adapters.waiting import waiting_of
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
 from vitrine_orchestrator.manifest import Manifest, read_manifests
@@ -76,6 +77,7 @@ class OpenedModel:
             lambda inputs: self.manifests[self.family(inputs)].version_of,
             has_encoding=has_encoding,
             wrap=self._leases(link, metrics) if link else lambda stages, inputs: stages,
+            waiting=waiting_of(self.name, self.in_flight),
         )
         if link:
             service.alongside(link.run())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vitrine_orchestrator.adapters.metrics import ModelMetrics
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
+from vitrine_orchestrator.adapters.waiting import waiting_of
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.settings import Settings
@@ -149,10 +150,12 @@ def serve_plain(args: Mapping[str, str], pb_utils: Any) -> Service:
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
         return await opened(PlainContext(stages, limits, repository), inputs, send)
 
+    in_flight = settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
     return Service(
         pb_utils,
         answer,
         ModelMetrics(pb_utils, name),
-        settings.in_flight(int(config["parameters"]["in_flight"]["string_value"])),
+        in_flight,
         has_encoding=any(tensor.name == ENCODING.name for tensor in stage(name).inputs),
+        waiting=waiting_of(name, in_flight),
     )

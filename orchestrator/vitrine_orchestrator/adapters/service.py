@@ -18,6 +18,7 @@ from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays,
 from vitrine_orchestrator.adapters.json_callers import encoding_for
 from vitrine_orchestrator.adapters.metrics import Metrics
 from vitrine_orchestrator.adapters.sending import outputs_response, read_failure, send_last
+from vitrine_orchestrator.adapters.waiting import Waiting
 from vitrine_orchestrator.stages.calls import Stages
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ THREADS = 64  # calls of other models that can wait concurrently; asyncio's defa
 CANCEL_POLL_S = 0.1  # at most, between two looks whether callers have left
 CANCEL_LOOKS = 160.0  # most of these looks a second, at all requests together
 METRICS_S = 0.2  # how often metrics are published
+UNBOUNDED = 2**31 - 1  # requests in flight
 QUIET_S = 1.0  # without a request, after which what ended requests left in reference cycles is collected
 
 Outputs = Mapping[str, np.ndarray]
@@ -46,7 +48,8 @@ class Service:
     """Serves one model in one process. `execute` returns early; each request is answered through its sender.
 
     `execute` waits while `in_flight` requests are running. Triton's own queue then fills up to its limit,
-    applies priorities and timeouts, and rejects further requests as busy.
+    applies priorities and timeouts, and rejects further requests as busy. With `waiting` the requests wait in
+    this process instead, and `execute` does not.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Service:
         versions_of: Callable[[Outputs], VersionOf] = lambda inputs: newest,
         has_encoding: bool = False,
         wrap: Wrap = lambda stages, inputs: stages,
+        waiting: Waiting | None = None,
     ) -> None:
         """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes.
 
@@ -69,7 +73,8 @@ class Service:
         self.has_encoding = has_encoding
         self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
         self.versions_of, self.wrap = versions_of, wrap
-        self._free = threading.BoundedSemaphore(in_flight)
+        self._waiting = waiting
+        self._free = threading.BoundedSemaphore(UNBOUNDED if waiting else in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
         self._work: set[asyncio.Future[Outputs]] = set()  # running handlers
@@ -168,18 +173,28 @@ class Service:
             logger.exception("a request failed with an internal error")
             return read_failure(error)
 
-    async def _run_handler(self, request: Any, sender: Any) -> Outputs:
-        """The handler's outputs; Cancelled soon after the caller has disconnected."""
+    async def _placed(self, request: Any, sender: Any) -> Outputs:
+        """The handler's outputs, once the request has a place."""
+        if self._waiting is None:
+            return await self._handled(request, sender)
+        async with self._waiting.place(request.timeout() / 1e6):
+            return await self._handled(request, sender)
+
+    async def _handled(self, request: Any, sender: Any) -> Outputs:
+        """The handler's outputs."""
         inputs = host_arrays(request.inputs())
         called = self.wrap(BlsStages(self.pb_utils, self.versions_of(inputs)), inputs)
-        stages = Counted(called, self.metrics)
         if self.has_encoding:
             inputs = encoding_for(request) | inputs
-        work = asyncio.ensure_future(
-            self.handler(
-                stages, inputs, lambda outputs: sender.send(outputs_response(self.pb_utils, outputs))
-            )
+        return await self.handler(
+            Counted(called, self.metrics),
+            inputs,
+            lambda outputs: sender.send(outputs_response(self.pb_utils, outputs)),
         )
+
+    async def _run_handler(self, request: Any, sender: Any) -> Outputs:
+        """The handler's outputs; Cancelled soon after the caller has disconnected."""
+        work = asyncio.ensure_future(self._placed(request, sender))
         self._work.add(work)
         if not is_from_model(request):
             self._senders[work] = sender

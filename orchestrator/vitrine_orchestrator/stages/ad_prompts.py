@@ -22,7 +22,7 @@ ROWS: tuple[Stage, ...] = (
             REPORT,
         ),
         beside=ADVERTISING,
-        runs=Service(in_flight=32),
+        runs=Service(in_flight=32, own_queue=True),
         on_gpu=False,
     ),
 )

@@ -65,7 +65,7 @@ ROWS: tuple[Stage, ...] = (
             REPORT,
         ),
         beside=ADVERTISING,
-        runs=Service(in_flight=MAX_COMPOSED),
+        runs=Service(in_flight=MAX_COMPOSED, own_queue=True),
         on_gpu=False,
     ),
     Stage(

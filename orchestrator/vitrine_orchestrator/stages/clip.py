@@ -32,7 +32,7 @@ ROWS = of_family(
             ENCODING,
         ),
         (Tensor("cosine", "FP32", (-1, -1)), REPORT),
-        runs=Service(in_flight=16),
+        runs=Service(in_flight=16, own_queue=True),
         on_gpu=False,
     ),
 )

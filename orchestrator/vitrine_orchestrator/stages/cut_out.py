@@ -39,7 +39,7 @@ ROWS: tuple[Stage, ...] = of_family(
             REPORT,
         ),
         queue=Queue(size=MAX_QUEUED),
-        runs=Service(in_flight=MAX_ACTIVE),
+        runs=Service(in_flight=MAX_ACTIVE, own_queue=True),
         on_gpu=False,
     ),
 )

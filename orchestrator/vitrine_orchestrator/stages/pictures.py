@@ -46,7 +46,7 @@ ROWS: tuple[Stage, ...] = (
             REPORT,
         ),
         families=FAMILIES,
-        runs=Service(in_flight=32),
+        runs=Service(in_flight=32, own_queue=True),
         on_gpu=False,
     ),
     Stage(

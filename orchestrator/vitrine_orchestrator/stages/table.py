@@ -58,7 +58,7 @@ class Service:
     decoupled: bool = False  # many responses for one request
     of_release: bool = True  # whether every release has a version of its own; else releases can share one
     holds_networks: bool = False  # whether it has weights of its own, which take memory
-    own_queue: bool = False  # whether it takes every request at once and refuses by itself, not Triton
+    own_queue: bool = False  # whether requests wait in its process, not in Triton's queue
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,11 @@ class Stage:
     def in_flight(self) -> int:
         """Requests that a Python model serves concurrently; 0 for a network."""
         return self.runs.in_flight if isinstance(self.runs, Service) else 0
+
+    @property
+    def waits_in_process(self) -> bool:
+        """Whether requests wait in its process, not in Triton's queue: see adapters/waiting.py."""
+        return isinstance(self.runs, Service) and self.runs.own_queue
 
     @property
     def decoupled(self) -> bool:

@@ -26,7 +26,7 @@ ROWS: tuple[Stage, ...] = (
         (Tensor("image", "STRING", (1,)), REPORT),
         queue=Queue(size=MAX_QUEUED),
         beside=ADVERTISING,
-        runs=Service(in_flight=MAX_ACTIVE),
+        runs=Service(in_flight=MAX_ACTIVE, own_queue=True),
         on_gpu=False,
     ),
 )

@@ -63,7 +63,7 @@ ROWS: tuple[Stage, ...] = (
             REPORT,
         ),
         families=FAMILIES,
-        runs=Service(in_flight=16),
+        runs=Service(in_flight=16, own_queue=True),
         on_gpu=False,
     ),
     Stage(
@@ -82,7 +82,7 @@ ROWS: tuple[Stage, ...] = (
             REPORT,
         ),
         families=FAMILIES,
-        runs=Service(in_flight=16),
+        runs=Service(in_flight=16, own_queue=True),
         on_gpu=False,
     ),
     Stage(
@@ -90,7 +90,7 @@ ROWS: tuple[Stage, ...] = (
         (Tensor("description", "STRING", (1,)), *optional(MODEL)),
         (*idm_vton.TEXT_CONDITIONING, Tensor("text_key", "STRING", (1,)), REPORT),
         families=FAMILIES,
-        runs=Service(in_flight=32),
+        runs=Service(in_flight=32, own_queue=True),
         on_gpu=False,
     ),
     Stage(
