@@ -3,6 +3,9 @@
 Both sides are measured twice: with photographs that the server has never seen (cold), and with the same ones
 again (known), whose cut-outs are kept. Prompts are known in both, as a shop's sentence is after its first ad.
 Beside seconds there is the server's processor time, which other work on the machine changes less.
+
+How much one scene saves depends on what a scene costs beside a product's own work, so there are two: of as
+many steps as Z-Image Turbo takes, and of as many as the old service's backgrounds (FLUX.1 dev).
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ ASKED: dict[str, Any] = {
     "enlarge": ENLARGED,
     "texts": "신메뉴 4,500원",
 }
+STEPS = (8, 50)  # of a scene: Z-Image Turbo's model card; the old service
 AIM = 0.25
 STAGES = ("text_to_image", "cut_out", "compose", "text_overlay")
 
@@ -55,17 +59,25 @@ async def one_scene(bench: Bench) -> None:
     facts = read_facts(read_manifest(repository / "cut_out" / "1", CUT_OUT))
     drawn = [photograph("mug", colour) for colour in shop.PRODUCT_COLOURS]
     drawn = [(drawn * PRODUCTS)[index].resize((SIDE, SIDE)) for index in range(PRODUCTS)]
-    await _apart(bench, _new(drawn, 0))  # opens every model
+    await _apart(bench, _new(drawn, 0), STEPS[0])  # opens every model
+    network = [await _network(bench, facts.side) for _ in range(bench.options.count(3, 1))]
+    for steps in STEPS:
+        await _one_scene(bench, facts.network, drawn, steps, median(network))
+
+
+async def _one_scene(
+    bench: Bench, network: str, drawn: list[Image.Image], steps: int, network_s: float
+) -> None:
+    """Measure both sides with scenes of so many steps."""
     seconds: dict[str, list[float]] = {}
     rows: dict[str, float] = {}
     nodes: dict[str, float] = defaultdict(float)  # seconds by stage of all ads that drew a scene each, cold
-    rounds = bench.options.count(3, 1)
-    for number in range(1, rounds + 1):
+    for number in range(1, bench.options.count(3, 1) + 1):
         for way, make in (("apart", _apart), ("together", _together)):
-            photos = _new(drawn, 2 * number + (way == "apart"))
+            photos = _new(drawn, 10 * number + 2 * STEPS.index(steps) + (way == "apart"))
             for known in ("cold", "known"):
                 before, worked = await _rows(bench), processor_s(bench.server.pid)
-                took, made = await _timed(make(bench, photos))
+                took, made = await _timed(make(bench, photos, steps))
                 seconds.setdefault(f"{way} {known}", []).append(took)
                 spent = processor_s(bench.server.pid) - worked
                 seconds.setdefault(f"{way} {known} worked", []).append(spent)
@@ -73,20 +85,19 @@ async def one_scene(bench: Bench) -> None:
                 if way == "apart" and known == "cold":
                     for stage, in_stage in _spent(made).items():
                         nodes[stage] += in_stage
-    network = [await _network(bench, facts.side) for _ in range(rounds)]
-    _tell(bench, facts.network, seconds, rows, nodes, median(network))
+    _tell(bench, f"{network}, {steps} steps", seconds, rows, nodes, network_s)
 
 
 def _tell(
     bench: Bench,
-    network: str,
+    title: str,
     seconds: dict[str, list[float]],
     rows: dict[str, float],
     nodes: dict[str, float],
     network_s: float,
 ) -> None:
     def add(name: str, value: float, unit: str, at_most: float | None = None) -> None:
-        bench.report.add("one-scene", f"{network}: {name}", value, unit, at_most=at_most)
+        bench.report.add("one-scene", f"{title}: {name}", value, unit, at_most=at_most)
 
     ads = PRODUCTS * len(seconds["apart cold"])
     scene_s = nodes["text_to_image"] / ads
@@ -122,14 +133,15 @@ def _new(drawn: list[Image.Image], seed: int) -> list[bytes]:
     return files
 
 
-async def _apart(bench: Bench, photos: list[bytes]) -> list[ProductAd]:
+async def _apart(bench: Bench, photos: list[bytes], steps: int) -> list[ProductAd]:
     return [
-        await bench.vitrine.product_ad(product=one, seed=number, **ASKED) for number, one in enumerate(photos)
+        await bench.vitrine.product_ad(product=one, seed=number, steps=steps, **ASKED)
+        for number, one in enumerate(photos)
     ]
 
 
-async def _together(bench: Bench, photos: list[bytes]) -> list[ProductAd]:
-    return [await bench.vitrine.product_ad(product=photos, each=True, seed=1, **ASKED)]
+async def _together(bench: Bench, photos: list[bytes], steps: int) -> list[ProductAd]:
+    return [await bench.vitrine.product_ad(product=photos, each=True, seed=1, steps=steps, **ASKED)]
 
 
 async def _network(bench: Bench, side: int) -> float:
