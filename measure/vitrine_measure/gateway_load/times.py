@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import io
 import json
 import random
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from PIL import Image
 from vitrine import AsyncVitrine
 
 from vitrine_measure.gateway_load.serving import gateway_process
@@ -37,6 +40,9 @@ def main() -> int:
     parser.add_argument("--triton", default="", help="host:port; default: the embedded one")
     parser.add_argument("--pairs", type=int, default=15, help="try-ons of each way (default 15)")
     parser.add_argument("--steps", type=int, nargs="+", default=[20, 50], help="of those (default 20 50)")
+    parser.add_argument(
+        "--photos", metavar="WIDTHxHEIGHT", help="enlarge both pictures and send JPEG, as phones do"
+    )
     parser.add_argument("--jobs", type=int, default=60, help="of the mixed load (default 60)")
     parser.add_argument("--workers", type=int, default=2, help="places of the gateway (default 2)")
     parser.add_argument(
@@ -56,6 +62,9 @@ def main() -> int:
 
 async def _measure(args: argparse.Namespace, triton: str, port: int, key: str) -> dict[str, Any]:
     world = draw_world(people=1, garments=1)
+    if args.photos:
+        width, _, height = args.photos.partition("x")
+        world = _enlarged(world, (int(width), int(height)))
     overhead = {}
     for steps in args.steps:
         overhead[f"{steps} steps"] = await _overhead(args.pairs, steps, world, triton, port, key)
@@ -124,6 +133,18 @@ async def _ended(http: Connection, job_id: str, asked: float, eta_s: float) -> d
     begun, ended = (datetime.fromisoformat(job[name]).timestamp() for name in ("started_at", "finished_at"))
     steps = job["progress"]["steps"] if job["progress"] else None
     return {"steps": steps, "asked": asked, "begun": begun, "ended": ended, "eta_s": eta_s}
+
+
+def _enlarged(world: World, size: tuple[int, int]) -> World:
+    """The same people and garments in pictures of this size, as JPEG."""
+
+    def photo(picture: bytes) -> bytes:
+        file = io.BytesIO()
+        Image.open(io.BytesIO(picture)).convert("RGB").resize(size).save(file, "JPEG", quality=92)
+        return file.getvalue()
+
+    garments = tuple(replace(one, picture=photo(one.picture)) for one in world.garments)
+    return replace(world, people=tuple(photo(one) for one in world.people), garments=garments)
 
 
 def _body(world: World, steps: int) -> dict[str, Any]:
