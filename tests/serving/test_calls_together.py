@@ -1,16 +1,13 @@
 """Calls of one model that come within a moment, as a pipeline's job and the question for its progress do."""
 
 import asyncio
-import json
 import time
-import urllib.request
-from urllib.error import HTTPError
 
 import numpy as np
 import pytest
+from small_servers import posted
 from vitrine import AsyncVitrine, NotFound
 
-NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 ROUNDS, CALLS, APART_S = 60, 3, 0.0003
 TIMER_S = 0.5  # after which Triton looks at a queue that nobody has told it of
 
@@ -52,22 +49,16 @@ def test_a_request_that_waits_in_a_model_is_refused_after_its_own_time(triton, p
         ],
         "parameters": {"timeout": 1},  # microseconds
     }
-    request = urllib.request.Request(
-        f"http://{triton.http}/v2/models/text_overlay/infer", json.dumps(asked).encode()
-    )
 
-    def refused() -> str:
-        with pytest.raises(HTTPError) as caught, NO_PROXY.open(request, timeout=60):
-            pass
-        with caught.value as error:
-            return error.read().decode()
-
-    async def go() -> tuple[list[object], str]:
+    async def go() -> tuple[list[object], tuple[int, dict[str, str]]]:
         async with AsyncVitrine(triton.grpc, timeout_s=120) as vitrine:
             overlays = [asyncio.create_task(vitrine.text_overlay(person, f"No {n}")) for n in range(16)]
             await asyncio.sleep(0.1)
-            return await asyncio.gather(asyncio.gather(*overlays), asyncio.to_thread(refused))
+            return await asyncio.gather(
+                asyncio.gather(*overlays), asyncio.to_thread(posted, triton, "text_overlay/infer", asked)
+            )
 
-    made, error = asyncio.run(go())
+    made, (status, answer) = asyncio.run(go())
     assert len(made) == 16
-    assert "busy: the request waited for text_overlay for 1e-06 s" in error
+    assert status == 503
+    assert "busy: the request waited for text_overlay for 1e-06 s" in answer["error"]

@@ -2,29 +2,11 @@
 
 import base64
 import io
-import json
-import urllib.error
-import urllib.request
 
 import numpy as np
 import pytest
 from PIL import Image
-
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def posted(triton, path, body):
-    """Status and JSON of an answer; an answer that is no JSON fails here."""
-    request = urllib.request.Request(
-        f"http://{triton.http}/v2/models/{path}",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
-    try:
-        with OPENER.open(request, timeout=120) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
+from small_servers import posted
 
 
 def text(name, value):

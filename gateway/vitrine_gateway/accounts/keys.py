@@ -10,15 +10,14 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, fields
-from typing import cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
 
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import Database
-from vitrine_gateway.database.tables import Account, ApiKey, new_id
+from vitrine_gateway.database.tables import Account, ApiKey, new_id, table_of
 from vitrine_gateway.errors import Forbidden, Unauthorized
 
 SCOPES = {
@@ -42,7 +41,7 @@ class KnownKey:
     last_used_at: float | None
 
 
-_keys = cast(Table, ApiKey.__table__)
+_keys = table_of(ApiKey)
 _KEYS = select(*(_keys.c[column.name] for column in fields(KnownKey))).where(
     _keys.c.id.in_(bindparam("ids", expanding=True))
 )

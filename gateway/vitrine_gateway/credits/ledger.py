@@ -8,24 +8,23 @@ that goes with it and by a unique key.
 from __future__ import annotations
 
 import time
-from typing import cast
 
-from sqlalchemy import Table, bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest
 
-from vitrine_gateway.database.tables import Account, Job, LedgerRow
+from vitrine_gateway.database.tables import Account, Job, LedgerRow, table_of
 from vitrine_gateway.errors import NoCredit
 
 # Statements of every job are built once: building one costs more than running it.
-_accounts = cast(Table, Account.__table__)
+_accounts = table_of(Account)
 _HOLD = (
     update(_accounts)
     .where(Account.id == bindparam("account"), Account.credits >= bindparam("price"))
     .values(credits=Account.credits - bindparam("price"))
     .returning(Account.credits)
 )
-_ADD = insert(cast(Table, LedgerRow.__table__))
+_ADD = insert(table_of(LedgerRow))
 
 
 async def hold(session: AsyncSession, job: Job) -> None:

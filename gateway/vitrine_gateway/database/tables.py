@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, cast
 
+import sqlalchemy
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -35,6 +36,11 @@ class Table(DeclarativeBase):
     def values(self) -> dict[str, Any]:
         """Return the value of every column, None for one that was not set."""
         return {column.name: getattr(self, column.name) for column in self.__table__.columns}
+
+
+def table_of(rows: type[Table]) -> sqlalchemy.Table:
+    """Return the table of a class, for statements whose rows are no objects of it."""
+    return cast(sqlalchemy.Table, rows.__table__)
 
 
 class Account(Table):

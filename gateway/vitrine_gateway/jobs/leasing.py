@@ -6,18 +6,17 @@ import random
 import secrets
 import time
 from collections.abc import Collection
-from typing import cast
 
-from sqlalchemy import Table, bindparam, case, delete, exists, or_, select, update
+from sqlalchemy import bindparam, case, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from vitrine_gateway.database.tables import Job, WorkerProcess
+from vitrine_gateway.database.tables import Job, WorkerProcess, table_of
 from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event, job_of
 
 MAX_LOSSES = 10  # a job whose worker or server was lost more often ends as failed
 LOSS_PAUSES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # longest pause after each loss; the last one repeats
-_jobs = cast(Table, Job.__table__)
+_jobs = table_of(Job)
 # Statements of every job are built once: building one costs more than running it.
 _DUE = select(
     or_(

@@ -16,7 +16,6 @@ from sqlalchemy import (
     CursorResult,
     Executable,
     Row,
-    Table,
     and_,
     bindparam,
     func,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.credits import ledger
-from vitrine_gateway.database.tables import Job, JobEvent
+from vitrine_gateway.database.tables import Job, JobEvent, table_of
 from vitrine_gateway.jobs.batch_states import settle
 from vitrine_gateway.webhooks.outbox import add_delivery
 
@@ -37,7 +36,7 @@ STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED)
 ENDED = (SUCCEEDED, FAILED, CANCELED)
 
 # Statements of every job are built once: building one costs more than running it.
-_events, _jobs = cast(Table, JobEvent.__table__), cast(Table, Job.__table__)
+_events, _jobs = table_of(JobEvent), table_of(Job)
 _ADD_EVENT = insert(_events).values(
     number=select(func.coalesce(func.max(_events.c.number), 0) + 1)
     .where(_events.c.job_id == bindparam("job_id"))

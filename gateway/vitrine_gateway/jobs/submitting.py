@@ -7,9 +7,9 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import BadRequest, NotFound
@@ -18,7 +18,7 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.bells import QUEUE
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.credits.prices import price_of
-from vitrine_gateway.database.tables import Batch, File, Job, new_id
+from vitrine_gateway.database.tables import Batch, File, Job, new_id, table_of
 from vitrine_gateway.errors import TooMany
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.idempotency import add_key, earlier, fingerprint_of
@@ -30,7 +30,7 @@ from vitrine_gateway.telemetry.tracing import TRACEPARENT
 from vitrine_gateway.webhooks.guard import check_url
 
 # Statements of every job are built once: building one costs more than running it.
-_ADD_JOBS = insert(cast(Table, Job.__table__))
+_ADD_JOBS = insert(table_of(Job))
 _WAITING = select(func.count()).where(Job.account_id == bindparam("account"), Job.state == QUEUED)
 
 

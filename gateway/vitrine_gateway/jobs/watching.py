@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.gathering import Gathered
-from vitrine_gateway.database.tables import Job, JobEvent
+from vitrine_gateway.database.tables import Job, JobEvent, table_of
 from vitrine_gateway.jobs.states import QUEUED
 
 
@@ -30,7 +30,7 @@ class Event:
 # Statements are built once, and events read as plain rows: both cost more than the database does.
 _JOBS = select(Job).where(Job.id.in_(bindparam("ids", expanding=True)))
 _QUEUE = select(Job.id).where(Job.state == QUEUED).order_by(Job.created_at, Job.id)
-_events = cast(Table, JobEvent.__table__)
+_events = table_of(JobEvent)
 _EVENTS = (
     select(*(_events.c[column.name] for column in fields(Event)))
     .where(_events.c.job_id.in_(bindparam("ids", expanding=True)), _events.c.number > bindparam("known"))

@@ -6,19 +6,19 @@ import hashlib
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import VitrineError
 
-from vitrine_gateway.database.tables import File, new_id
+from vitrine_gateway.database.tables import File, new_id, table_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.pictures.reading import Upload
 from vitrine_gateway.pictures.stores import picture_path
 
-_ADD = insert(cast(Table, File.__table__))
+_ADD = insert(table_of(File))
 
 
 async def keep(

@@ -28,7 +28,7 @@ from vitrine import AsyncVitrine
 from vitrine_measure.gateway_load.serving import gateway_process
 from vitrine_measure.gateway_load.wire import Connection
 from vitrine_measure.gateway_soak.victims import supervised_triton
-from vitrine_measure.load.world import World, draw_world
+from vitrine_measure.load.world import World, draw_world, jpeg
 
 MIXED_STEPS = (5, 10, 20)
 OVERHEAD, ERROR = 0.05, 0.2  # the limits
@@ -139,9 +139,7 @@ def _enlarged(world: World, size: tuple[int, int]) -> World:
     """The same people and garments in pictures of this size, as JPEG."""
 
     def photo(picture: bytes) -> bytes:
-        file = io.BytesIO()
-        Image.open(io.BytesIO(picture)).convert("RGB").resize(size).save(file, "JPEG", quality=92)
-        return file.getvalue()
+        return jpeg(Image.open(io.BytesIO(picture)).convert("RGB").resize(size))
 
     garments = tuple(replace(one, picture=photo(one.picture)) for one in world.garments)
     return replace(world, people=tuple(photo(one) for one in world.people), garments=garments)

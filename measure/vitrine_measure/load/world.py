@@ -85,6 +85,13 @@ class Mix:
         return try_on_inputs(**self.options())
 
 
+def jpeg(picture: Image.Image) -> bytes:
+    """Encode a picture as a camera does."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=92)
+    return file.getvalue()
+
+
 def png(pixels: np.ndarray) -> bytes:
     """Encode a picture (H, W, 3) uint8 RGB as PNG."""
     file = io.BytesIO()

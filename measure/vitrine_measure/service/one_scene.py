@@ -11,7 +11,6 @@ many steps as Z-Image Turbo takes, and of as many as the old service's backgroun
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from collections import defaultdict
 from collections.abc import Awaitable
@@ -31,6 +30,7 @@ from vitrine_world import shop
 
 from vitrine_measure.demo_ads import ENLARGED, photograph
 from vitrine_measure.load.watch import scrape, total
+from vitrine_measure.load.world import jpeg
 from vitrine_measure.service.bench import Bench, median
 
 PRODUCTS = 10
@@ -125,11 +125,7 @@ def _new(drawn: list[Image.Image], seed: int) -> list[bytes]:
     files = []
     for one in drawn:
         grain = draw.integers(-NOISE, NOISE + 1, (SIDE, SIDE, 1), np.int16)
-        file = io.BytesIO()
-        Image.fromarray((np.asarray(one) + grain).clip(0, 255).astype(np.uint8)).save(
-            file, "JPEG", quality=92
-        )
-        files.append(file.getvalue())
+        files.append(jpeg(Image.fromarray((np.asarray(one) + grain).clip(0, 255).astype(np.uint8))))
     return files
 
 

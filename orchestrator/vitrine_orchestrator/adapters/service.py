@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -173,28 +174,22 @@ class Service:
             logger.exception("a request failed with an internal error")
             return read_failure(error)
 
-    async def _placed(self, request: Any, sender: Any) -> Outputs:
-        """The handler's outputs, once the request has a place."""
-        if self._waiting is None:
-            return await self._handled(request, sender)
-        async with self._waiting.place(request.timeout() / 1e6):
-            return await self._handled(request, sender)
-
     async def _handled(self, request: Any, sender: Any) -> Outputs:
-        """The handler's outputs."""
-        inputs = host_arrays(request.inputs())
-        called = self.wrap(BlsStages(self.pb_utils, self.versions_of(inputs)), inputs)
-        if self.has_encoding:
-            inputs = encoding_for(request) | inputs
-        return await self.handler(
-            Counted(called, self.metrics),
-            inputs,
-            lambda outputs: sender.send(outputs_response(self.pb_utils, outputs)),
-        )
+        """The handler's outputs, once the request has a place."""
+        async with self._waiting.place(request.timeout() / 1e6) if self._waiting else nullcontext():
+            inputs = host_arrays(request.inputs())
+            called = self.wrap(BlsStages(self.pb_utils, self.versions_of(inputs)), inputs)
+            if self.has_encoding:
+                inputs = encoding_for(request) | inputs
+            return await self.handler(
+                Counted(called, self.metrics),
+                inputs,
+                lambda outputs: sender.send(outputs_response(self.pb_utils, outputs)),
+            )
 
     async def _run_handler(self, request: Any, sender: Any) -> Outputs:
         """The handler's outputs; Cancelled soon after the caller has disconnected."""
-        work = asyncio.ensure_future(self._placed(request, sender))
+        work = asyncio.ensure_future(self._handled(request, sender))
         self._work.add(work)
         if not is_from_model(request):
             self._senders[work] = sender
