@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import httpx2
 import pytest
-from conftest import SlowFake, serving
+from gateway_in_process import SlowFake, serving
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image

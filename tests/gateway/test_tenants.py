@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import CREDITS
+from gateway_in_process import CREDITS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from noise_pictures import picture

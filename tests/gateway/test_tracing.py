@@ -5,7 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import SlowFake
+from gateway_in_process import SlowFake
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from vitrine.headers import present_headers
 from vitrine_gateway.errors import BadSettings

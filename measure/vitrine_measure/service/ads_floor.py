@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 from vitrine_orchestrator.adapters.programs import open_program
 from vitrine_orchestrator.batching.job import Job
@@ -22,8 +21,8 @@ from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import NETWORK_FILE
 from vitrine_orchestrator.stages.z_image import FAMILY
 
-ROWS = (1, 2, 4, 8)  # of a call; the fewest seconds for each row count
-TRIES = 3
+ROWS = (1, 2, 4, 8)
+TRIES = 3  # the best of so many measurements chooses the rows of calls
 
 
 class PictureFloor:
@@ -40,8 +39,30 @@ class PictureFloor:
         path = repository / "z_image_vae_decoder" / "1" / NETWORK_FILE
         self._decoder = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-    def seconds(self, places: Sequence[int]) -> float:
-        """The seconds of these jobs' pictures: all steps, every row in each call, then the decoder."""
+    def one(self, place: int) -> float:
+        """Return the seconds of a job's picture alone: all steps, then the decoder."""
+        return self._seconds([place])
+
+    def rate(self, seconds: float) -> float:
+        """Return the pictures per second with the best calls, over about `seconds`."""
+        spent, pictures = 0.0, 0
+        while spent < seconds:
+            spent += self._all(self.best)
+            pictures += len(self._given)
+        return pictures / spent
+
+    @cached_property
+    def best(self) -> int:
+        """The rows of a call with the least time for all pictures, of those that divide their number."""
+        counts = [rows for rows in ROWS if len(self._given) % rows == 0]
+        least = {rows: min(self._all(rows) for _ in range(TRIES)) for rows in counts}
+        return min(least, key=least.__getitem__)
+
+    def _all(self, rows: int) -> float:
+        count = len(self._given)
+        return sum(self._seconds(range(first, first + rows)) for first in range(0, count, rows))
+
+    def _seconds(self, places: Sequence[int]) -> float:
         jobs = [self._started(place) for place in places]
         self._program.join(jobs)
         start = time.perf_counter()
@@ -53,27 +74,6 @@ class PictureFloor:
         for job in jobs:
             self._program.leave(job)
         return spent
-
-    def one(self) -> float:
-        """The mean seconds of a picture alone."""
-        return float(np.mean([min(self.seconds([place]) for _ in range(TRIES)) for place in self._all]))
-
-    def rate(self) -> float:
-        """Pictures a second with the rows of a call that give the most."""
-        return max(len(self._all) / self._spent(rows) for rows in self.rows)
-
-    @property
-    def rows(self) -> list[int]:
-        """The rows of a call that are tried."""
-        return [rows for rows in ROWS if len(self._all) % rows == 0]
-
-    @cached_property
-    def _all(self) -> range:
-        return range(len(self._given))
-
-    def _spent(self, rows: int) -> float:
-        calls = [self._all[first : first + rows] for first in range(0, len(self._all), rows)]
-        return min(sum(self.seconds(call) for call in calls) for _ in range(TRIES))
 
     def _started(self, place: int) -> Job:
         job = Job(self._program.read(self._given[place]), str(place), submitted=0.0)
