@@ -149,8 +149,10 @@ def _box(numbers: object) -> Box | None:
         return None
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
         return None
-    left, top, right, bottom = map(float, numbers)
-    return Box(left, top, right, bottom) if 0 <= left < right <= 1 and 0 <= top < bottom <= 1 else None
+    left, top, right, bottom = numbers
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):  # before float(), which some ints overflow
+        return None
+    return Box(float(left), float(top), float(right), float(bottom))
 
 
 @cache

@@ -17,6 +17,8 @@ BREAK_HERE = "\u200b"
 JOINERS = "\u200c\u200d\u2060\ufeff"
 """Zero-width characters that join; they need no glyph."""
 _ZERO_WIDTH = {*JOINERS, BREAK_HERE}
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+"""Letters, a pattern of Braille and marks that are drawn as nothing."""
 _BIDI_CONTROLS = {*map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 
@@ -32,7 +34,7 @@ def checked_text(name: str, text: str) -> str:
     for sent, plain in SPACES.items():
         text = text.replace(sent, plain)
     composed = unicodedata.normalize("NFC", text).strip()
-    if not composed.strip("".join(_ZERO_WIDTH) + " \n\u00a0\u3000"):
+    if all(map(_is_blank, composed)):
         raise BadRequest(f"{name} must be given: it has no visible character")
     for character in composed:
         if character != "\n" and (reason := _refusal(character)):
@@ -51,7 +53,8 @@ def clusters(text: str) -> list[str]:
     """The text in parts that are never separated: a character with its marks, selectors and joined ones."""
     parts: list[str] = []
     for character in text:
-        if parts and (is_attached(character) or parts[-1].endswith("\u200d")):
+        after = parts[-1][-1:] if parts else "\n"  # what a mark has before it; at a line's start nothing
+        if after != "\n" and (is_attached(character) or after == "\u200d"):
             parts[-1] += character
         else:
             parts.append(character)
@@ -70,10 +73,22 @@ def is_attached(character: str) -> bool:
 
 def needs_glyph(character: str) -> bool:
     """Whether a font must have the character: not for joiners and variation selectors."""
-    return not (
-        character in _ZERO_WIDTH
-        or "\ufe00" <= character <= "\ufe0f"
-        or "\U000e0100" <= character <= "\U000e01ef"
+    return not (character in _ZERO_WIDTH or _is_selector(character))
+
+
+def _is_selector(character: str) -> bool:
+    """Whether a character only chooses a variation of the one before it."""
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _is_blank(character: str) -> bool:
+    """Whether nothing is drawn of a character that may stand in a text."""
+    return (
+        character == "\n"
+        or unicodedata.category(character) == "Zs"
+        or character in _ZERO_WIDTH
+        or character in _BLANKS
+        or _is_selector(character)
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from vitrine.errors import BadRequest
 
-from vitrine_orchestrator.lettering.values import colour_of, number
+from vitrine_orchestrator.lettering.values import colour_of, listed, number
 from vitrine_orchestrator.placing.contrast import Colour
 
 Effect = TypeVar("Effect", "Outline", "Shadow", "Background")
@@ -63,9 +63,7 @@ def effect(kind: type[Effect]) -> Callable[[str, Any], Effect | None]:
         if not isinstance(value, Mapping):
             raise BadRequest(f"{name} must be true, false or an object, got {str(value)[:40]!r}")
         if unknown := sorted(map(str, value.keys() - set(known))):
-            raise BadRequest(
-                f"{name} has unknown fields {', '.join(unknown)[:80]}; known: {', '.join(known)}"
-            )
+            raise BadRequest(f"{name} has unknown fields {listed(unknown)}; known: {', '.join(known)}")
         return kind(**{field: _read(f"{name}.{field}", field, given) for field, given in value.items()})
 
     return read

@@ -108,13 +108,14 @@ def _face(path: Path, index: int) -> Face:
 
 @lru_cache(maxsize=64)
 def characters_of(path: Path, index: int) -> frozenset[int]:
-    """The code points that a face has a glyph for, by its cmap table."""
+    """The code points that a face has a glyph for, by its cmap table; none of a font of symbols alone."""
     from fontTools.ttLib import TTFont
 
     with TTFont(path, fontNumber=index, lazy=True) as font:
         # the names of glyphs are not needed, and reading them takes longer than the rest
         font.setGlyphOrder([f"g{number}" for number in range(font["maxp"].numGlyphs)])
-        return frozenset(code for code, glyph in font.getBestCmap().items() if glyph != "g0")
+        found = font.getBestCmap() or {}  # None: no table is by Unicode
+        return frozenset(code for code, glyph in found.items() if glyph != "g0")
 
 
 @lru_cache(maxsize=OPENED)

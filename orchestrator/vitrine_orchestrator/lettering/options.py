@@ -14,7 +14,7 @@ from vitrine_orchestrator.lettering.effects import Background, Outline, Shadow, 
 from vitrine_orchestrator.lettering.fonts import WEIGHTS
 from vitrine_orchestrator.lettering.html.templates import DESIGNS
 from vitrine_orchestrator.lettering.languages import LANGUAGES, language_of
-from vitrine_orchestrator.lettering.values import colour_of, number
+from vitrine_orchestrator.lettering.values import colour_of, listed, number
 from vitrine_orchestrator.placing.boxes import ANCHORS, Shares, checked_shares
 from vitrine_orchestrator.placing.contrast import Colour
 from vitrine_orchestrator.wire.fields import one_of
@@ -106,7 +106,7 @@ def read_text(name: str, sent: object) -> TextOptions:
     if not isinstance(given, Mapping):
         raise BadRequest(f"{name} must be a text or an object, got {type(sent).__name__}")
     if unknown := sorted(map(str, given.keys() - READERS.keys())):
-        raise BadRequest(f"{name} has unknown fields {', '.join(unknown)[:80]}; known: {', '.join(READERS)}")
+        raise BadRequest(f"{name} has unknown fields {listed(unknown)}; known: {', '.join(READERS)}")
     sent_fields = {field: value for field, value in given.items() if value is not None}
     _check_together(name, sent_fields)
     read = {field: READERS[field](f"{name}.{field}", value) for field, value in sent_fields.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from vitrine.errors import BadRequest
 
@@ -37,6 +37,11 @@ def number(least: float, most: float) -> Callable[[str, object], float]:
         return float(value)
 
     return read
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names of a request for a message, which is cut; half a character pair is written as its code."""
+    return ", ".join(names).encode("utf-8", "backslashreplace").decode()[:80]
 
 
 def colour_of(name: str, value: object) -> Colour:

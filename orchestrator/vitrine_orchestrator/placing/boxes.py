@@ -109,7 +109,7 @@ def checked_shares(name: str, value: object) -> Shares:
         raise BadRequest(f"{rule}, got {str(value)[:80]}")
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
         raise BadRequest(f"{rule}, got {str(value)[:80]}")
-    left, top, right, bottom = map(float, value)
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+    left, top, right, bottom = value
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):  # before float(), which some ints overflow
         raise BadRequest(f"{rule}, got {str(value)[:80]}")
-    return left, top, right, bottom
+    return float(left), float(top), float(right), float(bottom)

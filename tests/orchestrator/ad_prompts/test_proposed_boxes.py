@@ -76,9 +76,10 @@ def test_a_text_stands_in_a_proposed_box(model, written):
         ('{"boxes": [[0.1, 0.1, 0.4, 0.3]]}', "none of them fits the text and covers nothing"),
         ('{"boxes": [[0.6, 0.1, 0.602, 0.102]]}', "none of them fits the text and covers nothing"),
         ('{"boxes": [[2, 0, 3, 1]]}', "holds no box of four shares"),
+        (f'{{"boxes": [[0, 0, {10**400}, 1]]}}', "holds no box of four shares"),
         ("I would put it on the right.", "is not a JSON object"),
     ],
-    ids=["on the product", "too small", "outside", "prose"],
+    ids=["on the product", "too small", "outside", "no float", "prose"],
 )
 def test_a_bad_proposal_leaves_it_to_the_search(model, written, answer, said):
     """The text still covers nothing, and the report says why the model's box is not used."""

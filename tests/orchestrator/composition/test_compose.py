@@ -106,6 +106,11 @@ def test_formats_and_text():
         (asked(b"GIF89a"), r"product\[0\]"),
         (asked(settings="[]"), "settings must be a JSON object"),
         (asked(settings="{"), "settings must be JSON"),
+        (asked(settings=f'{{"margin": {10**400}}}'), r"margin must be 0 to 0.4, got 10+$"),
+        (
+            asked(settings=f'{{"placements": [{{"order": {10**400}}}]}}'),
+            r"order must be -100 to 100, got 10+$",
+        ),
         (asked(settings='{"shade": 1}'), "settings must have no names but .*, got 'shade'"),
         (
             asked(settings='{"shadow": "long"}'),

@@ -17,14 +17,38 @@ from vitrine_orchestrator.lettering.languages import language_of
         ("a\x07b", "no control, private or unassigned characters, got U\\+0007"),
         ("a\ue000b", "no control, private or unassigned characters, got U\\+E000"),
         ("z" + "\u0334" * 9, "at most 4 marks on a character, got one more: .*U\\+0334"),
-        (" \u200b\n ", "must be given: it has no visible character"),
     ],
-    ids=["long", "override", "isolate", "surrogate", "arabic", "bell", "private", "marks", "blank"],
+    ids=["long", "override", "isolate", "surrogate", "arabic", "bell", "private", "marks"],
 )
 def test_what_cannot_be_set_is_refused(text, said):
     """The message names the text, the rule and the character."""
     with pytest.raises(BadRequest, match=said):
         checked_text("texts[0].text", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " \u200b\n ",
+        "\u3164",
+        "\u115f\u1160",
+        "\uffa0",
+        "\u2800 \u2800",
+        "\u034f",
+        "\ufe0f",
+        "\ufe0f\u200d",
+        "\U000e0100",
+    ],
+)
+def test_a_text_of_which_nothing_is_drawn_is_refused(text):
+    """Fillers of Hangul, an empty pattern of Braille, and selectors without a character show nothing."""
+    with pytest.raises(BadRequest, match=r"texts\[0\].text must be given: it has no visible character"):
+        checked_text("texts[0].text", text)
+
+
+def test_what_shows_nothing_may_stand_beside_what_does():
+    """A filler between syllables, and a selector after its character."""
+    assert checked_text("t", "가\u3164나 葛\U000e0100") == "가\u3164나 葛\U000e0100"
 
 
 def test_texts_are_composed_and_their_white_space_is_plain():
@@ -34,8 +58,9 @@ def test_texts_are_composed_and_their_white_space_is_plain():
 
 
 def test_what_readers_see_as_one_character_is_one():
-    """Marks, variation selectors and joined characters stay with their base."""
+    """Marks, variation selectors and joined characters stay with their base; a line's end takes no mark."""
     assert clusters("e\u0323a葛\U000e0100b👩\u200d🚀") == ["e\u0323", "a", "葛\U000e0100", "b", "👩\u200d🚀"]
+    assert clusters("a\n\u0301b") == ["a", "\n", "\u0301", "b"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import features
 from vitrine.errors import BadRequest, Unavailable
 from vitrine_orchestrator.lettering import fontconfig
@@ -93,6 +94,22 @@ def test_a_file_that_is_no_font_stops_the_start(tmp_path):
         path.unlink()
     with pytest.raises(BadSettings, match="VITRINE_FONT_FOLDER must be a folder"):
         open_fonts(tmp_path / "none")
+
+
+def test_a_font_of_symbols_alone_has_no_characters(fonts, tmp_path):
+    """Its table is not by Unicode; its family can be named, and the fallbacks draw the text."""
+    with TTFont(fonts.faces("NanumGothic", "bold", "ko")[0].path) as font:
+        for record in font["name"].names:
+            record.string = "Shop Symbols" if record.nameID in (1, 16) else record.string
+        table = next(one for one in font["cmap"].tables if one.format == 4)
+        table.platformID, table.platEncID = 3, 0
+        font["cmap"].tables = [table]
+        font.save(tmp_path / "symbols.ttf")
+    found = open_fonts(tmp_path).faces("Shop Symbols", "bold", "ko")
+    assert found[0].family == "Shop Symbols"
+    check_glyphs("text", ["가"], found)
+    with pytest.raises(BadRequest, match="which none of Shop Symbols has"):
+        check_glyphs("text", ["가"], found[:1])
 
 
 def test_a_font_of_the_operators_folder_comes_first(fonts, tmp_path, monkeypatch):

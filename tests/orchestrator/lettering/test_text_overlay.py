@@ -185,6 +185,8 @@ def test_pixels_that_no_layer_touches_keep_their_values(overlay):
         (["a", {"anchor": "top"}], r"texts\[1\].text must be given"),
         ([{"text": "a", "colour": "blau"}], r"texts\[0\].colour must be #rrggbb or one of white"),
         ([{"text": "a", "siez": 3}], r"texts\[0\] has unknown fields siez; known: text, anchor"),
+        ([{"text": "a", "\ud800": 3}], r"texts\[0\] has unknown fields \\ud800; known: text, anchor"),
+        ([{"text": "a", "box": [0, 0, 10**400, 1]}], r"texts\[0\].box must be left, top, right and bottom"),
         ([{"text": "a", "size": 1e999}], r"texts\[0\].size must be 6 to 2000, got inf"),
         ([{"text": "a", "size": 10, "min_size": 20}], "min_size must be at most size, 10, got 20"),
         ([{"text": "a", "outline": {"width": 9}}], r"texts\[0\].outline.width must be 0.01 to 0.3, got 9"),
@@ -200,7 +202,7 @@ def test_pixels_that_no_layer_touches_keep_their_values(overlay):
             r"texts\[0\].opacity must leave a contrast of 4.5",
         ),
     ],
-    ids=range(20),
+    ids=range(22),
 )
 def test_what_cannot_be_done_is_a_bad_request(overlay, texts, said):
     """The message names the text, the field, the rule and the value."""
