@@ -45,10 +45,15 @@ async def identify(gateway: Gateway, text: str | None) -> Caller:
 
 
 async def old_caller(request: Request) -> Caller:
-    """Return who calls an old service's route; without a key the account of the setting `old_account`."""
+    """Return who calls an old service's route; without a key the account of the setting `old_account`.
+
+    Raises Forbidden for a key without the scope `jobs`: those routes know no other.
+    """
     gateway = gateway_of(request)
     if key_of(request) is not None or not gateway.settings.old_account:
-        return await caller(request)
+        found = await caller(request)
+        found.needs("jobs")
+        return found
     found = await _old_account(gateway)
     gateway.limits.count_call(found.account_id)
     return found

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 from vitrine_gateway.accounts.keys import Caller, find_caller
 from vitrine_gateway.accounts.signing import Signer
-from vitrine_gateway.database.tables import ApiKey
+from vitrine_gateway.database.tables import ApiKey, Job
 from vitrine_gateway.errors import KINDS, Unauthorized
 
 
@@ -51,6 +51,30 @@ async def test_a_key_needs_the_scope(gateway):
     shop = await gateway.account(scopes=["jobs"])
     answer = await shop.delete("/v1/people/ada")
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/run", {}),
+        ("GET", "/v1/status/x", None),
+        ("POST", "/generate", {"bg_prompt": "a cup"}),
+        ("GET", "/status/x", None),
+        ("POST", "/stop/x", None),
+        ("POST", "/clip-score", {}),
+        ("GET", "/fonts", None),
+        ("POST", "/api/fitting/single-item-tryon", {"clothingId": "c", "userId": "u"}),
+        ("GET", "/api/fitting/vto-history?userId=u", None),
+        ("GET", "/queue/job/vto/x", None),
+        ("POST", "/vton/generate-tryon", {"user_id": "u", "clothing_id": "c"}),
+    ],
+)
+async def test_old_routes_need_the_scope_too(gateway, method, path, body):
+    """A key that may erase people alone neither submits nor reads jobs by an old service's route."""
+    shop = await gateway.account(scopes=["people"])
+    answer = await shop.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert (await gateway.query(select(Job.id))) == []
 
 
 async def test_another_account_sees_nothing(gateway, shop, form):

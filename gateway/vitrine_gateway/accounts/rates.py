@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.tables import Account, RateBucket
 from vitrine_gateway.errors import RateLimited
 from vitrine_gateway.settings import Settings
@@ -96,17 +95,21 @@ class Limits:
         if len(self._buckets) > MOST_ACCOUNTS:
             self._buckets.popitem(last=False)
 
-    async def count_jobs(self, database: Database, account_id: str, jobs: int) -> None:
-        """Count new jobs of the account, all or none. Raises RateLimited."""
+    async def count_jobs(self, session: AsyncSession, account_id: str, jobs: int) -> None:
+        """Count new jobs of the account. Raises RateLimited, after which the transaction must not be kept."""
         if self._jobs is None:
             return
-        async with database.writing(durable=False) as session:
-            for _ in range(jobs):
-                await self._count_job(session, account_id, self._jobs)
+        for _ in range(jobs):
+            await self._count_job(session, account_id, self._jobs)
 
     async def _count_job(self, session: AsyncSession, account_id: str, rate: Rate) -> None:
-        """Count a job. The account's row is locked first: of two processes each sees what the other took."""
-        await session.scalar(select(Account.id).where(Account.id == account_id).with_for_update())
+        """Count a job. The account's row is locked first: of two processes each sees what the other took.
+
+        The lock leaves room for rows that refer to the account (`key_share`): a job that waits for the holder
+        of its Idempotency-Key has such a row already.
+        """
+        account = select(Account.id).where(Account.id == account_id)
+        await session.scalar(account.with_for_update(key_share=True))
         bucket = await session.get(RateBucket, (account_id, rate.name))
         now = self._clock()
         if bucket is None:

@@ -85,16 +85,20 @@ async def submit_all(
     fingerprint = fingerprint_of(["batch", batch.webhook, *told] if batch else told[0])
     if key is not None and (job := await earlier(gateway, caller, key, fingerprint)):
         return [job], True
-    await gateway.limits.count_jobs(gateway.database, caller.account_id, len(several))
+    if key is None:  # before pictures are read; with a key it may be no new job
+        async with gateway.database.writing(durable=False) as session:
+            await gateway.limits.count_jobs(session, caller.account_id, len(several))
     files = await _keep_all(gateway, caller, several, [request["pictures"] for request in requests])
     jobs = [_new_job(caller, *one) for one in zip(several, requests, range(len(requests)), strict=True)]
     try:
         async with gateway.database.writing() as session:
-            await _check_room(session, caller.account_id, gateway.settings.max_queued, len(jobs))
             await _add(session, jobs, batch)
-            await add_rows(session, files)
-            if key is not None:
+            if key is not None:  # before all that may refuse: a request that was sent twice is not refused
                 await add_key(session, gateway, jobs[0], key, fingerprint)
+                await gateway.limits.count_jobs(session, caller.account_id, len(jobs))
+            await _check_room(session, caller.account_id, gateway.settings.max_queued, len(jobs))
+            await _pay(session, jobs)
+            await add_rows(session, files)
     except BaseException as error:
         await discard(gateway, files)
         same_key = isinstance(error, IntegrityError) and key is not None  # sent twice at the same moment
@@ -107,12 +111,16 @@ async def submit_all(
 
 
 async def _add(session: AsyncSession, jobs: Sequence[Job], batch: Batch | None) -> None:
-    """Add the jobs with their holds on credits and first events."""
+    """Add the rows of the jobs, and of their batch."""
     if batch is not None:
         session.add(batch)
         for place, job in enumerate(jobs):
             job.batch_id, job.batch_place = batch.id, place
     await session.execute(_ADD_JOBS, [job.values() for job in jobs])
+
+
+async def _pay(session: AsyncSession, jobs: Sequence[Job]) -> None:
+    """Hold the price of each job, and write its first event. Raises NoCredit."""
     for job in jobs:
         await ledger.hold(session, job)
         await add_event(session, job.id, QUEUED, {})
@@ -238,7 +246,10 @@ def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any], place:
     )
 
 
-async def _check_room(session: AsyncSession, account_id: str, most: int, more: int) -> None:
-    waiting = await session.scalar(_WAITING, {"account": account_id})
-    if (waiting or 0) + more > most:
-        raise TooMany(f"at most {most} jobs of an account may wait, {waiting} do and {more} more were sent")
+async def _check_room(session: AsyncSession, account_id: str, most: int, added: int) -> None:
+    """Raise TooMany if more jobs of the account wait than may; the `added` ones are among them."""
+    waiting = await session.scalar(_WAITING, {"account": account_id}) or 0
+    if waiting > most:
+        raise TooMany(
+            f"at most {most} jobs of an account may wait, {waiting - added} do and {added} more were sent"
+        )

@@ -36,7 +36,7 @@ from vitrine_gateway.errors import (
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.pipelines import Format, Prompt
 from vitrine_gateway.jobs.states import ENDED, SUCCEEDED
-from vitrine_gateway.jobs.submitting import Submission, submit
+from vitrine_gateway.jobs.submitting import Submission, submit_all
 from vitrine_gateway.jobs.views import result_view, wait_for_end
 from vitrine_gateway.problems import retry_after
 from vitrine_gateway.routers.jobs import base_of, cancel
@@ -75,11 +75,13 @@ class Wanted(BaseModel):
     style: str | None = None
     moderation: str | None = None
 
-    def options(self) -> dict[str, Any]:
-        """Return the options of the pipeline."""
+    def options(self, place: int) -> dict[str, Any]:
+        """Return the options of the picture at `place`, from 0."""
         named = {name: getattr(self, name, None) for name in OWN}
         options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         options |= {"prompt": self.prompt, "format": self.output_format or "png"}
+        if "seed" in options:  # each picture its own, or all would be the same
+            options["seed"] = (options["seed"] + place) % 2**64
         if self.size and self.size != "auto":
             width, height = self.size.split("x")
             options |= {"width": int(width), "height": int(height)}
@@ -144,18 +146,15 @@ async def _draw(
     pipeline: str,
     pictures: dict[str, list[bytes]],
 ) -> dict[str, Any]:
-    """Submit one job for each picture, wait for all, and cancel what is left after an error."""
+    """Submit one job for each picture, all or none; wait for all, and cancel what is left after an error."""
     caller.needs("jobs")
     jobs: list[Job] = []
     try:
-        for place in range(wanted.n or 1):
-            options = wanted.options()
-            if "seed" in options:  # each picture its own, or all would be the same
-                options["seed"] = (options["seed"] + place) % 2**64
-            job, _ = await submit(
-                gateway, caller, Submission(pipeline, wanted.user or "", options, dict(pictures))
-            )
-            jobs.append(job)
+        several = [
+            Submission(pipeline, wanted.user or "", wanted.options(place), pictures)
+            for place in range(wanted.n or 1)
+        ]
+        jobs, _ = await submit_all(gateway, caller, several)
         until = time.monotonic() + WAIT_S
         done = [await _finished(gateway, caller, job, until - time.monotonic()) for job in jobs]
     except BaseException:
