@@ -11,7 +11,7 @@ from vitrine_orchestrator.ad_prompts.korean import is_korean
 from vitrine_orchestrator.ad_prompts.styles import STYLES
 from vitrine_orchestrator.ad_prompts.writing import Scene
 
-LONGEST = 2000  # characters of a prompt
+LONGEST = 1000  # characters of a prompt; 80 words have about 500
 
 SYSTEM = """\
 You write prompts for a network that draws advertising pictures.
@@ -43,6 +43,8 @@ async def asked(endpoint: Endpoint, sentence: str, scene: Scene) -> str:
         raise Unavailable("the language model's answer has no prompt")
     if len(prompt) > LONGEST:
         raise Unavailable(f"the language model's prompt has more than {LONGEST} characters")
+    if not prompt.isprintable():
+        raise Unavailable("the language model's prompt has characters that are no text")
     if is_korean(prompt) or sum(one.isascii() for one in prompt) < 0.9 * len(prompt):
         raise Unavailable("the language model's prompt is not English")
     return prompt

@@ -6,8 +6,12 @@ import re
 from collections.abc import Collection, Iterator
 from functools import cache
 
-WORD = re.compile(r"[0-9]+[a-z]|[a-z][a-z'’-]*[a-z]|[a-z0-9]+|[가-힣]+")
-"""A word of a sentence in small letters; Hangul ends where other letters begin."""
+LATIN = "a-zß-öø-ɏḀ-ỿ"
+"""Small letters of English, and those with accents, for a set of a pattern."""
+OTHER = rf"[^\W\d_{LATIN}가-힣]+"
+"""Letters of any other script, and jamo that make up no syllable."""
+WORD = re.compile(rf"[0-9]+[a-z]|[{LATIN}][{LATIN}'’-]*[{LATIN}]|[{LATIN}0-9]+|[가-힣]+|{OTHER}")
+"""A word of a sentence in small letters; it ends where letters of another script begin."""
 
 PARTICLES = (
     *("에서는", "에서의", "에서도", "으로는", "이라는", "이라고", "입니다", "이에요", "스러운", "같은"),
@@ -29,7 +33,18 @@ def words_of(sentence: str) -> list[str]:
 
 def is_korean(text: str) -> bool:
     """Whether a text has Hangul."""
-    return re.search(r"[가-힣ㄱ-ㅣ]", text) is not None
+    return re.search(r"[가-힣ㄱ-ㅣᄀ-ᇿ]", text) is not None
+
+
+def is_english(text: str) -> bool:
+    """Whether a text has Latin letters, and no letters of another script."""
+    small = text.lower()
+    return re.search(f"[{LATIN}]", small) is not None and re.search(f"[가-힣]|{OTHER}", small) is None
+
+
+def of_latin_and_hangul(text: str) -> str:
+    """The text without the letters of other scripts."""
+    return " ".join(re.sub(OTHER, " ", text, flags=re.IGNORECASE).split())
 
 
 @cache

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from vitrine.errors import BadRequest, Unavailable
 
 from vitrine_orchestrator.ad_prompts.asked import asked
 from vitrine_orchestrator.ad_prompts.endpoint import Endpoint
-from vitrine_orchestrator.ad_prompts.korean import is_korean
-from vitrine_orchestrator.ad_prompts.lexicon import Slot, choices
-from vitrine_orchestrator.ad_prompts.reading import Said, name_of, read
+from vitrine_orchestrator.ad_prompts.korean import is_english, of_latin_and_hangul
+from vitrine_orchestrator.ad_prompts.reading import Said, read
+from vitrine_orchestrator.ad_prompts.request import AdPromptRequest, ad_prompt_request
 from vitrine_orchestrator.ad_prompts.writing import Scene, complete, negative, written
 from vitrine_orchestrator.pipeline.request_context import PlainContext, report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.wire.fields import Inputs, flag, text
-
-MAX_SENTENCE = 1000  # characters
-MAX_THEME = 200
+from vitrine_orchestrator.wire.fields import Inputs
 
 TABLES, ENDPOINT = "tables", "endpoint"
 """The two ways in which a prompt is written."""
-
-
-@dataclass(frozen=True)
-class AdPromptRequest:
-    """A checked request; None: the sentence or the tables decide."""
-
-    sentence: str
-    trade: str | None = None
-    style: str | None = None
-    theme: str | None = None
-    empty: bool = False  # the scene alone, without the product
 
 
 async def prepare_ad_prompt(
@@ -60,51 +44,16 @@ async def prepare_ad_prompt(
     }
 
 
-def ad_prompt_request(inputs: Inputs) -> AdPromptRequest:
-    """The request in the inputs; BadRequest names the input, the rule and the value."""
-    sentence = text(inputs, "sentence", MAX_SENTENCE)
-    if sentence is None:
-        raise BadRequest("sentence must be given: say in Korean or English what the picture advertises")
-    return AdPromptRequest(
-        sentence=sentence,
-        trade=_named(inputs, "trade", "trade"),
-        style=_named(inputs, "style", "style"),
-        theme=_theme(text(inputs, "theme", MAX_THEME)),
-        empty=flag(inputs, "empty", False),
-    )
-
-
-def _named(inputs: Inputs, name: str, slot: Slot) -> str | None:
-    """The row that an input names, in one of the row's words; None when it is absent."""
-    given = text(inputs, name)
-    found = name_of(slot, given) if given else None
-    if given and found is None:
-        known = ", ".join(choices(slot))
-        raise BadRequest(
-            f"{name} must be one of {known}, or a Korean or English word for it, got {given[:40]!r}"
-        )
-    return found
-
-
-def _theme(given: str | None) -> str | None:
-    """The words that a theme adds to a prompt: a row's, or the caller's own in English."""
-    if given is None or (known := name_of("theme", given)):
-        return known if given else None
-    if is_korean(given):
-        known = ", ".join(choices("theme"))
-        raise BadRequest(f"theme must be English words or a word for one of {known}, got {given[:40]!r}")
-    return given
-
-
 def _by_tables(request: AdPromptRequest, said: Said, fallback: str | None) -> str | None:
     """The words of an English sentence, where the tables have no product of it; else None.
 
-    Raises Unavailable or BadRequest for a Korean sentence of which the tables know no word.
+    Raises Unavailable or BadRequest for any other sentence of which the tables know no word.
     """
-    english = not is_korean(request.sentence)
-    if english and said.kind is None and said.unread:
-        return request.sentence.rstrip(". ")
-    if english or not said.is_empty or request.trade:
+    own = of_latin_and_hangul(request.sentence)
+    unread = any(of_latin_and_hangul(one) for one in said.unread)
+    if is_english(own) and said.kind is None and unread:
+        return own.rstrip(". ")
+    if not said.is_empty or request.trade:
         return None
     if fallback:
         raise Unavailable(f"{fallback}, and the tables know no word of the sentence")

@@ -78,8 +78,9 @@ def _check_names(name: str, given: Mapping[str, object], known: set[str]) -> Non
 
 def _number(name: str, value: object, low: float, high: float) -> Any:
     """The number; whole for WHOLE."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadRequest(f"{name} must be a number, got {value!r:.40}")
+    if isinstance(value, float) and not math.isfinite(value):
         raise BadRequest(f"{name} must be a number, got {value!r:.40}")
     if not low <= value <= high:  # before float(), which some ints overflow
         raise BadRequest(f"{name} must be {low:g} to {high:g}, got {value!r:.40}")

@@ -1,6 +1,7 @@
 """The prompt processor by its tables: trades, particles, styles, and what it refuses."""
 
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.ad_prompts.kinds import KINDS
 from vitrine_orchestrator.ad_prompts.korean import is_korean, parts, stems
 from vitrine_orchestrator.ad_prompts.lexicon import lexicon
-from vitrine_orchestrator.ad_prompts.pipeline import ad_prompt_request
 from vitrine_orchestrator.ad_prompts.reading import read
+from vitrine_orchestrator.ad_prompts.request import ad_prompt_request, one_line
 from vitrine_orchestrator.ad_prompts.scene_words import COLOURS, TABLES, TIMES
 from vitrine_orchestrator.ad_prompts.styles import STYLES
 from vitrine_orchestrator.ad_prompts.trades import TRADES
@@ -178,6 +179,7 @@ def test_what_was_assumed_is_said(prepared):
     [
         ({}, "sentence must be given"),
         ({"sentence": "  "}, "sentence must be given"),
+        ({"sentence": "\0\u200b"}, "sentence must be given"),
         ({"sentence": "가" * 1001}, "sentence must have at most 1000 characters, got 1001"),
         (
             {"sentence": "캔", "trade": "moon base"},
@@ -185,6 +187,7 @@ def test_what_was_assumed_is_said(prepared):
         ),
         ({"sentence": "캔", "style": "baroque"}, "style must be one of realistic, .*, got 'baroque'"),
         ({"sentence": "캔", "theme": "우주 전쟁"}, "theme must be English words or a word for one of"),
+        ({"sentence": "캔", "theme": "秋"}, "theme must be English words or a word for one of"),
     ],
 )
 def test_a_wrong_request_is_refused(texts, said):
@@ -199,6 +202,47 @@ def test_a_korean_sentence_without_a_known_word_is_refused(prepared):
     with pytest.raises(BadRequest, match=r"no word of '고양이 츄르' is known"):
         prepared("고양이 츄르")
     assert "in a pet shop" in prepared("고양이 츄르", trade="펫샵")[0]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["!!!", "🔥🔥🔥", "12345", "ㅋㅋㅋ", "赤いカップ、カフェで", "红色的杯子", "a picture of the new"],
+)
+def test_a_sentence_in_which_nothing_is_read_is_refused(sentence, prepared):
+    """In any script: signs, figures, words of other languages, and words that only ask for a picture."""
+    with pytest.raises(BadRequest, match=f"no word of {sentence!r} is known"):
+        prepared(sentence)
+    assert "in a cafe" in prepared(sentence, trade="cafe")[0]
+
+
+def test_words_of_other_scripts_are_unread(prepared):
+    """They are told, and are not in the English prompt; a word keeps its accents."""
+    prompt, _, report = prepared("sale 新製品 gizmo, naïve and CHÂTEAU")
+    assert report["unread"] == ["新製品", "gizmo", "naïve", "château"]
+    assert prompt.startswith("advertising photograph: sale gizmo, naïve and CHÂTEAU, ")
+    assert prepared("sale 新製品")[2]["unread"] == ["新製品"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_sentence_is_read_in_every_form_of_unicode(form, prepared):
+    """Names of files of macOS are decomposed; a trade and a theme can come from one too."""
+    sentence, trade, theme = (unicodedata.normalize(form, one) for one in ("빨간 머그잔", "카페", "가을"))
+    _, _, report = prepared(sentence, trade=trade, theme=theme)
+    assert report["found"] == {"빨간": "red", "머그잔": "mug"}
+    assert (report["trade"], report["theme"]) == ("cafe", "autumn leaves")
+
+
+def test_wide_letters_are_read_like_others():
+    """As keyboards for Japanese and Chinese write them."""
+    assert one_line("ＲＥＤ　ＭＵＧ！") == "RED MUG!"
+
+
+def test_a_prompt_is_one_line(prepared):
+    """Ends of lines, controls and marks of direction of a sentence or a theme are spaces."""
+    prompt = prepared("our new\nwidget\0 \x1b[31m \u202egizmo", theme="northern\r\nlights\u2028")[0]
+    assert prompt.startswith("advertising photograph: our new widget [31m gizmo, ")
+    assert "northern lights" in prompt
+    assert prompt.isprintable()
 
 
 def test_own_english_words_are_a_theme(prepared):

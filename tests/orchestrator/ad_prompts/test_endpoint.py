@@ -45,7 +45,9 @@ NONSENSE = [
     ('{"text": "a red mug"}', "has no prompt"),
     ('{"prompt": 7}', "has no prompt"),
     ('{"prompt": "빨간 머그잔"}', "is not English"),
-    ('{"prompt": "' + "a" * 2001 + '"}', "more than 2000 characters"),
+    ('{"prompt": "' + "a" * 1001 + '"}', "more than 1000 characters"),
+    (r'{"prompt": "a red mug \ud83d on a table"}', "has characters that are no text"),
+    (r'{"prompt": "a red\u0000 mug \u001b[31m"}', "has characters that are no text"),
     (b" " * (2**20 + 1), "more than 1048576 bytes"),
 ]
 
