@@ -81,8 +81,7 @@ class TextOptions:
         usual = min(max(round(side * USUAL_SIZE), LEAST_SIZE, self.min_size or 0), MOST_SIZE)
         most = self.size or usual
         least = self.min_size or min(max(round(side * USUAL_LEAST), LEAST_SIZE), most)
-        if least > most:
-            raise BadRequest(f"{name}.min_size must be at most size, {most}, got {least}")
+        _check_sizes(name, least, most)
         return least, most
 
 
@@ -112,6 +111,8 @@ def read_text(name: str, sent: object) -> TextOptions:
     read = {field: READERS[field](f"{name}.{field}", value) for field, value in sent_fields.items()}
     if "box" in read and read.get("candidates"):
         raise BadRequest(f"{name}.box and {name}.candidates must not both be given")
+    if "size" in read and "min_size" in read:
+        _check_sizes(name, read["min_size"], read["size"])
     if read.get("candidates") == MODEL:
         del read["candidates"]
         read["ask"] = True
@@ -143,6 +144,11 @@ def _check_together(name: str, given: Mapping[str, object]) -> None:
         others, with_what = given.keys() & ONLY_OF_TEMPLATES, "a text that has no template and is no html"
     if others:
         raise BadRequest(f"{name}.{min(others)} must not be given with {with_what}")
+
+
+def _check_sizes(name: str, least: int, most: int) -> None:
+    if least > most:
+        raise BadRequest(f"{name}.min_size must be at most size, {most}, got {least}")
 
 
 def _text(name: str, value: object) -> str:

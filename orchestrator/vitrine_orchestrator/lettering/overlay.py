@@ -13,7 +13,7 @@ from vitrine_orchestrator.lettering.arranging import Arranged, BlockSetter, alig
 from vitrine_orchestrator.lettering.characters import clusters
 from vitrine_orchestrator.lettering.fitting import Block
 from vitrine_orchestrator.lettering.fonts import Fonts, check_glyphs
-from vitrine_orchestrator.lettering.html.browser import TIMEOUT_S, Allowed
+from vitrine_orchestrator.lettering.html.browser import TIMEOUT_S, Allowed, open_browser
 from vitrine_orchestrator.lettering.html.page_text import PageText
 from vitrine_orchestrator.lettering.html.renderer import Renderer
 from vitrine_orchestrator.lettering.html.template_text import TemplateText
@@ -97,6 +97,15 @@ class Setters:
         self.renderer.close()
 
 
+def check_texts(texts: Sequence[TextOptions], setters: Setters) -> None:
+    """BadRequest for a text that could be set on no picture. Callers' pages are not drawn for it."""
+    for index, options in enumerate(texts):
+        if options.html is not None:
+            open_browser(setters.caller_html)
+        else:
+            setters.way(_named(index), options)
+
+
 def overlaid(
     picture: Pixels, texts: Sequence[TextOptions], setters: Setters, keep: Pixels | None = None
 ) -> tuple[Pixels, list[dict[str, object]]]:
@@ -106,7 +115,7 @@ def overlaid(
     hand are placed first, and the others cover none of them. Raises BadRequest, naming text and limit,
     before anything is painted where a text has no glyph or no place.
     """
-    ways = [setters.way(f"texts[{index}]", options) for index, options in enumerate(texts)]
+    ways = [setters.way(_named(index), options) for index, options in enumerate(texts)]
     ground, placed = ground_of(picture, keep), dict[int, Arranged[Any]]()
     for index in sorted(range(len(texts)), key=lambda index: _chooses(texts[index])):
         placed[index] = ways[index].arranged(ground)
@@ -117,6 +126,11 @@ def overlaid(
         told = ways[index].painted(result, placed[index], keep)
         reports.append(_report(options, placed[index], told, ways[index].told(placed[index])))
     return result, reports
+
+
+def _named(index: int) -> str:
+    """A text for messages."""
+    return f"texts[{index}]"
 
 
 def _chooses(options: TextOptions) -> bool:

@@ -12,8 +12,8 @@ from vitrine_orchestrator.ad_prompts.proposing import Proposed, proposed
 from vitrine_orchestrator.lettering.context import TextContext
 from vitrine_orchestrator.lettering.describing import described_fonts, described_picture
 from vitrine_orchestrator.lettering.options import TextOptions, with_candidates
-from vitrine_orchestrator.lettering.overlay import overlaid
-from vitrine_orchestrator.lettering.request import TextRequest, keep_clear, text_request
+from vitrine_orchestrator.lettering.overlay import check_texts, overlaid
+from vitrine_orchestrator.lettering.request import TextRequest, keep_clear, sent_texts, text_request
 from vitrine_orchestrator.pictures import encode
 from vitrine_orchestrator.pipeline.request_context import one_picture, read_aside, report_array, text_array
 from vitrine_orchestrator.stages.calls import Stages, Timed
@@ -56,10 +56,13 @@ async def text_overlay(context: TextContext, stages: Stages, inputs: Inputs) -> 
 async def describe(context: TextContext, stages: Stages, inputs: Inputs) -> dict[str, np.ndarray]:
     """A report alone: `fonts` of this server, and `picture` where an image is given.
 
-    lettering.describing says their fields. BadRequest for a picture or a mask that cannot be read.
+    lettering.describing says their fields. BadRequest for a picture or a mask that cannot be read. Where
+    texts are given, BadRequest too for what is wrong with them on any picture: fields, fonts, characters.
     """
     timed = Timed(stages)
     with timed.measured("total"):
+        if "texts" in inputs:
+            await asyncio.to_thread(check_texts, sent_texts(inputs), context.setters)
         told = {"fonts": await asyncio.to_thread(described_fonts, context.setters.fonts)}
         with timed.measured("decode"):
             picture = await read_aside(lambda: one_picture(inputs, "image", context.limits), inputs)

@@ -28,14 +28,19 @@ class TextRequest:
 
 def text_request(context: TextContext, inputs: Inputs) -> TextRequest:
     """The request in the inputs of `text_overlay`; BadRequest names the input, the rule and the value."""
-    sent = encoded(inputs, "texts")
-    if len(sent) != 1:
-        raise BadRequest(f"texts must be given once, as a JSON list, got {len(sent)}")
-    texts, kind = read_texts(sent[0]), word(inputs, "format", tuple(SAVING), "png")
+    texts, kind = sent_texts(inputs), word(inputs, "format", tuple(SAVING), "png")
     picture = one_picture(inputs, "image", context.limits)
     if picture is None:
         raise BadRequest("image or image_raw must be given")
     return TextRequest(picture, texts, keep_clear(inputs, picture), kind, as_text(inputs))
+
+
+def sent_texts(inputs: Inputs) -> tuple[TextOptions, ...]:
+    """The texts of a request, checked but for what fonts and picture decide."""
+    sent = encoded(inputs, "texts")
+    if len(sent) != 1:
+        raise BadRequest(f"texts must be given once, as a JSON list, got {len(sent)}")
+    return read_texts(sent[0])
 
 
 def keep_clear(inputs: Inputs, picture: Picture) -> NDArray[np.uint8] | None:

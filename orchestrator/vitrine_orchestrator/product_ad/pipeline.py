@@ -1,4 +1,4 @@
-"""The pipeline `product_ad`: cut-outs and scenes at the same time, then every ad."""
+"""The pipeline `product_ad`: words first, then cut-outs and scenes at the same time, then every ad."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ async def _run(
 ) -> Outputs:
     run = Run(Timed(context.stages), nodes)
     with run.stages.measured("total"):
-        (words, scenes), products = await _both(_scenery(run, request), _cut_outs(run, request))
+        await _check_texts(run, request)
+        words = await words_of(run, request)
+        products, scenes = await _both(_cut_outs(run, request), scenes_of(run, request, words))
         ads = await together(
             one_ad(run, request, words, scene, [products[i] for i in group], of, on_picture)
             for scene, group, of in _planned_ads(request, scenes)
@@ -103,14 +105,16 @@ async def _run(
     }
 
 
-async def _both(scenery: Any, cut_outs: Any) -> Any:
+async def _check_texts(run: Run, request: AdRequest) -> None:
+    """BadRequest for texts that no picture could show: the model that sets them knows the fonts."""
+    if request.texts is not None:
+        asked = {"describe": number_array(True, np.bool_), "texts": text_array(request.texts)}
+        await run.stages(TEXT.stage, asked)
+
+
+async def _both(cut_outs: Any, scenes: Any) -> Any:
     """Both results; the first error cancels the other."""
-    return await together([scenery, cut_outs])
-
-
-async def _scenery(run: Run, request: AdRequest) -> tuple[Words, list[bytes]]:
-    words = await words_of(run, request)
-    return words, await scenes_of(run, request, words)
+    return await together([cut_outs, scenes])
 
 
 async def _cut_outs(run: Run, request: AdRequest) -> list[bytes]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.ad_prompts.request import ad_prompt_request
 from vitrine_orchestrator.compose.settings_json import MAX_JSON, read_settings
 from vitrine_orchestrator.composition.settings import MAX_PRODUCTS
 from vitrine_orchestrator.drawing.job_request import named_weights
 from vitrine_orchestrator.drawing.picture_request import MAX_SEED, MAX_SIDE, RATIOS, SCHEDULERS
 from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
+from vitrine_orchestrator.lettering.options import read_texts
 from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, is_transparent
 from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.stages.cut_out import MOST_PRODUCT_SIDE
@@ -146,7 +148,7 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
         as_text=as_text(inputs),
         previews=flag(inputs, "previews", False),
     )
-    _check_words(request)
+    _check_words(request, inputs)
     return request
 
 
@@ -200,16 +202,21 @@ def _check_drawing(inputs: Inputs) -> None:
 
 
 def _texts(inputs: Inputs) -> str | None:
+    """The JSON of the texts, checked but for what fonts and picture decide; None for null and for none."""
     given = text(inputs, "texts", MAX_JSON)
     if given is None:
         return None
     try:
-        return given if json.loads(given) else None
+        found = json.loads(given)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"texts must be JSON, got {given[:40]!r}: {error}") from error
+    if found is None or found == []:
+        return None
+    read_texts(given.encode())
+    return given
 
 
-def _check_words(request: AdRequest) -> None:
+def _check_words(request: AdRequest, inputs: Inputs) -> None:
     """BadRequest unless the words say what a scene needs, and nothing is given in vain."""
     said = [name for name in ("prompt", "sentence") if getattr(request, name)]
     if len(said) > 1:
@@ -217,6 +224,8 @@ def _check_words(request: AdRequest) -> None:
     for name in OF_SENTENCE:
         if getattr(request, name) and not request.sentence:
             raise BadRequest(f"{name} must be given with sentence: only the prompt processor reads it")
+    if request.sentence:
+        ad_prompt_request(inputs)
     needed = request.scene is None or request.harmonise > 0
     if needed and not said:
         raise BadRequest(

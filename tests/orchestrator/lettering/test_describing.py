@@ -1,6 +1,7 @@
 """What a server and a picture offer for texts."""
 
 import asyncio
+import json
 
 import numpy as np
 import pytest
@@ -86,5 +87,26 @@ def test_the_model_answers_with_a_report_alone(context):
     assert alone.keys() == both.keys() == {"report"}
     assert "picture" not in read_report(alone)
     assert read_report(both)["picture"]["size"] == [WIDTH, HEIGHT]
+    assert described(texts=np.array(['["신메뉴"]'.encode()], object)).keys() == {"report"}
     with pytest.raises(BadRequest, match="keep_clear must be"):
         described(image_raw=picture(), keep_clear=np.zeros((3, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["신메뉴 🔥"], r"texts\[0\].text must have characters that its fonts can draw .* got '🔥'"),
+        (["a", {"text": "a", "font": "없음"}], "font must be one of sans"),
+        (
+            ["a", {"text": "a", "template": "card", "subline": "🔥"}],
+            r"texts\[1\].subline must have characters",
+        ),
+        ([{"html": "<p>a</p>"}], "html must not be given: this server draws no pages"),
+        ([], "texts must be a JSON list of 1 to 16 texts, got 0"),
+    ],
+)
+def test_texts_are_checked_without_a_picture(context, texts, said):
+    """What no picture could show is refused; so a pipeline learns it before it draws one."""
+    asked = {"describe": np.array([True]), "texts": np.array([json.dumps(texts).encode()], object)}
+    with pytest.raises(BadRequest, match=said):
+        asyncio.run(text_overlay(context, None, asked))

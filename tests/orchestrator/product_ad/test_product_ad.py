@@ -49,15 +49,16 @@ def run(stages, inputs):
 
 
 def test_a_sentence_and_a_photograph_become_an_ad(stages):
-    """Every stage is called once with the answer of the one before; the report has time and name of each."""
+    """Each stage gets the answer of the one before, and is told with its time; texts are checked first."""
     made = run(stages, asked(sentence="따뜻한 라떼", trade="cafe", texts=TEXTS))
     assert stages.counts("prepare_ad_prompt", "cut_out", "text_to_image", "compose", "text_overlay") == {
         "prepare_ad_prompt": 1,
         "cut_out": 1,
         "text_to_image": 1,
         "compose": 1,
-        "text_overlay": 1,
+        "text_overlay": 2,
     }
+    assert "describe" in stages.calls[0][1]
     (scene,) = stages.sent("text_to_image")
     assert scene["prompt"][0].decode() == "[따뜻한 라떼]"
     assert (scene["avoid"][0], int(scene["seed"][0])) == (b"words", 7)
@@ -147,7 +148,7 @@ def test_each_size_is_laid_out_anew(stages):
     made = run(stages, asked(*products, each=True, prompt="a table", sizes=["1:1", "9:16"], texts=TEXTS))
     assert [picture.shape[:2] for picture in made["image"]] == [(96, 96), (96, 96), (170, 96), (170, 96)]
     assert {int(inputs["seed"][0]) for inputs in stages.sent("text_to_image")} == {7}
-    assert stages.counts("text_to_image", "text_overlay") == {"text_to_image": 2, "text_overlay": 4}
+    assert stages.counts("text_to_image", "text_overlay") == {"text_to_image": 2, "text_overlay": 1 + 4}
     assert [(one["size"], one["products"]) for one in made["report"]["ads"]] == [
         ("1:1", [0]),
         ("1:1", [1]),
@@ -220,6 +221,21 @@ def test_options_of_drawing_are_passed_on(stages):
         (asked(prompt="a", settings='{"margin": 2}'), "margin must be 0 to 0.4, got 2"),
         (asked(prompt="a", settings='{"placements": [{}, {}]}'), "placements must be one for each of 1"),
         (asked(prompt="a", texts="["), "texts must be JSON"),
+        (asked(prompt="a", texts="0"), "texts must be a JSON list of 1 to 16 texts, got int"),
+        (asked(prompt="a", texts="false"), "texts must be a JSON list of 1 to 16 texts, got bool"),
+        (asked(prompt="a", texts='[""]'), r"texts\[0\].text must be given: it has no visible character"),
+        (
+            asked(prompt="a", texts=json.dumps(["a"] * 17)),
+            "texts must be a JSON list of 1 to 16 texts, got 17",
+        ),
+        (asked(prompt="a", texts='[{"text": "a", "ancor": "top"}]'), r"texts\[0\] has unknown fields ancor"),
+        (
+            asked(prompt="a", texts='[{"text": "a", "size": 9, "min_size": 10}]'),
+            "min_size must be at most size",
+        ),
+        (asked(sentence="라떼", trade="우주"), "trade must be one of cafe, .*, got '우주'"),
+        (asked(sentence="가" * 1001), "sentence must have at most 1000 characters, got 1001"),
+        (asked(prompt="a", settings=f'{{"match": {10**400}}}'), "match must be 0 to 1, got 1000"),
         (asked(prompt="a", steps=0), "steps must be 1 to 100, got 0"),
         (asked(prompt="a", guidance=float("nan")), "guidance must be 0 to 20, got nan"),
         (asked(prompt="a", format="gif"), "format must be one of png, jpeg, webp"),
@@ -230,6 +246,28 @@ def test_a_bad_request_calls_no_stage(stages, inputs, said):
     with pytest.raises(BadRequest, match=said):
         run(stages, inputs)
     assert not stages.calls
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("text_overlay", {"texts": TEXTS}), ("prepare_ad_prompt", {"texts": TEXTS})]
+)
+def test_what_fonts_or_words_refuse_is_said_before_any_network_runs(stages, name, more):
+    """A character that no font has, and a sentence of which no word is known."""
+
+    def refused(inputs):
+        raise BadRequest("no font has it")
+
+    stages.answers[name] = refused
+    with pytest.raises(BadRequest, match="no font has it"):
+        run(stages, asked(sentence="라떼", **more))
+    assert {called for called, _ in stages.calls} <= {"text_overlay", "prepare_ad_prompt"}
+
+
+@pytest.mark.parametrize("texts", ["null", "[]"])
+def test_no_texts_are_no_call(stages, texts):
+    """Null and an empty list."""
+    run(stages, asked(prompt="a table", texts=texts))
+    assert stages.counts("text_overlay") == {"text_overlay": 0}
 
 
 def streamed(stages, inputs):
