@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vitrine import errors
 from vitrine.errors import VitrineError
+from vitrine.photos.refusals import IsText, TooLarge, Unreadable
 from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
 from vitrine_measure.perf.tool import PerfFailed
 from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
@@ -35,6 +36,7 @@ STATUSES = {  # a TritonError's code → HTTP status, gRPC status
     "CANCELLED": ("499", "CANCELLED"),
 }
 
+OF_PICTURES = (TooLarge, Unreadable, IsText)
 OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, ReleaseFailed, PerfFailed)
 
 
@@ -129,6 +131,8 @@ def _errors() -> Iterator[str]:
         http, grpc = STATUSES[kind.code]
         rows.append((f"`{kind.__name__}`", f"`{kind.word}`", http, f"`{grpc}`", _meaning(kind)))
     yield _table(("class", "word", "HTTP", "gRPC", "meaning"), rows)
+    yield "The reader of pictures tells these kinds of `BadRequest` apart, the wire does not.\n"
+    yield _table(("class", "meaning"), ((f"`{kind.__name__}`", _meaning(kind)) for kind in OF_PICTURES))
     yield "These never cross the wire: they stop a command, or a model's start.\n"
     yield _table(("class", "meaning"), ((f"`{kind.__name__}`", _meaning(kind)) for kind in OF_COMMANDS))
 

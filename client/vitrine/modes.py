@@ -14,6 +14,8 @@ SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 PLAIN: dict[str, str] = {"1": "L", "L": "L", "RGB": "RGB", "CMYK": "CMYK", "YCbCr": "RGB", "HSV": "RGB"}
 """Modes without transparency, and the mode in which their profile applies; every other mode becomes RGB."""
 WITH_ALPHA: dict[str, str] = {"LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA"}
+TOLERANCE = 1e-3  # by which floats may be outside of their range, by rounding; they are clipped
+PALETTE_COLOURS = 256
 LAYOUTS: dict[int, str] = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
 
@@ -23,6 +25,7 @@ def standard(image: Image.Image, name: str, depth: int | None = None) -> Image.I
     `depth` is the number of bits of a grey PNG's samples, if known: its transparent colour has that depth.
     Raises BadRequest for values that are no brightness; the message names the input `name`.
     """
+    image = _with_usable_key(image)
     alpha = _alpha(image, depth)
     icc = profile_of(image)
     colour = to_srgb(_opaque(image, name), icc)
@@ -39,7 +42,7 @@ def from_array(array: np.ndarray, name: str) -> Image.Image:
     """Return an array as an 8-bit image: (h, w) or (h, w, 1) grey, (h, w, 2) with alpha, 3 RGB, 4 RGBA.
 
     Allowed are uint8 (0 to 255), uint16 (0 to 65535), bool, and floats of 0 to 1, or of 0 to 255 if one is
-    larger than 1. Raises BadRequest for another dtype, shape or range.
+    larger than 1; they may be outside by 0.001. Raises BadRequest for another dtype, shape or range.
     """
     shape = array.shape[:2] + (array.shape[2:] or (1,))
     if array.ndim not in (2, 3) or not array.size or shape[2] not in LAYOUTS:
@@ -67,7 +70,7 @@ def _eight(array: np.ndarray, name: str) -> np.ndarray:
         return array
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
+    if array.dtype.newbyteorder("=") == np.uint16:
         return _from_sixteen(array)
     if np.issubdtype(array.dtype, np.floating):
         return _from_floats(array, name)
@@ -83,9 +86,27 @@ def _from_sixteen(values: np.ndarray) -> np.ndarray:
 
 def _from_floats(values: np.ndarray, name: str) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
-    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 255:
+    if not (np.isfinite(low) and np.isfinite(high)) or low < -TOLERANCE or high > 255 + TOLERANCE:
         raise BadRequest(f"{name} must have floats of 0 to 1 or of 0 to 255, got {low:g} to {high:g}")
-    return np.rint(values * (255 if high <= 1 else 1)).astype(np.uint8)
+    levels = values * (255 if high <= 1 + TOLERANCE else 1)
+    return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+
+
+def _with_usable_key(image: Image.Image) -> Image.Image:
+    """Return the image without a transparency that does not fit its mode, as pictures made of others keep."""
+    key = image.info.get("transparency")
+    match image.mode:
+        case "P":
+            fits = isinstance(key, int) or (isinstance(key, bytes) and len(key) <= PALETTE_COLOURS)
+        case "RGB":
+            fits = isinstance(key, tuple) and len(key) == 3
+        case _:
+            fits = isinstance(key, int)
+    if key is None or fits:
+        return image
+    plain = image.copy()
+    del plain.info["transparency"]
+    return plain
 
 
 def _opaque(image: Image.Image, name: str) -> Image.Image:
@@ -123,11 +144,12 @@ def _alpha(image: Image.Image, depth: int | None) -> Image.Image | None:
     if image.mode == "P" and image.has_transparency_data:
         return image.convert("RGBA").getchannel("A")
     key = image.info.get("transparency")
-    if key is None or isinstance(key, bytes) or image.mode not in (*SIXTEEN_BITS, "1", "L", "RGB"):
+    if key is None or image.mode not in (*SIXTEEN_BITS, "1", "L", "RGB"):
         return None
     values = np.asarray(image)
     if image.mode == "RGB":
-        clear = (values == np.array(key)).all(-1)
+        deep = max(key) > 255  # of a 16-bit picture, of which Pillow reads the upper 8 bits
+        clear = (values == np.array(key) >> (8 if deep else 0)).all(-1)
     elif image.mode == "1":
         clear = values == bool(key)
     else:

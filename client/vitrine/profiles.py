@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
+from vitrine.photos.quiet import quiet
+
 MAX_PROFILE_BYTES = (
     8_000_000  # larger profiles are ignored. Printer profiles with look-up tables have up to about 4 MB
 )
@@ -17,7 +19,6 @@ INVISIBLE = 1  # byte values: a profile that changes no colour by more counts as
 
 # EXIF names Adobe RGB without a profile: its colour space 2, or the interoperability index R03.
 EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, INTEROP_INDEX = 0x8769, 0xA005, 0xA001, 1
-UNREADABLE_EXIF = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
 
 
 class Space(NamedTuple):
@@ -46,7 +47,8 @@ def profile_of(image: Image.Image) -> bytes | None:
     """Return the ICC profile of a picture; None for sRGB, which is also the default."""
     if icc := image.info.get("icc_profile"):
         return icc if isinstance(icc, bytes) and len(icc) <= MAX_PROFILE_BYTES else None
-    if coded := image.info.get("nclx_profile"):
+    coded = image.info.get("nclx_profile")
+    if isinstance(coded, dict):
         return coded_profile(coded["color_primaries"], coded["transfer_characteristics"])
     return written(ADOBE_RGB) if _says_adobe_rgb(image) else None
 
@@ -101,13 +103,14 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform, space: str) -> bool:
 
 def _says_adobe_rgb(image: Image.Image) -> bool:
     try:
-        exif = image.getexif()
-        if not exif:
-            return False
-        details, index = exif.get_ifd(EXIF_IFD), exif.get_ifd(INTEROP_IFD).get(INTEROP_INDEX)
+        with quiet():
+            exif = image.getexif()
+            if not exif:
+                return False
+            details, index = exif.get_ifd(EXIF_IFD), exif.get_ifd(INTEROP_IFD).get(INTEROP_INDEX)
         index = index.encode() if isinstance(index, str) else index or b""
         return details.get(COLOUR_SPACE) == 2 or index.startswith(b"R03")
-    except UNREADABLE_EXIF:
+    except Exception:  # Pillow raises whatever its parsing meets
         return False
 
 

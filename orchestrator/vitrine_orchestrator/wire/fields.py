@@ -11,8 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 from vitrine.errors import BadRequest
-
-from vitrine_orchestrator.photos.kinds import bytes_of_text
+from vitrine.photos.base64_text import bytes_of_text
 
 Inputs = Mapping[str, np.ndarray]
 Word = TypeVar("Word", bound=str)

@@ -1,26 +1,33 @@
-"""Reads JPEG files that lack their end, when little is missing, as viewers do."""
+"""Reads JPEG files with odd metadata, and those that lack little of their end, as viewers do."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from contextlib import suppress
 
 import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from vitrine.photos.segments import SCAN, segments, with_plain_header
+
 END = b"\xff\xd9"
 MAX_LOST_SHARE = 0.1  # share of the rows; a picture that lacks more is refused as damaged
 # Blocks have up to 16 rows and are decoded a few rows late: a cut of some bytes loses this many.
 MAX_LOST_ROWS = 40
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-WITHOUT_LENGTH = (0x01, *range(0xD0, 0xDA))
 
 
 def open_jpeg(encoded: bytes) -> JpegImageFile:
-    """The picture, with its header read."""
-    return JpegImageFile(io.BytesIO(encoded))
+    """The picture, with its header read: without the segments that stop Pillow, if some do."""
+    try:
+        return JpegImageFile(io.BytesIO(encoded))
+    except Exception:  # of any class: Pillow parses metadata that are not needed here
+        plain, exif = with_plain_header(encoded)
+    image = JpegImageFile(io.BytesIO(plain))
+    if exif:
+        image.info["exif"] = exif
+    return image
 
 
 def load_cut(encoded: bytes) -> JpegImageFile:
@@ -52,25 +59,12 @@ def _has_all_scans(encoded: bytes) -> bool:
     A picture cut in that scan lacks only the last bit of some coefficients.
     """
     progressive, components, refined = False, 0, set[tuple[int, int]]()
-    for marker, body in _segments(encoded):
+    for _, marker, body in segments(encoded):
         if marker in PROGRESSIVE and len(body) > 5:
             progressive, components = True, body[5]
-        elif marker == 0xDA and body and len(body) >= 4 + 2 * body[0]:
+        elif marker == SCAN and body and len(body) >= 4 + 2 * body[0]:
             first, last, bits = body[-3], body[-2], body[-1] & 0x0F
             if bits == 0:
                 refined |= {(body[1 + 2 * n], end) for n in range(body[0]) for end in (first, last)}
     last_seen = {component for component, end in refined if end == 63}
     return progressive and len(last_seen) == components
-
-
-def _segments(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and their bodies, in order; the coded pixels are skipped."""
-    at = 2
-    while (at := encoded.find(b"\xff", at)) >= 0 and at + 4 <= len(encoded):
-        marker = encoded[at + 1]
-        if marker in (0x00, 0xFF) or marker in WITHOUT_LENGTH:
-            at += 1 if marker == 0xFF else 2
-            continue
-        length = int.from_bytes(encoded[at + 2 : at + 4], "big")
-        yield marker, encoded[at + 4 : at + 2 + length]
-        at += 2 + length

@@ -1,0 +1,67 @@
+"""Reads a JPEG file's segments: its form, and a header without what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+START = b"\xff\xd8"
+SCAN, EXIF, ICC, ADOBE, JFIF = 0xDA, 0xE1, 0xE2, 0xEE, 0xE0
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # markers with a size
+TABLES = frozenset(range(0xC0, 0xD0)) | {0xDB, 0xDC, 0xDD}  # with Huffman's, quantisation's, restarts
+WITHOUT_LENGTH = (0x01, *range(0xD0, 0xDA))
+EXIF_MARK = b"Exif\0\0"
+LOSSLESS = {0xC3: "a lossless JPEG", 0xC7: "a lossless JPEG", 0xCB: "a lossless JPEG", 0xF7: "a JPEG-LS"}
+SHORTEST = (
+    (JFIF, b"JFIF\0", 12),
+    (ICC, b"ICC_PROFILE\0", 15),
+    (ADOBE, b"Adobe", 12),
+    (EXIF, b"http://ns.adobe.com/xap/1.0/\0", 30),
+)
+"""Metadata that are kept: marker, first bytes, and the fewest bytes of a whole one."""
+
+
+class Segment(NamedTuple):
+    """A segment of a JPEG: where it begins, its marker, and its body, which may be cut."""
+
+    at: int
+    marker: int
+    body: bytes
+
+
+def segments(encoded: bytes) -> Iterator[Segment]:
+    """The segments in order; the coded pixels are skipped."""
+    at = 2
+    while (at := encoded.find(b"\xff", at)) >= 0 and at + 4 <= len(encoded):
+        marker = encoded[at + 1]
+        if marker in (0x00, 0xFF) or marker in WITHOUT_LENGTH:
+            at += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(encoded[at + 2 : at + 4], "big")
+        yield Segment(at, marker, encoded[at + 4 : at + 2 + length])
+        at += 2 + length
+
+
+def unread_form(encoded: bytes) -> str | None:
+    """The name of a JPEG of a form that no decoder here reads; None for the usual form."""
+    for _, marker, body in segments(encoded):
+        if marker in FRAMES:
+            bits = body[0] if body else 8
+            return LOSSLESS.get(marker) or (f"a JPEG of {bits} bits" if bits in (12, 16) else None)
+    return None
+
+
+def with_plain_header(encoded: bytes) -> tuple[bytes, bytes | None]:
+    """The file with the well-formed segments that decide on its pixels and colours, and its EXIF data."""
+    kept, exif = [START], None
+    for at, marker, body in segments(encoded):
+        if marker == SCAN:
+            return b"".join(kept) + encoded[at:], exif
+        if marker == EXIF and body.startswith(EXIF_MARK):
+            exif = exif or body
+        elif marker in TABLES or any(
+            marker == known and body.startswith(mark) and len(body) >= fewest
+            for known, mark, fewest in SHORTEST
+        ):
+            kept.append(encoded[at : at + 4 + len(body)])
+    return encoded, exif
