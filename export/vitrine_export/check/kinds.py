@@ -108,7 +108,7 @@ def _clues(folder: Path, unet: Path) -> Clues:
         channels=config.get("in_channels"),
         context=_number(config.get("cross_attention_dim")),
         only_unet=unet.is_dir() and folders <= {"unet"},
-        single_file=not folders and any(folder.glob("*.safetensors")),
+        single_file=not folders and any(folder.glob("[!.]*.safetensors")),
     )
 
 

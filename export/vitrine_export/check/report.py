@@ -15,7 +15,6 @@ from vitrine_export.check.needs import EXPORTING, Need, needs
 from vitrine_export.checkpoint.ads import AdCheckpoint, open_ads
 from vitrine_export.checkpoint.clip import TOWERS, ClipCheckpoint, is_clip
 from vitrine_export.checkpoint.components import COMPONENTS, empty
-from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.checkpoint.fashn import NETWORK, WEIGHTS, FashnCheckpoint, is_fashn
 from vitrine_export.checkpoint.folder import (
     Checkpoint,
@@ -29,13 +28,11 @@ from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.checkpoint.weight_files import may_hold_weights, weight_files
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.exporting.adopted_onnx import check_file
 from vitrine_export.exporting.families import export_of, fashn
 from vitrine_export.exporting.families.idm_vton import RECIPES
-from vitrine_export.exporting.recipes import Recipe
-from vitrine_export.exporting.stage_files import source_of
+from vitrine_export.exporting.stage_files import check_source
 from vitrine_export.exporting.tokenizers import PARTS as TOKENIZERS
-from vitrine_export.exporting.tokenizers import REQUIRED
+from vitrine_export.exporting.tokenizers import ensure_files
 
 FASHN = "FASHN VTON"
 NOT_LOOKED_AT = Kind("not looked at")
@@ -107,7 +104,8 @@ def _check_fashn(folder: Path, out: Path) -> Report:
     _note(report, lambda: checkpoint.verify([NETWORK]))
     for recipe in fashn.RECIPES:
         if recipe.source and (not recipe.present or checkpoint.has_file(recipe.stage)):
-            _note(report, partial(_file, checkpoint, recipe))
+            _note(report, partial(check_source, checkpoint, recipe))
+    _facts(report, checkpoint)
     report.next = _next(report, None, out)
     return report
 
@@ -118,8 +116,8 @@ def _check_clip(folder: Path, out: Path) -> Report:
     _note(report, lambda: report.parts.append(_part(CLIP, weight_files(folder, half=False), folder.name)))
     for tower in TOWERS:
         _note(report, partial(checkpoint.verify, [tower]))
-    if not (folder / "tokenizer.json").is_file():
-        _note(report, partial(_tokenizer, folder))
+    _note(report, partial(ensure_files, folder, folder.name))
+    _facts(report, checkpoint)
     report.next = _next(report, None, out)
     return report
 
@@ -133,14 +131,15 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
             _note(report, partial(_network, report, checkpoint, name, used))
     for part in TOKENIZERS:
         if part not in missing:
-            _note(report, partial(_tokenizer, checkpoint.folder / part))
+            _note(report, partial(ensure_files, checkpoint.folder / part, part))
     if "scheduler" not in missing:
         _note(report, lambda: checkpoint.scheduler)
     if not report.problems:
         _note(report, lambda: check_widths(checkpoint))
+        _facts(report, checkpoint)
     for recipe in RECIPES:
         if recipe.source:
-            _note(report, partial(_file, checkpoint, recipe))
+            _note(report, partial(check_source, checkpoint, recipe))
     report.unused += list(_unused(report, checkpoint, used))
 
 
@@ -155,7 +154,7 @@ def _look_at_pictures(report: Report, folder: Path, out: Path) -> None:
             _note(report, partial(_picture_network, report, checkpoint, part))
         _note(report, lambda: checkpoint.scheduler)
         _note(report, lambda: checkpoint.settings)
-        _note(report, lambda: export_of(checkpoint.family).facts(checkpoint, {}))
+        _facts(report, checkpoint)
     report.next = f"vitrine-export onnx --checkpoint {folder} --out {out}"
     if report.problems:
         report.next = f"mend what is listed, then: vitrine-export check --checkpoint {folder}"
@@ -169,12 +168,17 @@ def _picture_network(report: Report, checkpoint: AdCheckpoint, part: str) -> Non
 
 
 def _note(report: Report, look: Callable[[], object]) -> None:
-    """Run one check and collect its fault."""
+    """Run one check and collect its fault; a file that the system refuses is one too."""
     try:
         look()
-    except BadCheckpoint as fault:
-        if str(fault) not in report.problems:
-            report.problems.append(str(fault))
+    except (BadCheckpoint, OSError) as fault:
+        if (told := str(fault)) not in report.problems:
+            report.problems.append(told)
+
+
+def _facts(report: Report, checkpoint: AnyCheckpoint) -> None:
+    """Read what the manifest will say, as an export does before any work."""
+    _note(report, lambda: export_of(checkpoint.family).facts(checkpoint, {}))
 
 
 def _network(report: Report, checkpoint: Checkpoint, name: str, used: set[Path]) -> None:
@@ -202,20 +206,6 @@ def _part(name: str, files: tuple[Path, ...], part: str) -> Part:
         sum(kinds.values()),
         "+".join(kind for kind, _ in kinds.most_common()) or "none",
     )
-
-
-def _tokenizer(folder: Path) -> None:
-    for name in REQUIRED:
-        ensure_present(folder / name, f"{folder.name}/{name}")
-        ensure_real(folder / name, f"{folder.name}/{name}")
-
-
-def _file(checkpoint: AnyCheckpoint, recipe: Recipe) -> None:
-    """Check the inputs and outputs of a person network that is an ONNX or TorchScript file."""
-    source = source_of(checkpoint, recipe)
-    ensure_real(source, f"{source.parent.name}/{source.name}")
-    if source.suffix == ".onnx":
-        check_file(recipe.stage, source)
 
 
 def _unused(report: Report, checkpoint: Checkpoint, used: set[Path]) -> Iterable[str]:

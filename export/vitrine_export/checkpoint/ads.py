@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitrine_orchestrator.sampling.config import UnsupportedScheduler
-from vitrine_orchestrator.sampling.schedules import Schedules
-
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.ad_layout import FAMILIES, Family
 from vitrine_export.checkpoint.digest import digest_of
 from vitrine_export.checkpoint.folder import Settings, read_settings
+from vitrine_export.checkpoint.scheduler_file import read_scheduler
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
 
@@ -22,7 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 INDEX = "model_index.json"
-SCHEDULER = "scheduler/scheduler_config.json"
+FLOW = ("flow",)
+"""The kinds of schedulers that these families are sampled with."""
 
 PICTURES = {
     "z-image": Settings(width=1024, height=1024, default_steps=8, default_guidance=0.0),
@@ -91,12 +90,7 @@ class AdCheckpoint:
     @property
     def scheduler(self) -> dict[str, Any]:
         """Return scheduler/scheduler_config.json unchanged; BadCheckpoint for one that cannot be served."""
-        config = layout.read_json(self.folder / SCHEDULER, SCHEDULER)
-        try:
-            Schedules(config)
-        except UnsupportedScheduler as error:
-            raise BadCheckpoint(f"{SCHEDULER}: {error}") from error
-        return config
+        return read_scheduler(self.folder, FLOW)
 
     def _opened(self, part: str, half: bool) -> tuple[Any, nn.Module, dict]:
         from vitrine_export.checkpoint.ad_components import component_of

@@ -23,6 +23,7 @@ from transformers import (
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
 )
+from vitrine.errors import one_line
 
 from vitrine_export.checkpoint.weights import headers, tensors
 from vitrine_export.errors import BadCheckpoint
@@ -33,6 +34,7 @@ Config = Mapping[str, Any]
 State = Mapping[str, Tensor]
 
 PROJECTION = "encoder_hid_proj."  # prefix of the image projection's keys in unet/
+CHANNELS = 4  # what diffusers' UNet and VAE have for in_, out_ and latent_channels that a config omits
 SHOWN = 3  # names of keys in an error; further ones are counted
 
 
@@ -57,8 +59,8 @@ def empty(component: Component, config: Config, files: tuple[Path, ...], part: s
     Raises BadCheckpoint with the missing, unknown or misshapen keys.
     """
     for key, wanted in (component.rules or {}).items():
-        if config.get(key) != wanted:
-            raise BadCheckpoint(f"{part}/config.json: {key} must be {wanted}, got {config.get(key)}")
+        if (got := config.get(key, CHANNELS)) != wanted:
+            raise BadCheckpoint(f"{part}/config.json: {key} must be {wanted}, got {got}")
     places: dict[str, tuple[Path, str]] = {}
     state: dict[str, Tensor] = {}
     for file in files:
@@ -68,9 +70,9 @@ def empty(component: Component, config: Config, files: tuple[Path, ...], part: s
     try:
         with torch.device("meta"):
             net = component.build(config, state)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except Exception as error:  # of libraries that were given values of any type, and divide by them
         raise BadCheckpoint(
-            f"{part}: the config or the weights are of another architecture: {error}"
+            f"{part}: the config or the weights are of another architecture: {_reason(error)}"
         ) from error
     label = f"{part}/{files[0].name}" if len(files) == 1 else f"{part}/"
     _compare(_target(component, net).state_dict(), state, label)
@@ -115,6 +117,12 @@ def _compare(expected: State, found: State, label: str) -> None:
     faults = [f"{len(names)} keys {kind} ({_some(names)})" for kind, names in problems.items() if names]
     if faults:
         raise BadCheckpoint(f"{label} does not fit its config.json: {'; '.join(faults)}")
+
+
+def _reason(error: Exception) -> str:
+    """Return an error of a library in one line; KeyError and their like have only a name to say."""
+    told = one_line(error)
+    return told if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: {told}"
 
 
 def _some(names: list[str]) -> str:

@@ -39,8 +39,11 @@ def wrong_content(path: Path) -> str | None:
     size = path.stat().st_size
     if not size:
         return "is empty (0 bytes); fetch it again"
-    with path.open("rb") as file:
-        first = file.read(FIRST_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    try:
+        with path.open("rb") as file:
+            first = file.read(FIRST_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): let this user read it, as with chmod -R u+rX"
     for beginnings, sentence in PRETENDERS:
         if first.startswith(beginnings):
             return f"{sentence} ({size} bytes)"
@@ -48,9 +51,14 @@ def wrong_content(path: Path) -> str | None:
 
 
 def ensure_present(path: Path, label: str) -> None:
-    """Raise BadCheckpoint for a missing file, or for a link to a missing file."""
-    if path.is_file():
-        return
+    """Raise BadCheckpoint for a missing file, a link to a missing file, and a folder that cannot be read."""
+    try:
+        if path.is_file():
+            return
+    except OSError as error:
+        raise BadCheckpoint(
+            f"{label} cannot be read ({error.strerror}): let this user read it, as with chmod -R u+rX"
+        ) from error
     if path.is_symlink():
         raise BadCheckpoint(
             f"{label} is a link to {path.readlink()}, which is not there: fetch the file, or copy the "

@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitrine_orchestrator.sampling.schedules import KINDS
 from vitrine_orchestrator.stages.idm_vton import FAMILY
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.scheduler_file import read_scheduler
 from vitrine_export.checkpoint.settings_file import read_settings_file
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
@@ -109,9 +111,8 @@ class Checkpoint:
 
     @cached_property
     def scheduler(self) -> dict[str, Any]:
-        """Return scheduler/scheduler_config.json unchanged."""
-        name = "scheduler/scheduler_config.json"
-        return layout.read_json(self.folder / name, name)
+        """Return scheduler/scheduler_config.json unchanged; BadCheckpoint for one that cannot be served."""
+        return read_scheduler(self.folder, KINDS)
 
     @cached_property
     def settings(self) -> Settings:

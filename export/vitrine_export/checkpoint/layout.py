@@ -34,19 +34,25 @@ POSE_FILES = ("body_pose_model.safetensors", "body_pose_model.pth")  # in openpo
 DENSEPOSE_SUFFIXES = (".onnx", ".pt", ".ts", ".torchscript")
 
 
+COMPLAINTS, STATUS = {"error", "message", "detail"}, {"errors", "status", "statusCode", "code", "path"}
+"""The keys of a server's error message; an object of these alone is none of a checkpoint's configs."""
+
+
 def read_json(path: Path, label: str) -> dict[str, Any]:
     """Read a JSON object from a file in UTF-8 or UTF-16, with or without a byte order mark.
 
     Raises BadCheckpoint with `label`, which names the file, if it is missing or no JSON object.
     """
     ensure_present(path, label)
+    ensure_real(path, label)
     try:
         value = json.loads(path.read_bytes())
-    except (ValueError, OSError) as error:
-        ensure_real(path, label)
+    except (ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{label} cannot be read as JSON: {error}; fetch it again") from error
     if not isinstance(value, dict):
-        raise BadCheckpoint(f"{label} must hold a JSON object, got {type(value).__name__}")
+        raise BadCheckpoint(f"{label} must hold a JSON object, got {type(value).__name__}; fetch it again")
+    if value.keys() & COMPLAINTS and value.keys() <= COMPLAINTS | STATUS:
+        raise BadCheckpoint(f"{label} is a server's error message instead of the file; fetch it again")
     return value
 
 
@@ -70,8 +76,11 @@ def parsing_file(folder: Path, stage: str) -> Path:
 
 
 def densepose_file(folder: Path) -> Path:
-    """Return the DensePose network, ONNX before TorchScript. Raises BadCheckpoint without either."""
-    found = sorted((folder / "densepose").glob("*"))
+    """Return the DensePose network, ONNX before TorchScript. Raises BadCheckpoint without either.
+
+    Names that begin with a dot are other programs' (as macOS's `._` files) and are never chosen.
+    """
+    found = sorted(path for path in (folder / "densepose").glob("*") if not path.name.startswith("."))
     for suffix in DENSEPOSE_SUFFIXES:
         for path in found:
             if path.suffix == suffix:

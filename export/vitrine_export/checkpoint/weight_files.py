@@ -87,7 +87,8 @@ def _shards(folder: Path, index: str) -> tuple[Path, ...]:
 
 def _what_instead(folder: Path) -> str:
     """Explain, from the names in a folder, why it has no readable weights and what to do."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    there = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(path.name for path in there if not path.name.startswith("."))
     for name in names:
         if shard := _SHARD.fullmatch(name):
             return f"has {name} but no index of shards: fetch {_index_name(shard)}"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from vitrine_orchestrator.stages import Stage
 
-from vitrine_export.checkpoint.diagnosis import ensure_real
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint, ExportFailed
 from vitrine_export.exporting.adopted_onnx import Adopted, Reference, adopt
 from vitrine_export.exporting.network import BATCH
 from vitrine_export.exporting.onnx_file import explained
+
+CONSTANTS = "/constants.pkl"
+"""Only a TorchScript archive has a file of this name."""
 
 
 def adopt_script(row: Stage, source: Path, repository: Path) -> Adopted:
@@ -33,8 +37,25 @@ def adopt_script(row: Stage, source: Path, repository: Path) -> Adopted:
         path.unlink(missing_ok=True)
 
 
+def check_script(source: Path) -> None:
+    """Raise BadCheckpoint for a file that is not of TorchScript, by the names inside it."""
+    label = f"densepose/{source.name}"
+    ensure_present(source, label)
+    ensure_real(source, label)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise BadCheckpoint(f"{label} is no TorchScript file, or cut short; fetch it again") from error
+    if not any(name.endswith(CONSTANTS) for name in names):
+        raise BadCheckpoint(
+            f"{label} is no TorchScript file (of torch.save?); docs/checkpoints.md says how to convert the "
+            "network once"
+        )
+
+
 def _read(source: Path) -> torch.jit.ScriptModule:
-    ensure_real(source, f"densepose/{source.name}")
+    check_script(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns that TorchScript is deprecated, but such files exist
         try:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
+from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 from vitrine_orchestrator.stages import Stage
 
 from vitrine_export.checkpoint.clip import ClipCheckpoint
-from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.network import Network, stage_network
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import Done
-from vitrine_export.exporting.tokenizers import ensure_known, save
+from vitrine_export.exporting.tokenizers import ensure_known, read_tokenizer, save
 from vitrine_export.exporting.wrappers import PooledTextEncoder
 
 
@@ -65,10 +64,7 @@ def write_tokenizer(order: Order, recipe: Recipe, files: tuple[str, ...]) -> lis
     """
     checkpoint = order.checkpoint
     assert isinstance(checkpoint, ClipCheckpoint)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, local_files_only=True)
-    except Exception as error:  # transformers passes on any error of the file's reader
-        raise BadCheckpoint(f"the tokenizer cannot be read: {error}") from error
+    tokenizer = read_tokenizer(checkpoint.folder, "the tokenizer")
     ensure_known(tokenizer, "the tokenizer", "text_config", checkpoint.config.get("text_config", {}))
     (file,) = files
     save(tokenizer, order.repository / file)

@@ -88,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 def export(order: Order, jobs: int) -> int:
     """Carry out an order in `jobs` processes and return 0; raises BadCheckpoint and ExportFailed."""
+    ensure_place(order.repository)
     work = work_of(order)
     for stage in work.foreign:
         print(f"{stage}: its files are of another checkpoint or exporter; export it too")
@@ -99,6 +100,15 @@ def export(order: Order, jobs: int) -> int:
 
     carry_out(work, jobs)
     return 0
+
+
+def ensure_place(repository: Path) -> None:
+    """Raise BadRequest for a repository that cannot be a folder, or into which this user may not write."""
+    there = next(path for path in (repository, *repository.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise BadRequest(f"--out must be a folder, {there} is a file; name another")
+    if not os.access(there, os.W_OK):
+        raise BadRequest(f"--out: {there} cannot be written by this user; name another folder, or chmod it")
 
 
 def _precision(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from vitrine_orchestrator.stages.flux import CLIP_TOKENS
 
 from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint
+from vitrine_export.checkpoint.config_values import CLIP_WORDS, T5_WORDS, TEXT_POSITIONS, whole
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.ad_graphs import FluxGraph
 from vitrine_export.exporting.ad_networks import ensure_float32, flux_inputs, network_of
@@ -26,18 +27,18 @@ TOKENIZERS = (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2"))
 def text_encoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
     """Return CLIP up to the hidden state of the prompt's end. Raises BadCheckpoint for another length."""
     config = checkpoint.config("text_encoder")
-    if (length := config.get("max_position_embeddings")) != CLIP_TOKENS:
+    if (length := config.get("max_position_embeddings", TEXT_POSITIONS)) != CLIP_TOKENS:
         raise BadCheckpoint(
             f"text_encoder/config.json: max_position_embeddings must be {CLIP_TOKENS}, got {length}"
         )
     net = checkpoint.load("text_encoder", dtype)
-    return [stage_network(row, net, dtype, words=int(config["vocab_size"]))]
+    return [stage_network(row, net, dtype, words=whole("text_encoder", config, "vocab_size", CLIP_WORDS))]
 
 
 def text_encoder_2(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
     """Return T5's encoder. Raises ExportFailed for float16, which overflows in it."""
     ensure_float32(row, dtype)
-    words = int(checkpoint.config("text_encoder_2")["vocab_size"])
+    words = whole("text_encoder_2", checkpoint.config("text_encoder_2"), "vocab_size", T5_WORDS)
     return [stage_network(row, checkpoint.load("text_encoder_2"), dtype, words=words)]
 
 

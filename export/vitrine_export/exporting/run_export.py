@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from vitrine_export.errors import ExportFailed
+from vitrine_export.exporting.families import export_of
 from vitrine_export.exporting.onnx_file import files_of, remove
 from vitrine_export.exporting.order import Order, Work
 from vitrine_export.exporting.record import write_manifest
-from vitrine_export.exporting.stage_files import Done, export_files, source_of
+from vitrine_export.exporting.stage_files import Done, check_source, export_files
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,16 @@ def carry_out(work: Work, jobs: int) -> None:
 
 
 def _check(order: Order, stages: tuple[str, ...]) -> None:
-    """Raise BadCheckpoint for a wrong network before minutes are spent on correct ones."""
+    """Raise BadCheckpoint for what an export would stop at, before minutes are spent on correct networks.
+
+    That is each network's headers, the facts of the manifest, and the files of adopted stages.
+    """
     rows = [order.recipe(stage) for stage in stages]
     order.checkpoint.verify(dict.fromkeys(name for row in rows for name in row.needs))
+    export_of(order.checkpoint.family).facts(order.checkpoint, {})
     for row in rows:
         if row.source:
-            source_of(order.checkpoint, row)
+            check_source(order.checkpoint, row)
 
 
 class _Run:

@@ -10,8 +10,8 @@ from vitrine_orchestrator.stages import stage as stage_row
 
 from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.device import DTYPES
-from vitrine_export.exporting.adopted_onnx import Adopted, adopt
-from vitrine_export.exporting.adopted_torchscript import adopt_script
+from vitrine_export.exporting.adopted_onnx import Adopted, adopt, check_file
+from vitrine_export.exporting.adopted_torchscript import adopt_script, check_script
 from vitrine_export.exporting.onnx_file import Proof, write
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.recipes import Recipe, function
@@ -66,3 +66,12 @@ def adopted(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
 def source_of(checkpoint: AnyCheckpoint, recipe: Recipe) -> Path:
     """Return the checkpoint's file of an adopted stage. Raises BadCheckpoint if there is none."""
     return getattr(checkpoint, recipe.source)(recipe.stage)
+
+
+def check_source(checkpoint: AnyCheckpoint, recipe: Recipe) -> None:
+    """Raise BadCheckpoint for an adopted stage's file that cannot be adopted; reads no weights."""
+    source = source_of(checkpoint, recipe)
+    if source.suffix == ".onnx":
+        check_file(recipe.stage, source)
+    else:
+        check_script(source)

@@ -20,7 +20,9 @@ PARTS = ("tokenizer", "tokenizer_2")
 """Folders of the checkpoint; each file has the name of its folder."""
 
 LENGTH = 77
-REQUIRED = ("vocab.json", "merges.txt")
+WHOLE = "tokenizer.json"
+WORDS = ("vocab.json", "merges.txt")
+"""A tokenizer has these two files, or WHOLE alone, as transformers 5 writes it; both where both are there."""
 
 
 def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
@@ -43,10 +45,7 @@ def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> li
 
 
 def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
-    for name in REQUIRED:
-        path = checkpoint.folder / part / name
-        ensure_present(path, f"{part}/{name}")
-        ensure_real(path, f"{part}/{name}")
+    ensure_files(checkpoint.folder / part, part)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / part, local_files_only=True)
     except Exception as error:  # transformers passes on any error of the file's reader
@@ -61,12 +60,35 @@ def open_tokenizer(checkpoint: AdCheckpoint, part: str, encoder: str) -> Any:
 
     Raises BadCheckpoint for an unreadable one, and for words that the text encoder `encoder` lacks.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder / part, local_files_only=True)
-    except Exception as error:  # transformers passes on any error of the file's reader
-        raise BadCheckpoint(f"{part}/ cannot be read: {error}") from error
+    tokenizer = read_tokenizer(checkpoint.folder / part, f"{part}/")
     ensure_known(tokenizer, part, encoder, checkpoint.config(encoder))
     return tokenizer
+
+
+def read_tokenizer(folder: Path, label: str) -> Any:
+    """Read a tokenizer of any class that transformers brings; code in the folder is never run.
+
+    Raises BadCheckpoint, which begins with `label`, for an unreadable one and one that needs its own code.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # transformers passes on any error of the file's reader
+        if "trust_remote_code" in str(error):
+            raise BadCheckpoint(
+                f"{label} needs code of its own (auto_map), which is never run; fetch or save it as a "
+                "tokenizer of a class that transformers brings"
+            ) from error
+        raise BadCheckpoint(f"{label} cannot be read: {error}; fetch it again") from error
+
+
+def ensure_files(folder: Path, label: str) -> None:
+    """Raise BadCheckpoint unless a tokenizer's files are there in one of the forms, and are real."""
+    whole = (folder / WHOLE).is_symlink() or (folder / WHOLE).exists()
+    words = [name for name in WORDS if (folder / name).is_symlink() or (folder / name).exists()]
+    names = (*((WHOLE,) if whole else WORDS), *words)
+    for name in dict.fromkeys(names):
+        ensure_present(folder / name, f"{label}/{name}")
+        ensure_real(folder / name, f"{label}/{name}")
 
 
 def ensure_known(tokenizer: Any, part: str, encoder: str, config: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from vitrine_orchestrator.z_image.facts import TRANSFORMER
 
 from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import AdCheckpoint
+from vitrine_export.checkpoint.config_values import QWEN3_WORDS, whole
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.ad_graphs import ZImageGraph
 from vitrine_export.exporting.ad_networks import ensure_float32, network_of, z_image_inputs
@@ -25,7 +26,7 @@ PLACE = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 def text_encoder(row: Stage, checkpoint: AdCheckpoint, dtype: torch.dtype) -> list[Network]:
     """Return Qwen3 without its last layer and norm."""
-    words = int(checkpoint.config("text_encoder")["vocab_size"])
+    words = whole("text_encoder", checkpoint.config("text_encoder"), "vocab_size", QWEN3_WORDS)
     return [stage_network(row, checkpoint.load("text_encoder", dtype), dtype, words=words)]
 
 

@@ -10,6 +10,7 @@ from vitrine_orchestrator.flux.facts import TOKENIZER, TOKENIZER_2, TRANSFORMER
 from vitrine_orchestrator.stages.flux import FAMILY
 
 from vitrine_export.checkpoint.ads import AdCheckpoint
+from vitrine_export.checkpoint.config_values import CLIP_WIDTH, LATENT_CHANNELS, T5_WIDTH, whole
 from vitrine_export.checkpoint.layout import SETTINGS_FILE
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.families.pictures import open_folder, picture_facts, recognising
@@ -58,11 +59,16 @@ def facts(checkpoint: AdCheckpoint, tokens: Mapping[str, Any]) -> dict[str, Any]
 
 def _check(checkpoint: AdCheckpoint, net: FluxNet) -> None:
     """Raise BadCheckpoint for parts whose widths differ, and for guidance that the transformer lacks."""
-    config, part = net.config, checkpoint.config
+    config = net.config
+
+    def of(part: str, name: str, default: int) -> int:
+        return whole(part, checkpoint.config(part), name, default)
+
+    pooled, text = of("text_encoder", "hidden_size", CLIP_WIDTH), of("text_encoder_2", "d_model", T5_WIDTH)
     widths = (
-        ("in_channels", config.in_channels, 4 * int(part("vae")["latent_channels"])),
-        ("joint_attention_dim", config.joint_attention_dim, part("text_encoder_2")["d_model"]),
-        ("pooled_projection_dim", config.pooled_projection_dim, part("text_encoder")["hidden_size"]),
+        ("in_channels", config.in_channels, 4 * of("vae", "latent_channels", LATENT_CHANNELS)),
+        ("joint_attention_dim", config.joint_attention_dim, text),
+        ("pooled_projection_dim", config.pooled_projection_dim, pooled),
     )
     for name, given, wanted in widths:
         if given != wanted:

@@ -8,6 +8,13 @@ from typing import Any
 from vitrine_orchestrator.stages.idm_vton import FAMILY
 
 from vitrine_export.checkpoint import Checkpoint, open_checkpoint
+from vitrine_export.checkpoint.config_values import (
+    IMAGE_SIZE,
+    LATENT_CHANNELS,
+    PROJECTION_DIM,
+    vae_factor,
+    whole,
+)
 from vitrine_export.exporting.families.table import FamilyExport
 from vitrine_export.exporting.recipes import Recipe, adopted, traced
 
@@ -48,19 +55,19 @@ RECIPES = (
 
 
 def facts(checkpoint: Checkpoint, tokens: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of TryOnFacts, which the try-on's models read."""
-    settings, unet, vae = checkpoint.settings, checkpoint.config("unet"), checkpoint.config("vae")
-    projection: Mapping[str, Any] = unet.get("image_projection") or {}
+    """Return the fields of TryOnFacts, which the try-on's models read; BadCheckpoint for a config without."""
+    settings, config = checkpoint.settings, checkpoint.config
+    projection: Mapping[str, Any] = config("unet").get("image_projection") or {}
     return {
         "width": settings.width,
         "height": settings.height,
-        "channels": vae["latent_channels"],
-        "factor": 2 ** (len(vae["block_out_channels"]) - 1),
+        "channels": whole("vae", config("vae"), "latent_channels", LATENT_CHANNELS),
+        "factor": vae_factor(config("vae")),
         "scheduler": checkpoint.scheduler,
-        "context_width": unet["cross_attention_dim"],
-        "pooled_width": checkpoint.config("text_encoder_2")["projection_dim"],
+        "context_width": whole("unet", config("unet"), "cross_attention_dim"),
+        "pooled_width": whole("text_encoder_2", config("text_encoder_2"), "projection_dim", PROJECTION_DIM),
         "image_tokens": projection.get("num_queries", RELEASED_IMAGE_TOKENS),
-        "image_size": checkpoint.config("image_encoder")["image_size"],
+        "image_size": whole("image_encoder", config("image_encoder"), "image_size", IMAGE_SIZE),
         "default_steps": settings.default_steps,
         "default_guidance": settings.default_guidance,
         **PROMPTS,

@@ -10,6 +10,7 @@ from vitrine_orchestrator.drawing.facts import PATCH
 
 from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import INDEX, AdCheckpoint, open_ads
+from vitrine_export.checkpoint.config_values import LATENT_CHANNELS, vae_factor, whole
 from vitrine_export.checkpoint.layout import SETTINGS_FILE, read_json
 from vitrine_export.errors import BadCheckpoint
 
@@ -44,13 +45,13 @@ def picture_facts(checkpoint: AdCheckpoint, rows: int, columns: int, sites: Site
     BadCheckpoint for a usual size that the network cannot draw.
     """
     vae, settings = checkpoint.config("vae"), checkpoint.settings
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    factor = vae_factor(vae)
     _check_size("width", settings.width, factor * PATCH, columns)
     _check_size("height", settings.height, factor * PATCH, rows)
     return {
         "width": settings.width,
         "height": settings.height,
-        "channels": vae["latent_channels"],
+        "channels": whole("vae", vae, "latent_channels", LATENT_CHANNELS),
         "factor": factor,
         "rows": rows,
         "columns": columns,

@@ -16,8 +16,8 @@ from vitrine_export.parity.ads.engines import Call
 
 @cache
 def tokenizer(folder: Path) -> Any:
-    """Load the tokenizer of a folder."""
-    return AutoTokenizer.from_pretrained(folder)
+    """Load the tokenizer of a folder; code in it is never run."""
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def captions(tokens: Any, encoder: Call, prompts: list[str], length: int) -> list[Tensor]:
