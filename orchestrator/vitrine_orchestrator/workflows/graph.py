@@ -17,7 +17,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.workflows.literals import check_literal
 from vitrine_orchestrator.workflows.node_classes import NodeClass, NodeInput
-from vitrine_orchestrator.workflows.values import Plain, fits
+from vitrine_orchestrator.workflows.values import Given, Plain, fits
 
 MAX_GRAPH = 1_000_000  # bytes of JSON
 MAX_NODES = 200
@@ -48,6 +48,14 @@ class Node:
         """All links that lead into the node."""
         for one in self.links.values():
             yield from (one,) if isinstance(one, Link) else one
+
+    def check_linked(self, given: Mapping[str, Given]) -> None:
+        """BadRequest unless values that came by links are such as could stand in the graph itself."""
+        for name in self.links:
+            row = self.kind.input(name)
+            assert row is not None
+            if row.literal:
+                check_literal(row, given[name], self.place(name), MAX_MANY)
 
     def place(self, name: str) -> str:
         """The node and one of its inputs, for messages."""
@@ -175,7 +183,7 @@ def _check_links(node: Node, nodes: Mapping[str, Node]) -> None:
                 what = f"outputs 0 to {len(outputs) - 1}" if outputs else "no output"
                 raise BadRequest(
                     f"{node.place(name)}: {place_of(feeder.id, feeder.kind.name)} has {what},"
-                    f" got {link.output}"
+                    f" got {link.output!r:.40}"
                 )
             output = outputs[link.output]
             if not fits(output.kind, row.kind):

@@ -1,4 +1,4 @@
-"""Checks the values that stand in a graph itself."""
+"""Checks values that stand in a graph itself, and those that come by its links when a node runs."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ def check_literal(row: NodeInput, value: object, place: str, most: int) -> None:
         if row.low is None or row.high is None or not isinstance(one, int | float):
             continue
         if not row.low <= one <= row.high:
-            raise BadRequest(f"{place} must be {row.low} to {row.high}, got {one}")
+            raise BadRequest(f"{place} must be {row.low} to {row.high}, got {one!r:.60}")

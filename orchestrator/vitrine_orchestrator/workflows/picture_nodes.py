@@ -73,18 +73,22 @@ async def _resize(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswe
     how = str(given.get("how", HOW[0]))
 
     def work() -> bytes:
-        return _encoded(_resized(_opened(_image(given), context.limits), wanted, how))
+        levels = _opened(_image(given), context.limits)
+        return _encoded(_resized(levels, wanted, how, context.limits.max_pixels))
 
     return NodeAnswer((Image(await asyncio.to_thread(work)),))
 
 
-def _resized(levels: Levels, wanted: tuple[int, int], how: str) -> Levels:
+def _resized(levels: Levels, wanted: tuple[int, int], how: str, most: int) -> Levels:
+    """The levels in another size; BadRequest for more than `most` pixels, which no later node would take."""
     picture, alpha = levels
     height, width = picture.shape[:2]
     left, top, right, bottom = middle_box(width, height, *wanted) if how == "crop" else (0, 0, width, height)
     if how == "fit":
         scale = min(wanted[0] / width, wanted[1] / height)
         wanted = (max(round(width * scale), 1), max(round(height * scale), 1))
+    if wanted[0] * wanted[1] > most:
+        raise BadRequest(f"width and height must give at most {most} pixels, got {wanted[0]}x{wanted[1]}")
     smaller = wanted[0] < right - left and wanted[1] < bottom - top
     way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
 

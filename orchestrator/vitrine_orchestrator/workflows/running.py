@@ -112,6 +112,7 @@ class Run:
         state.status, start = "running", time.monotonic()
         self._tell(state)
         try:
+            state.node.check_linked(given)
             answer = await self._tried(state.node, given)
         except VitrineError as error:
             state.status, state.error = "failed", error.with_traceback(None)

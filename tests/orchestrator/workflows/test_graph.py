@@ -87,6 +87,11 @@ WRONG = [
         "input width must be 1 to 8192, got 0",
     ),
     (
+        {"1": DRAW, "2": node("resize", image=["1", 0], width=10**4000, height=9)},
+        "input width must be 1 to 8192, got 1000",
+    ),
+    ({"1": DRAW, "2": node("cut_out", image=["1", 10**4000])}, "has outputs 0 to 1, got 1000"),
+    (
         {"1": DRAW, "2": node("resize", image=["1", 0], width=9, height=9, how="x")},
         "input how must be one of fit, crop",
     ),

@@ -54,6 +54,46 @@ def test_the_middle_is_what_a_crop_keeps(made):
     assert HOW[0] == "fit"
 
 
+@pytest.mark.parametrize("how", HOW)
+def test_a_picture_of_more_pixels_than_nodes_take_is_refused(how, workflow):
+    """Each side is allowed, both together are not; nothing of that size is made."""
+    graph = {
+        "in": node("load_image", image="it"),
+        "it": node("resize", image=["in", 0], width=8192, height=8192, how=how),
+    }
+    _, nodes = workflow(graph, {"it": png((1, 2, 3))})
+    assert nodes["it"]["error"] == {
+        "word": "bad request",
+        "message": "width and height must give at most 40000000 pixels, got 8192x8192",
+    }
+
+
+@pytest.mark.parametrize("seed", [0, 12_000, 2**40])
+def test_a_linked_number_has_the_limits_of_its_input(seed, workflow):
+    """As one that stands in the graph: the node fails, and says which input got what."""
+    graph = {
+        "draw": node("text_to_image", prompt="a", seed=seed),
+        "it": node("resize", image=["draw", 0], width=["draw", 1], height=10),
+    }
+    _, nodes = workflow(graph)
+    assert nodes["it"]["error"] == {
+        "word": "bad request",
+        "message": f"node 'it' (resize), input width must be 1 to 8192, got {seed}",
+    }
+
+
+def test_a_linked_word_is_one_of_its_input(workflow):
+    """Another one is not taken for the last of them."""
+    graph = {
+        "in": node("load_image", image="it"),
+        "word": node("text", text="Crop"),
+        "it": node("resize", image=["in", 0], width=60, height=40, how=["word", 0]),
+    }
+    _, nodes = workflow(graph, {"it": png((1, 2, 3))})
+    said = "node 'it' (resize), input how must be one of fit, crop, squash, got 'Crop'"
+    assert nodes["it"]["error"] == {"word": "bad request", "message": said}
+
+
 @pytest.mark.parametrize(("colour", "seen"), [("white", (225, 155, 155)), ("#102030", (108, 44, 52))])
 def test_the_background_is_replaced_by_a_colour(colour, seen, made):
     """The fake's product is half transparent, so the ground shines through."""
