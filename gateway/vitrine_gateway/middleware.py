@@ -90,7 +90,7 @@ class Around:
 
 def _route_of(scope: Scope) -> str:
     """Return the route, not the path: that may hold a person's name."""
-    return getattr(scope.get("route"), "path", "other")
+    return getattr(scope.get("route"), "path_format", "other")
 
 
 def _limited(scope: Scope, receive: Receive, most: int) -> Receive:

@@ -59,7 +59,7 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     parts.setdefault("schemas", {})["Problem"] = PROBLEM
     parts["securitySchemes"] = SCHEMES
     keyed = {
-        (route.path, method.lower()): needs_key(route.dependant)
+        (route.path_format, method.lower()): needs_key(route.dependant)
         for route in iter_route_contexts(app.routes)
         if isinstance(getattr(route, "dependant", None), Dependant)
         for method in route.methods or ()

@@ -18,6 +18,8 @@ from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, problem
 
 log = structlog.get_logger("vitrine_gateway.http")
 MEDIA_TYPE = "application/problem+json"
+NOTHING_LEFT = 204
+"""The status of a stream that was told to its end before: clients of EventSource then stop reconnecting."""
 _LEFT = 499  # nginx's word for a caller that closed the connection, in logs and metrics
 _METHOD = Kind("method_not_allowed", 405, "The route does not know this method")
 
@@ -64,8 +66,10 @@ async def _invalid(request: Request, error: RequestValidationError | ValidationE
     return JSONResponse(body, INVALID.status, media_type=MEDIA_TYPE)
 
 
-async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
-    """Errors of the framework: unknown routes and methods, forms that cannot be read."""
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    """Errors of the framework: unknown routes and methods, forms that cannot be read; NOTHING_LEFT."""
+    if error.status_code == NOTHING_LEFT:
+        return Response(status_code=NOTHING_LEFT)
     kind = {404: kind_of(NotFound()), 405: _METHOD}.get(error.status_code, kind_of(BadRequest()))
     body = problem(kind, str(error.detail), request_id(request))
     headers = {"Allow": ", ".join(_methods(request))} if kind is _METHOD else error.headers

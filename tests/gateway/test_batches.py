@@ -140,6 +140,7 @@ async def test_a_batchs_events_tell_of_every_job_and_can_be_resumed(gateway, sho
     for at, (told, _, _) in enumerate(events):
         rest = await shop.get(batch["urls"]["events"], headers={"Last-Event-ID": told})
         assert read_stream(rest.text) == events[at + 1 :]
+    assert rest.status_code == 204  # after the end
     odd = await shop.get(batch["urls"]["events"], headers={"Last-Event-ID": "1.2"})
     assert read_stream(odd.text) == events
     other = await gateway.account("other")

@@ -74,6 +74,17 @@ async def test_only_the_old_account_clears_the_servers_cache(start):
         assert gateway.transport.fake.calls[-1].inputs["person_id"][0] == b"ada"
 
 
+async def test_names_in_the_servers_cache_may_hold_a_slash(start):
+    """The old service's own names reach the server as they are."""
+    async with start(old_account="closzit") as gateway:
+        await gateway.account("closzit")
+        unchanged, calls = gateway.client(), gateway.transport.fake.calls
+        assert (await unchanged.delete("/cache/human/org%2Fada")).json() == {"success": True}
+        assert calls[-1].inputs["person_id"][0] == b"org/ada"
+        assert (await unchanged.delete("/cache/garment/org%2Fcoat")).json() == {"success": True}
+        assert calls[-1].inputs["garment_id"][0] == b"org/coat"
+
+
 async def test_the_gpu_host_prepares_what_later_try_ons_name(start, person):
     """Photos as base64 or as files are kept under their ids, a description by its words; owners only."""
     image = base64.b64encode(person).decode()

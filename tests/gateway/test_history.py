@@ -92,6 +92,55 @@ async def test_expired_pictures_go_and_those_of_waiting_jobs_stay(start, form):
 
 
 @pytest.mark.databases
+async def test_all_that_has_expired_goes_at_once(start, form):
+    """However many pictures have expired, and although jobs that wait need the oldest of them."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        await shop.post("/v1/jobs", files=form)
+        async with gateway.parts.database.writing() as session:
+            await session.execute(update(File).values(expires_at=1.0))
+            kept = (await session.scalars(select(File))).first()
+            for number in range(500):  # more than are read at once, of two times
+                values = {**kept.values(), "id": f"file_{number}", "path": f"{kept.path}-{number}"}
+                session.add(File(**values | {"expires_at": 2.0 + number // 300}))
+        assert await Housekeeper(gateway.parts).clean() == 500
+        assert await gateway.query(select(func.count()).select_from(File)) == [(2,)]
+
+
+@pytest.mark.databases
+async def test_a_name_may_hold_a_slash(shop, form):
+    """It is %2F in a path: the person's history, erasure and audit rows are found."""
+    job_id = await made(shop, form, "org/ada")
+    history = "/v1/users/org%2Fada/history"
+    assert [one["id"] for one in (await shop.get(history)).json()["data"]] == [job_id]
+    assert (await shop.patch(f"{history}/{job_id}", json={"hidden": True})).json()["hidden"]
+    assert (await shop.post(f"{history}/seen")).json() == {"marked": 1}
+    assert (await shop.delete("/v1/people/org%2Fada")).json()["erased"]["jobs"] == 1
+    assert len((await shop.get("/v1/people/org%2Fada/audit")).json()["data"]) == 1
+
+
+async def test_audit_rows_are_not_erased(shop):
+    """The path of a person's audit rows is no person; so named ones go by `?user=`."""
+    answer = await shop.delete("/v1/people/ada/audit")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    named = await shop.delete("/v1/people", params={"user": "ada/audit"})
+    assert (named.status_code, named.json()["user"]) == (200, "ada/audit")
+
+
+@pytest.mark.parametrize("name", [".", "..", "/ada", "ada/"])
+async def test_a_name_that_paths_lose_is_refused_and_can_be_erased(gateway, shop, form, name):
+    """Clients take "." and ".." out of a path; what had such a name before is erased by `?user=`."""
+    refused = await shop.post("/v1/jobs", files=form, data={"user": name})
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+    await made(shop, form, "ada")
+    async with gateway.parts.database.writing() as session:
+        await session.execute(update(Job).values(user=name))
+    erased = await shop.delete("/v1/people", params={"user": name})
+    assert erased.json()["erased"]["jobs"] == 1
+    assert len((await shop.get("/v1/people", params={"user": name})).json()["data"]) == 1
+
+
+@pytest.mark.databases
 async def test_the_ledger_has_every_movement(gateway, shop, form):
     """A job that succeeds has a hold and a capture; one that fails a hold and a refund."""
     await made(shop, form, "ada")

@@ -94,6 +94,41 @@ async def test_events_tell_the_whole_story_and_can_be_resumed(start, form):
         assert read_events(rest.text) == events[2:]
 
 
+@pytest.mark.parametrize("above", [0, 1, 900_000_000])
+async def test_the_stream_of_an_ended_job_ends_where_nothing_is_left(shop, form, above):
+    """204, after which an EventSource does not connect again; a number above the last one counts as it."""
+    job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
+    last, kind = read_events((await shop.get(job["urls"]["events"])).text)[-1]
+    again = shop.get(job["urls"]["events"], headers={"Last-Event-ID": str(last + above)})
+    answer = await asyncio.wait_for(again, 5)
+    assert (kind, answer.status_code, answer.content) == ("succeeded", 204, b"")
+    assert (
+        await shop.get(job["urls"]["events"], headers={"Last-Event-ID": str(last - 1)})
+    ).status_code == 200
+
+
+async def test_a_number_above_the_last_event_waits_for_the_next_one(start, form):
+    """The end of a job that waits is told to a client that says it knows more."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        job = (await shop.post("/v1/jobs", files=form)).json()
+        stream = asyncio.create_task(shop.get(job["urls"]["events"], headers={"Last-Event-ID": "77"}))
+        while job["id"] not in gateway.parts.bells.awaited:
+            await asyncio.sleep(0.02)
+        await shop.post(job["urls"]["cancel"])
+        assert read_events((await asyncio.wait_for(stream, 5)).text) == [(2, "canceled")]
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("odd", ["9" * 30, "-1", "1.5", "abc"])
+async def test_an_event_id_that_is_none_of_ours_tells_everything(shop, form, odd):
+    """The stream begins at the first event."""
+    job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
+    whole = await shop.get(job["urls"]["events"])
+    answer = await shop.get(job["urls"]["events"], headers={"Last-Event-ID": odd})
+    assert read_events(answer.text) == read_events(whole.text) != []
+
+
 def read_events(text):
     """(number, kind) of each event of a stream."""
     blocks = [

@@ -167,6 +167,8 @@ def check_user(user: str) -> None:
     """Raise BadRequest for a name of a person that cannot be kept."""
     if len(user) > 200 or not user.isprintable():
         raise BadRequest(f"user must be at most 200 printable characters, got {user[:200]!r}")
+    if user in (".", "..") or user.strip("/") != user:
+        raise BadRequest(f'user must not be "." or "..", nor begin or end with "/", got {user!r}')
 
 
 def _told(wanted: Submission, request: Mapping[str, Any]) -> list[Any]:

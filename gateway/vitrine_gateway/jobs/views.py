@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine.errors import NotFound
 
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.bells import end_of
-from vitrine_gateway.database.tables import Job
+from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import ENDED, QUEUED
 from vitrine_gateway.jobs.watching import Event, Watched
@@ -55,6 +56,13 @@ async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerat
             if not events:
                 yield None
             await bell.wait(watch_s(gateway))
+
+
+async def last_event(gateway: Gateway, job_id: str) -> int:
+    """Return the number of the job's last event, 0 without one."""
+    newest = select(func.max(JobEvent.number)).where(JobEvent.job_id == job_id)
+    async with gateway.database.reading() as session:
+        return await session.scalar(newest) or 0
 
 
 async def wait_for_end(gateway: Gateway, caller: Caller, job_id: str, seconds: float) -> Job:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
@@ -18,13 +18,14 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.batch_events import follow_batch
+from vitrine_gateway.jobs.batch_events import follow_batch, numbers_of
 from vitrine_gateway.jobs.batch_states import state_of
 from vitrine_gateway.jobs.batches import find_batch, jobs_of, submit_batch
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.jobs.views import iso, linked, view_now, wait_for_end
 from vitrine_gateway.pages import MOST, after, page
-from vitrine_gateway.routers.jobs import BODY, base_of, cancel, headers_of, wait_of
+from vitrine_gateway.problems import NOTHING_LEFT
+from vitrine_gateway.routers.jobs import ALL_TOLD, BODY, base_of, cancel, headers_of, wait_of
 from vitrine_gateway.routers.reading import read_submission
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -103,13 +104,19 @@ async def cancel_batch(
     return await batch_view(gateway, batch, jobs, base_of(request))
 
 
-async def batch_of_caller(batch_id: str, gateway: Parts, caller: Known) -> Batch:
-    """Return the batch, before a stream begins: an error is then an answer of its own."""
+async def batch_of_caller(
+    batch_id: str, gateway: Parts, caller: Known, last_event_id: Annotated[str | None, Header()] = None
+) -> Batch:
+    """Return the batch, before a stream begins: an error is then an answer of its own, or NOTHING_LEFT."""
     caller.needs("jobs")
-    return (await find_batch(gateway, caller, batch_id))[0]
+    batch, jobs = await find_batch(gateway, caller, batch_id)
+    _, end_told = numbers_of(last_event_id, len(jobs))
+    if end_told:
+        raise HTTPException(NOTHING_LEFT)
+    return batch
 
 
-@router.get("/{batch_id}/events", response_class=EventSourceResponse)
+@router.get("/{batch_id}/events", response_class=EventSourceResponse, responses=ALL_TOLD)
 async def batch_events(
     batch_id: str,
     request: Request,

@@ -14,8 +14,9 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.views import iso, result_view
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.routers.jobs import base_of
+from vitrine_gateway.routers.names import USER
 
-router = APIRouter(prefix="/v1/users/{user}/history", tags=["history"])
+router = APIRouter(prefix=f"/v1/users/{USER}/history", tags=["history"])
 
 
 class Change(BaseModel):

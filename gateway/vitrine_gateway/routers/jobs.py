@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
@@ -25,6 +25,7 @@ from vitrine_gateway.jobs.views import (
     follow,
     foreseen_of,
     job_view,
+    last_event,
     linked,
     load_job,
     result_view,
@@ -33,10 +34,13 @@ from vitrine_gateway.jobs.views import (
     watch_to_end,
 )
 from vitrine_gateway.pages import MOST, after, page
+from vitrine_gateway.problems import NOTHING_LEFT
 from vitrine_gateway.routers.reading import JobRequest, read_submission
 
 LONGEST_WAIT_S = 60.0
 _WAIT = re.compile(r"(?:^|[\s,;])wait=(\d{1,5})(?:$|[\s,;])")
+_NUMBER = re.compile(r"\d{1,9}")  # of an event
+ALL_TOLD: dict[int | str, dict[str, Any]] = {NOTHING_LEFT: {"description": "All events were told before"}}
 BODY = {
     "requestBody": {
         "required": True,
@@ -129,27 +133,36 @@ async def cancel_job(
     return await seen(gateway, job, request)
 
 
-async def job_of_caller(job_id: str, gateway: Parts, caller: Known) -> Job:
-    """Return the job, before a stream begins: an error is then an answer of its own."""
+async def told_before(
+    job_id: str, gateway: Parts, caller: Known, last_event_id: Annotated[str | None, Header()] = None
+) -> int:
+    """Return the number of the last event that was told; a number above it counts as the job's last one.
+
+    It is found before a stream begins: an error is then an answer of its own, and so is NOTHING_LEFT.
+    """
     caller.needs("jobs")
-    return await load_job(gateway, caller, job_id)
+    job = await load_job(gateway, caller, job_id)
+    if not _NUMBER.fullmatch(last_event_id or ""):
+        return 0
+    last = await last_event(gateway, job_id)
+    if job.state in states.ENDED and int(last_event_id or "") >= last:
+        raise HTTPException(NOTHING_LEFT)
+    return min(int(last_event_id or ""), last)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse)
+@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=ALL_TOLD)
 async def job_events(
     job_id: str,
     request: Request,
     gateway: Parts,
-    job: Annotated[Job, Depends(job_of_caller)],
-    last_event_id: Annotated[str | None, Header()] = None,
+    number: Annotated[int, Depends(told_before)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's events from the first one, or after `Last-Event-ID`, until the job has ended.
 
     While the job waits, `estimate` tells its place and its end whenever the place changes; these have no id.
     """
-    number = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
     told = None
-    async with aclosing(follow(gateway, job.id, number)) as events:
+    async with aclosing(follow(gateway, job_id, number)) as events:
         async for event in events:
             if event is not None:
                 data = linked(gateway, event.data, base_of(request))
@@ -158,7 +171,7 @@ async def job_events(
                     continue
             elif await request.is_disconnected():
                 return
-            found = await gateway.watching.jobs.get(job.id)
+            found = await gateway.watching.jobs.get(job_id)
             if found is None:
                 return  # the person was erased
             if found.position is not None and found.position != told:

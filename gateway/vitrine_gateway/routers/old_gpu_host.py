@@ -15,6 +15,7 @@ from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
 from vitrine_gateway.routers.health import triton_state
 from vitrine_gateway.routers.jobs import base_of, cancel
+from vitrine_gateway.routers.names import CLOTHING, USER
 from vitrine_gateway.routers.old_preparing import check_owner
 
 WAIT_S = 120.0
@@ -77,7 +78,7 @@ async def health(gateway: Parts) -> dict[str, Any]:
     return {"status": "healthy" if state == "ok" else "unhealthy", "detail": state, "cache_stats": cache}
 
 
-@router.delete("/cache/human/{user}")
+@router.delete(f"/cache/human/{USER}")
 async def forget_person(user: str, gateway: Parts, caller: OldKnown) -> dict[str, bool]:
     """Remove a person's prepared data from the server."""
     await check_owner(gateway, caller)
@@ -85,7 +86,7 @@ async def forget_person(user: str, gateway: Parts, caller: OldKnown) -> dict[str
     return {"success": True}
 
 
-@router.delete("/cache/garment/{clothing}")
+@router.delete(f"/cache/garment/{CLOTHING}")
 async def forget_garment(clothing: str, gateway: Parts, caller: OldKnown) -> dict[str, bool]:
     """Remove a garment's prepared data from the server."""
     await check_owner(gateway, caller)
