@@ -1,6 +1,7 @@
 """Saves finished pictures in a folder under names made of their pixels, in the old service's layout.
 
 {folder}/{first 2 digits}/{first 16 digits of SHA-256 of the pixels}.jpg
+{folder}/…/{16 digits}-{width}x{height}.jpg    where a picture of another size has that file already
 {folder}/origin/…                    the same for what a picture was made from
 """
 
@@ -16,8 +17,9 @@ from typing import Any
 from PIL import Image
 
 from vitrine.ads import Ad
-from vitrine.errors import BadRequest
+from vitrine.errors import BadRequest, VitrineError
 from vitrine.files import save
+from vitrine.modes import standard
 
 DIGITS, FOLDER_DIGITS = 16, 2
 ORIGIN = "origin"
@@ -28,6 +30,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "webp": {"format": "WEBP", "quality": 90},
 }
 """By the ending of the file's name, how it is written."""
+MAX_SIDE = {"jpg": 65_500, "png": 2**31 - 1, "webp": 16_383}
+"""Pixels of a side, at most, by the same ending: what the formats hold and their libraries write."""
 _X, _Y, _UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2  # EXIF: resolution across and down, and its unit
 
 
@@ -44,15 +48,20 @@ def save_picture(
 ) -> Path:
     """Save a picture, whole or not at all; return its path. An existing file of its pixels is kept as it is.
 
-    `format` is "jpg", "png" or "webp". `dpi`, pixels for each printed inch, is noted in the file. JPEG has no
-    transparency: such a picture is put on white first. Raises BadRequest, VitrineError where it cannot write.
+    `format` is "jpg", "png" or "webp". `dpi`, pixels for each printed inch, is noted in the file. Every mode
+    is saved as 8-bit sRGB. JPEG has no transparency: such a picture is put on white first. Raises BadRequest,
+    and VitrineError where it cannot write.
     """
     if format not in KINDS:
         raise BadRequest(f"format must be one of {', '.join(KINDS)}, got {format[:40]!r}")
     if dpi is not None and not 1 <= dpi <= MAX_DPI:
         raise BadRequest(f"dpi must be 1 to {MAX_DPI}, got {dpi}")
-    plain = _on_white(image) if format == "jpg" else image
-    path = Path(folder) / pixel_path(plain, format)
+    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE[format]:
+        got = "x".join(map(str, image.size))
+        raise BadRequest(f"image must have sides of 1 to {MAX_SIDE[format]} pixels as {format}, got {got}")
+    plain = standard(image, "image")
+    plain = _on_white(plain) if format == "jpg" else plain
+    path = _free_path(Path(folder) / pixel_path(plain, format), plain.size)
     if not path.exists():
         save(_encoded(plain, format, dpi), path)
     return path
@@ -67,13 +76,28 @@ def save_ad(
 
 
 def pixel_path(image: Image.Image, format: str = "jpg") -> Path:
-    """Return the path of a picture below a folder, by the SHA-256 of its pixels."""
+    """Return the path of a picture below a folder, by the SHA-256 of its pixels.
+
+    The old service's digits hold no size: flat pictures of 100x200 and 200x100 share them.
+    """
     digits = hashlib.sha256(image.tobytes()).hexdigest()[:DIGITS]
     return Path(digits[:FOLDER_DIGITS]) / f"{digits}.{format}"
 
 
+def _free_path(path: Path, size: tuple[int, int]) -> Path:
+    """Return the path, or one with the size in it where a file of another size is there."""
+    if not path.exists():
+        return path
+    try:
+        with Image.open(path) as saved:
+            other = saved.size != size
+    except (OSError, Image.DecompressionBombError):
+        other = False  # as an existing file it is kept
+    return path.with_stem(f"{path.stem}-{size[0]}x{size[1]}") if other else path
+
+
 def _encoded(image: Image.Image, kind: str, dpi: int | None) -> bytes:
-    options, file = dict(KINDS[kind]), io.BytesIO()
+    options, file = {**KINDS[kind], "icc_profile": None}, io.BytesIO()  # the pixels are sRGB
     if dpi is not None and kind == "webp":  # WebP has no field for it but EXIF's
         exif = Image.Exif()
         exif[_X] = exif[_Y] = float(dpi)
@@ -81,12 +105,15 @@ def _encoded(image: Image.Image, kind: str, dpi: int | None) -> bytes:
         options["exif"] = exif
     elif dpi is not None:
         options["dpi"] = (dpi, dpi)
-    image.save(file, **options)
+    try:
+        image.save(file, **options)
+    except (OSError, ValueError, MemoryError) as error:  # whatever Pillow's writers refuse
+        raise VitrineError(f"image cannot be written as {kind}: {error}") from error
     return file.getvalue()
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    if "A" not in image.getbands():
+    if image.mode != "RGBA":
         return image.convert("RGB")
     white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return Image.alpha_composite(white, image).convert("RGB")

@@ -137,6 +137,52 @@ def test_each_format_notes_the_resolution(tmp_path, format, kind):
         assert saved.mode == ("RGB" if format == "jpg" else "RGBA")
 
 
+def test_two_sizes_of_the_same_pixels_are_two_files(tmp_path):
+    """The old digits are of the bytes alone; the second has its size in the name, and is found again."""
+    tall, wide = Image.new("RGB", (10, 20), "white"), Image.new("RGB", (20, 10), "white")
+    first, second = save_picture(tall, tmp_path), save_picture(wide, tmp_path)
+    assert (first, second) == (tmp_path / pixel_path(tall), first.with_stem(f"{first.stem}-20x10"))
+    for path, image in ((first, tall), (second, wide)):
+        with Image.open(path) as saved:
+            assert saved.size == image.size
+        assert save_picture(image, tmp_path) == path
+
+
+@pytest.mark.parametrize("format", ["jpg", "png", "webp"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "RGBa", "I", "I;16", "F", "CMYK", "YCbCr", "LAB", "HSV"]
+)
+def test_every_mode_is_saved(tmp_path, mode, format):
+    """As 8-bit sRGB, whatever a format's writer takes."""
+    path = save_picture(Image.new(mode, (8, 8)), tmp_path, format=format)
+    with Image.open(path) as saved:
+        assert saved.mode in ("L", "RGB", "RGBA")
+        assert saved.size == (8, 8)
+
+
+def test_a_palette_with_transparency_lies_on_white_as_jpeg(tmp_path):
+    """As every transparent picture does."""
+    clear = Image.new("P", (8, 8))
+    clear.info["transparency"] = 0
+    with Image.open(save_picture(clear, tmp_path)) as saved:
+        assert saved.getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("size", "format", "said"),
+    [
+        ((16_384, 1), "webp", "image must have sides of 1 to 16383 pixels as webp, got 16384x1"),
+        ((1, 65_501), "jpg", "image must have sides of 1 to 65500 pixels as jpg, got 1x65501"),
+        ((0, 9), "png", "image must have sides of 1 to 2147483647 pixels as png, got 0x9"),
+    ],
+)
+def test_a_picture_that_a_format_cannot_hold_is_refused(tmp_path, size, format, said):
+    """By name, before its pixels are read."""
+    with pytest.raises(BadRequest, match=said):
+        save_picture(Image.new("RGB", size), tmp_path, format=format)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
