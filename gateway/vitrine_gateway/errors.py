@@ -19,6 +19,7 @@ VitrineError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,3 +191,12 @@ def problem(
 def problem_of(error: VitrineError, request_id: str | None = None) -> dict[str, Any]:
     """Return the problem object of an error."""
     return problem(kind_of(error), str(error), request_id)
+
+
+def error_of(told: Mapping[str, Any]) -> VitrineError:
+    """Return the error of a problem object that a failed job holds."""
+    base = next((one for one, kind in KINDS.items() if kind.code == told["code"]), VitrineError)
+    if base is StageFailed:
+        stage, _, message = told["detail"].partition(": ")
+        return StageFailed(stage, message)
+    return base(told["detail"])

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vitrine.errors import BadRequest, NotFound, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
-from vitrine_gateway.errors import NoCredit, kind_of
+from vitrine_gateway.errors import NoCredit, RateLimited, TooMany, kind_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import load_job, picture_url
+from vitrine_gateway.problems import retry_after
 from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.reading import read_json
 
@@ -33,6 +34,12 @@ ERRORS = {  # of a problem: the name of FASHN's error
     "too_large": "ImageLoadError",
     "bad_request": "InputValidationError",
     "content_rejected": "NSFWError",
+}
+
+LIMITED: dict[type[VitrineError], str] = {  # 429, FASHN's own status for all of them
+    NoCredit: "OutOfCredits",
+    RateLimited: "RateLimitExceeded",
+    TooMany: "ConcurrencyLimitExceeded",
 }
 
 router = APIRouter(tags=["FASHN"])
@@ -72,11 +79,8 @@ async def run(request: Request, gateway: Parts, caller: OldKnown) -> Any:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         return _error(400, "BadRequest", f"{place}: {first['msg']}")
-    except NoCredit as error:
-        return _error(429, "OutOfCredits", str(error))  # FASHN's own status for it
     except VitrineError as error:
-        kind = kind_of(error)
-        return _error(400 if kind.status < 500 else kind.status, "BadRequest", str(error))
+        return _refused(error)
     return {"id": job.id, "error": None}
 
 
@@ -112,6 +116,18 @@ async def _submission(gateway: Gateway, inputs: Inputs) -> Submission:
     )
     pictures = {"person": [person], "garment": [garment]}
     return Submission("try_on", options=options, pictures=pictures)
+
+
+def _refused(error: VitrineError) -> JSONResponse:
+    """The answer to a request that became no job."""
+    if name := LIMITED.get(type(error)):
+        answer = _error(429, name, str(error))
+        answer.headers.update(retry_after(error))
+        return answer
+    kind = kind_of(error)
+    if kind.status >= 500:
+        return _error(kind.status, "InternalServerError", str(error))
+    return _error(400, "BadRequest", str(error))
 
 
 def _error(http_status: int, name: str, message: str) -> JSONResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -18,6 +18,7 @@ from vitrine_gateway.jobs.pipelines import Prompt
 from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, linked, load_job, picture_url, wait_for_end
+from vitrine_gateway.problems import retry_after
 from vitrine_gateway.routers.jobs import base_of, cancel
 from vitrine_gateway.routers.old_ad_requests import Generate, WrongPicture, read_picture, submission_of
 from vitrine_gateway.routers.reading import read_json
@@ -31,11 +32,17 @@ STATES = {
 }
 SCORE_WAIT_S, FONTS_TIMEOUT_S = 60.0, 5.0
 PICTURES = ("image", "product_image", "input_image", "step1_image", "step1_result")
-CODES = {
+CODES = {  # of a problem: the ad server's own code
     "content_rejected": "INVALID_IMAGE",
     "not_a_picture": "INVALID_IMAGE",
     "too_large": "INVALID_IMAGE",
     "bad_request": "INVALID_PROMPT",
+}
+STATUSES = {  # of its own codes; those that it lacked are told with our status
+    "INVALID_IMAGE": 400,
+    "INVALID_PROMPT": 400,
+    "GPU_OUT_OF_MEMORY": 500,
+    "MODEL_LOAD_ERROR": 500,
 }
 
 router = APIRouter(tags=["ad server"])
@@ -87,8 +94,8 @@ async def clip_score(request: Request, gateway: Parts, caller: OldKnown) -> Any:
     except (ValidationError, VitrineError) as error:
         return _refused(error, PICTURES)
     if job.error:
-        code = CODES.get(job.error["code"], "MODEL_LOAD_ERROR")
-        return _error(job.error["status"], code, job.error["detail"])
+        code = _code_of(job.error)
+        return _error(STATUSES[code], code, job.error["detail"])
     if job.result is None:
         return _error(504, "TIMED_OUT", f"the score was not done within {SCORE_WAIT_S:g} s: {job.id}")
     return {**first_score(job.result), "prompt": body.prompt, "model_type": body.model_type}
@@ -118,7 +125,7 @@ async def status(job_id: str, request: Request, gateway: Parts, caller: OldKnown
         "parameters": job.request["options"],
         "step1_result": preview["image"]["url"] if preview else None,
         "final_result": picture_url(gateway, job, base),
-        "error": _body(CODES.get(job.error["code"], "INTERNAL"), job.error["detail"]) if job.error else None,
+        "error": _body(_code_of(job.error), job.error["detail"]) if job.error else None,
     }
 
 
@@ -142,8 +149,16 @@ def _refused(error: ValidationError | VitrineError, pictures: Collection[str] = 
         code = "INVALID_IMAGE" if name in pictures else "INVALID_PROMPT"
         return _error(400, code, f"{name}: {first['msg']}")
     kind = kind_of(error)
-    code = CODES.get(kind.code, kind.code.upper())
-    return _error(kind.status, "INVALID_IMAGE" if isinstance(error, WrongPicture) else code, str(error))
+    code = "INVALID_IMAGE" if isinstance(error, WrongPicture) else CODES.get(kind.code, kind.code.upper())
+    answer = _error(STATUSES.get(code, kind.status), code, str(error))
+    answer.headers.update(retry_after(error))
+    return answer
+
+
+def _code_of(failure: Mapping[str, Any]) -> str:
+    """The ad server's code for the error of a job."""
+    other = "GPU_OUT_OF_MEMORY" if "memory" in failure["detail"].lower() else "MODEL_LOAD_ERROR"
+    return CODES.get(failure["code"], other)
 
 
 def _error(http_status: int, code: str, message: str) -> JSONResponse:

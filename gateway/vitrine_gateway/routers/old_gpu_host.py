@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
-from vitrine import TimedOut, VitrineError
+from vitrine import Cancelled, TimedOut, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
+from vitrine_gateway.errors import error_of
 from vitrine_gateway.jobs.pipelines import WHOLE, Category, Name
 from vitrine_gateway.jobs.states import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
@@ -41,7 +42,7 @@ class Generate(BaseModel):
 @router.post("/vton/generate-tryon")
 @router.post("/vton/generate-tryon-v2")
 async def generate(body: Generate, request: Request, gateway: Parts, caller: OldKnown) -> dict[str, Any]:
-    """Run a try-on and answer when it is done."""
+    """Run a try-on and answer when it is done; a job that failed is answered with its own error."""
     options: dict[str, Any] = {"steps": body.denoise_steps, "seed": body.seed}
     if body.category:
         options["category"] = body.category
@@ -55,7 +56,7 @@ async def generate(body: Generate, request: Request, gateway: Parts, caller: Old
         raise TimedOut(f"the try-on was not done within {WAIT_S:g} s")
     result = result_view(gateway, job, base_of(request))
     if result is None:
-        raise VitrineError(job.error["detail"] if job.error else f"the job was {job.state}")
+        raise error_of(job.error) if job.error else Cancelled("the try-on was canceled")
     return {
         "success": True,
         "job_id": job.id,

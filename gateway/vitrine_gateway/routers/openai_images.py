@@ -31,6 +31,7 @@ from vitrine_gateway.errors import (
     RateLimited,
     TooMany,
     Unauthorized,
+    error_of,
     kind_of,
 )
 from vitrine_gateway.gateway import Gateway
@@ -175,10 +176,7 @@ async def _finished(gateway: Gateway, caller: Caller, job: Job, seconds: float) 
         raise TimedOut(f"the picture was not done within {WAIT_S:g} s")
     if job.error is None:
         raise Cancelled(f"the job {job.id} was canceled")
-    if job.error["code"] == "content_rejected":
-        raise ContentRejected(job.error["detail"])
-    kind = BadRequest if job.error["status"] < 500 else VitrineError
-    raise kind(job.error["detail"])
+    raise error_of(job.error)
 
 
 async def _cancel_all(gateway: Gateway, caller: Caller, jobs: list[Job]) -> None:
