@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 from functools import lru_cache
+from http.client import HTTPException
 from urllib.error import HTTPError
 
 LOOK_S = 2.0  # time limit of the request
@@ -18,7 +19,7 @@ def reported_region(bucket: str) -> str | None:
             return answer.headers.get("x-amz-bucket-region")
     except HTTPError as error:
         return error.headers.get("x-amz-bucket-region")
-    except OSError:
+    except (OSError, HTTPException):
         return None
 
 

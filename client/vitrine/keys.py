@@ -58,6 +58,12 @@ def result_path(user: str, key: str, ending: str = ".png") -> str:
     return f"vto/{path_segment(user)}/{key}{ending}"
 
 
+def key_of(path: str) -> str | None:
+    """Return the key of a result's path; None for a path whose last part is not a result's."""
+    key = path.rpartition("/")[2].partition(".")[0]
+    return key if _KEY.fullmatch(key) else None
+
+
 def path_segment(identity: str) -> str:
     """Return an id as one segment of a path; different ids give different segments.
 

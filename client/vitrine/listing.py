@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vitrine.errors import Unavailable
 from vitrine.s3 import Place
+from vitrine.store_errors import is_translatable, means_missing
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore, S3Store
 
 TIMEOUT_S = 10.0  # time limit for the connection, and for each page of the list
+
+
+PAGE = 1000  # objects of one call
 
 
 class ListedObject(NamedTuple):
@@ -31,6 +38,37 @@ def place_of_store(store: S3Store) -> Place:
         config.get("endpoint_url_s3") or config.get("endpoint"),
         config.get("region"),
     )
+
+
+def listed(
+    store: ObjectStore, folder: str, run: Callable[[Callable[[], Any]], Any] = lambda call: call()
+) -> list[ObjectMeta]:
+    """Return every object below `folder`; each call of the store, one for a page, goes through `run`.
+
+    Raises obstore's errors, of which InvalidPathError means a key that it cannot name, and Unavailable for a
+    list that repeats itself or is none.
+    """
+    found: dict[str, ObjectMeta] = {}
+    pages = iter(run(lambda: store.list(folder or None, chunk_size=PAGE)))
+    while (page := run(lambda: next(pages, None))) is not None:
+        rows = {meta["path"]: meta for meta in page}
+        if rows and rows.keys() <= found.keys():
+            raise Unavailable("its list of objects repeats itself")
+        found |= rows
+    if not found:
+        run(lambda: _confirm(store, folder))
+    return list(found.values())
+
+
+def _confirm(store: ObjectStore, folder: str) -> None:
+    """Raise Unavailable if there is a web page in the store's place, which obstore reads as an empty list."""
+    try:
+        store.get(f"{folder.strip('/')}/{secrets.token_hex(16)}".lstrip("/"))
+    except BaseException as error:
+        if not is_translatable(error) or not means_missing(error, "read"):
+            raise
+        return
+    raise Unavailable("it answers for what cannot be there: its address is that of a web page, not a store")
 
 
 def list_objects(store: S3Store, folder: str = "") -> Iterator[ListedObject]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, Unpack
+from typing import Any, NamedTuple, TypeAlias, TypeVar, TypeVarTuple, Unpack
 
 from PIL import Image
 
@@ -27,12 +28,15 @@ from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions
 from vitrine.keys import Versions, result_key, result_path
 from vitrine.pictures import decode_picture
 from vitrine.shelf import Found, Shelf
+from vitrine.store_calls import NoAnswer
 
 DIGEST_TTL_S = (
     60.0  # after it, the pipeline digest is requested again; old keys stay in use as long after a deployment
 )
+THREADS = 32  # lookups and writes of an AsyncResults at the same time
 
-
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 Result: TypeAlias = TryOn | Drawn | ProductAd
 KeptCall: TypeAlias = ModelCall[TryOn] | ModelCall[Drawn] | ModelCall[ProductAd]
 """A call whose picture can be kept."""
@@ -126,12 +130,13 @@ class Results:
 
 
 class AsyncResults:
-    """Results for one event loop; threads call the store."""
+    """Results for one event loop; its own threads call the store."""
 
     def __init__(
         self, vitrine: AsyncVitrine, shelf: Shelf, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.shelf, self._vitrine, self._digest = shelf, vitrine, DigestCache(clock)
+        self._threads = ThreadPoolExecutor(THREADS, "vitrine-results")  # those of the loop have other work
 
     async def try_on(
         self,
@@ -175,13 +180,16 @@ class AsyncResults:
             ask.call.read(await self._vitrine.infer(ask.call.model, ask.inputs, timeout_s=timeout_s)), ask
         )
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
-        found, trouble = await asyncio.to_thread(look_up, self.shelf, user, key)
+        found, trouble = await self._in_thread(look_up, self.shelf, user, key)
         if found is not None:
             return kept_from_store(user, key, found)
         result = call.read(await self._vitrine.infer(call.model, inputs, timeout_s=timeout_s))
         digest = self._digest.of_result(result, digest, ask)
         key = result_key(inputs, pipeline_digest=digest, versions=versions)
-        return await asyncio.to_thread(put_away, self.shelf, user, key, inputs, result, trouble)
+        return await self._in_thread(put_away, self.shelf, user, key, inputs, result, trouble)
+
+    async def _in_thread(self, call: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
 
 class DigestCache:
@@ -246,10 +254,14 @@ def kept_from_store(user: str, key: str, found: Found) -> Kept:
 def put_away(
     shelf: Shelf, user: str, key: str, inputs: Tensors, result: Result, trouble: VitrineError | None
 ) -> Kept:
-    """Store a new picture and return the caller's result, even if storing fails."""
+    """Store a new picture and return the caller's result, even if storing fails.
+
+    Storing is not tried after a lookup that the store did not answer.
+    """
     story = story_of(inputs, result)
     try:
-        shelf.keep(user=user, key=key, encoded=result.encoded, story=story)
+        if not isinstance(trouble, NoAnswer):
+            shelf.keep(user=user, key=key, encoded=result.encoded, story=story)
     except VitrineError as error:
         trouble = error
     return Kept(key, result_path(user, key), result.image, result.encoded, False, story, result, trouble)

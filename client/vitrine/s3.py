@@ -14,10 +14,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from vitrine.aws_config import (
+    Credentials,
+    amazon_endpoint,
+    odd_keys,
+    root_certificates,
+    sends_checksums,
+    typed_errors,
+)
 from vitrine.errors import BadRequest, Unavailable, one_line
+from vitrine.store_errors import is_translatable, reason_of
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import ClientConfig, S3Config, S3Store
 
 DEFAULT_REGION = "us-east-1"
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # the first that is set counts
@@ -25,6 +34,7 @@ IGNORE_VARIABLE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FOLDER = re.compile(r"[A-Za-z0-9._~%/-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -64,11 +74,16 @@ def place_of(
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not _BUCKET.fullmatch(bucket):
-        raise BadRequest(f"an object store must be s3://bucket or s3://bucket/prefix, got {url!r}")
+        raise BadRequest(f"an object store must be s3://bucket or s3://bucket/prefix, got {_masked(url)!r}")
     prefix = prefix.removesuffix("/")
     if prefix and (reason := odd_key(prefix)):
         raise BadRequest(f"the prefix of an object store must be a plain path, got {url!r}: {reason}")
     return Place(bucket, prefix, checked_endpoint(endpoint) if endpoint else None, region, keys)
+
+
+def _masked(address: str) -> str:
+    """Return the address without what may be secret: before its last "@", and after its "?"."""
+    return re.sub(r"\?.*", "?…", re.sub(r"^(\w+://)?.*@", r"\1…@", address, flags=re.DOTALL), flags=re.DOTALL)
 
 
 def odd_key(key: str) -> str | None:
@@ -98,11 +113,18 @@ def checked_endpoint(endpoint: str, name: str = "the store's endpoint") -> str:
         and not any(mark in endpoint for mark in "?# \t\r\n")
     )
     if not sound:
-        shown = re.sub(r"[^/@]*@", "…@", endpoint)  # keeps the password out of the message
         raise BadRequest(
-            f"{name} must be http://host:port or https://host:port (a path may follow), got {shown!r}"
+            f"{name} must be http://host:port or https://host:port (a path may follow), "
+            f"got {_masked(endpoint)!r}"
         )
     return f"{read.scheme}://{read.netloc}{read.path.rstrip('/')}"
+
+
+def checked_region(region: str) -> str:
+    """Return the region; BadRequest unless it is one word."""
+    if not _REGION.fullmatch(region):
+        raise BadRequest(f"the region of a store must be one word such as eu-west-1, got {region!r}")
+    return region
 
 
 def environment_endpoint(environment: Mapping[str, str]) -> str | None:
@@ -114,60 +136,86 @@ def environment_endpoint(environment: Mapping[str, str]) -> str | None:
 
 
 def open_bucket(place: Place, patience: Patience) -> S3Store:
-    """Open the store at `place`. Raises BadRequest (address) or Unavailable (no credentials, no obstore)."""
+    """Open the store at `place`, without a call of it and without a search for credentials.
+
+    Raises BadRequest (address, region, keys, configuration of AWS), or Unavailable (no obstore).
+    """
     try:
         from obstore.store import S3Store
 
-        place, provider = _completed(place, patience)
+        place = completed(place)
+        provider = _fixed(place.keys) if place.keys else Credentials(patience.credentials)
     except ImportError as error:
         raise Unavailable(f"{one_line(error)}; pip install 'vitrine[results]' brings it") from error
+    try:
+        return S3Store(
+            place.bucket,
+            prefix=place.prefix or None,
+            config=_config(place),
+            credential_provider=provider,
+            client_options=_client_options(place, patience),
+            retry_config={
+                "max_retries": patience.retries,
+                "retry_timeout": timedelta(seconds=patience.retry_s),
+                "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1)},
+            },
+        )
+    except BaseException as error:
+        if isinstance(error, BadRequest) or not is_translatable(error):
+            raise
+        raise BadRequest(f"the store cannot be opened: {reason_of(error)}") from error
+
+
+def _config(place: Place) -> S3Config:
     assert place.endpoint, "it is completed"
-    return S3Store(
-        place.bucket,
-        prefix=place.prefix or None,
-        config={
-            "region": place.region or DEFAULT_REGION,
-            "aws_endpoint_url_s3": place.endpoint,  # has precedence over what obstore reads by itself
-            "virtual_hosted_style_request": False,
-            "checksum_algorithm": "SHA256",  # the store refuses an upload that was damaged on its way
-        },
-        credential_provider=provider,
-        client_options={
-            "connect_timeout": timedelta(seconds=patience.connect_s),
-            "timeout": timedelta(seconds=patience.request_s),
-            "allow_http": place.endpoint.startswith("http://"),
-        },
-        retry_config={
-            "max_retries": patience.retries,
-            "retry_timeout": timedelta(seconds=patience.retry_s),
-            "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1)},
-        },
-    )
+    assert place.region, "it is completed"
+    config: S3Config = {
+        "region": place.region,
+        "aws_endpoint_url_s3": place.endpoint,  # has precedence over what obstore reads by itself
+        "virtual_hosted_style_request": False,
+        "disable_bulk_delete": True,  # not every store has it, and obstore panics at some of its errors
+    }
+    if sends_checksums():  # the store refuses an upload that was damaged on its way
+        config["checksum_algorithm"] = "SHA256"
+    return config
+
+
+def _client_options(place: Place, patience: Patience) -> ClientConfig:
+    options: ClientConfig = {
+        "connect_timeout": timedelta(seconds=patience.connect_s),
+        "timeout": timedelta(seconds=patience.request_s),
+        "allow_http": str(place.endpoint).startswith("http://"),
+    }
+    if not options["allow_http"] and (certificates := root_certificates()):
+        options["root_certificate"] = certificates
+    return options
+
+
+def _fixed(keys: tuple[str, str]) -> Callable[[], Any]:
+    """Return obstore's callback for these keys; settings would get the environment's token."""
+    if reason := odd_keys(keys):
+        raise BadRequest(reason)
+    fixed = {"access_key_id": keys[0], "secret_access_key": keys[1], "token": None, "expires_at": None}
+    return lambda: fixed
 
 
 def completed(place: Place) -> Place:
-    """Return the place with its endpoint and region; boto3's search completes what is None."""
-    if place.endpoint and place.region:
-        return replace(place, endpoint=checked_endpoint(place.endpoint))
-    import boto3
+    """Return the place with its endpoint and region; boto3's search completes what is None.
 
-    session = boto3.Session()
-    region = place.region or os.environ.get("AWS_REGION") or session.region_name or DEFAULT_REGION
-    endpoint = place.endpoint or _configured_endpoint(session._session) or _amazon(region)
-    return replace(place, endpoint=checked_endpoint(endpoint), region=region)
+    BadRequest for a malformed one, and for a configuration of AWS that boto3 cannot read.
+    """
+    region, endpoint = place.region, place.endpoint
+    if not (endpoint and region and place.keys):
+        import boto3
 
-
-def _completed(place: Place, patience: Patience) -> tuple[Place, Callable[[], Any]]:
-    """Return the completed place, and obstore's callback for credentials."""
-    place = completed(place)
-    if place.keys is None:
-        return place, _boto3_credentials(patience.credentials)
-    access_key_id, secret = place.keys
-    fixed = {"access_key_id": access_key_id, "secret_access_key": secret, "token": None, "expires_at": None}
-    return (
-        place,
-        lambda: fixed,
-    )  # a callback, because with settings obstore would add the environment's session token
+        with typed_errors():
+            session = boto3.Session()
+            found = session.region_name  # also where endpoint and region are given: the profile must exist
+            region = region or os.environ.get("AWS_REGION") or found or DEFAULT_REGION
+            checked_region(region)
+            endpoint = endpoint or _configured_endpoint(session._session)
+            endpoint = endpoint or amazon_endpoint(session, region)
+    return replace(place, endpoint=checked_endpoint(endpoint), region=checked_region(region))
 
 
 def _configured_endpoint(session: Any) -> str | None:
@@ -183,20 +231,6 @@ def _configured_endpoint(session: Any) -> str | None:
         "endpoint_url"
     )
     return checked_endpoint(found, "endpoint_url of the AWS profile") if found else None
-
-
-def _amazon(region: str) -> str:
-    return f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
-
-
-def _boto3_credentials(ttl: timedelta) -> Callable[[], Any]:
-    """Return boto3's search for credentials as obstore's callback."""
-    from obstore.auth.boto3 import Boto3CredentialProvider  # imports boto3, which takes 0.5 s
-
-    try:
-        return Boto3CredentialProvider(ttl=ttl)
-    except ValueError as error:
-        raise Unavailable("no S3 credentials found: set a profile, a role or AWS_ACCESS_KEY_ID") from error
 
 
 def region_of(place: Place) -> str | None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
+from html import unescape
+from typing import Literal
 
 from vitrine.errors import VitrineError, one_line
 
 PANICS = frozenset({"PanicException", "RustPanic"})  # exceptions of pyo3; neither can be imported
 WRONG_REGION = "Received redirect without LOCATION"
+MOST_CHARACTERS = 300  # of a reason
 _REFUSALS = ("403 Forbidden", "401 Unauthorized", "ExpiredToken")
+_STATUS = re.compile(r"status code: ((\d{3})[^:\n]*)")
+_REQUEST = re.compile(r"Error performing [\w ]+?\S*://\S+ in .*? - |Error performing \w+ request: ")
+_CREDENTIALS = re.compile(r".*External AWS credential provider: (Unavailable: )?", re.DOTALL)
+
+Verb = Literal["read", "write", "list", "delete"]
 
 
 class FailureKind(Enum):
@@ -43,19 +52,52 @@ def failure_kind(error: BaseException) -> FailureKind:
     return FailureKind.FAILED
 
 
+def means_missing(error: BaseException, verb: Verb) -> bool:
+    """Whether the failure of a call says that its object is not there.
+
+    A read that is forbidden may say so. A delete is done only if the store names the missing key: a 404
+    without it is from something that is no store, and deleted nothing.
+    """
+    kind = failure_kind(error)
+    if verb == "read":
+        return kind in (FailureKind.MISSING, FailureKind.HIDDEN)
+    named = "NoSuchKey" in str(error) or not _STATUS.search(str(error))
+    return verb == "delete" and kind is FailureKind.MISSING and named
+
+
 def reason_of(error: BaseException, region: Callable[[], str | None] = lambda: None) -> str:
     """Return one line of explanation; `region` returns the bucket's region if the store names another."""
     if isinstance(error, VitrineError):
         return one_line(error)
+    text = str(error).partition("\n\nDebug source:")[0]
     if type(error).__name__ in PANICS:
-        return f"the store's library failed: {_first_line(error)}"
-    if "NoSuchBucket" in str(error):
+        return f"the store's library failed: {_first_line(text)}"
+    if "NoSuchBucket" in text:
         return "there is no such bucket"
-    if WRONG_REGION not in str(error):
-        return _first_line(error)
+    if WRONG_REGION not in text:
+        return _said(text) or _first_line(text) or type(error).__name__
     named = region()
     where = f"it is in {named}: set that as the region" if named else "set the region that it is in"
     return f"the bucket is in another region; {where}"
+
+
+def _said(text: str) -> str | None:
+    """Return what the store or the search for credentials said, without the request; None if neither did."""
+    if _CREDENTIALS.match(text):
+        return _first_line(_CREDENTIALS.sub("", text))
+    status = _STATUS.search(text)
+    if not (code := _tagged(text, "Code")):
+        return status[1].strip() if status else None
+    said = f"{status[2]} {code}" if status else code
+    said += f": {message}" if (message := _tagged(text, "Message")) else ""
+    said += f"; set {region} as the region" if (region := _tagged(text, "Region")) else ""
+    return said[:MOST_CHARACTERS]
+
+
+def _tagged(text: str, tag: str) -> str:
+    """Return the text of the first XML element of this name, in one line; "" if there is none."""
+    found = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    return " ".join(unescape(found[1]).split()) if found else ""
 
 
 def _is_about_the_object(text: str) -> bool:
@@ -63,5 +105,5 @@ def _is_about_the_object(text: str) -> bool:
     return "<Code>" not in text or "<Code>AccessDenied</Code>" in text
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:200]
+def _first_line(text: str) -> str:
+    return _REQUEST.sub("", text).partition("\n")[0][:MOST_CHARACTERS]

@@ -4,9 +4,11 @@ The small one can be busy, slow or left on demand, which a real server cannot.
 """
 
 import json
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from uuid import uuid4
 
 import boto3
@@ -23,6 +25,8 @@ from tritonclient.utils import (
 )
 from vitrine import FakeTransport, Shelf, VitrineError, open_store
 from vitrine.errors import to_wire
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the modules that several folders use
 
 GRPC = {
     "INVALID_ARG": grpc.StatusCode.INVALID_ARGUMENT,

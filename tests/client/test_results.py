@@ -128,7 +128,9 @@ def test_a_store_that_is_not_there_costs_seconds_only(make):
     assert isinstance(kept.trouble, Unavailable)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "no picture", "no story", "story is a list"])
+@pytest.mark.parametrize(
+    "damage", ["flipped", "cut", "no picture", "no story", "story is a list", "deep story"]
+)
 def test_a_damaged_object_is_computed_again(make, damage):
     """An object that does not match its digest or is no picture is replaced and never returned."""
     store = MemoryStore()
@@ -144,6 +146,7 @@ def test_a_damaged_object_is_computed_again(make, damage):
         "cut": (content[:-5], attributes),
         "no picture": (b"junk", {}),
         "no story": (content, {"vitrine": "{"}),
+        "deep story": (content, {"vitrine": "[" * 100_000}),
         "story is a list": (content, {"vitrine": "[]"}),
     }[damage]
     store.put(made.path, damaged[0], attributes=damaged[1])

@@ -1,10 +1,22 @@
 """Addresses of object stores: which are refused, how others are read, and what a prefix means."""
 
+import os
+
 import numpy as np
 import pytest
+from odd_store import answering
 from vitrine import BadRequest, FakeTransport, Shelf, Unavailable, Vitrine, open_store
+from vitrine.aws_config import root_certificates
 from vitrine.results import Results
-from vitrine.s3 import Place, checked_endpoint, completed, environment_endpoint, place_of
+from vitrine.s3 import (
+    Patience,
+    Place,
+    checked_endpoint,
+    completed,
+    environment_endpoint,
+    open_bucket,
+    place_of,
+)
 
 KEYS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
 PICTURE = np.full((20, 16, 3), 200, np.uint8)
@@ -163,3 +175,141 @@ def test_odd_keys_do_not_stop_a_list(bucket):
         client.put_object(Bucket=name, Key=key, Body=b"odd")
     assert [entry.key for entry in shelf.entries(user="ada")] == ["0" * 64]
     assert shelf.purge(user="ada") == 1
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["https://AKIA:wJal/XUtn+word@minio:9000", "AKIA:word@minio:9000", "minio:9000?secret=word"],
+)
+def test_no_secret_of_an_address_is_in_its_message(endpoint):
+    """What is before the last "@" and what follows "?" is left out."""
+    for check in (checked_endpoint, place_of, lambda address: place_of(f"s3://{address}")):
+        with pytest.raises(BadRequest) as told:
+            check(endpoint)
+        assert "word" not in str(told.value)
+        assert "wJal" not in str(told.value)
+
+
+@pytest.mark.parametrize("region", ["eu west 1", "eu-west-1\n", "régión", "http://x"])
+def test_a_region_is_one_word(region):
+    """Another region is refused before it reaches a signature."""
+    with pytest.raises(BadRequest, match="must be one word"):
+        open_bucket(Place("b", endpoint="http://127.0.0.1:9", region=region, keys=("k", "s")), Patience())
+
+
+@pytest.mark.parametrize("keys", [("k\n", "s"), ("k", "secret word"), (" k", "s"), ("", "")])
+def test_keys_that_no_header_can_hold_are_refused(keys):
+    """obstore would panic at each call; the message does not have the secret."""
+    with pytest.raises(BadRequest, match="must be ASCII without spaces and line breaks") as told:
+        open_bucket(Place("b", endpoint="http://127.0.0.1:9", region="r", keys=keys), Patience())
+    assert "word" not in str(told.value)
+
+
+def configured(monkeypatch, tmp_path, text="", **variables):
+    """Set the whole configuration of AWS: the text of its file, and variables."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text(text)
+    files = {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+    }
+    for name, value in {**files, "AWS_EC2_METADATA_DISABLED": "true", **variables}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "given", "said"),
+    [
+        ("", {"AWS_PROFILE": "nope"}, {}, r"profile \(nope\) could not be found"),
+        (
+            "",
+            {"AWS_PROFILE": "nope"},
+            {"endpoint": "http://127.0.0.1:9", "region": "r"},
+            r"profile \(nope\) could not be found",
+        ),
+        ("[default", {}, {}, "Unable to parse"),
+        ("[default]\nendpoint_url = minio:9000\n", {}, {}, "endpoint_url of the AWS profile must be http"),
+        ("", {"AWS_ENDPOINT_URL": "minio:9000"}, {}, "AWS_ENDPOINT_URL must be http"),
+        ("", {"AWS_DEFAULT_REGION": "eu west"}, {}, "must be one word"),
+        (
+            "[profile p]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = gone\n",
+            {"AWS_PROFILE": "p"},
+            {"endpoint": "http://127.0.0.1:9", "region": "r"},
+            "source_profile",
+        ),
+        ("", {}, {"endpoint": "http://127.0.0.1:9", "region": "r"}, "no S3 credentials found"),
+        (
+            "",
+            {"AWS_ACCESS_KEY_ID": "k ", "AWS_SECRET_ACCESS_KEY": "s"},
+            {"endpoint": "http://127.0.0.1:9", "region": "r"},
+            "the access key id must be ASCII",
+        ),
+        (
+            "",
+            {"AWS_CA_BUNDLE": "/nowhere.pem"},
+            {"endpoint": "https://127.0.0.1:9", **KEYS},
+            "AWS_CA_BUNDLE must name a file",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_costs_no_picture(
+    monkeypatch, tmp_path, text, variables, given, said
+):
+    """Errors of boto3 and obstore are the reason that each call of the store raises."""
+    configured(monkeypatch, tmp_path, text, **variables)
+    shelf = Shelf(open_store("s3://b", **given))
+    kept = Results(Vitrine(transport=FakeTransport()), shelf).try_on(
+        user="ada", person=PICTURE, garment=PICTURE, seed=1
+    )
+    assert kept.encoded
+    with pytest.raises(Unavailable, match=said):
+        raise kept.trouble
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({"AWS_REGION": "us-east-1"}, "https://s3.us-east-1.amazonaws.com"),
+        ({"AWS_REGION": "cn-north-1"}, "https://s3.cn-north-1.amazonaws.com.cn"),
+        ({"AWS_REGION": "eusc-de-east-1"}, "https://s3.eusc-de-east-1.amazonaws.eu"),
+        (
+            {"AWS_REGION": "us-east-2", "AWS_USE_FIPS_ENDPOINT": "true"},
+            "https://s3-fips.us-east-2.amazonaws.com",
+        ),
+        (
+            {"AWS_REGION": "us-east-2", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
+            "https://s3.dualstack.us-east-2.amazonaws.com",
+        ),
+    ],
+)
+def test_amazons_address_is_that_of_the_partition(monkeypatch, tmp_path, variables, endpoint):
+    """boto3 knows it, and the forms for FIPS and dual stack."""
+    configured(monkeypatch, tmp_path, **variables)
+    assert completed(Place("b", keys=("k", "s"))).endpoint == endpoint
+
+
+@pytest.mark.parametrize(("word", "sent"), [(None, True), ("when_supported", True), ("when_required", False)])
+def test_a_checksum_is_left_out_where_boto3_leaves_it_out(monkeypatch, word, sent):
+    """Some stores refuse its header."""
+    if word:
+        monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", word)
+    seen = []
+
+    def answer(method, path, headers):
+        seen.extend(name.lower() for name in headers)
+        return 200, ""
+
+    with answering(answer) as endpoint:
+        shelf = Shelf(open_store("s3://b", endpoint=endpoint, **KEYS))
+        shelf.keep(user="ada", key="0" * 64, encoded=b"x", story={})
+    assert ("x-amz-checksum-sha256" in seen) == sent
+
+
+def test_the_companys_own_authority_is_trusted(monkeypatch, tmp_path):
+    """The certificates of AWS_CA_BUNDLE go to obstore, as they do to boto3."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    (tmp_path / "ca.pem").write_bytes(b"a certificate")
+    assert root_certificates() == b"a certificate"
+    with pytest.raises(BadRequest, match="cannot be opened"):
+        open_bucket(Place("b", endpoint="https://127.0.0.1:9", region="r", keys=("k", "s")), Patience())

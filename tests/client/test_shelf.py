@@ -96,6 +96,15 @@ def test_one_picture_can_be_purged(bucket):
     assert left == [result_path("ada", second)]
 
 
+def test_only_the_users_own_pictures_are_listed(bucket):
+    """Objects deeper in the folder, and names that are no keys, are no pictures, and no marks of any."""
+    name, client, shelf = bucket
+    (key,) = filled(shelf, "ada", 1)
+    for path in (f"old/{key}.png", f"old/{key}.hidden", "photo.png", ".png"):
+        client.put_object(Bucket=name, Key=f"vto/ada/{path}", Body=b"other")
+    assert [(entry.key, entry.size) for entry in shelf.entries(user="ada")] == [(key, 64)]
+
+
 def test_more_than_a_page_is_listed_and_purged(bucket, monkeypatch):
     """All pages of a listing are read (here four objects each; S3's have a thousand)."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "4")  # read at every request

@@ -6,19 +6,26 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from vitrine.errors import NotFound, Unavailable, VitrineError
+from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
 from vitrine.keys import path_segment
-from vitrine.store_errors import FailureKind, failure_kind, is_translatable, reason_of
-from vitrine.stores import open_store
+from vitrine.listing import listed
+from vitrine.s3 import Patience, checked_endpoint, open_bucket, place_of
+from vitrine.store_calls import StoreCalls, check_process
+from vitrine.store_errors import Verb, is_translatable, means_missing, reason_of
 
+from vitrine_gateway.errors import BadSettings
 from vitrine_gateway.settings import Settings
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore, S3Store
+
+THREADS = 32  # calls of the object store at the same time
+_PATIENCE = Patience(connect_s=2.0, request_s=10.0, retries=2, retry_s=15.0)
 
 Value = TypeVar("Value")
 
@@ -44,10 +51,30 @@ class PictureStore(Protocol):
 
 
 def open_pictures(settings: Settings) -> PictureStore:
-    """Return the store of these settings."""
+    """Return the store of these settings.
+
+    Raises BadSettings for an address or a configuration of AWS that cannot be used, and Unavailable without
+    credentials.
+    """
     if not settings.pictures:
         return Folder(settings.data / "pictures")
-    return Objects(open_store(settings.pictures, endpoint=settings.pictures_endpoint or None))
+    try:
+        if endpoint := settings.pictures_endpoint or None:
+            endpoint = checked_endpoint(endpoint, "its address (GATEWAY_PICTURES_ENDPOINT)")
+        store = open_bucket(place_of(settings.pictures, endpoint), _PATIENCE)
+    except BadRequest as error:
+        raise BadSettings(f"GATEWAY_PICTURES: {error}") from error
+    _find_credentials(store)
+    return Objects(store)
+
+
+def _find_credentials(store: S3Store) -> None:
+    """Raise Unavailable if there are none, so that the start fails and not each call."""
+    assert store.credential_provider, "open_bucket sets it"
+    try:
+        StoreCalls().run(store.credential_provider)
+    except Exception as error:
+        raise Unavailable(f"GATEWAY_PICTURES: {reason_of(error)}") from error
 
 
 def picture_path(account_id: str, user: str, file_id: str) -> str:
@@ -81,8 +108,7 @@ class Folder:
 
     async def paths(self, prefix: str) -> list[str]:
         """See PictureStore."""
-        folder = self._root / prefix
-        found = await asyncio.to_thread(lambda: [one for one in folder.rglob("*") if one.is_file()])
+        found = await asyncio.to_thread(_os_errors, _files, self._root / prefix)
         return [one.relative_to(self._root).as_posix() for one in found]
 
     @staticmethod
@@ -104,41 +130,52 @@ class Objects:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._threads = ThreadPoolExecutor(THREADS, "gateway-pictures")  # others must not wait for a store
 
     async def put(self, path: str, content: bytes) -> None:
         """See PictureStore."""
-        await _called(path, lambda: self._store.put(path, content, use_multipart=False))
+        await self._called("write", path, lambda: self._store.put(path, content, use_multipart=False))
 
     async def get(self, path: str) -> bytes:
         """See PictureStore."""
-        return await _called(path, lambda: bytes(self._store.get(path).bytes()))
+        return await self._called("read", path, lambda: bytes(self._store.get(path).bytes()))
 
     async def delete(self, path: str) -> None:
         """See PictureStore."""
         with suppress(NotFound):
-            await _called(path, lambda: self._store.delete(path))
+            await self._called("delete", path, lambda: self._store.delete(path))
 
     async def paths(self, prefix: str) -> list[str]:
         """See PictureStore."""
         folder = f"{prefix}/" if prefix else ""
-        listed = await _called(
-            prefix, lambda: [meta["path"] for chunk in self._store.list(prefix or None) for meta in chunk]
+        found = await self._called(
+            "list", prefix, lambda: [one["path"] for one in listed(self._store, prefix)]
         )
-        return [path for path in listed if path.startswith(folder)]
+        return [path for path in found if path.startswith(folder)]
+
+    async def _called(self, verb: Verb, path: str, call: Callable[[], Value]) -> Value:
+        """Run a call of obstore in a thread; raise its errors as NotFound or Unavailable."""
+        check_process()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except VitrineError as error:
+            raise Unavailable(f"the store of pictures fails: {error}") from error
+        except BaseException as error:
+            if not is_translatable(error):
+                raise
+            if means_missing(error, verb):
+                raise NotFound(f"{path} is not in the store of pictures") from error
+            raise Unavailable(f"the store of pictures fails: {reason_of(error)}") from error
 
 
-async def _called(path: str, call: Callable[[], Value]) -> Value:
-    """Run a call of obstore in a thread; raise its errors as NotFound or Unavailable."""
-    try:
-        return await asyncio.to_thread(call)
-    except VitrineError:
-        raise
-    except BaseException as error:
-        if not is_translatable(error):
-            raise
-        if failure_kind(error) in (FailureKind.MISSING, FailureKind.HIDDEN):
-            raise NotFound(f"{path} is not in the store of pictures") from error
-        raise Unavailable(f"the store of pictures fails: {reason_of(error)}") from error
+def _files(folder: Path) -> list[Path]:
+    """Return every file below a folder. Raises OSError for a part that cannot be read."""
+
+    def failed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # it was deleted meanwhile, or never made
+            raise error
+
+    return [Path(inside) / name for inside, _, names in os.walk(folder, onerror=failed) for name in names]
 
 
 def _os_errors(call: Callable[..., Value], *arguments: object) -> Value:
