@@ -11,6 +11,15 @@ TRY_ON = "IDM-VTON"
 Z_IMAGE, FLUX = "Z-Image", "FLUX.1"
 PICTURES = (Z_IMAGE, FLUX)
 CLIP = "CLIP"
+TRANSFORMERS = {
+    "FluxPipeline": "FluxTransformer2DModel",
+    "FluxImg2ImgPipeline": "FluxTransformer2DModel",
+    "ZImagePipeline": "ZImageTransformer2DModel",
+    "ZImageImg2ImgPipeline": "ZImageTransformer2DModel",
+    "StableDiffusion3Pipeline": "SD3Transformer2DModel",
+}
+"""The transformer's class by the pipeline's, where transformer/config.json does not say it."""
+
 EXPORTED = (TRY_ON, *PICTURES, CLIP)
 """The kinds whose layouts can be exported."""
 
@@ -101,10 +110,11 @@ def kind_of(folder: Path, unet: Path) -> Kind:
 
 def _clues(folder: Path, unet: Path) -> Clues:
     config, transformer = _json(unet / "config.json"), _json(folder / "transformer" / "config.json")
+    pipeline = _json(folder / "model_index.json").get("_class_name")
     folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     return Clues(
-        pipeline=_json(folder / "model_index.json").get("_class_name"),
-        transformer=transformer.get("_class_name"),
+        pipeline=pipeline,
+        transformer=transformer.get("_class_name") or TRANSFORMERS.get(str(pipeline)),
         channels=config.get("in_channels"),
         context=_number(config.get("cross_attention_dim")),
         only_unet=unet.is_dir() and folders <= {"unet"},

@@ -20,10 +20,9 @@ from vitrine_export.checkpoint.folder import (
     Checkpoint,
     check_widths,
     chosen_unet,
-    ensure_folder,
-    refuse_hub_cache,
 )
 from vitrine_export.checkpoint.layout import TRY_ON_PARTS, files_that_count
+from vitrine_export.checkpoint.place import ensure_folder
 from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.checkpoint.weight_files import may_hold_weights, weight_files
 from vitrine_export.checkpoint.weights import headers
@@ -73,7 +72,6 @@ def check(folder: Path, unet: Path | None, out: Path) -> Report:
     try:
         for given in filter(None, (folder, unet)):
             ensure_folder(given)
-        refuse_hub_cache(folder)
     except BadCheckpoint as fault:
         return Report(str(folder), NOT_LOOKED_AT, problems=[str(fault)], next="name the checkpoint's folder")
     if is_fashn(folder):
@@ -140,7 +138,7 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
     for recipe in RECIPES:
         if recipe.source:
             _note(report, partial(check_source, checkpoint, recipe))
-    report.unused += list(_unused(report, checkpoint, used))
+    _note(report, lambda: report.unused.extend(_unused(report, checkpoint, used)))
 
 
 def _look_at_pictures(report: Report, folder: Path, out: Path) -> None:
@@ -217,11 +215,9 @@ def _unused(report: Report, checkpoint: Checkpoint, used: set[Path]) -> Iterable
 
 
 def _pixels(report: Report, checkpoint: Checkpoint) -> int:
-    try:
-        return checkpoint.settings.width * checkpoint.settings.height
-    except BadCheckpoint as fault:
-        report.problems.append(str(fault))
-        return 0
+    found = [0]
+    _note(report, lambda: found.append(checkpoint.settings.width * checkpoint.settings.height))
+    return found[-1]
 
 
 def _next(report: Report, unet: Path | None, out: Path) -> str:

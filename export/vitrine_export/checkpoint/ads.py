@@ -11,6 +11,7 @@ from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.ad_layout import FAMILIES, Family
 from vitrine_export.checkpoint.digest import digest_of
 from vitrine_export.checkpoint.folder import Settings, read_settings
+from vitrine_export.checkpoint.place import ensure_folder, optional_file
 from vitrine_export.checkpoint.scheduler_file import read_scheduler
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
@@ -69,8 +70,8 @@ class AdCheckpoint:
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield every file that can change a result, with its name in the layout."""
         yield from layout.files_in(self.folder, (*self.kind.networks, *self.kind.tokenizers, "scheduler"))
-        if (self.folder / layout.SETTINGS_FILE).is_file():
-            yield layout.SETTINGS_FILE, self.folder / layout.SETTINGS_FILE
+        if settings := optional_file(self.folder, layout.SETTINGS_FILE):
+            yield layout.SETTINGS_FILE, settings
 
     def digest(self) -> str:
         """Return the sha256 over the names and bytes of every file that can change a result."""
@@ -103,8 +104,7 @@ class AdCheckpoint:
 
 def open_ads(folder: Path) -> AdCheckpoint:
     """Open the checkpoint in `folder`. Raises BadCheckpoint for another family or a missing part."""
-    if not folder.is_dir():
-        raise BadCheckpoint(f"there is no folder {folder}")
+    ensure_folder(folder)
     pipeline = layout.read_json(folder / INDEX, INDEX).get("_class_name")
     family = next((family for family in FAMILIES if pipeline in family.pipelines), None)
     if family is None:

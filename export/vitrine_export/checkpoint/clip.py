@@ -12,6 +12,7 @@ from vitrine_orchestrator.stages.clip import FAMILY, LENGTH, SIDE
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.place import ensure_folder, optional_file
 from vitrine_export.checkpoint.settings_file import read_settings_file
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
@@ -63,7 +64,7 @@ class ClipCheckpoint:
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield every file that can change a result, with its name in the layout."""
         names = (CONFIG, PREPROCESSOR, *TOKENIZER, layout.SETTINGS_FILE)
-        found = [self.folder / name for name in names if (self.folder / name).is_file()]
+        found = [path for name in names if (path := optional_file(self.folder, name))]
         for path in sorted([*found, *weight_files(self.folder, half=False)]):
             yield path.name, path
 
@@ -97,8 +98,8 @@ class ClipCheckpoint:
 
     def _check_preprocessing(self) -> None:
         """Refuse pictures that are prepared otherwise than the server prepares them."""
-        path = self.folder / PREPROCESSOR
-        if not path.is_file():
+        path = optional_file(self.folder, PREPROCESSOR)
+        if path is None:
             return
         found = layout.read_json(path, PREPROCESSOR)
         for name, wanted in (("image_mean", MEAN), ("image_std", STD)):
@@ -125,4 +126,5 @@ def open_clip(folder: Path, unet: Path | None = None) -> ClipCheckpoint:
     """Open the checkpoint; BadCheckpoint for a replaced UNet, which it has not."""
     if unet is not None:
         raise BadCheckpoint("--unet does not go with a CLIP checkpoint: it has no unet/")
+    ensure_folder(folder)
     return ClipCheckpoint(folder)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from vitrine_orchestrator.stages.fashn import FAMILY
 
 from vitrine_export.checkpoint import layout
-from vitrine_export.checkpoint.diagnosis import ensure_present
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.place import ensure_folder, optional_file
 from vitrine_export.checkpoint.settings_file import read_settings_file
 from vitrine_export.errors import BadCheckpoint
 
@@ -27,7 +28,10 @@ DWPOSE_FILES = {"yolox": "dwpose/yolox_l.onnx", "dwpose": "dwpose/dw-ll_ucoco_38
 """The files of the two pose networks, by stage."""
 FILES = {**DWPOSE_FILES, "garment_parser": "garment_parser/garment_parser.onnx"}
 """The files of all stages that are adopted; the last one is optional."""
-FOLDERS = ("dwpose", "garment_parser")
+DWPOSE = "dwpose"
+FOLDERS = (DWPOSE, "garment_parser")
+OTHERS = ("model_index.json", "unet", "transformer")
+"""What other models' folders have at their top."""
 NETWORK = "model"
 TELLTALE = "garment_embedder.proj.weight"
 """A weight that other single files of weights lack."""
@@ -80,7 +84,7 @@ class FashnCheckpoint:
 
     def has_file(self, stage: str) -> bool:
         """Whether the folder holds the file of a stage of FILES."""
-        return (self.folder / FILES[stage]).is_file()
+        return optional_file(self.folder, FILES[stage]) is not None
 
     @cached_property
     def settings(self) -> FashnSettings:
@@ -100,8 +104,8 @@ class FashnCheckpoint:
         """Yield every file that can change a result, with its name in the layout."""
         yield from layout.files_in(self.folder, FOLDERS)
         for name in (WEIGHTS, layout.SETTINGS_FILE):
-            if (self.folder / name).is_file():
-                yield name, self.folder / name
+            if path := optional_file(self.folder, name):
+                yield name, path
 
     def digest(self) -> str:
         """Return the sha256 over the names and bytes of every file that can change a result."""
@@ -129,18 +133,24 @@ class FashnCheckpoint:
 
 
 def is_fashn(folder: Path) -> bool:
-    """Return whether a folder holds a checkpoint of FASHN VTON, by the names in its file of weights."""
+    """Return whether a folder holds a checkpoint of FASHN VTON.
+
+    The names in its file of weights say so. Where that cannot be read, DWPose's folder does, if there is no
+    other model: so a pointer or a cut file is told as one, and not as a missing UNet.
+    """
     try:
         with (folder / WEIGHTS).open("rb") as file:
             names = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    except (OSError, ValueError, OverflowError, MemoryError):
-        return False
-    return TELLTALE in names
+    except (OSError, ValueError, OverflowError, MemoryError, RecursionError):
+        return (folder / DWPOSE).is_dir() and not any((folder / name).exists() for name in OTHERS)
+    return isinstance(names, dict) and TELLTALE in names
 
 
 def open_fashn(folder: Path, unet: Path | None = None) -> FashnCheckpoint:
     """Open the checkpoint in `folder`. Raises BadCheckpoint without weights, or for a replaced UNet."""
     if unet is not None:
         raise BadCheckpoint(f"--unet replaces a UNet, and {folder} has none: it is a FASHN VTON checkpoint")
+    ensure_folder(folder)
     ensure_present(folder / WEIGHTS, WEIGHTS)
+    ensure_real(folder / WEIGHTS, WEIGHTS)
     return FashnCheckpoint(folder)

@@ -13,6 +13,7 @@ from vitrine_orchestrator.stages.idm_vton import FAMILY
 
 from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.place import ensure_folder
 from vitrine_export.checkpoint.scheduler_file import read_scheduler
 from vitrine_export.checkpoint.settings_file import read_settings_file
 from vitrine_export.checkpoint.weight_files import weight_files
@@ -171,7 +172,6 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
         if given is not None:
             ensure_folder(given)
     chosen = chosen_unet(folder, unet)
-    refuse_hub_cache(folder)
     missing = [part for part in layout.TRY_ON_PARTS if part != "unet" and not (folder / part).is_dir()]
     if not chosen.is_dir():
         missing.insert(0, "unet")
@@ -182,27 +182,11 @@ def open_checkpoint(folder: Path, unet: Path | None = None) -> Checkpoint:
     return checkpoint
 
 
-def ensure_folder(folder: Path) -> None:
-    """Raise BadCheckpoint for a missing folder."""
-    if not folder.is_dir():
-        raise BadCheckpoint(f"there is no folder {folder}")
-
-
 def chosen_unet(folder: Path, unet: Path | None) -> Path:
     """Return the folder of TryonNet's weights: folder/unet, or the replacement or its unet/."""
     if unet is None:
         return folder / "unet"
     return unet / "unet" if (unet / "unet").is_dir() else unet
-
-
-def refuse_hub_cache(folder: Path) -> None:
-    """Raise BadCheckpoint for a hub's cache folder (models--OWNER--NAME); names its newest snapshot."""
-    snapshots = [path for path in (folder / "snapshots").glob("*") if path.is_dir()]
-    if snapshots:
-        newest = max(snapshots, key=lambda path: path.stat().st_mtime)
-        raise BadCheckpoint(
-            f"{folder} is a hub's cache, not a checkpoint; its newest snapshot is one: {newest}"
-        )
 
 
 def check_widths(checkpoint: Checkpoint) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
+from vitrine_export.checkpoint.place import optional_file
 from vitrine_export.errors import BadCheckpoint
 
 TRY_ON_PARTS = (
@@ -102,8 +103,8 @@ def files_that_count(folder: Path, unet: Path) -> Iterator[tuple[str, Path]]:
     roots = {part: folder / part for part in (*TRY_ON_PARTS, *PERSON_PARTS)} | {"unet": unet}
     for part in sorted(roots):
         yield from _named_files(part, roots[part])
-    if (folder / SETTINGS_FILE).is_file():
-        yield SETTINGS_FILE, folder / SETTINGS_FILE
+    if settings := optional_file(folder, SETTINGS_FILE):
+        yield SETTINGS_FILE, settings
 
 
 def files_in(folder: Path, parts: Iterable[str]) -> Iterator[tuple[str, Path]]:

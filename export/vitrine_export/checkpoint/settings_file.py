@@ -11,6 +11,7 @@ from typing import Any
 from vitrine_orchestrator.wire.fields import MAX_GUIDANCE, MAX_STEPS
 
 from vitrine_export.checkpoint import layout
+from vitrine_export.checkpoint.place import optional_file
 from vitrine_export.errors import BadCheckpoint
 
 LARGEST = 4096
@@ -76,8 +77,8 @@ class SettingsFile:
 
 def read_settings_file(folder: Path) -> SettingsFile:
     """Read vitrine.json in a checkpoint's folder; without one, every value is its default."""
-    path = folder / layout.SETTINGS_FILE
-    return SettingsFile(layout.read_json(path, layout.SETTINGS_FILE) if path.is_file() else {})
+    path = optional_file(folder, layout.SETTINGS_FILE)
+    return SettingsFile(layout.read_json(path, layout.SETTINGS_FILE) if path else {})
 
 
 def _is_whole(value: object) -> bool:

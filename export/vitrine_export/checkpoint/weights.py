@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vitrine_export.checkpoint.diagnosis import ensure_real
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 
 CHUNK_BYTES = 64 * 2**20
@@ -57,8 +57,9 @@ QUANTISED: tuple[tuple[re.Pattern[str], str], ...] = (
 def headers(path: Path, label: str) -> dict[str, Tensor]:
     """Return every tensor of a file by name on the meta device: shape and dtype without the data.
 
-    Raises BadCheckpoint for a damaged file, another kind of file, and quantised weights.
+    Raises BadCheckpoint for a missing or damaged file, another kind of file, and quantised weights.
     """
+    ensure_present(path, label)
     found = _headers(path, label)
     _refuse_quantised(found, label)
     return found

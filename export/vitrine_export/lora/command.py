@@ -11,20 +11,23 @@ from pathlib import Path
 from safetensors.torch import save_file
 from vitrine_orchestrator.loras.registry import CARD, NAME, TENSORS, Card
 
+from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import open_ads
 from vitrine_export.checkpoint.digest import file_digest
-from vitrine_export.lora.file import Adapter, read_adapter
+from vitrine_export.errors import BadCheckpoint
+from vitrine_export.lora.file import Adapter, ensure_file, read_adapter
 from vitrine_export.lora.slot import slot_of
 from vitrine_export.nets.dit.lora_rows import Sites
 
 HELP = "Fit a LoRA file to a checkpoint and put it into a registry folder, which VITRINE_LORA_FOLDER names."
-EXAMPLES = """\
+EXAMPLES = f"""\
 example:
   vitrine-export lora --checkpoint Z-Image-Turbo --file night.safetensors --name night --licence Apache-2.0 \\
     --trigger "night style" --registry loras
 
-The file is a safetensors file with the keys of PEFT, kohya, ComfyUI or diffusers. It is refused, with the
-keys named, when one of them fits no linear of the transformer. An adapter of that name is replaced."""
+The file is a safetensors file of rank {LORA_RANK} or less, with the keys of PEFT, kohya, ComfyUI or
+diffusers. It is refused, with the keys named, when one of them fits no linear of the transformer. An adapter
+of that name is replaced."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the adapter's folder and return 0. Raises BadCheckpoint for a file that does not fit."""
+    ensure_file(args.file)
     checkpoint = open_ads(args.checkpoint)
-    sites: Sites = checkpoint.load("transformer").sites
+    sites: Sites = checkpoint.empty("transformer").sites
     adapter = read_adapter(args.file, sites)
     card = register(
         adapter,
@@ -65,7 +69,15 @@ def register(
     licence: str,
     trigger_words: tuple[str, ...] = (),
 ) -> Card:
-    """Write an adapter's folder of a registry with one rename; `base` is the checkpoint's digest."""
+    """Write an adapter's folder of a registry with one rename; `base` is the checkpoint's digest.
+
+    Raises BadCheckpoint for a rank above LORA_RANK, which no server could put into a slot.
+    """
+    if adapter.rank > LORA_RANK:
+        raise BadCheckpoint(
+            f"{folder.name}: its rank must be 1 to {LORA_RANK}, that of a slot in the exported graph, got "
+            f"{adapter.rank}; resize it to {LORA_RANK}, or train it so"
+        )
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

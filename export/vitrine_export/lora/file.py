@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.lora.names import Role, linears_of, parted, underscored
 from vitrine_export.nets.dit.lora_rows import Sites, SlottedLinear
@@ -46,15 +48,23 @@ def read_adapter(path: Path, sites: Sites) -> Adapter:
 
     Raises BadCheckpoint for another kind of file, a damaged file, and one that fits the net only in part.
     """
-    if path.suffix != SUFFIX:
-        raise BadCheckpoint(f"{path.name}: a LoRA must be a {SUFFIX} file; pickles are not read")
+    ensure_file(path)
     try:
         state = load_file(path)
         with safe_open(path, framework="pt") as opened:
             written = written_alpha(opened.metadata() or {}, path.name)
     except (SafetensorError, OSError) as error:
-        raise BadCheckpoint(f"{path.name} is damaged or cut short ({_size(path)} bytes)") from error
+        size = path.stat().st_size
+        raise BadCheckpoint(f"{path.name} is damaged or cut short ({size} bytes); fetch it again") from error
     return adapter_of(state, sites, path.name, written)
+
+
+def ensure_file(path: Path) -> None:
+    """Raise BadCheckpoint for a missing file, another kind of file, a pointer and a web page."""
+    if path.suffix != SUFFIX:
+        raise BadCheckpoint(f"{path.name}: a LoRA must be a {SUFFIX} file; pickles are not read")
+    ensure_present(path, path.name)
+    ensure_real(path, path.name)
 
 
 def adapter_of(
@@ -64,7 +74,7 @@ def adapter_of(
 
     `written` is the alpha of linears without an own alpha; without both, alpha is the rank.
     """
-    groups, unknown = _grouped(state, sites)
+    groups, unknown = _grouped(state, sites, label)
     if unknown:
         raise BadCheckpoint(
             f"{label}: {len(unknown)} of {len(state)} keys fit no linear of the net: {_some(unknown)}"
@@ -78,9 +88,7 @@ def adapter_of(
         linears = {part: sites.linears[part] for part in linears_of(name, sites.linears)}
         if twice := sorted(linears.keys() & pairs.keys()):
             raise BadCheckpoint(f"{label}: {_some(twice)} are in it twice, under different names")
-        alpha = roles.get("alpha", written)
-        scale = 1.0 if alpha is None else float(alpha) / len(roles["down"])
-        pairs |= _pairs(name, roles, linears, scale, label)
+        pairs |= _pairs(name, roles, linears, written, label)
     return Adapter(pairs)
 
 
@@ -95,13 +103,17 @@ def written_alpha(metadata: Mapping[str, str], label: str) -> float | None:
         alpha = None if found.get("lora_alpha") is None else float(found["lora_alpha"])
     except (ValueError, TypeError, AttributeError) as error:
         raise BadCheckpoint(f"{label}: {HEADER} in its header cannot be read: {error}") from error
+    if alpha is not None and not isfinite(alpha):
+        raise BadCheckpoint(f"{label}: lora_alpha in its header must be a finite number, got {alpha}")
     if given := [key for key in ("alpha_pattern", "use_rslora", "use_dora") if found.get(key)]:
         raise BadCheckpoint(f"{label}: {given[0]} must not be set, got {found[given[0]]!r}")
     return alpha
 
 
-def _grouped(state: Mapping[str, Tensor], sites: Sites) -> tuple[dict[str, dict[Role, Tensor]], list[str]]:
-    """Return tensors by name and role, and the keys that fit no linear."""
+def _grouped(
+    state: Mapping[str, Tensor], sites: Sites, label: str
+) -> tuple[dict[str, dict[Role, Tensor]], list[str]]:
+    """Return tensors by name and role, and the keys that fit no linear; BadCheckpoint for a name twice."""
     spelt = underscored(sites.linears)
     groups: dict[str, dict[Role, Tensor]] = {}
     unknown: list[str] = []
@@ -111,31 +123,44 @@ def _grouped(state: Mapping[str, Tensor], sites: Sites) -> tuple[dict[str, dict[
         if found is None or not linears_of(name, sites.linears):
             unknown.append(key)
         else:
-            groups.setdefault(name, {})[found[1]] = tensor.float()
+            roles = groups.setdefault(name, {})
+            if found[1] in roles:
+                raise BadCheckpoint(f"{label}: {name} is in it twice, under different prefixes; remove one")
+            roles[found[1]] = tensor.float()
     return groups, unknown
 
 
 def _pairs(
-    name: str, roles: Mapping[Role, Tensor], linears: Mapping[str, SlottedLinear], scale: float, label: str
+    name: str,
+    roles: Mapping[Role, Tensor],
+    linears: Mapping[str, SlottedLinear],
+    written: float | None,
+    label: str,
 ) -> dict[str, Pair]:
     """Return the terms of one name: several if the file joins several linears."""
     down, up = roles["down"], roles["up"]
     inputs = next(iter(linears.values())).in_features
     outputs = [linear.out_features for linear in linears.values()]
-    rank = len(down)
-    if down.shape != (rank, inputs) or up.shape != (sum(outputs), rank):
+    rank = len(down) if down.ndim else 0
+    if not rank or down.shape != (rank, inputs) or up.shape != (sum(outputs), rank):
         raise BadCheckpoint(
-            f"{label}: {name} must be ({rank}, {inputs}) down and ({sum(outputs)}, {rank}) up, "
-            f"got {tuple(down.shape)} and {tuple(up.shape)}"
+            f"{label}: {name} must be ({rank or 'rank'}, {inputs}) down and ({sum(outputs)}, "
+            f"{rank or 'rank'}) up of a rank from 1 on, got {tuple(down.shape)} and {tuple(up.shape)}"
         )
+    up = _scale(name, roles.get("alpha"), written, rank, label) * up
     if not (torch.isfinite(down).all() and torch.isfinite(up).all()):
-        raise BadCheckpoint(f"{label}: {name} holds numbers that are not finite")
-    return {part: Pair(down, scale * piece) for part, piece in zip(linears, up.split(outputs), strict=True)}
+        raise BadCheckpoint(f"{label}: {name} holds numbers that are not finite, or not with its alpha")
+    return {part: Pair(down, piece) for part, piece in zip(linears, up.split(outputs), strict=True)}
+
+
+def _scale(name: str, alpha: Tensor | None, written: float | None, rank: int, label: str) -> float:
+    """Return alpha / rank, where alpha is the linear's own, the header's, or the rank."""
+    if alpha is None:
+        return 1.0 if written is None else written / rank
+    if alpha.numel() != 1 or not torch.isfinite(alpha).all():
+        raise BadCheckpoint(f"{label}: {name} must have one finite number as alpha, got {alpha.tolist()}")
+    return float(alpha) / rank
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(sorted(names)[:SHOWN]) + (", …" if len(names) > SHOWN else "")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vitrine_export.checkpoint.place import ensure_folder
 from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.exporting.families import clip, cut_out, fashn, flux, idm_vton, z_image
 from vitrine_export.exporting.families.table import FamilyExport
@@ -42,5 +43,7 @@ def open_any(folder: Path, unet: Path | None = None) -> AnyCheckpoint:
 
     `unet` replaces the folder of one network, for families that have such checkpoints. Raises BadCheckpoint.
     """
+    if not cut_out.EXPORT.recognises(folder):
+        ensure_folder(folder)
     family = next(family for family in FAMILIES if family.recognises(folder))
     return family.open(folder, unet)

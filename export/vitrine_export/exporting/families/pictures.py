@@ -19,16 +19,24 @@ if TYPE_CHECKING:
 
 
 def recognising(prefix: str) -> Callable[[Path], bool]:
-    """Return whether a folder's model_index.json names a pipeline whose class begins with `prefix`."""
+    """Return whether a folder's model_index.json names a pipeline whose class begins with `prefix`.
+
+    Where that cannot be read, the class of the transformer says it: opening the folder then names the file.
+    """
 
     def recognises(folder: Path) -> bool:
-        try:
-            named = read_json(folder / INDEX, INDEX).get("_class_name", "")
-        except BadCheckpoint:
-            return False
-        return str(named).startswith(prefix)
+        named = _class(folder / INDEX) or _class(folder / "transformer" / "config.json")
+        return named.startswith(prefix)
 
     return recognises
+
+
+def _class(path: Path) -> str:
+    """Return the class that a config names; "" where it cannot be read."""
+    try:
+        return str(read_json(path, path.name).get("_class_name") or "")
+    except BadCheckpoint:
+        return ""
 
 
 def open_folder(folder: Path, unet: Path | None = None) -> AdCheckpoint:
