@@ -5,6 +5,10 @@
 set -eu
 profile=${PROFILE:-cuda}
 model_folder=${MODEL_FOLDER:-/models}
+case $model_folder in *[!A-Za-z0-9._/,=+-]*)
+    echo "serve: MODEL_FOLDER must need no quotes in a shell, got $model_folder: Triton would hang" >&2
+    exit 1
+esac
 key_file=${ADMIN_KEY_FILE:-/run/secrets/admin-key}
 if [ ! -s "$key_file" ]; then
     echo "serve: $key_file is missing or empty: it must hold the key of the restricted APIs" >&2

@@ -20,7 +20,7 @@ from vitrine_gateway.errors import BadSettings
 PREFIX = "GATEWAY_"
 # The variables that Kubernetes sets for a Service named "gateway" or "gateway-…".
 _SERVICE_LINK = re.compile(
-    r"GATEWAY_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT=\w+://.*|PORT_\d+_(TCP|UDP)(_\w+)?=.*)"
+    r"GATEWAY_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT=\w+://.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*)"
 )
 _RATE = r"^([1-9]\d{0,8}/[1-9]\d{0,5})?$"
 

@@ -28,6 +28,12 @@ STOP_S = 60.0
 NICE = 15
 """How far Triton's priority is below the gateway's, whose many brief answers must not wait for networks that
 take every core."""
+# Has Linux send a SIGTERM when this process is killed, then becomes `vitrine serve`.
+_LAUNCHER = (
+    "import ctypes, os, signal, sys; PR_SET_PDEATHSIG = 1; "
+    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'vitrine', 'serve', *sys.argv[1:]])"
+)
 _ADDRESSES = {  # of a setting: the line that tells it; the last one ends the start
     "triton": re.compile(r"gRPC\s+(\S+:\d+)"),
     "triton_metrics": re.compile(r"metrics\s+(http://\S+)"),
@@ -43,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     """Start both, serve until a signal, and stop both. Raises Unavailable if Triton does not start."""
     settings = Settings.from_environment(os.environ)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a closed terminal; nohup has it ignored
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with triton(args.serve_options) as addresses:
         args.action = "serve"
         command.serve(args, settings.model_copy(update=addresses))
@@ -53,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 def triton(options: list[str]) -> Iterator[dict[str, str]]:
     """Run `vitrine serve` as a process of its own; give its addresses, by the settings that name them."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "vitrine", "serve", *options],
+        [sys.executable, "-c", _LAUNCHER, *options],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C reaches the gateway first, which then stops the server

@@ -129,6 +129,23 @@ def test_a_pipeline_error_keeps_its_code_and_word(serve):
     assert (error.message(), error.code()) == ("bad request: x must be 1, got 2", Error.INVALID_ARG)
 
 
+def test_parameters_that_are_not_utf8_are_the_callers(serve):
+    """Triton passes on any bytes, also of the header Host, and its binding decodes them."""
+
+    class Odd(Request):
+        def parameters(self):
+            return b'{"a": "\xff"}'.decode()
+
+    service, request = serve(double), Odd(x=np.array([1]))
+    service.execute([request])
+    assert request.sender.done.wait(10)
+    error = request.sender.sent[0].error
+    assert (error.message(), error.code()) == (
+        "bad request: parameters and the header Host must be UTF-8",
+        Error.INVALID_ARG,
+    )
+
+
 def test_an_unexpected_error_shows_no_details(serve, caplog):
     """The traceback goes to the server's log only."""
 

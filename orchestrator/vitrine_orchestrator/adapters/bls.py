@@ -73,7 +73,15 @@ class BlsStages:
 
 def is_from_model(request: Any) -> bool:
     """Whether another model sent a request; Triton (2.51) cannot cancel such a call."""
-    return FROM_MODEL in json.loads(request.parameters() or "{}")
+    return FROM_MODEL in parameters_of(request)
+
+
+def parameters_of(request: Any) -> dict[str, Any]:
+    """A request's parameters, and the headers that Triton passes on; BadRequest if one is not UTF-8."""
+    try:
+        return json.loads(request.parameters() or "{}")
+    except UnicodeDecodeError as error:
+        raise BadRequest("parameters and the header Host must be UTF-8") from error
 
 
 def host_arrays(tensors: Iterable[Any]) -> dict[str, np.ndarray]:

@@ -6,10 +6,11 @@ Triton passes the headers named by its option --http-header-forward-pattern to t
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
+
+from vitrine_orchestrator.adapters.bls import parameters_of
 
 FORWARDED = "(?i)(host|inference-header-content-length)"  # headers that Triton passes on
 HTTP, BINARY = "host", "inference-header-content-length"  # of every HTTP request; of binary ones only
@@ -17,7 +18,7 @@ HTTP, BINARY = "host", "inference-header-content-length"  # of every HTTP reques
 
 def encoding_for(request: Any) -> dict[str, np.ndarray]:
     """{"encoding": base64} for a request that is pure JSON over HTTP; {} for any other."""
-    names = {name.lower() for name in json.loads(request.parameters() or "{}")}
+    names = {name.lower() for name in parameters_of(request)}
     if HTTP in names and BINARY not in names:
         return {"encoding": np.array([b"base64"], np.object_)}
     return {}

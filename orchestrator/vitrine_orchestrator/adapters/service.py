@@ -189,9 +189,10 @@ class Service:
 
     async def _run_handler(self, request: Any, sender: Any) -> Outputs:
         """The handler's outputs; Cancelled soon after the caller has disconnected."""
+        can_leave = not is_from_model(request)
         work = asyncio.ensure_future(self._handled(request, sender))
         self._work.add(work)
-        if not is_from_model(request):
+        if can_leave:
             self._senders[work] = sender
             self._watched.set()
         try:

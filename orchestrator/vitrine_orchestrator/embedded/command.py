@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -60,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal, stop cleanly and return 0. Raises Unavailable if Triton cannot start."""
     for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.default_int_handler)
+        if signal.getsignal(name) is not signal.SIG_IGN:  # nohup has a hangup ignored
+            signal.signal(name, signal.default_int_handler)
     settings, options = Settings.from_environment(os.environ), options_of(args)
     try:
         with LoadingBar() as bar:
@@ -88,12 +90,18 @@ def _serve(triton: EmbeddedTriton) -> None:
         print(f"  gRPC     {triton.grpc}")
         print(f"  HTTP     http://{triton.http}")
         print(f"  metrics  http://{triton.metrics}/metrics", flush=True)
-        supervisor = Supervisor(triton, report=lambda text: print(text, file=sys.stderr, flush=True))
+        supervisor = Supervisor(triton, report=_say)
         while True:
             time.sleep(CHECK_S)
             supervisor.check()
     finally:
         triton.stop()
+
+
+def _say(text: str) -> None:
+    """Print a sentence of the supervisor, which goes on when nobody reads it any more."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def _amount(text: str) -> str:

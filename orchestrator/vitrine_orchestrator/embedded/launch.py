@@ -13,17 +13,24 @@ STACK_BYTES = 576 * 2**20
 """Stack of each server thread. Triton's HTTP library copies a body with a form's content type onto the
 stack, twice: with the default of 8 MiB a body of 4.2 MB crashes the server. This is enough for bodies of
 256 MiB; only the used part takes memory."""
+FEW_FILES = 256
 STRICT_OVERCOMMIT = "2"  # the kernel then counts the whole stack as used memory from the start
 
-# Has Linux send a SIGTERM when the thread that starts the server ends, sets the stack size, and becomes
-# the server. SIGCHLD is set to its default: where it is ignored (by some shells and containers), a dead stub
+OPEN_FILES = 65_536
+"""Files that the server and its models may open, where the hard limit allows it: each connection is one, and
+below some 200 models cannot be loaded."""
+
+# Has Linux send a SIGTERM when the thread that starts the server ends, sets both limits, and becomes the
+# server. SIGCHLD is set to its default: where it is ignored (by some shells and containers), a dead stub
 # disappears like a stopped one, and the supervisor cannot distinguish them.
 LAUNCHER = (
     "import ctypes, os, resource, signal, sys; PR_SET_PDEATHSIG = 1; "
     "signal.signal(signal.SIGCHLD, signal.SIG_DFL); "
-    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); STACK = resource.RLIMIT_STACK; "
+    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM); "
+    "STACK, FILES = resource.RLIMIT_STACK, resource.RLIMIT_NOFILE; "
     "resource.setrlimit(STACK, (int(sys.argv[1]), resource.getrlimit(STACK)[1])); "
-    "os.execv(sys.argv[2], sys.argv[2:])"
+    "resource.setrlimit(FILES, (int(sys.argv[2]), resource.getrlimit(FILES)[1])); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
 )
 
 KEEPALIVE = ("--grpc-http2-max-ping-strikes=0", "--grpc-keepalive-permit-without-calls=1")
@@ -35,7 +42,17 @@ logger = logging.getLogger(__name__)
 
 def launch_command(server: Path, *options: str) -> list[str]:
     """The command that starts a server with these options; it ends when the starting thread ends."""
-    return [sys.executable, "-I", "-S", "-c", LAUNCHER, str(stack_bytes()), str(server), *options]
+    limits = [str(stack_bytes()), str(open_files())]
+    return [sys.executable, "-I", "-S", "-c", LAUNCHER, *limits, str(server), *options]
+
+
+def open_files() -> int:
+    """How many files the server may open: OPEN_FILES, or what is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if allowed < FEW_FILES:
+        logger.warning("the server may open %d files only (ulimit -H -n): models may not load", allowed)
+    return soft if soft == resource.RLIM_INFINITY else max(soft, allowed)
 
 
 def stack_bytes() -> int:

@@ -33,6 +33,7 @@ class Stub:
     slot: Slot | None
     ended: bool
     started: int  # clock ticks since boot
+    stopped: bool = False  # by SIGSTOP
 
 
 def look(server: int) -> dict[int, Stub]:
@@ -65,4 +66,5 @@ def _read(folder: Path, server: int) -> Iterator[Stub]:
     elif Path(arguments[0]).name == STUB and len(arguments) > INSTANCE:
         instance = arguments[INSTANCE]
         version = Path(arguments[VERSION]).parent.name
-        yield Stub(Slot(instance.rsplit("_", 2)[0], version, instance), False, started)
+        stopped = fields[STATE] == "T"  # a debugger's is t
+        yield Stub(Slot(instance.rsplit("_", 2)[0], version, instance), False, started, stopped)

@@ -26,7 +26,7 @@ from vitrine_orchestrator.embedded.model_control import ModelControl, Progress, 
 from vitrine_orchestrator.embedded.options import check_options
 from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, answers, free_ports, is_free
 from vitrine_orchestrator.embedded.repository import check_files, model_names
-from vitrine_orchestrator.embedded.surroundings import last_error, with_folders
+from vitrine_orchestrator.embedded.surroundings import last_error, plain_temporary_folder, with_folders
 from vitrine_orchestrator.embedded.wheel import (
     derived_folder,
     find_libpython,
@@ -42,6 +42,10 @@ STARTS = 3  # a port may be taken by another process between its choice and the 
 LAST_WORDS_S = 2.0  # a server that crashes prints where before its process ends
 STOP_S = 12.0  # Triton is killed if finishing requests and unloading take longer
 QUICK_STOP_S = 2.0  # the same for a server that is already broken
+
+# A link to the repository. Triton starts a model's process by a line of shell that does not quote the path,
+# and one with a space hangs.
+REPOSITORY = "repository"
 
 SOURCE = Path(vitrine_orchestrator.__file__).parents[2]  # the folder of a clone
 
@@ -108,11 +112,12 @@ class EmbeddedTriton(ModelControl):
         """Start the server and load its models; removes everything again if that fails."""
         check_files(self.repository, self.models)
         self._limits = request_limit(self.repository, self.models, self.environment)
-        self.folder = Path(tempfile.mkdtemp(prefix="vitrine-triton-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="vitrine-triton-", dir=plain_temporary_folder()))
         self.log = self._log or self.folder / "triton.log"
-        lay_out_backends(self.wheel, self.backends, self.folder / "backends")
-        lay_out_python(self.wheel, self.folder / "python")
         try:
+            (self.folder / REPOSITORY).symlink_to(self.repository)
+            lay_out_backends(self.wheel, self.backends, self.folder / "backends")
+            lay_out_python(self.wheel, self.folder / "python")
             self._launch_on_free_ports()
             self.load(self.models)
             if self._limits:
@@ -162,7 +167,7 @@ class EmbeddedTriton(ModelControl):
 
     def _command(self) -> list[str]:
         options = {
-            "model-repository": self.repository,
+            "model-repository": self.folder / REPOSITORY,
             "model-control-mode": "explicit",
             "backend-directory": self.folder / "backends",
             "cache-directory": self.wheel.tritonserver / "caches",
@@ -239,17 +244,27 @@ class EmbeddedTriton(ModelControl):
         self.start()
 
     def stop(self, within_s: float = STOP_S) -> None:
-        """Stop the server and every process of its group; remove its files and shared memory."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(within_s)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            finally:
-                kill_group(self._process.pid)
+        """Stop the server and every process of its group; remove its files and shared memory.
+
+        Does so at once when it is interrupted, as by a second Ctrl-C.
+        """
+        try:
+            self._end(within_s)
+        finally:
+            for left in SHARED_MEMORY.glob(f"{self.shared_prefix}*"):
+                left.unlink(missing_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self, within_s: float) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        finally:
+            kill_group(process.pid)
             self._process = None
-        for left in SHARED_MEMORY.glob(f"{self.shared_prefix}*"):
-            left.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)

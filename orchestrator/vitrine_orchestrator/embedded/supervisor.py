@@ -13,8 +13,11 @@ again if a process dies with requests while Triton waits for it to finish (after
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -28,6 +31,7 @@ __all__ = ["SupervisedServer", "Supervisor", "lost_models", "stubs"]
 
 RELOAD_S = 5.0  # an unload that takes longer waits for requests of the dead process
 COLLECT_S = 0.3  # Triton reaps a process that it stopped faster than this, even on a busy machine
+STOPPED_S = 5.0  # a process that is stopped for longer is ended, and then restored
 HELD_S = 15.0  # a dead process that is not reaped for this long holds requests that never end
 UNLOADED_S = 15.0  # a model without process for longer was unloaded on purpose; a shutdown takes less
 PAUSES_S = (1.0, 5.0, 30.0)  # backoff before starting a server again that did not start; the last one repeats
@@ -84,6 +88,7 @@ class Supervisor:
         self._known: dict[int, Stub] = {}
         self._seen_at: dict[str, float] = {}  # model → time at which it last had a process
         self._ended_at: dict[int, float] = {}  # zombie process → time at which it was first seen
+        self._stopped_at: dict[int, float] = {}  # the same for a process stopped by SIGSTOP
         self._failed, self._not_before = 0, 0.0  # failed starts in a row, and the time of the next start
         self._look()
 
@@ -111,6 +116,18 @@ class Supervisor:
         self._seen_at |= {stub.slot.model: at for stub in self._known.values() if stub.slot}
         ended = (pid for pid, stub in self._known.items() if stub.ended)
         self._ended_at = {pid: self._ended_at.get(pid, at) for pid in ended}
+        stopped = (pid for pid, stub in self._known.items() if stub.stopped)
+        self._stopped_at = {pid: self._stopped_at.get(pid, at) for pid in stopped}
+        for pid, since in self._stopped_at.items():
+            if at - since > STOPPED_S:
+                self._kill(pid)
+
+    def _kill(self, pid: int) -> None:
+        """End a process that was stopped: Triton refuses its model's requests, and calls the model ready."""
+        slot = self._known[pid].slot
+        self.report(f"a process of {slot.model if slot else 'a model'} was stopped (SIGSTOP): ending it")
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def _lost(self) -> set[str]:
         """The models that lost a process for good."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from pathlib import Path
 
 from tritonclient.utils import InferenceServerException
+from vitrine.errors import Unavailable
+
+PLAIN = re.compile(r"[\w./,=+-]*", re.ASCII)  # characters of a path that mean nothing to a shell
 
 
 def with_folders(environment: dict[str, str], own: Path, derived: Path) -> dict[str, str]:
@@ -16,6 +21,18 @@ def with_folders(environment: dict[str, str], own: Path, derived: Path) -> dict[
     if "VITRINE_CACHE_FOLDER" in given:
         return given
     return {"VITRINE_CACHE_DISK_BYTES": "0", **given, "VITRINE_CACHE_FOLDER": str(own / "cache")}
+
+
+def plain_temporary_folder() -> str:
+    """A folder for temporary files whose path needs no quotes: Triton puts it into a line of shell.
+
+    Raises Unavailable if there is none.
+    """
+    usual = tempfile.gettempdir()
+    for folder in (usual, "/tmp", "/var/tmp"):
+        if PLAIN.fullmatch(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    raise Unavailable(f"TMPDIR must be a folder whose path needs no quotes in a shell, got {usual!r}")
 
 
 def load_reason(model: str, error: InferenceServerException) -> str:
