@@ -8,11 +8,14 @@ import structlog
 from fastapi import Depends, Request
 from sqlalchemy import select
 from starlette.requests import HTTPConnection
+from vitrine.errors import Unavailable
 
 from vitrine_gateway.accounts.keys import SCOPES, Caller, find_caller, note_use
 from vitrine_gateway.database.tables import Account
 from vitrine_gateway.errors import BadSettings, Unauthorized
 from vitrine_gateway.gateway import Gateway
+
+log = structlog.get_logger("vitrine_gateway.access")
 
 
 async def parts(request: Request) -> Gateway:
@@ -47,14 +50,18 @@ async def identify(gateway: Gateway, text: str | None) -> Caller:
 async def old_caller(request: Request) -> Caller:
     """Return who calls an old service's route; without a key the account of the setting `old_account`.
 
-    Raises Forbidden for a key without the scope `jobs`: those routes know no other.
+    Raises Forbidden for a key without the scope `jobs`, since those routes know no other, and Unavailable
+    while there is no such account.
     """
     gateway = gateway_of(request)
     if key_of(request) is not None or not gateway.settings.old_account:
         found = await caller(request)
         found.needs("jobs")
         return found
-    found = await _old_account(gateway)
+    try:
+        found = await _old_account(gateway)
+    except BadSettings as error:  # the account may still be made
+        raise Unavailable(str(error)) from error
     gateway.limits.count_call(found.account_id)
     return found
 
@@ -73,12 +80,21 @@ async def account_of_settings(gateway: Gateway) -> Caller:
     return await _old_account(gateway)
 
 
+async def warn_of_old_account(gateway: Gateway) -> None:
+    """Write a warning if the setting `old_account` names no account."""
+    try:
+        if gateway.settings.old_account:
+            await _old_account(gateway)
+    except BadSettings as error:
+        log.warning("calls without a key to the old services' routes are refused", error=str(error))
+
+
 async def _old_account(gateway: Gateway) -> Caller:
     name = gateway.settings.old_account
     async with gateway.database.reading() as session:
         found = await session.scalar(select(Account.id).where(Account.name == name))
     if found is None:
-        raise BadSettings(f"GATEWAY_OLD_ACCOUNT names no account: {name!r}")
+        raise BadSettings(f"GATEWAY_OLD_ACCOUNT must name an account, there is none of the name {name!r}")
     return Caller(found, "", tuple(SCOPES))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from vitrine import AsyncVitrine, Retry
 
+from vitrine_gateway.access import warn_of_old_account
 from vitrine_gateway.gateway import Gateway, open_gateway
 from vitrine_gateway.housekeeping import Housekeeper
 from vitrine_gateway.jobs.worker import Worker
@@ -40,6 +41,7 @@ async def running(
         loops.append(Worker(gateway).run())
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
+        await warn_of_old_account(gateway)
         yield gateway
     finally:
         for task in tasks:

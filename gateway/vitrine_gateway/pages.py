@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
@@ -28,7 +29,10 @@ def after(
     try:
         at, last = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         at, last = float(at), str(last)
-    except (binascii.Error, ValueError, TypeError) as error:
+        last.encode()  # raises for half of a character, which no database takes
+        if not math.isfinite(at):
+            raise ValueError("no time is NaN or infinite")
+    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadRequest("cursor must be the next_cursor of the page before") from error
     return [or_(created_at < at, and_(created_at == at, identity < last))]
 

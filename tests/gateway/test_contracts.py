@@ -115,6 +115,28 @@ async def test_the_gpu_host_prepares_what_later_try_ons_name(start, person):
             assert (await unchanged.post("/vton/preprocess-human", json=wrong)).status_code == status
 
 
+async def test_an_old_account_that_is_not_there_is_told(start, capsys):
+    """The start warns of it, and calls without a key are 503 until it is made."""
+    async with start(old_account="closzit") as gateway:
+        assert "none of the name 'closzit'" in capsys.readouterr().out
+        unchanged = gateway.client()
+        refused = await unchanged.get("/api/fitting/vto-history", headers=ADA)
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert "GATEWAY_OLD_ACCOUNT must name an account" in refused.json()["detail"]
+        await gateway.account("closzit")
+        assert (await unchanged.get("/api/fitting/vto-history", headers=ADA)).status_code == 200
+
+
+async def test_the_apps_user_may_have_a_korean_name(shop):
+    """`X-User-ID` in UTF-8 is the same user as `userId`; one in Latin-1 is read as such."""
+    body = {"clothingId": "coat-1", "userId": "김민수"}
+    queued = (await shop.post("/api/fitting/single-item-tryon", json=body)).json()
+    await polled(shop, f"/queue/job/vto/{queued['jobId']}", "state", ("completed",))
+    for named, entries in (("김민수".encode(), 1), ("é".encode("latin-1"), 0)):
+        history = await shop.get("/api/fitting/vto-history", headers={"X-User-ID": named})
+        assert (history.status_code, len(history.json()["data"])) == (200, entries)
+
+
 async def test_without_the_setting_old_routes_need_a_key(gateway):
     """Nobody is let in by default."""
     answer = await gateway.client().post("/vton/generate-tryon", json={"user_id": "a", "clothing_id": "b"})

@@ -30,6 +30,8 @@ class Host(BaseHTTPRequestHandler):
             self.redirected("http://169.254.169.254/latest/meta-data/")
         elif name == "/round":
             self.redirected("/round")
+        elif name == "/moved/nowhere":
+            self.redirected("https://[")
         elif name == "/none":
             self.send_error(404)
         elif name == "/slow-headers":
@@ -101,6 +103,7 @@ def test_a_picture_is_fetched_also_after_redirects(person):
     ("path", "error", "says"),
     [
         ("/moved/there", BadRequest, "model_image must be an https address"),
+        ("/moved/nowhere", BadRequest, "redirected to none"),
         ("/round", BadRequest, "redirects more than 3 times"),
         ("/none", BadRequest, "answered 404"),
         ("/slow", Unavailable, "no whole answer within 1 s"),

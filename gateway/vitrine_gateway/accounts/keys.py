@@ -25,6 +25,7 @@ SCOPES = {
     "people": "erase a person",
 }
 _KEY = re.compile(r"vt_live_([0-9a-f]{16})_([A-Za-z0-9-]{43})")
+MOST_DAYS = 36_500
 USED_EVERY_S = 60.0  # the time of a key's last use is written this often at most
 
 
@@ -87,6 +88,8 @@ async def make_key(
     wanted = list(scopes)
     if unknown := set(wanted) - SCOPES.keys():
         raise BadRequest(f"scopes are {', '.join(SCOPES)}, got {sorted(unknown)}")
+    if days is not None and not 0 < days <= MOST_DAYS:  # NaN is neither
+        raise BadRequest(f"days must be above 0 and at most {MOST_DAYS:,}, got {days:g}")
     identity, secret = secrets.token_hex(8), secrets.token_urlsafe(32).replace("_", "-")
     now = time.time()
     session.add(

@@ -16,6 +16,8 @@ from vitrine.errors import BadRequest
 from vitrine_gateway.database.tables import Account, Job, LedgerRow, table_of
 from vitrine_gateway.errors import NoCredit
 
+MOST = 10**15
+"""Credits of an account; sums of them are exact as 64-bit integers and as floats."""
 # Statements of every job are built once: building one costs more than running it.
 _accounts = table_of(Account)
 _HOLD = (
@@ -50,11 +52,16 @@ async def refund(session: AsyncSession, job: Job, reason: str) -> None:
 async def grant(
     session: AsyncSession, account_id: str, amount: int, note: str = "", kind: str = "grant"
 ) -> None:
-    """Add credits to an account, or take some away with a negative amount. Raises BadRequest below zero."""
+    """Add credits to an account, or take some away with a negative amount.
+
+    Raises BadRequest if the account had less than 0 or more than MOST then.
+    """
+    if abs(amount) > MOST:
+        raise BadRequest(f"credits must be at most {MOST:,}, got {amount:,}")
     await _change(session, account_id, amount)
     left = await session.scalar(select(Account.credits).where(Account.id == account_id))
-    if left is None or left < 0:
-        raise BadRequest(f"an account must keep 0 credits or more, it would have {left}")
+    if left is None or not 0 <= left <= MOST:
+        raise BadRequest(f"an account must keep 0 to {MOST:,} credits, it would have {left}")
     await _add(session, account_id, None, kind, amount, note)
 
 

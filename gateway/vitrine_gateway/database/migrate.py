@@ -7,9 +7,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
-from vitrine.errors import Unavailable, one_line
+from vitrine.errors import BadRequest, Unavailable, one_line
 
 from vitrine_gateway.database.connections import configure, database_url
 
@@ -32,7 +33,7 @@ def _config() -> Config:
 def migrate(url: str, revision: str = "head") -> None:
     """Move the database forward or back to `revision`. Two processes may call it at the same time.
 
-    Raises Unavailable for a database that cannot be reached.
+    Raises BadRequest for a revision that there is not, and Unavailable for a database that cannot be reached.
     """
     config = _config()
     engine = create_engine(database_url(url, 1)).execution_options(immediate=True)
@@ -44,6 +45,10 @@ def migrate(url: str, revision: str = "head") -> None:
             config.attributes["connection"] = connection
             move = command.downgrade if revision.startswith("-") or revision == "base" else command.upgrade
             move(config, revision)
+    except CommandError as error:
+        raise BadRequest(
+            f"revision must be one of this gateway's, got {revision!r}: {one_line(error)}"
+        ) from error
     except OperationalError as error:
         raise Unavailable(f"the database cannot be used: {one_line(error)}") from error
     finally:

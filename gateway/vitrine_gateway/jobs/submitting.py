@@ -214,6 +214,8 @@ async def _keep_all(
 
 
 async def _check_file(gateway: Gateway, caller: Caller, user: str, file_id: str) -> None:
+    if not file_id.isprintable():  # no database takes half of a character, which a form's charset can make
+        raise BadRequest(f"file_id must be the id of a file, got {file_id[:60]!r}")
     async with gateway.database.reading() as session:
         found = await session.get(File, file_id)
     if found is None or found.account_id != caller.account_id:

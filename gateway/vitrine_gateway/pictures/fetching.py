@@ -48,9 +48,16 @@ class PictureFetcher:
             except Oversized as error:
                 raise TooLarge(f"{name} must have at most {self._max_bytes:,} bytes: {error}") from error
             if answer.status in (301, 302, 303, 307, 308) and answer.location:
-                url = urljoin(url, answer.location)
+                url = _redirected(url, answer.location, name)
                 continue
             if answer.status != 200:
                 raise BadRequest(f"{name}: {target.host} answered {answer.status}")
             return answer.body
         raise BadRequest(f"{name}: {target.host} redirects more than {REDIRECTS} times")
+
+
+def _redirected(url: str, location: str, name: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise BadRequest(f"{name}: the address is redirected to none: {error}") from error

@@ -38,7 +38,7 @@ from vitrine_gateway.problems import NOTHING_LEFT
 from vitrine_gateway.routers.reading import JobRequest, read_submission
 
 LONGEST_WAIT_S = 60.0
-_WAIT = re.compile(r"(?:^|[\s,;])wait=(\d{1,5})(?:$|[\s,;])")
+_WAIT = re.compile(r"""(?:^|[\s,;])wait\s*=\s*("?)(\d{1,18})\1(?:$|[\s,;])""", re.IGNORECASE)  # RFC 7240
 _NUMBER = re.compile(r"\d{1,9}")  # of an event
 ALL_TOLD: dict[int | str, dict[str, Any]] = {NOTHING_LEFT: {"description": "All events were told before"}}
 BODY = {
@@ -211,4 +211,4 @@ def headers_of(replayed: bool, wait_s: float | None) -> dict[str, str]:
 def wait_of(prefer: str | None) -> float | None:
     """Return the seconds of `Prefer: wait=N`, LONGEST_WAIT_S at most; None without one."""
     found = _WAIT.search(prefer or "")
-    return min(float(found[1]), LONGEST_WAIT_S) if found else None
+    return min(float(found[2]), LONGEST_WAIT_S) if found else None

@@ -150,10 +150,18 @@ async def hide(job_id: str, request: Request, gateway: Parts, caller: OldKnown) 
 
 def user_of(request: Request, named: str | None) -> str:
     """Return the user that the request is about; BadRequest if it names none."""
-    user = request.headers.get("x-user-id") or request.query_params.get("userId") or named
+    user = _utf8(request.headers.get("x-user-id", "")) or request.query_params.get("userId") or named
     if not user:
         raise BadRequest("name the user: the header X-User-ID, or userId")
     return user
+
+
+def _utf8(header: str) -> str:
+    """Return a header that came as UTF-8; the framework has read its bytes as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header
 
 
 async def _submit(

@@ -23,7 +23,7 @@ from vitrine_gateway.jobs.names import owns_names
 from vitrine_gateway.jobs.pipelines import Category, Name
 from vitrine_gateway.jobs.text_pipeline import Text
 from vitrine_gateway.pictures.reading import from_base64
-from vitrine_gateway.routers.reading import read_form, read_json
+from vitrine_gateway.routers.reading import is_form, read_form, read_json
 
 TIMEOUT_S = 120.0
 
@@ -107,7 +107,7 @@ async def _read(request: Request, gateway: Gateway, caller: Caller, form: type[B
     await check_owner(gateway, caller)
     if gateway.moderation.asks("before"):
         raise NotServedYet("with a moderation before jobs, send the picture with the try-on")
-    if request.headers.get("content-type", "").partition(";")[0].strip() == "multipart/form-data":
+    if is_form(request):
         async with read_form(request) as sent:
             fields = {
                 name: await value.read() if isinstance(value, UploadFile) else value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -19,6 +21,7 @@ from vitrine_gateway.pictures.reading import from_base64
 MAX_FILES = 40
 MAX_FIELDS = 80
 MAX_FIELD_BYTES = 40_000_000  # base64 in a text field
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a character, as JSON escapes it
 
 
 class JobRequest(BaseModel):
@@ -41,21 +44,41 @@ def form_with_file(fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 async def read_submission(request: Request) -> Submission:
     """Read the body of POST /v1/jobs. Raises BadRequest or pydantic's ValidationError."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() == "multipart/form-data":
+    if is_form(request):
         async with read_form(request) as form:
             return await _from_form(form)
     wanted = JobRequest.model_validate(await read_json(request))
     return from_inputs(wanted.pipeline, wanted.inputs, user=wanted.user, webhook=wanted.webhook)
 
 
+def is_form(request: Request) -> bool:
+    """Whether the body is a form with files; the names of media types have no case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
+
+
 async def read_json(request: Request) -> Any:
-    """Return the body as JSON; BadRequest if it is none."""
+    """Return the body as JSON; BadRequest if it is none, or holds what cannot be kept.
+
+    Python's own reader takes more than JSON has: NaN, numbers that become infinite, and halves of characters.
+    """
+    body = await request.body()
     try:
-        return json.loads(await request.body())
+        text = body.decode(json.detect_encoding(body))
+        read = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if _SURROGATE.search(text):
+            json.dumps(read, ensure_ascii=False).encode()  # raises if one of them has no other half
+        return read
     except ValueError as error:
         raise BadRequest(f"the body must be JSON or multipart/form-data: {error}") from error
     except RecursionError as error:
         raise BadRequest("the JSON is nested too deeply") from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"a number must be finite, got {text[:20]}")
+    return number
 
 
 def read_form(request: Request) -> AbstractAsyncContextManager[FormData]:
