@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from vitrine.errors import BadRequest
+from vitrine.photos.quiet import quiet
 from vitrine_orchestrator.pictures import decode, is_transparent
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -174,3 +175,32 @@ def test_what_is_not_read_is_named(file, said):
     """The message names the input and the file's form or kind."""
     with pytest.raises(BadRequest, match=f"person is {said}"):
         decode(file, "person")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"<!-- -->" * 200,
+        b"<?xml version='1.0'?>" + b"<!DOCTYPE svg [ ] >" * 80,
+        b"\xff\xd8\xff\xe1\0\2" + b"\xff\xd0" * 1_000_000,
+        b"\xff\xd8" + b"\xff\xe0\0\2" * 500_000,
+    ],
+    ids=["comments", "types", "restarts", "segments"],
+)
+@pytest.mark.timeout(20)
+def test_hostile_files_are_refused_soon(file):
+    """Neither patterns nor segments are tried again and again."""
+    with pytest.raises(BadRequest, match="person"):
+        decode(file, "person")
+
+
+def test_two_threads_share_the_filters_of_warnings():
+    """Whichever leaves first, warnings are ignored until the last has left, and are then as before."""
+    before = list(warnings.filters)
+    first, second = quiet(), quiet()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert warnings.filters != before
+    second.__exit__(None, None, None)
+    assert warnings.filters == before

@@ -23,7 +23,10 @@ def open_jpeg(encoded: bytes) -> JpegImageFile:
     try:
         return JpegImageFile(io.BytesIO(encoded))
     except Exception:  # of any class: Pillow parses metadata that are not needed here
-        plain, exif = with_plain_header(encoded)
+        found = with_plain_header(encoded)
+        if found is None:
+            raise
+    plain, exif = found
     image = JpegImageFile(io.BytesIO(plain))
     if exif:
         image.info["exif"] = exif

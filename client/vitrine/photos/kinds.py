@@ -87,14 +87,14 @@ A_DATA_URL, A_URL, BASE64_TEXT = "a data URL of base64 text", "a URL, and nothin
 TEXT_FORMATS = (
     (
         re.compile(
-            rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>\[]*(?:\[.*?\])?\s*>\s*)*<svg\b",
+            rb"(?><\?xml[^>]*>\s*)?(?>(?:<!--.*?-->|<!DOCTYPE svg[^>\[]*(?:\[.*?\])?\s*>)\s*)*+<svg\b",
             re.I | re.S,
         ),
         "an SVG",
     ),
     (
         re.compile(
-            rb"(?:<!--.*?-->\s*)?<(?:!doctype html|(?:html|head|body|div|p|br|b|h1|span|script)\b)",
+            rb"(?><!--.*?-->\s*)?<(?:!doctype html|(?:html|head|body|div|p|br|b|h1|span|script)\b)",
             re.I | re.S,
         ),
         "an HTML page, perhaps an error page",
@@ -106,7 +106,7 @@ TEXT_FORMATS = (
     (re.compile(rb"--[^\n]*\nContent-Disposition:", re.I), "the whole body of a form"),
     (re.compile(rb'[{\[]\s*["{\[\]}\d-]'), "JSON"),
     (re.compile(rb"P[1-7]\s[\d\s#]"), "a PPM or another Netpbm file"),
-)  # patterns at the start of text, after white space and a byte order mark
+)  # at the start of text, after white space and a byte order mark; comments are atomic, or many take years
 BASE64 = re.compile(rb"b?[\"']?[A-Za-z0-9+/_-]{24,}={0,2}[\"']?\Z")
 SHORTEST_WORD = 24  # characters of base64 between spaces; shorter words are prose
 HEX = re.compile(rb"[0-9A-Fa-f]{24,}\Z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,7 +10,10 @@ START = b"\xff\xd8"
 SCAN, EXIF, ICC, ADOBE, JFIF = 0xDA, 0xE1, 0xE2, 0xEE, 0xE0
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # markers with a size
 TABLES = frozenset(range(0xC0, 0xD0)) | {0xDB, 0xDC, 0xDD}  # with Huffman's, quantisation's, restarts
-WITHOUT_LENGTH = (0x01, *range(0xD0, 0xDA))
+MARKER = re.compile(
+    rb"\xff+([^\x00\x01\xd0-\xd9\xff])"
+)  # of a segment: of those without length there is no body
+MOST_SEGMENTS = 10_000  # that are looked at: a photo has about 20
 EXIF_MARK = b"Exif\0\0"
 LOSSLESS = {0xC3: "a lossless JPEG", 0xC7: "a lossless JPEG", 0xCB: "a lossless JPEG", 0xF7: "a JPEG-LS"}
 SHORTEST = (
@@ -30,16 +34,16 @@ class Segment(NamedTuple):
 
 
 def segments(encoded: bytes) -> Iterator[Segment]:
-    """The segments in order; the coded pixels are skipped."""
-    at = 2
-    while (at := encoded.find(b"\xff", at)) >= 0 and at + 4 <= len(encoded):
-        marker = encoded[at + 1]
-        if marker in (0x00, 0xFF) or marker in WITHOUT_LENGTH:
-            at += 1 if marker == 0xFF else 2
-            continue
+    """The first segments in order; the coded pixels are skipped."""
+    end = len(START)
+    for _ in range(MOST_SEGMENTS):
+        found = MARKER.search(encoded, end)
+        if found is None or found.end() + 2 > len(encoded):
+            return
+        at = found.start(1) - 1
         length = int.from_bytes(encoded[at + 2 : at + 4], "big")
-        yield Segment(at, marker, encoded[at + 4 : at + 2 + length])
-        at += 2 + length
+        yield Segment(at, encoded[at + 1], encoded[at + 4 : at + 2 + length])
+        end = at + 2 + length
 
 
 def unread_form(encoded: bytes) -> str | None:
@@ -51,8 +55,11 @@ def unread_form(encoded: bytes) -> str | None:
     return None
 
 
-def with_plain_header(encoded: bytes) -> tuple[bytes, bytes | None]:
-    """The file with the well-formed segments that decide on its pixels and colours, and its EXIF data."""
+def with_plain_header(encoded: bytes) -> tuple[bytes, bytes | None] | None:
+    """The file with the well-formed segments that decide on its pixels and colours, and its EXIF data.
+
+    None where the header never ends.
+    """
     kept, exif = [START], None
     for at, marker, body in segments(encoded):
         if marker == SCAN:
@@ -64,4 +71,4 @@ def with_plain_header(encoded: bytes) -> tuple[bytes, bytes | None]:
             for known, mark, fewest in SHORTEST
         ):
             kept.append(encoded[at : at + 4 + len(body)])
-    return encoded, exif
+    return None
