@@ -164,12 +164,13 @@ FRAME = JPEG.index(b"\xff\xc0")
         (JPEG.hex().encode(), "hexadecimal text"),
         (b'"' + b"iVBORw0KGgoAAAANSUhEUgAA" + b'"', "base64 text.*input encoding"),
         (b"data:image/svg+xml;utf8,<svg/>", "a data URL of other text"),
-        (b"404: Not Found\n", "15 bytes of another kind: '404: Not Found'"),
-        (b"word " * 100, "500 bytes of another kind: 'word .{20,40}'; send"),
+        (b"404: Not Found\n", "15 bytes of another kind; send .*; it begins with '404: Not Found'$"),
+        (bytes(500), "500 bytes of another kind; send .*; all of them are zero$"),
+        (b"word " * 100, "500 bytes of another kind; send .*; it begins with 'word .{20,40}'$"),
         (JPEG.decode(errors="replace").encode(), "a picture that was read as text"),
         (encoded("PNG").replace(b"\r\n", b"\n"), "a PNG whose line ends were changed"),
     ],
-    ids=range(22),
+    ids=range(23),
 )
 def test_what_is_not_read_is_named(file, said):
     """The message names the input and the file's form or kind."""
@@ -184,8 +185,9 @@ def test_what_is_not_read_is_named(file, said):
         b"<?xml version='1.0'?>" + b"<!DOCTYPE svg [ ] >" * 80,
         b"\xff\xd8\xff\xe1\0\2" + b"\xff\xd0" * 1_000_000,
         b"\xff\xd8" + b"\xff\xe0\0\2" * 500_000,
+        b"\xff\xd8" + b"\xff" * 1_000_000,
     ],
-    ids=["comments", "types", "restarts", "segments"],
+    ids=["comments", "types", "restarts", "segments", "fill"],
 )
 @pytest.mark.timeout(20)
 def test_hostile_files_are_refused_soon(file):

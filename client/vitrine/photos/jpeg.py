@@ -20,6 +20,8 @@ PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
 def open_jpeg(encoded: bytes) -> JpegImageFile:
     """The picture, with its header read: without the segments that stop Pillow, if some do."""
+    if not any(segment.marker == SCAN for segment in segments(encoded)):
+        raise SyntaxError("the header does not end")  # Pillow would look for its end byte by byte
     try:
         return JpegImageFile(io.BytesIO(encoded))
     except Exception:  # of any class: Pillow parses metadata that are not needed here

@@ -118,7 +118,8 @@ def kind_of(encoded: bytes, name: str) -> Kind:
         return kind
     description = describe(encoded)
     wrong = IsText if description in (A_DATA_URL, A_URL, BASE64_TEXT) else Unreadable
-    raise wrong(f"{name} is {description}; send {READ}")
+    begins = _beginning(encoded) if ANOTHER_KIND in description else ""
+    raise wrong(f"{name} is {description}; send {READ}{begins}")
 
 
 def known_kind(encoded: bytes) -> Kind | None:
@@ -137,7 +138,7 @@ def describe(encoded: bytes) -> str:
     if not encoded:
         return "empty (0 bytes)"
     found = next((m.name for m in OTHER_FORMATS if encoded[m.at : m.at + len(m.mark)] == m.mark), None)
-    return found or describe_text(encoded) or _another(encoded)
+    return found or describe_text(encoded) or f"{len(encoded)} {ANOTHER_KIND}"
 
 
 def describe_text(encoded: bytes) -> str | None:
@@ -153,13 +154,13 @@ def describe_text(encoded: bytes) -> str | None:
     return BASE64_TEXT if longest >= SHORTEST_WORD and BASE64.match(packed) else None
 
 
-def _another(encoded: bytes) -> str:
-    """The length of a file of unknown kind, and its start if it is plain text."""
-    size = f"{len(encoded)} {ANOTHER_KIND}"
-    if not any(encoded):
-        return f"{size}, all of them zero"
+def _beginning(encoded: bytes) -> str:
+    """What a file of unknown kind begins with, where that is plain text or nothing but zeros."""
+    if encoded and not any(encoded):
+        return "; all of them are zero"
     text = " ".join(encoded[:QUOTED].decode(errors="ignore").split())
-    return f"{size}: {text!r}" if text.isprintable() and len(text) >= min(len(encoded), QUOTED) / 2 else size
+    plain = text.isprintable() and len(text) >= min(len(encoded), QUOTED) / 2
+    return f"; it begins with {text!r}" if plain else ""
 
 
 def _brands(encoded: bytes) -> set[bytes]:

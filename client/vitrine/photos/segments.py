@@ -11,7 +11,7 @@ SCAN, EXIF, ICC, ADOBE, JFIF = 0xDA, 0xE1, 0xE2, 0xEE, 0xE0
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # markers with a size
 TABLES = frozenset(range(0xC0, 0xD0)) | {0xDB, 0xDC, 0xDD}  # with Huffman's, quantisation's, restarts
 MARKER = re.compile(
-    rb"\xff+([^\x00\x01\xd0-\xd9\xff])"
+    rb"\xff([^\x00\x01\xd0-\xd9\xff])"
 )  # of a segment: of those without length there is no body
 MOST_SEGMENTS = 10_000  # that are looked at: a photo has about 20
 EXIF_MARK = b"Exif\0\0"
@@ -40,7 +40,7 @@ def segments(encoded: bytes) -> Iterator[Segment]:
         found = MARKER.search(encoded, end)
         if found is None or found.end() + 2 > len(encoded):
             return
-        at = found.start(1) - 1
+        at = found.start()
         length = int.from_bytes(encoded[at + 2 : at + 4], "big")
         yield Segment(at, encoded[at + 1], encoded[at + 4 : at + 2 + length])
         end = at + 2 + length
