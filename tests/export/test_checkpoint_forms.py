@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from vitrine_export.checkpoint import open_checkpoint
 from vitrine_export.checkpoint.layout import files_that_count
+from vitrine_export.checkpoint.onnx_source import read_onnx
 from vitrine_export.checkpoint.weight_files import weight_files
 from vitrine_export.errors import BadCheckpoint
-from vitrine_export.exporting.onnx_source import read_onnx
 from vitrine_export.exporting.order import Order
 from vitrine_export.exporting.stage_files import export_files
 

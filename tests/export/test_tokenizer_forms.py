@@ -50,10 +50,11 @@ def test_code_of_a_tokenizer_is_never_run(tmp_path, monkeypatch):
     ran = tmp_path / "ran"
     config = {"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", "evil.Evil"]}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "tokenizer.json").write_text("{}")
     (tmp_path / "evil.py").write_text(
         f"open({str(ran)!r}, 'w').close()\nfrom transformers import PreTrainedTokenizerFast as Evil\n"
     )
     monkeypatch.setattr("builtins.input", lambda *words: "y")
     with pytest.raises(BadCheckpoint, match=r"^tokenizer/ needs code of its own \(auto_map\), .* never run"):
-        read_tokenizer(tmp_path, "tokenizer/")
+        read_tokenizer(tmp_path, "tokenizer")
     assert not ran.exists()

@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
         more = {"ok": not report.problems}
         print(json.dumps(more | asdict(report), indent=2))
     else:
-        print("\n".join(lines(report)))
+        text = "\n".join(lines(report))
+        print(text.encode(errors="replace").decode())  # names of files may be no UTF-8
     return int(bool(report.problems))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import torch
 
@@ -27,11 +28,12 @@ from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.checkpoint.weight_files import may_hold_weights, weight_files
 from vitrine_export.checkpoint.weights import headers
 from vitrine_export.errors import BadCheckpoint
+from vitrine_export.exporting.clip import open_tokenizer as open_tokenizer_of_clip
 from vitrine_export.exporting.families import export_of, fashn
 from vitrine_export.exporting.families.idm_vton import RECIPES
 from vitrine_export.exporting.stage_files import check_source
 from vitrine_export.exporting.tokenizers import PARTS as TOKENIZERS
-from vitrine_export.exporting.tokenizers import ensure_files
+from vitrine_export.exporting.tokenizers import encoder_of, ensure_files, open_clip_tokenizer, open_tokenizer
 
 FASHN = "FASHN VTON"
 NOT_LOOKED_AT = Kind("not looked at")
@@ -114,7 +116,7 @@ def _check_clip(folder: Path, out: Path) -> Report:
     _note(report, lambda: report.parts.append(_part(CLIP, weight_files(folder, half=False), folder.name)))
     for tower in TOWERS:
         _note(report, partial(checkpoint.verify, [tower]))
-    _note(report, partial(ensure_files, folder, folder.name))
+    _note(report, partial(open_tokenizer_of_clip, checkpoint))
     _facts(report, checkpoint)
     report.next = _next(report, None, out)
     return report
@@ -129,7 +131,7 @@ def _look_at_parts(report: Report, checkpoint: Checkpoint) -> None:
             _note(report, partial(_network, report, checkpoint, name, used))
     for part in TOKENIZERS:
         if part not in missing:
-            _note(report, partial(ensure_files, checkpoint.folder / part, part))
+            _note(report, partial(_tokenizer, checkpoint, part, alone=encoder_of(part) in missing))
     if "scheduler" not in missing:
         _note(report, lambda: checkpoint.scheduler)
     if not report.problems:
@@ -150,12 +152,12 @@ def _look_at_pictures(report: Report, folder: Path, out: Path) -> None:
     else:
         for part in checkpoint.kind.networks:
             _note(report, partial(_picture_network, report, checkpoint, part))
+        for part in checkpoint.kind.tokenizers:
+            _note(report, partial(open_tokenizer, checkpoint, part, encoder_of(part)))
         _note(report, lambda: checkpoint.scheduler)
         _note(report, lambda: checkpoint.settings)
         _facts(report, checkpoint)
-    report.next = f"vitrine-export onnx --checkpoint {folder} --out {out}"
-    if report.problems:
-        report.next = f"mend what is listed, then: vitrine-export check --checkpoint {folder}"
+    report.next = _next(report, None, out)
 
 
 def _picture_network(report: Report, checkpoint: AdCheckpoint, part: str) -> None:
@@ -191,6 +193,14 @@ def _network(report: Report, checkpoint: Checkpoint, name: str, used: set[Path])
         empty(COMPONENTS[name], *half)
 
 
+def _tokenizer(checkpoint: Checkpoint, part: str, alone: bool) -> None:
+    """Open a tokenizer; `alone`, without its text encoder, only its files are looked at."""
+    if alone:
+        ensure_files(checkpoint.folder / part, part)
+    else:
+        open_clip_tokenizer(checkpoint, part)
+
+
 def _part(name: str, files: tuple[Path, ...], part: str) -> Part:
     kinds: Counter[str] = Counter()
     for file in files:
@@ -222,10 +232,10 @@ def _pixels(report: Report, checkpoint: Checkpoint) -> int:
 
 def _next(report: Report, unet: Path | None, out: Path) -> str:
     """Return the next command to run: in fp16 if the machine lacks the memory for fp32."""
-    other = f" --unet {unet}" if unet else ""
+    given = quote(report.folder) + (f" --unet {quote(str(unet))}" if unet else "")
     if report.problems:
-        return f"mend what is listed, then: vitrine-export check --checkpoint {report.folder}{other}"
-    command = f"vitrine-export onnx --checkpoint {report.folder}{other} --out {out}"
+        return f"mend what is listed, then: vitrine-export check --checkpoint {given}"
+    command = f"vitrine-export onnx --checkpoint {given} --out {quote(str(out))}"
     export = [need for need in report.needs if need.what in EXPORTING]
     fitting = {p for p in ("fp32", "fp16") if all(need.enough for need in export if need.precision == p)}
     if "fp32" in fitting:

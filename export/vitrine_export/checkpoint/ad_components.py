@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 from transformers import CLIPTextConfig, Qwen3Config, T5Config
 
-from vitrine_export.checkpoint.ad_layout import TRANSFORMERS, VAE_GAPS
-from vitrine_export.checkpoint.components import COMPONENTS, Component, Config, State
+from vitrine_export.checkpoint.ad_layout import EMA, TRANSFORMERS, VAE_GAPS
+from vitrine_export.checkpoint.components import COMPONENTS, Component, Config, State, refuse_quantised
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.nets.flux import FluxConfig, FluxNet
 from vitrine_export.nets.text import ClipPooled, Qwen3Features, T5Text, clip, qwen3, t5
@@ -43,12 +43,14 @@ def filled(part: str, config: Config, gaps: Mapping[str, Any]) -> dict[str, Any]
 
 def _transformer(family: str, settings: type[Any], net: Callable[[Any], nn.Module], given: Config) -> Made:
     known = TRANSFORMERS[family]
+    refuse_quantised(given, "transformer")
     config = filled("transformer", given, known.gaps)
     plain = {key: value for key, value in config.items() if not key.startswith("_")}
     for key, values in known.only.items():
         if key in plain and plain[key] not in values:
             raise BadCheckpoint(f"transformer/config.json: {key} must be {values[0]!r}, got {plain[key]!r}")
-    if unknown := sorted(plain.keys() - {*known.read, *known.only, *known.idle}):
+    told = {key for key, value in plain.items() if value is not None} - EMA
+    if unknown := sorted(told - {*known.read, *known.only, *known.idle}):
         raise BadCheckpoint(f"transformer/config.json: unknown settings {unknown}")
     chosen = {
         key: tuple(plain[key]) if isinstance(plain[key], list) else plain[key]

@@ -37,6 +37,7 @@ FAMILIES: Final = (
 class Settings:
     """The allowed settings of a config.json: those that are read, have a fixed value, or change nothing.
 
+    Settings that are null and those of EMA are allowed too.
     `gaps` are settings that published files are known to omit, with the released model's values.
     """
 
@@ -78,6 +79,14 @@ TRANSFORMERS: Final = {
     ),
 }
 """The settings of transformer/config.json by family."""
+
+EMA: Final = frozenset(
+    {
+        *("decay", "inv_gamma", "min_decay", "optimization_step", "power", "update_after_step"),
+        "use_ema_warmup",
+    }
+)
+"""What diffusers' EMAModel writes into a config next to the network's own settings; nothing reads it."""
 
 LORA_RANK: Final = 16
 """The rank of a LoRA slot: most published adapters have 16 or less; see docs/decisions.md."""

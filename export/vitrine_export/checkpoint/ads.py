@@ -61,7 +61,9 @@ class AdCheckpoint:
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Check config, files, keys and shapes of these networks, or of all; reads file headers only."""
         for part in self.kind.networks if names is None else names:
-            self._opened(part, half=False)
+            both = [weight_files(self.folder / part, half) for half in (False, True)]
+            for half in range(1 if both[0] == both[1] else 2):
+                self._opened(part, half=bool(half))
 
     def empty(self, part: str) -> nn.Module:
         """Return the network of a folder without its weights, on the meta device."""

@@ -65,7 +65,8 @@ class ClipCheckpoint:
         """Yield every file that can change a result, with its name in the layout."""
         names = (CONFIG, PREPROCESSOR, *TOKENIZER, layout.SETTINGS_FILE)
         found = [path for name in names if (path := optional_file(self.folder, name))]
-        for path in sorted([*found, *weight_files(self.folder, half=False)]):
+        weights = (path for half in (False, True) for path in weight_files(self.folder, half))
+        for path in sorted({*found, *weights}):
             yield path.name, path
 
     def digest(self) -> str:
@@ -76,8 +77,10 @@ class ClipCheckpoint:
         """Check config, preprocessing, keys and shapes of these towers; reads file headers only."""
         self._check_sizes()
         self._check_preprocessing()
+        both = [weight_files(self.folder, half) for half in (False, True)]
         for tower in names:
-            self._opened(tower, half=False)
+            for half in range(1 if both[0] == both[1] else 2):
+                self._opened(tower, half=bool(half))
 
     def _opened(self, tower: str, half: bool) -> tuple[Any, nn.Module, dict]:
         from vitrine_export.checkpoint.clip_towers import tower_of

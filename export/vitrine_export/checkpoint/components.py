@@ -58,6 +58,7 @@ def empty(component: Component, config: Config, files: tuple[Path, ...], part: s
 
     Raises BadCheckpoint with the missing, unknown or misshapen keys.
     """
+    refuse_quantised(config, part)
     for key, wanted in (component.rules or {}).items():
         if (got := config.get(key, CHANNELS)) != wanted:
             raise BadCheckpoint(f"{part}/config.json: {key} must be {wanted}, got {got}")
@@ -77,6 +78,16 @@ def empty(component: Component, config: Config, files: tuple[Path, ...], part: s
     label = f"{part}/{files[0].name}" if len(files) == 1 else f"{part}/"
     _compare(_target(component, net).state_dict(), state, label)
     return net, places
+
+
+def refuse_quantised(config: Config, part: str) -> None:
+    """Raise BadCheckpoint for a config that says how its weights are to be taken out of smaller numbers."""
+    if given := config.get("quantization_config"):
+        method = given.get("quant_method") if isinstance(given, dict) else given
+        raise BadCheckpoint(
+            f"{part}/config.json: quantization_config must not be set, got {method!r}; fetch the same "
+            "network in fp32, fp16 or bf16"
+        )
 
 
 def fill(component: Component, net: nn.Module, places: dict, part: str, dtype: torch.dtype) -> nn.Module:

@@ -12,6 +12,7 @@ from vitrine_orchestrator.stages.cut_out import FAMILY, NETWORK
 from vitrine_export.checkpoint.cut_out_networks import NAMES, CutOutNetwork, network_named, network_of_file
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.checkpoint.digest import digest_of
+from vitrine_export.checkpoint.onnx_source import weight_names
 from vitrine_export.errors import BadCheckpoint
 
 SUFFIX = ".onnx"
@@ -41,8 +42,10 @@ class CutOutCheckpoint:
         return self.path
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Yield the file, under the name of its row: another row reads it otherwise."""
+        """Yield the file under its row's name (another row reads it otherwise), then those of its weights."""
         yield f"{self.network.name}{SUFFIX}", self.path
+        for name in weight_names(self.path):
+            yield name, self.path.parent / name
 
     def digest(self) -> str:
         """See AnyCheckpoint."""

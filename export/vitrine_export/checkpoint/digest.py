@@ -21,7 +21,7 @@ def digest_of(files: Iterable[tuple[str, Path]]) -> str:
     whole = hashlib.sha256()
     with tqdm(total=total, unit="B", unit_scale=True, desc="digest", disable=total < SHOWN_FROM_BYTES) as bar:
         for name, path in named:
-            whole.update(f"{name}\0{file_digest(path, bar)}\n".encode())
+            whole.update(f"{name}\0{file_digest(path, bar)}\n".encode(errors="surrogateescape"))
     return whole.hexdigest()
 
 

@@ -121,8 +121,7 @@ def _named_files(part: str, folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _files_below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
     """Yield the files in a folder and below; a link back to a folder in `above` is not followed."""
-    real = folder.resolve()
-    if not folder.is_dir() or real in above:
+    if not folder.is_dir() or (real := folder.resolve()) in above:
         return
     for path in folder.iterdir():
         if path.name.startswith("."):

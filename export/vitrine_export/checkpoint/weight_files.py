@@ -1,7 +1,9 @@
 """Finds the files of a network's weights: one file, or the shards that an index names. Imports no torch.
 
 As in diffusers, a file without a variant is preferred to one with a variant (`model.bin` before
-`model.fp16.safetensors`), and safetensors are preferred to a pickle of the same variant.
+`model.fp16.safetensors`), and safetensors are preferred to a pickle of the same variant. Where a single file
+and an index of shards are both there, diffusers 0.42 reads the shards and transformers 5 the single file: the
+stem of the name tells whose component it is.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.checkpoint.layout import read_json
 from vitrine_export.errors import BadCheckpoint
 
-STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+OF_DIFFUSERS = "diffusion_pytorch_model"
+STEMS = (OF_DIFFUSERS, "model", "pytorch_model")
 """The names of weight files in diffusers and transformers."""
 
 EXTENSIONS = ("safetensors", "bin")
@@ -43,12 +46,13 @@ def weight_files(folder: Path, half: bool) -> tuple[Path, ...]:
 def _of_variant(folder: Path, stem: str, variant: str, extension: str) -> tuple[Path, ...]:
     """Return the single file, or the shards of an index with either of its names; else ()."""
     single, *indices = names_of(stem, variant, extension)
-    if _is_there(folder / single):
+    for name in (*indices, single) if stem == OF_DIFFUSERS else (single, *indices):
+        if not _is_there(folder / name):
+            continue
+        if name != single:
+            return _shards(folder, name)
         ensure_present(folder / single, f"{folder.name}/{single}")
         return (folder / single,)
-    for index in indices:
-        if _is_there(folder / index):
-            return _shards(folder, index)
     return ()
 
 

@@ -20,6 +20,11 @@ from torch import Tensor
 from vitrine_export.checkpoint.diagnosis import ensure_present, ensure_real
 from vitrine_export.errors import BadCheckpoint
 
+SAFETENSORS_AT = 8  # where a safetensors file's header begins, with a brace
+
+BEGINNINGS_OF_TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02\x8a\x0a")
+"""Of its archives, and of its files from before torch 1.6."""
+
 CHUNK_BYTES = 64 * 2**20
 """Bytes of a file that are mapped at a time while tensors are cast; pages of cast tensors are released."""
 
@@ -45,6 +50,7 @@ QUANTISED: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         "scaled fp8 (as ComfyUI writes)",
     ),
+    (re.compile(r"weight_scale_inv$"), "fp8 in blocks (as DeepSeek writes)"),
     (re.compile(r"\.(absmax|nested_absmax|quant_map|SCB|weight_format)$|quant_state\."), "bitsandbytes"),
     (
         re.compile(r"\.(qweight|qzeros|scales|g_idx|wscales|smooth_factor)$"),
@@ -134,6 +140,10 @@ def _opened(path: Path, label: str) -> safe_open:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
+        if _begin(path)[:4] in BEGINNINGS_OF_TORCH_SAVE:
+            raise BadCheckpoint(
+                f"{label} is a file of torch.save under another name; rename it to .bin"
+            ) from error
         raise _cut_short(path, label) from error
 
 
@@ -160,11 +170,27 @@ def _unpickled(path: Path, label: str) -> object:
                 f"{label} holds pickled code ({wanted[1]}), which is never run: only plain tensors are read; "
                 "fetch or convert it as safetensors"
             ) from error
-        raise BadCheckpoint(
-            f"{label} is not a file of plain tensors, or cut short; fetch it again"
-        ) from error
+        raise _no_tensors(path, label) from error
     except (RuntimeError, EOFError, ValueError, OSError) as error:
         raise _cut_short(path, label) from error
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(SAFETENSORS_AT + 1)
+
+
+def _no_tensors(path: Path, label: str) -> BadCheckpoint:
+    """Return the error for a file that torch.load does not take, by its first bytes."""
+    first = _begin(path)
+    if first[SAFETENSORS_AT:] == b"{":
+        return BadCheckpoint(f"{label} is a safetensors file under another name; rename it to .safetensors")
+    if first[:1] == b"\x80" and first[1:2] > b"\x02":
+        return BadCheckpoint(
+            f"{label} is a pickle of protocol {first[1]}, and of pickles only torch.save's own (protocol 2) "
+            "are read; fetch or convert it as safetensors"
+        )
+    return BadCheckpoint(f"{label} is not a file of plain tensors, or cut short; fetch it again")
 
 
 def _cut_short(path: Path, label: str) -> BadCheckpoint:

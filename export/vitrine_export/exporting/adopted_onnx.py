@@ -17,10 +17,10 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, helper, numpy_helper
 from vitrine_orchestrator.stages import NETWORK_FILE, Dim, Stage, Tensor, numpy_dtype
 from vitrine_orchestrator.stages import stage as stage_row
 
+from vitrine_export.checkpoint.onnx_source import read_onnx
 from vitrine_export.errors import BadCheckpoint, ExportFailed
 from vitrine_export.exporting.network import BATCH
 from vitrine_export.exporting.onnx_file import Proof, difference, drafts, explained, remove, session
-from vitrine_export.exporting.onnx_source import read_onnx
 
 PICKED: Mapping[str, tuple[int, ...]] = {"parsing_atr": (1,), "parsing_lip": (1,)}
 """The indices of the outputs that are read, where they are not the first ones: SCHP's first has the edges."""

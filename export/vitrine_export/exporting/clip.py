@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection
@@ -58,14 +60,20 @@ def text(row: Stage, checkpoint: ClipCheckpoint, dtype: torch.dtype) -> list[Net
     return [stage_network(row, TextTower(model), dtype, words=model.config.vocab_size)]
 
 
+def open_tokenizer(checkpoint: ClipCheckpoint) -> Any:
+    """Open the tokenizer. Raises BadCheckpoint for an unreadable one, and words that the text tower lacks."""
+    tokenizer = read_tokenizer(checkpoint.folder, checkpoint.folder.resolve().name)
+    ensure_known(tokenizer, "the tokenizer", "text_config", checkpoint.config.get("text_config") or {})
+    return tokenizer
+
+
 def write_tokenizer(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
     """Write tokenizer.json; `Done` has the id of padding. Raises BadCheckpoint for an unreadable tokenizer,
     and for one with words that the text tower lacks.
     """
     checkpoint = order.checkpoint
     assert isinstance(checkpoint, ClipCheckpoint)
-    tokenizer = read_tokenizer(checkpoint.folder, "the tokenizer")
-    ensure_known(tokenizer, "the tokenizer", "text_config", checkpoint.config.get("text_config", {}))
+    tokenizer = open_tokenizer(checkpoint)
     (file,) = files
     save(tokenizer, order.repository / file)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id

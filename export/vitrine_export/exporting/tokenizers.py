@@ -20,9 +20,10 @@ PARTS = ("tokenizer", "tokenizer_2")
 """Folders of the checkpoint; each file has the name of its folder."""
 
 LENGTH = 77
-WHOLE = "tokenizer.json"
 WORDS = ("vocab.json", "merges.txt")
-"""A tokenizer has these two files, or WHOLE alone, as transformers 5 writes it; both where both are there."""
+FORMS = (("tokenizer.json",), WORDS, ("spiece.model",), ("tokenizer.model",))
+CONFIGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
+"""The files of which a tokenizer has one form or more: transformers 5 writes the first alone."""
 
 
 def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> list[Done]:
@@ -32,7 +33,7 @@ def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> li
     """
     checkpoint = order.checkpoint
     assert isinstance(checkpoint, Checkpoint)
-    found = [_open(checkpoint, part) for part in PARTS]
+    found = [open_clip_tokenizer(checkpoint, part) for part in PARTS]
     for tokenizer, file in zip(found, files, strict=True):
         save(tokenizer, order.repository / file)
     tokens = {
@@ -44,15 +45,24 @@ def write_tokenizers(order: Order, recipe: Recipe, files: tuple[str, ...]) -> li
     return [Done(file, note="the checkpoint's tokenizer", tokens=tokens) for file in files]
 
 
-def _open(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
+def open_clip_tokenizer(checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
+    """Open one of PARTS.
+
+    Raises BadCheckpoint for an unreadable one, and for words that its text encoder lacks.
+    """
     ensure_files(checkpoint.folder / part, part)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(checkpoint.folder / part, local_files_only=True)
     except Exception as error:  # transformers passes on any error of the file's reader
         raise BadCheckpoint(f"{part}/ cannot be read as a CLIP tokenizer: {error}") from error
-    encoder = part.replace("tokenizer", "text_encoder")
+    encoder = encoder_of(part)
     ensure_known(tokenizer, part, encoder, checkpoint.config(encoder))
     return tokenizer
+
+
+def encoder_of(part: str) -> str:
+    """Return the folder of a tokenizer's text encoder."""
+    return part.replace("tokenizer", "text_encoder")
 
 
 def open_tokenizer(checkpoint: AdCheckpoint, part: str, encoder: str) -> Any:
@@ -60,7 +70,7 @@ def open_tokenizer(checkpoint: AdCheckpoint, part: str, encoder: str) -> Any:
 
     Raises BadCheckpoint for an unreadable one, and for words that the text encoder `encoder` lacks.
     """
-    tokenizer = read_tokenizer(checkpoint.folder / part, f"{part}/")
+    tokenizer = read_tokenizer(checkpoint.folder / part, part)
     ensure_known(tokenizer, part, encoder, checkpoint.config(encoder))
     return tokenizer
 
@@ -68,25 +78,28 @@ def open_tokenizer(checkpoint: AdCheckpoint, part: str, encoder: str) -> Any:
 def read_tokenizer(folder: Path, label: str) -> Any:
     """Read a tokenizer of any class that transformers brings; code in the folder is never run.
 
-    Raises BadCheckpoint, which begins with `label`, for an unreadable one and one that needs its own code.
+    `label` is the folder's name. Raises BadCheckpoint for an unreadable one, and one that needs its own code.
     """
+    ensure_files(folder, label)
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers passes on any error of the file's reader
         if "trust_remote_code" in str(error):
             raise BadCheckpoint(
-                f"{label} needs code of its own (auto_map), which is never run; fetch or save it as a "
+                f"{label}/ needs code of its own (auto_map), which is never run; fetch or save it as a "
                 "tokenizer of a class that transformers brings"
             ) from error
-        raise BadCheckpoint(f"{label} cannot be read: {error}; fetch it again") from error
+        raise BadCheckpoint(f"{label}/ cannot be read: {error}; fetch it again") from error
 
 
 def ensure_files(folder: Path, label: str) -> None:
-    """Raise BadCheckpoint unless a tokenizer's files are there in one of the forms, and are real."""
-    whole = (folder / WHOLE).is_symlink() or (folder / WHOLE).exists()
-    words = [name for name in WORDS if (folder / name).is_symlink() or (folder / name).exists()]
-    names = (*((WHOLE,) if whole else WORDS), *words)
-    for name in dict.fromkeys(names):
+    """Raise BadCheckpoint unless a tokenizer's files are there in one of FORMS, and none is a pointer."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if not any(names.issuperset(form) for form in FORMS):
+        missing = next((name for name in WORDS if name not in names and names & {*WORDS}), FORMS[0][0])
+        others = "" if names & {*WORDS} else f", and so are {' and '.join(WORDS)}"
+        raise BadCheckpoint(f"{label}/{missing} is missing{others}; fetch it")
+    for name in sorted(names & {name for form in (*FORMS, CONFIGS) for name in form}):
         ensure_present(folder / name, f"{label}/{name}")
         ensure_real(folder / name, f"{label}/{name}")
 

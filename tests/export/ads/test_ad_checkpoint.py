@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from vitrine_export.check.report import check
 from vitrine_export.checkpoint.ads import open_ads
 from vitrine_export.errors import BadCheckpoint
 
@@ -93,3 +94,41 @@ def test_other_folders_are_refused(copy, tmp_path):
     changed(copy / "model_index.json", _class_name="StableDiffusionPipeline")
     with pytest.raises(BadCheckpoint, match="must be one of ZImagePipeline"):
         open_ads(copy)
+
+
+@pytest.mark.parametrize("name", ["decay", "optimization_step", "use_ema_warmup", "a_newer_one"])
+def test_settings_that_say_nothing_of_the_network_are_ignored(copy, name):
+    """Those of EMA have values of a training; any other unknown one must be null."""
+    path = copy / "transformer" / "config.json"
+    value = None if name == "a_newer_one" else 1
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    open_ads(copy).verify(["transformer"])
+
+
+def test_a_quantised_transformer_is_refused(copy):
+    """The message names the method and what to fetch instead."""
+    changed(copy / "transformer" / "config.json", quantization_config={"quant_method": "torchao"})
+    with pytest.raises(BadCheckpoint, match="quantization_config must not be set, got 'torchao'; fetch"):
+        open_ads(copy).verify(["transformer"])
+
+
+def test_a_half_file_is_checked_too(copy):
+    """An export in fp16 would read it."""
+    (copy / "vae" / "diffusion_pytorch_model.fp16.safetensors").write_bytes(b"<html>")
+    with pytest.raises(BadCheckpoint, match=r"vae/diffusion_pytorch_model\.fp16\.safetensors is a web page"):
+        open_ads(copy).verify(["vae"])
+
+
+def test_a_pointer_for_a_tokenizer_is_a_problem_of_the_check(copy, tmp_path):
+    """The tokenizers are opened, as an export does first."""
+    assert check(copy, None, tmp_path).problems == []
+    for path in (copy / "tokenizer").iterdir():
+        path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    assert any("tokenizer/" in told and "git-lfs" in told for told in check(copy, None, tmp_path).problems)
+
+
+def test_a_sampler_of_another_kind_is_refused(copy):
+    """These families are sampled along a flow only."""
+    (copy / "scheduler" / "scheduler_config.json").write_text(json.dumps({"_class_name": "DDPMScheduler"}))
+    with pytest.raises(BadCheckpoint, match=r"_class_name must be one of \['FlowMatchEuler"):
+        _ = open_ads(copy).scheduler
