@@ -6,7 +6,7 @@ import sys
 import pytest
 import vitrine
 
-HEAVY = {"PIL", "asyncio", "http.client", "numpy", "tritonclient", "cv2", "onnxruntime"}
+HEAVY = {"PIL", "asyncio", "http.client", "numpy", "tritonclient", "cv2", "pillow_heif", "onnxruntime"}
 
 
 def imported(statement):
@@ -48,3 +48,8 @@ def test_modules_are_found_by_the_package_alone():
 def test_processes_of_networks_start_with_few_modules(statement, needs):
     """Each network of an embedded server is a process, whose start is most of its load."""
     assert imported(statement) <= needs
+
+
+def test_pictures_are_read_with_pillow_alone():
+    """A client has neither OpenCV nor pillow_heif."""
+    assert imported("import vitrine.pictures, vitrine.photos.reading") <= {"PIL", "numpy"}

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from vitrine import pictures
 from vitrine.errors import BadRequest
+from vitrine.photos.reading import read
 from vitrine.pictures import encode_picture
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -159,6 +160,14 @@ def test_a_sixteen_bit_transparent_colour_is_compared_by_its_upper_byte():
     green = np.tile(np.array([0, 65535, 0], np.uint16), (40, 40, 1))
     image = opened(png(green, 16, 2, chunk(b"tRNS", struct.pack(">3H", 0, 65535, 0))))
     assert sent(image).getchannel("A").getextrema() == (0, 0)
+
+
+@pytest.mark.parametrize(("key", "clear"), [(0x80FF, True), (0x7F80, False)])
+def test_without_opencv_a_files_transparent_colour_is_compared_so_too(monkeypatch, key, clear):
+    """The reader works where only the client is installed."""
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    file = png(np.full((40, 40, 3), 0x8080), 16, 2, chunk(b"tRNS", struct.pack(">3H", key, key, key)))
+    assert (read(file, "person").mode == "RGBA") == clear
 
 
 @pytest.mark.parametrize("name", ["bbox", "transparency", "interlace", "nclx_profile", "icc_profile", "exif"])
