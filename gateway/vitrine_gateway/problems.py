@@ -58,17 +58,12 @@ async def _vitrine_error(request: Request, error: VitrineError) -> JSONResponse:
 
 async def _invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
     errors = [
-        {"pointer": _written("/" + "/".join(map(str, one["loc"]))), "detail": _written(one["msg"])}
+        {"pointer": "/" + "/".join(str(part) for part in one["loc"]), "detail": one["msg"]}
         for one in error.errors()
     ]
     first = errors[0] if errors else {"pointer": "/", "detail": "unknown"}
     body = problem(INVALID, f"{first['pointer']}: {first['detail']}", request_id(request), errors)
     return JSONResponse(body, INVALID.status, media_type=MEDIA_TYPE)
-
-
-def _written(text: str) -> str:
-    """Return the text as an answer can have it: a name in a request may hold halves of characters."""
-    return text.encode(errors="replace").decode()
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
