@@ -97,7 +97,7 @@ def _with_usable_key(image: Image.Image) -> Image.Image:
     key = image.info.get("transparency")
     match image.mode:
         case "P":
-            fits = isinstance(key, int) or (isinstance(key, bytes) and len(key) <= PALETTE_COLOURS)
+            fits = key in range(PALETTE_COLOURS) or (isinstance(key, bytes) and len(key) <= PALETTE_COLOURS)
         case "RGB":
             fits = isinstance(key, tuple) and len(key) == 3
         case _:

@@ -132,6 +132,13 @@ def test_a_transparent_colour_of_another_mode_is_ignored(made):
     assert sent(image).mode in ("L", "RGB")
 
 
+def test_a_transparent_colour_that_no_palette_has_is_ignored():
+    """A 16-bit grey picture's transparent colour stays when it becomes one of a palette."""
+    image = RED.quantize(4)
+    image.info["transparency"] = 65_535
+    assert sent(image).mode == "RGB"
+
+
 def test_a_palettes_transparency_of_too_many_entries_is_ignored():
     """300 entries for a palette of 4 colours are no transparency."""
     extra = chunk(b"PLTE", bytes(12)), chunk(b"tRNS", bytes([0] * 300))
