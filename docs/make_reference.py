@@ -9,6 +9,7 @@ from pathlib import Path
 from vitrine import errors
 from vitrine.errors import VitrineError
 from vitrine.photos.refusals import IsText, TooLarge, Unreadable
+from vitrine.store_calls import NoAnswer
 from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
 from vitrine_measure.perf.tool import PerfFailed
 from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
@@ -37,6 +38,7 @@ STATUSES = {  # a TritonError's code → HTTP status, gRPC status
 }
 
 OF_PICTURES = (TooLarge, Unreadable, IsText)
+OF_STORES = (NoAnswer,)
 OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, ReleaseFailed, PerfFailed)
 
 
@@ -133,6 +135,8 @@ def _errors() -> Iterator[str]:
     yield _table(("class", "word", "HTTP", "gRPC", "meaning"), rows)
     yield "The reader of pictures tells these kinds of `BadRequest` apart, the wire does not.\n"
     yield _table(("class", "meaning"), ((f"`{kind.__name__}`", _meaning(kind)) for kind in OF_PICTURES))
+    yield "A kind of `Unavailable` in the client, of a store of finished pictures.\n"
+    yield _table(("class", "meaning"), ((f"`{kind.__name__}`", _meaning(kind)) for kind in OF_STORES))
     yield "These never cross the wire: they stop a command, or a model's start.\n"
     yield _table(("class", "meaning"), ((f"`{kind.__name__}`", _meaning(kind)) for kind in OF_COMMANDS))
 

@@ -54,9 +54,9 @@ class StoreCalls:
 def in_own_thread(call: Callable[[], T]) -> Future[T]:
     """Start `call` in a new thread, which keeps no process from ending, and return its future."""
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # nobody can cancel it from here on
 
     def work() -> None:
-        future.set_running_or_notify_cancel()
         try:
             future.set_result(call())
         except BaseException as error:  # panics of obstore too

@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, get_type_hints
 
 from vitrine.errors import BadRequest, VitrineError
-from vitrine.s3 import checked_endpoint, environment_endpoint, place_of
+from vitrine.s3 import checked_endpoint, checked_region, completed, environment_endpoint, place_of
 
 from vitrine_orchestrator.residency.amounts import OFF, check_budget, read_bytes
 
@@ -83,7 +83,9 @@ class Settings:
             "address of another store than Amazon's: http(s)://host:port", check=checked_endpoint
         ),
     )
-    cache_region: str | None = field(default=None, metadata=_rules("region of the store"))
+    cache_region: str | None = field(
+        default=None, metadata=_rules("region of the store", check=checked_region)
+    )
     at_once: int = field(
         default=0,
         metadata=_rules("requests at once in each model, at most; 0: as many as its config says", least=0),
@@ -179,7 +181,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """The settings in `environment`; BadSettings for an unknown name or a bad value."""
+        """The settings in `environment`; BadSettings for an unknown name or a bad value.
+
+        An empty variable counts as not set: an empty path would be the working directory.
+        """
         known = {PREFIX + one.name.upper(): one for one in fields(cls)}
         given = {
             name: value
@@ -193,15 +198,24 @@ class Settings:
             **{
                 known[name].name: _read(name, text, kinds[known[name].name], known[name].metadata)
                 for name, text in given.items()
+                if text
             }
         )
-        if settings.cache_store != "off" and not settings.cache_endpoint:
-            _checked(environment_endpoint, environment)  # boto3's variables then set the endpoint
+        if settings.cache_store != "off":
+            _check_store(settings, environment)
         return settings
 
     def in_flight(self, configured: int) -> int:
         """Concurrent requests in a model whose config allows `configured`."""
         return min(configured, self.at_once or configured)
+
+
+def _check_store(settings: Settings, environment: Mapping[str, str]) -> None:
+    """BadSettings if what boto3 finds for the cache's store (endpoint, region, profile) cannot be used."""
+    if not settings.cache_endpoint:
+        _checked(environment_endpoint, environment)
+    place = place_of(settings.cache_store, settings.cache_endpoint, settings.cache_region)
+    _checked(completed, place, "VITRINE_CACHE_STORE: ")
 
 
 def _is_service_link(name: str, value: str) -> bool:

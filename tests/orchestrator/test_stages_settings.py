@@ -1,5 +1,6 @@
 """Settings are read once and refused early."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,50 @@ def test_a_wrong_setting_is_not_called_internal():
         ("VITRINE_MAX_PIXEL", "5", "unknown settings"),
         ("VITRINE_MAX_PIXELS", "many", "must be int, got 'many'"),
         ("VITRINE_MAX_PIXELS", "0", "must be at least 1, got 0"),
+        ("VITRINE_CACHE_REGION", "eu west", "VITRINE_CACHE_REGION: .* must be one word"),
+        (
+            "VITRINE_CACHE_STORE",
+            "s3://AKIA:secret@b",
+            "must be s3://bucket or s3://bucket/prefix, got 's3://…@b'",
+        ),
     ],
 )
 def test_a_wrong_setting_stops_the_server(name, value, complaint):
     """A misspelt name or a bad value stops the start."""
     with pytest.raises(BadSettings, match=complaint):
         Settings.from_environment({name: value})
+
+
+def test_an_empty_variable_is_not_set():
+    """An empty folder would be the working directory."""
+    given = {"VITRINE_CACHE_FOLDER": "", "VITRINE_CACHE_STORE": "", "VITRINE_MAX_PIXELS": ""}
+    assert Settings.from_environment(given) == Settings()
+    with pytest.raises(BadSettings, match="unknown settings"):
+        Settings.from_environment({"VITRINE_CACHE_FOLDERS": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "said"),
+    [
+        ("[default]\nendpoint_url = minio:9000\n", {}, "endpoint_url of the AWS profile must be http"),
+        ("", {"AWS_PROFILE": "nope"}, r"profile \(nope\) could not be found"),
+        ("", {"AWS_DEFAULT_REGION": "eu west"}, "must be one word"),
+        ("[default", {}, "Unable to parse config file"),
+    ],
+)
+@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9"])
+def test_a_configuration_of_aws_that_cannot_be_used_stops_the_server(
+    monkeypatch, tmp_path, text, variables, said, endpoint
+):
+    """It would otherwise be found at the first request, and cost every value of the store."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text(text)
+    for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **variables}.items():
+        monkeypatch.setenv(name, value)
+    given = {"VITRINE_CACHE_STORE": "s3://b", "VITRINE_CACHE_ENDPOINT": endpoint or ""}
+    if endpoint and "endpoint_url" in text:
+        assert Settings.from_environment(given).cache_endpoint == endpoint
+        return
+    with pytest.raises(BadSettings, match=said):
+        Settings.from_environment(given)

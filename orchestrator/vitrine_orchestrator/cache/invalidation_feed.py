@@ -12,14 +12,18 @@ import fcntl
 import json
 import logging
 import os
+import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from vitrine_orchestrator.cache.key import EVERYTHING
 from vitrine_orchestrator.cache.layout import FEED
 from vitrine_orchestrator.cache.objects import Objects, ObjectsFault
+from vitrine_orchestrator.cache.tier import CacheCounters
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,8 @@ LOOK_S = 5.0
 FIRST_LOOK_S = 2.0  # the first request waits at most this long for the first listing
 SKEW_S = 600.0  # hosts' clocks may differ by this much: names this old are listed again
 READ_AT_ONCE = 32  # objects read concurrently: a host that was off for long has many to read
+_NAME = re.compile(r"\d{15}-[^-/]+-[^-/]+")  # time, host, random
+_HOST = re.compile(r"[0-9a-f]{16}")
 KEPT_S = 5 * 24 * 3600.0  # longer than any value lives in memory or on disk
 
 
@@ -40,9 +46,16 @@ class Cursor(NamedTuple):
 class Feed:
     """Publishes invalidations and reads those of other hosts."""
 
-    def __init__(self, objects: Objects, host: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        host: str,
+        now: Callable[[], float] = time.time,
+        counters: CacheCounters | None = None,
+    ) -> None:
         """`host` is a word without "-"; `news` leaves out invalidations of this host."""
         self.objects, self.host, self.now = objects, host, now
+        self.counters = counters or CacheCounters()
 
     async def publish(self, owner: str) -> None:
         """Publish an invalidation of `owner` to the other hosts. Raises ObjectsFault."""
@@ -50,21 +63,28 @@ class Feed:
         await self.objects.put(f"{FEED}/{name}", owner.encode("utf-8", "surrogatepass"))
 
     async def news(self, cursor: Cursor) -> tuple[list[str], Cursor]:
-        """(owners that other hosts invalidated since `cursor`, the next cursor). Raises ObjectsFault."""
+        """(owners that other hosts invalidated since `cursor`, the next cursor). Raises ObjectsFault.
+
+        Objects that name no owner are counted as corrupt and skipped.
+        """
         listing = self.objects.list(FEED, f"{FEED}/{cursor.offset}")
-        names = [listed.path.rpartition("/")[2] async for listed in listing]
-        fresh = [name for name in names if name not in cursor.seen and name.split("-")[1:2] != [self.host]]
+        names = [listed.path.removeprefix(f"{FEED}/") async for listed in listing]
+        new = [name for name in names if name not in cursor.seen and name.split("-")[1:2] != [self.host]]
+        fresh = [name for name in new if _NAME.fullmatch(name)]
         contents: list[bytes | None] = []
         for start in range(0, len(fresh), READ_AT_ONCE):
             paths = [f"{FEED}/{name}" for name in fresh[start : start + READ_AT_ONCE]]
             contents += await asyncio.gather(*map(self.objects.get, paths))
-        owners = {owner.decode("utf-8", "surrogatepass") for owner in contents if owner is not None}
-        return sorted(owners), Cursor(_stamp(self.now() - SKEW_S), frozenset(names))
+        owners = [_owner(content) for content in contents if content is not None]
+        self.counters.add("corrupt", len(new) - len(fresh) + owners.count(None))
+        found = {owner for owner in owners if owner is not None}
+        return sorted(found), Cursor(_stamp(self.now() - SKEW_S), frozenset(names))
 
     async def sweep(self) -> None:
         """Delete objects older than KEPT_S, which no host needs. Raises ObjectsFault."""
         limit = _stamp(self.now() - KEPT_S)
-        old = [one.path async for one in self.objects.list(FEED) if one.path.rpartition("/")[2] < limit]
+        names = [one.path.removeprefix(f"{FEED}/") async for one in self.objects.list(FEED)]
+        old = [f"{FEED}/{name}" for name in names if _NAME.fullmatch(name) and name < limit]
         if old:
             await self.objects.delete(old)
 
@@ -81,6 +101,8 @@ class FeedFollower:
         """
         self.feed, self.forget, self.folder = feed, forget, folder
         self._cursor = Cursor()
+        self._unwritten = False  # whether the cursor of this process is newer than the folder's
+        self._logged: set[str] = set()  # kinds of faults since the last poll without one
         self._task: asyncio.Task[None] | None = None
         self._looked = asyncio.Event()
 
@@ -104,49 +126,64 @@ class FeedFollower:
 
     async def look(self) -> None:
         """Read the feed once and apply it, unless another process of this host is doing so."""
-        lock = self._lock()
-        if lock is None and self.folder is not None:
-            return
-        try:
+        with self._turn() as ours:
+            if not ours:
+                return
             owners, cursor = await self.feed.news(self._read())
             for owner in owners:
                 await self.forget(owner)
             self._write(cursor)
-        finally:
-            if lock is not None:
-                os.close(lock)
 
     async def _run(self) -> None:
-        swept, logged = False, None
+        swept = False
         while True:
             try:
                 await self.look()
                 if not swept:
                     await self.feed.sweep()
                     swept = True
+                self._logged.intersection_update({"folder"})
             except ObjectsFault as error:
-                if type(error) is not logged:  # once for each kind of fault, not every few seconds
-                    logger.warning("invalidations of other hosts cannot be read: %s", error)
-                logged = type(error)
-            except Exception:
-                logger.exception("invalidations of other hosts cannot be followed")
+                self._log_once(type(error).__name__, "invalidations of other hosts cannot be read: %s", error)
+            except Exception as error:
+                kind = type(error).__name__
+                self._log_once(kind, "invalidations of other hosts cannot be followed: %r", error)
             self._looked.set()
             await asyncio.sleep(LOOK_S)
 
-    def _lock(self) -> int | None:
-        """The lock of the host's feed reader; None if another process holds it or there is no folder."""
+    def _log_once(self, kind: str, message: str, error: Exception) -> None:
+        """Log a kind of fault once, not every few seconds."""
+        if kind not in self._logged:
+            self._logged.add(kind)
+            logger.warning(message, error, exc_info=not isinstance(error, ObjectsFault | OSError))
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Hold the lock of the host's reader; yields False if another process has it.
+
+        Where there is no folder, or one without locks, every process reads for itself: an invalidation
+        that is applied twice costs a few recomputed values.
+        """
         if self.folder is None:
-            return None
-        fd = os.open(self.folder / "feed.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            yield True
+            return
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd, ours = -1, True
         try:
+            fd = os.open(self.folder / "feed.lock", flags, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(fd)
-            return None
-        return fd
+            ours = False
+        except OSError as error:
+            self._log_once("folder", "the cache folder takes no lock or cursor of invalidations: %s", error)
+        try:
+            yield ours
+        finally:
+            if fd >= 0:
+                os.close(fd)
 
     def _read(self) -> Cursor:
-        if self.folder is None:
+        if self.folder is None or self._unwritten:
             return self._cursor
         try:
             stored = json.loads((self.folder / "feed.json").read_text())
@@ -159,8 +196,15 @@ class FeedFollower:
         if self.folder is None:
             return
         draft = self.folder / f"feed.{os.getpid()}.draft"
-        draft.write_text(json.dumps({"offset": cursor.offset, "seen": sorted(cursor.seen)}))
-        os.replace(draft, self.folder / "feed.json")
+        try:
+            draft.write_text(json.dumps({"offset": cursor.offset, "seen": sorted(cursor.seen)}))
+            os.replace(draft, self.folder / "feed.json")
+            self._unwritten = False
+        except OSError as error:
+            self._unwritten = True
+            self._log_once("folder", "the cache folder takes no lock or cursor of invalidations: %s", error)
+            with suppress(OSError):
+                draft.unlink()
 
 
 def host_name(folder: Path | None) -> str:
@@ -185,10 +229,21 @@ def host_name(folder: Path | None) -> str:
 
 
 def _read_word(path: Path) -> str:
+    """The host's name in a file; "" if it cannot be read or is none."""
     try:
-        return path.read_text()
-    except OSError:
+        word = path.read_text()
+    except (OSError, ValueError):
         return ""
+    return word if _HOST.fullmatch(word) else ""
+
+
+def _owner(content: bytes) -> str | None:
+    """The owner that an object of the feed names; None if it names none."""
+    try:
+        owner = content.decode("utf-8", "surrogatepass")
+    except ValueError:
+        return None
+    return owner if owner == EVERYTHING or ":" in owner else None
 
 
 def _stamp(at_s: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import obstore
@@ -19,6 +20,7 @@ from vitrine.listing import list_objects
 from vitrine.s3 import Patience as Patience
 from vitrine.s3 import Place as Place
 from vitrine.s3 import odd_key, open_bucket, region_of
+from vitrine.store_calls import check_process, in_own_thread
 from vitrine.store_errors import FailureKind, failure_kind, is_translatable, reason_of
 
 if TYPE_CHECKING:
@@ -116,6 +118,7 @@ class S3Objects:
         self.place, self.patience = place, patience or Patience()
         self.hidden = 0  # gets that were answered 403 and treated as missing
         self._store: S3Store | None = None
+        self._opening: Future[S3Store] | None = None
 
     async def get(self, path: str) -> bytes | None:
         """See Objects."""
@@ -152,7 +155,7 @@ class S3Objects:
         """See Objects; obstore uploads in several parts from 5 MB on."""
 
         async def write(store: S3Store) -> str | None:
-            return (await obstore.put_async(store, path, data))["e_tag"]
+            return _comparable((await obstore.put_async(store, path, data))["e_tag"])
 
         return await self._call(write)
 
@@ -205,15 +208,33 @@ class S3Objects:
         """The error as an ObjectsFault; a cancellation is returned unchanged."""
         if isinstance(error, ObjectsFault) or not is_translatable(error):
             return error
-        if isinstance(error, Unavailable):  # no credentials
+        if isinstance(error, Unavailable):  # no credentials, or a forked process
             return Refused(str(error))
         reason = await asyncio.to_thread(reason_of, error, lambda: region_of(self.place))
         return _FAULTS[failure_kind(error)](reason)
 
     async def _open(self) -> S3Store:
-        if self._store is None:  # two concurrent calls may both open the store; the last one is kept
-            self._store = await asyncio.to_thread(open_bucket, self.place, self.patience)
+        """The store. All callers wait for one opening, which has a thread of its own: it may take minutes."""
+        check_process()
+        if self._store is None:
+            opening = self._opening = self._opening or in_own_thread(self._opened)
+            try:
+                self._store = await asyncio.wrap_future(opening)
+            finally:
+                if opening.done() and self._opening is opening:
+                    self._opening = None
         return self._store
+
+    def _opened(self) -> S3Store:
+        store = open_bucket(self.place, self.patience)
+        assert store.credential_provider, "open_bucket sets it"
+        store.credential_provider()  # here and not at the first call, because obstore's few threads call it
+        return store
+
+
+def _comparable(tag: str | None) -> str | None:
+    """The tag in the form that If-Match compares: some stores answer a put with a weak or unquoted one."""
+    return f'"{tag.removeprefix("W/").strip(chr(34))}"' if tag else None
 
 
 async def _same_store(store: S3Store) -> S3Store:

@@ -64,17 +64,26 @@ class SharedStatistics:
         sizes: dict[str, Counter[str]] = {}
         for path in self.folder.glob("*.json"):
             published = _read(path)
-            counts.update(published.get("counts", {}))
-            for part, size in published.get("sizes", {}).items():
-                sizes.setdefault(part, Counter()).update(size)
+            counts.update(_numbers(published.get("counts")))
+            for part, size in _table(published.get("sizes")).items():
+                sizes.setdefault(part, Counter()).update(_numbers(size))
         return dict(counts), {part: dict(size) for part, size in sizes.items()}
 
 
-def _read(path: Path) -> dict[str, dict]:
+def _table(value: object) -> dict[str, object]:
+    """The value, if it is an object of JSON; else none: another program, or damage, may have written it."""
+    return value if isinstance(value, dict) else {}
+
+
+def _numbers(value: object) -> dict[str, int]:
+    return {name: number for name, number in _table(value).items() if type(number) is int}
+
+
+def _read(path: Path) -> dict[str, object]:
     try:
         if is_gone(path.stem) or time.time() - path.stat().st_mtime > _KEPT_S:
             path.unlink()
             return {}
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        return _table(json.loads(path.read_text()))
+    except (OSError, ValueError, RecursionError):
         return {}

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 GET_LIMIT_S = 10.0  # a get that takes longer, retries included, is a miss
 PUT_LIMIT_S = 60.0
 FORGET_LIMIT_S = 60.0
+DELETE_LIMIT_S = 30.0  # of these, for the objects that an invalidation has voided
 MISS_TTL_S = 2.0  # how long a miss is remembered
 QUARANTINE_S = 60.0  # a value that was damaged twice is not fetched again for this long
 MAX_REMEMBERED = 10_000  # misses, or quarantined values; all are dropped when there are more
@@ -56,8 +57,8 @@ class Store:
     ) -> None:
         """`host`: the name of this host, whose own invalidations the feed skips; see invalidation_feed.py."""
         self.objects, self.clock = objects, clock
-        self.feed = Feed(objects, host or secrets.token_hex(8))
         self.counters = counters or CacheCounters()
+        self.feed = Feed(objects, host or secrets.token_hex(8), counters=self.counters)
         self.breaker = Breaker(clock)
         self._logged_kinds: set[str] = set()  # kinds of faults that have been logged
         self._hidden = 0
@@ -75,7 +76,7 @@ class Store:
             async with asyncio.timeout(GET_LIMIT_S):
                 got = await self._with_fresh_credentials(self._get_twice, key)
         except (ObjectsFault, TimeoutError) as error:
-            self._failed(error)
+            self._failed(error, GET_LIMIT_S)
             return Got(None, None)
         self.breaker.succeeded()
         self._count_hidden()
@@ -92,7 +93,7 @@ class Store:
             async with asyncio.timeout(PUT_LIMIT_S):
                 kept = await self._with_fresh_credentials(self._put, key, value, lease, source)
         except (ObjectsFault, TimeoutError) as error:
-            self._failed(error)
+            self._failed(error, PUT_LIMIT_S)
             return False
         self.breaker.succeeded()
         self._missing.pop(key, None)
@@ -110,8 +111,8 @@ class Store:
             async with asyncio.timeout(FORGET_LIMIT_S):
                 await self._with_fresh_credentials(self._invalidate, owner)
         except (ObjectsFault, TimeoutError) as error:
-            self._failed(error)
-            raise Unavailable(f"the object store did not take an invalidation: {error}") from error
+            reason = self._failed(error, FORGET_LIMIT_S)
+            raise Unavailable(f"the object store did not take an invalidation: {reason}") from error
 
     async def close(self) -> None:
         """Nothing to finish."""
@@ -128,10 +129,11 @@ class Store:
         await self.objects.put(layout.generation_path(owner), secrets.token_hex(16).encode())
         await self.feed.publish(owner)
         try:
-            await self._delete_all(layout.owner_folder(owner))
-        except Refused as error:  # the new generation already voids the objects, so they may stay
-            self.counters.add("denied")
-            self._log_once("list", "voided objects cannot be listed, and stay in the store: %s", error)
+            async with asyncio.timeout(DELETE_LIMIT_S):
+                await self._delete_all(layout.owner_folder(owner))
+        except (ObjectsFault, TimeoutError) as error:  # the new generation voids the objects: they may stay
+            reason = self._count(error, DELETE_LIMIT_S)
+            self._log_once("delete", "voided objects cannot be deleted, and stay in the store: %s", reason)
 
     async def _get_twice(self, key: Key) -> Got:
         """Fetch a value; if it is damaged or changed meanwhile, once more; then quarantine it."""
@@ -166,7 +168,9 @@ class Store:
         marks = await asyncio.gather(
             *(self.objects.get(layout.generation_path(one)) for one in (EVERYTHING, owner))
         )
-        return b"/".join(hashlib.sha256(mark).hexdigest()[:32].encode() if mark else b"-" for mark in marks)
+        return b"/".join(
+            hashlib.sha256(mark).hexdigest()[:32].encode() if mark is not None else b"-" for mark in marks
+        )
 
     async def _fetch(self, key: Key, manifest: Manifest) -> bytes:
         folder, objects = layout.entry_folder(key), manifest.objects
@@ -226,10 +230,16 @@ class Store:
             where.clear()
         where[key] = what
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, limit_s: float) -> str:
         self.breaker.failed()
+        reason = self._count(error, limit_s)
+        self._log_once(type(error).__name__, "the object store is gone without: %s", reason)
+        return reason
+
+    def _count(self, error: Exception, limit_s: float) -> str:
+        """Count a fault of the store, and return its reason."""
         self.counters.add("denied" if isinstance(error, Refused) else "l3_unavailable")
-        self._log_once(type(error).__name__, "the object store is gone without: %s", error)
+        return str(error) or f"no answer within {limit_s:g} s"
 
     def _count_hidden(self) -> None:
         """Count the 403 answers that were treated as missing objects; log which permission is missing."""

@@ -73,7 +73,11 @@ class Tiered:
         Raises Unavailable if memory or disk could not guarantee it. Returns a text if only the store did not
         take it: it is queued, and until it is done this host reads nothing of the owner from the store.
         """
-        tombstone = self.tombstones.add(owner)  # first, so that it survives the death of this process
+        try:
+            tombstone = self.tombstones.add(owner)  # first, so that it survives the death of this process
+        except Unavailable as error:
+            await self._forget_unqueued(owner, error)
+            return None
         await self.forget_near(owner)
         try:
             await self.tiers["store"].forget(owner)
@@ -81,6 +85,15 @@ class Tiered:
             return f"{error}; it is queued, and nothing stale is served here"
         self.tombstones.remove(tombstone)
         return None
+
+    async def _forget_unqueued(self, owner: str, reason: Unavailable) -> None:
+        """Forget without a tombstone, which a full disk refuses; done all the same if the store takes it."""
+        await self.forget_near(owner)
+        try:
+            await self.tiers["store"].forget(owner)
+        except Unavailable as error:
+            raise Unavailable(f"{error}; and it cannot be queued: {reason}") from error
+        await self.forget_near(owner)  # once more: nothing kept readers from the store's old values meanwhile
 
     async def forget_near(self, owner: str) -> None:
         """Forget in memory and on disk only, for an invalidation that the store already has."""

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -97,13 +97,22 @@ class SharedTombstones:
             return
 
     def is_pending(self, owner: str) -> bool:
-        """See Tombstones."""
-        return self._path(owner).exists() or self._path(EVERYTHING).exists()
+        """See Tombstones; a damaged one, which names no owner, is written again."""
+        return any(self._is_there(one) for one in (owner, EVERYTHING))
 
     def all(self) -> list[Tombstone]:
         """See Tombstones."""
         read = (_read(path) for path in sorted(self.folder.glob("*.json")))
         return [tombstone for tombstone in read if tombstone]
+
+    def _is_there(self, owner: str) -> bool:
+        path = self._path(owner)
+        if not path.exists():
+            return False
+        if _read(path) is None and path.exists():
+            with suppress(Unavailable):
+                self.add(owner)  # otherwise the store would never be asked to take it, and never be read
+        return True
 
     def _write(self, tombstone: Tombstone) -> None:
         """Write a draft, flush it, rename it and flush the folder, so that a power cut cannot undo it."""
@@ -112,6 +121,9 @@ class SharedTombstones:
         try:
             os.write(fd, json.dumps(tombstone._asdict()).encode())
             os.fsync(fd)
+        except OSError:
+            draft.unlink(missing_ok=True)  # a full disk needs its room
+            raise
         finally:
             os.close(fd)
         os.replace(draft, self._path(tombstone.owner))
@@ -140,4 +152,4 @@ def _read(path: Path) -> Tombstone | None:
     try:
         return Tombstone(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
-        return None
+        return None  # not there, or damaged

@@ -134,6 +134,17 @@ def test_writes_resume_after_the_pause(tmp_path):
     assert disk._backoff_s == 1.0
 
 
+def test_a_fault_of_one_file_does_not_pause_the_others(tmp_path):
+    """A folder in an entry's place costs that entry only."""
+    disk = Disk(tmp_path)
+    assert put(disk)
+    path = disk.folder.path(COAT)
+    path.unlink()
+    path.mkdir()
+    assert not put(disk)
+    assert put(disk, HAT)
+
+
 def test_a_read_only_disk_still_answers(tmp_path):
     """EROFS in a write is counted, and existing values are served."""
     put(Disk(tmp_path))

@@ -1,13 +1,18 @@
 """Invalidations of other hosts reach this host's memory and disk."""
 
 import asyncio
+import errno
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from store_faults import ALWAYS, Times, status
 from vitrine_orchestrator.cache.invalidation_feed import KEPT_S, SKEW_S, Cursor, Feed, FeedFollower, host_name
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
+from vitrine_orchestrator.cache.layout import FEED
 from vitrine_orchestrator.cache.objects import Place, S3Objects
+from vitrine_orchestrator.cache.tier import CacheCounters
 
 KEY = Key("upper_body", owner("person", "alice"), "recipe")
 OTHER = Key("upper_body", owner("person", "bob"), "recipe")
@@ -133,3 +138,83 @@ def test_the_processes_of_a_folder_have_one_name(tmp_path):
     assert host_name(tmp_path) == host_name(tmp_path)
     assert host_name(None) != host_name(None)
     assert host_name(tmp_path / "not there")  # one of its own: never an error
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x80", b"", b"a-b\n"])
+def test_a_damaged_name_of_the_host_is_not_used(tmp_path, damage):
+    """Each process then has a name of its own."""
+    (tmp_path / "host").write_bytes(damage)
+    assert len(host_name(tmp_path)) == 16
+
+
+def unwritable(monkeypatch, folder):
+    (folder / "feed.json").mkdir()  # nothing can be renamed to it
+
+
+def without_locks(monkeypatch, folder):
+    def refuse(fd, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("vitrine_orchestrator.cache.invalidation_feed.fcntl.flock", refuse)
+
+
+def read_only(monkeypatch, folder):
+    real = os.open
+
+    def refuse(path, *rest):
+        if Path(path).name.startswith("feed."):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, *rest)
+
+    monkeypatch.setattr("vitrine_orchestrator.cache.invalidation_feed.os.open", refuse)
+
+
+@pytest.mark.parametrize("fault", [unwritable, without_locks, read_only])
+async def test_a_folder_that_takes_no_cursor_is_followed_without(
+    objects, tmp_path, monkeypatch, caplog, fault
+):
+    """Each invalidation is applied once, the fault is logged once, and no descriptor is left open."""
+    forgotten = []
+
+    async def forget(who):
+        forgotten.append(who)
+
+    follower = FeedFollower(Feed(objects, "a"), forget, tmp_path)
+    fault(monkeypatch, tmp_path)
+    await Feed(objects, "b").publish("person:1")
+    await follower.look()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        await follower.look()
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert forgotten == ["person:1"]
+    assert len([one for one in caplog.messages if "takes no lock or cursor" in one]) == 1
+
+
+async def test_objects_that_name_no_owner_are_passed_over(objects, s3):
+    """Files of other programs and damaged objects are counted once, and hide no invalidation."""
+    counters = CacheCounters()
+    reader = Feed(objects, "a", counters=counters)
+    for name in (".DS_Store", "readme.txt", "a/b", "000000000000001-x-y", "999999999999999-x-y"):
+        s3.objects[f"cache/{FEED}/{name}"] = b"\xff\xfe\x00Bud1"
+    await Feed(objects, "b").publish("person:1")
+    owners, cursor = await reader.news(Cursor())
+    assert owners == ["person:1"]
+    assert counters["corrupt"] == 5
+    assert (await reader.news(cursor))[0] == []
+    assert counters["corrupt"] == 5
+
+
+async def test_a_lasting_fault_is_logged_once(objects, monkeypatch, caplog):
+    """Not with every poll."""
+    monkeypatch.setattr("vitrine_orchestrator.cache.invalidation_feed.LOOK_S", 0.01)
+
+    async def fail(who):
+        raise RuntimeError("of the disk")
+
+    await Feed(objects, "b").publish("person:1")
+    follower = FeedFollower(Feed(objects, "a"), fail)
+    await follower.started()
+    await asyncio.sleep(0.3)
+    await follower.close()
+    assert len([one for one in caplog.messages if "cannot be followed" in one]) == 1

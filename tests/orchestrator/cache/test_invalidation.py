@@ -1,10 +1,12 @@
 """Invalidations through all tiers: before, during and after the work that they concern."""
 
 import asyncio
+import errno
 import time
 
 import pytest
 from making import KEY, Compute, get, written
+from store_faults import ALWAYS, Times, status
 from vitrine.errors import Unavailable
 from vitrine_orchestrator.cache.key import EVERYTHING, Key, owner
 from vitrine_orchestrator.cache.tiered import Tiered
@@ -113,3 +115,54 @@ async def test_an_invalidation_while_the_store_is_down_is_queued(opened, s3):
     await written(restarted)
     assert restarted.shared.tombstones.all() == []
     assert not [path for path in s3.objects if "alice" in path and "generation" not in path]
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk that takes no tombstone."""
+
+    def full(fd, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("vitrine_orchestrator.cache.tombstones.os.write", full)
+
+
+async def test_a_full_disk_stops_no_invalidation(opened, full_disk):
+    """Without a tombstone it is done all the same, here and in the store."""
+    compute, cache, neighbour = Compute(), opened(), opened()
+    await get(cache, compute)
+    await written(cache)
+    await cache.clear(KEY.owner)
+    assert await get(neighbour, compute) == (2.0, "fresh")
+    assert not list(cache.shared.folder.glob("tombstones/*.draft"))
+
+
+async def test_an_invalidation_that_nothing_can_keep_is_an_error_and_holds_here(opened, s3, full_disk):
+    """With a full disk and no store it is not queued; memory and disk have forgotten."""
+    compute, cache = Compute(), opened()
+    await get(cache, compute)
+    await written(cache)
+
+    async def down(request, response, writer):
+        response.status, response.body = 503, b""
+
+    s3.fault = down
+    with pytest.raises(Unavailable, match=r"it cannot be queued: .*No space left"):
+        await cache.clear(KEY.owner)
+    assert await get(cache, compute) == (2.0, "fresh")
+
+
+@pytest.mark.parametrize("fault", [status(403, "AccessDenied"), status(500, "InternalError")])
+async def test_objects_that_cannot_be_deleted_do_not_stop_an_invalidation(opened, s3, fault, caplog):
+    """The new generation has voided them; the fault is counted, and logged once."""
+    compute, cache, neighbour = Compute(), opened(), opened()
+    for _ in range(2):
+        await get(cache, compute)
+        await written(cache)
+        s3.fault = Times(ALWAYS, fault, "DELETE")
+        await cache.clear(KEY.owner)
+        s3.fault = None
+    assert (await get(neighbour, compute))[1] == "fresh"
+    counts = cache.memo.counters
+    assert counts["denied"] + counts["l3_unavailable"] == 2
+    assert len([one for one in caplog.messages if "stay in the store" in one]) == 1

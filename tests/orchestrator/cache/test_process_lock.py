@@ -1,6 +1,7 @@
 """One process of a host at a time computes a value, and every wait for the lock is bounded."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import subprocess
@@ -108,3 +109,17 @@ async def test_no_locks_hold_nothing():
     """Without locks every process works alone."""
     async with NoLocks().hold(KEY) as one, NoLocks().hold(KEY) as other:
         assert (one, other) == (False, False)
+
+
+async def test_a_folder_without_locks_leaves_no_descriptor_open(tmp_path, monkeypatch):
+    """The work goes on without the lock where flock is refused (NFS without its daemon)."""
+
+    def refuse(fd, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        async with ProcessLocks(tmp_path, CacheCounters()).hold(KEY) as waited:
+            assert not waited
+    assert len(os.listdir("/proc/self/fd")) == before

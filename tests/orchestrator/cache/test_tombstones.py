@@ -43,13 +43,18 @@ def test_other_processes_and_restarts_see_tombstones(tmp_path):
     assert SharedTombstones(tmp_path).is_pending(made.owner)
 
 
-def test_a_damaged_tombstone_still_holds(tmp_path):
-    """A damaged tombstone cannot be carried out, but its owner's values are not served."""
+@pytest.mark.parametrize("forgotten", ["person:1", EVERYTHING])
+def test_a_damaged_tombstone_holds_and_is_written_again(tmp_path, forgotten):
+    """It names no owner any more, but its file's name does: once asked for, it can be carried out."""
     tombstones = SharedTombstones(tmp_path)
-    tombstones.add("person:1")
-    next(tmp_path.glob("*.json")).write_text("{")
-    assert tombstones.is_pending("person:1")
+    tombstones.add(forgotten)
+    next(tmp_path.glob("*.json")).write_bytes(b"")
     assert tombstones.all() == []
+    assert tombstones.is_pending("person:1")
+    (made,) = tombstones.all()
+    assert made.owner == forgotten
+    tombstones.remove(made)
+    assert not tombstones.is_pending("person:1")
 
 
 def test_a_tombstone_that_cannot_be_written_is_an_error(tmp_path):

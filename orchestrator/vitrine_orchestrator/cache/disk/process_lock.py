@@ -71,6 +71,9 @@ class ProcessLocks:
                 return fd
         except BlockingIOError:
             pass  # another process holds it
+        except OSError:
+            os.close(fd)
+            raise
         os.close(fd)  # or its holder unlinked it: the next attempt creates a new one
         return None
 

@@ -34,6 +34,8 @@ _COUNTER_OF: dict[int | None, str] = {  # any other fault is "eio"
     errno.ELOOP: "denied",  # a symbolic link where a file should be
 }
 
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})  # others are of one file
+
 T = TypeVar("T")
 
 
@@ -113,7 +115,8 @@ class Disk:
             self._write(key, value, lease)
         except OSError as error:
             self._count(error)
-            self._pause_writes()
+            if error.errno in _OF_THE_DISK:
+                self._pause_writes()
             return False
         self._backoff_s = FIRST_BACKOFF_S
         return True

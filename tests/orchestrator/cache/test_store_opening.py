@@ -1,0 +1,75 @@
+"""How the store tier opens its store, and what it makes of odd answers."""
+
+import asyncio
+import time
+
+import pytest
+from one_store import KEY, paths, put, store, value
+from store_faults import ALWAYS, Times, no_answer
+from vitrine.errors import Unavailable
+
+
+@pytest.fixture
+def slow_credentials(monkeypatch, tmp_path):
+    """A search for credentials that takes five seconds."""
+    (tmp_path / "config").write_text("[profile slow]\ncredential_process = sleep 5\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "slow")
+    monkeypatch.setattr("vitrine_orchestrator.cache.store.GET_LIMIT_S", 0.3)
+
+
+async def test_callers_share_one_opening_that_takes_no_thread_of_others(s3, slow_credentials, caplog):
+    """A role's service that does not answer costs each of many callers one limit, and nothing else waits."""
+    tier = store(s3, keys=None)
+    started = time.monotonic()
+    gets = [asyncio.create_task(tier.get(KEY)) for _ in range(40)]
+    await asyncio.sleep(0.1)
+    await asyncio.to_thread(int)  # the loop's threads are free
+    assert time.monotonic() - started < 0.3
+    assert {await get for get in gets} == {(None, None)}
+    assert time.monotonic() - started < 3.0
+    assert len([one for one in caplog.messages if one.endswith("no answer within 0.3 s")]) == 1
+    assert s3.requests == []
+
+
+async def test_a_limit_that_an_invalidation_exceeds_is_named(s3, monkeypatch):
+    """A TimeoutError has no text."""
+    monkeypatch.setattr("vitrine_orchestrator.cache.store.FORGET_LIMIT_S", 0.2)
+    tier = store(s3)
+    s3.fault = Times(ALWAYS, no_answer, "PUT")
+    with pytest.raises(Unavailable, match=r"no answer within 0.2 s"):
+        await tier.forget(KEY.owner)
+
+
+async def test_a_forked_process_has_no_third_tier(s3, monkeypatch):
+    """Where the parent had used a store, obstore would wait for ever."""
+    monkeypatch.setattr("vitrine.store_calls._used_in", 1)
+    tier = store(s3)
+    assert await tier.get(KEY) == (None, None)
+    assert tier.counters["denied"] == 1
+
+
+@pytest.mark.parametrize("form", ["W/{}", "unquoted"])
+async def test_a_put_may_be_answered_with_another_form_of_the_tag(s3, form):
+    """Some stores and proxies write one tag in two forms; reads compare the plain one."""
+
+    async def other_form(request, response, writer):
+        tag = response.headers["ETag"]
+        response.headers["ETag"] = form.format(tag) if "{" in form else tag.strip('"')
+
+    s3.fault = Times(ALWAYS, other_form, "PUT")
+    assert await put(store(s3), b"x")
+    assert await value(store(s3)) == b"x"
+
+
+async def test_an_emptied_generation_brings_no_old_value_back(s3):
+    """It is another generation than none."""
+    await put(store(s3), b"old")
+    objects = dict(s3.objects)
+    await store(s3).forget(KEY.owner)
+    s3.objects = objects | s3.objects  # deletes that came too late
+    (generation,) = paths(s3, "generation")
+    s3.objects[generation] = b""
+    assert await value(store(s3)) is None
