@@ -118,9 +118,7 @@ def _refusing(encoded: bytes, name: str, kind: Kind) -> Iterator[None]:
             yield
     except (VitrineError, MemoryError):
         raise
-    except (
-        Exception
-    ) as error:  # decoders raise every class, from SyntaxError to OverflowError and AssertionError
+    except Exception as error:  # decoders raise any class, such as SyntaxError and AssertionError
         if unread := _unread_form(encoded, kind):
             raise Unreadable(f"{name} is {unread}; send {READ} of the usual form") from error
         raise Unreadable(
