@@ -57,8 +57,8 @@ class Entry:
 class Shelf:
     """Keeps finished pictures. A failure of the store raises Unavailable, at the latest after LIMIT_S.
 
-    Lists and purges have that time for each thousand objects. After a call without an answer all others fail
-    at once for PAUSE_S (store_calls.py).
+    Lists have that time for each thousand objects, purges for each hundred. After a call without an answer
+    all others fail at once for PAUSE_S (store_calls.py).
     """
 
     def __init__(self, store: ObjectStore, calls: StoreCalls | None = None) -> None:

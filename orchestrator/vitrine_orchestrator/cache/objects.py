@@ -119,6 +119,7 @@ class S3Objects:
         self.hidden = 0  # gets that were answered 403 and treated as missing
         self._store: S3Store | None = None
         self._opening: Future[S3Store] | None = None
+        self._compares_tags = True  # whether the store knows If-Match
 
     async def get(self, path: str) -> bytes | None:
         """See Objects."""
@@ -135,9 +136,12 @@ class S3Objects:
             return None
 
     async def get_range(self, path: str, start: int, end: int, tag: str | None) -> Buffer:
-        """See Objects; sends If-Match, so ranges of two versions are never joined."""
+        """See Objects; sends If-Match, so ranges of two versions are never joined.
+
+        A store without it gives each part all the same: the caller compares their digests.
+        """
         options: GetOptions = {"range": (start, end)}
-        if tag is not None:
+        if tag is not None and self._compares_tags:
             options["if_match"] = tag
 
         async def read(store: S3Store) -> Buffer:
@@ -147,6 +151,11 @@ class S3Objects:
             part = await self._call(read)
         except Missing as error:
             raise Changed(f"{path} is gone") from error
+        except ObjectsFault as error:
+            if "if_match" not in options or not str(error).startswith("501 "):
+                raise
+            self._compares_tags = False
+            return await self.get_range(path, start, end, tag)
         if len(part) != end - start:
             raise Changed(f"{path}: {len(part)} bytes from {start}, expected {end - start}")
         return part
