@@ -12,6 +12,7 @@ from typing import Any
 
 from vitrine.errors import BadRequest, Unavailable, VitrineError, one_line
 
+KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 CA_VARIABLE = "AWS_CA_BUNDLE"
 CHECKSUM_VARIABLE = "AWS_REQUEST_CHECKSUM_CALCULATION"
 
@@ -44,12 +45,21 @@ def _search(ttl: timedelta) -> Callable[[], Any]:
         raise Unavailable("no S3 credentials found: set a profile, a role or AWS_ACCESS_KEY_ID") from error
 
 
-def odd_keys(keys: tuple[str, str]) -> str | None:
+def odd_keys(
+    keys: tuple[str, str], names: tuple[str, str] = ("the access key id", "the secret access key")
+) -> str | None:
     """Return what is wrong with an access key id and its secret, without the secret; None if nothing is."""
-    for name, value in zip(("access key id", "secret access key"), keys, strict=True):
+    for name, value in zip(names, keys, strict=True):
         if not _WORD.fullmatch(value):
-            return f"the {name} must be ASCII without spaces and line breaks, got {len(value)} characters"
+            return f"{name} must be ASCII without spaces and line breaks, got {len(value)} characters"
     return None
+
+
+def check_environment_keys() -> None:
+    """Raise BadRequest for keys in the environment that no header can hold (a line break at the end)."""
+    keys = os.environ.get(KEY_VARIABLES[0], ""), os.environ.get(KEY_VARIABLES[1], "")
+    if all(keys) and (reason := odd_keys(keys, KEY_VARIABLES)):
+        raise BadRequest(reason)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from vitrine.aws_config import (
     Credentials,
     amazon_endpoint,
+    check_environment_keys,
     odd_keys,
     root_certificates,
     sends_checksums,
@@ -205,6 +206,8 @@ def completed(place: Place) -> Place:
     BadRequest for a malformed one, and for a configuration of AWS that boto3 cannot read.
     """
     region, endpoint = place.region, place.endpoint
+    if place.keys is None:
+        check_environment_keys()
     if not (endpoint and region and place.keys):
         import boto3
 

@@ -243,6 +243,12 @@ def configured(monkeypatch, tmp_path, text="", **variables):
             "",
             {"AWS_ACCESS_KEY_ID": "k ", "AWS_SECRET_ACCESS_KEY": "s"},
             {"endpoint": "http://127.0.0.1:9", "region": "r"},
+            "AWS_ACCESS_KEY_ID must be ASCII",
+        ),
+        (
+            "[default]\naws_access_key_id = k k\naws_secret_access_key = s\n",
+            {},
+            {"endpoint": "http://127.0.0.1:9", "region": "r"},
             "the access key id must be ASCII",
         ),
         (

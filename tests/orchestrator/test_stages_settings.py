@@ -89,6 +89,11 @@ def test_an_empty_variable_is_not_set():
         ("", {"AWS_PROFILE": "nope"}, r"profile \(nope\) could not be found"),
         ("", {"AWS_DEFAULT_REGION": "eu west"}, "must be one word"),
         ("[default", {}, "Unable to parse config file"),
+        (
+            "",
+            {"AWS_ACCESS_KEY_ID": "k\n", "AWS_SECRET_ACCESS_KEY": "s"},
+            "AWS_ACCESS_KEY_ID must be ASCII without spaces and line breaks",
+        ),
     ],
 )
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9"])

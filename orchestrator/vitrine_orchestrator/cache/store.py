@@ -159,8 +159,9 @@ class Store:
             return lease, None
         try:
             manifest = layout.read_manifest(data, key)
-        except BadEntry:
+        except BadEntry as error:
             self.counters.add("corrupt")
+            self._log_once("corrupt", "the object store has no entry where one should be: %s", error)
             return lease, None
         return lease, manifest if manifest.generation == lease.decode() else None
 

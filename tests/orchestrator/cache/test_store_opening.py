@@ -85,3 +85,17 @@ async def test_an_emptied_generation_brings_no_old_value_back(s3):
     (generation,) = paths(s3, "generation")
     s3.objects[generation] = b""
     assert await value(store(s3)) is None
+
+
+async def test_a_web_page_in_the_stores_place_is_logged_once(s3, caplog):
+    """A console answers 200 to everything; each of its pages is counted as corrupt."""
+
+    async def page(request, response, writer):
+        response.status, response.body = 200, b"<!doctype html><html><body>console</body></html>"
+
+    tier = store(s3)
+    s3.fault = Times(ALWAYS, page)
+    for _ in range(2):
+        assert await value(tier) is None
+    assert tier.counters["corrupt"] == 2
+    assert len([one for one in caplog.messages if "no entry where one should be" in one]) == 1
