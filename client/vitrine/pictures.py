@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from vitrine.errors import BadRequest, VitrineError, one_line
 from vitrine.modes import from_array, standard
@@ -69,7 +69,9 @@ def decode_picture(encoded: bytes, name: str) -> Image.Image:
         with quiet():
             image = Image.open(io.BytesIO(encoded))
             image.load()
-    except (UnidentifiedImageError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise any class for a damaged file
         raise VitrineError(f"{name}: the server's answer is not a picture ({len(encoded)} bytes)") from error
     return image
 

@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from vitrine.errors import BadRequest
-from vitrine.pictures import encode_picture
+from vitrine.errors import BadRequest, VitrineError
+from vitrine.pictures import decode_picture, encode_picture
 
 RAMP = np.linspace(0, 255, 64 * 64).reshape(64, 64).round().astype(np.uint8)
 GREY = np.repeat(RAMP[..., None], 3, 2)
@@ -85,3 +85,19 @@ def test_an_images_cut_file_is_a_bad_request():
     image = Image.open(io.BytesIO(file.getvalue()[:6000]))
     with pytest.raises(BadRequest, match="person cannot be decoded"):
         encode_picture(image, "person")
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"<html>", b"\0" * 99, b"a chunk without a name", b"60000 pixels a side"]
+)
+def test_a_damaged_picture_of_a_store_is_no_foreign_error(damage):
+    """Pillow raises SyntaxError, ValueError and its own classes for damaged files: all become VitrineError."""
+    file = io.BytesIO()
+    Image.fromarray(GREY).save(file, "PNG")
+    good = file.getvalue()
+    files = {
+        b"a chunk without a name": good.replace(b"IDAT", b"\1DAT"),
+        b"60000 pixels a side": good[:16] + (60_000).to_bytes(4, "big") * 2 + good[24:],
+    }
+    with pytest.raises(VitrineError, match="image: the server's answer is not a picture"):
+        decode_picture(files.get(damage, damage), "image")
