@@ -91,7 +91,7 @@ def test_an_images_cut_file_is_a_bad_request():
     "damage", [b"", b"<html>", b"\0" * 99, b"a chunk without a name", b"60000 pixels a side"]
 )
 def test_a_damaged_picture_of_a_store_is_no_foreign_error(damage):
-    """Pillow raises SyntaxError, ValueError and its own classes for damaged files: all become VitrineError."""
+    """Pillow raises SyntaxError, ValueError and its own classes for damaged files: all are VitrineError."""
     file = io.BytesIO()
     Image.fromarray(GREY).save(file, "PNG")
     good = file.getvalue()
