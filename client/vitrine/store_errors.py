@@ -16,6 +16,7 @@ MOST_CHARACTERS = 300  # of a reason
 _REFUSALS = ("403 Forbidden", "401 Unauthorized", "ExpiredToken")
 _STATUS = re.compile(r"status code: ((\d{3})[^:\n]*)")
 _REQUEST = re.compile(r"Error performing [\w ]+?\S*://\S+ in .*? - |Error performing \w+ request: ")
+_CAUSE = re.compile(r'(?:message|error): "([^"]+)"|InvalidCertificate\(\s*(\w+)')  # in the debug text
 _CREDENTIALS = re.compile(r".*External AWS credential provider: (Unavailable: )?", re.DOTALL)
 
 Verb = Literal["read", "write", "list", "delete"]
@@ -69,13 +70,13 @@ def reason_of(error: BaseException, region: Callable[[], str | None] = lambda: N
     """Return one line of explanation; `region` returns the bucket's region if the store names another."""
     if isinstance(error, VitrineError):
         return one_line(error)
-    text = str(error).partition("\n\nDebug source:")[0]
+    text, _, debug = str(error).partition("\n\nDebug source:")
     if type(error).__name__ in PANICS:
         return f"the store's library failed: {_first_line(text)}"
     if "NoSuchBucket" in text:
         return "there is no such bucket"
     if WRONG_REGION not in text:
-        return _said(text) or _first_line(text) or type(error).__name__
+        return _said(text) or _first_line(text) + _cause(debug) or type(error).__name__
     named = region()
     where = f"it is in {named}: set that as the region" if named else "set the region that it is in"
     return f"the bucket is in another region; {where}"
@@ -94,6 +95,12 @@ def _said(text: str) -> str | None:
     return said[:MOST_CHARACTERS]
 
 
+def _cause(debug: str) -> str:
+    """Return why there was no answer, in brackets, such as " (Connection refused)"; "" if it is not told."""
+    found = _CAUSE.search(debug)
+    return f" ({found[1] or found[2]})" if found else ""
+
+
 def _tagged(text: str, tag: str) -> str:
     """Return the text of the first XML element of this name, in one line; "" if there is none."""
     found = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
@@ -106,4 +113,4 @@ def _is_about_the_object(text: str) -> bool:
 
 
 def _first_line(text: str) -> str:
-    return _REQUEST.sub("", text).partition("\n")[0][:MOST_CHARACTERS]
+    return _REQUEST.sub("", text).removeprefix("Generic S3 error: ").partition("\n")[0][:MOST_CHARACTERS]

@@ -42,6 +42,12 @@ def test_the_stores_code_and_sentence_reach_the_caller(status, body, said):
     assert str(told.value) == f"the result store cannot read vto/ada/{KEY}.png: {said}"
 
 
+def test_the_cause_of_a_missing_connection_is_told():
+    """The library has it in its debug text only."""
+    with pytest.raises(Unavailable, match=r"HTTP error: error sending request \(Connection refused\)$"):
+        shelf_of("http://127.0.0.1:9").find(user="ada", key=KEY)
+
+
 def test_an_error_without_a_text_is_named():
     """A TimeoutError of the system has no text of its own."""
     assert reason_of(TimeoutError()) == "TimeoutError"
