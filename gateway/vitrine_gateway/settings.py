@@ -114,7 +114,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Return the settings in `environment`; BadSettings for an unknown name or a bad value."""
+        """Return the settings in `environment`; BadSettings for an unknown name or a bad value.
+
+        An empty variable counts as not set, but for texts: an empty path would be the working directory.
+        """
         given = {
             name: value
             for name, value in environment.items()
@@ -123,7 +126,9 @@ class Settings(BaseSettings):
         known = {PREFIX + name.upper(): name for name in cls.model_fields}
         if unknown := given.keys() - known.keys():
             raise BadSettings(f"unknown settings {sorted(unknown)}; known: {sorted(known)}")
-        return cls.of(**{known[name]: value for name, value in given.items()})
+        texts = {name for name, field in cls.model_fields.items() if field.annotation is str}
+        values = {known[name]: value for name, value in given.items()}
+        return cls.of(**{name: value for name, value in values.items() if value or name in texts})
 
     @classmethod
     def of(cls, **values: Any) -> Settings:

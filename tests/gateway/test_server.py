@@ -42,6 +42,8 @@ def test_settings_are_checked():
     with pytest.raises(BadSettings, match="GATEWAY_PORT"):
         Settings.from_environment({"GATEWAY_PORT": "http"})
     links = {"GATEWAY_PORT": "tcp://10.0.0.1:80", "GATEWAY_SERVICE_HOST": "10.0.0.1"}
+    empty = Settings.from_environment({"GATEWAY_DATA": "", "GATEWAY_PORT": "", "GATEWAY_RATE_JOBS": ""})
+    assert (str(empty.data), empty.port, empty.rate_jobs) == ("vitrine-data", 8080, "")
     links["GATEWAY_PORT_9_SCTP_ADDR"] = "10.0.0.1"
     assert Settings.from_environment(links).port == 8080
     with pytest.raises(BadSettings, match="mysql"):

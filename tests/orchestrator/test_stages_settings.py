@@ -60,6 +60,7 @@ def test_a_wrong_setting_is_not_called_internal():
         ("VITRINE_MAX_PIXEL", "5", "unknown settings"),
         ("VITRINE_MAX_PIXELS", "many", "must be int, got 'many'"),
         ("VITRINE_MAX_PIXELS", "0", "must be at least 1, got 0"),
+        ("VITRINE_MEMORY_WAIT_S", "nan", "must be a finite number, got nan"),
         ("VITRINE_CACHE_REGION", "eu west", "VITRINE_CACHE_REGION: .* must be one word"),
         (
             "VITRINE_CACHE_STORE",
