@@ -232,7 +232,7 @@ def _read(name: str, text: str, kind: type | UnionType, rules: Mapping[str, Any]
         value = convert(text)
     except ValueError:
         raise BadSettings(f"{name} must be {convert.__name__}, got {text!r}") from None
-    if convert is float and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise BadSettings(f"{name} must be a finite number, got {text}")
     if rules["least"] is not None and value < rules["least"]:
         raise BadSettings(f"{name} must be at least {rules['least']}, got {text}")
