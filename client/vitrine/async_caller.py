@@ -88,7 +88,10 @@ class AsyncCaller:
         while True:
             try:
                 stream = self._transport.stream(
-                    call.model, inputs, timeout_s=tries.left_s, version=self._release
+                    call.model,
+                    inputs,
+                    timeout_s=tries.left_s,
+                    version=version_of(call.model, "", self._release),
                 )
                 async with aclosing(stream) as answers:
                     async for outputs in answers:

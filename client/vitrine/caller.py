@@ -111,7 +111,10 @@ class Caller:
         while True:
             try:
                 stream = self._transport.stream(
-                    call.model, inputs, timeout_s=tries.left_s, version=self._release
+                    call.model,
+                    inputs,
+                    timeout_s=tries.left_s,
+                    version=version_of(call.model, "", self._release),
                 )
                 with closing(stream) as answers:
                     for outputs in answers:

@@ -95,7 +95,7 @@ def connect(endpoint: Endpoint) -> Transport:
 def connect_async(endpoint: Endpoint) -> AsyncTransport:
     """Return a transport for asyncio; the first call opens the connection."""
     if endpoint.protocol == "grpc":
-        from vitrine.grpc_transport import AsyncGrpcTransport
+        from vitrine.async_grpc_transport import AsyncGrpcTransport
 
         return AsyncGrpcTransport(endpoint)
     from vitrine.async_http_transport import AsyncHttpTransport

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from vitrine.errors import TimedOut, Unavailable, VitrineError, from_wire
+from vitrine.errors import Busy, TimedOut, Unavailable, VitrineError, from_wire
 from vitrine.headers import present_headers
 from vitrine.inputs import Tensors
 
@@ -31,11 +31,13 @@ _HTTP_CODES = {
     "413": "INVALID_ARG",  # a body over the size limit
     "499": "CANCELLED",
     "501": "UNSUPPORTED",
+    "502": "UNAVAILABLE",  # a proxy whose server does not answer
     "503": "UNAVAILABLE",
 }
 _UNREACHABLE = re.compile(  # gRPC's messages for a connection that it could not open
     r"failed to connect to all addresses.*ipv[46]:(?P<address>\S+): (?P<reason>.*)", re.DOTALL
 )
+_TOO_MANY = "429"  # a proxy's limit of requests
 _DEADLINES = ("StatusCode.DEADLINE_EXCEEDED", "504")
 
 
@@ -67,6 +69,8 @@ def read_error(error: InferenceServerException, timeout_s: float, via: str | Non
         return timed_out(timeout_s, via)
     if found := _UNREACHABLE.search(text):
         return unreachable(found["address"], found["reason"], via)
+    if status == _TOO_MANY:
+        return Busy(text)
     read = from_wire(_GRPC_CODES.get(status) or _HTTP_CODES.get(status), text)
     if via and type(read) is Unavailable and not text.startswith(f"{Unavailable.word}: "):
         return Unavailable(f"{read}{_by_way_of(via)}")
@@ -98,3 +102,8 @@ def request_headers(headers: Mapping[str, str]) -> dict[str, str] | None:
     They are a copy, because tritonclient writes into it.
     """
     return {**headers, **present_headers()} or None
+
+
+def beginning(content: bytes) -> str:
+    """Return the first bytes of an answer that cannot be read, for its error."""
+    return repr(content[:100])

@@ -68,7 +68,20 @@ def test_other_models_are_not_pinned():
     client.cache_statistics()
     with suppress(NotFound):
         client.infer("vae_decoder", {})
-    assert [call.version for call in fake.calls] == ["", ""]
+    list(client.product_ad_stream(product=COAT, prompt="a table"))
+    assert [call.version for call in fake.calls] == ["", "", ""]
+
+
+def test_an_asynchronous_stream_of_another_model_is_not_pinned():
+    """The asynchronous client has the same rule for its streams."""
+    fake = FakeTransport()
+
+    async def run():
+        client = AsyncVitrine(transport=AsyncFakeTransport(fake), release=1)
+        return [one async for one in client.product_ad_stream(product=COAT, prompt="a table")]
+
+    asyncio.run(run())
+    assert [call.version for call in fake.calls] == [""]
 
 
 def test_a_version_in_the_call_wins():
