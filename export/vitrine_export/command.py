@@ -7,12 +7,13 @@ subcommand is imported, because importing torch takes seconds.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import sys
 from collections.abc import Sequence
 
 from vitrine.errors import VitrineError, one_line
+
+from vitrine_export.errors import refusal
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": (
@@ -98,17 +99,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 INTERRUPTED = 130  # the exit code that shells report for a program that Ctrl-C ended
 
-REMEDIES: dict[int, str] = {
-    errno.EACCES: "let this user read it, or write into its folder",
-    errno.EPERM: "let this user read it, or write into its folder",
-    errno.EROFS: "name a folder that can be written",
-    errno.ENOSPC: "free some of the disk, or name a folder of another one",
-    errno.ENOTDIR: "name a folder, not a file",
-    errno.EEXIST: "name a folder, not a file",
-    errno.ELOOP: "the link leads to itself: name the file itself",
-}
-"""What to do by the system's reason."""
-
 EXAMPLES = """\
 examples:
   vitrine-export onnx --checkpoint checkpoints/paper-doll --out model_repository
@@ -137,18 +127,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VitrineError as error:
         print(f"vitrine-export {chosen}: {error.word}: {one_line(error)}", file=sys.stderr)
     except OSError as error:
-        print(f"vitrine-export {chosen}: {_refused(error)}", file=sys.stderr)
+        print(f"vitrine-export {chosen}: {refusal(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"vitrine-export {chosen}: interrupted", file=sys.stderr)
         return INTERRUPTED
     return 1
-
-
-def _refused(error: OSError) -> str:
-    """Return one line about what the system refused: the file, the reason, and the remedy."""
-    remedy = REMEDIES.get(error.errno or 0, "see that it is there and can be read")
-    place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or one_line(error)}; {remedy}"
 
 
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:

@@ -27,10 +27,11 @@ from vitrine_export.checkpoint.place import ensure_folder
 from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.checkpoint.weight_files import may_hold_weights, weight_files
 from vitrine_export.checkpoint.weights import headers
-from vitrine_export.errors import BadCheckpoint
+from vitrine_export.errors import BadCheckpoint, refusal
 from vitrine_export.exporting.clip import open_tokenizer as open_tokenizer_of_clip
 from vitrine_export.exporting.families import export_of, fashn
 from vitrine_export.exporting.families.idm_vton import RECIPES
+from vitrine_export.exporting.recipes import Recipe
 from vitrine_export.exporting.stage_files import check_source
 from vitrine_export.exporting.tokenizers import PARTS as TOKENIZERS
 from vitrine_export.exporting.tokenizers import encoder_of, ensure_files, open_clip_tokenizer, open_tokenizer
@@ -103,11 +104,16 @@ def _check_fashn(folder: Path, out: Path) -> Report:
     _note(report, lambda: report.parts.append(_part(FASHN, (folder / WEIGHTS,), folder.name)))
     _note(report, lambda: checkpoint.verify([NETWORK]))
     for recipe in fashn.RECIPES:
-        if recipe.source and (not recipe.present or checkpoint.has_file(recipe.stage)):
-            _note(report, partial(check_source, checkpoint, recipe))
+        _note(report, partial(_fashn_source, checkpoint, recipe))
     _facts(report, checkpoint)
     report.next = _next(report, None, out)
     return report
+
+
+def _fashn_source(checkpoint: FashnCheckpoint, recipe: Recipe) -> None:
+    """Check the file of an adopted stage; an optional one may be missing."""
+    if recipe.source and (not recipe.present or checkpoint.has_file(recipe.stage)):
+        check_source(checkpoint, recipe)
 
 
 def _check_clip(folder: Path, out: Path) -> Report:
@@ -172,7 +178,8 @@ def _note(report: Report, look: Callable[[], object]) -> None:
     try:
         look()
     except (BadCheckpoint, OSError) as fault:
-        if (told := str(fault)) not in report.problems:
+        told = refusal(fault) if isinstance(fault, OSError) else str(fault)
+        if told not in report.problems:
             report.problems.append(told)
 
 

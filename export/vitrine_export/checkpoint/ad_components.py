@@ -12,6 +12,7 @@ from transformers import CLIPTextConfig, Qwen3Config, T5Config
 
 from vitrine_export.checkpoint.ad_layout import EMA, TRANSFORMERS, VAE_GAPS
 from vitrine_export.checkpoint.components import COMPONENTS, Component, Config, State, refuse_quantised
+from vitrine_export.checkpoint.config_values import whole
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.nets.flux import FluxConfig, FluxNet
 from vitrine_export.nets.text import ClipPooled, Qwen3Features, T5Text, clip, qwen3, t5
@@ -71,7 +72,7 @@ def _vae(given: Config) -> Made:
 
 
 def _qwen3(given: Config) -> Made:
-    layers = int(given.get("num_hidden_layers", 0))
+    layers = whole("text_encoder", given, "num_hidden_layers")
     if layers < 2:
         raise BadCheckpoint(f"text_encoder/config.json: num_hidden_layers must be 2 or more, got {layers}")
     build = lambda config, state: Qwen3Features(Qwen3Config.from_dict(dict(config)))  # noqa: E731

@@ -95,7 +95,10 @@ class ClipCheckpoint:
             ("vision", "image_size", SIDE),
             ("text", "max_position_embeddings", LENGTH),
         ):
-            got = config.get(f"{tower}_config", {}).get(key, wanted)
+            own = config.get(f"{tower}_config", {})
+            if not isinstance(own, dict):
+                raise BadCheckpoint(f"{CONFIG}: {tower}_config must be an object, got {own!r}")
+            got = own.get(key, wanted)
             if got != wanted:
                 raise BadCheckpoint(f"{CONFIG}: {tower}_config.{key} must be {wanted}, got {got}")
 
@@ -106,15 +109,22 @@ class ClipCheckpoint:
             return
         found = layout.read_json(path, PREPROCESSOR)
         for name, wanted in (("image_mean", MEAN), ("image_std", STD)):
-            got = found.get(name, wanted)
-            if len(got) != len(wanted) or any(
-                abs(a - b) > TOLERANCE for a, b in zip(got, wanted, strict=True)
-            ):
+            got = found.get(name, wanted.tolist())
+            if not _near(got, wanted.tolist()):
                 raise BadCheckpoint(f"{PREPROCESSOR}: {name} must be CLIP's {wanted.tolist()}, got {got}")
         if found.get("resample", BICUBIC) != BICUBIC:
             raise BadCheckpoint(
                 f"{PREPROCESSOR}: resample must be {BICUBIC} (bicubic), got {found['resample']}"
             )
+
+
+def _near(got: object, wanted: list[float]) -> bool:
+    """Whether a value of a config is a list of about these numbers."""
+    if not isinstance(got, list) or len(got) != len(wanted):
+        return False
+    return all(
+        isinstance(a, int | float) and abs(a - b) <= TOLERANCE for a, b in zip(got, wanted, strict=True)
+    )
 
 
 def is_clip(folder: Path) -> bool:

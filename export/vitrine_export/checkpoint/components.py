@@ -71,6 +71,8 @@ def empty(component: Component, config: Config, files: tuple[Path, ...], part: s
     try:
         with torch.device("meta"):
             net = component.build(config, state)
+    except BadCheckpoint:
+        raise
     except Exception as error:  # of libraries that were given values of any type, and divide by them
         raise BadCheckpoint(
             f"{part}: the config or the weights are of another architecture: {_reason(error)}"

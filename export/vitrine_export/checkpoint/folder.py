@@ -196,7 +196,7 @@ def check_widths(checkpoint: Checkpoint) -> None:
     ]
     for part in ("unet", "unet_encoder"):
         width = checkpoint.config(part).get("cross_attention_dim")
-        if None not in (*texts, width) and sum(texts) != width:
+        if all(isinstance(one, int) for one in (*texts, width)) and sum(texts) != width:
             raise BadCheckpoint(
                 f"{part}/config.json: cross_attention_dim must be {texts[0]} + {texts[1]}, the widths of "
                 f"text_encoder/ and text_encoder_2/, got {width}"

@@ -93,3 +93,19 @@ def test_a_broken_link_of_an_optional_file_is_told(own_checkpoint, tmp_path):
         _ = open_checkpoint(own_checkpoint).settings
     with pytest.raises(BadCheckpoint, match=r"vitrine\.json is a link to"):
         open_checkpoint(own_checkpoint).digest()
+
+
+def test_a_broken_link_of_the_garment_parser_is_a_problem(tmp_path):
+    """An optional network that was not fetched is told, not left out."""
+    (tmp_path / "dwpose").mkdir()
+    (tmp_path / "garment_parser").mkdir()
+    (tmp_path / "garment_parser" / "garment_parser.onnx").symlink_to("../blobs/x")
+    told = check(tmp_path, None, tmp_path).problems
+    assert any("garment_parser.onnx is a link to ../blobs/x" in problem for problem in told)
+
+
+def test_a_number_beyond_floats_is_refused(own_checkpoint):
+    """vitrine.json may hold a whole number of any length."""
+    (own_checkpoint / "vitrine.json").write_text(json.dumps({"default_guidance": 10**400}))
+    with pytest.raises(BadCheckpoint, match="default_guidance must be a number from 0 to 20"):
+        _ = open_checkpoint(own_checkpoint).settings

@@ -9,6 +9,7 @@ from vitrine_orchestrator.clip.facts import TOKENIZER
 from vitrine_orchestrator.stages.clip import FAMILY
 
 from vitrine_export.checkpoint.clip import ClipCheckpoint, is_clip, open_clip
+from vitrine_export.checkpoint.config_values import PROJECTION_DIM, whole
 from vitrine_export.exporting.families.table import FamilyExport
 from vitrine_export.exporting.recipes import Recipe, traced
 
@@ -24,7 +25,7 @@ def facts(checkpoint: ClipCheckpoint, tokens: Mapping[str, Any]) -> dict[str, An
     """Return the fields of ClipFacts, which the pipeline reads."""
     return {
         "model": checkpoint.model,
-        "width": int(checkpoint.config.get("projection_dim", 512)),
+        "width": whole(checkpoint.folder.resolve().name, checkpoint.config, "projection_dim", PROJECTION_DIM),
         "pad_id": int(tokens.get("pad_id", 0)),
     }
 

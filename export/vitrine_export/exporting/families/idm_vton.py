@@ -57,7 +57,8 @@ RECIPES = (
 def facts(checkpoint: Checkpoint, tokens: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of TryOnFacts, which the try-on's models read; BadCheckpoint for a config without."""
     settings, config = checkpoint.settings, checkpoint.config
-    projection: Mapping[str, Any] = config("unet").get("image_projection") or {}
+    given = config("unet").get("image_projection")
+    projection: Mapping[str, Any] = given if isinstance(given, dict) else {}
     return {
         "width": settings.width,
         "height": settings.height,
