@@ -50,7 +50,9 @@ class PrepareModels:
         category = inputs["category"][0].decode() if what == "person" else what
         kind = "content" if what == "text" else what
         siblings = CATEGORIES if what == "person" else ()
-        item = PreparedItem(category, recipe_digest(name, PIPELINE), content, kind, known, siblings)
+        item = PreparedItem(
+            category, recipe_digest(name, PIPELINE), content, kind, known, siblings, known and content
+        )
 
         async def make():
             if content is None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kept_values import Kept
 from small_manifest import MANIFEST, texts
 from vitrine.errors import BadRequest, NotFound, StageFailed, Unavailable
 from vitrine_orchestrator.cache.key import IMPORTED, Key, owner
@@ -56,28 +57,6 @@ def networks(**others):
     return FakeStages(**(answers | others))
 
 
-class FakeMemo:
-    """A cache that is a dictionary."""
-
-    def __init__(self):
-        self.kept: dict[Key, dict] = {}
-
-    async def get_or_compute(self, key, compute, able=True):
-        """Compute the value once and keep it."""
-        if key in self.kept:
-            return self.kept[key], "memory"
-        self.kept[key] = await compute()
-        return self.kept[key], "fresh"
-
-    async def peek(self, key):
-        """The entries that are kept."""
-        return self.kept.get(key)
-
-    async def forget(self, owner):
-        """Delete the owner's entries."""
-        self.kept = {key: value for key, value in self.kept.items() if key.owner != owner}
-
-
 def tokenizers():
     """Token ids: the length of the text, 77 times."""
     return (lambda text: np.full(77, len(text), np.int64),) * 2
@@ -106,7 +85,7 @@ async def test_masked_picture_and_pose_are_encoded_in_one_batch():
 
 async def test_raw_and_encoded_pictures_are_the_same_person():
     """A person's key depends on pixels, not on the form in which they were sent."""
-    context = TryOnContext(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, Kept())
     encoded = await prepare_person(context, {"person": texts(encode(PHOTO))})
     raw = await prepare_person(context, {"person_raw": PHOTO})
     assert read_report(raw)["sources"] == {"person": "memory"}
@@ -116,7 +95,7 @@ async def test_raw_and_encoded_pictures_are_the_same_person():
 @pytest.mark.parametrize("change", [{"category": texts("dresses")}, {"crop": texts("crop")}])
 async def test_a_person_of_another_category_or_crop_is_prepared_again(change):
     """Whatever changes the result changes the key."""
-    context = TryOnContext(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, Kept())
     first = await prepare_person(context, {"person_raw": PHOTO[:100]})
     second = await prepare_person(context, {"person_raw": PHOTO[:100], **change})
     assert read_report(second)["sources"] == {"person": "fresh"}
@@ -125,7 +104,7 @@ async def test_a_person_of_another_category_or_crop_is_prepared_again(change):
 
 async def test_a_person_is_found_by_id_alone():
     """After a picture was sent with an id, the id alone is enough."""
-    context = TryOnContext(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, Kept())
     first = await prepare_person(context, {"person_raw": PHOTO, "person_id": texts("anna")})
     again = await prepare_person(context, {"person_id": texts("anna")})
     assert (again["image"] == first["image"]).all()
@@ -133,7 +112,7 @@ async def test_a_person_is_found_by_id_alone():
 
 async def test_a_new_picture_replaces_what_an_id_had():
     """A person's new photograph removes the old one's results, in every category."""
-    memo = FakeMemo()
+    memo = Kept()
     context = TryOnContext(networks(), MANIFEST, memo)
     for category in ("upper_body", "dresses"):
         await prepare_person(
@@ -141,13 +120,13 @@ async def test_a_new_picture_replaces_what_an_id_had():
         )
     new = await prepare_person(context, {"person_raw": 255 - PHOTO, "person_id": texts("anna")})
     assert read_report(new)["sources"] == {"person": "fresh"}
-    assert len(memo.kept) == 1
+    assert len(memo.values) == 1
 
 
 async def test_a_new_picture_counts_even_where_nothing_can_be_forgotten():
     """A cache that cannot take an invalidation is not used, and the try-on succeeds."""
 
-    class Stuck(FakeMemo):
+    class Stuck(Kept):
         async def forget(self, owner):
             raise Unavailable("the folder cannot be written")
 
@@ -161,11 +140,11 @@ async def test_a_new_picture_counts_even_where_nothing_can_be_forgotten():
 
 async def test_the_answer_is_of_the_picture_that_was_sent():
     """This holds while other callers send other pictures under the same id."""
-    others = FakeMemo()
+    others = Kept()
     await prepare_person(TryOnContext(networks(), MANIFEST, others), {"person": texts(encode(PHOTO))})
-    (theirs,) = others.kept.values()
+    (theirs,) = others.values.values()
 
-    class Busy(FakeMemo):
+    class Busy(Kept):
         async def get_or_compute(self, key, compute, able=True):
             return theirs, "memory"
 
@@ -177,16 +156,16 @@ async def test_the_answer_is_of_the_picture_that_was_sent():
 
 async def test_an_unknown_id_is_not_found():
     """The message says what to send."""
-    context = TryOnContext(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, Kept())
     with pytest.raises(NotFound, match="'eve' is not known: send its picture once"):
         await prepare_person(context, {"person_id": texts("eve")})
 
 
 async def test_imported_pictures_are_prepared_when_their_ids_are_requested():
     """An imported picture is prepared once, at the first request for its id."""
-    memo = FakeMemo()
-    memo.kept[Key("upper_body", owner("person", "ann"), IMPORTED)] = {"image": PHOTO}
-    memo.kept[Key("garment", owner("garment", "coat"), IMPORTED)] = {"image": PHOTO}
+    memo = Kept()
+    memo.values[Key("upper_body", owner("person", "ann"), IMPORTED)] = {"image": PHOTO}
+    memo.values[Key("garment", owner("garment", "coat"), IMPORTED)] = {"image": PHOTO}
     context = TryOnContext(networks(), MANIFEST, memo)
     for prepare, name, id in ((prepare_person, "person", "ann"), (prepare_garment, "garment", "coat")):
         sent = await prepare(TryOnContext(networks(), MANIFEST), {f"{name}_raw": PHOTO})
@@ -243,7 +222,7 @@ async def test_a_garment_gets_every_output_of_its_row():
 
 async def test_a_garment_is_remembered_by_its_id():
     """A garment sent once with an id is found by the id."""
-    context = TryOnContext(networks(), MANIFEST, FakeMemo())
+    context = TryOnContext(networks(), MANIFEST, Kept())
     await prepare_garment(context, {"garment_raw": PHOTO, "garment_id": texts("coat")})
     again = await prepare_garment(context, {"garment_id": texts("coat")})
     assert read_report(again)["sources"] == {"garment": "memory"}
@@ -294,7 +273,7 @@ async def test_a_network_that_gives_no_numbers_fails_by_its_name(broken, number)
         next(iter(outputs.values())).flat[-1] = number
         return outputs
 
-    memo = FakeMemo()
+    memo = Kept()
     context = TryOnContext(networks(**{broken: spoilt}), MANIFEST, memo)
 
     async def prepared():
@@ -305,7 +284,7 @@ async def test_a_network_that_gives_no_numbers_fails_by_its_name(broken, number)
     with pytest.raises(StageFailed, match="are not finite") as failed:
         await prepared()
     assert failed.value.stage == broken
-    assert not [key for key in memo.kept if key.category == BROKEN_CATEGORY.get(broken, "upper_body")]
+    assert not [key for key in memo.values if key.category == BROKEN_CATEGORY.get(broken, "upper_body")]
 
 
 BROKEN_CATEGORY = {"image_encoder": "garment", "text_encoder_2": "text"}
@@ -313,7 +292,7 @@ BROKEN_CATEGORY = {"image_encoder": "garment", "text_encoder_2": "text"}
 
 async def test_another_picture_under_an_id_voids_all_its_categories():
     """A new photograph for one category removes the old one from all; the same photograph does not."""
-    memo = FakeMemo()
+    memo = Kept()
     context = TryOnContext(networks(parsing_atr=_all_clothes, parsing_lip=_all_clothes), MANIFEST, memo)
 
     async def person(picture, category):
@@ -325,7 +304,7 @@ async def test_another_picture_under_an_id_voids_all_its_categories():
     assert (await person(None, "upper_body"))["image"].any()
     made = await person(255 - PHOTO, "dresses")
     assert read_report(made)["sources"] == {"person": "fresh"}
-    assert {key.category for key in memo.kept} == {"dresses"}
+    assert {key.category for key in memo.values} == {"dresses"}
     for category in ("upper_body", "lower_body"):
         with pytest.raises(NotFound):
             await person(None, category)

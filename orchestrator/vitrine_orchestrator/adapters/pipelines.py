@@ -32,6 +32,7 @@ from vitrine_orchestrator.flux import facts as flux
 from vitrine_orchestrator.flux.context import FluxContext
 from vitrine_orchestrator.flux.prompt_encoder import open_encoder as open_flux_encoder
 from vitrine_orchestrator.manifest import Manifest
+from vitrine_orchestrator.pipeline import cache_rows as note_cache
 from vitrine_orchestrator.stages.pictures import FAMILIES as PICTURES
 from vitrine_orchestrator.try_on import cache_rows as idm_vton_cache
 from vitrine_orchestrator.try_on import facts as idm_vton
@@ -79,6 +80,7 @@ CACHE_ROWS: dict[str, CacheRow] = {
     **z_image_cache.ROWS,
     **flux_cache.ROWS,
     **cut_out_cache.ROWS,
+    **note_cache.ROWS,
 }
 """The categories of cached values of all families."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 IMPORTED = "imported"  # the name of values imported from the old layout; see takeover/old_layout.py
 EVERYTHING = ""  # the owner of an invalidation that concerns all owners
+SENT = "sent_picture"  # the category and the name of an id's note: which picture was last sent with it
 CONTENT = "content"  # the kind of owner whose name is the digest of the input
 
 
@@ -46,6 +47,11 @@ class Key:
         See Generations.renew.
         """
         return f"value:{self.category}:{self.owner}:{self.name}"
+
+    @property
+    def expires(self) -> bool:
+        """Whether the value has a ttl: all but the note of an id, which must outlive the id's values."""
+        return self.name != SENT
 
     @property
     def may_change(self) -> bool:

@@ -115,7 +115,7 @@ class Memory:
             if entry.lease != lease:
                 lru.drop(key)
                 return Got(None, lease)
-            if has_expired(self.clock() - entry.created_s, entry.reads):
+            if key.expires and has_expired(self.clock() - entry.created_s, entry.reads):
                 lru.drop(key)
                 self.counters.add("expired")
                 return Got(None, lease)

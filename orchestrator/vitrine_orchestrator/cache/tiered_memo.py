@@ -77,18 +77,23 @@ class TieredMemo:
         returned never shares work that began before it. able: False for a caller that sent only an id, so
         that `compute` cannot succeed; callers with the input never share its failure.
         """
-        if self.follower:
-            await self.follower.started()
         self.counters.add("total_requests")
-        generation = self.generations.now(key.owner) or object()  # unknown generation: the work is not shared
         try:
-            answer = await self._flights.run((key, generation, able), lambda: self._search(key, compute))
+            answer = await self._shared(key, compute, able)
         except BaseException:
             self.counters.add("misses")
             raise
         self.counters.add(_COUNTER_OF[answer.source])
         self.after_result()
         return answer.arrays, answer.source
+
+    async def note(self, key: Key, arrays: Arrays) -> Arrays:
+        """The arrays of `key`; where no tier has them, `arrays` are kept. Not counted as a request."""
+
+        async def given() -> Arrays:
+            return arrays
+
+        return (await self._shared(key, given)).arrays
 
     async def peek(self, key: Key) -> Arrays | None:
         """The arrays of `key` if any tier has them, else None. Not counted as a request."""
@@ -113,6 +118,13 @@ class TieredMemo:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self.tiers.close()
+
+    async def _shared(self, key: Key, compute: Compute, able: bool = True) -> MemoResult:
+        """`_search`, once for all concurrent callers of the same generation."""
+        if self.follower:
+            await self.follower.started()
+        generation = self.generations.now(key.owner) or object()  # unknown generation: the work is not shared
+        return await self._flights.run((key, generation, able), lambda: self._search(key, compute))
 
     async def _search(self, key: Key, compute: Compute) -> MemoResult:
         near = await self.tiers.near(key)

@@ -23,7 +23,13 @@ from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, denoised, follow_nothing
 from vitrine_orchestrator.pipeline.request_context import text_array
 from vitrine_orchestrator.pipeline.try_on import answered
-from vitrine_orchestrator.pipeline.try_on_answer import answer, encoded, garment_inputs, masks_by
+from vitrine_orchestrator.pipeline.try_on_answer import (
+    answer,
+    encoded,
+    garment_inputs,
+    known_person,
+    masks_by,
+)
 from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest
 from vitrine_orchestrator.stages.calls import Arrays
 from vitrine_orchestrator.stages.fashn import FAMILY, GARMENT_CONDITIONING, PERSON_CONDITIONING
@@ -121,8 +127,8 @@ def _person_inputs(
         inputs["person_raw"] = dressed.canvas
     elif start is not None:
         inputs["person_raw"] = start.seen
-    if dressed is None and request.person_id:
-        inputs["person_id"] = text_array(request.person_id)
+    if dressed is None:
+        inputs |= known_person(request)
     if request.person_index is not None:
         inputs["person_index"] = np.array([request.person_index], np.int32)
     if request.person_point is not None:

@@ -33,6 +33,7 @@ from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
+    sent_digest,
 )
 from vitrine_orchestrator.pipeline.try_on_request import PHOTO_TYPES, PhotoType
 from vitrine_orchestrator.stages.calls import Timed
@@ -50,6 +51,7 @@ class GarmentRequest:
     seen: Picture | None  # at its first size; None: the request has only the id
     category: str  # a row of masks.RULES
     photo: PhotoType
+    sent: str | None  # digest of the picture that was sent with the id
 
 
 async def prepare_garment(context: FashnContext, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -88,7 +90,8 @@ def _read(context: FashnContext, inputs: Inputs) -> GarmentRequest:
         check_size(picture, "garment", canvas)
         seen = placed(picture, canvas, "fit").seen
     category = CATEGORY_WORDS[word(inputs, "category", CATEGORIES, "upper_body")]
-    return GarmentRequest(garment_id, seen, category, word(inputs, "garment_photo_type", PHOTO_TYPES, "auto"))
+    photo = word(inputs, "garment_photo_type", PHOTO_TYPES, "auto")
+    return GarmentRequest(garment_id, seen, category, photo, sent_digest(inputs, "garment", picture))
 
 
 def _item(context: FashnContext, request: GarmentRequest) -> PreparedItem:
@@ -101,6 +104,7 @@ def _item(context: FashnContext, request: GarmentRequest) -> PreparedItem:
         None if request.seen is None else picture_digest(request.seen),
         "garment",
         request.garment_id,
+        sent=request.sent,
     )
 
 

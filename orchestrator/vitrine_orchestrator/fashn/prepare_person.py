@@ -27,6 +27,7 @@ from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
+    sent_digest,
 )
 from vitrine_orchestrator.pipeline.try_on_request import check_point, index_of, point_of
 from vitrine_orchestrator.stages.calls import Timed
@@ -40,6 +41,7 @@ class PersonRequest:
     person_id: str | None
     seen: Picture | None  # at the size at which people are found; None: the request has only the id
     choice: Choice
+    sent: str | None = None  # digest of the picture that was sent with the id
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -111,7 +113,7 @@ def _read(context: FashnContext, inputs: Inputs) -> PersonRequest:
         left, top, right, bottom = on.fit.taken
         on.fit.point(*point)  # BadRequest where crop has removed it
         share = (point[0] + 0.5 - left) / (right - left), (point[1] + 0.5 - top) / (bottom - top)
-    return PersonRequest(person_id, on.seen, Choice(index, share))
+    return PersonRequest(person_id, on.seen, Choice(index, share), sent_digest(inputs, "person", picture))
 
 
 def _share_of_canvas(context: FashnContext, point: tuple[int, int]) -> tuple[float, float]:
@@ -126,6 +128,7 @@ def _item(context: FashnContext, request: PersonRequest, choices: tuple[str, ...
         None if request.seen is None else picture_digest(request.seen),
         "person",
         request.person_id,
+        sent=request.sent,
     )
 
 

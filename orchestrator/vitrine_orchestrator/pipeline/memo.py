@@ -29,6 +29,10 @@ class Memo(Protocol):
         """The arrays that are kept now, which are read-only; None when there are none."""
         ...
 
+    async def note(self, key: Key, arrays: Arrays) -> Arrays:
+        """The arrays that are kept now, which are read-only; where there are none, `arrays` are kept."""
+        ...
+
     async def forget(self, owner: str) -> None:
         """Forget the arrays of `owner` (see cache.key.owner); no later call returns them."""
         ...
@@ -44,6 +48,10 @@ class NoMemo:
     async def peek(self, key: Key) -> Arrays | None:
         """None."""
         return None
+
+    async def note(self, key: Key, arrays: Arrays) -> Arrays:
+        """The arrays given."""
+        return arrays
 
     async def forget(self, owner: str) -> None:
         """Do nothing."""

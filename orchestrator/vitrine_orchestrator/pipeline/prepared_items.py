@@ -1,7 +1,8 @@
 """Prepared people, garments and texts in the cache.
 
 The key is the caller's id where there is one, else the digest of the content. Under an id, the kept digest
-is compared with that of the content that was sent.
+is compared with that of the content that was sent. A note under the id says which picture was last sent with
+it, whatever it was prepared for, so that another picture replaces all that was prepared from it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 from vitrine.errors import NotFound, Unavailable
 
-from vitrine_orchestrator.cache.key import IMPORTED, Key, digest_of, owner
+from vitrine_orchestrator.cache.key import IMPORTED, SENT, Key, digest_of, owner
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.memo import Arrays, Memo, Source
 from vitrine_orchestrator.pipeline.request_context import Context, report_array, text_array
@@ -38,10 +39,11 @@ class PreparedItem:
     kind: Kind = "content"
     id: str | None = None  # the caller's id
     siblings: tuple[str, ...] = ()  # all categories in which the family prepares the same id's picture
+    sent: str | None = None  # digest of the picture as it was sent with the id; None: no id, or no picture
 
     def matches(self, arrays: Arrays) -> bool:
         """Whether kept arrays were computed from this item's input; always True for an id alone."""
-        return self.content is None or arrays[CONTENT].tobytes().hex() == self.content
+        return self.content is None or _names(arrays, self.content)
 
     @property
     def key(self) -> Key:
@@ -50,6 +52,11 @@ class PreparedItem:
             return Key(self.category, owner(self.kind, self.id), self.recipe)
         assert self.content is not None
         return Key(self.category, owner("content", self.content), self.recipe)
+
+    @property
+    def note_key(self) -> Key:
+        """The key of the id's note: the same for every family, category and choice."""
+        return Key(SENT, self.key.owner, SENT)
 
 
 async def prepared_outputs(
@@ -77,8 +84,8 @@ async def get_or_prepare(
     """The item's arrays, from the memo or from `prepare`, and where they came from.
 
     The arrays of `prepare` include `content_array`. When the picture under an id has changed, everything kept
-    under the id is forgotten first, in all categories, so the answer always belongs to the picture that was
-    sent. Errors of `prepare` pass through: NotFound for an unknown id.
+    under the id is forgotten first, in all categories and families, so the answer always belongs to the
+    picture that was sent. Errors of `prepare` pass through: NotFound for an unknown id.
     """
     prepared: Arrays | None = None
 
@@ -88,9 +95,10 @@ async def get_or_prepare(
         return prepared
 
     for _ in range(MAX_TRIES):
-        found, source = await memo.get_or_compute(item.key, prepare_once, able=item.content is not None)
-        if item.matches(found) and not (source == "fresh" and await _has_other_content(memo, item)):
-            return without_content(found), source
+        if not await _is_replaced(memo, item):
+            found, source = await memo.get_or_compute(item.key, prepare_once, able=item.content is not None)
+            if item.matches(found) and not (source == "fresh" and await _has_other_content(memo, item)):
+                return without_content(found), source
         try:
             await memo.forget(item.key.owner)
         except Unavailable:
@@ -101,10 +109,22 @@ async def get_or_prepare(
     return without_content(await prepare_once()), "fresh"
 
 
+async def _is_replaced(memo: Memo, item: PreparedItem) -> bool:
+    """Whether the note of the id names another picture than was sent; without a note, this one is noted."""
+    if item.sent is None:
+        return False
+    return not _names(await memo.note(item.note_key, content_array(item.sent)), item.sent)
+
+
 async def _has_other_content(memo: Memo, item: PreparedItem) -> bool:
-    """Whether another category still keeps arrays of another picture under this id."""
+    """Whether another picture was sent with this id meanwhile, or another category still keeps one's arrays.
+
+    The latter are of a time before notes were kept.
+    """
     if item.id is None or item.content is None:
         return False
+    if item.sent and (note := await memo.peek(item.note_key)) and not _names(note, item.sent):
+        return True
     for other in (replace(item, category=one) for one in item.siblings if one != item.category):
         kept = await memo.peek(other.key)
         if kept is not None and not item.matches(kept):
@@ -122,6 +142,11 @@ async def imported_picture(memo: Memo, item: PreparedItem) -> Picture:
     key = Key(item.category, owner(item.kind, item.id), IMPORTED)
     found, _ = await memo.get_or_compute(key, missing, able=False)
     return found["image"]
+
+
+def _names(arrays: Arrays, digest: str) -> bool:
+    """Whether the arrays were kept with the digest."""
+    return arrays[CONTENT].tobytes().hex() == digest
 
 
 def content_array(digest: str) -> dict[str, np.ndarray]:

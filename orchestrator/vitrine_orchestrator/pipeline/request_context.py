@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.pictures import Limits, Picture, checked, decode
 from vitrine_orchestrator.pipeline.memo import Memo, NoMemo, Source
 from vitrine_orchestrator.stages.calls import Stages
-from vitrine_orchestrator.wire.fields import Inputs, pictures
+from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, pictures, text
 
 Result = TypeVar("Result")
 INLINE_BYTES = 2**18  # smaller raw pictures are resized faster than a hand-off to a thread takes
@@ -91,6 +92,19 @@ def picture_digest(picture: Picture) -> str:
     hashed = hashlib.sha256(repr(picture.shape).encode())
     hashed.update(np.ascontiguousarray(picture).data)
     return hashed.hexdigest()
+
+
+def sent_digest(inputs: Inputs, name: str, picture: Picture | None) -> str | None:
+    """Digest of the picture that was sent with an id; None without a picture or an id.
+
+    A pipeline that sends a picture already fitted gives the original's digest in `NAME_digest`.
+    """
+    if picture is None or text(inputs, f"{name}_id", MAX_NAME) is None:
+        return None
+    given = text(inputs, f"{name}_digest", MAX_NAME)
+    if given is not None and not re.fullmatch("[0-9a-f]{64}", given):
+        raise BadRequest(f"{name}_digest must be 64 hexadecimal digits, got {given[:70]!r}")
+    return given or picture_digest(picture)
 
 
 def text_array(text: str | bytes) -> np.ndarray:

@@ -59,6 +59,12 @@ def masks_by(request: TryOnRequest, made: str) -> str | list[str]:
     return by[0] if len(set(by)) == 1 else by
 
 
+def known_person(request: TryOnRequest) -> dict[str, np.ndarray]:
+    """The inputs of `prepare_person` for the id, and the digest of the picture that was sent with it."""
+    named = {"person_id": request.person_id, "person_digest": request.person_digest}
+    return {name: text_array(value) for name, value in named.items() if value}
+
+
 def garment_inputs(garment: Garment) -> dict[str, np.ndarray]:
     """The inputs of `prepare_garment` that hold a garment's picture and id."""
     inputs = {}

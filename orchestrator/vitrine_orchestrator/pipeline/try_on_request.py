@@ -12,7 +12,7 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.images.fitting import FITS, Fit
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
 from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, checked, decode
-from vitrine_orchestrator.pipeline.request_context import one_picture
+from vitrine_orchestrator.pipeline.request_context import one_picture, sent_digest
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
@@ -102,6 +102,7 @@ class TryOnRequest:
     person_index: int | None = None
     person_point: tuple[int, int] | None = None  # x, y in the sent picture's pixels
     as_text: bool = False  # whether the answer's pictures are base64 text
+    person_digest: str | None = None  # of the picture that was sent with an id
 
 
 def read_request(context: HasDefaults, inputs: Inputs) -> TryOnRequest:
@@ -127,7 +128,7 @@ def read_request(context: HasDefaults, inputs: Inputs) -> TryOnRequest:
         raise BadRequest("person, person_raw or person_id must be given")
     if person is not None and request.person_point is not None:
         check_point(request.person_point, person)
-    return replace(request, person=person)
+    return replace(request, person=person, person_digest=sent_digest(inputs, "person", person))
 
 
 def index_of(inputs: Inputs) -> int | None:

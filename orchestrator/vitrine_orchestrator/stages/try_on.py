@@ -46,6 +46,7 @@ ROWS: tuple[Stage, ...] = (
         "prepare_person",
         optional(
             *ONE_PERSON,
+            Tensor("person_digest", "STRING", (1,)),
             *WHICH_PERSON,
             Tensor("mask", "STRING", (1,)),
             Tensor("category", "STRING", (1,)),

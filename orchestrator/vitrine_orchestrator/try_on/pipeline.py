@@ -15,7 +15,13 @@ from vitrine_orchestrator.pictures import Picture, encode
 from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, denoised, follow_nothing
 from vitrine_orchestrator.pipeline.request_context import text_array
 from vitrine_orchestrator.pipeline.try_on import answered
-from vitrine_orchestrator.pipeline.try_on_answer import answer, encoded, garment_inputs, masks_by
+from vitrine_orchestrator.pipeline.try_on_answer import (
+    answer,
+    encoded,
+    garment_inputs,
+    known_person,
+    masks_by,
+)
 from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest
 from vitrine_orchestrator.stages.calls import Arrays
 from vitrine_orchestrator.stages.idm_vton import (
@@ -137,8 +143,8 @@ async def _prepared(
     if own is not None:
         person["mask"] = text_array(encode(own.fitted, "png"))
     person |= _which_person(request, fit)
-    if first and request.person_id:
-        person["person_id"] = text_array(request.person_id)
+    if first:
+        person |= known_person(request)
     prepared = await asyncio.gather(
         log.stages("prepare_person", person),
         log.stages("prepare_garment", garment_inputs(garment) | {"model": text_array(FAMILY)}),

@@ -22,6 +22,7 @@ from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
+    sent_digest,
 )
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.try_on.context import TryOnContext
@@ -34,7 +35,7 @@ async def prepare_garment(context: TryOnContext, inputs: Inputs) -> dict[str, np
     stages = Timed(context.stages)
     garment_id = text(inputs, "garment_id", MAX_NAME)
     with stages.measured("decode"):
-        picture = await read_aside(lambda: _fitted_picture(context, inputs), inputs)
+        picture, sent = await read_aside(lambda: _read(context, inputs), inputs)
     if picture is None and garment_id is None:
         raise BadRequest("garment, garment_raw or garment_id must be given")
     item = PreparedItem(
@@ -43,6 +44,7 @@ async def prepare_garment(context: TryOnContext, inputs: Inputs) -> dict[str, np
         picture_digest(picture) if picture is not None else None,
         "garment",
         garment_id,
+        sent=sent,
     )
 
     async def prepare() -> dict[str, np.ndarray]:
@@ -54,9 +56,11 @@ async def prepare_garment(context: TryOnContext, inputs: Inputs) -> dict[str, np
     return await prepared_outputs(context, stages, item, "garment", prepare)
 
 
-def _fitted_picture(context: TryOnContext, inputs: Inputs) -> Picture | None:
+def _read(context: TryOnContext, inputs: Inputs) -> tuple[Picture | None, str | None]:
+    """The picture at the checkpoint's size, and the digest of the picture that was sent with an id."""
     picture = one_picture(inputs, "garment", context.limits)
-    return None if picture is None else _fitted(context, picture)
+    fitting = None if picture is None else _fitted(context, picture)
+    return fitting, sent_digest(inputs, "garment", picture)
 
 
 def _fitted(context: TryOnContext, picture: Picture) -> Picture:

@@ -28,6 +28,7 @@ from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
     picture_digest,
     read_aside,
+    sent_digest,
 )
 from vitrine_orchestrator.pipeline.try_on_request import check_point, index_of, point_of
 from vitrine_orchestrator.stages.calls import Timed
@@ -46,6 +47,7 @@ class PersonRequest:
     picture: Picture | None  # None: the request has only the id
     choice: Choice
     mask: np.ndarray | None  # the caller's mask, (height, width) 0/255
+    sent: str | None  # digest of the picture that was sent with the id
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -98,6 +100,7 @@ def _read(context: TryOnContext, inputs: Inputs) -> PersonRequest:
         picture=None if place is None else place.picture,
         choice=Choice(index_of(inputs), point and ((point[0] + 0.5) / width, (point[1] + 0.5) / height)),
         mask=None if mask is None else own_mask(mask, place, width, height, crop).fitted,
+        sent=sent_digest(inputs, "person", picture),
     )
 
 
@@ -109,6 +112,7 @@ def _item(context: TryOnContext, request: PersonRequest, choices: tuple[str, ...
         "person",
         request.person_id,
         CATEGORIES,
+        request.sent,
     )
 
 

@@ -144,7 +144,7 @@ class Disk:
             self._drop(key, opened, None)
             return None
         age_s = stamp.age_s(header.written, at)
-        if has_expired(age_s, opened.reads):
+        if key.expires and has_expired(age_s, opened.reads):
             self._drop(key, opened, "expired")
             return None
         if age_s < 0:  # the clock was set back: store it again with the present time
