@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vitrine.errors import BadRequest
+from vitrine.headers import read_headers
 
 DEFAULT_URL = "localhost:8001"
 PROTOCOLS = ("grpc", "http")
@@ -40,4 +41,4 @@ def read_endpoint(
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise BadRequest(f"url must be host:port, such as {DEFAULT_URL}, got {url!r}")
-    return Endpoint(address, plain, tls=scheme in ("grpcs", "https"), headers=dict(headers or {}))
+    return Endpoint(address, plain, tls=scheme in ("grpcs", "https"), headers=read_headers(headers or {}))

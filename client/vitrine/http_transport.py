@@ -1,31 +1,37 @@
-"""HTTP transport with binary tensors, with tritonclient.
+"""HTTP with binary tensors for synchronous callers: tritonclient's bodies on Python's own connection.
 
-The sync transport uses tritonclient's request and response bodies but Python's own connection, because
 tritonclient's connection belongs to one thread and has one time limit for all its requests.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
 import socket
+import threading
 import time
-from collections.abc import Generator
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import numpy as np
-from tritonclient.http import InferenceServerClient, InferInput, InferResult
-from tritonclient.utils import InferenceServerException
 
 from vitrine.cancellation import Cancellation
 from vitrine.endpoint import Endpoint
-from vitrine.errors import BadRequest, Cancelled, VitrineError
+from vitrine.errors import Cancelled
 from vitrine.headers import present_headers
+from vitrine.http_messages import (
+    INDEX,
+    STATISTICS,
+    Received,
+    Sent,
+    infer_request,
+    needs_grpc,
+    read_status,
+    read_tensors,
+)
 from vitrine.inputs import Tensors
-from vitrine.statuses import ModelStatus, read_models
-from vitrine.wire import infer_inputs, read_error, timed_out, unreachable
-
-_HEADER_LENGTH = "Inference-Header-Content-Length"  # header of Triton's binary tensor extension
+from vitrine.sockets import open_socket
+from vitrine.statuses import ModelStatus
+from vitrine.wire import timed_out, unreachable
 
 
 class HttpTransport:
@@ -44,11 +50,8 @@ class HttpTransport:
         cancellation: Cancellation | None = None,
     ) -> dict[str, np.ndarray]:
         """See Transport. A cancellation ends the wait here, but Triton's HTTP server finishes the request."""
-        body, header_length = InferenceServerClient.generate_request_body(infer_inputs(inputs, InferInput))
-        headers = {} if header_length is None else {_HEADER_LENGTH: str(header_length)}
-        path = f"/v2/models/{model}/versions/{version}/infer" if version else f"/v2/models/{model}/infer"
-        answer, length = self._request("POST", path, body, headers, timeout_s, cancellation)
-        return read_tensors(InferenceServerClient.parse_response_body(answer, header_length=length))
+        received = self._received(infer_request(model, inputs, version), timeout_s, cancellation)
+        return read_tensors(received, timeout_s)
 
     def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
@@ -58,81 +61,62 @@ class HttpTransport:
 
     def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See Transport."""
-        index, _ = self._request("POST", "/v2/repository/index", b"", {}, timeout_s, None)
-        statistics, _ = self._request("GET", "/v2/models/stats", b"", {}, timeout_s, None)
-        return read_models(json.loads(index), json.loads(statistics)["model_stats"])
+        index = self._received(INDEX, timeout_s, None)
+        return read_status(index, self._received(STATISTICS, timeout_s, None), timeout_s)
 
     def close(self) -> None:
         """See Transport."""
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        body: bytes,
-        headers: dict[str, str],
-        timeout_s: float,
-        cancellation: Cancellation | None,
-    ) -> tuple[bytes, str | None]:
-        """Return the body of the response and the length of its JSON header."""
-        cancellation = cancellation or Cancellation()
-        kind = http.client.HTTPSConnection if self._endpoint.tls else http.client.HTTPConnection
-        connection = kind(self._endpoint.address, timeout=timeout_s)
+    def _received(self, sent: Sent, timeout_s: float, cancellation: Cancellation | None) -> Received:
+        """Send a request and return its response, all within `timeout_s`."""
+        cancellation, late = cancellation or Cancellation(), threading.Event()
+        deadline = time.monotonic() + timeout_s
+        connection = http.client.HTTPConnection(self._endpoint.address)
+        headers = {**self._endpoint.headers, **present_headers(), **sent.headers}
         try:
-            connection.connect()
-            with cancellation.stops(lambda: _hang_up(connection)):
-                sent = {**self._endpoint.headers, **present_headers(), **headers}
-                answer = _exchange(connection, method, path, body, sent, timeout_s)
-        except TimeoutError as error:
-            raise timed_out(timeout_s) from error
+            connection.sock = open_socket(self._endpoint, deadline, cancellation)
+            with _hung_up_at(deadline, connection, late), cancellation.stops(lambda: _hang_up(connection)):
+                received = _exchange(connection, sent, headers)
         except (OSError, http.client.HTTPException) as error:
             if cancellation.cancelled:
                 raise Cancelled("the request was cancelled") from error
+            if late.is_set() or isinstance(error, TimeoutError):
+                raise timed_out(timeout_s) from error
             raise unreachable(self._endpoint.address, error) from error
         finally:
             connection.close()
         if cancellation.cancelled:
             raise Cancelled("the request was cancelled")
-        return answer
+        if late.is_set():
+            raise timed_out(timeout_s)
+        return received
 
 
-def _exchange(
-    connection: http.client.HTTPConnection,
-    method: str,
-    path: str,
-    body: bytes,
-    headers: dict[str, str],
-    timeout_s: float,
-) -> tuple[bytes, str | None]:
-    """Send a request and read its response within `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    connection.request(method, path, body, headers)
-    connection.sock.settimeout(max(deadline - time.monotonic(), 1e-3))
+def _exchange(connection: http.client.HTTPConnection, sent: Sent, headers: Mapping[str, str]) -> Received:
+    connection.request(sent.method, sent.path, sent.body, headers)
     response = connection.getresponse()
-    content = response.read()
-    if response.status != http.client.OK:
-        raise read_error(_refusal(response.status, content), timeout_s)
-    return content, response.getheader(_HEADER_LENGTH)
+    return Received(response.status, dict(response.headers), response.read())
 
 
-def _refusal(status: int, content: bytes) -> InferenceServerException:
+@contextmanager
+def _hung_up_at(
+    deadline: float, connection: http.client.HTTPConnection, late: threading.Event
+) -> Iterator[None]:
+    """At the deadline set `late` and end the block's reading: a socket's own limit is for each packet."""
+
+    def hang_up() -> None:
+        late.set()
+        _hang_up(connection)
+
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), hang_up)
+    timer.daemon = True
+    timer.start()
     try:
-        text = json.loads(content)["error"]
-    except (ValueError, KeyError, TypeError):  # a page of a proxy, not Triton's JSON
-        text = f"status {status}: {content[:200].decode(errors='replace')}"
-    return InferenceServerException(str(text), str(status))
-
-
-def read_tensors(result: InferResult) -> dict[str, np.ndarray]:
-    """Return the outputs of a response."""
-    return {one["name"]: result.as_numpy(one["name"]) for one in result.get_response().get("outputs", [])}
+        yield
+    finally:
+        timer.cancel()
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
     with suppress(OSError, AttributeError):  # the connection may have ended already
         connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def needs_grpc() -> VitrineError:
-    """Return the error for a stream over HTTP."""
-    return BadRequest("streaming needs gRPC: connect to the server's gRPC port (8001 by default)")

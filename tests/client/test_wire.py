@@ -272,3 +272,32 @@ def test_a_wrong_address_is_refused(url, protocol, says):
     """A wrong address is refused before any connection."""
     with pytest.raises(BadRequest, match=says):
         Vitrine(url, protocol=protocol)
+
+
+@kinds
+def test_headers_arrive_whatever_their_letters(served, kind):
+    """A header's name may be written in capitals, which gRPC alone would refuse."""
+    url, loopback = served
+    called(
+        kind, url, lambda vitrine: vitrine.infer("echo", {"x": COAT}), headers={"Authorization": "Bearer k"}
+    )
+    assert loopback.headers["authorization"] == "Bearer k"
+
+
+@pytest.mark.parametrize("kind", [Vitrine, AsyncVitrine])
+@pytest.mark.parametrize("url", ["grpc://h:1", "http://h:1"])
+@pytest.mark.parametrize("value", ["secret\n", "secret\r\na: b", "secret ключ", b"secret", None])
+def test_a_header_that_cannot_be_sent_is_refused_without_its_value(kind, url, value):
+    """The error names the header. Its value may be a key, and is not told."""
+    with pytest.raises(BadRequest, match="the header authorization must be") as caught:
+        kind(url, headers={"Authorization": value})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a b", "", "ключ", 1, "grpc-timeout", "x-bin", "Content-Length"])
+def test_a_header_s_name_is_one_that_every_protocol_sends(name):
+    """Other names, and those of the connection itself, are refused, for a client and for a block."""
+    with pytest.raises(BadRequest, match="a header's name must be"):
+        Vitrine("h:1", headers={name: "x"})
+    with pytest.raises(BadRequest, match="a header's name must be"), call_headers({name: "x"}):
+        pass
