@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import Any
 
 from vitrine.answers import Fitting, TryOn
@@ -50,9 +51,16 @@ def fittings(
             return Fitting(index, garment, None, error)
         return Fitting(index, garment, result)
 
+    left, running = iter(range(len(each))), set[Future[Fitting]]()
     try:
-        for done in as_completed([pool.submit(fit, index) for index in range(len(each))]):
-            yield done.result()
+        while True:
+            # only so many: when a program ends, the interpreter waits for all that a pool was given
+            while len(running) < at_once and (index := next(left, None)) is not None:
+                running.add(pool.submit(copy_context().run, fit, index))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (one.result() for one in done)
     finally:
         cancellation.cancel()
         pool.shutdown(wait=True, cancel_futures=True)

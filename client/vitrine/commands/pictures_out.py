@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -12,13 +12,13 @@ from vitrine.ads import Ad
 from vitrine.answers import Fitting
 from vitrine.errors import VitrineError
 from vitrine.files import save
-from vitrine.pictures import decode_picture, encode_picture
+from vitrine.pictures import Picture, decode_picture, encode_picture
 from vitrine.sheet import Cell, contact_sheet
 
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _ROW = 6  # pictures in a row of a sheet
 
-__all__ = ["FORMATS", "ad_sheet", "fitting_sheet", "save", "save_image", "unique_stems"]
+__all__ = ["FORMATS", "ad_sheet", "fitting_sheet", "read_once", "save", "save_image", "unique_stems"]
 
 
 def save_image(image: Image.Image, path: Path) -> None:
@@ -39,15 +39,30 @@ def unique_stems(paths: Sequence[Path]) -> list[str]:
     return list(taken)
 
 
-def fitting_sheet(person: Path, fittings: Sequence[Fitting]) -> Image.Image:
-    """Draw a contact sheet: a row of garments, and the results below them, in blocks of `_ROW` columns."""
-    me = Cell(decode_picture(encode_picture(person, "person"), "person"), "person")
-    captions = unique_stems([Path(str(fitting.garment)) for fitting in fittings])
+def read_once(paths: Iterable[Path]) -> dict[Path, Picture]:
+    """Read each file one time, so that a pipe can be one; a path that cannot be read stands for itself."""
+    read: dict[Path, Picture] = {}
+    for path in paths:
+        if path not in read:
+            try:
+                read[path] = path.read_bytes() or path
+            except (OSError, ValueError):  # the request that names it reports it
+                read[path] = path
+    return read
+
+
+def fitting_sheet(person: Picture, fittings: Sequence[Fitting], captions: Sequence[str]) -> Image.Image:
+    """Draw a contact sheet: a row of garments, and the results below them, in blocks of `_ROW` columns.
+
+    A sent picture that cannot be decoded here, such as HEIC, leaves its place empty.
+    """
+    me = _sent(person, "person")
     rows: list[list[Cell]] = []
     for start in range(0, len(fittings), _ROW):
         block = fittings[start : start + _ROW]
         names = captions[start : start + _ROW]
-        rows.append([Cell(), *(_garment(*pair) for pair in zip(block, names, strict=True))])
+        garments = [_sent(fitting.garment, name) for fitting, name in zip(block, names, strict=True)]
+        rows.append([Cell(), *garments])
         rows.append([me, *(_result(fitting) for fitting in block)])
     return contact_sheet(rows)
 
@@ -58,11 +73,10 @@ def ad_sheet(ads: Sequence[Ad], captions: Sequence[str]) -> Image.Image:
     return contact_sheet([cells[start : start + _ROW] for start in range(0, len(cells), _ROW)])
 
 
-def _garment(fitting: Fitting, caption: str) -> Cell:
-    path = Path(str(fitting.garment))
+def _sent(picture: Picture, caption: str) -> Cell:
     try:
-        return Cell(decode_picture(encode_picture(path, "garment"), "garment"), caption)
-    except VitrineError:  # the error of the fitting reports it
+        return Cell(decode_picture(encode_picture(picture, "picture"), "picture"), caption)
+    except VitrineError:
         return Cell(None, caption)
 
 

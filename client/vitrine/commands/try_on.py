@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,10 +17,11 @@ from vitrine.answers import Fitting
 from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.commands.following import followed, quiet
-from vitrine.commands.pictures_out import FORMATS, fitting_sheet, save, save_image, unique_stems
+from vitrine.commands.pictures_out import FORMATS, fitting_sheet, read_once, save, save_image, unique_stems
 from vitrine.errors import VitrineError, one_line
 from vitrine.inputs import TryOnOptions
 from vitrine.many import options_for_each
+from vitrine.pictures import Picture
 
 HELP = "put a person into garments: one picture for each garment, or one of a whole outfit"
 EXAMPLES = """\
@@ -39,7 +40,7 @@ examples:
   for scripts
     vitrine try-on me.jpg coat.jpg -o out.png --json | jq .results[0].seed"""
 
-Value = TypeVar("Value", str, Path)
+Value = TypeVar("Value")
 CATEGORIES = ("upper_body", "lower_body", "dresses")
 WORN_AS = (
     "worn as upper_body: say --category lower_body for trousers and skirts, --category dresses for dresses"
@@ -116,11 +117,25 @@ def run(args: argparse.Namespace) -> int:
     """Compute the pictures; return 1 and print a line for each failure if one failed."""
     check(args)
     started = time.monotonic()
+    pictures = read_once([args.person, *args.garments, *(args.mask or ())])
+    paths = _paths(args)
+    fittings = []
     with open_client(args) as vitrine:
-        fittings = sorted(_fittings(vitrine, args), key=lambda fitting: fitting.index)
-    results = _written(fittings, args)
+        for fitting in _fittings(vitrine, args, pictures):
+            if fitting.result is not None and not args.sheet:
+                save(fitting.result.encoded, paths[fitting.index])
+            fittings.append(fitting)
+    fittings.sort(key=lambda fitting: fitting.index)
+    if args.sheet and any(fitting.result for fitting in fittings):
+        save_image(fitting_sheet(pictures[args.person], fittings, unique_stems(args.garments)), args.out)
+    return _told(fittings, args, paths, time.monotonic() - started)
+
+
+def _told(fittings: list[Fitting], args: argparse.Namespace, paths: list[Path], seconds: float) -> int:
+    """Print what was made and what failed; return the exit code."""
+    results = [_as_json(one, args.garments[one.index], paths[one.index]) for one in fittings]
     if args.json:
-        print(json.dumps({"seconds": round(time.monotonic() - started, 3), "results": results}, indent=2))
+        print(json.dumps({"seconds": round(seconds, 3), "results": results}, indent=2))
     else:
         for path in dict.fromkeys(one["file"] for one in results if one["file"]):
             print(path)
@@ -137,12 +152,12 @@ def check(args: argparse.Namespace) -> None:
     count = len(args.garments)
     if args.sheet and args.outfit:
         raise argparse.ArgumentTypeError("--sheet and --outfit exclude each other: an outfit is one picture")
-    folder = count > 1 and not args.sheet and not args.outfit
+    folder = _is_folder(args)
     if not folder and args.out.suffix.lower() not in FORMATS:
         raise argparse.ArgumentTypeError(f"OUT must end in {', '.join(FORMATS)}, got {str(args.out)!r}")
-    if folder and args.out.is_file():
+    if folder and not args.out.is_dir() and (args.out.exists() or args.out.suffix.lower() in FORMATS):
         raise argparse.ArgumentTypeError(
-            f"OUT must be a folder for {count} garments, and {args.out} is a file"
+            f"OUT must be a folder for {count} garments, and {args.out} is a file: --sheet writes one picture"
         )
     for name in ("category", "description", "mask"):
         count_given = len(getattr(args, name) or ())
@@ -153,24 +168,31 @@ def check(args: argparse.Namespace) -> None:
             )
 
 
-def _fittings(vitrine: Vitrine, args: argparse.Namespace) -> Iterator[Fitting]:
+def _is_folder(args: argparse.Namespace) -> bool:
+    """Whether OUT is a folder of pictures."""
+    return len(args.garments) > 1 and not args.sheet and not args.outfit
+
+
+def _fittings(
+    vitrine: Vitrine, args: argparse.Namespace, pictures: Mapping[Path, Picture]
+) -> Iterator[Fitting]:
     """Yield each result when it is done, with a progress bar on a terminal."""
-    options = _options(args)
+    options, garments = _options(args, pictures), [pictures[path] for path in args.garments]
     if args.outfit:
-        yield _one(vitrine, args, 0, options | {"garment": args.garments})
+        yield _one(vitrine, args, 0, options | {"garment": garments})
     elif args.stream or len(args.garments) == 1:
-        for index, one in enumerate(options_for_each(args.garments, options)):
+        for index, one in enumerate(options_for_each(garments, options)):
             yield _one(vitrine, args, index, cast(TryOnOptions, one))
     else:
-        many = vitrine.try_on_many(garments=args.garments, at_once=args.at_once, **options)
-        with closing(many), tqdm(total=len(args.garments), unit="garment", disable=quiet(args)) as bar:
+        many = vitrine.try_on_many(garments=garments, at_once=args.at_once, **options)
+        with closing(many), tqdm(total=len(garments), unit="garment", disable=quiet(args)) as bar:
             for fitting in many:
                 bar.update()
                 yield fitting
 
 
 def _one(vitrine: Vitrine, args: argparse.Namespace, index: int, options: TryOnOptions) -> Fitting:
-    garment = args.garments[index]
+    garment = args.garments[index] if args.outfit else cast(Picture, options["garment"])
     try:
         result = (
             followed(vitrine.try_on_stream(**options), args, unit="step")
@@ -182,24 +204,25 @@ def _one(vitrine: Vitrine, args: argparse.Namespace, index: int, options: TryOnO
     return Fitting(index, garment, result)
 
 
-def _options(args: argparse.Namespace) -> TryOnOptions:
+def _options(args: argparse.Namespace, pictures: Mapping[Path, Picture]) -> TryOnOptions:
     """Return the command line as options of the client."""
-    out_format = FORMATS.get(args.out.suffix.lower(), "png")
+    one_picture = not args.sheet and not _is_folder(args)
+    masks = [pictures[path] for path in args.mask or ()]
     options: TryOnOptions = {
-        "person": args.person,
+        "person": pictures[args.person],
         "category": _spread(args.category),
         "description": _spread(args.description),
         "steps": args.steps,
         "seed": args.seed,
         "guidance": args.guidance,
         "paste_back": False if args.no_paste_back else None,
-        "mask": _spread(args.mask),
+        "mask": _spread(masks or None),
         "person_index": args.person_index,
         "person_point": args.person_point,
         "crop": args.crop,
         "model": args.model,
         "garment_photo_type": _for_each(args.garment_photo, len(args.garments) if args.outfit else 1),
-        "format": "png" if args.sheet else out_format,
+        "format": FORMATS[args.out.suffix.lower()] if one_picture else "png",
     }
     return options
 
@@ -214,17 +237,6 @@ def _spread(values: list[Value] | None) -> Value | list[Value] | None:
     return values[0] if values and len(values) == 1 else values
 
 
-def _written(fittings: list[Fitting], args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Write the pictures and return what --json prints of each."""
-    paths = _paths(args)
-    for fitting, path in zip(fittings, paths, strict=True):
-        if fitting.result is not None and not args.sheet:
-            save(fitting.result.encoded, path)
-    if args.sheet and any(fitting.result for fitting in fittings):
-        save_image(fitting_sheet(args.person, fittings), args.out)
-    return [_as_json(fitting, path) for fitting, path in zip(fittings, paths, strict=True)]
-
-
 def _paths(args: argparse.Namespace) -> list[Path]:
     """Return the path of each picture; a sheet has one path for all."""
     if args.outfit or len(args.garments) == 1:
@@ -234,10 +246,10 @@ def _paths(args: argparse.Namespace) -> list[Path]:
     return [args.out / f"{name}.png" for name in unique_stems(args.garments)]
 
 
-def _as_json(fitting: Fitting, path: Path) -> dict[str, Any]:
+def _as_json(fitting: Fitting, garment: Path, path: Path) -> dict[str, Any]:
     result, error = fitting.result, fitting.error
     return {
-        "garment": str(fitting.garment),
+        "garment": str(garment),
         "file": None if result is None else str(path),
         "seed": None if result is None else result.seed,
         "versions": {} if result is None else dict(result.report.get("versions", {})),
