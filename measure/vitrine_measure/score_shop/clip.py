@@ -68,7 +68,7 @@ class Judge:
 
         opened = open_clip(checkpoint / CLIP_FOLDER)
         self._picture, self._text = PictureTower(opened.load("vision")), TextTower(opened.load("text"))
-        self._words = AutoTokenizer.from_pretrained(opened.folder)
+        self._words = AutoTokenizer.from_pretrained(opened.folder, trust_remote_code=False)
 
     def picture(self, pixels: np.ndarray) -> Tensor:
         """Return the direction (P,) of a picture (H, W, 3) uint8 RGB."""
