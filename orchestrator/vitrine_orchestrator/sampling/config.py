@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -103,8 +103,7 @@ def checkpoint_kind(config: Mapping[str, object]) -> str:
 def read_config(config: Mapping[str, object], kind: str) -> SchedulerConfig:
     """The settings of scheduler_config.json for scheduler `kind`, with its defaults for missing ones."""
     known = {field.name for field in fields(SchedulerConfig)}
-    if unknown := config.keys() - known - _ONLY.keys() - IDLE:
-        raise UnsupportedScheduler(f"unknown scheduler settings {sorted(unknown)}")
+    refuse_unknown(config, known | _ONLY.keys())
     for name, allowed in _ONLY.items():
         if (value := config.get(name)) not in allowed:
             raise UnsupportedScheduler(f"{name} must be {allowed[0]!r}, got {value!r}")
@@ -116,6 +115,13 @@ def read_config(config: Mapping[str, object], kind: str) -> SchedulerConfig:
             f"got {len(read.betas())}"
         )
     return read
+
+
+def refuse_unknown(config: Mapping[str, object], known: Set[str]) -> None:
+    """Raise UnsupportedScheduler for settings that are not read, unless they are not set (null) or idle."""
+    given = {name for name, value in config.items() if value is not None}
+    if unknown := given - known - IDLE:
+        raise UnsupportedScheduler(f"unknown scheduler settings {sorted(unknown)}")
 
 
 def _value(name: str, value: Any) -> object:

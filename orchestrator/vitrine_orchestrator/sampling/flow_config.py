@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
 
-from vitrine_orchestrator.sampling.config import IDLE, UnsupportedScheduler, typed
+from vitrine_orchestrator.sampling.config import UnsupportedScheduler, refuse_unknown, typed
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ _BY_SIZE = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len"
 def read_flow_config(config: Mapping[str, object]) -> FlowConfig:
     """The settings of the file; UnsupportedScheduler names a setting that is unknown or not supported."""
     known = {field.name: field.default for field in fields(FlowConfig)}
-    if unknown := config.keys() - known.keys() - _ONLY.keys() - IDLE:
-        raise UnsupportedScheduler(f"unknown scheduler settings {sorted(unknown)}")
+    refuse_unknown(config, known.keys() | _ONLY.keys())
     for name, allowed in _ONLY.items():
         if (value := config.get(name)) not in allowed:
             raise UnsupportedScheduler(f"{name} must be {allowed[0]!r}, got {value!r}")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler, checkpoint_kind, read_config
+from vitrine_orchestrator.sampling.flow_config import read_flow_config
 from vitrine_orchestrator.sampling.schedule import INPUT_SCALE, NEXT_NOISE, advance
 from vitrine_orchestrator.sampling.schedules import Schedules, make_schedule
 
@@ -228,3 +229,11 @@ def test_an_offset_past_the_last_timestep_is_refused():
     """1000 leading steps with an offset of 1 would start at timestep 1000, which was never trained."""
     with pytest.raises(UnsupportedScheduler, match="steps_offset 1"):
         make_schedule(read_config(RELEASED, "ddpm"), "ddpm", 1000)
+
+
+@pytest.mark.parametrize("read", [lambda config: read_config(config, "ddpm"), read_flow_config])
+def test_newer_settings_that_are_not_set_are_ignored(read):
+    """A newer diffusers writes its new settings as null; one with a value may change the result."""
+    assert read({"newer": None}) == read({})
+    with pytest.raises(UnsupportedScheduler, match="newer"):
+        read({"newer": 0.5})
