@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
+import sqlite3
 import sys
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from sqlalchemy.exc import DBAPIError
+from vitrine.errors import Unavailable, one_line
 
 from vitrine_gateway.accounts.keys import SCOPES, account_named, key_with_credits, revoke_key
 from vitrine_gateway.app import connect, create_app, running
@@ -70,16 +76,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do one action and return 0. Raises VitrineError."""
     settings = Settings.from_environment(os.environ)
-    actions = {
-        "serve": serve,
-        "worker": _worker,
-        "mcp": _mcp,
-        "bullmq": _bullmq,
-        "migrate": _migrate,
-        "backup": _backup,
-        "restore": _restore,
-    }
-    actions.get(args.action, _manage)(args, settings)
+    serving = {"serve": serve, "worker": _worker, "mcp": _mcp, "bullmq": _bullmq}
+    if args.action in serving:
+        serving[args.action](args, settings)
+        return 0
+    managing = {"migrate": _migrate, "backup": _backup, "restore": _restore}
+    try:
+        managing.get(args.action, _manage)(args, settings)
+    except DBAPIError as error:
+        raise Unavailable(f"the database cannot be used: {one_line(error.orig or error)}") from error
+    except (sqlite3.Error, OSError) as error:  # a disk that is full, a folder without rights
+        raise Unavailable(one_line(error)) from error
     return 0
 
 
@@ -111,8 +118,7 @@ def _worker(args: argparse.Namespace, settings: Settings) -> None:
         finally:
             await gateway.close()
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(work())
+    _until_stopped(work)
 
 
 def _mcp(args: argparse.Namespace, settings: Settings) -> None:
@@ -122,8 +128,7 @@ def _mcp(args: argparse.Namespace, settings: Settings) -> None:
         async with running(settings, connect) as gateway:
             await serve_stdio(gateway)
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(work())
+    _until_stopped(work)
 
 
 def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
@@ -133,8 +138,21 @@ def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
         async with running(settings, connect) as gateway:
             await serve_queue(gateway)
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(work())
+    _until_stopped(work)
+
+
+def _until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run until the work ends, or Ctrl-C or SIGTERM cancels it: it then gives back the jobs it holds."""
+
+    async def stoppable() -> None:
+        task = asyncio.current_task()
+        assert task, "a coroutine runs in one"
+        if threading.current_thread() is threading.main_thread():  # no other one gets signals
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await work()
+
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(stoppable())
 
 
 def _migrate(args: argparse.Namespace, settings: Settings) -> None:

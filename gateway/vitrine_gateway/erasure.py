@@ -16,6 +16,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.credits import ledger
+from vitrine_gateway.database.deadlocks import despite_deadlocks
 from vitrine_gateway.database.tables import AuditRow, Batch, Delivery, File, Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.names import names_of
@@ -38,16 +39,36 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
     """
     if not user:
         raise BadRequest("user must name a person")
-    async with gateway.database.writing() as session:
-        ids = await _cancel_jobs(session, caller.account_id, user)
+    ids = await despite_deadlocks(lambda: _end_jobs(gateway, caller.account_id, user))
     for job_id in ids:
         gateway.bells.ring_job(job_id, ended=True)
     for name in await _names_at_the_server(gateway, caller.account_id, user):
         await gateway.vitrine.clear_cache(person_id=name)
-    folder = person_folder(caller.account_id, user)
-    paths = await gateway.pictures.paths(folder)
+    paths = set(await gateway.pictures.paths(person_folder(caller.account_id, user)))
+    await _delete_pictures(gateway, paths)
+    erased, late = await despite_deadlocks(lambda: _delete_rows(gateway, caller, user, paths))
+    await _delete_pictures(gateway, late)
+    await gateway.database.empty_log()
+    return erased
+
+
+async def _end_jobs(gateway: Gateway, account_id: str, user: str) -> list[str]:
+    async with gateway.database.writing() as session:
+        return await _cancel_jobs(session, account_id, user)
+
+
+async def _delete_pictures(gateway: Gateway, paths: set[str]) -> None:
     for path in paths:
         await gateway.pictures.delete(path)
+
+
+async def _delete_rows(
+    gateway: Gateway, caller: Caller, user: str, paths: set[str]
+) -> tuple[Erased, set[str]]:
+    """Delete the person's rows and add that of the audit; `paths` are gone from the store.
+
+    Return how much was erased, and the paths of pictures that came after the store was listed.
+    """
     async with gateway.database.writing() as session:
         await _cancel_jobs(session, caller.account_id, user)  # those that were submitted meanwhile
         own = (Job.account_id == caller.account_id, Job.user == user)
@@ -57,9 +78,10 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
         await session.execute(delete(Delivery).where(Delivery.job_id.in_(select(Batch.id).where(*batches))))
         await session.execute(delete(Batch).where(*batches))
         jobs = await session.execute(delete(Job).where(*own).returning(Job.id))
-        erased = Erased(len(jobs.all()), len(paths))
         files = (File.account_id == caller.account_id, File.user == user)
-        await session.execute(delete(File).where(*files))  # rows of garments go with those of their files
+        kept = await session.scalars(delete(File).where(*files).returning(File.path))  # and rows of garments
+        late = set(kept) - paths
+        erased = Erased(len(jobs.all()), len(paths | late))
         session.add(
             AuditRow(
                 account_id=caller.account_id,
@@ -70,8 +92,7 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
                 at=time.time(),
             )
         )
-    await gateway.database.empty_log()
-    return erased
+    return erased, late
 
 
 def subject_of(gateway: Gateway, account_id: str, user: str) -> str:

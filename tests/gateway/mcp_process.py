@@ -1,4 +1,4 @@
-"""`vitrine gateway mcp` with the client's fake in place of a server, for tests of stdin and stdout."""
+"""`vitrine gateway mcp`, or another action, with the client's fake in place of a server."""
 
 import sys
 
@@ -7,4 +7,4 @@ from vitrine.command import main
 from vitrine_gateway import command
 
 command.connect = lambda settings: AsyncVitrine(transport=AsyncFakeTransport())
-sys.exit(main(["gateway", "mcp"]))
+sys.exit(main(["gateway", *(sys.argv[1:] or ["mcp"])]))

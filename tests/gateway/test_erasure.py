@@ -11,6 +11,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from noise_pictures import picture
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from vitrine_gateway import erasure
 from vitrine_gateway.database.tables import Delivery
 
 WAIT = {"Prefer": "wait=30"}
@@ -114,6 +116,48 @@ async def test_no_byte_of_an_erased_person_is_left(start, tmp_path, store, monke
         assert [one["id"] for one in (await shop.get("/v1/garments")).json()["data"]] == kept[2:]
         search(tmp_path, contents(), mine)  # while the gateway serves
     search(tmp_path, contents(), mine)
+
+
+async def test_a_picture_that_comes_during_an_erasure_is_erased_too(start, tmp_path, monkeypatch):
+    """The store is listed, then an upload comes: it goes with its row."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        store = gateway.parts.pictures
+        listed = store.paths
+
+        async def upload(seed):
+            sent = {"file": picture(seed)}
+            assert (await shop.post("/v1/files", files=sent, data={"user": USER})).status_code == 201
+
+        async def paths(folder):
+            found = await listed(folder)
+            await upload(2)
+            return found
+
+        monkeypatch.setattr(store, "paths", paths)
+        await upload(1)
+        assert (await shop.delete(f"/v1/people/{USER}")).json()["erased"]["files"] == 2
+        assert await listed("") == []
+
+
+async def test_an_erasure_that_postgresql_ends_for_a_deadlock_is_begun_again(start, monkeypatch):
+    """The transaction was rolled back and can simply be repeated; another failure is told at once."""
+    failures = []
+
+    async def failing(*arguments):
+        if failures:
+            raise OperationalError("UPDATE jobs", {}, failures.pop())
+        return await cancel(*arguments)
+
+    cancel = erasure._cancel_jobs
+    monkeypatch.setattr(erasure, "_cancel_jobs", failing)
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        failures += [psycopg.errors.DeadlockDetected("deadlock detected")] * 2
+        assert (await shop.delete(f"/v1/people/{USER}")).status_code == 200
+        failures += [psycopg.errors.DiskFull("no space left")] * 2
+        assert (await shop.delete(f"/v1/people/{USER}")).status_code == 503
+        assert len(failures) == 1
 
 
 def search(folder, contents, pictures):

@@ -1,5 +1,15 @@
 """What `vitrine gateway` refuses is one line that names the rule, and changes nothing."""
 
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
 import pytest
 from vitrine.command import main
 
@@ -26,3 +36,74 @@ def test_a_refused_command_is_one_line(shop_key, capsys, options, says):
     assert main(["gateway", "credits", "--account", "new"]) == 1
     assert main(["gateway", "credits", "--account", "shop"]) == 0
     assert capsys.readouterr().out.startswith("shop: 5 credits")
+
+
+@pytest.mark.parametrize("options", [["key"], ["credits", "--add=1"]])
+def test_a_database_that_cannot_be_written_is_one_line(shop_key, capsys, monkeypatch, options):
+    """A full disk, or a file without rights: the reason, and no traceback."""
+    connect = sqlite3.connect
+
+    def read_only(path, *arguments, **more):
+        connection = connect(path, *arguments, **more)
+        connection.execute("PRAGMA query_only = ON").fetchall()
+        return connection
+
+    monkeypatch.setattr("vitrine_gateway.database.connections.sqlite3.connect", read_only)
+    assert main(["gateway", *options, "--account", "shop"]) == 1
+    assert capsys.readouterr().err.startswith("vitrine gateway: unavailable: the database cannot be used: ")
+
+
+def test_a_backup_that_cannot_be_written_is_one_line(shop_key, capsys, monkeypatch, tmp_path):
+    """A disk that is full."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vitrine_gateway.backup._copy_sqlite", full)
+    assert main(["gateway", "backup", "--file", str(tmp_path / "shop.backup")]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_postgresql_database_must_keep_every_text_and_allow_its_tables(postgres, capsys, monkeypatch):
+    """Another encoding than UTF8, and a database that may not be written, are told at the start."""
+    with psycopg.connect(postgres.database("odd"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        connection.execute("CREATE DATABASE fixed")
+        connection.execute("ALTER DATABASE fixed SET default_transaction_read_only = on")
+    for name, told in (("latin", "must have the encoding UTF8, it has LATIN1"), ("fixed", "read-only")):
+        monkeypatch.setenv("GATEWAY_DATABASE", f"{postgres.url}/{name}")
+        assert main(["gateway", "key", "--account", "가게"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("vitrine gateway: bad settings: the database ")
+        assert told in said
+
+
+@pytest.mark.parametrize(("action", "ended_by"), [("worker", signal.SIGTERM), ("mcp", signal.SIGINT)])
+def test_a_signal_ends_a_process_that_runs_jobs(shop_key, action, ended_by):
+    """It gives back what it holds and says that it has left, although nobody writes to the stdin of `mcp`."""
+    data = Path(os.environ["GATEWAY_DATA"])
+    script = Path(__file__).with_name("mcp_process.py")
+    process = subprocess.Popen(
+        [sys.executable, script, action],
+        env={**os.environ, "GATEWAY_KEY": shop_key},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        until = time.monotonic() + 60
+        while not workers_of(data) and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.05)
+        assert len(workers_of(data)) == 1
+        process.send_signal(ended_by)
+        assert process.wait(20) == 0
+        assert workers_of(data) == []
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def workers_of(data):
+    """The workers that the database knows."""
+    with contextlib.closing(sqlite3.connect(data / "gateway.db")) as database:
+        return database.execute("SELECT name FROM workers").fetchall()

@@ -84,6 +84,25 @@ async def test_a_busy_workers_lost_lease_is_forgiven(start, form):
         assert await gateway.query(select(Job.losses, Job.tries)) == [(0, 0)]
 
 
+async def test_a_store_of_pictures_that_fails_takes_tries(gateway, shop, form, quick_pauses, monkeypatch):
+    """A result that cannot be kept is a failure of its try, not a lost worker: three drawings at most."""
+    put, full = gateway.parts.pictures.put, Unavailable("the folder of pictures fails: disk full")
+
+    async def refuses(path, content):
+        if gateway.transport.fake.calls:  # the uploads came before
+            raise full
+        await put(path, content)
+
+    monkeypatch.setattr(gateway.parts.pictures, "put", refuses)
+    job = (await shop.post("/v1/jobs", files=form, headers=WAIT)).json()
+    assert (job["status"], job["tries"], job["error"]["code"]) == ("failed", 2, "unavailable")
+    assert job["error"]["detail"] == str(full)
+    assert await gateway.query(select(Job.losses)) == [(0,)]
+    drawn = [call for call in gateway.transport.fake.calls if call.model != "models"]
+    assert len(drawn) == 3
+    assert (await shop.get("/v1/credits")).json()["credits"] == 100
+
+
 @pytest.mark.databases
 async def test_after_three_tries_the_job_fails_and_costs_nothing(gateway, shop, form, quick_pauses):
     """The third failure is the last; the job holds its problem."""

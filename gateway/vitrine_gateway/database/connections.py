@@ -273,7 +273,10 @@ def database_url(url: str, driver: int) -> URL:
     """Return the URL with the driver of ours: 0 asynchronous, 1 synchronous."""
     try:
         read = make_url(url)
-        return read.set(drivername=DRIVERS[read.get_backend_name()][driver])
+        driven = read.set(drivername=DRIVERS[read.get_backend_name()][driver])
+        if driven.get_backend_name() == "postgresql":  # whatever the server's, the role's or PGCLIENTENCODING
+            driven = driven.update_query_dict({"client_encoding": "utf8"})
+        return driven
     except (ArgumentError, KeyError) as error:
         raise BadSettings(
             f"the database must be sqlite:///path or postgresql://host/name, got {url!r}"

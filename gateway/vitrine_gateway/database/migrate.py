@@ -8,11 +8,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 from vitrine.errors import BadRequest, Unavailable, one_line
 
 from vitrine_gateway.database.connections import configure, database_url
+from vitrine_gateway.errors import BadSettings
 
 _LOCK = 0x7617121E  # any number: the same in all gateways
 
@@ -33,7 +34,8 @@ def _config() -> Config:
 def migrate(url: str, revision: str = "head") -> None:
     """Move the database forward or back to `revision`. Two processes may call it at the same time.
 
-    Raises BadRequest for a revision that there is not, and Unavailable for a database that cannot be reached.
+    Raises BadRequest for a revision that there is not, BadSettings for a database that does not keep every
+    text or refuses the tables, and Unavailable for one that cannot be reached.
     """
     config = _config()
     engine = create_engine(database_url(url, 1)).execution_options(immediate=True)
@@ -41,6 +43,7 @@ def migrate(url: str, revision: str = "head") -> None:
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
+                _check_encoding(connection)
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             config.attributes["connection"] = connection
             move = command.downgrade if revision.startswith("-") or revision == "base" else command.upgrade
@@ -51,5 +54,13 @@ def migrate(url: str, revision: str = "head") -> None:
         ) from error
     except OperationalError as error:
         raise Unavailable(f"the database cannot be used: {one_line(error)}") from error
+    except DBAPIError as error:  # without rights, or read only
+        raise BadSettings(f"the database refuses its tables: {one_line(error.orig or error)}") from error
     finally:
         engine.dispose()
+
+
+def _check_encoding(connection: Connection) -> None:
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise BadSettings(f"the database must have the encoding UTF8, it has {encoding}: createdb -E UTF8")

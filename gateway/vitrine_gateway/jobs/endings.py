@@ -49,9 +49,16 @@ class Endings:
         self._gateway, self._settings, self._server = gateway, gateway.settings, server
 
     async def succeeded(self, attempt: Attempt, made: Made) -> None:
-        """Keep what the try has made and end the job; all is thrown away if another worker has it."""
-        attempt.ending = True
-        job, files = attempt.job, await self._keep(attempt.job, made)
+        """Keep what the try has made and end the job; all is thrown away if another worker has it.
+
+        A store of pictures that fails is a failure of the try.
+        """
+        attempt.ending, job = True, attempt.job
+        try:
+            files = await self._keep(job, made)
+        except VitrineError as error:
+            await self.failed(attempt, error)
+            return
         result = {**({"image": image_of(files[0])} if files else {}), **made.facts}
         kept = files[0].id if files else ""
 

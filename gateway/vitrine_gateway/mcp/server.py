@@ -8,6 +8,7 @@ from typing import Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from vitrine import VitrineError
 from vitrine_gateway.access import identify, key_of
 from vitrine_gateway.errors import kind_of
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.mcp.stdin import open_stdin
 from vitrine_gateway.mcp.tools import Tools
 from vitrine_gateway.mcp.visits import Ctx, FindVisit, Visit
 
@@ -67,6 +69,12 @@ class VitrineMCP(MCPServer[Any]):
                 place = ".".join(str(part) for part in first["loc"])
                 raise ToolError(f"invalid: {place}: {first['msg']}") from cause
             raise
+
+    async def run_stdio_async(self) -> None:
+        """Serve over stdin and stdout until stdin ends or the task is cancelled."""
+        server = self._lowlevel_server
+        async with stdio_server(stdin=open_stdin()) as (read, write):
+            await server.run(read, write, server.create_initialization_options())
 
 
 def make_server(find_visit: FindVisit) -> VitrineMCP:
