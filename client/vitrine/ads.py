@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +14,8 @@ from vitrine.answers import Progress, read_event_progress, read_report
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import Tensors, byte_tensor, picture_tensors, utf8
 from vitrine.pictures import Picture, decode_picture, encode_picture, encode_pictures
+from vitrine.tensors import as_json, listed, number, texts_to_set
+from vitrine.tensors import texts as one_text
 
 
 class Placement(TypedDict, total=False):
@@ -128,7 +129,7 @@ def compose_inputs(
         "scene": byte_tensor([encode_picture(scene, "scene")]),
         "product": byte_tensor(encode_pictures(product, "product")),
     }
-    return inputs | _json("settings", settings) | _texts("format", format)
+    return inputs | _settings(settings) | one_text("format", format)
 
 
 def product_ad_inputs(
@@ -155,15 +156,13 @@ def product_ad_inputs(
         inputs["each"] = np.array([True])
     if scene is not None:
         inputs["scene"] = byte_tensor([encode_picture(scene, "scene")])
-    listed = [texts] if isinstance(texts, str | Mapping) else texts
     said = {"sentence": sentence, "trade": trade, "style": style, "theme": theme}
     for name, value in said.items():
-        inputs |= _texts(name, value)
-    if enlarge is not None:
-        inputs["enlarge"] = np.array([enlarge], np.int32)
-    if harmonise is not None:
-        inputs["harmonise"] = np.array([harmonise], np.float32)
-    inputs |= _texts("sizes", sizes) | _json("settings", settings) | _json("texts", listed or None)
+        inputs |= one_text(name, value)
+    inputs |= number("enlarge", enlarge, np.int32) | number("harmonise", harmonise, np.float32)
+    inputs |= _sizes(sizes) | _settings(settings)
+    if texts is not None:
+        inputs |= as_json("texts", texts_to_set("texts", texts) or None)
     return inputs | picture_tensors(**drawing)
 
 
@@ -233,18 +232,16 @@ def _ad(image: bytes, origin: bytes, alpha: bytes, told: Mapping[str, Any]) -> A
     )
 
 
-def _texts(name: str, value: str | Sequence[str] | None) -> dict[str, np.ndarray]:
-    """Return a BYTES tensor of one text or of several; no tensor for None."""
-    if value is None:
+def _sizes(sizes: str | Sequence[str] | None) -> dict[str, np.ndarray]:
+    if sizes is None:
         return {}
-    return {name: byte_tensor([utf8(name, one) for one in ([value] if isinstance(value, str) else value)])}
+    given = [utf8("sizes", one) for one in listed("sizes", sizes)]
+    if not given:
+        raise BadRequest("sizes must be at least one, got none")
+    return {"sizes": byte_tensor(given)}
 
 
-def _json(name: str, value: object) -> dict[str, np.ndarray]:
-    """Return a BYTES tensor of the value as JSON; no tensor for None."""
-    if value is None:
-        return {}
-    try:
-        return {name: byte_tensor([utf8(name, json.dumps(value, ensure_ascii=False))])}
-    except (TypeError, ValueError) as error:
-        raise BadRequest(f"{name} must be texts, numbers and lists by name, got {error}") from error
+def _settings(settings: ComposeSettings | None) -> dict[str, np.ndarray]:
+    if settings is not None and not isinstance(settings, Mapping):
+        raise BadRequest(f"settings must be values by name, got {type(settings).__name__}")
+    return as_json("settings", settings)

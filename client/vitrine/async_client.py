@@ -12,14 +12,14 @@ from vitrine.ads import AdOptions, Composed, ComposeSettings, ProductAd
 from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress, TryOn
 from vitrine.async_caller import AsyncCaller
 from vitrine.cut_outs import CutOut
-from vitrine.errors import BadRequest, VitrineError
+from vitrine.errors import VitrineError
 from vitrine.inputs import (
     ChangeOptions,
     PictureOptions,
     PictureStreamOptions,
     TryOnOptions,
 )
-from vitrine.many import options_for_each
+from vitrine.many import options_for_each, read_at_once
 from vitrine.pictures import Picture
 from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.scores import ScoreOptions, Scores
@@ -44,8 +44,7 @@ class AsyncVitrine(AsyncCaller):
         **options: Unpack[TryOnOptions],
     ) -> AsyncGenerator[Fitting, None]:
         """See Vitrine."""
-        if at_once < 1:
-            raise BadRequest(f"at_once must be at least 1, got {at_once}")
+        at_once = read_at_once(at_once)
         return self._fittings(options_for_each(garments, options), at_once, timeout_s)
 
     def try_on_stream(

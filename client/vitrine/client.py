@@ -13,14 +13,13 @@ from vitrine.answers import CacheStatistics, Drawn, Fitting, Prepared, Progress,
 from vitrine.caller import DEFAULT_TIMEOUT_S, Caller
 from vitrine.cancellation import Cancellation
 from vitrine.cut_outs import CutOut
-from vitrine.errors import BadRequest
 from vitrine.inputs import (
     ChangeOptions,
     PictureOptions,
     PictureStreamOptions,
     TryOnOptions,
 )
-from vitrine.many import fittings, options_for_each
+from vitrine.many import fittings, options_for_each, read_at_once
 from vitrine.pictures import Picture
 from vitrine.residence import OWNER, has_owner, with_memory
 from vitrine.scores import ScoreOptions, Scores
@@ -62,8 +61,7 @@ class Vitrine(Caller):
         `category`, `description` and `seed` may be lists with one value per garment. `timeout_s` limits each
         try-on. At most `at_once` run concurrently. Closing the iterator cancels the unfinished ones.
         """
-        if at_once < 1:
-            raise BadRequest(f"at_once must be at least 1, got {at_once}")
+        at_once = read_at_once(at_once)
         each = options_for_each(garments, options)
         return fittings(partial(self.try_on, timeout_s=timeout_s), each, at_once)
 

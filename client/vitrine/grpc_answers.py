@@ -10,7 +10,6 @@ import numpy as np
 from tritonclient.grpc import InferResult, service_pb2
 from tritonclient.utils import (
     InferenceServerException,
-    np_to_triton_dtype,
     serialize_byte_tensor,
     triton_to_np_dtype,
 )
@@ -18,7 +17,7 @@ from tritonclient.utils import (
 from vitrine.errors import VitrineError
 from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
-from vitrine.wire import beginning, read_error
+from vitrine.wire import beginning, datatypes, read_error
 
 GRACE_S = (
     2.0  # if gRPC has not ended a call this long after its deadline or its last response, it is given up
@@ -28,9 +27,9 @@ GRACE_S = (
 def stream_request(model: str, inputs: Tensors, version: str) -> service_pb2.ModelInferRequest:
     """Return the message of a streamed request; Triton marks the last response to it."""
     request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
-    for name, tensor in inputs.items():
-        request.inputs.add(name=name, datatype=np_to_triton_dtype(tensor.dtype), shape=tensor.shape)
-        request.raw_input_contents.append(_raw(tensor))
+    for name, datatype in datatypes(inputs).items():
+        request.inputs.add(name=name, datatype=datatype, shape=inputs[name].shape)
+        request.raw_input_contents.append(_raw(inputs[name]))
     request.parameters["triton_enable_empty_final_response"].bool_param = True
     return request
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any
+
+import numpy as np
 
 from vitrine.answers import Fitting, TryOn
 from vitrine.cancellation import Cancellation
@@ -16,10 +18,20 @@ PER_GARMENT = ("category", "description", "seed", "mask", "garment_photo_type")
 """Options that may be a list in try_on_many."""
 
 
+def read_at_once(at_once: int) -> int:
+    """Return how many try-ons run at once; BadRequest unless it is a whole number from 1."""
+    if isinstance(at_once, bool) or not isinstance(at_once, int | np.integer) or at_once < 1:
+        raise BadRequest(f"at_once must be at least 1, got {at_once!r}")
+    return int(at_once)
+
+
 def options_for_each(garments: Sequence[Picture], options: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the options of each try-on of `try_on_many`: try-on i gets item i of a list in PER_GARMENT."""
     if "garment" in options or "garment_id" in options:
         raise BadRequest("try_on_many takes its garments in `garments`")
+    one = isinstance(garments, str | bytes | bytearray | memoryview | Mapping)
+    if one or not isinstance(garments, Iterable):
+        raise BadRequest(f"garments must be a list of pictures, got {type(garments).__name__}")
     each: list[dict[str, Any]] = [dict(options, garment=garment) for garment in garments]
     if options.get("person") is not None:
         person = encode_picture(options["person"], "person")  # encoded once for all garments

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitrine.errors import BadRequest
 from vitrine.pictures import Picture, encode_picture
-from vitrine.tensors import byte_tensor, number, texts, utf8
+from vitrine.tensors import byte_tensor, number, texts, utf8, whole_numbers
 
 
 class PictureOptions(TypedDict, total=False):
@@ -47,6 +47,8 @@ class PictureStreamOptions(PictureOptions, total=False):
 
 def text_to_image_inputs(*, prompt: str, **options: Any) -> dict[str, np.ndarray]:
     """Return the inputs of the model `text_to_image`; see PictureOptions."""
+    if prompt is None:
+        raise BadRequest("prompt must be given: say what the picture shows")
     return picture_tensors(prompt=prompt, **options)
 
 
@@ -110,18 +112,18 @@ def cut_out_inputs(
     """Return the inputs of the model `cut_out`; see Vitrine.cut_out."""
     inputs = {"image": byte_tensor([encode_picture(image, "image")])} | texts("format", format)
     inputs |= number("product_side", product_side, np.int32)
-    if box is None:
-        return inputs
-    if isinstance(box, str) or len(box) != 4:
-        raise BadRequest(f"box must be left, top, right and bottom, got {box!r}")
-    return inputs | {"box": np.concatenate([number("box", one, np.int32)["box"] for one in box])}
+    return inputs | whole_numbers("box", box, ("left", "top", "right", "bottom"))
 
 
 def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:
     """Return names and weights of adapters; no tensors for none."""
-    if not lora:
+    if lora is None or lora in ("", {}):
         return {}
+    if not isinstance(lora, str | Mapping):
+        raise BadRequest(f"lora must be a name, or weights by name, got {type(lora).__name__}")
     weights = {lora: 1.0} if isinstance(lora, str) else dict(lora)
+    if None in weights.values():
+        raise BadRequest(f"lora must have a weight for each name, got {weights!r:.80}")
     numbers = [number("lora_weight", weight, np.float32)["lora_weight"] for weight in weights.values()]
     return {
         "lora": byte_tensor([utf8("lora", name) for name in weights]),

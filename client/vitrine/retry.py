@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vitrine.errors import Busy, Unavailable, VitrineError
+from vitrine.errors import BadRequest, Busy, Unavailable, VitrineError
+
+LONGEST_S = 30 * 86_400.0  # a longer time limit, such as "inf", is this one: clocks and locks hold no more
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class Tries:
     """The tries of one call, within its time limit of `timeout_s` seconds from now."""
 
     def __init__(self, retry: Retry, timeout_s: float) -> None:
+        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or math.isnan(timeout_s):
+            raise BadRequest(f"timeout_s must be a number of seconds, got {timeout_s!r:.40}")
+        timeout_s = min(timeout_s, LONGEST_S)
         self._retry, self._deadline, self._failed = retry, time.monotonic() + timeout_s, 0
 
     @property

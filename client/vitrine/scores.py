@@ -13,6 +13,7 @@ from vitrine.answers import read_report
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import Tensors, byte_tensor, utf8
 from vitrine.pictures import Picture, encode_pictures
+from vitrine.tensors import listed
 
 
 class ScoreOptions(TypedDict, total=False):
@@ -52,7 +53,7 @@ def score_inputs(
     *, picture: Picture | Sequence[Picture], prompt: str | Sequence[str]
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `score`; see ScoreOptions."""
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    prompts = listed("prompt", prompt)
     pictures = encode_pictures(picture, "picture")
     if not prompts or not pictures:
         raise BadRequest(f"score needs a picture and a prompt, got {len(pictures)} and {len(prompts)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import Tensors, byte_tensor, utf8
 from vitrine.modes import standard
 from vitrine.pictures import Picture, decode_picture, encode_picture
+from vitrine.tensors import as_json, texts_to_set
 
 Box = Sequence[float]
 """Left, top, right and bottom as shares of the picture, 0 to 1."""
@@ -92,14 +92,10 @@ def text_overlay_inputs(
     format: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the model `text_overlay`; see TextOverlayOptions. The server checks the texts."""
-    listed = [texts] if isinstance(texts, str | Mapping) else list(texts)
-    try:
-        written = json.dumps(listed, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise BadRequest(f"texts must be strings, numbers and lists by field, got {error}") from error
+    written = as_json("texts", texts_to_set("texts", texts))
     inputs = {
         "image": byte_tensor([encode_picture(image, "image")]),
-        "texts": byte_tensor([utf8("texts", written)]),
+        **written,
     }
     if keep_clear is not None:
         inputs["keep_clear"] = _mask(keep_clear)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vitrine.errors import BadRequest
 from vitrine.pictures import Picture, encode_picture, encode_pictures
-from vitrine.tensors import byte_tensor, number, texts, utf8
+from vitrine.tensors import byte_tensor, listed, number, texts, utf8, whole_numbers
 
 
 class TryOnOptions(TypedDict, total=False):
@@ -105,6 +105,8 @@ def prepare_garment_inputs(
 
 def prepare_text_inputs(*, description: str, model: str | None = None) -> dict[str, np.ndarray]:
     """Return the inputs of the model `prepare_text`."""
+    if description is None:
+        raise BadRequest("description must be given: say what the garment is")
     return texts("description", description, 1) | texts("model", model)
 
 
@@ -123,10 +125,7 @@ def _which_person(index: int | None, point: Sequence[int] | None) -> dict[str, n
         raise BadRequest("person_index and person_point must not both be given")
     if point is None:
         return number("person_index", index, np.int32)
-    if isinstance(point, str) or len(point) != 2:
-        raise BadRequest(f"person_point must be x and y, got {point!r}")
-    x, y = (number("person_point", one, np.int32)["person_point"] for one in point)
-    return {"person_point": np.concatenate([x, y])}
+    return whole_numbers("person_point", point, ("x", "y"))
 
 
 def _masks(mask: Picture | Sequence[Picture | None] | None, count: int) -> dict[str, np.ndarray]:
@@ -146,7 +145,7 @@ def _garments(
     if garment is not None:
         inputs["garment"] = byte_tensor(encode_pictures(garment, "garment"))
     if garment_id is not None:
-        ids = [garment_id] if isinstance(garment_id, str) else list(garment_id)
+        ids = listed("garment_id", garment_id)
         inputs["garment_id"] = byte_tensor([utf8("garment_id", one) for one in ids])
     if not inputs or not all(len(tensor) for tensor in inputs.values()):
         raise BadRequest("garment or garment_id must be given, at least one")

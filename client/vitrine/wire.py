@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from vitrine.errors import Busy, TimedOut, Unavailable, VitrineError, from_wire
+from vitrine.errors import BadRequest, Busy, TimedOut, Unavailable, VitrineError, from_wire
 from vitrine.headers import present_headers
 from vitrine.inputs import Tensors
 
@@ -55,11 +55,26 @@ Input = TypeVar("Input", bound=InferInput)
 def infer_inputs(inputs: Tensors, kind: Callable[[str, list[int], str], Input]) -> list[Input]:
     """Return the tensors as `kind`, tritonclient's InferInput of one protocol."""
     written = []
-    for name, tensor in inputs.items():
-        one = kind(name, list(tensor.shape), np_to_triton_dtype(tensor.dtype))
+    for name, datatype in datatypes(inputs).items():
+        tensor = inputs[name]
+        one = kind(name, list(tensor.shape), datatype)
         one.set_data_from_numpy(tensor)
         written.append(one)
     return written
+
+
+def datatypes(inputs: Tensors) -> dict[str, str]:
+    """Return Triton's name of each tensor's type; BadRequest for what is no tensor that can be sent."""
+    if not isinstance(inputs, Mapping):
+        raise BadRequest(f"inputs must be arrays by name, got {type(inputs).__name__}")
+    found: dict[str, str] = {}
+    for name, tensor in inputs.items():
+        kind = np_to_triton_dtype(tensor.dtype) if isinstance(tensor, np.ndarray) else None
+        if kind is None:
+            got = tensor.dtype if isinstance(tensor, np.ndarray) else type(tensor).__name__
+            raise BadRequest(f"{name} must be an array of numbers, bool or bytes (dtype object), got {got}")
+        found[name] = kind
+    return found
 
 
 def read_error(error: InferenceServerException, timeout_s: float, via: str | None = None) -> VitrineError:

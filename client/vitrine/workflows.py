@@ -62,9 +62,13 @@ def workflow_inputs(
     *, graph: Mapping[str, Any] | str, pictures: Mapping[str, Picture] | None = None
 ) -> dict[str, np.ndarray]:
     """Return the inputs of `run_workflow` and `workflow_stream`; see WorkflowOptions."""
+    if not isinstance(graph, str | Mapping):
+        raise BadRequest(f"graph must be JSON, or nodes by name, got {type(graph).__name__}")
+    if not (pictures is None or isinstance(pictures, Mapping)):
+        raise BadRequest(f"pictures must be pictures by name, got {type(pictures).__name__}")
     try:
         text = graph if isinstance(graph, str) else json.dumps(graph, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise BadRequest(f"graph must be JSON or what JSON can hold: {error}") from error
     inputs = {"graph": byte_tensor([utf8("graph", text)])}
     if not pictures:

@@ -52,7 +52,7 @@ def test_only_what_is_given_becomes_a_tensor():
     ("options", "said"),
     [
         ({}, "product must be given"),
-        ({"product": PRODUCT, "settings": {"light": object()}}, "settings must be texts"),
+        ({"product": PRODUCT, "settings": {"light": object()}}, "settings must be strings"),
         ({"product": PRODUCT, "prompt": "\ud800"}, "prompt must be valid Unicode"),
     ],
 )
