@@ -23,7 +23,7 @@ class Progress:
     steps: int
     elapsed_s: float  # since the job was submitted
     left_s: float | None  # estimate from the pace so far; None before the first step
-    clean: np.ndarray | None  # (4, h, w), the estimate of the final latents; None before the first step
+    clean: np.ndarray | None  # the estimate of the final latents; None before the first step, and at the end
 
     def report(self) -> dict[str, object]:
         """All fields except the latents, for JSON."""
@@ -52,7 +52,7 @@ class _Poll:
 class ProgressPolls:
     """The polls that wait. The thread that calls `answer_due` calls their `answer`, once each."""
 
-    MAX_ENDED = 256  # ended jobs whose progress is kept; then the oldest is forgotten
+    MAX_ENDED = 256  # ended jobs whose progress is kept, without latents; then the oldest is forgotten
 
     def __init__(self, clock: Callable[[], float], timeout_s: float) -> None:
         """A poll is answered after `timeout_s` at the latest, with the progress so far."""
@@ -119,5 +119,5 @@ class ProgressPolls:
             job.steps,
             now - job.submitted,
             left,
-            job.clean if job.step else None,
+            None if job.over or not job.step else job.clean,
         )
