@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.clip.context import ScoreContext
 from vitrine_orchestrator.clip.score import score
 from vitrine_orchestrator.stages.calls import FakeStages
+from vitrine_orchestrator.stages.clip import LENGTH
 
 
 def texted(*values):
@@ -150,3 +152,17 @@ async def test_a_bad_request_runs_no_network(context, stages, tokens, asked, sai
         await score(context, tokens, asked)
     assert said in str(refused.value)
     assert not stages.calls
+
+
+def test_a_list_of_many_clauses_is_read_from_its_beginning(tokens, monkeypatch):
+    """Reading stops at the first clause that does not fit; its cost does not grow with the rest."""
+    read = []
+    encode = tokens._tokenizer.encode
+    monkeypatch.setattr(
+        tokens, "_tokenizer", SimpleNamespace(encode=lambda text: read.append(text) or encode(text))
+    )
+    long = tokens("", ", ".join(f"cup {number}" for number in range(500)))
+    assert long.cut == "clause"
+    assert long.text.startswith("cup 0, cup 1")
+    assert 2 <= len(read) < 50
+    assert len(encode(long.text).ids) <= LENGTH < len(encode(f"{long.text}, cup {len(read) - 2}").ids)

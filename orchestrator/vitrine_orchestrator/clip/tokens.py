@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,20 +46,29 @@ class ClipTokens:
         whole = self._tokenizer.encode(prefix + prompt)
         if len(whole.ids) <= LENGTH:
             return Read(self._padded(whole.ids), prefix + prompt, len(whole.ids), "no")
-        for clauses in _beginnings(prompt):
-            ids = self._tokenizer.encode(prefix + clauses).ids
-            if len(ids) <= LENGTH:
-                return Read(self._padded(ids), prefix + clauses, len(whole.ids), "clause")
+        if longest := self._longest(prefix, prompt):
+            return Read(self._padded(longest[1]), longest[0], len(whole.ids), "clause")
         kept = LENGTH - 1  # and the end
         ids = [*whole.ids[:kept], whole.ids[-1]]
         text = (prefix + prompt)[: whole.offsets[kept - 1][1]]
         return Read(self._padded(ids), text, len(whole.ids), "token")
 
+    def _longest(self, prefix: str, prompt: str) -> tuple[str, list[int]] | None:
+        """The longest beginning of whole clauses that fits, after the prefix, and its ids."""
+        longest = None
+        for clauses in _beginnings(prompt):
+            ids = self._tokenizer.encode(prefix + clauses).ids
+            if len(ids) > LENGTH:
+                break
+            longest = prefix + clauses, ids
+        return longest
+
     def _padded(self, ids: list[int]) -> np.ndarray:
         return np.array(ids + [self._pad] * (LENGTH - len(ids)), np.int64)
 
 
-def _beginnings(prompt: str) -> list[str]:
-    """The prompt without its last clause, without its last two, …, down to its first."""
+def _beginnings(prompt: str) -> Iterator[str]:
+    """The prompt's first clause, its first two, …, up to all but its last."""
     clauses = [part for part in _CLAUSE_END.split(prompt) if part.strip()]
-    return ["".join(clauses[:count]).rstrip(" ,;:\n，、；") for count in range(len(clauses) - 1, 0, -1)]
+    for count in range(1, len(clauses)):
+        yield "".join(clauses[:count]).rstrip(" ,;:\n，、；")
