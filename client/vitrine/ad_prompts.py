@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Required, TypedDict
 
 import numpy as np
 
 from vitrine.answers import read_report, read_text
 from vitrine.errors import BadRequest
+from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors, byte_tensor, utf8
 
 
@@ -59,5 +59,5 @@ def read_ad_prompt(outputs: Tensors) -> AdPrompt:
         negative_prompt=read_text(outputs, "negative_prompt"),
         way=str(report.get("way", "")),
         fallback=report.get("fallback"),
-        report=MappingProxyType(report),
+        report=FrozenDict(report),
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image
 
-from vitrine.answers import Progress, read_event_progress, read_report
+from vitrine.answers import Progress, read_event_progress, read_part, read_report
 from vitrine.errors import BadRequest, VitrineError
+from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors, byte_tensor, picture_tensors, utf8
 from vitrine.pictures import Picture, decode_picture, encode_picture, encode_pictures
 from vitrine.tensors import as_json, listed, number, texts_to_set
@@ -194,9 +194,9 @@ def read_product_ad(outputs: Tensors) -> ProductAd:
     return ProductAd(
         ads=ads,
         seed=seed,
-        timings=MappingProxyType(report.get("timings", {})),
-        sources=MappingProxyType(report.get("sources", {})),
-        report=MappingProxyType(report),
+        timings=read_part(report, "timings"),
+        sources=read_part(report, "sources"),
+        report=FrozenDict(report),
     )
 
 
@@ -214,8 +214,8 @@ def read_composed(outputs: Tensors) -> Composed:
         raise VitrineError(f"the server's answer lacks {error!r}") from error
     return Composed(
         **{name: decode_picture(encoded, name) for name, encoded in files.items()},
-        timings=MappingProxyType(report.get("timings", {})),
-        report=MappingProxyType(report),
+        timings=read_part(report, "timings"),
+        report=FrozenDict(report),
         encoded=files["image"],
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from types import MappingProxyType
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from vitrine.errors import VitrineError
+from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors
 from vitrine.pictures import Picture, decode_picture
 
@@ -135,9 +136,9 @@ def read_result(outputs: Tensors) -> TryOn:
         image=decode_picture(encoded, "image"),
         mask=decode_picture(read_bytes(outputs, "mask"), "mask"),
         seed=int(_tensor(outputs, "seed").flat[0]),
-        timings=MappingProxyType(report.get("timings", {})),
-        sources=MappingProxyType(report.get("sources", {})),
-        report=MappingProxyType(report),
+        timings=read_part(report, "timings"),
+        sources=read_part(report, "sources"),
+        report=FrozenDict(report),
         encoded=encoded,
     )
 
@@ -156,9 +157,9 @@ def read_drawn(outputs: Tensors) -> Drawn:
             DrawnPicture(decode_picture(file, "image"), int(seed), file)
             for file, seed in zip(map(_as_bytes, files), seeds, strict=True)
         ),
-        timings=MappingProxyType(report.get("timings", {})),
-        sources=MappingProxyType(report.get("sources", {})),
-        report=MappingProxyType(report),
+        timings=read_part(report, "timings"),
+        sources=read_part(report, "sources"),
+        report=FrozenDict(report),
     )
 
 
@@ -209,10 +210,10 @@ def read_prepared(outputs: Tensors) -> Prepared:
     for tensor in tensors.values():
         tensor.setflags(write=False)
     return Prepared(
-        key=read_bytes(outputs, keys[0]).decode(),
-        tensors=MappingProxyType(tensors),
-        timings=MappingProxyType(report.get("timings", {})),
-        sources=MappingProxyType(report.get("sources", {})),
+        key=read_text(outputs, keys[0]),
+        tensors=FrozenDict(tensors),
+        timings=read_part(report, "timings"),
+        sources=read_part(report, "sources"),
     )
 
 
@@ -232,12 +233,20 @@ def read_cache_statistics(outputs: Tensors) -> CacheStatistics:
     named = [field.name for field in fields(CacheStatistics) if field.name != "numbers"]
     if missing := [name for name in named if name not in numbers]:
         raise VitrineError(f"the server's cache statistics lack {', '.join(missing)}")
-    return CacheStatistics(**{name: numbers[name] for name in named}, numbers=MappingProxyType(numbers))
+    return CacheStatistics(**{name: numbers[name] for name in named}, numbers=FrozenDict(numbers))
 
 
 def read_report(outputs: Tensors) -> dict[str, Any]:
     """Read the output `report`, a JSON object."""
     return _json(outputs, "report")
+
+
+def read_part(report: Mapping[str, Any], name: str) -> FrozenDict[str, Any]:
+    """Return an object of a report by name, such as "timings"; an empty one where it has none."""
+    found = report.get(name)
+    if not isinstance(found, dict | NoneType):
+        raise VitrineError(f"the server's report must have an object as {name}, got {str(found)[:40]}")
+    return FrozenDict(found or {})
 
 
 def read_text(outputs: Tensors, name: str) -> str:
@@ -251,7 +260,7 @@ def read_text(outputs: Tensors, name: str) -> str:
 def _json(outputs: Tensors, name: str) -> dict[str, Any]:
     try:
         value = json.loads(read_bytes(outputs, name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VitrineError(f"{name}: the server's answer is not JSON") from error
     if not isinstance(value, dict):
         raise VitrineError(f"{name}: the server's answer is not a JSON object")

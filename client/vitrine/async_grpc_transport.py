@@ -63,13 +63,14 @@ class AsyncGrpcTransport:
         try:
             while not ended.is_set():
                 with self._errors(timeout_s):
-                    result, error = await anext(call, (None, None))
+                    try:
+                        result, error = await anext(call)
+                    except StopAsyncIteration:  # closed by the server
+                        return
                     if error is not None:
                         if is_last(None, error):
                             ended.set()
                         raise error
-                if result is None:  # closed by the server
-                    return
                 if is_last(result, None):
                     ended.set()
                 if outputs := read_tensors(result):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
 
-from vitrine.answers import read_bytes, read_report
+from vitrine.answers import read_bytes, read_part, read_report
+from vitrine.frozen import FrozenDict
 from vitrine.pictures import decode_picture
 from vitrine.tensors import Tensors
 
@@ -36,7 +36,7 @@ def read_cut_out(outputs: Tensors) -> CutOut:
     return CutOut(
         image=decode_picture(encoded, "image"),
         alpha=decode_picture(read_bytes(outputs, "alpha"), "alpha"),
-        timings=MappingProxyType(report.get("timings", {})),
-        report=MappingProxyType(report),
+        timings=read_part(report, "timings"),
+        report=FrozenDict(report),
         encoded=encoded,
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Required, TypedDict
 
 import numpy as np
 
 from vitrine.answers import read_report
 from vitrine.errors import BadRequest, VitrineError
+from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors, byte_tensor, utf8
 from vitrine.pictures import Picture, encode_pictures
 from vitrine.tensors import listed
@@ -69,10 +69,10 @@ def read_scores(outputs: Tensors) -> Scores:
     try:
         return Scores(
             cosine=_fixed(outputs["cosine"]),
-            variants=MappingProxyType({name: _fixed(rows) for name, rows in report["variants"].items()}),
+            variants=FrozenDict({name: _fixed(rows) for name, rows in report["variants"].items()}),
             prompts=tuple(ReadPrompt(**one) for one in report["prompts"]),
             model=report["model"],
-            report=MappingProxyType(report),
+            report=FrozenDict(report),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise VitrineError(f"the server's scores cannot be read: {error!r}") from error

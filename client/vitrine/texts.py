@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Required, TypedDict
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from vitrine.answers import read_report
+from vitrine.answers import read_part, read_report
 from vitrine.errors import BadRequest, VitrineError
+from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors, byte_tensor, utf8
 from vitrine.modes import standard
 from vitrine.pictures import Picture, decode_picture, encode_picture
@@ -125,10 +125,10 @@ def read_described(outputs: Tensors) -> Described:
         raise VitrineError(f"the server's answer lacks {error!r}") from error
     return Described(
         families=families,
-        kinds=MappingProxyType(kinds),
-        picture=MappingProxyType(report["picture"]) if report.get("picture") else None,
-        timings=MappingProxyType(report.get("timings", {})),
-        report=MappingProxyType(report),
+        kinds=FrozenDict(kinds),
+        picture=FrozenDict(report["picture"]) if report.get("picture") else None,
+        timings=read_part(report, "timings"),
+        report=FrozenDict(report),
     )
 
 
@@ -136,14 +136,14 @@ def read_lettered(outputs: Tensors) -> Lettered:
     """Read the outputs of `text_overlay`; VitrineError for an answer that cannot be read."""
     report = read_report(outputs)
     try:
-        encoded, texts = bytes(outputs["image"].reshape(-1)[0]), tuple(map(MappingProxyType, report["texts"]))
+        encoded, texts = bytes(outputs["image"].reshape(-1)[0]), tuple(map(FrozenDict, report["texts"]))
     except (KeyError, IndexError, TypeError) as error:
         raise VitrineError(f"the server's answer lacks {error!r}") from error
     return Lettered(
         image=decode_picture(encoded, "image"),
         texts=texts,
-        timings=MappingProxyType(report.get("timings", {})),
-        report=MappingProxyType(report),
+        timings=read_part(report, "timings"),
+        report=FrozenDict(report),
         encoded=encoded,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Required, TypedDict
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 
 from vitrine.answers import Progress, read_event_progress, read_report
 from vitrine.errors import BadRequest, NotFound, VitrineError, from_wire
+from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors, byte_tensor, utf8
 from vitrine.pictures import Picture, decode_picture, encode_picture
 
@@ -85,12 +85,10 @@ def read_workflow(outputs: Tensors) -> Workflow:
     names, files = (list(outputs.get(name, np.array([])).reshape(-1)) for name in ("file_name", "file"))
     try:
         return Workflow(
-            files=MappingProxyType(
-                {_text(name): _bytes(file) for name, file in zip(names, files, strict=True)}
-            ),
+            files=FrozenDict({_text(name): _bytes(file) for name, file in zip(names, files, strict=True)}),
             nodes=tuple(_node(one) for one in report["nodes"]),
             total_time=float(report["total_time"]),
-            report=MappingProxyType(report),
+            report=FrozenDict(report),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise VitrineError(f"the server's workflow cannot be read: {error!r}") from error
@@ -108,7 +106,7 @@ def _node(entry: Mapping[str, Any]) -> NodeReport:
         class_type=entry["class_type"],
         status=entry["status"],
         time=float(entry["time"]),
-        values=MappingProxyType(dict(entry.get("values", {}))),
+        values=FrozenDict(dict(entry.get("values", {}))),
         error=from_wire(None, f"{failure['word']}: {failure['message']}") if failure else None,
     )
 

@@ -1,7 +1,9 @@
 """The server's answers become frozen results, or an error that says what is wrong with the answer."""
 
+import copy
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -44,6 +46,8 @@ def test_a_result_says_what_happened():
         ({"image": text(b"not a picture")}, r"image: the server's answer is not a picture \(13 bytes\)"),
         ({"report": text(b"{")}, "report: the server's answer is not JSON"),
         ({"report": text(b"[]")}, "not a JSON object"),
+        ({"report": text(b"[" * 100_000)}, "report: the server's answer is not JSON"),
+        ({"report": text(b'{"timings": 5}')}, "must have an object as timings, got 5"),
     ],
 )
 def test_a_broken_answer_is_an_error_of_ours(change, says):
@@ -51,6 +55,27 @@ def test_a_broken_answer_is_an_error_of_ours(change, says):
     outputs = {name: tensor for name, tensor in (answered() | change).items() if tensor is not None}
     with pytest.raises(VitrineError, match=says):
         read_result(outputs)
+
+
+def test_a_report_may_lack_its_parts():
+    """Timings that are null are none."""
+    outputs = answered() | {"report": text(b'{"timings": null}')}
+    assert (read_result(outputs).timings, read_result(outputs).sources) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))],
+    ids=["copied", "pickled"],
+)
+def test_a_result_can_be_copied_and_pickled(copied):
+    """So it goes to another process and into a cache; its mappings stay as fixed as they were."""
+    result = read_result(answered(seed=7))
+    other = copied(result)
+    assert (other.seed, other.timings, other.report) == (7, result.timings, result.report)
+    with pytest.raises(TypeError, match="cannot be changed"):
+        other.timings["denoise"] = 0
+    assert dataclasses.asdict(result)["report"] == json.loads(json.dumps(result.report))
 
 
 def test_a_stream_is_read_event_by_event():
@@ -72,5 +97,7 @@ def test_prepared_tensors_are_read_only():
     assert list(prepared.tensors) == ["pooled"]
     with pytest.raises(ValueError, match="read-only"):
         prepared.tensors["pooled"][0] = 1
+    with pytest.raises(VitrineError, match="text_key: the server's answer is not UTF-8"):
+        read_prepared(outputs | {"text_key": text(b"\xff")})
     with pytest.raises(VitrineError, match="must hold one key"):
         read_prepared({"report": text(b"{}")})

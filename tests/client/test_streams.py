@@ -86,13 +86,19 @@ print(next(events).step)
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
-def test_a_stream_that_the_server_closes_without_its_result_ends_at_once(odd):
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stream_that_the_server_closes_without_its_result_ends_at_once(odd, kind):
     """The error comes with the server's end of the stream."""
     address, behaviour = odd
     behaviour.ends = True
     started = time.monotonic()
+
+    async def awaited():
+        async with AsyncVitrine(address, retry=ONCE) as vitrine:
+            return [event async for event in vitrine.try_on_stream(**ASKED)]
+
     with Vitrine(address, retry=ONCE) as vitrine, pytest.raises(VitrineError, match="before its result"):
-        list(vitrine.try_on_stream(**ASKED))
+        asyncio.run(awaited()) if kind == "async" else list(vitrine.try_on_stream(**ASKED))
     assert time.monotonic() - started < 30
 
 
