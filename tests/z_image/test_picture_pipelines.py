@@ -198,6 +198,7 @@ async def test_a_picture_that_fails_cancels_its_neighbours(context, stages):
     assert begun.is_set()
     (cancelled,) = [given for given in sent(waiting, "denoise") if "cancel" in given]
     assert cancelled["job"] == jobs(waiting)[0]["job"]
+    assert cancelled["submission"] == jobs(waiting)[0]["submission"]
 
 
 async def streamed(context, asked):

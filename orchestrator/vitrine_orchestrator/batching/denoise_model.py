@@ -49,18 +49,21 @@ class DenoiseModel:
         """Answer one request by calling `send` once, with the outputs `latents` and `report` or an error.
 
         A request with `after_step` polls the progress of `job`; one with `cancel` true cancels `job`; any
-        other one is a new job of `family`, which may be omitted when there is only one family.
+        other one is a new job of `family`, which may be omitted when there is only one family. A cancellation
+        with `submission` cancels only the job that was submitted with the same one.
         """
         try:
+            submission = identifier(arrays, "submission")
             if "after_step" in arrays:
                 after_step = int(scalar(arrays, "after_step", np.int32, -1, MAX_STEPS))
                 self.service.poll(_job(arrays), after_step, lambda progress: send(_progress(progress)))
             elif "cancel" in arrays and arrays["cancel"].all():
-                self.service.cancel(_job(arrays))
+                self.service.cancel(_job(arrays), submission)
                 send({"report": _json({"job": _job(arrays), "state": "cancelled"})})
             else:
-                request = self._read(arrays)
-                self.service.submit(request, lambda job: send(_result(job)), within_s, is_cancelled)
+                self.service.submit(
+                    self._read(arrays), lambda job: send(_result(job)), within_s, is_cancelled, submission
+                )
         except VitrineError as error:
             send(error)
         except Exception:

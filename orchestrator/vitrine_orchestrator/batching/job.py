@@ -56,6 +56,7 @@ class Job:
     name: str
     submitted: float  # seconds of the service's clock, as are all times here
     deadline: float = float("inf")  # after this time the job fails
+    submission: str | None = None  # what its caller alone knows of it
     cancelled: bool = False  # any thread may set it; the job leaves before the next step
     held: Any = None  # the program's state of this job, from joining to leaving
     latents: np.ndarray = field(

@@ -60,14 +60,17 @@ class DenoiseService:
         answer: Callable[[Job], None],
         within_s: float = float("inf"),
         is_cancelled: Callable[[], bool] | None = None,
+        submission: str | None = None,
     ) -> Job:
         """Queue a job; `answer` is called with it when it is done or failed.
+
+        submission: tells this job from another caller's of the same name; see `cancel`.
 
         `is_cancelled` is called every CANCEL_CHECK_S. Raises Busy when too many jobs are in flight,
         BadRequest when the job's name is in use, and Unavailable after `close`.
         """
         now = self._clock()
-        job = Job(request, request.job or uuid.uuid4().hex, submitted=now, deadline=now + within_s)
+        job = Job(request, request.job or uuid.uuid4().hex, now, now + within_s, submission)
         with self._wake:
             if self._closing:
                 raise Unavailable("denoise is shutting down")
@@ -88,12 +91,16 @@ class DenoiseService:
         with self._wake:
             self._wake.notify()
 
-    def cancel(self, name: str) -> None:
-        """Cancel the job before its next step; NotFound when no job of that name is in flight."""
+    def cancel(self, name: str, submission: str | None = None) -> None:
+        """Cancel the job before its next step; NotFound when no job of that name is in flight.
+
+        With a `submission`, only a job that was submitted with it.
+        """
         with self._wake:
-            if name not in self._live:
+            job = self._live[name][0] if name in self._live else None
+            if job is None or submission not in (None, job.submission):
                 raise NotFound(f"no job in flight is named {name!r}")
-            self._live[name][0].cancelled = True
+            job.cancelled = True
 
     def close(self, within_s: float = 30.0) -> None:
         """Accept no more jobs; cancel those in flight that do not end within `within_s`; stop the threads."""

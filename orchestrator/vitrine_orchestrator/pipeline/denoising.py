@@ -100,7 +100,8 @@ async def denoised(
     conditioning: the inputs of `denoise` that the family adds to the sampling options.
     name: of the job, for callers that poll or cancel it themselves; None: a new one.
     """
-    job = name or uuid.uuid4().hex
+    submission = uuid.uuid4().hex
+    job = name or submission
     following = asyncio.create_task(follow(job, index))
     try:
         answer = await log.stages(
@@ -112,11 +113,12 @@ async def denoised(
                 "guidance": np.array([request.guidance], np.float32),
                 "scheduler": text_array(request.scheduler),
                 "job": text_array(job),
+                "submission": text_array(submission),
             },
         )
         await asyncio.wait([following], timeout=LAST_EVENT_TIMEOUT_S)
     except asyncio.CancelledError:
-        await asyncio.shield(_cancel(log, job))
+        await asyncio.shield(_cancel(log, job, submission))
         raise
     finally:
         following.cancel()
@@ -127,9 +129,13 @@ async def denoised(
     return answer["latents"]
 
 
-async def _cancel(log: RunLog, job: str) -> None:
-    """Cancel the job before its next step; does nothing when the job has already ended."""
+async def _cancel(log: RunLog, job: str, submission: str) -> None:
+    """Cancel the job before its next step; does nothing when it has already ended, or is another request's.
+
+    A name can be in use by another request, whose refusal has not arrived here yet.
+    """
+    which = {"job": text_array(job), "submission": text_array(submission)}
     try:
-        await log.stages("denoise", {"job": text_array(job), "cancel": np.array([True])})
+        await log.stages("denoise", {**which, "cancel": np.array([True])})
     except VitrineError:
         return

@@ -23,6 +23,7 @@ ROW = Stage(
         Tensor("job", "STRING", (1,)),
         Tensor("after_step", "INT32", (1,)),
         Tensor("cancel", "BOOL", (1,)),
+        Tensor("submission", "STRING", (1,)),
     ),
     (Tensor("latents", "FP32", (-1, -1, -1)), REPORT),
     families=tuple(INPUTS),

@@ -268,6 +268,24 @@ def test_the_front_answers_a_cancellation(serve, jobs):
         raise ask(one, {"job": np.array([b"mine"], object), "cancel": np.array([True])})
 
 
+def test_a_refused_request_does_not_cancel_the_job_whose_name_it_wanted(serve, jobs, gate):
+    """A cancellation with a submission ends only the job that was submitted with the same one."""
+    one = front(serve(FakeEngine(before=gate)), jobs)
+    first, cancelled = Future(), {"cancel": np.array([True])}
+    names = [
+        {"job": np.array([b"mine"], object), "submission": np.array([who], object)} for who in (b"a", b"b")
+    ]
+    one.handle(jobs.arrays(name="mine") | names[0], first.set_result)
+    gate.reached()
+    with pytest.raises(BadRequest, match="'mine'"):
+        raise ask(one, jobs.arrays(name="mine") | names[1])
+    with pytest.raises(NotFound, match="'mine'"):
+        raise ask(one, names[1] | cancelled)
+    assert "report" in ask(one, names[0] | cancelled)
+    gate.open()
+    assert isinstance(first.result(WAIT_S), Cancelled)
+
+
 def test_the_front_answers_a_bad_request_at_once(serve, jobs):
     """A refusal is answered like any other request."""
     with pytest.raises(BadRequest, match="steps must be 1 to 100, got 0"):
