@@ -5,6 +5,7 @@ import { language, say } from "/page/language.js";
 
 const PRICED = ["try_on", "product_ad", "text_to_image", "cut_out"];
 let next = null;
+let asked = 0; // the newest question: what answers an older one is not shown
 
 export function startAccount() {
   find("ledger-more").addEventListener("click", () => showLedger(next));
@@ -15,6 +16,7 @@ export function startAccount() {
 
 export async function showAccount() {
   tell("account-message");
+  find("account-done").textContent = "";
   try {
     const { credits, prices } = await readCredits();
     find("balance").textContent = credits.toLocaleString(language);
@@ -32,8 +34,11 @@ function showPrices(prices) {
 }
 
 async function showLedger(cursor = null) {
+  asked += 1;
+  const mine = asked;
   try {
     const page = await read(`/v1/credits/ledger?limit=12${cursor ? `&cursor=${cursor}` : ""}`);
+    if (mine !== asked) return;
     if (!cursor) find("ledger").replaceChildren(head("when", "what", "credits"), make("tbody"));
     const rows = page.data.filter((row) => row.amount).map(({ at, kind, amount }) => {
       const time = new Date(at).toLocaleString(language, { dateStyle: "short", timeStyle: "short" });
@@ -57,8 +62,10 @@ async function erase() {
   find("confirm").close();
   try {
     await call(`/v1/people/${USER}`, { method: "DELETE" });
+    document.dispatchEvent(new Event("erased"));
+    await showAccount(); // what unfinished jobs cost is given back
     announce("erased");
-    find("account-message").textContent = "";
+    say(find("account-done"), "erased");
   } catch (error) {
     tell("account-message", error);
   }

@@ -1,5 +1,5 @@
 // The view for advertisements: a product and a sentence, four proposals, one chosen, placed and finished.
-import { priceOf, readCredits, submit } from "/page/api.js";
+import { Order, priceOf, readCredits } from "/page/api.js";
 import { finished } from "/page/ad_finished.js";
 import { cutOut } from "/page/cut_out.js";
 import { bring, find, make, picture } from "/page/dom.js";
@@ -12,6 +12,7 @@ import { TRADES } from "/page/trades.js";
 
 const STEPS = { describe: 0, choose: 1, place: 2, done: 3 };
 let field;
+let turn = 0; // grows with each ad that is begun: what comes of one that was given up is not shown
 
 export function startAd() {
   field = new PhotoField(find("product-field"), { id: "product", title: "product", hint: "productHint" });
@@ -19,6 +20,7 @@ export function startAd() {
   find("ad-sample").addEventListener("click", addSample);
   document.addEventListener("credits", showPrice);
   document.addEventListener("language", showTrades);
+  document.addEventListener("erased", () => { turn += 1; show("describe"); find("ad-empty").hidden = false; });
   showTrades();
   showPrice();
 }
@@ -53,8 +55,9 @@ function show(step, ...contents) {
   find("ad-stage").replaceChildren(...contents);
 }
 
-/** Show a step whose heading gets the focus: the control that led here is gone. */
-function showStep(step, ...contents) {
+/** Show a step of an ad whose heading gets the focus: the control that led here is gone. */
+function showStep(ad, step, ...contents) {
+  if (ad.turn !== turn) return;
   show(step, ...contents);
   const heading = find("ad-stage").querySelector("h2");
   if (heading) heading.tabIndex = -1;
@@ -77,16 +80,20 @@ async function begin() {
     return;
   }
   find("ad-go").disabled = true;
+  turn += 1;
+  const mine = turn;
   const cutting = new JobBox("cuttingOut");
   cutting.box.classList.add("alone");
   show("choose", say(make("h2"), "cuttingOut"), cutting.box);
   bring(find("ad-bench"));
+  const options = wanted();
   try {
     const product = await cutOut(field.photos[0].file, cutting);
-    if (product) choose({ product, options: wanted() });
+    if (mine !== turn) return;
+    if (product) choose({ turn, product, options });
     else show("describe");
   } catch (error) {
-    show("describe", failure(error, begin));
+    if (mine === turn) show("describe", failure(error, begin));
   } finally {
     find("ad-go").disabled = false;
   }
@@ -96,49 +103,54 @@ async function begin() {
 function choose(ad) {
   const box = propose(ad, {
     place: (proposal) => openScene(ad, proposal, box),
-    take: (proposal) => showStep("done", ...finished(ad, proposal, { again: () => openScene(ad, proposal, box), back: () => showStep("choose", ...box) })),
+    take: (proposal) => showStep(ad, "done", ...finished(ad, proposal, { again: () => openScene(ad, proposal, box), back: () => showStep(ad, "choose", ...box) })),
   });
   const cut = make("figure", { className: "cut" }, picture(ad.product.url, "cutOut"), say(make("figcaption"), "cutOutReady"));
   box.splice(1, 0, cut);
-  showStep("choose", ...box);
+  showStep(ad, "choose", ...box);
 }
 
 /** Draw the chosen scene without the product, then let the visitor place the product in it. */
 async function openScene(ad, proposal, box) {
-  const back = () => showStep("choose", ...box);
+  const back = () => showStep(ad, "choose", ...box);
   if (!proposal.scene) {
     const drawing = new JobBox("drawingScene");
     drawing.box.classList.add("alone");
-    showStep("place", say(make("h2"), "drawingScene"), drawing.box);
+    showStep(ad, "place", say(make("h2"), "drawingScene"), drawing.box);
     const { result } = proposal.job;
     const inputs = { prompt: result.prompt, seed: result.seed, aspect_ratio: ad.options.aspect_ratio };
+    proposal.sceneOrder ??= new Order("text_to_image", inputs);
     try {
-      const job = await drawing.run(submit("text_to_image", inputs));
+      const job = await drawing.run(proposal.sceneOrder);
       if (job.status === "canceled") return back();
       proposal.scene = job.result;
     } catch (error) {
-      return showStep("place", failure(error, () => openScene(ad, proposal, box)));
+      return showStep(ad, "place", failure(error, () => openScene(ad, proposal, box)));
     }
   }
-  return showStep("place", ...place(ad, proposal, { back, finish: (placement) => finish(ad, proposal, placement, box) }));
+  return showStep(ad, "place", ...place(ad, proposal, { back, finish: (placement) => finish(ad, proposal, placement, box) }));
 }
 
 /** Make the ad with the product where the visitor put it. */
-async function finish(ad, proposal, placement, box) {
+async function finish(ad, proposal, placement, box, order = finalOrder(ad, proposal, placement)) {
   const making = new JobBox("final");
   making.box.classList.add("alone");
-  showStep("done", say(make("h2"), "running"), making.box);
+  showStep(ad, "done", say(make("h2"), "running"), making.box);
   proposal.placement = placement;
-  const inputs = { ...ad.options, sentence: proposal.sentence, product: { file_id: ad.product.id }, seed: proposal.job.result.seed, placements: [placement], previews: true };
   const again = () => openScene(ad, proposal, box);
   try {
-    const job = await making.run(submit("product_ad", inputs));
+    const job = await making.run(order);
     if (job.status === "canceled") return again();
-    const back = () => showStep("choose", ...box);
-    return showStep("done", ...finished(ad, { ...proposal, job }, { again, back }));
+    const back = () => showStep(ad, "choose", ...box);
+    return showStep(ad, "done", ...finished(ad, { ...proposal, job }, { again, back }));
   } catch (error) {
-    return showStep("done", failure(error, () => finish(ad, proposal, placement, box)));
+    return showStep(ad, "done", failure(error, () => finish(ad, proposal, placement, box, order)));
   } finally {
     readCredits().catch(() => {}); // shown again by the next call
   }
+}
+
+function finalOrder(ad, proposal, placement) {
+  const inputs = { ...ad.options, sentence: proposal.sentence, product: { file_id: ad.product.id }, seed: proposal.job.result.seed, placements: [placement], previews: true };
+  return new Order("product_ad", inputs);
 }

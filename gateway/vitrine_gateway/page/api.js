@@ -1,4 +1,5 @@
 // Calls of the gateway with the key of this tab.
+import { keep, kept } from "/page/kept.js";
 import { word } from "/page/language.js";
 
 /** The name of the page's visitor in the account's history. */
@@ -6,11 +7,16 @@ export const USER = "page";
 const KEPT = "key";
 let prices = {};
 
-export const key = () => sessionStorage.getItem(KEPT) ?? "";
-export const setKey = (text) => (text ? sessionStorage.setItem(KEPT, text) : sessionStorage.removeItem(KEPT));
+export const key = () => kept("sessionStorage", KEPT) ?? "";
+export const setKey = (text) => keep("sessionStorage", KEPT, text);
 export const priceOf = (pipeline) => prices[pipeline]?.[0].credits ?? 0;
 
-/** Return the answer; an Error with words for the visitor, and `status`, if it is none. */
+/** The error of a call that got no answer, or not all of it. */
+export function unreachable() {
+  return Object.assign(new Error(word("unreachable")), { status: 0 });
+}
+
+/** Return the answer; an Error with words for the visitor, and its `status`, if it is none. */
 export async function call(path, { body, headers, ...options } = {}) {
   const json = body !== undefined && !(body instanceof FormData);
   let answer;
@@ -20,9 +26,8 @@ export async function call(path, { body, headers, ...options } = {}) {
       body: json ? JSON.stringify(body) : body,
       headers: { Authorization: `Bearer ${key()}`, ...(json && { "Content-Type": "application/json" }), ...headers },
     });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error(word("unreachable"));
+  } catch {
+    throw unreachable();
   }
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
@@ -30,18 +35,47 @@ export async function call(path, { body, headers, ...options } = {}) {
 }
 
 export async function read(path, options) {
-  return (await call(path, options)).json();
+  const answer = await call(path, options);
+  return answer.json().catch(() => { throw unreachable(); });
 }
 
-/** Queue a job and return it. `inputs` is a form's data, or an object for JSON. */
-export function submit(pipeline, inputs) {
-  let body = { pipeline, user: USER, inputs };
-  if (inputs instanceof FormData) {
-    body = inputs;
-    body.append("pipeline", pipeline);
-    body.append("user", USER);
+/** Whether an error of `call` is one that may pass: no answer came, or the gateway or its server is away. */
+export function passes({ status }) {
+  return status === 0 || status === 429 || status >= 500;
+}
+
+/**
+ * A job that is wanted once. `inputs` is a form's data, or an object for JSON. Until the gateway has answered it is
+ * sent under one Idempotency-Key, however often: what it has queued already is then found and not paid again.
+ */
+export class Order {
+  constructor(pipeline, inputs) {
+    this.body = { pipeline, user: USER, inputs };
+    if (inputs instanceof FormData) {
+      this.body = inputs;
+      this.body.append("pipeline", pipeline);
+      this.body.append("user", USER);
+    }
+    this.key = "";
   }
-  return read("/v1/jobs", { method: "POST", body, headers: { "Idempotency-Key": crypto.randomUUID() } });
+
+  /** Queue the job and return it. */
+  async send() {
+    this.key ||= newKey();
+    try {
+      const job = await read("/v1/jobs", { method: "POST", body: this.body, headers: { "Idempotency-Key": this.key } });
+      this.key = "";
+      return job;
+    } catch (error) {
+      if (!passes(error)) this.key = "";
+      throw error;
+    }
+  }
+}
+
+/** Chance as hexadecimal digits; crypto.randomUUID is missing where the page comes by plain http. */
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Keep a picture and return its id, by which jobs name it. */
@@ -50,28 +84,6 @@ export async function upload(file) {
   body.append("file", file);
   body.append("user", USER);
   return (await read("/v1/files", { method: "POST", body })).id;
-}
-
-/** Yield the job's events until it ends. */
-export async function* events(jobId) {
-  const answer = await call(`/v1/jobs/${jobId}/events`);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    text += value;
-    const blocks = text.split("\n\n");
-    text = blocks.pop();
-    for (const block of blocks) {
-      const event = { kind: "", data: {} };
-      for (const line of block.split("\n")) {
-        if (line.startsWith("event: ")) event.kind = line.slice(7);
-        if (line.startsWith("data: ")) event.data = JSON.parse(line.slice(6));
-      }
-      if (event.kind) yield event;
-    }
-  }
 }
 
 /** The path of a signed link: the gateway's own name may differ behind a proxy. */

@@ -14,6 +14,7 @@ export async function photograph() {
   find("camera-close").onclick = () => dialog.close();
   find("camera-take").onclick = () => dialog.close("take");
   try {
+    if (!navigator.mediaDevices) throw new Error(word("cameraNeeds"));
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, height: { ideal: 1280 } } });
     view.srcObject = stream;
     await view.play();

@@ -1,17 +1,22 @@
 // The product without its ground: cut out by a job unless the picture is transparent already.
-import { pathOf, submit, upload } from "/page/api.js";
+import { Order, pathOf, upload } from "/page/api.js";
 import { make } from "/page/dom.js";
+import { word } from "/page/language.js";
 
 /** The least alpha of a pixel that counts as part of the object; the server's own. */
 const SEEN = 8;
 const CLEAR = 250;
+const orders = new WeakMap(); // by file: trying again sends the same one
 
 /** Return {id, url, aspect}: the file for jobs, and the product cropped to its object, width to height. */
 export async function cutOut(file, shown) {
   if (await isCut(file)) return { id: await upload(file), ...(await cropped(file)) };
-  const form = new FormData();
-  form.append("image", file);
-  const job = await shown.run(submit("cut_out", form));
+  if (!orders.has(file)) {
+    const form = new FormData();
+    form.append("image", file);
+    orders.set(file, new Order("cut_out", form));
+  }
+  const job = await shown.run(orders.get(file));
   if (job.status === "canceled") return null;
   const answer = await fetch(pathOf(job.result.image.url));
   return { id: job.result.image.file_id, ...(await cropped(await answer.blob())) };
@@ -39,7 +44,7 @@ async function cropped(blob) {
 }
 
 async function levels(blob) {
-  const bitmap = await createImageBitmap(blob);
+  const bitmap = await createImageBitmap(blob).catch(() => { throw new Error(word("unreadable")); });
   const canvas = make("canvas", { width: bitmap.width, height: bitmap.height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);

@@ -20,15 +20,6 @@ export function picture(src, key, values = {}) {
   return label(make("img", { src }), key, values);
 }
 
-/** A link that saves a picture. */
-export function saving(url, name) {
-  return say(make("a", { className: "second", href: url, download: fileName(name) }), "download");
-}
-
-function fileName(name) {
-  return `${name.replace(/\.\w+$/, "")}.png`;
-}
-
 /** Tell a screen reader what has happened, without moving the focus. */
 export function announce(key, values) {
   find("status").textContent = word(key, values);

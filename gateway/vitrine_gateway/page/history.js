@@ -6,6 +6,7 @@ import { view } from "/page/viewer.js";
 
 const SHOWN = ["try_on", "product_ad", "text_to_image", "image_to_image", "cut_out"];
 let next = null;
+let asked = 0; // the newest question: what answers an older one is not shown
 
 export function startHistory() {
   find("history-more").addEventListener("click", () => showHistory(next));
@@ -13,12 +14,15 @@ export function startHistory() {
 
 export async function showHistory(cursor = null) {
   tell("history-message");
+  asked += 1;
+  const mine = asked;
   find("history").setAttribute("aria-busy", "true");
   try {
     const page = await read(`/v1/users/${USER}/history?limit=24${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    if (mine !== asked) return;
     const items = page.data.filter((one) => one.result.image && SHOWN.includes(one.pipeline)).map(entry);
     if (cursor) find("history").append(...items);
-    else find("history").replaceChildren(...(items.length ? items : [say(make("li", { className: "none" }), "historyEmpty")]));
+    else find("history").replaceChildren(...(items.length ? items : [nothing()]));
     next = page.next_cursor;
     find("history-more").hidden = !next;
     if (page.unseen) await call(`/v1/users/${USER}/history/seen`, { method: "POST" });
@@ -28,18 +32,24 @@ export async function showHistory(cursor = null) {
   find("history").setAttribute("aria-busy", "false");
 }
 
+function nothing() {
+  return say(make("li", { className: "none" }), "historyEmpty");
+}
+
 function entry({ id, pipeline, created_at: at, seen, result }) {
   const url = pathOf(result.image.url);
   const time = new Date(at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
   const name = `${word(`pipe_${pipeline}`)}, ${time}`;
   const open = label(make("button", { type: "button", className: "opened" }, make("img", { src: url, alt: "", loading: "lazy" })), "openOf", { name });
-  open.addEventListener("click", () => view(url, name));
+  open.addEventListener("click", () => view(id, url, name));
   const hide = label(button("plain", "hide", async () => {
     try {
       await call(`/v1/users/${USER}/history/${id}`, { method: "PATCH", body: { hidden: true } });
       const beside = item.nextElementSibling ?? item.previousElementSibling;
       item.remove();
       (beside?.querySelector("button") ?? find("history-title")).focus();
+      if (!beside && next) await showHistory();
+      else if (!beside) find("history").append(nothing());
     } catch (error) {
       tell("history-message", error);
     }

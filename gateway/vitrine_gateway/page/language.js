@@ -1,14 +1,15 @@
 // Words in the page's language. What `say` and `label` have written follows a change of the language.
+import { keep, kept } from "/page/kept.js";
 import en from "/page/words_en.js";
 import ko from "/page/words_ko.js";
 
 const WORDS = { en, ko };
 const KEPT = "language";
-export let language = kept() ?? (navigator.language.startsWith("ko") ? "ko" : "en");
+export let language = chosen() ?? (navigator.language.startsWith("ko") ? "ko" : "en");
 
-function kept() {
-  const name = localStorage.getItem(KEPT);
-  return name in WORDS ? name : null;
+function chosen() {
+  const name = kept("localStorage", KEPT);
+  return Object.hasOwn(WORDS, name) ? name : null;
 }
 
 export function word(key, values = {}) {
@@ -36,7 +37,7 @@ export function label(element, key, values = {}) {
 
 export function setLanguage(name) {
   language = name;
-  localStorage.setItem(KEPT, name);
+  keep("localStorage", KEPT, name);
   translate();
   document.dispatchEvent(new Event("language"));
 }

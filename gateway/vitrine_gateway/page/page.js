@@ -13,8 +13,7 @@ let shown = "";
 /** Show the view that the address names; without a key, the one that asks for it. */
 function show() {
   const named = location.hash.slice(1);
-  if (named === "main") return; // the link that skips the menu
-  const view = key() ? (named in VIEWS ? named : "try-on") : "sign-in";
+  const view = key() ? (Object.hasOwn(VIEWS, named) ? named : "try-on") : "sign-in";
   const first = shown === "";
   shown = view;
   for (const section of document.querySelectorAll(".view")) section.hidden = section.id !== `view-${view}`;
@@ -38,6 +37,10 @@ async function signIn(event) {
   const text = find("key").value.trim();
   tell("sign-in-message", text ? null : new Error(word("keyMissing")));
   if (!text) return find("key").focus();
+  if (!/^[!-~]+$/.test(text)) { // what no header takes
+    tell("sign-in-message", new Error(word("keyOdd")));
+    return find("key").focus();
+  }
   setKey(text);
   try {
     await readCredits();
@@ -62,6 +65,7 @@ find("language").addEventListener("change", (event) => {
   showTitle();
   VIEWS[shown]?.();
 });
+find("skip").addEventListener("click", (event) => { event.preventDefault(); find("main").focus(); }); // the address stays
 find("sign-in").addEventListener("submit", signIn);
 find("sign-out").addEventListener("click", () => { signOut(); location.reload(); }); // nothing of this visitor stays
 document.addEventListener("credits", ({ detail }) => say(find("credits"), "creditsLeft", { n: detail.credits }));

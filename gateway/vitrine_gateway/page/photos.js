@@ -28,13 +28,13 @@ export class PhotoField {
     const over = (is) => (event) => { event.preventDefault(); this.zone.classList.toggle("over", is); };
     this.zone.addEventListener("dragover", over(true));
     this.zone.addEventListener("dragleave", over(false));
-    this.zone.addEventListener("drop", (event) => { over(false)(event); this.add([...event.dataTransfer.files]); });
+    this.zone.addEventListener("drop", (event) => { over(false)(event); this.add(dropped(event.dataTransfer)); });
   }
 
   add(files) {
-    const wrong = files.find((file) => file.type && !file.type.startsWith("image/"));
-    this.error.textContent = wrong ? word("notPicture", { name: wrong.name }) : "";
-    const good = files.filter((file) => !file.type || file.type.startsWith("image/"));
+    const wrong = files.find(refusal);
+    this.error.textContent = wrong ? word(refusal(wrong), { name: wrong.name }) : "";
+    const good = files.filter((file) => !refusal(file));
     if (!good.length) return;
     if (!this.several) this.clear();
     for (const file of good.slice(0, this.several ? MOST - this.photos.length : 1)) this.put(file);
@@ -72,6 +72,19 @@ export class PhotoField {
     say(this.call, this.photos.length ? key : "choose");
     this.changed();
   }
+}
+
+/** The word that says why a file is not taken, or "". */
+function refusal(file) {
+  if (/^image\/hei[cf]/.test(file.type) || /\.hei[cf]$/i.test(file.name)) return "heic";
+  return file.type && !file.type.startsWith("image/") ? "notPicture" : "";
+}
+
+/** The files of a drop. A folder comes as a file too, of no type. */
+function dropped(data) {
+  const folders = [...data.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
+  const names = new Set(folders.map(({ name }) => name));
+  return [...data.files].map((file) => (names.has(file.name) ? new File([], file.name, { type: "inode/directory" }) : file));
 }
 
 /** Read a sample of the page as a file. */

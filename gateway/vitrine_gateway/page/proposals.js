@@ -1,5 +1,5 @@
 // Four ads of one product and sentence, each with a scene and a seed of its own, of which the visitor chooses one.
-import { pathOf, priceOf, submit } from "/page/api.js";
+import { Order, pathOf, priceOf } from "/page/api.js";
 import { button, make, picture } from "/page/dom.js";
 import { failure, JobBox, stopped } from "/page/job.js";
 import { say } from "/page/language.js";
@@ -43,8 +43,9 @@ async function run(ad, proposal, update) {
   const shown = new JobBox("proposal", { n });
   item.replaceChildren(shown.box);
   const inputs = { ...ad.options, sentence: proposal.sentence, product: { file_id: ad.product.id }, seed: proposal.seed, previews: true };
+  proposal.order ??= new Order("product_ad", inputs);
   try {
-    proposal.job = await shown.run(submit("product_ad", inputs));
+    proposal.job = await shown.run(proposal.order);
     if (proposal.job.status === "canceled") item.replaceChildren(stopped(again));
     else item.replaceChildren(choice(proposal, update));
   } catch (error) {
