@@ -13,7 +13,7 @@ import numpy as np
 from vitrine.answers import Progress
 from vitrine.caller import DEFAULT_TIMEOUT_S
 from vitrine.calls import ModelCall
-from vitrine.errors import VitrineError
+from vitrine.errors import BadRequest, VitrineError
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry, Tries
 from vitrine.tensors import Tensors
@@ -39,7 +39,7 @@ class AsyncCaller:
         """See Vitrine."""
         self._transport = transport or connect_async(read_endpoint(url, protocol=protocol, headers=headers))
         self._timeout_s, self._retry = timeout_s, retry or Retry()
-        self._release = read_release(release)
+        self._release, self._closed = read_release(release), False
 
     async def infer(
         self, model: str, inputs: Tensors, *, version: str = "", timeout_s: float | None = None
@@ -51,7 +51,8 @@ class AsyncCaller:
         )
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a later call raises BadRequest."""
+        self._closed = True
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -66,6 +67,8 @@ class AsyncCaller:
         return call.read(await self.infer(call.model, call.write(**options), timeout_s=timeout_s))
 
     def _tries(self, timeout_s: float | None) -> Tries:
+        if self._closed:
+            raise BadRequest("the client was closed: make a new one")
         return Tries(self._retry, self._timeout_s if timeout_s is None else timeout_s)
 
     async def _with_retries(

@@ -13,7 +13,7 @@ import numpy as np
 from vitrine.answers import Progress
 from vitrine.calls import ModelCall
 from vitrine.cancellation import Cancellation
-from vitrine.errors import VitrineError
+from vitrine.errors import BadRequest, VitrineError
 from vitrine.releases import read_release, version_of
 from vitrine.retry import Retry, Tries
 from vitrine.tensors import Tensors
@@ -40,7 +40,7 @@ class Caller:
         """`url` is host:port or a URL (grpc, grpcs, http, https); `transport` replaces it in tests."""
         self._transport = transport or connect(read_endpoint(url, protocol=protocol, headers=headers))
         self._timeout_s, self._retry = timeout_s, retry or Retry()
-        self._release = read_release(release)
+        self._release, self._closed = read_release(release), False
 
     def infer(
         self,
@@ -63,7 +63,8 @@ class Caller:
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a later call raises BadRequest."""
+        self._closed = True
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -86,6 +87,8 @@ class Caller:
         return call.read(self.infer(call.model, inputs, timeout_s=timeout_s, cancellation=cancellation))
 
     def _tries(self, timeout_s: float | None) -> Tries:
+        if self._closed:
+            raise BadRequest("the client was closed: make a new one")
         return Tries(self._retry, self._timeout_s if timeout_s is None else timeout_s)
 
     def _with_retries(

@@ -51,7 +51,8 @@ def grpc_proxy(address: str, environment: Mapping[str, str] = os.environ) -> str
     name = next((name for name in _PROXIES if environment.get(name)), None)
     if name is None or _is_exception(_host(address), environment):
         return None
-    return f"the proxy {_without_password(environment[name])} that {name} names"
+    proxy = _without_password(environment[name])
+    return proxy and f"the proxy {proxy} that {name} names"
 
 
 def directly_here(environment: Mapping[str, str]) -> dict[str, str]:
@@ -84,6 +85,11 @@ def _covers(entry: str, host: str) -> bool:
         return False
 
 
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f"{parts.netloc.rpartition('@')[0]}@", "") if "@" in parts.netloc else url
+def _without_password(url: str) -> str | None:
+    """Return a proxy's address without user and password; None for one that gRPC does not use."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as "http://[bad"
+        return None
+    place = parts.netloc.rpartition("@")[2]
+    return f"http://{place}" if parts.scheme == "http" and place else None

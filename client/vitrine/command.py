@@ -9,9 +9,13 @@ code 1) and argparse.ArgumentTypeError for arguments that exclude each other (ex
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Protocol
 
@@ -32,6 +36,9 @@ OWN = {
 }
 GROUP = "vitrine.commands"
 EXTRAS = {"gateway": "gateway", "up": "gateway"}  # what `pip install` needs for a command; else "server"
+OF_WORDS = ("--text", "--description", "--subline", "--without")  # options whose values are sentences
+_OUTPUT_BROKE = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EDQUOT)  # a closed pipe, a full disk
+SHORT = ("-h", "-o")
 INTERRUPTED = 130  # the exit code that shells report for a program that Ctrl-C ended
 
 _DESCRIPTION = "Virtual try-on and advertising pictures from a Vitrine server."
@@ -67,7 +74,10 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has not all letters shows their numbers
+            stream.reconfigure(errors="backslashreplace")
+    words = _joined(list(sys.argv[1:] if argv is None else argv))
     modules = find_commands()
     chosen = next((word for word in words if not word.startswith("-")), None)
     parser = build_parser({chosen: modules[chosen]} if chosen in modules else modules)
@@ -78,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown and args.installed:
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
     except argparse.ArgumentTypeError as error:
         args.parser.error(str(error))
     except VitrineError as error:
@@ -86,7 +98,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"vitrine {args.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except OSError as error:
+        if error.errno not in _OUTPUT_BROKE or error.filename is not None:  # a file's error has its name
+            raise
+        _drop_output()
+        if not isinstance(error, BrokenPipeError):  # who closes a pipe, such as `head`, wants no more
+            print(f"vitrine {args.command}: cannot write the output: {error.strerror}", file=sys.stderr)
     return 1
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Join an option of words with a value such as "-30%", which argparse would take for an option."""
+    joined: list[str] = []
+    for word in words:
+        value = word.startswith("-") and not word.startswith("--") and word not in SHORT
+        if value and joined and joined[-1] in OF_WORDS:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _drop_output() -> None:
+    """Send what stdout still holds to nowhere, so that the interpreter's last flush does not fail too."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def find_commands() -> dict[str, str]:

@@ -60,6 +60,21 @@ def test_a_network_may_be_called_directly():
     assert grpc_proxy("10.1.2.3:8001", {"http_proxy": PROXY, "no_proxy": "10.0.0.0/8"}) is None
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://[bad", "ann:secret@proxy:3128", "socks5://proxy:1", "https://proxy:1", "http://", "proxy"],
+)
+def test_an_address_that_grpc_cannot_use_is_no_proxy(proxy):
+    """gRPC then calls directly, so no error blames the proxy, or tells what is in its address."""
+    assert grpc_proxy(ELSEWHERE, {"http_proxy": proxy}) is None
+
+
+def test_a_proxy_is_named_by_its_place_alone():
+    """Neither user and password nor what follows the place is told."""
+    told = grpc_proxy(ELSEWHERE, {"http_proxy": "http://ann:s%40cret@proxy:3128/path?key=secret"})
+    assert told == "the proxy http://proxy:3128 that http_proxy names"
+
+
 def test_a_program_is_kept_from_proxies_to_this_machine():
     """This machine is added to the program's no_proxy, whose other entries stay."""
     made = directly_here({"no_proxy": "example.org", "http_proxy": PROXY})

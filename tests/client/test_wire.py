@@ -250,6 +250,7 @@ def test_a_streams_errors_arrive_as_their_class(served, kind):
         ("localhost:8000", {"protocol": "http"}, Endpoint("localhost:8000", "http")),
         ("http://h:1/", {}, Endpoint("h:1", "http")),
         ("https://h:1", {}, Endpoint("h:1", "http", tls=True)),
+        ("HTTP://my_host.org.:1", {}, Endpoint("my_host.org.:1", "http")),
         ("grpcs://[::1]:1", {"headers": {"a": "b"}}, Endpoint("[::1]:1", "grpc", True, {"a": "b"})),
     ],
 )
@@ -266,12 +267,53 @@ def test_an_address_says_how_to_connect(url, options, endpoint):
         ("ftp://h:1", None, "protocol must be grpc or http, got 'ftp'"),
         ("h:1", "rest", "protocol must be grpc or http, got 'rest'"),
         ("http://h:1", "grpc", "contradict each other"),
+        ("h:65536", None, "a port of 1 to 65535"),
+        ("h:0", None, "a port of 1 to 65535"),
+        ("h:٨٠", None, "url must be host:port"),
+        ("ho st:1", None, "url must be host:port"),
+        (" h:1", None, "url must be host:port"),
+        ("a..b:1", None, "url must be host:port"),
+        ("a" * 64 + ".org:1", None, "url must be host:port"),
+        ("::1:1", None, "url must be host:port"),
+        ("[x]:1", None, "url must be host:port"),
+        ("h\0:1", None, "url must be host:port"),
+        (None, None, "url must be host:port"),
+        (5, None, "url must be host:port"),
     ],
 )
 def test_a_wrong_address_is_refused(url, protocol, says):
     """A wrong address is refused before any connection."""
     with pytest.raises(BadRequest, match=says):
         Vitrine(url, protocol=protocol)
+
+
+def test_an_address_with_a_password_is_refused_without_it():
+    """An address has no user; a message may be logged."""
+    with pytest.raises(BadRequest, match="without user and password") as caught:
+        Vitrine("http://ann:secret@h:1")
+    assert "secret" not in str(caught.value)
+
+
+@kinds
+def test_a_call_after_close_is_refused(served, kind):
+    """Every transport has the same error, for calls and streams."""
+    url, _ = served
+    if kind == "sync":
+        vitrine = Vitrine(url)
+        vitrine.close()
+        with pytest.raises(BadRequest, match="the client was closed"):
+            vitrine.models()
+        with pytest.raises(BadRequest, match="the client was closed"):
+            list(vitrine.try_on_stream(person=PERSON, garment=COAT))
+        return
+
+    async def run():
+        vitrine = AsyncVitrine(url)
+        await vitrine.close()
+        await vitrine.models()
+
+    with pytest.raises(BadRequest, match="the client was closed"):
+        asyncio.run(run())
 
 
 @kinds

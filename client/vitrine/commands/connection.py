@@ -54,7 +54,10 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be more than 0 s, got {text}")
+        raise argparse.ArgumentTypeError(f"must be more than 0 s, got {text!r}")
     return value
