@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from vitrine.errors import BadRequest
 from vitrine.inputs import Tensors, byte_tensor
 
 
@@ -27,9 +28,14 @@ def ad_prompt(inputs: Tensors) -> dict[str, np.ndarray]:
 
 def workflow(inputs: Tensors) -> dict[str, np.ndarray]:
     """Answer with every picture that was sent, as its name and .png, and with the graph's nodes as done."""
-    graph = json.loads(inputs["graph"][0])
+    try:
+        graph = json.loads(inputs["graph"][0])
+    except ValueError as error:
+        raise BadRequest(f"graph must be JSON: {error}") from error
+    if not isinstance(graph, dict) or not all(isinstance(node, dict) for node in graph.values()):
+        raise BadRequest("graph must be nodes by name")
     nodes = [
-        {"name": name, "class_type": node["class_type"], "time": 0.0, "status": "done"}
+        {"name": name, "class_type": node.get("class_type", ""), "time": 0.0, "status": "done"}
         for name, node in graph.items()
     ]
     report = {"total_time": 0.0, "nodes": nodes, "steps": len(nodes)}

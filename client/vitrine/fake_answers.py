@@ -14,6 +14,8 @@ from vitrine.tensors import Tensors
 
 FAKE_DIGEST = "fake" * 16  # the pipeline digest in every report
 DEFAULT_STEPS = 30
+FORMATS = ("png", "jpeg", "webp")
+MAX_SEED = 2**64 - 1
 RELEASE = "1"  # the only version of every model
 
 
@@ -33,7 +35,7 @@ def try_on(inputs: Tensors) -> dict[str, np.ndarray]:
         "versions": {"release": RELEASE},
         "pipeline_digest": FAKE_DIGEST,
     }
-    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    kind = format_of(inputs)
     return {
         "image": byte_array(_encode(person, kind)),
         "mask": byte_array(_encode(mask, "png")),
@@ -45,21 +47,38 @@ def try_on(inputs: Tensors) -> dict[str, np.ndarray]:
 def draw(inputs: Tensors) -> dict[str, np.ndarray]:
     """Answer with a picture of one colour, which the seed sets; image_to_image blends it in by strength."""
     seed = int(inputs["seed"][0]) if "seed" in inputs else 0
-    size = (int(inputs["width"][0]), int(inputs["height"][0])) if "width" in inputs else (64, 64)
+    size, count = _size(inputs), int(inputs["n"][0]) if "n" in inputs else 1
+    if seed + count > MAX_SEED + 1:
+        raise BadRequest(f"seed + n - 1 must be at most {MAX_SEED}, got seed {seed} and n {count}")
     if not inputs["prompt"][0].strip():
         raise BadRequest("prompt must be given: say what the picture shows")
     picture = _picture(inputs, "image").resize(size)
     strength = float(inputs["strength"][0]) if "strength" in inputs else 1.0
     steps = int(inputs["steps"][0]) if "steps" in inputs else 8
     report = {"seed": seed, "steps": steps, "timings": {"denoise": 0.0}, "size": list(size)}
-    kind = inputs["format"][0].decode() if "format" in inputs else "png"
-    seeds = range(seed, seed + (int(inputs["n"][0]) if "n" in inputs else 1))
+    kind = format_of(inputs)
+    seeds = range(seed, seed + count)
     drawn = [_encode(Image.blend(picture, _tint(size, one), strength), kind) for one in seeds]
     return {
         "image": np.array(drawn, np.object_),
         "seed": np.array(seeds, np.uint64),
         "report": byte_array(json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()),
     }
+
+
+def format_of(inputs: Tensors) -> str:
+    """Return the format that was asked for; BadRequest for one that the server does not write."""
+    kind = str(inputs["format"][0].decode()) if "format" in inputs else "png"
+    if kind not in FORMATS:
+        raise BadRequest(f"format must be one of {', '.join(FORMATS)}, got {kind!r}")
+    return kind
+
+
+def _size(inputs: Tensors) -> tuple[int, int]:
+    given = [name for name in ("width", "height") if name in inputs]
+    if len(given) == 1:
+        raise BadRequest(f"width and height must be given together, got {given[0]} only")
+    return (int(inputs["width"][0]), int(inputs["height"][0])) if given else (64, 64)
 
 
 def _tint(size: tuple[int, int], seed: int) -> Image.Image:
@@ -91,7 +110,7 @@ def cut_out(inputs: Tensors) -> dict[str, np.ndarray]:
     ImageDraw.Draw(alpha).ellipse((0, 0, *picture.size), fill=255)
     picture.putalpha(alpha)
     report = {"timings": {"cut_out_network": 0.0}, "size": list(picture.size), "network": "fake"}
-    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    kind = format_of(inputs)
     return {
         "image": byte_array(_encode(picture, kind)),
         "alpha": byte_array(_encode(alpha, "png")),
@@ -110,7 +129,7 @@ def text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
         ImageDraw.Draw(picture).rectangle((*box[:3], min(box[1] + 2, picture.height)), fill="white")
         told.append({"text": one if isinstance(one, str) else one.get("text", ""), "box": list(box)})
     report = {"timings": {"texts": 0.0}, "sources": {}, "size": list(picture.size), "texts": told}
-    kind = inputs["format"][0].decode() if "format" in inputs else "png"
+    kind = format_of(inputs)
     return {"image": byte_array(_encode(picture, kind)), "report": byte_array(json.dumps(report).encode())}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from vitrine.errors import BadRequest
+from vitrine.fake_answers import format_of
 from vitrine.inputs import Tensors, byte_tensor
 
 SIDE = 64
@@ -20,7 +21,7 @@ def compose(inputs: Tensors) -> dict[str, np.ndarray]:
     picture, alpha = _pasted(scene, list(inputs["product"]))
     report = {"timings": {}, "sources": {}, "light": {"side": "centre"}, "products": []}
     return {
-        "image": byte_tensor([_encoded(picture, _kind(inputs))]),
+        "image": byte_tensor([_encoded(picture, format_of(inputs))]),
         "alpha": byte_tensor([_encoded(alpha, "png")]),
         "shadow": byte_tensor([_encoded(Image.new("L", scene.size), "png")]),
         "report": byte_tensor([json.dumps(report).encode()]),
@@ -44,7 +45,7 @@ def product_ad(inputs: Tensors, digest: str) -> dict[str, np.ndarray]:
     for size in sizes:
         for group in groups:
             picture, alpha = _pasted(scene.convert("RGB").resize(_pixels(size)), [sent[i] for i in group])
-            made.append(_encoded(picture, _kind(inputs)))
+            made.append(_encoded(picture, format_of(inputs)))
             alphas.append(_encoded(alpha, "png"))
     told = [{"size": size, "products": group} for size in sizes for group in groups]
     more = {"seed": seed, "ads": told, "total_time": 0.0, "nodes": []}
@@ -77,10 +78,6 @@ def _opened(encoded: bytes) -> Image.Image:
         return Image.open(io.BytesIO(encoded))
     except OSError as error:
         raise BadRequest(f"a picture is {len(encoded)} bytes of another kind") from error
-
-
-def _kind(inputs: Tensors) -> str:
-    return inputs["format"][0].decode() if "format" in inputs else "png"
 
 
 def _encoded(image: Image.Image, kind: str) -> bytes:
