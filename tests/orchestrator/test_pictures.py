@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pillow_heif import register_heif_opener
 from vitrine.errors import BadRequest
-from vitrine_orchestrator.pictures import SAVING, Limits, checked, decode, encode
+from vitrine_orchestrator.pictures import LONGEST, SAVING, Limits, checked, decode, encode, encode_with_alpha
 
 register_heif_opener()  # so that Pillow writes HEIC here
 RED_OVER_BLUE = np.zeros((80, 60, 3), np.uint8)
@@ -266,3 +266,22 @@ def test_an_unknown_format_is_a_bad_request():
     """The message lists the known formats."""
     with pytest.raises(BadRequest, match="format must be one of png, jpeg, webp, got 'gif'"):
         encode(RED_OVER_BLUE, "gif")
+
+
+def test_transparent_pixels_of_a_webp_have_no_colour():
+    """What is opaque is kept without loss too."""
+    down, across = np.mgrid[:90, :120]
+    alpha = np.where((down - 45) ** 2 + (across - 60) ** 2 < 900, 255, 0).astype(np.uint8)
+    colours = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8) * (alpha[..., None] > 0)
+    levels = np.asarray(Image.open(io.BytesIO(encode_with_alpha(colours, alpha, "webp"))))
+    assert np.array_equal(levels, np.dstack([colours, alpha]))
+
+
+@pytest.mark.parametrize(("kind", "longest"), LONGEST.items())
+def test_a_side_that_a_format_cannot_hold_is_refused(kind, longest):
+    """The longest that it holds is written."""
+    assert encode(np.zeros((1, longest), np.uint8), kind)
+    with pytest.raises(
+        BadRequest, match=f"at most {longest} pixels wide and high for {kind}, got {longest + 1}x1"
+    ):
+        encode(np.zeros((1, longest + 1), np.uint8), kind)

@@ -276,3 +276,18 @@ async def test_a_cancelled_try_on_cancels_its_job():
     job, cancelled = [given for name, given in stages.calls if name == "denoise"]
     assert cancelled["cancel"][0]
     assert cancelled["job"] == job["job"]
+
+
+@pytest.mark.parametrize(("format", "longest"), [("webp", 16_383), ("jpeg", 65_500)])
+async def test_a_person_too_long_for_the_answers_format_is_refused_before_any_work(format, longest):
+    """Only with paste-back, whose answer is as long as the picture."""
+    stages = models()
+    long = GIVEN | {"person_raw": np.zeros((32, longest + 1, 3), np.uint8), "format": texts(format)}
+    with pytest.raises(
+        BadRequest, match=f"person must be at most {longest} pixels wide and high for {format}"
+    ):
+        await try_on(TryOnContext(stages, MANIFEST), long)
+    assert not stages.calls
+    assert picture(
+        await try_on(TryOnContext(stages, MANIFEST), long | {"paste_back": np.array([False])})
+    ).any()

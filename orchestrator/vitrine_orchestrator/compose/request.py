@@ -10,7 +10,7 @@ from vitrine_orchestrator.compose.settings_json import MAX_JSON, read_settings
 from vitrine_orchestrator.composition.products import Product, product_of
 from vitrine_orchestrator.composition.seen_scenes import SeenScene, SeenScenes, seen
 from vitrine_orchestrator.composition.settings import MAX_PRODUCTS, Settings
-from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode_layer
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, check_sides, decode_layer
 from vitrine_orchestrator.pipeline.request_context import PlainContext, one_picture
 from vitrine_orchestrator.wire.fields import Inputs, as_text, pictures, text, word
 
@@ -33,8 +33,10 @@ def compose_request(context: PlainContext, inputs: Inputs, scenes: SeenScenes) -
     sent = pictures(inputs, "product")
     if not 1 <= len(sent) <= MAX_PRODUCTS:
         raise BadRequest(f"product must be 1 to {MAX_PRODUCTS} pictures, got {len(sent)}")
+    scene = _scene(context, inputs, scenes)
+    check_sides(scene.picture, "scene", kind)
     return ComposeRequest(
-        scene=_scene(context, inputs, scenes),
+        scene=scene,
         products=tuple(
             _product(encoded, f"product[{index}]", context.limits) for index, encoded in enumerate(sent)
         ),

@@ -23,21 +23,22 @@ def alpha_of(answer: Array, form: str) -> Array:
     Raises BadRequest when it shows no product: a faint answer is never stretched to a full mask.
     """
     chances = CHANCES[form](answer)
-    _check_product(chances)
+    check_product(chances)
     return _stretched(chances) if form in STRETCHED else chances
 
 
-def _check_product(chances: Array) -> None:
+def check_product(chances: Array, where: str = "") -> None:
+    """BadRequest unless values of 0 to 1 show a product; `where` says of which part they are."""
     largest, share = float(chances.max()), float((chances >= SURE).mean())
     if largest < SURE:
         raise BadRequest(
-            f"image must show a product, no product found: the mask's largest value must be at least {SURE}, "
-            f"got {largest:.2f}; {ADVICE}"
+            f"image must show a product, no product found{where}: the mask's largest value must be at least "
+            f"{SURE}, got {largest:.2f}; {ADVICE}"
         )
     if share < LEAST_SHARE:
         raise BadRequest(
-            f"image must show a product, no product found: it must fill at least {LEAST_SHARE:.1%} of the "
-            f"picture, got {share:.2%}; {ADVICE}"
+            f"image must show a product, no product found{where}: it must fill at least {LEAST_SHARE:.1%} "
+            f"of the picture, got {share:.2%}; {ADVICE}"
         )
 
 

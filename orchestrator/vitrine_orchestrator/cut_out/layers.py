@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrine_orchestrator.cut_out.alphas import check_product
 from vitrine_orchestrator.cut_out.doubts import Found
 from vitrine_orchestrator.cut_out.letterbox import resized
 from vitrine_orchestrator.cut_out.request import CutOutRequest
@@ -34,6 +35,7 @@ def whole(request: CutOutRequest, found: Found) -> Layer:
     part[...] = _levels(found, *part.shape)
     if request.sent_alpha is not None:
         alpha = np.minimum(alpha, request.sent_alpha)
+        _check_seen(alpha[request.part])
     return Layer(request.picture, alpha, (slice(None), slice(None)))
 
 
@@ -49,9 +51,16 @@ def alone(request: CutOutRequest, found: Found, side: int) -> Layer:
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
         sent = None if sent is None else cv2.resize(sent, (width, height), interpolation=cv2.INTER_AREA)
     alpha = _levels(found, height, width)
-    alpha = alpha if sent is None else np.minimum(alpha, sent)
+    if sent is not None:
+        alpha = np.minimum(alpha, sent)
+        _check_seen(alpha)
     box = box_around(alpha) or (slice(height), slice(width))
     return Layer(picture, alpha, box)
+
+
+def _check_seen(alpha: NDArray[np.uint8]) -> None:
+    """BadRequest where too little of what was found is opaque in the picture that was sent."""
+    check_product(alpha.astype(np.float32) / np.float32(255), " where it is not transparent")
 
 
 def _size(found: Found, height: int, width: int, side: int) -> tuple[int, int]:

@@ -36,7 +36,7 @@ from vitrine_orchestrator.pipeline.request_context import read_aside, report_arr
 from vitrine_orchestrator.stages.calls import Timed
 from vitrine_orchestrator.wire.fields import Inputs
 
-FORM = "1"
+FORM = "2"
 """Another one where the work on a network's answer changes, so that answers of before are not found."""
 
 

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.cut_out.context import CutOutContext
-from vitrine_orchestrator.pictures import WITH_ALPHA, AlphaFormat, Limits, Picture, checked, decode_with_alpha
+from vitrine_orchestrator.pictures import (
+    WITH_ALPHA,
+    AlphaFormat,
+    Limits,
+    Picture,
+    check_sides,
+    checked,
+    decode_with_alpha,
+)
 from vitrine_orchestrator.pipeline.request_context import picture_digest
 from vitrine_orchestrator.stages.cut_out import LEAST_PRODUCT_SIDE, MOST_PRODUCT_SIDE
 from vitrine_orchestrator.wire.fields import Inputs, as_text, number, pictures, word
@@ -52,7 +60,7 @@ class CutOutRequest:
 def choices_of(inputs: Inputs) -> Choices:
     """What the inputs of `cut_out` ask for; BadRequest names the input, the rule and the value."""
     side = int(number(inputs, "product_side", LEAST_PRODUCT_SIDE, MOST_PRODUCT_SIDE, 0)) or None
-    return Choices(_box(inputs), side, word(inputs, "format", tuple(WITH_ALPHA), "png"), as_text(inputs))
+    return Choices(_box(inputs), side, word(inputs, "format", WITH_ALPHA, "png"), as_text(inputs))
 
 
 def content_of(inputs: Inputs) -> str:
@@ -74,11 +82,7 @@ def cut_out_request(context: CutOutContext, inputs: Inputs, choices: Choices) ->
     """The request with its decoded picture; BadRequest names the input, the rule and the value."""
     picture, alpha = _picture(inputs, context.limits)
     height, width = picture.shape[:2]
-    kind = choices.format
-    if max(width, height) > WITH_ALPHA[kind]:
-        raise BadRequest(
-            f"image must be at most {WITH_ALPHA[kind]} pixels wide and high for {kind}, got {width}x{height}"
-        )
+    check_sides(picture, "image", choices.format)
     box = choices.box or (0, 0, width, height)
     _check_box(box, picture, context.limits.min_side)
     return CutOutRequest(picture=picture, sent_alpha=alpha, box=box, choices=choices)

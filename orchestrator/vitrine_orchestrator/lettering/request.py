@@ -10,7 +10,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.lettering.context import TextContext
 from vitrine_orchestrator.lettering.options import TextOptions, read_texts
-from vitrine_orchestrator.pictures import SAVING, Format, Picture
+from vitrine_orchestrator.pictures import SAVING, Format, Picture, check_sides
 from vitrine_orchestrator.pipeline.request_context import one_picture
 from vitrine_orchestrator.wire.fields import Inputs, as_text, encoded, word
 
@@ -32,6 +32,7 @@ def text_request(context: TextContext, inputs: Inputs) -> TextRequest:
     picture = one_picture(inputs, "image", context.limits)
     if picture is None:
         raise BadRequest("image or image_raw must be given")
+    check_sides(picture, "image", kind)
     return TextRequest(picture, texts, keep_clear(inputs, picture), kind, as_text(inputs))
 
 

@@ -11,7 +11,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.images.fitting import FITS, Fit
 from vitrine_orchestrator.person.labels import CATEGORIES, Category
-from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, checked, decode
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, check_sides, checked, decode
 from vitrine_orchestrator.pipeline.request_context import one_picture, sent_digest
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
@@ -126,6 +126,9 @@ def read_request(context: HasDefaults, inputs: Inputs) -> TryOnRequest:
     person = one_picture(inputs, "person", context.limits)
     if person is None and request.person_id is None:
         raise BadRequest("person, person_raw or person_id must be given")
+    if person is not None and request.paste_back:  # the answer is as large, and its mask is a PNG
+        check_sides(person, "person", request.format)
+        check_sides(person, "person", "png")
     if person is not None and request.person_point is not None:
         check_point(request.person_point, person)
     return replace(request, person=person, person_digest=sent_digest(inputs, "person", person))

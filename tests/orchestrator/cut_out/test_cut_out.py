@@ -192,3 +192,24 @@ def test_a_wrong_size_of_the_product_is_refused(cut):
     """The message gives the rule and the value."""
     with pytest.raises(BadRequest, match="product_side must be 32 to 16384, got 8"):
         cut(red_square(64, 64, 8), product_side=np.array([8], np.int32))
+
+
+@pytest.mark.parametrize("side", [{}, {"product_side": np.array([60], np.int32)}])
+@pytest.mark.parametrize(
+    ("opaque", "said"),
+    [
+        (0, "largest value must be at least 0.5, got 0.39"),
+        (4, "fill at least 0.5% of the picture"),
+        (20, None),
+    ],
+)
+def test_what_is_transparent_in_the_sent_picture_is_no_product(cut, opaque, said, side):
+    """An almost empty cut-out is refused as one without a product, whatever the network finds below."""
+    sent = np.dstack([red_square(80, 80, 20), np.full((80, 80), 255, np.uint8)])
+    sent[20:60, 20:60, 3] = 100
+    sent[40 - opaque // 2 : 40 + opaque // 2, 40 - opaque // 2 : 40 + opaque // 2, 3] = 255
+    if said is None:
+        assert cut(encoded(sent), **side)[..., 3].max() == 255
+    else:
+        with pytest.raises(BadRequest, match=f"no product found where it is not transparent: .*{said}"):
+            cut(encoded(sent), **side)
