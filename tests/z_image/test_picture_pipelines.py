@@ -11,6 +11,7 @@ import pytest
 from fake_picture_stages import FACTS, STEPS, fake_context, inputs, jobs, png, sent, texted
 from PIL import Image
 from vitrine.errors import BadRequest, StageFailed
+from vitrine_orchestrator.drawing.picture_request import RATIOS, size_of
 from vitrine_orchestrator.drawing.pipeline import image_to_image, picture_stream, text_to_image
 from vitrine_orchestrator.stages.calls import FakeStages
 
@@ -82,6 +83,17 @@ async def test_released_sizes_have_their_limits(stages, sides, drawn):
             BadRequest, match=r"height must be .* up to 8192, got 8208|at most 4194304 pixels"
         ):
             await text_to_image(context, asked)
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("sides", [(2048, 2048), (2048, 2000), (1536, 1536)])
+def test_every_ratio_can_be_drawn_by_a_large_checkpoint(stages, ratio, sides):
+    """Where rounding gives too many pixels, the longer side gets one unit less."""
+    large = FACTS | {"width": sides[0], "height": sides[1], "rows": 512, "columns": 512}
+    wide, tall = RATIOS[ratio]
+    width, height = size_of(inputs(aspect_ratio=ratio), fake_context(stages, large).facts)
+    assert abs(width / height / (wide / tall) - 1) < 0.025
+    assert width * height > 0.97 * sides[0] * sides[1]
 
 
 async def test_a_picture_is_encoded_and_changed(context, stages):

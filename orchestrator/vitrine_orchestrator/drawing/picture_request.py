@@ -129,15 +129,18 @@ def size_of(inputs: Inputs, facts: PictureFacts, like: Picture | None = None) ->
 
 
 def _of_ratio(wide: int, tall: int, facts: PictureFacts) -> tuple[int, int]:
-    """The sides in that ratio with the usual number of pixels, rounded to what the network draws."""
+    """The sides in that ratio with the usual number of pixels, rounded to what the network draws.
+
+    Where rounding gives more pixels than the most, the longer side is rounded down.
+    """
     area = min(facts.width * facts.height, MAX_PIXELS)
     unit = facts.multiple
     width = round(math.sqrt(area * wide / tall) / unit)
     height = round(math.sqrt(area * tall / wide) / unit)
-    return (
-        min(max(width, 1), facts.columns) * unit,
-        min(max(height, 1), facts.rows) * unit,
-    )
+    width, height = min(max(width, 1), facts.columns), min(max(height, 1), facts.rows)
+    while width * height * unit**2 > MAX_PIXELS:
+        width, height = (width - 1, height) if width > height else (width, height - 1)
+    return width * unit, height * unit
 
 
 def _request(
