@@ -23,6 +23,7 @@ from vitrine_orchestrator.wire.fields import (
     identifier,
     required,
     scalar,
+    shown,
     tensor,
     texts,
 )
@@ -132,7 +133,7 @@ def _loras(arrays: Arrays, registry: Registry, rank: int) -> Mix:
     names, weights = named_weights(arrays)
     for weight in weights:
         if not -MAX_WEIGHT <= weight <= MAX_WEIGHT:
-            raise BadRequest(f"lora_weight must be {-MAX_WEIGHT:g} to {MAX_WEIGHT:g}, got {weight:g}")
+            raise BadRequest(f"lora_weight must be {-MAX_WEIGHT:g} to {MAX_WEIGHT:g}, got {shown(weight)}")
     mix = tuple((registry.get(name), weight) for name, weight in zip(names, weights, strict=True))
     if (needed := needed_rank(mix)) > rank:
         raise BadRequest(f"the ranks of all loras of a request must sum to at most {rank}, got {needed}")

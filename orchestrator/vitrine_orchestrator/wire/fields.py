@@ -82,10 +82,15 @@ def number(inputs: Inputs, name: str, low: float, high: float, default: float) -
         return default
     if inputs[name].size != 1:
         raise BadRequest(f"{name} must be one number, got {inputs[name].size}")
-    value = inputs[name].reshape(-1)[0].item()
-    if not math.isfinite(value) or not low <= value <= high:
-        raise BadRequest(f"{name} must be {low:g} to {high:g}, got {value:g}")
-    return value
+    value = inputs[name].reshape(-1)[0]
+    if not math.isfinite(value) or not low <= value.item() <= high:
+        raise BadRequest(f"{name} must be {shown(low)} to {shown(high)}, got {shown(value)}")
+    return value.item()
+
+
+def shown(value: float | np.generic) -> str:
+    """A number for messages, with all digits that its own type needs: float32 20.000002, 2147483647, 20."""
+    return str(value).removesuffix(".0")
 
 
 def flag(inputs: Inputs, name: str, default: bool) -> bool:
@@ -127,7 +132,7 @@ def scalar(inputs: Inputs, name: str, dtype: type, low: float, high: float) -> n
     _check_single(array, name)
     value = array.reshape(-1)[0]
     if not low <= value.item() <= high:
-        raise BadRequest(f"{name} must be {low:g} to {high:g}, got {value.item():g}")
+        raise BadRequest(f"{name} must be {shown(low)} to {shown(high)}, got {shown(value)}")
     return value
 
 
