@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from vitrine.errors import BadRequest, NotFound
+from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.fashn import masks, pose_picture
 from vitrine_orchestrator.fashn.cache_rows import GARMENT
@@ -28,6 +28,7 @@ from vitrine_orchestrator.pipeline.prepared_items import (
     content_array,
     prepared_outputs,
     recipe_digest,
+    unknown,
 )
 from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
@@ -37,7 +38,7 @@ from vitrine_orchestrator.pipeline.request_context import (
 )
 from vitrine_orchestrator.pipeline.try_on_request import PHOTO_TYPES, PhotoType
 from vitrine_orchestrator.stages.calls import Timed
-from vitrine_orchestrator.stages.fashn import GARMENT_PARSER
+from vitrine_orchestrator.stages.fashn import FAMILY, GARMENT_PARSER
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text, word
 
 PARSER_HEIGHT, PARSER_WIDTH = 576, 384
@@ -64,9 +65,7 @@ async def prepare_garment(context: FashnContext, inputs: Inputs) -> dict[str, np
 
     async def prepare() -> dict[str, np.ndarray]:
         if request.seen is None:
-            raise NotFound(
-                f"garment_id {request.garment_id!r} is not known: send its picture once with the id"
-            )
+            raise unknown("garment", request.garment_id, _prepared_for(context, request))
         arrays = await garment_arrays(
             stages, canvas, request.seen, request.category, request.photo, parses=has_parser(context)
         )
@@ -94,10 +93,21 @@ def _read(context: FashnContext, inputs: Inputs) -> GarmentRequest:
     return GarmentRequest(garment_id, seen, category, photo, sent_digest(inputs, "garment", picture))
 
 
+def _is_masked(context: FashnContext, request: GarmentRequest) -> bool:
+    """Whether a segmenter may cut the garment out, so that the category matters."""
+    return request.photo != "flat-lay" and has_parser(context)
+
+
+def _prepared_for(context: FashnContext, request: GarmentRequest) -> str:
+    """For what a picture is prepared, in words."""
+    word = next(word for word, own in CATEGORY_WORDS.items() if own == request.category)
+    category = f" and category {word}" if _is_masked(context, request) else ""
+    return f"for the model {FAMILY} and garment_photo_type {request.photo}{category}"
+
+
 def _item(context: FashnContext, request: GarmentRequest) -> PreparedItem:
-    """The item in the cache. The category matters only where a segmenter may cut the garment out."""
-    masked = request.photo != "flat-lay" and has_parser(context)
-    choices = (request.photo, request.category) if masked else (request.photo,)
+    """The item in the cache."""
+    choices = (request.photo, request.category) if _is_masked(context, request) else (request.photo,)
     return PreparedItem(
         GARMENT,
         recipe_digest("prepare_garment", context.manifest.pipeline_digest, *choices),

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 import numpy as np
-from vitrine.errors import BadRequest, NotFound
+from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.fashn import pose_picture
 from vitrine_orchestrator.fashn.cache_rows import PERSON
@@ -22,6 +22,7 @@ from vitrine_orchestrator.pipeline.prepared_items import (
     content_array,
     prepared_outputs,
     recipe_digest,
+    unknown,
 )
 from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
@@ -31,6 +32,7 @@ from vitrine_orchestrator.pipeline.request_context import (
 )
 from vitrine_orchestrator.pipeline.try_on_request import check_point, index_of, point_of
 from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.stages.fashn import FAMILY
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text, word
 
 
@@ -139,7 +141,7 @@ async def _known_picture(context: FashnContext, request: PersonRequest) -> tuple
     """
 
     async def missing() -> dict[str, np.ndarray]:
-        raise NotFound(f"person_id {request.person_id!r} is not known: send its picture once with the id")
+        raise unknown("person", request.person_id, f"for the model {FAMILY}, without a choice of person")
 
     item = _item(context, request, ())
     kept = (await context.memo.get_or_compute(item.key, missing, able=False))[0]

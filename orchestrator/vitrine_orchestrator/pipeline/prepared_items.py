@@ -132,12 +132,17 @@ async def _has_other_content(memo: Memo, item: PreparedItem) -> bool:
     return False
 
 
-async def imported_picture(memo: Memo, item: PreparedItem) -> Picture:
-    """The picture (h, w, 3) that `vitrine cache import` kept under the id; NotFound if there is none."""
+def unknown(kind: Kind, name: str | None, prepared: str) -> NotFound:
+    """The error for an id without anything kept; `prepared` says for what its picture must be sent."""
+    return NotFound(f"{kind}_id {name!r} is not known: send its picture once with the id, {prepared}")
+
+
+async def imported_picture(memo: Memo, item: PreparedItem, prepared: str) -> Picture:
+    """The picture (h, w, 3) that `vitrine cache import` kept under the id; else NotFound, see `unknown`."""
     assert item.id is not None, "an item without an id has content"
 
     async def missing() -> Arrays:
-        raise NotFound(f"{item.kind}_id {item.id!r} is not known: send its picture once with the id")
+        raise unknown(item.kind, item.id, prepared)
 
     key = Key(item.category, owner(item.kind, item.id), IMPORTED)
     found, _ = await memo.get_or_compute(key, missing, able=False)

@@ -25,6 +25,7 @@ from vitrine_orchestrator.pipeline.request_context import (
     sent_digest,
 )
 from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.stages.idm_vton import FAMILY
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text
@@ -50,7 +51,7 @@ async def prepare_garment(context: TryOnContext, inputs: Inputs) -> dict[str, np
     async def prepare() -> dict[str, np.ndarray]:
         shown = picture
         if shown is None:
-            shown = _fitted(context, await imported_picture(context.memo, item))
+            shown = _fitted(context, await imported_picture(context.memo, item, f"for the model {FAMILY}"))
         return await garment_arrays(stages, context.facts, shown) | content_array(picture_digest(shown))
 
     return await prepared_outputs(context, stages, item, "garment", prepare)

@@ -23,6 +23,7 @@ from vitrine_orchestrator.pipeline.prepared_items import (
     imported_picture,
     prepared_outputs,
     recipe_digest,
+    unknown,
 )
 from vitrine_orchestrator.pipeline.request_context import (
     one_picture,
@@ -32,6 +33,7 @@ from vitrine_orchestrator.pipeline.request_context import (
 )
 from vitrine_orchestrator.pipeline.try_on_request import check_point, index_of, point_of
 from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.stages.idm_vton import FAMILY
 from vitrine_orchestrator.try_on.context import TryOnContext
 from vitrine_orchestrator.try_on.facts import TryOnFacts
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, text, word
@@ -122,16 +124,17 @@ async def _known_picture(context: TryOnContext, request: PersonRequest) -> Pictu
     With a mask or a choice of person, it is the picture that was prepared under the id without them.
     """
     item = _item(context, request, ())
+    prepared = f"for the model {FAMILY} and category {request.category}, without a mask or choice of person"
 
     async def imported() -> dict[str, np.ndarray]:
-        picture = await imported_picture(context.memo, item)
+        picture = await imported_picture(context.memo, item, prepared)
         return {"image": fitted(picture, context.facts.width, context.facts.height, request.crop).picture}
 
     if not request.choices:
         return (await imported())["image"]
 
     async def missing() -> dict[str, np.ndarray]:
-        raise NotFound(f"person_id {request.person_id!r} is not known: send its picture once with the id")
+        raise unknown("person", request.person_id, prepared)
 
     try:
         return (await context.memo.get_or_compute(item.key, missing, able=False))[0]["image"]

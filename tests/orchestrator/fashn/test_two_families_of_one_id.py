@@ -21,7 +21,7 @@ async def test_another_photo_type_replaces_the_former_picture(fashn):
     await world("prepare_garment", {"garment_raw": PHOTO, "garment_id": texts("coat")})
     flat = {"garment_photo_type": texts("flat-lay")}
     await world("prepare_garment", {"garment_raw": OTHER, "garment_id": texts("coat"), **flat})
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=r"for the model fashn and garment_photo_type auto$"):
         await world("prepare_garment", {"garment_id": texts("coat")})
 
 
