@@ -50,6 +50,20 @@ def test_processes_of_networks_start_with_few_modules(statement, needs):
     assert imported(statement) <= needs
 
 
+def test_a_command_of_stores_names_the_extra_that_it_needs():
+    """Without obstore the error is one line that says what to install."""
+    program = """
+import sys
+sys.modules["obstore"] = None  # as if it were not installed
+from vitrine.command import main
+sys.exit(main(["results", "--store", "s3://pictures", "list", "ada"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'vitrine[results]' brings it" in done.stderr
+
+
 def test_pictures_are_read_with_pillow_alone():
     """A client has neither OpenCV nor pillow_heif."""
     assert imported("import vitrine.pictures, vitrine.photos.reading") <= {"PIL", "numpy"}

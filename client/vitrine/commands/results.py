@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vitrine.commands.models import table
 from vitrine.commands.pictures_out import save
-from vitrine.errors import NotFound
+from vitrine.errors import NotFound, Unavailable, one_line
 from vitrine.shelf import Shelf
 from vitrine.stores import open_store
 
@@ -49,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the chosen action and return the exit code."""
-    return args.act(open_shelf(args), args)
+    try:
+        return args.act(open_shelf(args), args)
+    except ImportError as error:
+        raise Unavailable(f"{one_line(error)}; pip install 'vitrine[results]' brings it") from error
 
 
 def open_shelf(args: argparse.Namespace) -> Shelf:
