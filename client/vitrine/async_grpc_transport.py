@@ -47,18 +47,11 @@ class AsyncGrpcTransport:
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
     ) -> AsyncGenerator[dict[str, np.ndarray], None]:
         """See AsyncTransport."""
-
-        async def requests() -> AsyncIterator[dict[str, Any]]:
-            yield {
-                "model_name": model,
-                "model_version": version,
-                "inputs": infer_inputs(inputs, InferInput),
-            }
-            await ended.wait()
-
-        ended = asyncio.Event()
+        ended, sent = asyncio.Event(), {"model_name": model, "model_version": version}
         call = self._client().stream_infer(
-            requests(), stream_timeout=timeout_s, headers=request_headers(self._endpoint.headers)
+            _until(ended, {**sent, "inputs": infer_inputs(inputs, InferInput)}),
+            stream_timeout=timeout_s,
+            headers=request_headers(self._endpoint.headers),
         )
         try:
             while not ended.is_set():
@@ -67,19 +60,17 @@ class AsyncGrpcTransport:
                         result, error = await anext(call)
                     except StopAsyncIteration:  # closed by the server
                         return
+                    if is_last(result, error):
+                        ended.set()
                     if error is not None:
-                        if is_last(None, error):
-                            ended.set()
                         raise error
-                if is_last(result, None):
-                    ended.set()
                 if outputs := read_tensors(result):
                     yield outputs
         finally:
             if ended.is_set():
                 await _drain(call)
             call.cancel()
-            ended.set()  # `requests` ends, also after a call that failed
+            ended.set()  # `_until` ends, also after a call that failed
 
     async def models(self, *, timeout_s: float) -> tuple[ModelStatus, ...]:
         """See AsyncTransport."""
@@ -124,6 +115,12 @@ class AsyncGrpcTransport:
             if task is None or task.cancelling():
                 raise
             raise Cancelled("the client was closed during the request") from error
+
+
+async def _until(ended: asyncio.Event, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """Yield the request, and keep its stream open until `ended` is set."""
+    yield request
+    await ended.wait()
 
 
 async def _drain(call: Any) -> None:

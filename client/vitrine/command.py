@@ -74,9 +74,7 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that has not all letters shows their numbers
-            stream.reconfigure(errors="backslashreplace")
+    _escape_letters()
     words = _joined(list(sys.argv[1:] if argv is None else argv))
     modules = find_commands()
     chosen = next((word for word in words if not word.startswith("-")), None)
@@ -105,6 +103,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, BrokenPipeError):  # who closes a pipe, such as `head`, wants no more
             print(f"vitrine {args.command}: cannot write the output: {error.strerror}", file=sys.stderr)
     return 1
+
+
+def _escape_letters() -> None:
+    """Let a terminal that has not all letters show their numbers."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _joined(words: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
 
 import grpc
 import numpy as np
@@ -61,14 +62,7 @@ class GrpcTransport:
             headers=request_headers(self._endpoint.headers),
         )
         with (cancellation or Cancellation()).stops(call.cancel):
-            try:
-                result, error = answer.result(timeout_s + GRACE_S)
-            except FutureTimeout:
-                call.cancel()
-                raise timed_out(timeout_s) from None
-            except BaseException:
-                call.cancel()
-                raise
+            result, error = _waited_for(answer, call, timeout_s)
         if error is not None:
             raise read_error(error, timeout_s, self._via) from error
         if result is None:
@@ -113,3 +107,15 @@ class GrpcTransport:
         """See Transport. Open streams are cancelled."""
         self._streams.close()
         self._client.close()
+
+
+def _waited_for(answer: Future[_Answer], call: Any, timeout_s: float) -> _Answer:
+    """Return a call's answer; whatever ends the wait before, cancels the call."""
+    try:
+        return answer.result(timeout_s + GRACE_S)
+    except FutureTimeout:
+        call.cancel()
+        raise timed_out(timeout_s) from None
+    except BaseException:
+        call.cancel()
+        raise
