@@ -8,6 +8,8 @@ import { PhotoField, sample } from "/page/photos.js";
 import { saving } from "/page/saving.js";
 
 const KINDS = [["upper_body", "upper"], ["lower_body", "lower"], ["dresses", "dress"]];
+/** Within this time a second press belongs to the first one, though all was answered. */
+const TWICE_MS = 700;
 let people, garments;
 let sending = false;
 
@@ -55,7 +57,7 @@ async function tryAll() {
   find("try-on-results").prepend(...cards.map(({ item }) => item));
   bring(find("try-on-bench"));
   setSending(true);
-  await Promise.all(cards.map(({ answered }) => answered));
+  await Promise.all([...cards.map(({ answered }) => answered), new Promise((done) => setTimeout(done, TWICE_MS))]);
   setSending(false);
 }
 
