@@ -108,6 +108,17 @@ def test_no_word_is_left_over():
     assert left <= states
 
 
+def test_every_kind_of_movement_has_a_word():
+    """What the gateway writes into its ledger, but for captures, which move nothing."""
+    package = PAGE.parent
+    ledger = (package / "credits" / "ledger.py").read_text()
+    kinds = set(re.findall(r'_add\([^)]*?, "(\w+)", ', ledger))
+    for path in package.rglob("*.py"):
+        kinds |= set(re.findall(r'kind(?:: str)? ?= ?"(grant|reward\w*)"', path.read_text()))
+    assert {"hold", "refund", "capture", "grant", "reward"} <= kinds
+    assert {f"kind_{kind}" for kind in kinds - {"capture"}} <= words("en").keys()
+
+
 def test_the_trades_are_those_of_the_server():
     """The list to choose from has every trade that the prompt processor knows, with its Korean name."""
     rows = re.findall(r'^  \["([^"]+)", "[^"]+", "([^"]+)"\],$', (PAGE / "trades.js").read_text(), re.M)
