@@ -18,6 +18,7 @@ from vitrine.errors import NotFound
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.credits.prices import REWARDS
+from vitrine_gateway.database.deadlocks import despite_deadlocks
 from vitrine_gateway.database.tables import File, Garment, Reward
 from vitrine_gateway.errors import TooManyGarments
 from vitrine_gateway.gateway import Gateway
@@ -67,16 +68,20 @@ async def register(gateway: Gateway, caller: Caller, fields: GarmentFields, pict
     garment = Garment(
         file=file, account_id=file.account_id, created_at=file.created_at, **fields.model_dump()
     )
-    try:
+
+    async def add() -> Registered:
         async with gateway.database.writing() as session:
             credits = await ledger.lock(session, caller.account_id)
             await _check_room(session, caller.account_id, gateway.settings.max_garments)
             session.add(garment)
             earned = await _reward(session, gateway, file)
+        return Registered(garment, earned, credits + earned)
+
+    try:
+        return await despite_deadlocks(add)  # with an erasure
     except BaseException:
         await discard(gateway, [file])
         raise
-    return Registered(garment, earned, credits + earned)
 
 
 async def listed(

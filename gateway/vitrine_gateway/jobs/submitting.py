@@ -18,6 +18,7 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.bells import QUEUE
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.credits.prices import price_of
+from vitrine_gateway.database.deadlocks import despite_deadlocks
 from vitrine_gateway.database.tables import Batch, File, Job, new_id, table_of
 from vitrine_gateway.errors import TooMany
 from vitrine_gateway.gateway import Gateway
@@ -90,7 +91,8 @@ async def submit_all(
             await gateway.limits.count_jobs(session, caller.account_id, len(several))
     files = await _keep_all(gateway, caller, several, [request["pictures"] for request in requests])
     jobs = [_new_job(caller, *one) for one in zip(several, requests, range(len(requests)), strict=True)]
-    try:
+
+    async def queue() -> None:
         async with gateway.database.writing() as session:
             await _add(session, jobs, batch)
             if key is not None:  # before all that may refuse: a request that was sent twice is not refused
@@ -99,6 +101,9 @@ async def submit_all(
             await _check_room(session, caller.account_id, gateway.settings.max_queued, len(jobs))
             await _pay(session, jobs)
             await add_rows(session, files)
+
+    try:
+        await despite_deadlocks(queue)  # with an erasure
     except BaseException as error:
         await discard(gateway, files)
         same_key = isinstance(error, IntegrityError) and key is not None  # sent twice at the same moment
