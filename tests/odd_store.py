@@ -13,6 +13,15 @@ def refusal(code: str, message: str = "it says so", more: str = "") -> str:
     return f"<?xml version='1.0'?>\n<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
 
 
+def search_slowly(monkeypatch, folder):
+    """Let a search for credentials take five seconds."""
+    (folder / "config").write_text("[profile slow]\ncredential_process = sleep 5\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "slow")
+
+
 @contextmanager
 def answering(answer):
     """Yield the endpoint of a server; `answer(method, path, headers)` returns (status, body)."""

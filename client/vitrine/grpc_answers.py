@@ -19,9 +19,8 @@ from vitrine.inputs import Tensors
 from vitrine.statuses import ModelStatus, read_models
 from vitrine.wire import beginning, datatypes, read_error
 
-GRACE_S = (
-    2.0  # if gRPC has not ended a call this long after its deadline or its last response, it is given up
-)
+GRACE_S = 2.0
+"""If gRPC has not ended a call this long after its deadline or its last response, it is given up."""
 
 
 def stream_request(model: str, inputs: Tensors, version: str) -> service_pb2.ModelInferRequest:

@@ -17,7 +17,6 @@ import numpy as np
 from vitrine.cancellation import Cancellation
 from vitrine.endpoint import Endpoint
 from vitrine.errors import Cancelled
-from vitrine.headers import present_headers
 from vitrine.http_messages import (
     INDEX,
     STATISTICS,
@@ -31,7 +30,7 @@ from vitrine.http_messages import (
 from vitrine.inputs import Tensors
 from vitrine.sockets import open_socket
 from vitrine.statuses import ModelStatus
-from vitrine.wire import timed_out, unreachable
+from vitrine.wire import request_headers, timed_out, unreachable
 
 
 class HttpTransport:
@@ -72,7 +71,7 @@ class HttpTransport:
         cancellation, late = cancellation or Cancellation(), threading.Event()
         deadline = time.monotonic() + timeout_s
         connection = http.client.HTTPConnection(self._endpoint.address)
-        headers = {**self._endpoint.headers, **present_headers(), **sent.headers}
+        headers = {**(request_headers(self._endpoint.headers) or {}), **sent.headers}
         try:
             connection.sock = open_socket(self._endpoint, deadline, cancellation)
             with _hung_up_at(deadline, connection, late), cancellation.stops(lambda: _hang_up(connection)):

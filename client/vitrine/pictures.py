@@ -18,6 +18,7 @@ from vitrine.photos.behind import loaded
 from vitrine.photos.orientation import upright
 from vitrine.photos.quiet import quiet
 from vitrine.photos.reading import USUAL
+from vitrine.photos.sides import LONGEST_JPEG, LONGEST_WEBP
 
 Picture: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 """A path, encoded bytes (PNG, JPEG, WebP, HEIC, AVIF), a data URL, a PIL image, or an array: HWC uint8 RGB.
@@ -26,7 +27,6 @@ PIL images may have any mode, and their colour profile is applied; see `vitrine.
 """
 
 MAX_PNG_BYTES = USUAL.max_bytes  # a PNG beyond the server's usual limit is written in a smaller format
-LONGEST_JPEG_SIDE, LONGEST_WEBP_SIDE = 65_500, 16_383  # that can be written, in pixels
 LONGEST_PATH = 4096  # characters; longer texts are no paths
 QUOTED = 60  # characters of a text in messages
 
@@ -98,9 +98,9 @@ def _written(image: Image.Image) -> bytes:
     encoded = _saved(plain, "PNG", compress_level=1)  # the fastest level: the file is only sent
     if len(encoded) <= MAX_PNG_BYTES:
         return encoded
-    if plain.mode == "RGBA" and max(plain.size) <= LONGEST_WEBP_SIDE:
+    if plain.mode == "RGBA" and max(plain.size) <= LONGEST_WEBP:
         return _saved(plain, "WEBP", lossless=True, quality=20, method=0, exact=True)
-    if plain.mode in ("L", "RGB") and max(plain.size) <= LONGEST_JPEG_SIDE:
+    if plain.mode in ("L", "RGB") and max(plain.size) <= LONGEST_JPEG:
         return _saved(plain, "JPEG", quality=95, subsampling=0)
     return encoded
 

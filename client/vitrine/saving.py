@@ -20,6 +20,7 @@ from vitrine.ads import Ad
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.files import save
 from vitrine.modes import standard
+from vitrine.photos.sides import LONGEST_JPEG, LONGEST_WEBP
 
 DIGITS, FOLDER_DIGITS = 16, 2
 ORIGIN = "origin"
@@ -30,7 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "webp": {"format": "WEBP", "quality": 90},
 }
 """By the ending of the file's name, how it is written."""
-MAX_SIDE = {"jpg": 65_500, "png": 2**31 - 1, "webp": 16_383}
+MAX_SIDE = {"jpg": LONGEST_JPEG, "png": 2**31 - 1, "webp": LONGEST_WEBP}
 """Pixels of a side, at most, by the same ending: what the formats hold and their libraries write."""
 _X, _Y, _UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2  # EXIF: resolution across and down, and its unit
 

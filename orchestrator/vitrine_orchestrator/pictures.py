@@ -15,6 +15,7 @@ from PIL import Image
 from vitrine.errors import BadRequest
 from vitrine.photos.reading import USUAL, Limits, can_be_transparent, check_size, read
 from vitrine.photos.refusals import IsText
+from vitrine.photos.sides import LONGEST_JPEG, LONGEST_WEBP
 
 Format = Literal["png", "jpeg", "webp"]
 AlphaFormat = Literal["png", "webp"]
@@ -30,7 +31,7 @@ WITH_ALPHA: tuple[AlphaFormat, ...] = ("png", "webp")
 """The formats that hold transparency."""
 LOSSLESS = {"lossless": True, "exact": True, "quality": 20, "method": 1}
 """Of WebP with transparency: with loss, pixels below alpha 0 would get colours."""
-LONGEST: dict[Format, int] = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}
+LONGEST: dict[Format, int] = {"png": 1_000_000, "jpeg": LONGEST_JPEG, "webp": LONGEST_WEBP}
 """The longest side that can be written, in pixels, by format."""
 # Run lengths and one filter for all lines: 23 ms and 739 kB for a noisy picture of 768 x 1024, compared with
 # 36 ms and 589 kB for level 1 with all filters tried. Callers that need few bytes use JPEG or WebP.

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from odd_store import KEYS, silent
+from odd_store import KEYS, search_slowly, silent
 from vitrine import AsyncFakeTransport, AsyncVitrine, FakeTransport, Shelf, Unavailable, Vitrine, open_store
 from vitrine.results import AsyncResults, Results
 from vitrine.store_calls import NoAnswer, StoreCalls
@@ -104,11 +104,7 @@ def test_many_callers_wait_for_one_limit_only():
 
 def test_the_search_for_credentials_is_within_the_limit(monkeypatch, tmp_path):
     """A role's service that does not answer costs the picture one limit."""
-    (tmp_path / "config").write_text("[profile slow]\ncredential_process = sleep 5\n")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_PROFILE", "slow")
+    search_slowly(monkeypatch, tmp_path)
     started = time.monotonic()
     store = open_store("s3://b", endpoint="http://127.0.0.1:9", region="us-east-1")
     with pytest.raises(NoAnswer):

@@ -7,12 +7,12 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from vitrine.errors import BadRequest
-from vitrine.photos.kinds import A_DATA_URL, ANOTHER_KIND, BASE64_TEXT, describe, known_kind
+from vitrine.photos.kinds import A_DATA_URL, ANOTHER_KIND, BASE64_TEXT, MARK, describe, known_kind
 
 LONGEST_HEADER = 4096  # bytes of a data URL before its text
 HEADER = re.compile(rb"\s*data:(?:[^,\"]|\"[^\"]*\")*?\bbase64\s*,", re.I)
 QUOTES = re.compile(rb"b?(['\"])(.*)\1\Z", re.S)  # of JSON, or of Python's str(bytes)
-MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")  # of UTF-8, and of both orders of UTF-16
+MARKS = (MARK, b"\xff\xfe", b"\xfe\xff")  # of UTF-8, and of both orders of UTF-16
 NO_BREAK_SPACE = b"\xc2\xa0"
 BAD = re.compile(rb"[^A-Za-z0-9+/]")
 HEX = re.compile(rb"[0-9A-Fa-f]+\Z")

@@ -138,10 +138,10 @@ def describe(encoded: bytes) -> str:
     if not encoded:
         return "empty (0 bytes)"
     found = next((m.name for m in OTHER_FORMATS if encoded[m.at : m.at + len(m.mark)] == m.mark), None)
-    return found or describe_text(encoded) or f"{len(encoded)} {ANOTHER_KIND}"
+    return found or _describe_text(encoded) or f"{len(encoded)} {ANOTHER_KIND}"
 
 
-def describe_text(encoded: bytes) -> str | None:
+def _describe_text(encoded: bytes) -> str | None:
     """A description of text by its start; None for what is no text of a known form."""
     start = encoded[:START].removeprefix(MARK).lstrip()
     if found := next((description for pattern, description in TEXT_FORMATS if pattern.match(start)), None):

@@ -10,9 +10,8 @@ START = b"\xff\xd8"
 SCAN, EXIF, ICC, ADOBE, JFIF = 0xDA, 0xE1, 0xE2, 0xEE, 0xE0
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # markers with a size
 TABLES = frozenset(range(0xC0, 0xD0)) | {0xDB, 0xDC, 0xDD}  # with Huffman's, quantisation's, restarts
-MARKER = re.compile(
-    rb"\xff([^\x00\x01\xd0-\xd9\xff])"
-)  # of a segment: of those without length there is no body
+# Of a segment: the markers without length have no body.
+MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd9\xff])")
 MOST_SEGMENTS = 10_000  # that are looked at: a photo has about 20
 EXIF_MARK = b"Exif\0\0"
 LOSSLESS = {0xC3: "a lossless JPEG", 0xC7: "a lossless JPEG", 0xCB: "a lossless JPEG", 0xF7: "a JPEG-LS"}

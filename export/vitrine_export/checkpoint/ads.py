@@ -13,7 +13,7 @@ from vitrine_export.checkpoint.digest import digest_of
 from vitrine_export.checkpoint.folder import Settings, read_settings
 from vitrine_export.checkpoint.place import ensure_folder, optional_file
 from vitrine_export.checkpoint.scheduler_file import read_scheduler
-from vitrine_export.checkpoint.weight_files import weight_files
+from vitrine_export.checkpoint.weight_files import halves, weight_files
 from vitrine_export.errors import BadCheckpoint
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ class AdCheckpoint:
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Check config, files, keys and shapes of these networks, or of all; reads file headers only."""
         for part in self.kind.networks if names is None else names:
-            both = [weight_files(self.folder / part, half) for half in (False, True)]
-            for half in range(1 if both[0] == both[1] else 2):
-                self._opened(part, half=bool(half))
+            for half in halves(self.folder / part):
+                self._opened(part, half)
 
     def empty(self, part: str) -> nn.Module:
         """Return the network of a folder without its weights, on the meta device."""

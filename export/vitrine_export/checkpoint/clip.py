@@ -14,7 +14,7 @@ from vitrine_export.checkpoint import layout
 from vitrine_export.checkpoint.digest import digest_of
 from vitrine_export.checkpoint.place import ensure_folder, optional_file
 from vitrine_export.checkpoint.settings_file import read_settings_file
-from vitrine_export.checkpoint.weight_files import weight_files
+from vitrine_export.checkpoint.weight_files import halves, weight_files
 from vitrine_export.errors import BadCheckpoint
 
 if TYPE_CHECKING:
@@ -77,10 +77,9 @@ class ClipCheckpoint:
         """Check config, preprocessing, keys and shapes of these towers; reads file headers only."""
         self._check_sizes()
         self._check_preprocessing()
-        both = [weight_files(self.folder, half) for half in (False, True)]
         for tower in names:
-            for half in range(1 if both[0] == both[1] else 2):
-                self._opened(tower, half=bool(half))
+            for half in halves(self.folder):
+                self._opened(tower, half)
 
     def _opened(self, tower: str, half: bool) -> tuple[Any, nn.Module, dict]:
         from vitrine_export.checkpoint.clip_towers import tower_of

@@ -43,11 +43,15 @@ def wrong_content(path: Path) -> str | None:
         with path.open("rb") as file:
             first = file.read(FIRST_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     except OSError as error:
-        return f"cannot be read ({error.strerror}): let this user read it, as with chmod -R u+rX"
+        return _refused(error)
     for beginnings, sentence in PRETENDERS:
         if first.startswith(beginnings):
             return f"{sentence} ({size} bytes)"
     return None
+
+
+def _refused(error: OSError) -> str:
+    return f"cannot be read ({error.strerror}): let this user read it, as with chmod -R u+rX"
 
 
 def ensure_present(path: Path, label: str) -> None:
@@ -56,9 +60,7 @@ def ensure_present(path: Path, label: str) -> None:
         if path.is_file():
             return
     except OSError as error:
-        raise BadCheckpoint(
-            f"{label} cannot be read ({error.strerror}): let this user read it, as with chmod -R u+rX"
-        ) from error
+        raise BadCheckpoint(f"{label} {_refused(error)}") from error
     if path.is_symlink():
         raise BadCheckpoint(
             f"{label} is a link to {path.readlink()}, which is not there: fetch the file, or copy the "

@@ -43,6 +43,11 @@ def weight_files(folder: Path, half: bool) -> tuple[Path, ...]:
     raise BadCheckpoint(f"{folder.name}/ {_what_instead(folder)}")
 
 
+def halves(folder: Path) -> tuple[bool, ...]:
+    """Return the values of `half` under which a network has files of its own; raises as weight_files does."""
+    return (False,) if weight_files(folder, half=False) == weight_files(folder, half=True) else (False, True)
+
+
 def _of_variant(folder: Path, stem: str, variant: str, extension: str) -> tuple[Path, ...]:
     """Return the single file, or the shards of an index with either of its names; else ()."""
     single, *indices = names_of(stem, variant, extension)

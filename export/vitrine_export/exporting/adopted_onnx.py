@@ -84,7 +84,7 @@ def _prove(model: ModelProto, row: Stage, target: Path, pictures: np.ndarray, wa
             names = [tensor.name for tensor in row.outputs]
             batch, one = (opened.run(names, {row.inputs[0].name: part}) for part in (pictures, pictures[:1]))
         worst = difference([*batch, *one], [*wanted, *(part[:1] for part in wanted)])
-        if worst > row.tolerance:
+        if not worst <= row.tolerance:
             raise ExportFailed(
                 f"{row.name}: in a batch ONNX is {worst:.1e} from itself, allowed {row.tolerance:.0e}"
             )

@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
-from vitrine.errors import Unavailable
+from vitrine.errors import BadRequest, Unavailable
 
+from vitrine_orchestrator.placing.boxes import checked_shares
 from vitrine_orchestrator.settings import BadSettings, Settings
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # its lines about requests hold the endpoint's address
@@ -145,14 +146,10 @@ async def boxes(endpoint: Endpoint, picture: bytes, question: str, kind: str = "
 
 
 def _box(numbers: object) -> Box | None:
-    if not isinstance(numbers, list) or len(numbers) != 4:
+    try:
+        return Box(*checked_shares("box", numbers))
+    except BadRequest:
         return None
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
-        return None
-    left, top, right, bottom = numbers
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):  # before float(), which some ints overflow
-        return None
-    return Box(float(left), float(top), float(right), float(bottom))
 
 
 @cache

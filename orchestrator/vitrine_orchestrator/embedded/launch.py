@@ -13,12 +13,12 @@ STACK_BYTES = 576 * 2**20
 """Stack of each server thread. Triton's HTTP library copies a body with a form's content type onto the
 stack, twice: with the default of 8 MiB a body of 4.2 MB crashes the server. This is enough for bodies of
 256 MiB; only the used part takes memory."""
-FEW_FILES = 256
 STRICT_OVERCOMMIT = "2"  # the kernel then counts the whole stack as used memory from the start
 
 OPEN_FILES = 65_536
 """Files that the server and its models may open, where the hard limit allows it: each connection is one, and
 below some 200 models cannot be loaded."""
+FEW_FILES = 256
 
 # Has Linux send a SIGTERM when the thread that starts the server ends, sets both limits, and becomes the
 # server. SIGCHLD is set to its default: where it is ignored (by some shells and containers), a dead stub

@@ -99,6 +99,7 @@ class Supervisor:
                 self.report("tritonserver died: starting it again")
                 self._restart()
             return
+        self._end_stopped()
         for model in sorted(self._lost()):
             if not self._restore(model):
                 return  # the restart has restored the other models
@@ -118,16 +119,18 @@ class Supervisor:
         self._ended_at = {pid: self._ended_at.get(pid, at) for pid in ended}
         stopped = (pid for pid, stub in self._known.items() if stub.stopped)
         self._stopped_at = {pid: self._stopped_at.get(pid, at) for pid in stopped}
-        for pid, since in self._stopped_at.items():
-            if at - since > STOPPED_S:
-                self._kill(pid)
 
-    def _kill(self, pid: int) -> None:
-        """End a process that was stopped: Triton refuses its model's requests, and calls the model ready."""
-        slot = self._known[pid].slot
-        self.report(f"a process of {slot.model if slot else 'a model'} was stopped (SIGSTOP): ending it")
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    def _end_stopped(self) -> None:
+        """End what is stopped for long: Triton refuses its model's requests, and calls the model ready."""
+        now = self._clock()
+        for pid, at in self._stopped_at.items():
+            if now - at > STOPPED_S:
+                slot = self._known[pid].slot
+                self.report(
+                    f"a process of {slot.model if slot else 'a model'} was stopped (SIGSTOP): ending it"
+                )
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _lost(self) -> set[str]:
         """The models that lost a process for good."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from odd_store import search_slowly
 from one_store import KEY, paths, put, store, value
 from store_faults import ALWAYS, Times, no_answer, status
 from vitrine.errors import Unavailable
@@ -12,11 +13,7 @@ from vitrine.errors import Unavailable
 @pytest.fixture
 def slow_credentials(monkeypatch, tmp_path):
     """A search for credentials that takes five seconds."""
-    (tmp_path / "config").write_text("[profile slow]\ncredential_process = sleep 5\n")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_PROFILE", "slow")
+    search_slowly(monkeypatch, tmp_path)
     monkeypatch.setattr("vitrine_orchestrator.cache.store.GET_LIMIT_S", 0.3)
 
 

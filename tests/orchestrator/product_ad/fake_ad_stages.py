@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 from vitrine_orchestrator.compose.pipeline import compose
 from vitrine_orchestrator.pipeline.request_context import PlainContext
+from vitrine_orchestrator.product_ad.pipeline import product_ad
 from vitrine_orchestrator.stages.calls import FakeStages
 
 STEPS = 4
@@ -136,3 +138,27 @@ class AdStages(FakeStages):
     def counts(self, *names):
         """How often each stage was called."""
         return {name: len(self.sent(name)) for name in names}
+
+
+TEXTS = '["신메뉴 4,500원"]'
+DTYPES = {int: np.int32, float: np.float32, bool: np.bool_}
+
+
+def asked(*products, **more):
+    """A request's inputs: texts, numbers and lists of texts become tensors."""
+    inputs = {"product": texted(*(products or (photo(),))), "seed": np.array([7], np.uint64)}
+    for name, value in more.items():
+        if isinstance(value, list):
+            inputs[name] = texted(*value)
+        elif isinstance(value, str | bytes):
+            inputs[name] = texted(value)
+        else:
+            inputs[name] = np.array([value], DTYPES[type(value)])
+    return inputs
+
+
+def run(stages, inputs):
+    """The outputs, with the pictures opened and the report read."""
+    outputs = asyncio.run(product_ad(PlainContext(stages), inputs))
+    pictures = {name: [opened(one) for one in outputs[name]] for name in ("image", "origin", "alpha")}
+    return pictures | {"report": json.loads(outputs["report"][0]), "seed": outputs["seed"]}
