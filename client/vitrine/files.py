@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from vitrine.errors import VitrineError
 
 
 def save(content: bytes, path: Path) -> None:
-    """Write a whole file or none; create its folder."""
+    """Write a whole file or none, with the usual permissions; create its folder.
+
+    Raises VitrineError where it cannot be written. Safe to use from several threads.
+    """
+    draft = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+        draft.touch(exist_ok=False)  # the kernel applies the umask, which only a change could read
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.chmod(name, 0o666 & ~_umask())  # mkstemp creates a file that only its owner can read
-            os.replace(name, path)
+            draft.write_bytes(content)
+            os.replace(draft, path)
         except BaseException:
-            os.unlink(name)
+            draft.unlink()
             raise
     except OSError as error:
         raise VitrineError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
