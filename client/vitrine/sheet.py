@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
+
+from vitrine.modes import standard
+from vitrine.photos.orientation import upright
 
 CELL = (192, 256)  # width and height of a picture on the sheet
 _GAP = 12
@@ -24,7 +27,10 @@ class Cell:
 
 
 def contact_sheet(rows: Sequence[Sequence[Cell]], *, cell: tuple[int, int] = CELL) -> Image.Image:
-    """Draw the rows below each other; every picture is fitted undistorted into `cell` (width, height)."""
+    """Draw the rows below each other; every picture is fitted undistorted into `cell` (width, height).
+
+    Pictures of every mode are shown upright, in sRGB. Raises BadRequest for values that are no brightness.
+    """
     width, height = cell
     columns = max((len(row) for row in rows), default=0)
     step = (width + _GAP, height + _CAPTION + _GAP)
@@ -57,7 +63,7 @@ def wardrobe_sheet(
 
 def _fitted(image: Image.Image, cell: tuple[int, int]) -> Image.Image:
     """Return the picture in RGB on white, as large as the cell allows."""
-    image = ImageOps.exif_transpose(image)
+    image = upright(image, standard(image, "a picture of the sheet"))
     scale = min(cell[0] / image.width, cell[1] / image.height)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     clear = image.convert("RGBA").resize(size, Image.Resampling.LANCZOS)

@@ -1,5 +1,8 @@
 """Contact sheets show every picture, whole and in its place."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
@@ -72,3 +75,23 @@ def _found(name):
         return bool(ImageFont.truetype(name, 12))
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("tag", [0x0112, 0x8769], ids=["orientation", "another"])
+def test_odd_exif_data_are_ignored(tag):
+    """A value of the EXIF data that cannot be read does not spoil a sheet."""
+    first = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    odd = struct.pack("<HHI4s", tag, 2, 4, b"abc\0")
+    entries = [odd] if tag == 0x0112 else [first, odd]
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    file = io.BytesIO()
+    Image.new("RGB", (64, 32), RED).save(file, "JPEG", exif=exif)
+    sheet = np.asarray(contact_sheet([[Cell(Image.open(file))]], cell=(64, 64)))
+    rows = np.flatnonzero((sheet < 255).any((1, 2)))
+    assert rows[-1] - rows[0] + 1 == (32 if tag == 0x0112 else 64)
+
+
+def test_sixteen_bits_are_shown():
+    """A grey picture of 16 bits has its brightness on the sheet."""
+    deep = Image.fromarray(np.full((20, 20), 128 * 257, np.uint16))
+    assert np.asarray(contact_sheet([[Cell(deep)]], cell=(20, 20)))[20, 20].tolist() == [128] * 3

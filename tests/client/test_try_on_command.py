@@ -52,6 +52,14 @@ def test_a_sheet_leaves_a_place_empty_for_a_picture_that_only_the_server_reads(s
     assert Path("sheet.png").exists()
 
 
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(server, capsys):
+    """A row of garments too many for the format costs no try-on."""
+    garments = ["coat.png"] * 180
+    assert run("me.png", *garments, "--sheet", "-o", "sheet.webp") == 1
+    assert "cannot be written as webp" in capsys.readouterr().err
+    assert not server.calls
+
+
 def test_every_file_is_read_once(server):
     """A person can come through a pipe, and be on the sheet too."""
     os.mkfifo("pipe")

@@ -12,20 +12,43 @@ from vitrine.ads import Ad
 from vitrine.answers import Fitting
 from vitrine.errors import VitrineError
 from vitrine.files import save
-from vitrine.pictures import Picture, decode_picture, encode_picture
+from vitrine.photos.reading import Limits, read
+from vitrine.pictures import Picture, encode_picture
 from vitrine.sheet import Cell, contact_sheet
 
 FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _ROW = 6  # pictures in a row of a sheet
+_SENT = Limits(min_side=1)  # the server has its own smallest side
 
-__all__ = ["FORMATS", "ad_sheet", "fitting_sheet", "read_once", "save", "save_image", "unique_stems"]
+__all__ = [
+    "FORMATS",
+    "ad_sheet",
+    "fitting_sheet",
+    "image_file",
+    "read_once",
+    "save",
+    "save_image",
+    "unique_stems",
+]
 
 
 def save_image(image: Image.Image, path: Path) -> None:
-    """Write a picture in the format of the path's extension."""
-    file = io.BytesIO()
-    image.save(file, FORMATS[path.suffix.lower()])
-    save(file.getvalue(), path)
+    """Write a picture in the format of the path's extension; VitrineError where it cannot be written."""
+    save(image_file(image, path), path)
+
+
+def image_file(image: Image.Image, path: Path) -> bytes:
+    """Return the file of a picture in the format of the path's extension.
+
+    Raises VitrineError for a picture that is too large for the format.
+    """
+    file, kind = io.BytesIO(), FORMATS[path.suffix.lower()]
+    try:
+        image.save(file, kind)
+    except (OSError, ValueError) as error:
+        size = f"{image.width}x{image.height}"
+        raise VitrineError(f"a picture of {size} pixels cannot be written as {kind}: {error}") from error
+    return file.getvalue()
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:
@@ -54,7 +77,7 @@ def read_once(paths: Iterable[Path]) -> dict[Path, Picture]:
 def fitting_sheet(person: Picture, fittings: Sequence[Fitting], captions: Sequence[str]) -> Image.Image:
     """Draw a contact sheet: a row of garments, and the results below them, in blocks of `_ROW` columns.
 
-    A sent picture that cannot be decoded here, such as HEIC, leaves its place empty.
+    A sent picture that cannot be decoded here, such as HEIC without its package, leaves its place empty.
     """
     me = _sent(person, "person")
     rows: list[list[Cell]] = []
@@ -75,7 +98,7 @@ def ad_sheet(ads: Sequence[Ad], captions: Sequence[str]) -> Image.Image:
 
 def _sent(picture: Picture, caption: str) -> Cell:
     try:
-        return Cell(decode_picture(encode_picture(picture, "picture"), "picture"), caption)
+        return Cell(read(encode_picture(picture, "picture"), "picture", _SENT), caption)
     except VitrineError:
         return Cell(None, caption)
 

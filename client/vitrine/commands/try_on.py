@@ -11,13 +11,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from PIL import Image
 from tqdm import tqdm
 
 from vitrine.answers import Fitting
 from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.commands.following import followed, quiet
-from vitrine.commands.pictures_out import FORMATS, fitting_sheet, read_once, save, save_image, unique_stems
+from vitrine.commands.pictures_out import (
+    FORMATS,
+    fitting_sheet,
+    image_file,
+    read_once,
+    save,
+    save_image,
+    unique_stems,
+)
 from vitrine.errors import VitrineError, one_line
 from vitrine.inputs import TryOnOptions
 from vitrine.many import options_for_each
@@ -119,6 +128,9 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     pictures = read_once([args.person, *args.garments, *(args.mask or ())])
     paths = _paths(args)
+    if args.sheet:  # what could not be drawn or written is refused before the work
+        waiting = [Fitting(0, pictures[one], None) for one in args.garments]
+        image_file(_sheet(args, pictures, waiting), args.out)
     fittings = []
     with open_client(args) as vitrine:
         for fitting in _fittings(vitrine, args, pictures):
@@ -127,8 +139,15 @@ def run(args: argparse.Namespace) -> int:
             fittings.append(fitting)
     fittings.sort(key=lambda fitting: fitting.index)
     if args.sheet and any(fitting.result for fitting in fittings):
-        save_image(fitting_sheet(pictures[args.person], fittings, unique_stems(args.garments)), args.out)
+        save_image(_sheet(args, pictures, fittings), args.out)
     return _told(fittings, args, paths, time.monotonic() - started)
+
+
+def _sheet(
+    args: argparse.Namespace, pictures: Mapping[Path, Picture], fittings: list[Fitting]
+) -> Image.Image:
+    """Draw the contact sheet; places without a result stay empty."""
+    return fitting_sheet(pictures[args.person], fittings, unique_stems(args.garments))
 
 
 def _told(fittings: list[Fitting], args: argparse.Namespace, paths: list[Path], seconds: float) -> int:
