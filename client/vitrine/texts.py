@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Required, TypedDict
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from vitrine.answers import read_part, read_report
-from vitrine.errors import BadRequest, VitrineError
+from vitrine.errors import VitrineError
 from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors, byte_tensor, utf8
-from vitrine.modes import standard
+from vitrine.photos.reading import Limits, read
 from vitrine.pictures import Picture, decode_picture, encode_picture
 from vitrine.tensors import as_json, texts_to_set
+
+_MASK_LIMITS = Limits(min_side=1)
+"""A mask is as large as its picture, whose size the server checks."""
 
 Box = Sequence[float]
 """Left, top, right and bottom as shares of the picture, 0 to 1."""
@@ -149,13 +151,11 @@ def read_lettered(outputs: Tensors) -> Lettered:
 
 
 def _mask(picture: Picture) -> np.ndarray:
-    """Return a mask (height, width) uint8: a picture's alpha where it has one, else its brightness."""
+    """Return a mask (height, width) uint8: a picture's alpha where it has one, else its brightness.
+
+    An array of that form is returned as it is; a picture is read as the server reads pictures, upright.
+    """
     if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 2:
         return np.ascontiguousarray(picture)
-    try:
-        with Image.open(io.BytesIO(encode_picture(picture, "keep_clear"))) as image:
-            image.load()
-            plain = standard(image, "keep_clear")
-    except (UnidentifiedImageError, OSError) as error:
-        raise BadRequest("keep_clear must be a PNG, JPEG or WebP picture, or an array") from error
+    plain = read(encode_picture(picture, "keep_clear"), "keep_clear", _MASK_LIMITS)
     return np.array(plain.getchannel("A") if plain.mode == "RGBA" else plain.convert("L"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from vitrine import AsyncFakeTransport, AsyncVitrine, BadRequest, Drawn, FakeTransport, Vitrine, VitrineError
 from vitrine.answers import read_drawn
 from vitrine.inputs import cut_out_inputs, image_to_image_inputs, picture_stream_inputs, text_to_image_inputs
-from vitrine.texts import read_lettered, text_overlay_inputs
+from vitrine.texts import read_lettered, text_description_inputs, text_overlay_inputs
 
 
 def test_only_what_is_given_becomes_a_tensor():
@@ -123,6 +124,23 @@ def test_a_box_is_four_whole_numbers():
             cut_out_inputs(image=picture, box=box)
 
 
+def test_a_mask_of_a_file_is_upright():
+    """A photograph's mask is turned as the server turns the photograph."""
+    turned, file = Image.Exif(), io.BytesIO()
+    turned[0x0112] = 6
+    Image.new("L", (64, 48)).save(file, "JPEG", exif=turned)
+    inputs = text_overlay_inputs(image=file.getvalue(), texts="a", keep_clear=file.getvalue())
+    assert inputs["keep_clear"].shape == (64, 48)
+
+
+def test_a_mask_has_the_limits_of_pictures():
+    """More pixels than any picture may have are refused before they are decoded."""
+    file = io.BytesIO()
+    Image.new("1", (20_000, 10_000)).save(file, "PNG")
+    with pytest.raises(BadRequest, match="keep_clear must have at most 40000000 pixels"):
+        text_description_inputs(keep_clear=file.getvalue())
+
+
 def test_texts_and_masks_become_tensors():
     """One text or several; a cut-out's alpha is the mask, or a picture's brightness."""
     picture = Image.new("RGB", (40, 30))
@@ -136,7 +154,7 @@ def test_texts_and_masks_become_tensors():
         assert (sent.shape, sent.dtype, set(sent.ravel())) == ((30, 40), np.uint8, {level})
     with pytest.raises(BadRequest, match="texts must be strings, numbers and lists by field"):
         text_overlay_inputs(image=picture, texts=[{"text": b"bytes"}])
-    with pytest.raises(BadRequest, match="keep_clear must be a PNG, JPEG or WebP picture"):
+    with pytest.raises(BadRequest, match="keep_clear is 10 bytes of another kind; send PNG, JPEG"):
         text_overlay_inputs(image=picture, texts="a", keep_clear=b"no picture")
     with pytest.raises(BadRequest, match="texts must be valid Unicode"):
         text_overlay_inputs(image=picture, texts="a\ud800")

@@ -51,8 +51,10 @@ ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
 def _open_heic(encoded: bytes) -> ImageFile.ImageFile:
-    from pillow_heif import HeifImageFile  # the client alone does not have it
-
+    try:
+        from pillow_heif import HeifImageFile  # the client alone does not have it
+    except ImportError as error:
+        raise Unreadable("HEIC is read only where the package pillow-heif is installed; send JPEG") from error
     return HeifImageFile(io.BytesIO(encoded))
 
 
