@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from vitrine import BadRequest, Busy, FakeTransport, ModelStatus, Vitrine, command
 from vitrine.commands import connection, cut_out, describe, models, prompt, text, try_on, workflow
+from vitrine.commands.following import has_streams
 from vitrine.commands.pictures_out import unique_stems
 from vitrine.statuses import NOT_LOADED
 
@@ -66,6 +67,21 @@ def test_fonts_and_free_places_are_told(fake, folder, capsys):
     assert fake.calls[-1].inputs["keep_clear"].shape == (64, 48)
     assert run("describe", "me.png", "--json") == 0
     assert json.loads(capsys.readouterr().out)["picture"]["size"] == [48, 64]
+
+
+@pytest.mark.parametrize(
+    ("url", "protocol", "streams"),
+    [
+        ("http://h:8000", None, False),
+        ("HTTPS://h:8000", None, False),
+        ("h:8000", "http", False),
+        ("httpd.lan:8001", None, True),
+        ("GRPC://h:8001", "grpc", True),
+    ],
+)
+def test_streams_are_of_grpc(url, protocol, streams):
+    """The protocol is read from the address as the client reads it."""
+    assert has_streams(argparse.Namespace(url=url, protocol=protocol)) is streams
 
 
 def test_a_sentence_becomes_a_prompt(fake, capsys):

@@ -10,14 +10,15 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from vitrine.answers import Progress
+from vitrine.endpoint import read_endpoint
 from vitrine.errors import VitrineError
 
 Result = TypeVar("Result")
 
 
 def has_streams(args: argparse.Namespace) -> bool:
-    """Return whether the command's protocol has streams: Triton's are over gRPC only."""
-    return args.protocol != "http" and not args.url.startswith("http")
+    """Return whether the protocol has streams: Triton's are over gRPC only. BadRequest for another URL."""
+    return read_endpoint(args.url, protocol=args.protocol).protocol == "grpc"
 
 
 def quiet(args: argparse.Namespace) -> bool | None:
