@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from vitrine.answers import read_bytes
+from vitrine.errors import VitrineError
 from vitrine.statuses import ModelStatus
 
 OWNER = "residency"
@@ -25,12 +27,15 @@ def with_memory(
     """Return the statuses, with the place, size and last use of the models that can be unloaded.
 
     Names that the owner has given up, because their loads never end, are left out.
-    outputs: the owner's answer to an empty request.
+    outputs: the owner's answer to an empty request. Raises VitrineError for one that cannot be read.
     """
-    state = json.loads(outputs["state"].reshape(-1)[0])
-    said = {one["name"]: one for one in state["models"]}
-    kept = (one for one in statuses if one.name not in state["lost"])
-    return tuple(_joined(one, said[one.name]) if one.name in said else one for one in kept)
+    try:
+        state = json.loads(read_bytes(outputs, "state"))
+        said = {one["name"]: one for one in state["models"]}
+        kept = [one for one in statuses if one.name not in state["lost"]]
+        return tuple(_joined(one, said[one.name]) if one.name in said else one for one in kept)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise VitrineError(f"the answer of the model {OWNER!r} cannot be read: {error!r}") from error
 
 
 def _joined(status: ModelStatus, said: Mapping[str, object]) -> ModelStatus:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from vitrine import Vitrine
 from vitrine.command import main
-from vitrine.errors import Busy, from_wire, to_wire
+from vitrine.errors import Busy, VitrineError, from_wire, to_wire
+from vitrine.residence import with_memory
 from vitrine.retry import Retry
 from vitrine.statuses import ModelStatus
 
@@ -49,6 +50,14 @@ def shown(monkeypatch, capsys, owned):
     monkeypatch.setattr("vitrine.commands.models.open_client", lambda args: client)
     code = main(["models"])
     return code, [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("outputs", [{}, {"state": b"x"}, {"state": b"[1]"}, {"state": b'{"models": [{}]}'}])
+def test_the_answer_of_another_model_of_that_name_is_an_error_of_ours(outputs):
+    """Somebody's own model may be called `residency`."""
+    answer = {name: np.array([value], object) for name, value in outputs.items()}
+    with pytest.raises(VitrineError, match=r"'residency' cannot be read|lacks 'state'"):
+        with_memory((), answer)
 
 
 def test_models_that_were_unloaded_for_others_are_no_failure(monkeypatch, capsys):
