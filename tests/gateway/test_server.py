@@ -4,8 +4,11 @@ import base64
 import json
 import re
 import socket
+import sqlite3
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,20 @@ def test_the_migrations_give_the_tables_and_take_them_back(database, tmp_path):
         migrate(url, "base")
         assert sqlalchemy.inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
+
+
+def test_processes_that_start_together_take_turns_with_the_migration(tmp_path):
+    """The later one waits for the earlier one and finds nothing left to do; neither sees a locked file."""
+    url = f"sqlite:///{tmp_path / 'gateway.db'}"
+    migrate(url, "base")
+    with closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as threads:
+            later = threads.submit(migrate, url)
+            time.sleep(0.3)  # it reads which revision there is, unless it waits before that
+            other.execute("CREATE TABLE of_the_earlier_one (number INTEGER)")
+            other.execute("COMMIT")
+            later.result(30)
 
 
 def test_settings_are_checked():
