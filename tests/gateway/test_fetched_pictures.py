@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import socket
 import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from vitrine.errors import BadRequest, Unavailable
@@ -117,6 +119,49 @@ def test_what_is_no_whole_picture_is_refused(monkeypatch, path, error, says):
     monkeypatch.setattr(fetching, "WITHIN_S", 1.0)
     with hosted(b"") as host, pytest.raises(error, match=says):
         fetched(host + path)
+
+
+def test_redirects_share_the_time_of_a_picture(monkeypatch):
+    """A host that redirects does not begin it anew."""
+    given = []
+
+    def redirected(target, most, within_s):
+        given.append(within_s)
+        return guard.Answer(302, "/round", b"")
+
+    monkeypatch.setattr(fetching, "get", redirected)
+    clock = SimpleNamespace(monotonic=lambda: 1000.0 + 7.0 * len(given))
+    monkeypatch.setattr(fetching, "time", clock)
+    with pytest.raises(Unavailable, match="model_image: no whole answer within 20 s"):
+        fetched("http://127.0.0.1/round")
+    assert given == [20.0, 13.0, 6.0]
+
+
+def test_a_handshake_that_ends_too_late_is_followed_by_no_request(monkeypatch):
+    """It has no more time than the whole call, and the connection that it made is not used."""
+    over, timeouts = threading.Event(), []
+    shut = guard._Pinned.shut
+
+    def ended(connection):
+        shut(connection)
+        over.set()
+
+    class Slow:
+        def wrap_socket(self, sock, server_hostname):
+            timeouts.append(sock.gettimeout())
+            assert over.wait(30)
+            return sock
+
+    monkeypatch.setattr(guard._Pinned, "shut", ended)
+    monkeypatch.setattr(guard.ssl, "create_default_context", Slow)
+    with socket.create_server(("127.0.0.1", 0)) as host:
+        target = guard.Target("localhost", host.getsockname()[1], "127.0.0.1", "/", tls=True)
+        with pytest.raises(Unavailable, match=r"no whole answer within 0\.2 s"):
+            guard.get(target, LIMIT, within_s=0.2)
+        called, _ = host.accept()
+        with called:
+            assert called.recv(100) == b""
+    assert timeouts[0] <= 0.2
 
 
 @pytest.mark.parametrize("path", ["/slow", "/slow-headers"])

@@ -7,10 +7,11 @@ the address that was checked. Each redirect is checked in the same way.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection
 from urllib.parse import urljoin
 
-from vitrine.errors import BadRequest
+from vitrine.errors import BadRequest, Unavailable
 
 from vitrine_gateway.errors import TooLarge
 from vitrine_gateway.pictures.reading import from_base64
@@ -41,10 +42,14 @@ class PictureFetcher:
             return await asyncio.to_thread(self._fetched, text, name)
 
     def _fetched(self, url: str, name: str) -> bytes:
+        until = time.monotonic() + WITHIN_S
         for _ in range(1 + REDIRECTS):
             target = check_url(url, self._private, name)
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                raise Unavailable(f"{name}: no whole answer within {WITHIN_S:g} s")
             try:
-                answer = get(target, self._max_bytes, WITHIN_S)
+                answer = get(target, self._max_bytes, left_s)
             except Oversized as error:
                 raise TooLarge(f"{name} must have at most {self._max_bytes:,} bytes: {error}") from error
             if answer.status in (301, 302, 303, 307, 308) and answer.location:

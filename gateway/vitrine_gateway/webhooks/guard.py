@@ -154,7 +154,8 @@ def _connected(target: Target, within_s: float) -> Iterator[_Pinned]:
 
     Raises Unavailable for what fails inside, and for an answer that came too late.
     """
-    connection, until = _Pinned(target), time.monotonic() + within_s
+    until = time.monotonic() + within_s
+    connection = _Pinned(target, until)
     watch = threading.Timer(within_s, connection.shut)
     watch.start()
     try:
@@ -162,7 +163,7 @@ def _connected(target: Target, within_s: float) -> Iterator[_Pinned]:
         if time.monotonic() > until:
             raise TimeoutError
     except (OSError, http.client.HTTPException) as error:
-        late = f"no whole answer within {within_s:g} s"
+        late = f"no whole answer within {round(within_s, 1):g} s"
         told = late if time.monotonic() > until else f"{type(error).__name__}: {error}"
         raise Unavailable(f"{target.host}: {told}") from error
     finally:
@@ -177,22 +178,38 @@ def _host_header(target: Target) -> str:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to the checked address; the certificate must be that of the host's name."""
+    """A connection to the checked address; the certificate must be that of the host's name.
 
-    def __init__(self, target: Target) -> None:
+    The connection and its handshake end at `until`, a time of time.monotonic.
+    """
+
+    def __init__(self, target: Target, until: float) -> None:
         super().__init__(target.host, target.port, timeout=_TIMEOUT_S)
-        self._target = target
+        self._target, self._until = target, until
+        self._ended = threading.Event()
         self._connected: socket.socket | None = None  # `sock` is given away with the answer
 
     def connect(self) -> None:
         """Connect to the address, not to whatever the name means by now."""
-        self.sock = socket.create_connection((self._target.address, self._target.port), self.timeout)
+        self.sock = socket.create_connection((self._target.address, self._target.port), self._left_s())
         if self._target.tls:
+            self.sock.settimeout(self._left_s())  # of the whole handshake: `shut` cannot end it
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self._target.host)
+            self.sock.settimeout(_TIMEOUT_S)
         self._connected = self.sock
+        if self._ended.is_set():
+            raise TimeoutError
+
+    def _left_s(self) -> float:
+        """Return how long the next step may take. Raises TimeoutError if no time is left."""
+        left_s = self._until - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return min(_TIMEOUT_S, left_s)
 
     def shut(self) -> None:
         """End the connection from another thread: what is read or sent then fails."""
+        self._ended.set()  # first: `connect` looks at it after it has set `_connected`
         if self._connected is not None:
-            with suppress(OSError):
-                self._connected.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # not SSLSocket's own shutdown: others would go on without TLS
+                socket.socket.shutdown(self._connected, socket.SHUT_RDWR)
