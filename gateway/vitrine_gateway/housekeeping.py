@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 from sqlalchemy import delete, select, tuple_
+from vitrine.errors import VitrineError
 
 from vitrine_gateway.database.tables import File, IdempotencyKey, Job, WorkerProcess
 from vitrine_gateway.gateway import Gateway
@@ -31,6 +32,8 @@ class Housekeeper:
         while True:
             try:
                 await self.clean()
+            except VitrineError as error:  # without its traceback, where a path may name a person
+                log.warning("cleaning up failed; it is tried again", error=str(error))
             except Exception:
                 log.exception("cleaning up failed; it is tried again")
             await asyncio.sleep(EVERY_S)

@@ -8,6 +8,7 @@ from contextlib import closing
 import aiosqlite
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from vitrine_gateway.database import connections
 from vitrine_gateway.database.connections import Database, SqliteConnection, sqlite_connection
 
@@ -45,6 +46,21 @@ async def ended(connections):
     for one in connections:
         await asyncio.to_thread(one._thread.join, 10)
     return all(one._connection is None and not one._thread.is_alive() for one in connections)
+
+
+async def test_an_error_of_the_database_names_nobody(tmp_path):
+    """It goes into the log with its traceback, so the values of its statement stay out of it."""
+    database = Database(f"sqlite:///{tmp_path}/some.db")
+    wrong, person = text("SELECT * FROM nowhere WHERE person = :person"), {"person": "ada"}
+    for reading in (database.reading, database.writing):
+        with pytest.raises(OperationalError, match="nowhere") as failed:
+            async with reading() as session:
+                await session.execute(wrong, person)
+        assert "ada" not in str(failed.value)
+    with pytest.raises(OperationalError, match="nowhere") as failed:
+        await database.read(lambda session: session.execute(wrong, person))
+    assert "ada" not in str(failed.value)
+    await database.close()
 
 
 @pytest.mark.parametrize("stops", [0, 1, 2])

@@ -161,8 +161,10 @@ async def test_an_erasure_that_postgresql_ends_for_a_deadlock_is_begun_again(sta
 
 
 def search(folder, contents, pictures):
-    """Fail if a file of the gateway's folder or of the store holds the person's name or a picture of them."""
-    everywhere = {str(path): path.read_bytes() for path in (folder / "data").rglob("*") if path.is_file()}
+    """Fail if a file or folder of the gateway or its store holds the person's name or a picture of them."""
+    found = list((folder / "data").rglob("*"))
+    assert not any(USER in str(path) for path in found)
+    everywhere = {str(path): path.read_bytes() for path in found if path.is_file()}
     for path, content in (everywhere | contents).items():
         assert USER not in path
         assert USER.encode() not in content, path

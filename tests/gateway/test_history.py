@@ -1,9 +1,12 @@
 """History, erasure, housekeeping and the ledger."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
+from noise_pictures import picture
 from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
 from vitrine.errors import Unavailable
 from vitrine_gateway.database.tables import AuditRow, File, Job, LedgerRow
 from vitrine_gateway.housekeeping import Housekeeper
@@ -89,6 +92,30 @@ async def test_expired_pictures_go_and_those_of_waiting_jobs_stay(start, form):
         assert await keeper.clean() == 2
         assert await gateway.parts.pictures.paths("") == []
         assert await gateway.query(select(func.count()).select_from(File)) == [(0,)]
+
+
+async def test_a_cleaning_that_fails_names_nobody_in_the_log(start, monkeypatch):
+    """The path of a picture that cannot be deleted has the person's name."""
+
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        await shop.post("/v1/files", files={"file": picture(1)}, data={"user": "ada"})
+        async with gateway.parts.database.writing() as session:
+            await session.execute(update(File).values(expires_at=1.0))
+        with monkeypatch.context() as patched, capture_logs() as told:
+            patched.setattr(Path, "unlink", refuse)
+            cleaning = asyncio.create_task(Housekeeper(gateway.parts).run())
+            while not told:
+                await asyncio.sleep(0.01)
+            cleaning.cancel()
+    assert [(one["event"], "exc_info" in one) for one in told] == [
+        ("cleaning up failed; it is tried again", False)
+    ]
+    assert "Permission denied" in told[0]["error"]
+    assert "ada" not in str(told)
 
 
 @pytest.mark.databases

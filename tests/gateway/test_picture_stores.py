@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from odd_store import KEYS, answering, refusal
@@ -40,8 +41,9 @@ async def test_a_picture_that_is_not_there_is_not_found(status, code):
     """Amazon answers 403 without s3:ListBucket."""
     with answering(lambda *_: (status, refusal(code))) as endpoint:
         store = Objects(open_store("s3://b", endpoint=endpoint, **KEYS))
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound) as missing:
             await store.get("acc/ada/f1")
+        assert "ada" not in str(missing.value), "errors go into logs, which name nobody"
         with suppress(Unavailable):  # with 403 a delete may have done nothing
             await store.delete("acc/ada/f1")
             assert status == 404
@@ -67,6 +69,40 @@ async def test_a_folder_that_cannot_be_read_has_no_empty_list(tmp_path, monkeypa
     monkeypatch.setattr(os, "scandir", refuse)  # root may read every folder
     with pytest.raises(Unavailable, match="Permission denied"):
         await folder.paths("acc/ada")
+
+
+async def test_a_persons_folder_goes_with_its_last_picture(tmp_path, monkeypatch):
+    """It bears the person's name; a picture that could not be written leaves none either."""
+    folder = Folder(tmp_path)
+    for name in ("f1", "f2"):
+        await folder.put(f"acc/ada/{name}", b"x")
+    await folder.delete("acc/ada/f1")
+    assert await folder.get("acc/ada/f2") == b"x"
+    await folder.delete("acc/ada/f2")
+    assert [path.name for path in tmp_path.rglob("*")] == ["acc"]
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Unavailable, match="No space left"):
+        await folder.put("acc/ada/f3", b"x")
+    assert [path.name for path in tmp_path.rglob("*")] == ["acc"]
+
+
+async def test_a_picture_is_kept_although_its_folder_is_deleted_meanwhile(tmp_path, monkeypatch):
+    """The person's last picture goes between the making of the folder and that of the new file."""
+    mkdir, deleted = Path.mkdir, []
+
+    def made(path, *arguments, **named):
+        mkdir(path, *arguments, **named)
+        if path.name == "ada" and not deleted:
+            deleted.append(path.rmdir())
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    await Folder(tmp_path).put("acc/ada/f1", b"x")
+    assert deleted
+    assert await Folder(tmp_path).get("acc/ada/f1") == b"x"
 
 
 @pytest.mark.parametrize(

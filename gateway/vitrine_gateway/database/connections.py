@@ -156,14 +156,14 @@ def sqlite_connection(path: str, **options: Any) -> SqliteConnection:
 
 
 class Database:
-    """The database of one process."""
+    """The database of one process. Its errors, which go into logs, hold no values of statements."""
 
     def __init__(self, url: str) -> None:
         """`url` is sqlite:///path or postgresql://…; raises BadSettings for another one."""
         driven = database_url(url, 0)
         self._sqlite = driven.get_backend_name() == "sqlite"
         creator = {"async_creator_fn": sqlite_connection} if self._sqlite else {}
-        self._engine = create_async_engine(driven, connect_args=creator)
+        self._engine = create_async_engine(driven, connect_args=creator, hide_parameters=True)
         configure(self._engine.sync_engine)
         self._durable = self._engine.execution_options(begin=WRITING)
         self._unsynced = self._engine.execution_options(begin=UNSYNCED)
@@ -175,6 +175,7 @@ class Database:
             poolclass=QueuePool,
             pool_size=READERS + 1,
             max_overflow=0,
+            hide_parameters=True,
             connect_args=any_thread,  # the pool gives a connection to one thread at a time
         )
         configure(self._reader)

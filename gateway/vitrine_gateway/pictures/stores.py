@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
 from vitrine.keys import path_segment
@@ -88,7 +88,10 @@ def person_folder(account_id: str, user: str) -> str:
 
 
 class Folder:
-    """Pictures as files. A file appears under its name when it is whole and on the disk."""
+    """Pictures as files. A file appears under its name when it is whole and on the disk.
+
+    A folder bears the name of a person, so it goes with its last file.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -103,8 +106,7 @@ class Folder:
 
     async def delete(self, path: str) -> None:
         """See PictureStore."""
-        with suppress(NotFound):
-            await asyncio.to_thread(_os_errors, (self._root / path).unlink)
+        await asyncio.to_thread(_os_errors, _remove, self._root / path)
 
     async def paths(self, prefix: str) -> list[str]:
         """See PictureStore."""
@@ -113,16 +115,15 @@ class Folder:
 
     @staticmethod
     def _put(target: Path, content: bytes) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            with partial.open("wb") as file:
+            with _new_file(partial) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
         finally:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
 
 
 class Objects:
@@ -134,27 +135,28 @@ class Objects:
 
     async def put(self, path: str, content: bytes) -> None:
         """See PictureStore."""
-        await self._called("write", path, lambda: self._store.put(path, content, use_multipart=False))
+        await self._called("write", lambda: self._store.put(path, content, use_multipart=False))
 
     async def get(self, path: str) -> bytes:
         """See PictureStore."""
-        return await self._called("read", path, lambda: bytes(self._store.get(path).bytes()))
+        return await self._called("read", lambda: bytes(self._store.get(path).bytes()))
 
     async def delete(self, path: str) -> None:
         """See PictureStore."""
         with suppress(NotFound):
-            await self._called("delete", path, lambda: self._store.delete(path))
+            await self._called("delete", lambda: self._store.delete(path))
 
     async def paths(self, prefix: str) -> list[str]:
         """See PictureStore."""
         folder = f"{prefix}/" if prefix else ""
-        found = await self._called(
-            "list", prefix, lambda: [one["path"] for one in listed(self._store, prefix)]
-        )
+        found = await self._called("list", lambda: [one["path"] for one in listed(self._store, prefix)])
         return [path for path in found if path.startswith(folder)]
 
-    async def _called(self, verb: Verb, path: str, call: Callable[[], Value]) -> Value:
-        """Run a call of obstore in a thread; raise its errors as NotFound or Unavailable."""
+    async def _called(self, verb: Verb, call: Callable[[], Value]) -> Value:
+        """Run a call of obstore in a thread; raise its errors as NotFound or Unavailable.
+
+        Neither names the path, which has the person's name: logs tell of errors.
+        """
         check_process()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -164,7 +166,7 @@ class Objects:
             if not is_translatable(error):
                 raise
             if means_missing(error, verb):
-                raise NotFound(f"{path} is not in the store of pictures") from error
+                raise NotFound("the picture is not in the store of pictures") from error
             raise Unavailable(f"the store of pictures fails: {reason_of(error)}") from error
 
 
@@ -176,6 +178,25 @@ def _files(folder: Path) -> list[Path]:
             raise error
 
     return [Path(inside) / name for inside, _, names in os.walk(folder, onerror=failed) for name in names]
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Open a file that is not there yet, in a folder that may not be there either.
+
+    A deletion may remove the folder before the file is in it; then it is made a second time.
+    """
+    with suppress(FileNotFoundError, FileExistsError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("wb")
+
+
+def _remove(file: Path) -> None:
+    """Remove a file if it is there, and its folder if nothing else is in it."""
+    file.unlink(missing_ok=True)
+    with suppress(OSError):
+        file.parent.rmdir()
 
 
 def _os_errors(call: Callable[..., Value], *arguments: object) -> Value:
