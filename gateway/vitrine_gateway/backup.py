@@ -146,7 +146,7 @@ def _check_revisions(source: Path, revisions: Sequence[str]) -> None:
 def _restore_postgresql(url: str, source: Path) -> None:
     """Set the present tables aside, read the backup, and drop them; if that fails, put them back."""
     _check_archive(source)
-    engine = create_engine(database_url(url, 1))
+    engine = create_engine(database_url(url))
     try:
         with engine.begin() as connection:
             _put_back(connection)  # of an earlier restore that was interrupted
@@ -222,7 +222,7 @@ def _run(program: str, *arguments: str, url: str = "") -> str:
         raise Unavailable(f"{program} is not installed (Debian: postgresql-client)")
     command, environment = [found], dict(os.environ)
     if url:
-        parts = database_url(url, 1).set(drivername="postgresql")
+        parts = database_url(url).set(drivername="postgresql")
         command.append(f"--dbname={parts.set(password=None).render_as_string()}")
         if parts.password is not None:
             environment["PGPASSWORD"] = str(parts.password)
@@ -237,7 +237,7 @@ def _run(program: str, *arguments: str, url: str = "") -> str:
 @contextmanager
 def _reachable(url: str) -> Iterator[Connection]:
     """A connection; Unavailable for a database that cannot be used."""
-    engine = create_engine(database_url(url, 1))
+    engine = create_engine(database_url(url))
     configure(engine)
     try:
         with engine.connect() as connection:
@@ -249,8 +249,8 @@ def _reachable(url: str) -> Iterator[Connection]:
 
 
 def _is_sqlite(url: str) -> bool:
-    return database_url(url, 1).get_backend_name() == "sqlite"
+    return database_url(url).get_backend_name() == "sqlite"
 
 
 def _file_of(url: str) -> Path:
-    return Path(database_url(url, 1).database or "")
+    return Path(database_url(url).database or "")

@@ -26,7 +26,7 @@ def url(start, tmp_path, database):
 
 def count(url, table=Account):
     """The rows of a table."""
-    engine = create_engine(database_url(url, 1))
+    engine = create_engine(database_url(url))
     with engine.connect() as connection:
         rows = connection.scalar(select(func.count()).select_from(table))
     engine.dispose()
@@ -120,7 +120,7 @@ async def test_a_backup_of_an_older_form_is_brought_forward(start, url, tmp_path
     migrate(url, "-1")
     backup(url, file)
     migrate(url)
-    engine = create_engine(database_url(url, 1))
+    engine = create_engine(database_url(url))
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     backup(url, newer)

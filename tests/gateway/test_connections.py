@@ -9,8 +9,9 @@ import aiosqlite
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from vitrine_gateway.database import connections
-from vitrine_gateway.database.connections import Database, SqliteConnection, sqlite_connection
+from vitrine_gateway.database import sqlite
+from vitrine_gateway.database.connections import Database
+from vitrine_gateway.database.sqlite import SqliteConnection, sqlite_connection
 
 WAITS = 8  # more than a write on a new connection has
 
@@ -182,7 +183,7 @@ async def test_another_processs_writer_is_waited_for_in_the_thread(tmp_path, on_
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY])
 async def test_a_log_that_is_recovered_after_a_kill_is_waited_for(tmp_path, monkeypatch, on_threads, code):
     """SQLite has several codes for being busy; the thread waits at each."""
-    database, execute = Database(f"sqlite:///{tmp_path}/some.db"), connections._without_waiting
+    database, execute = Database(f"sqlite:///{tmp_path}/some.db"), sqlite._without_waiting
     await write(database)
 
     def busy(connection, fn, *args):
@@ -194,7 +195,7 @@ async def test_a_log_that_is_recovered_after_a_kill_is_waited_for(tmp_path, monk
 
         return execute(connection, raising, *args)
 
-    monkeypatch.setattr(connections, "_without_waiting", busy)
+    monkeypatch.setattr(sqlite, "_without_waiting", busy)
     del on_threads[:]
     await write(database)
     assert on_threads == ["execute", "commit"]

@@ -28,7 +28,7 @@ from vitrine_gateway.up import triton
 def test_the_migrations_give_the_tables_and_take_them_back(database, tmp_path):
     """Head is what the code's tables are; base has none; and forward again."""
     url = database or f"sqlite:///{tmp_path / 'gateway.db'}"
-    engine = sqlalchemy.create_engine(database_url(url, 1))
+    engine = sqlalchemy.create_engine(database_url(url))
     for _ in range(2):
         migrate(url)
         with engine.connect() as connection:
@@ -64,7 +64,7 @@ def test_settings_are_checked():
     links["GATEWAY_PORT_9_SCTP_ADDR"] = "10.0.0.1"
     assert Settings.from_environment(links).port == 8080
     with pytest.raises(BadSettings, match="mysql"):
-        database_url("mysql://host/name", 0)
+        database_url("mysql://host/name")
 
 
 def call(address, key, path, body=None):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiosqlite
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -20,17 +18,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from vitrine.errors import Unavailable
 
+from vitrine_gateway.database.sqlite import BUSY_S, UNSYNCED, WRITING, SqliteFile, sqlite_connection
 from vitrine_gateway.errors import BadSettings
 
-DRIVERS = {  # of a URL's dialect: (asynchronous, synchronous for migrations)
-    "sqlite": ("sqlite+aiosqlite", "sqlite"),
+DRIVERS = {  # of a URL's dialect: (synchronous, asynchronous)
+    "sqlite": ("sqlite", "sqlite+aiosqlite"),
     "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
 }
 READERS = 3  # connections of `read`, and its threads on PostgreSQL; SQLite's `version` takes one more
-BUSY_S = 30.0  # how long a writer of SQLite waits for another one
-WRITING = "BEGIN IMMEDIATE"
-UNSYNCED = "BEGIN IMMEDIATE -- its commit does not wait for the disk"
-PAGES = 1000  # of SQLite's log, after which a durable commit copies it into the database
 LOG_S = 30.0  # how long an erasure waits for readers of an older state
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
@@ -59,108 +54,12 @@ async def patiently(
         await asyncio.sleep(AWAY_PAUSE_S)
 
 
-class SqliteFile(sqlite3.Connection):
-    """A connection of the driver, set for many readers and one writer at a time."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        try:
-            # secure_delete: an erased row leaves no bytes in the file
-            settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
-            for setting in settings:
-                self.execute(f"PRAGMA {setting}").fetchall()
-        except sqlite3.Error:
-            self.close()
-            raise
-
-
-class SqliteConnection(aiosqlite.Connection):
-    """A connection that uses its thread for what may wait alone, and stops it once.
-
-    A statement takes SQLite some tens of microseconds, a change of threads and back several times that, and
-    in a busy event loop a turn of the loop. In WAL mode readers wait for nobody. What can wait is the
-    beginning of a writing transaction, if another one is under way, and a commit, if it is durable: those
-    alone go to the thread.
-
-    SQLAlchemy stops the thread of a connection whose close is interrupted, and the close then does so too.
-    Nobody answers the second order (aiosqlite 0.22.1): its caller would wait for ever, and with it the end of
-    the event loop.
-    """
-
-    _stopped = False
-    _interrupted = False  # the thread may still work on what was given up
-    _durable = True  # whether commits wait for the disk: SqliteFile's own setting
-
-    async def _execute(self, fn: Callable[..., Value], *args: Any, **kwargs: Any) -> Value:
-        connection = self._connection
-        if connection is not None and self._running and not self._interrupted:
-            if args[:1] in ((WRITING,), (UNSYNCED,)):
-                self._set_durable(connection, args[0] == WRITING)
-                with suppress(Locked):
-                    return _without_waiting(connection, fn, *args)
-            elif not self._may_wait(connection, fn):
-                return fn(*args, **kwargs)
-        try:
-            return await super()._execute(fn, *args, **kwargs)
-        except asyncio.CancelledError:
-            self._interrupted = True
-            raise
-
-    def _may_wait(self, connection: sqlite3.Connection, fn: Callable[..., object]) -> bool:
-        """Whether a call waits for the disk, or for those who read."""
-        if fn == connection.commit:
-            return connection.in_transaction and self._durable
-        return fn == connection.close
-
-    def _set_durable(self, connection: sqlite3.Connection, durable: bool) -> None:
-        """Let commits wait until the log is on the disk, or leave that to the next durable one.
-
-        A commit that does not wait leaves the copying of the log to others too, since that waits as well.
-        """
-        if durable != self._durable:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES if durable else 0}").fetchall()
-            self._durable = durable
-
-    def stop(self) -> asyncio.Future[Any] | None:
-        """Let the thread close the connection and end, after what it was given before."""
-        if self._stopped:
-            return None
-        self._stopped = True
-        return super().stop()
-
-
-class Locked(Exception):
-    """Another writing transaction of SQLite is under way."""
-
-
-def _without_waiting(connection: sqlite3.Connection, fn: Callable[..., Value], *args: Any) -> Value:
-    """Run a statement; raises Locked where it would have to wait for another writer."""
-    connection.execute("PRAGMA busy_timeout = 0").fetchall()
-    try:
-        return fn(*args)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # its higher bits say of what kind
-            raise
-        raise Locked from error
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_S)}").fetchall()
-
-
-def sqlite_connection(path: str, **options: Any) -> SqliteConnection:
-    """A connection as `aiosqlite.connect` makes one, with a thread that does not keep the process alive."""
-    options["check_same_thread"] = False  # two threads use it, never at the same time
-    connection = SqliteConnection(lambda: sqlite3.connect(path, **options), iter_chunk_size=64)
-    connection._thread.daemon = True
-    return connection
-
-
 class Database:
     """The database of one process. Its errors, which go into logs, hold no values of statements."""
 
     def __init__(self, url: str) -> None:
         """`url` is sqlite:///path or postgresql://…; raises BadSettings for another one."""
-        driven = database_url(url, 0)
+        driven = database_url(url, asynchronous=True)
         self._sqlite = driven.get_backend_name() == "sqlite"
         creator = {"async_creator_fn": sqlite_connection} if self._sqlite else {}
         self._engine = create_async_engine(driven, connect_args=creator, hide_parameters=True)
@@ -171,7 +70,7 @@ class Database:
         self._threads = ThreadPoolExecutor(READERS, "database")
         any_thread = {"check_same_thread": False} if self._sqlite else {}
         self._reader = create_engine(
-            database_url(url, 1),
+            database_url(url),
             poolclass=QueuePool,
             pool_size=READERS + 1,
             max_overflow=0,
@@ -270,11 +169,11 @@ class Database:
         await asyncio.to_thread(self._reader.dispose)
 
 
-def database_url(url: str, driver: int) -> URL:
-    """Return the URL with the driver of ours: 0 asynchronous, 1 synchronous."""
+def database_url(url: str, *, asynchronous: bool = False) -> URL:
+    """Return the URL with the driver that this gateway uses. Raises BadSettings for another database."""
     try:
         read = make_url(url)
-        driven = read.set(drivername=DRIVERS[read.get_backend_name()][driver])
+        driven = read.set(drivername=DRIVERS[read.get_backend_name()][asynchronous])
         if driven.get_backend_name() == "postgresql":  # whatever the server's, the role's or PGCLIENTENCODING
             driven = driven.update_query_dict({"client_encoding": "utf8"})
         return driven

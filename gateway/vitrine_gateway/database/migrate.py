@@ -12,7 +12,8 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from vitrine.errors import BadRequest, Unavailable, one_line
 
-from vitrine_gateway.database.connections import WRITING, configure, database_url
+from vitrine_gateway.database.connections import configure, database_url
+from vitrine_gateway.database.sqlite import WRITING
 from vitrine_gateway.errors import BadSettings
 
 _LOCK = 0x7617121E  # any number: the same in all gateways
@@ -38,7 +39,7 @@ def migrate(url: str, revision: str = "head") -> None:
     text or refuses the tables, and Unavailable for one that cannot be reached.
     """
     config = _config()
-    engine = create_engine(database_url(url, 1)).execution_options(begin=WRITING)
+    engine = create_engine(database_url(url)).execution_options(begin=WRITING)
     configure(engine)
     try:
         with engine.begin() as connection:
