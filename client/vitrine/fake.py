@@ -15,9 +15,10 @@ import numpy as np
 from vitrine import fake_ads, fake_answers, fake_product_ads
 from vitrine.cancellation import Cancellation
 from vitrine.errors import Cancelled, NotFound, VitrineError
-from vitrine.fake_answers import FAKE_DIGEST, RELEASE, byte_array
+from vitrine.fake_answers import FAKE_DIGEST, RELEASE
+from vitrine.fake_rules import check_numbers
 from vitrine.statuses import ModelStatus
-from vitrine.tensors import Tensors
+from vitrine.tensors import Tensors, byte_tensor
 
 __all__ = ["FAKE_DIGEST", "AsyncFakeTransport", "Call", "FakeTransport"]
 
@@ -36,7 +37,7 @@ class FakeTransport:
     """Answers without a server.
 
     A try-on is the person's picture with the garment pasted on its middle, tinted by the seed; a picture from
-    a prompt has one colour, which the seed sets.
+    a prompt has one colour, which the seed sets. The limits, names and formats of requests are the server's.
 
     The first requests raise `failures`, one each. `calls` lists all requests.
     """
@@ -60,9 +61,7 @@ class FakeTransport:
         if cancellation is not None and cancellation.cancelled:
             raise Cancelled("the request was cancelled")
         self._receive(model, inputs, timeout_s, version)
-        if model not in _ANSWERS:
-            raise NotFound(f"Request for unknown model: '{model}' is not found")
-        return _ANSWERS[model](inputs)
+        return _answer(model, inputs)
 
     def stream(
         self, model: str, inputs: Tensors, *, timeout_s: float, version: str = ""
@@ -71,7 +70,7 @@ class FakeTransport:
         self._receive(model, inputs, timeout_s, version)
         ended = False
         try:
-            yield from _events(_ANSWERS[_STREAMS[model]](inputs), inputs)
+            yield from _events(_answer(_STREAMS.get(model, model), inputs), inputs)
             ended = True
         finally:
             self.streams_cancelled += not ended
@@ -126,15 +125,23 @@ class AsyncFakeTransport:
         self.fake.close()
 
 
+def _answer(model: str, inputs: Tensors) -> dict[str, np.ndarray]:
+    """Return a model's answer; raises NotFound, and BadRequest for what the server refuses."""
+    if model not in _ANSWERS:
+        raise NotFound(f"Request for unknown model: '{model}' is not found")
+    check_numbers(inputs)
+    return _ANSWERS[model](inputs)
+
+
 def _events(result: dict[str, np.ndarray], inputs: Tensors) -> Generator[dict[str, np.ndarray], None, None]:
     """Yield an event for each step of a finished result, then the result."""
     steps = json.loads(result["report"][0])["steps"]
     previews = bool(inputs["previews"][0]) if "previews" in inputs else False
     for step in range(1, steps + 1):
         event = {"kind": "progress", "step": step, "steps": steps, "elapsed_s": 0.0, "left_s": 0.0}
-        outputs = {"event": byte_array(json.dumps(event).encode())}
+        outputs = {"event": byte_tensor([json.dumps(event).encode()])}
         yield outputs | {"image": result["image"][:1]} if previews else outputs
-    yield result | {"event": byte_array(json.dumps({"kind": "result"}).encode())}
+    yield result | {"event": byte_tensor([json.dumps({"kind": "result"}).encode()])}
 
 
 _ANSWERS: dict[str, Callable[[Tensors], dict[str, np.ndarray]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 
@@ -10,12 +9,22 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vitrine.errors import BadRequest
-from vitrine.tensors import Tensors
+from vitrine.fake_rules import (
+    MAX_SEED,
+    SCHEDULERS,
+    WITH_ALPHA,
+    encoded,
+    format_of,
+    opened,
+    pixels_of,
+    size_of,
+    texts_of,
+    word_of,
+)
+from vitrine.tensors import Tensors, byte_tensor
 
 FAKE_DIGEST = "fake" * 16  # the pipeline digest in every report
 DEFAULT_STEPS = 30
-FORMATS = ("png", "jpeg", "webp")
-MAX_SEED = 2**64 - 1
 RELEASE = "1"  # the only version of every model
 
 
@@ -23,8 +32,6 @@ def try_on(inputs: Tensors) -> dict[str, np.ndarray]:
     person = _picture(inputs, "person")
     seed = int(inputs["seed"][0]) if "seed" in inputs else 0
     steps = int(inputs["steps"][0]) if "steps" in inputs else DEFAULT_STEPS
-    if not 1 <= steps <= 100:
-        raise BadRequest(f"steps must be 1 to 100, got {steps}")
     mask = _dress(person, inputs.get("garment", np.array([])), seed)
     report = {
         "seed": seed,
@@ -37,48 +44,36 @@ def try_on(inputs: Tensors) -> dict[str, np.ndarray]:
     }
     kind = format_of(inputs)
     return {
-        "image": byte_array(_encode(person, kind)),
-        "mask": byte_array(_encode(mask, "png")),
+        "image": byte_tensor([encoded(person, kind)]),
+        "mask": byte_tensor([encoded(mask, "png")]),
         "seed": np.array([seed], np.uint64),
-        "report": byte_array(json.dumps(report).encode()),
+        "report": byte_tensor([json.dumps(report).encode()]),
     }
 
 
 def draw(inputs: Tensors) -> dict[str, np.ndarray]:
     """Answer with a picture of one colour, which the seed sets; image_to_image blends it in by strength."""
     seed = int(inputs["seed"][0]) if "seed" in inputs else 0
-    size, count = _size(inputs), int(inputs["n"][0]) if "n" in inputs else 1
+    size, count = pixels_of(size_of(inputs)), int(inputs["n"][0]) if "n" in inputs else 1
     if seed + count > MAX_SEED + 1:
         raise BadRequest(f"seed + n - 1 must be at most {MAX_SEED}, got seed {seed} and n {count}")
+    word_of(inputs, "scheduler", SCHEDULERS, "checkpoint")
     if not inputs["prompt"][0].strip():
         raise BadRequest("prompt must be given: say what the picture shows")
     picture = _picture(inputs, "image").resize(size)
     strength = float(inputs["strength"][0]) if "strength" in inputs else 1.0
+    if not strength:
+        raise BadRequest("strength must be more than 0 and at most 1, got 0: 0 would change nothing")
     steps = int(inputs["steps"][0]) if "steps" in inputs else 8
     report = {"seed": seed, "steps": steps, "timings": {"denoise": 0.0}, "size": list(size)}
     kind = format_of(inputs)
     seeds = range(seed, seed + count)
-    drawn = [_encode(Image.blend(picture, _tint(size, one), strength), kind) for one in seeds]
+    drawn = [encoded(Image.blend(picture, _tint(size, one), strength), kind) for one in seeds]
     return {
         "image": np.array(drawn, np.object_),
         "seed": np.array(seeds, np.uint64),
-        "report": byte_array(json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()),
+        "report": byte_tensor([json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()]),
     }
-
-
-def format_of(inputs: Tensors) -> str:
-    """Return the format that was asked for; BadRequest for one that the server does not write."""
-    kind = str(inputs["format"][0].decode()) if "format" in inputs else "png"
-    if kind not in FORMATS:
-        raise BadRequest(f"format must be one of {', '.join(FORMATS)}, got {kind!r}")
-    return kind
-
-
-def _size(inputs: Tensors) -> tuple[int, int]:
-    given = [name for name in ("width", "height") if name in inputs]
-    if len(given) == 1:
-        raise BadRequest(f"width and height must be given together, got {given[0]} only")
-    return (int(inputs["width"][0]), int(inputs["height"][0])) if given else (64, 64)
 
 
 def _tint(size: tuple[int, int], seed: int) -> Image.Image:
@@ -100,7 +95,7 @@ def score(inputs: Tensors) -> dict[str, np.ndarray]:
         "variants": {"clipscore": (2.5 * cosine).tolist(), "torchmetrics": (100 * cosine).tolist()},
         "pipeline_digest": FAKE_DIGEST,
     }
-    return {"cosine": cosine, "report": byte_array(json.dumps(report).encode())}
+    return {"cosine": cosine, "report": byte_tensor([json.dumps(report).encode()])}
 
 
 def cut_out(inputs: Tensors) -> dict[str, np.ndarray]:
@@ -110,19 +105,19 @@ def cut_out(inputs: Tensors) -> dict[str, np.ndarray]:
     ImageDraw.Draw(alpha).ellipse((0, 0, *picture.size), fill=255)
     picture.putalpha(alpha)
     report = {"timings": {"cut_out_network": 0.0}, "size": list(picture.size), "network": "fake"}
-    kind = format_of(inputs)
+    kind = format_of(inputs, WITH_ALPHA)
     return {
-        "image": byte_array(_encode(picture, kind)),
-        "alpha": byte_array(_encode(alpha, "png")),
-        "report": byte_array(json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()),
+        "image": byte_tensor([encoded(picture, kind)]),
+        "alpha": byte_tensor([encoded(alpha, "png")]),
+        "report": byte_tensor([json.dumps(report | {"pipeline_digest": FAKE_DIGEST}).encode()]),
     }
 
 
 def text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
     """Answer with a white bar for each text, from the top down; or with one font and one free place."""
     if "describe" in inputs:
-        return {"report": byte_array(json.dumps(_described(inputs)).encode())}
-    picture, texts = _picture(inputs, "image"), json.loads(inputs["texts"][0])
+        return {"report": byte_tensor([json.dumps(_described(inputs)).encode()])}
+    picture, texts = _picture(inputs, "image"), texts_of(inputs)
     told = []
     for index, one in enumerate(texts):
         box = (0, min(4 * index, picture.height - 1), picture.width, picture.height)
@@ -130,7 +125,10 @@ def text_overlay(inputs: Tensors) -> dict[str, np.ndarray]:
         told.append({"text": one if isinstance(one, str) else one.get("text", ""), "box": list(box)})
     report = {"timings": {"texts": 0.0}, "sources": {}, "size": list(picture.size), "texts": told}
     kind = format_of(inputs)
-    return {"image": byte_array(_encode(picture, kind)), "report": byte_array(json.dumps(report).encode())}
+    return {
+        "image": byte_tensor([encoded(picture, kind)]),
+        "report": byte_tensor([json.dumps(report).encode()]),
+    }
 
 
 def _described(inputs: Tensors) -> dict[str, object]:
@@ -149,7 +147,8 @@ def _dress(person: Image.Image, garments: np.ndarray, seed: int) -> Image.Image:
     box = (w // 4, h // 4, max(w * 3 // 4, w // 4 + 1), max(h * 3 // 4, h // 4 + 1))
     size = (box[2] - box[0], box[3] - box[1])
     for garment in garments:
-        person.paste(Image.blend(_open(garment, "garment").resize(size), _tint(size, seed), 0.1), box)
+        worn = opened(garment, "garment").convert("RGB").resize(size)
+        person.paste(Image.blend(worn, _tint(size, seed), 0.1), box)
     mask = Image.new("L", person.size)
     mask.paste(255, box)
     return mask
@@ -163,8 +162,8 @@ def prepare(kind: str, source: str) -> Callable[[Tensors], dict[str, np.ndarray]
             _picture(inputs, source)
         report = {"timings": {}, "sources": {kind: "fresh"}, "pipeline_digest": FAKE_DIGEST}
         return {
-            f"{kind}_key": byte_array(f"fake-{kind}".encode()),
-            "report": byte_array(json.dumps(report).encode()),
+            f"{kind}_key": byte_tensor([f"fake-{kind}".encode()]),
+            "report": byte_tensor([json.dumps(report).encode()]),
         }
 
     return answer
@@ -176,7 +175,7 @@ def cache_control(inputs: Tensors) -> dict[str, np.ndarray]:
     numbers = dict.fromkeys(counted, 0) | dict.fromkeys(("l1_hit_rate", "l2_hit_rate", "l3_hit_rate"), 0.0)
     cleared = {"cleared": "everything"}
     return {
-        "answer": byte_array(json.dumps(numbers if inputs["action"][0] == b"stats" else cleared).encode())
+        "answer": byte_tensor([json.dumps(numbers if inputs["action"][0] == b"stats" else cleared).encode()])
     }
 
 
@@ -184,21 +183,4 @@ def _picture(inputs: Tensors, name: str) -> Image.Image:
     """Return the first picture of an input; a small white one if the caller sent an id only."""
     if name not in inputs:
         return Image.new("RGB", (48, 64), "white")
-    return _open(inputs[name][0], name)
-
-
-def _open(encoded: bytes, name: str) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(encoded)).convert("RGB")
-    except OSError as error:
-        raise BadRequest(f"{name} is {len(encoded)} bytes of another kind; send PNG, JPEG or WebP") from error
-
-
-def _encode(image: Image.Image, kind: str) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind)
-    return file.getvalue()
-
-
-def byte_array(value: bytes) -> np.ndarray:
-    return np.array([value], dtype=np.object_)
+    return opened(inputs[name][0], name).convert("RGB")
