@@ -20,7 +20,7 @@ from vitrine_gateway.database.deadlocks import despite_deadlocks
 from vitrine_gateway.database.tables import AuditRow, Batch, Delivery, File, Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.names import names_of
-from vitrine_gateway.jobs.states import CANCELED, QUEUED, RUNNING
+from vitrine_gateway.jobs.state_names import CANCELED, QUEUED, RUNNING
 from vitrine_gateway.pictures.stores import person_folder
 
 

@@ -8,7 +8,7 @@ from vitrine.errors import NotFound
 
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Job
-from vitrine_gateway.jobs.states import SUCCEEDED
+from vitrine_gateway.jobs.state_names import SUCCEEDED
 from vitrine_gateway.pages import after
 
 

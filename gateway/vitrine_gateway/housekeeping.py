@@ -12,7 +12,7 @@ from vitrine.errors import VitrineError
 
 from vitrine_gateway.database.tables import File, IdempotencyKey, Job, WorkerProcess
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.states import ENDED
+from vitrine_gateway.jobs.state_names import ENDED
 
 EVERY_S = 300.0
 WORKER_S = 86_400.0  # a worker that was silent for so long is forgotten

@@ -19,7 +19,7 @@ from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import KINDS, BadSettings, kind_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name
-from vitrine_gateway.jobs.states import ENDED, SUCCEEDED
+from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import follow, load_job, picture_url
 

@@ -15,7 +15,7 @@ from vitrine.errors import NotFound
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.tables import Batch, Delivery, File, Job, JobEvent, LedgerRow
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.states import CANCELED, ENDED, FAILED, SUCCEEDED
+from vitrine_gateway.jobs.state_names import CANCELED, ENDED, FAILED, SUCCEEDED
 
 PAID = {SUCCEEDED: {"hold", "capture"}, FAILED: {"hold", "refund"}, CANCELED: {"hold", "refund"}}
 """The rows of the ledger of a job that has ended; one that has not has its hold alone."""

@@ -6,7 +6,7 @@ import io
 
 import pytest
 from PIL import Image
-from vitrine_gateway.jobs.states import ENDED
+from vitrine_gateway.jobs.state_names import ENDED
 
 WAIT = {"Prefer": "wait=30"}
 

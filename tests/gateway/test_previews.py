@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 from vitrine_gateway.database.tables import File, Job
-from vitrine_gateway.jobs import previews, states
+from vitrine_gateway.jobs import previews
+from vitrine_gateway.jobs.state_names import RUNNING
 
 STEPS = {"steps": "30", "previews": "true"}
 
@@ -80,7 +81,7 @@ async def test_a_worker_without_its_lease_keeps_no_preview(start, form):
         job = (await shop.post("/v1/jobs", files=form, data={"user": "ada"})).json()
         async with gateway.parts.database.writing() as session:
             row = await session.get(Job, job["id"])
-            row.state, row.lease = states.RUNNING, "lost"
+            row.state, row.lease = RUNNING, "lost"
         await shop.delete("/v1/people/ada")
         picture = Image.new("RGB", (64, 64))
         assert not await previews.keep_preview(gateway.parts, row, "lost", picture, 1)

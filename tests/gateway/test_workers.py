@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from vitrine import BadRequest, Busy, StageFailed, Unavailable
 from vitrine_gateway.database.tables import File, Job, JobEvent, LedgerRow
 from vitrine_gateway.jobs import endings, leasing, states, worker
+from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
 
 WAIT = {"Prefer": "wait=30"}
 JOBS, KILLS = 8, 4
@@ -174,13 +175,11 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(start, form):
         assert (slow.id, quick.losses) == (quick.id, 1)
         image = {"image": {"file_id": "file_x"}}
         async with database.writing() as session:
-            assert (
-                await states.end(session, slow.id, states.SUCCEEDED, lease=slow.lease, result=image) is None
-            )
+            assert await states.end(session, slow.id, SUCCEEDED, lease=slow.lease, result=image) is None
             assert not await states.put_back(session, slow.id, slow.lease, after_s=0, error={"code": "x"})
             assert await leasing.renew(session, [slow.lease, quick.lease], 30.0) == {quick.lease}
         async with database.writing() as session:
-            assert await states.end(session, slow.id, states.SUCCEEDED, lease=quick.lease, result=image)
+            assert await states.end(session, slow.id, SUCCEEDED, lease=quick.lease, result=image)
         assert await gateway.unbalanced() == []
 
 
@@ -309,7 +308,7 @@ class Workers:
 
 async def unfinished(gateway):
     """The number of jobs that have not ended."""
-    return (await gateway.query(select(func.count()).where(Job.state.not_in(states.ENDED))))[0][0]
+    return (await gateway.query(select(func.count()).where(Job.state.not_in(ENDED))))[0][0]
 
 
 async def check_expected_state(gateway, shop, ids):

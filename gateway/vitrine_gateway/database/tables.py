@@ -97,7 +97,7 @@ class Job(Table):
     user: Mapped[str] = mapped_column(String(200))  # the caller's name of a person; empty for none
     pipeline: Mapped[str] = mapped_column(String(40))
     work: Mapped[str] = mapped_column(String(100))  # what decides how long it takes: jobs.work.work_of
-    state: Mapped[str] = mapped_column(String(12))  # one of jobs.states.STATES
+    state: Mapped[str] = mapped_column(String(12))  # one of jobs.state_names.STATES
     request: Mapped[dict[str, Any]]  # options, and ids of the pictures
     price: Mapped[int]
     created_at: Mapped[float]

@@ -9,21 +9,22 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from vitrine_gateway.database.tables import Batch, Job
+from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.webhooks.outbox import add_delivery
 
 PARTIAL = "partial"  # some jobs have succeeded and some have not
 
 
 def state_of(states: Iterable[str]) -> str:
-    """Return queued, running, succeeded, failed, canceled or PARTIAL from the jobs' states, at least one."""
+    """Return one of STATES or PARTIAL from the jobs' states, at least one."""
     found = set(states)
-    if found == {"queued"}:
-        return "queued"
-    if found & {"queued", "running"}:
-        return "running"
-    if "succeeded" in found:
-        return "succeeded" if len(found) == 1 else PARTIAL
-    return "failed" if "failed" in found else "canceled"
+    if found == {QUEUED}:
+        return QUEUED
+    if found & {QUEUED, RUNNING}:
+        return RUNNING
+    if SUCCEEDED in found:
+        return SUCCEEDED if len(found) == 1 else PARTIAL
+    return FAILED if FAILED in found else CANCELED
 
 
 async def settle(session: AsyncSession, batch_id: str) -> None:
@@ -36,7 +37,7 @@ async def settle(session: AsyncSession, batch_id: str) -> None:
         return
     states = list(await session.scalars(select(Job.state).where(Job.batch_id == batch_id)))
     state = state_of(states)
-    if state in ("queued", "running"):
+    if state in (QUEUED, RUNNING):
         return
     batch.finished_at = time.time()
     if batch.webhook:

@@ -23,6 +23,7 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.pipelines import Made
 from vitrine_gateway.jobs.server import Server
+from vitrine_gateway.jobs.state_names import FAILED, SUCCEEDED
 from vitrine_gateway.pictures.keeping import add_rows, discard, image_of, keep
 from vitrine_gateway.pictures.reading import Upload
 
@@ -64,9 +65,7 @@ class Endings:
 
         async def written() -> bool:
             async with self._gateway.database.writing() as session:
-                ended = await states.end(
-                    session, job.id, states.SUCCEEDED, lease=attempt.lease, result=result
-                )
+                ended = await states.end(session, job.id, SUCCEEDED, lease=attempt.lease, result=result)
                 if ended is None:  # perhaps by a commit that raised an error although it was done
                     return await session.get(File, kept) is not None
                 await add_rows(session, files)
@@ -83,15 +82,15 @@ class Endings:
             return
         metrics = self._gateway.metrics
         metrics.job_seconds.labels(job.pipeline).observe(time.time() - job.created_at)
-        metrics.jobs.labels(job.pipeline, states.SUCCEEDED).inc()
-        log.info("job ended", state=states.SUCCEEDED, seconds=round(time.time() - job.created_at, 3))
+        metrics.jobs.labels(job.pipeline, SUCCEEDED).inc()
+        log.info("job ended", state=SUCCEEDED, seconds=round(time.time() - job.created_at, 3))
 
     async def _keep(self, job: Job, made: Made) -> list[File]:
         """Keep the picture of a job, if it has made one, and return its row."""
         if made.content is None:
             return []
         size = int(made.facts["width"]), int(made.facts["height"])
-        picture = Upload(made.content, "", *size, made.media_type)
+        picture = Upload(made.content, *size, made.media_type)
         return [await keep(self._gateway, job.account_id, job.user, "result", picture)]
 
     async def failed(self, attempt: Attempt, error: VitrineError) -> None:
@@ -103,7 +102,7 @@ class Endings:
         retried = found == "unknown" or kind_of(error).retried
         again = job.losses < leasing.MAX_LOSSES if lost else retried and job.tries + 1 < self._settings.tries
         if not again:
-            await self.end(attempt, states.FAILED, told)
+            await self.end(attempt, FAILED, told)
             return
         pause_s = leasing.loss_pause_s(job.losses + 1) if lost else FIRST_PAUSE_S * 2**job.tries
 

@@ -15,7 +15,7 @@ from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.tables import Job, WorkerProcess
 from vitrine_gateway.jobs.forecast import Plan, Running, RunningJobs, Times, Waiting, step_end_of
 from vitrine_gateway.jobs.slowdown import FEWEST, Past, served, slowdown_of
-from vitrine_gateway.jobs.states import QUEUED, RUNNING, SUCCEEDED
+from vitrine_gateway.jobs.state_names import QUEUED, RUNNING, SUCCEEDED
 
 RECENT = 31  # jobs of a kind whose times count
 TOGETHER = 200  # the last jobs of all kinds, which tell how much jobs slow each other down

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from vitrine_gateway.database.tables import Job, WorkerProcess, table_of
-from vitrine_gateway.jobs.states import QUEUED, RUNNING, add_event, job_of
+from vitrine_gateway.jobs.state_names import QUEUED, RUNNING
+from vitrine_gateway.jobs.states import add_event, job_of
 
 MAX_LOSSES = 10  # a job whose worker or server was lost more often ends as failed
 LOSS_PAUSES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # longest pause after each loss; the last one repeats

@@ -33,7 +33,7 @@ def with_previews(gateway: Gateway, pipeline: Pipeline, options: Mapping[str, An
 async def keep_preview(gateway: Gateway, job: Job, lease: str, picture: Image.Image, step: int) -> bool:
     """Keep a preview of the job and tell of it in an event; False if the lease is lost."""
     content, size = await small_jpeg(picture)
-    upload = Upload(content, "", *size, "image/jpeg")
+    upload = Upload(content, *size, "image/jpeg")
     before = job.preview["image"]["file_id"] if job.preview else None
     file = await keep(gateway, job.account_id, job.user, "preview", upload, before)
     told = {"step": step, "image": image_of(file)}

@@ -28,12 +28,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.tables import Job, JobEvent, table_of
 from vitrine_gateway.jobs.batch_states import settle
+from vitrine_gateway.jobs.state_names import QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.webhooks.outbox import add_delivery
 
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = "queued", "running", "succeeded", "failed", "canceled"
 PREVIEW = "preview"  # an event
-STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED)
-ENDED = (SUCCEEDED, FAILED, CANCELED)
 
 # Statements of every job are built once: building one costs more than running it.
 _events, _jobs = table_of(JobEvent), table_of(Job)

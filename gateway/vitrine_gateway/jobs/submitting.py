@@ -24,7 +24,8 @@ from vitrine_gateway.errors import TooMany
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.idempotency import add_key, earlier, fingerprint_of
 from vitrine_gateway.jobs.pipelines import PIPELINES, Pipeline
-from vitrine_gateway.jobs.states import QUEUED, add_event
+from vitrine_gateway.jobs.state_names import QUEUED
+from vitrine_gateway.jobs.states import add_event
 from vitrine_gateway.jobs.work import work_of
 from vitrine_gateway.pictures.keeping import add_rows, discard, keep
 from vitrine_gateway.telemetry.tracing import TRACEPARENT

@@ -15,7 +15,7 @@ from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.bells import end_of
 from vitrine_gateway.database.tables import Job, JobEvent
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.states import ENDED, QUEUED
+from vitrine_gateway.jobs.state_names import ENDED, QUEUED
 from vitrine_gateway.jobs.watching import Event, Watched
 
 OWN = ("sources",)

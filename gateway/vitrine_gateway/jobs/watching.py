@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.gathering import Gathered
 from vitrine_gateway.database.tables import Job, JobEvent, table_of
-from vitrine_gateway.jobs.states import QUEUED
+from vitrine_gateway.jobs.state_names import QUEUED
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from vitrine_gateway.jobs.names import names_of
 from vitrine_gateway.jobs.pipelines import PIPELINES, Inputs, Made
 from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_previews
 from vitrine_gateway.jobs.server import Server
+from vitrine_gateway.jobs.state_names import CANCELED
 from vitrine_gateway.jobs.uninterrupted import uninterrupted
 
 PROGRESS_EVERY_S = 0.25  # of one job, as far as the next line allows
@@ -158,7 +159,7 @@ class Worker:
                 await self._endings.failed(attempt, failure)
         except asyncio.CancelledError:
             if attempt.cancelled:
-                await self._endings.end(attempt, states.CANCELED)
+                await self._endings.end(attempt, CANCELED)
             else:
                 await asyncio.shield(self._endings.give_back(attempt))
 

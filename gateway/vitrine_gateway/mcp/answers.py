@@ -8,7 +8,7 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, 
 from vitrine.errors import NotFound
 
 from vitrine_gateway.database.tables import File, Job
-from vitrine_gateway.jobs.states import ENDED, FAILED, SUCCEEDED
+from vitrine_gateway.jobs.state_names import ENDED, FAILED, SUCCEEDED
 from vitrine_gateway.jobs.views import view_now
 from vitrine_gateway.mcp.visits import Visit
 from vitrine_gateway.pictures.previews import preview

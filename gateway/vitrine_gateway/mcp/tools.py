@@ -18,14 +18,14 @@ from vitrine_gateway.database.tables import Account, Job
 from vitrine_gateway.errors import Conflict, NotServedYet
 from vitrine_gateway.interpretations import first_score
 from vitrine_gateway.jobs.ad_words import words_of
+from vitrine_gateway.jobs.cancelling import cancel
+from vitrine_gateway.jobs.inputs import from_inputs
 from vitrine_gateway.jobs.pipelines import served_pipelines
-from vitrine_gateway.jobs.states import ENDED, QUEUED, RUNNING
+from vitrine_gateway.jobs.state_names import ENDED, QUEUED, RUNNING
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import follow, load_job
 from vitrine_gateway.mcp.answers import answer_of
 from vitrine_gateway.mcp.visits import Ctx, FindVisit, Visit
-from vitrine_gateway.routers.jobs import cancel
-from vitrine_gateway.routers.reading import from_inputs
 
 LONGEST_WAIT_S = 50.0  # clients commonly give up after 60 s
 _STATUS_TIMEOUT_S, _FONTS_TIMEOUT_S = 2.0, 5.0
@@ -270,9 +270,8 @@ async def _tell_progress(ctx: Ctx, visit: Visit, job: Job) -> None:
         async for event in events:
             if event is None:
                 continue
-            step = min(
-                float(event.data.get("percent", told + 0.5)), 99.0
-            )  # after its last step a job goes on
+            # Below 100: after its last step a job goes on.
+            step = min(float(event.data.get("percent", told + 0.5)), 99.0)
             percent = 100.0 if event.kind in ENDED else step
             if told < percent <= 100:
                 told = percent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 from dataclasses import dataclass
 
@@ -30,7 +29,6 @@ class Upload:
     """
 
     content: bytes
-    sha256: str  # of the bytes that were sent, for the fingerprint of a request
     width: int
     height: int
     media_type: str  # one of MEDIA_TYPES
@@ -68,7 +66,7 @@ def _read(sent: bytes, name: str, limits: Limits) -> Upload:
         raise NotAPicture(str(error)) from error
     content = _encoded(plain, name, lossless=known_kind(sent) == "PNG")
     media_type = MEDIA_TYPES[known_kind(content)]
-    return Upload(content, hashlib.sha256(sent).hexdigest(), plain.width, plain.height, media_type)
+    return Upload(content, plain.width, plain.height, media_type)
 
 
 def _encoded(plain: Image.Image, name: str, lossless: bool) -> bytes:

@@ -21,11 +21,12 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batch_events import follow_batch, numbers_of
 from vitrine_gateway.jobs.batch_states import state_of
 from vitrine_gateway.jobs.batches import find_batch, jobs_of, submit_batch
-from vitrine_gateway.jobs.states import ENDED
+from vitrine_gateway.jobs.cancelling import cancel
+from vitrine_gateway.jobs.state_names import ENDED
 from vitrine_gateway.jobs.views import iso, linked, view_now, wait_for_end
 from vitrine_gateway.pages import MOST, after, page
 from vitrine_gateway.problems import NOTHING_LEFT
-from vitrine_gateway.routers.jobs import ALL_TOLD, BODY, base_of, cancel, headers_of, wait_of
+from vitrine_gateway.routers.jobs import ALL_TOLD, BODY, base_of, headers_of, wait_of
 from vitrine_gateway.routers.reading import read_submission
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])

@@ -13,7 +13,7 @@ from vitrine.errors import BadRequest, NotFound, VitrineError
 from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.errors import NoCredit, RateLimited, TooMany, kind_of
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
+from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import load_job, picture_url
 from vitrine_gateway.problems import retry_after

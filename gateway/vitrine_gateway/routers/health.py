@@ -11,7 +11,7 @@ from vitrine import VitrineError
 
 from vitrine_gateway.access import Parts
 from vitrine_gateway.database.tables import Job
-from vitrine_gateway.jobs.states import QUEUED
+from vitrine_gateway.jobs.state_names import QUEUED
 
 router = APIRouter(tags=["health"])
 _MODEL = "try_on_stream"

@@ -13,16 +13,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
 from vitrine_gateway.access import Known, Parts
-from vitrine_gateway.accounts.keys import Caller
-from vitrine_gateway.bells import QUEUE
-from vitrine_gateway.database.deadlocks import despite_deadlocks
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs import states
+from vitrine_gateway.jobs.cancelling import cancel
+from vitrine_gateway.jobs.state_names import ENDED, QUEUED
 from vitrine_gateway.jobs.submitting import submit
 from vitrine_gateway.jobs.views import (
-    find_job,
     follow,
     foreseen_of,
     job_view,
@@ -72,7 +69,7 @@ async def submit_job(
         job = await wait_for_end(gateway, caller, job.id, wait_s)
     view = await seen(gateway, job, request)
     headers["Location"] = view["urls"]["self"]
-    return JSONResponse(view, 200 if job.state in states.ENDED else 202, headers)
+    return JSONResponse(view, 200 if job.state in ENDED else 202, headers)
 
 
 @router.get("")
@@ -129,7 +126,7 @@ async def cancel_job(
     """Cancel a job. A waiting one ends at once; a running one (202) before the denoiser's next step."""
     caller.needs("jobs")
     job = await cancel(gateway, caller, job_id)
-    if job.state not in states.ENDED:
+    if job.state not in ENDED:
         response.status_code = 202
     return await seen(gateway, job, request)
 
@@ -146,7 +143,7 @@ async def told_before(
     if not _NUMBER.fullmatch(last_event_id or ""):
         return 0
     last = await last_event(gateway, job_id)
-    if job.state in states.ENDED and int(last_event_id or "") >= last:
+    if job.state in ENDED and int(last_event_id or "") >= last:
         raise HTTPException(NOTHING_LEFT)
     return min(int(last_event_id or ""), last)
 
@@ -168,7 +165,7 @@ async def job_events(
             if event is not None:
                 data = linked(gateway, event.data, base_of(request))
                 yield ServerSentEvent(id=str(event.number), event=event.kind, data=data)
-                if event.kind not in (states.QUEUED, "retrying"):
+                if event.kind not in (QUEUED, "retrying"):
                     continue
             elif await request.is_disconnected():
                 return
@@ -178,24 +175,6 @@ async def job_events(
             if found.position is not None and found.position != told:
                 told = found.position
                 yield ServerSentEvent(event="estimate", data=await foreseen_of(gateway, found))
-
-
-async def cancel(gateway: Gateway, caller: Caller, job_id: str) -> Job:
-    """Cancel a job of the caller and return it. Raises NotFound, and Conflict if it has ended."""
-
-    async def changed() -> Job:
-        async with gateway.database.writing() as session:
-            job = await find_job(session, caller, job_id)
-            ended = await states.end(session, job_id, states.CANCELED)
-            ended = ended or await states.ask_to_cancel(session, job_id)
-            if ended is None and job.state in (states.SUCCEEDED, states.FAILED):
-                raise Conflict(f"the job has {job.state}")
-            return ended or job
-
-    job = await despite_deadlocks(changed)  # with an erasure
-    gateway.bells.ring(QUEUE)
-    gateway.bells.ring_job(job_id, job.batch_id, ended=True)
-    return job
 
 
 async def seen(gateway: Gateway, job: Job, request: Request) -> dict[str, Any]:

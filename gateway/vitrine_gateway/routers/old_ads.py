@@ -14,12 +14,13 @@ from vitrine.errors import NotFound, VitrineError
 from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.errors import Conflict, kind_of
 from vitrine_gateway.interpretations import first_score
+from vitrine_gateway.jobs.cancelling import cancel
 from vitrine_gateway.jobs.pipelines import Prompt
-from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
+from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, linked, load_job, picture_url, wait_for_end
 from vitrine_gateway.problems import retry_after
-from vitrine_gateway.routers.jobs import base_of, cancel
+from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.old_ad_requests import Generate, WrongPicture, read_picture, submission_of
 from vitrine_gateway.routers.reading import read_json
 

@@ -22,7 +22,7 @@ from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import submit_batch
 from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, WHOLE, Category, Name
-from vitrine_gateway.jobs.states import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
+from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, load_job, picture_url
 from vitrine_gateway.openapi import NOT_SERVED

@@ -35,12 +35,13 @@ from vitrine_gateway.errors import (
     kind_of,
 )
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.cancelling import cancel
 from vitrine_gateway.jobs.pipelines import Format, Prompt
-from vitrine_gateway.jobs.states import ENDED, SUCCEEDED
+from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit_all
 from vitrine_gateway.jobs.views import result_view, wait_for_end
 from vitrine_gateway.problems import retry_after
-from vitrine_gateway.routers.jobs import base_of, cancel
+from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.reading import read_form, read_json
 
 WAIT_S = 300.0

@@ -14,9 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import FormData, UploadFile
 from vitrine.errors import BadRequest
 
-from vitrine_gateway.jobs.pipelines import PIPELINES
+from vitrine_gateway.jobs.inputs import from_inputs
 from vitrine_gateway.jobs.submitting import FileId, Submission
-from vitrine_gateway.pictures.reading import from_base64
 
 MAX_FILES = 40
 MAX_FIELDS = 80
@@ -84,29 +83,6 @@ def _finite(text: str) -> float:
 def read_form(request: Request) -> AbstractAsyncContextManager[FormData]:
     """Return the body as a form, whose files are closed at the end of the block."""
     return request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
-
-
-def from_inputs(
-    pipeline: str, inputs: dict[str, Any], *, user: str = "", webhook: str | None = None
-) -> Submission:
-    """Part the inputs into pictures and options."""
-    names = PIPELINES[pipeline].pictures if pipeline in PIPELINES else {}
-    pictures = {}
-    for name in names:
-        value = inputs.get(name)
-        if value is not None:
-            several = value if isinstance(value, list) else [value]
-            pictures[name] = [_picture(one, name) for one in several]
-    options = {name: value for name, value in inputs.items() if name not in names}
-    return Submission(pipeline, user, options, pictures, webhook=webhook)
-
-
-def _picture(value: Any, name: str) -> bytes | FileId:
-    if isinstance(value, str):
-        return from_base64(value, name)
-    if isinstance(value, dict) and set(value) == {"file_id"} and isinstance(value["file_id"], str):
-        return FileId(value["file_id"])
-    raise BadRequest(f'{name} must be base64, a data URI or {{"file_id": "…"}}')
 
 
 async def _from_form(form: FormData) -> Submission:

@@ -24,18 +24,8 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.webhooks.guard import check_url, post
 from vitrine_gateway.webhooks.outbox import DELIVERED, FAILED, WAITING
 
-PAUSES_S: tuple[float, ...] = (
-    5,
-    30,
-    120,
-    600,
-    1800,
-    3600,
-    7200,
-    14400,
-    28800,
-    28800,
-)  # after each failed try: 24 hours in all
+PAUSES_S: tuple[float, ...] = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
+"""After each try that failed: 24 hours in all."""
 LOCK_S = 60.0  # a sender that dies leaves its delivery to others after this time
 EVERY_S = 1.0
 AT_ONCE = 8  # deliveries of one gateway process

@@ -25,7 +25,7 @@ from vitrine_gateway.accounts.keys import key_with_credits
 from vitrine_gateway.database.connections import patiently
 from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.gateway import Gateway, open_gateway
-from vitrine_gateway.jobs.states import ENDED
+from vitrine_gateway.jobs.state_names import ENDED
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.soundness import unsound
 from vitrine_orchestrator.embedded.ports import free_port
