@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from vitrine.errors import Unavailable
 
@@ -10,6 +11,14 @@ from vitrine_orchestrator.ad_prompts.endpoint import Endpoint, ask
 from vitrine_orchestrator.ad_prompts.korean import is_korean
 from vitrine_orchestrator.ad_prompts.styles import STYLES
 from vitrine_orchestrator.ad_prompts.writing import Scene
+
+REFUSAL = re.compile(
+    r"(i['’]?m|i am|we['’]?re|we are) (very |really |so )?(sorry|unable|not able)\b|sorry\b|my apologies|"
+    r"i apologi[sz]e|(i|we) (can['’]?t|can ?not|won['’]?t|will not|must decline)\b|as an ai\b|"
+    r"unfortunately\b",
+    re.IGNORECASE,
+)
+"""How a model begins that does not do what it is asked."""
 
 LONGEST = 1000  # characters of a prompt; 80 words have about 500
 
@@ -41,6 +50,8 @@ async def asked(endpoint: Endpoint, sentence: str, scene: Scene) -> str:
     answer = (await ask(endpoint, SYSTEM, json.dumps(facts, ensure_ascii=False))).get("prompt")
     if not isinstance(answer, str) or not (prompt := " ".join(answer.split())):
         raise Unavailable("the language model's answer has no prompt")
+    if REFUSAL.match(prompt):
+        raise Unavailable("the language model refused to write a prompt")
     if len(prompt) > LONGEST:
         raise Unavailable(f"the language model's prompt has more than {LONGEST} characters")
     if not prompt.isprintable():

@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -36,6 +37,11 @@ FIRST_PAUSE_S = 0.25  # before the first retry; doubled for each further one
 AGAIN = (408, 409, 425, 429, 500, 502, 503, 504)
 """Statuses after which the same request can succeed."""
 MOST_BOXES = 16
+MOST_STARTS = 50
+"""Braces of an answer's text at which its JSON object is looked for."""
+UNUSABLE = (httpx2.InvalidURL, ImportError, ValueError)
+"""Raised for an address, or for a proxy of the environment, that the HTTP client cannot use. A SOCKS proxy
+needs a package that the server does not have."""
 
 BOXES = (
     'Answer with one JSON object {"boxes": [[left, top, right, bottom], …]}: each number is a share of the'
@@ -73,30 +79,46 @@ class Endpoint:
 
 
 def checked_url(url: str) -> str:
-    """The address of an endpoint; BadSettings unless it is http(s)://host[:port][/path] and no more."""
+    """The address of an endpoint, without spaces and line ends around it, as files of secrets have them.
+
+    BadSettings unless it is http(s)://host[:port][/path] and no more.
+    """
+    url = url.strip()
     try:
+        httpx2.URL(url)  # what requests are sent by knows more rules of hosts
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+    except (ValueError, httpx2.InvalidURL):
         fine = False
-    if not fine or parts.username or parts.password or parts.query or parts.fragment:
+    if not fine or parts.username or parts.password or parts.query or parts.fragment or len(url.split()) > 1:
         raise BadSettings("VITRINE_LLM_URL must be http(s)://host:port/path, without user or query")
     return url
 
 
 def endpoint_of(settings: Settings) -> Endpoint | None:
-    """The endpoint of a deployment; None where it has none. BadSettings for a key that cannot be read."""
+    """The endpoint of a deployment; None where it has none.
+
+    BadSettings for a key that cannot be read, and for proxies of the environment that no call can use.
+    """
     if settings.llm_url is None:
         return None
     if not settings.llm_model:
         raise BadSettings("VITRINE_LLM_MODEL must be given with VITRINE_LLM_URL: the name of the model there")
-    return Endpoint(
+    endpoint = Endpoint(
         url=checked_url(settings.llm_url).rstrip("/"),
         model=settings.llm_model,
         key=_key(settings.llm_key, settings.llm_key_file),
         timeout_s=settings.llm_timeout_s,
         retries=settings.llm_retries,
     )
+    try:
+        _client(endpoint)
+    except UNUSABLE:
+        raise BadSettings(
+            "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY must be http:// or https:// addresses: calls of"
+            " VITRINE_LLM_URL go through them"
+        ) from None
+    return endpoint
 
 
 def _key(key: str | None, file: Path | None) -> str | None:
@@ -126,6 +148,8 @@ async def ask(endpoint: Endpoint, system: str, user: str | Sequence[Json]) -> Js
             return await _tried(lambda: _once(client, endpoint, body), endpoint.retries, deadline)
     except TimeoutError:
         raise Unavailable(f"the language model did not answer within {endpoint.timeout_s:g} s") from None
+    except UNUSABLE as error:
+        raise Unavailable(f"the language model cannot be reached ({type(error).__name__})") from None
 
 
 async def boxes(endpoint: Endpoint, picture: bytes, question: str, kind: str = "png") -> list[Box]:
@@ -224,12 +248,27 @@ async def _read(response: httpx2.Response) -> bytes:
 
 
 def _object(content: bytes) -> Json:
-    """The JSON object in a chat completion's text, which may stand in a fence of a code block."""
+    """The JSON object in a chat completion's text."""
     try:
         text = json.loads(content)["choices"][0]["message"]["content"]
-        found = json.loads(re.sub(r"^\s*```(?:json)?|```\s*$", "", text))
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        raise Unavailable("the language model's answer is not a JSON object") from None
-    if not isinstance(found, dict):
+        found = _first_object(text)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        found = None
+    if found is None:
         raise Unavailable("the language model's answer is not a JSON object")
     return found
+
+
+def _first_object(text: str) -> Json | None:
+    """The first JSON object of a text after the model's thoughts; a fence or words may stand around it."""
+    said = text.rpartition("</think>")[2]
+    if "<think>" in said:
+        return None  # the answer ends within the thoughts
+    for start in islice(re.finditer(r"\{", said), MOST_STARTS):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(said, start.start())
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return found
+    return None

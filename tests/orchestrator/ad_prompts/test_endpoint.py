@@ -30,10 +30,20 @@ def test_the_endpoint_s_prompt_is_used(model, endpoint, prepared):
     assert SENTENCE in body["messages"][1]["content"]
 
 
-def test_an_answer_in_a_fence_is_read(model, endpoint, prepared):
-    """Many models wrap JSON into a code block."""
-    model.reply(200, f"```json\n{GOOD}\n```")
-    assert prepared(SENTENCE, endpoint)[2]["way"] == "endpoint"
+WRAPPED = [
+    f"```json\n{GOOD}\n```",
+    f"```JSON\n{GOOD}\n```",
+    f"Here is your {{prompt}}:\n```\n{GOOD}\n```\nTell me if you want another.",
+    f'<think>A {{"prompt": "a mug"}}? No.</think>\n{GOOD}',
+    f"The template began my thoughts.</think>{GOOD}",
+]
+
+
+@pytest.mark.parametrize("content", WRAPPED, ids=range(len(WRAPPED)))
+def test_an_answer_in_a_fence_or_after_thoughts_is_read(content, model, endpoint, prepared):
+    """Many models wrap JSON into a code block, say something around it, or think first."""
+    model.reply(200, content)
+    assert prepared(SENTENCE, endpoint)[0] == "a red mug on a cafe table, soft light"
 
 
 NONSENSE = [
@@ -44,6 +54,10 @@ NONSENSE = [
     (b"[" * 100_000, "not a JSON object"),
     ('{"text": "a red mug"}', "has no prompt"),
     ('{"prompt": 7}', "has no prompt"),
+    ('<think>{"prompt": "a mug"} may do', "not a JSON object"),
+    ("{" * 100_000, "not a JSON object"),
+    ('{"prompt": "I am sorry, but I can\'t help with that."}', "refused to write a prompt"),
+    ('{"prompt": "I can’t create pictures of alcohol."}', "refused to write a prompt"),
     ('{"prompt": "빨간 머그잔"}', "is not English"),
     ('{"prompt": "' + "a" * 1001 + '"}', "more than 1000 characters"),
     (r'{"prompt": "a red mug \ud83d on a table"}', "has characters that are no text"),
@@ -102,6 +116,29 @@ def test_a_server_that_is_not_there_is_named_without_its_address(endpoint, prepa
     """Port 9 of this machine refuses connections."""
     fallback = prepared(SENTENCE, quick(endpoint, url="http://127.0.0.1:9/v1"))[2]["fallback"]
     assert fallback == "the language model cannot be reached (ConnectError)"
+
+
+PROXIES = ["socks5://127.0.0.1:9", "socks4://127.0.0.1:9", "ftp://127.0.0.1:9", " http://127.0.0.1:9"]
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_proxy_that_cannot_be_used_is_no_internal_error(proxy, prepared, monkeypatch):
+    """The tables answer where the environment changed later; at the start it stops the model."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    away = Endpoint("http://models.example/v1", "tiny", timeout_s=5, retries=0)
+    report = prepared(SENTENCE, away)[2]
+    assert report["way"] == "tables"
+    assert report["fallback"].startswith("the language model cannot be reached")
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        asyncio.run(boxes(away, b"\x89PNG", "where?"))
+    with pytest.raises(BadSettings, match="HTTP_PROXY, HTTPS_PROXY and ALL_PROXY must be http"):
+        endpoint_of(settings(url=away.url, model="tiny"))
+
+
+def test_an_address_that_no_request_can_have_falls_back(endpoint, prepared):
+    """As an error of the network does."""
+    fallback = prepared(SENTENCE, quick(endpoint, url="http://256.1.1.1/v1"))[2]["fallback"]
+    assert fallback == "the language model cannot be reached (InvalidURL)"
 
 
 def test_without_any_way_the_error_says_both(model, endpoint, prepared):
@@ -170,6 +207,8 @@ def test_the_settings_make_an_endpoint(tmp_path):
         "http://127.0.0.1:8000/v1", "tiny", "sk-of-file", 1.5, 0
     )
     assert endpoint_of(settings(**given, key="sk-a")).key == "sk-a"
+    lined = {**given, "url": " http://127.0.0.1:8000/v1/\n"}  # as a file of a secret ends
+    assert endpoint_of(settings(**lined)).url == "http://127.0.0.1:8000/v1"
     assert endpoint_of(Settings()) is None
 
 
@@ -180,6 +219,8 @@ def test_the_settings_make_an_endpoint(tmp_path):
         ({"url": "ftp://host/v1", "model": "m"}, r"must be http\(s\)://host"),
         ({"url": "http://user:pass@host/v1", "model": "m"}, "without user or query"),
         ({"url": "http://host:port/v1", "model": "m"}, r"must be http\(s\)://host"),
+        ({"url": "http://256.1.1.1/v1", "model": "m"}, r"must be http\(s\)://host"),
+        ({"url": "http://a host/v1", "model": "m"}, r"must be http\(s\)://host"),
         (
             {"url": "http://host/v1", "model": "m", "key_file": "/nowhere"},
             "a text file that the server can read",
