@@ -60,7 +60,8 @@ class ModelMetrics:
     """The families of one model's process, on Triton's metrics port; safe to use from several threads.
 
     Increments of counters are summed here until `publish`: each increment in Triton is a round trip to the
-    server, and an event loop would wait for about twelve of them in a request. Gauges are sent immediately.
+    server, and an event loop would wait for about twelve of them in a request. Gauges are sent immediately,
+    between two of the others.
     """
 
     def __init__(self, pb_utils: Any, model: str, families: Sequence[MetricFamily] = METRIC_FAMILIES) -> None:
@@ -91,17 +92,17 @@ class ModelMetrics:
 
     def publish(self, only: Key | None = None) -> None:
         """Send Triton what was added since the last call, for one metric or for all."""
-        with self._publishing:
-            with self._lock:
-                keys = [only] if only else list(self._pending)
-                pending = {key: self._pending.pop(key, 0) for key in keys}
-            for key, value in pending.items():
-                try:
+        with self._lock:
+            keys = [only] if only else list(self._pending)
+            pending = {key: self._pending.pop(key, 0) for key in keys}
+        for key, value in pending.items():
+            try:
+                with self._publishing:
                     self._report(key, value)
-                except Exception:  # Triton's shared memory is full: the next call sends it again
-                    logger.exception("a metric could not be reported")
-                    with self._lock:
-                        self._pending[key] = self._pending.get(key, 0) + value
+            except Exception:  # Triton's shared memory is full: the next call sends it again
+                logger.exception("a metric could not be reported")
+                with self._lock:
+                    self._pending[key] = self._pending.get(key, 0) + value
 
     def _report(self, key: Key, value: float) -> None:
         if key not in self._metrics:
