@@ -1,5 +1,6 @@
 """Callers' own pages: a hostile one reaches nothing and harms nothing, a usual one is placed like a text."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from vitrine.errors import BadRequest, Unavailable
 from vitrine_orchestrator.lettering.html import browser as browser_module
 from vitrine_orchestrator.lettering.html.browser import (
     ADVICE,
-    OPEN_FLAGS,
+    FLAGS,
     Browser,
     Drawn,
     find_program,
@@ -29,6 +30,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from canary import Canary, hostile_page
 
+OPEN_FLAGS = tuple(one for one in FLAGS if not one.startswith(("--host-resolver", "--proxy", "--dns")))
+"""The browser's flags without those that keep it from the network."""
 NAME = "texts[0].html"
 BLUE = (0, 0, 255)
 
@@ -236,3 +239,18 @@ def test_without_a_browser_the_refusal_says_what_to_install(monkeypatch):
         open_browser("on")
     with pytest.raises(Unavailable, match="the browser for callers' pages ended by itself"):
         Browser(Path("/bin/true"), network=True).draw(NAME, "<p>a", 40, 40)
+
+
+def test_what_a_page_cannot_get_leaves_nothing_open(monkeypatch):
+    """On a full disk, or without processes to start, the pipes to the browser are closed again."""
+
+    def refused(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    for module, name in ((browser_module.tempfile, "mkdtemp"), (browser_module.subprocess, "Popen")):
+        with monkeypatch.context() as without:
+            without.setattr(module, name, refused)
+            before = os.listdir("/proc/self/fd")
+            with pytest.raises(OSError, match="No space left"):
+                Browser(Path("/bin/true")).draw(NAME, "<p>a", 40, 40)
+            assert os.listdir("/proc/self/fd") == before

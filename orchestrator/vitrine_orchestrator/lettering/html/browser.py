@@ -17,7 +17,7 @@ import tempfile
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -62,7 +62,6 @@ FLAGS = (
     *("--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--dns-prefetch-disable"),
 )
 """No service of the browser's own, no name known, and every request through a proxy that is not there."""
-OPEN_FLAGS = tuple(one for one in FLAGS if not one.startswith(("--host-resolver", "--proxy", "--dns")))
 
 Allowed = Literal["off", "on", "without-sandbox"]
 
@@ -105,13 +104,22 @@ class Browser:
     @contextmanager
     def started(self, deadline: float) -> Iterator[Connection]:
         """A connection to a new browser, which is killed with all its processes at the end."""
-        commands, ours = os.pipe()
-        theirs, events = os.pipe()
-        folder = tempfile.mkdtemp(prefix="vitrine-page-")
-        process = None
-        try:
+        with ExitStack() as held:
+            folder = tempfile.mkdtemp(prefix="vitrine-page-")
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
             if os.geteuid() == 0:
                 os.chown(folder, NOBODY, NOBODY)
+            theirs, ours, process = self._launched(held, folder)
+            try:
+                yield Connection(theirs, ours, deadline)
+            except Ended:
+                raise self._why(process) from None
+
+    def _launched(self, held: ExitStack, folder: str) -> tuple[int, int, subprocess.Popen[bytes]]:
+        """The ends of the pipes from and to a new browser, and its process; `held` ends and closes them."""
+        with ExitStack() as its:  # the browser's own ends are closed here once it has them
+            commands, ours = _pipe(its, held)
+            theirs, events = _pipe(held, its)
             process = subprocess.Popen(
                 self._words(commands, events, folder),
                 pass_fds=(commands, events),
@@ -122,22 +130,8 @@ class Browser:
                 env={"HOME": folder, "TMPDIR": folder, "PATH": os.defpath, "LANG": "C.UTF-8"},
                 start_new_session=True,
             )
-            os.close(commands)
-            os.close(events)
-            commands = events = -1
-            try:
-                yield Connection(theirs, ours, deadline)
-            except Ended:
-                raise self._why(process) from None
-        finally:
-            for descriptor in (commands, ours, theirs, events):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            if process is not None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            shutil.rmtree(folder, ignore_errors=True)
+            held.callback(_kill, process)
+        return theirs, ours, process
 
     def _words(self, source: int, sink: int, folder: str) -> list[str]:
         limits = [str(source), str(sink), str(self.data_bytes), str(round(2 * self.timeout_s) + 1)]
@@ -256,6 +250,21 @@ class Tab:
     def _check(self, name: str) -> None:
         if self.crashed:
             raise BadRequest(f"{name} must be drawn with less memory: the browser's process ended")
+
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """The two ends of a new pipe, each closed with its own stack."""
+    ends = os.pipe()
+    for stack, end in zip((reader, writer), ends, strict=True):
+        stack.callback(os.close, end)
+    return ends
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all that it started, and wait for it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def open_browser(allowed: Allowed, timeout_s: float = TIMEOUT_S) -> Browser:
