@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from counted_rows import CountedRows
 from diffusers import FlowMatchEulerDiscreteScheduler
 from tiny_flux import DYNAMIC, POOLED, STATIC, WIDTH
 from vitrine.errors import BadRequest
@@ -53,6 +54,14 @@ def engine(denoise_folder, flux_facts) -> OnnxEngine:
 
 
 @pytest.fixture
+def rows(engine, flux_facts, monkeypatch) -> CountedRows:
+    """What notes the rows of each call of the transformer."""
+    rows = CountedRows(FluxForm(flux_facts))
+    monkeypatch.setattr(engine, "_form", rows)
+    return rows
+
+
+@pytest.fixture
 def program(engine, flux_facts, flux_net, tmp_path) -> PictureProgram:
     """A program without jobs, with one adapter."""
     write_lora(flux_net, tmp_path / "night", 4, 1, family=FAMILY, base=BASE)
@@ -70,14 +79,13 @@ def asked(seed=0, tokens=40, guidance=3.5, **more):
     return {"seed": seed, "guidance": guidance, **features, **more}
 
 
-def test_rows_of_different_sigmas_and_guidance_in_one_call_equal_single_calls(program, engine):
+def test_rows_of_different_sigmas_and_guidance_in_one_call_equal_single_calls(program, rows):
     """Sizes, text lengths and starts differ too, and one row has an adapter."""
     many = [*MIXED, {**MIXED[1], **styled(("night", 0.8))}]
     made = [asked(**one) for one in many]
     jobs = [job(program, **one) for one in made]
-    before = len(engine.calls)
     together = predicted(program, jobs)
-    assert engine.calls[before:] == [5]
+    assert rows.calls == [5]
     assert len({one.timestep for one in jobs}) >= 4
     for row, one in zip(together, made, strict=True):
         (alone,) = predicted(program, [job(program, **one)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from counted_rows import CountedRows
 from vitrine.errors import BadRequest, NotFound, Unavailable
 from vitrine_export.nets.z_image import rows_of, velocities
 from vitrine_orchestrator.batching.batcher import Batcher
@@ -50,6 +51,14 @@ def engine(denoise_folder, facts):
 
 
 @pytest.fixture
+def rows(engine, facts, monkeypatch):
+    """What notes the rows of each call of the transformer."""
+    rows = CountedRows(ZImageForm(facts))
+    monkeypatch.setattr(engine, "_form", rows)
+    return rows
+
+
+@pytest.fixture
 def program(engine, facts, registry):
     """A program without jobs."""
     loras = Registry(registry, FAMILY, BASE, max_bytes=2**30)
@@ -57,11 +66,10 @@ def program(engine, facts, registry):
     return PictureProgram(engine, ZImageForm(facts), facts, rules)
 
 
-def test_four_different_rows_in_one_call_equal_four_calls(program):
+def test_four_different_rows_in_one_call_equal_four_calls(program, rows):
     """Sizes, prompt lengths, sigmas, adapters and starts differ; each row is as if it were alone."""
-    before = len(program._engine.calls)
     together = predicted(program, [job(program, **asked) for asked in MIXED])
-    assert program._engine.calls[before:] == [4]
+    assert rows.calls == [4]
     for row, asked in zip(together, MIXED, strict=True):
         (alone,) = predicted(program, [job(program, **asked)])
         assert row.shape == alone.shape
@@ -70,16 +78,17 @@ def test_four_different_rows_in_one_call_equal_four_calls(program):
 
 def test_lanes_compute_the_same_rows(program, denoise_folder, facts, registry):
     """Two threads of which each computes its own rows answer as one call does; one row is not divided."""
-    engine = OnnxEngine(denoise_folder / TRANSFORMER, ZImageForm(facts), cpu(2), lanes=2)
+    counted = CountedRows(ZImageForm(facts))
+    engine = OnnxEngine(denoise_folder / TRANSFORMER, counted, cpu(2), lanes=2)
     rules = JobRules(FAMILY, Schedules(facts.scheduler), Registry(registry, FAMILY, BASE, max_bytes=2**30))
     divided = PictureProgram(engine, ZImageForm(facts), facts, rules)
     assert divided.lanes == 2
     rows = predicted(divided, [job(divided, **asked) for asked in MIXED])
-    assert engine.calls == [2, 2]
+    assert counted.calls == [2, 2]
     for row, other in zip(rows, predicted(program, [job(program, **asked) for asked in MIXED]), strict=True):
         assert np.abs(row - other).max() < CLOSE
     predicted(divided, [job(divided, **MIXED[0])])
-    assert engine.calls == [2, 2, 1]
+    assert counted.calls == [2, 2, 1]
 
 
 def test_an_adapter_changes_its_own_row_only(program):

@@ -109,7 +109,6 @@ class OnnxEngine:
         self._turns = turns or NoTurnLock()
         self._slots: tuple[SlotPool, int] | None = None  # the pool and its changes when it was copied
         self._on_device: dict[str, object] = {}
-        self.calls: list[int] = []  # rows of each call of the graph
 
     @property
     def lanes(self) -> int:
@@ -129,7 +128,6 @@ class OnnxEngine:
             computed = self._form.velocities(output, [rows[place] for place in call.places])
             for place, velocity in zip(call.places, computed, strict=True):
                 found[place] = velocity
-            self.calls.append(len(call.places))
         return [velocity for velocity in found if velocity is not None]
 
     def _call(
