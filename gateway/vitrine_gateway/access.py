@@ -14,6 +14,7 @@ from vitrine_gateway.accounts.keys import SCOPES, Caller, find_caller, note_use
 from vitrine_gateway.database.tables import Account
 from vitrine_gateway.errors import BadSettings, Unauthorized
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.settings import Settings
 
 log = structlog.get_logger("vitrine_gateway.access")
 
@@ -96,6 +97,12 @@ async def _old_account(gateway: Gateway) -> Caller:
     if found is None:
         raise BadSettings(f"GATEWAY_OLD_ACCOUNT must name an account, there is none of the name {name!r}")
     return Caller(found, "", tuple(SCOPES))
+
+
+def base_of(request: HTTPConnection) -> str:
+    """Return the address of the gateway as its callers see it: `public_url`, else the one of this request."""
+    settings: Settings = request.app.state.gateway.settings
+    return settings.public_url or str(request.base_url).rstrip("/")
 
 
 def key_of(request: HTTPConnection) -> str | None:
