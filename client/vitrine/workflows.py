@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Required, TypedDict
@@ -52,6 +53,7 @@ class Workflow:
 
     def image(self, name: str) -> Image.Image:
         """Return a file as a picture; NotFound names the failed nodes where it was not made."""
+        name = unicodedata.normalize("NFC", name)  # as the server names files
         if name not in self.files:
             wrong = "; ".join(f"node {one.name!r}: {one.error}" for one in self.failed)
             raise NotFound(f"the workflow has no file {name!r}" + (f" ({wrong})" if wrong else ""))

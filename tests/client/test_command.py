@@ -111,6 +111,19 @@ def test_a_workflow_s_file_stays_in_the_folder(fake, folder, capsys):
     assert not (folder / "mug.png").exists()
 
 
+def test_a_file_that_cannot_be_written_takes_no_other_with_it(fake, folder, capsys):
+    """All others are written and listed first; then the error and exit code 1."""
+    (folder / "ads" / "a.png").mkdir(parents=True)
+    nodes = {one: {"class_type": "load_image", "inputs": {"image": one}} for one in ("a", "b")}
+    (folder / "ad.json").write_text(json.dumps(nodes))
+    assert run("workflow", "ad.json", "--picture", "a=me.png", "--picture", "b=me.png", "-o", "ads") == 1
+    said = capsys.readouterr()
+    assert said.out == "ads/b.png\n"
+    assert said.err.startswith("vitrine workflow: ")
+    assert "cannot write ads/a.png" in said.err
+    assert opened("ads/b.png").size == (48, 64)
+
+
 def test_texts_are_set_on_a_picture(fake, folder, capsys):
     """Options are given once for all texts or once for each; a text may be JSON."""
     words = ["text", "me.png", "신메뉴", '{"text": "4,500원", "rotation": 10}', "-o", "ad.jpg"]

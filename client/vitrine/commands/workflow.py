@@ -11,7 +11,7 @@ from vitrine.client import Vitrine
 from vitrine.commands.connection import add_connection, open_client
 from vitrine.commands.following import followed, has_streams
 from vitrine.commands.pictures_out import save
-from vitrine.errors import BadRequest, VitrineError
+from vitrine.errors import BadRequest, VitrineError, one_line
 from vitrine.workflows import Workflow, WorkflowOptions
 
 HELP = "run a graph of nodes, and write the pictures that it saves"
@@ -43,24 +43,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files; return 0, or 1 where a node failed: what others saved is written all the same."""
+    """Write the files; return 0, or 1 where a node failed or a file could not be written.
+
+    What other nodes saved is written all the same.
+    """
     try:
         graph = args.graph.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"GRAPH must be a text file that can be read: {error}") from error
     with open_client(args) as vitrine:
         done = _done(vitrine, args, {"graph": graph, "pictures": dict(args.picture)})
-    paths = [_path(args.out, name) for name in done.files]
-    for path, encoded in zip(paths, done.files.values(), strict=True):
-        save(encoded, path)
-    print(
-        json.dumps(dict(done.report), indent=2, ensure_ascii=False)
-        if args.json
-        else "\n".join(map(str, paths))
-    )
+    paths, errors = _written(args.out, done)
+    if args.json:
+        print(json.dumps(dict(done.report), indent=2, ensure_ascii=False))
+    elif paths:
+        print(*paths, sep="\n")
     for node in done.failed:
         print(f"vitrine workflow: node {node.name!r} ({node.class_type}): {node.error}", file=sys.stderr)
-    return 1 if done.failed else 0
+    for unwritten in errors:
+        print(f"vitrine workflow: {unwritten.word}: {one_line(unwritten)}", file=sys.stderr)
+    return 1 if done.failed or errors else 0
+
+
+def _written(folder: Path, done: Workflow) -> tuple[list[Path], list[VitrineError]]:
+    """Return the files that were written, and the errors of all others."""
+    paths: list[Path] = []
+    errors: list[VitrineError] = []
+    for name, encoded in done.files.items():
+        try:
+            path = _path(folder, name)
+            save(encoded, path)
+            paths.append(path)
+        except VitrineError as error:
+            errors.append(error)
+    return paths, errors
 
 
 def _done(vitrine: Vitrine, args: argparse.Namespace, options: WorkflowOptions) -> Workflow:

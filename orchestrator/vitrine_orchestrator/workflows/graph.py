@@ -23,7 +23,8 @@ MAX_GRAPH = 1_000_000  # bytes of JSON
 MAX_NODES = 200
 MAX_ID = 100  # characters
 MAX_MANY = 16  # values or links of one input
-KEYS = {"class_type", "inputs", "_meta"}  # of a node; _meta holds an editor's own notes
+KEYS = ("class_type", "inputs", "_meta", "is_changed")
+"""Of a node. The last two are an editor's own notes."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,17 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
         raise BadRequest(f"graph must be JSON, got {len(text)} bytes that are not: {reason}") from None
     if not isinstance(found, dict):
         raise BadRequest(f"graph must be an object of nodes by id, got {type(found).__name__}")
-    return found
+    if isinstance(found.get("nodes"), list):
+        raise BadRequest(
+            "graph must be nodes by id, got the file that ComfyUI's editor saves: use its Export (API)"
+        )
+    return _unwrapped(found)
+
+
+def _unwrapped(found: dict[str, Any]) -> dict[str, Any]:
+    """The nodes by id, also where they stand in a body of ComfyUI's /prompt."""
+    inner = found.get("prompt")
+    return inner if isinstance(inner, dict) and not isinstance(inner.get("class_type"), str) else found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -114,8 +125,12 @@ def _no_constant(name: str) -> float:
 def _node(identifier: str, entry: object, classes: Mapping[str, NodeClass]) -> Node:
     if not identifier or len(identifier) > MAX_ID:
         raise BadRequest(f"graph: an id must have 1 to {MAX_ID} characters, got {len(identifier)}")
-    if not isinstance(entry, dict) or not entry.keys() <= KEYS:
+    if not isinstance(entry, dict):
         raise BadRequest(f"{place_of(identifier, '?')} must be an object of class_type and inputs")
+    if unknown := sorted(entry.keys() - set(KEYS)):
+        raise BadRequest(
+            f"{place_of(identifier, '?')} must have no names but {', '.join(KEYS)}, got {unknown[0][:40]!r}"
+        )
     name, given = entry.get("class_type"), entry.get("inputs", {})
     if not isinstance(name, str) or name not in classes:
         known = ", ".join(classes)
@@ -169,8 +184,27 @@ def _links(row: NodeInput, value: Any, place: str) -> Link | tuple[Link, ...]:
     return tuple(Link(*one) for one in value)
 
 
+def _meant_link(value: object, nodes: Mapping[str, Node]) -> str | None:
+    """The node that a value of JSON is meant to link to, if any part of it looks so."""
+    parts = [value]
+    while parts:
+        one = parts.pop()
+        if isinstance(one, list):
+            if _is_link(one) and one[0] in nodes:
+                return str(one[0])
+            parts += one
+        elif isinstance(one, dict):
+            parts += one.values()
+    return None
+
+
 def _check_links(node: Node, nodes: Mapping[str, Node]) -> None:
-    """BadRequest for a link to a node or an output that is not there, or of another kind."""
+    """BadRequest for a link to a node or an output that is not there, of another kind, or in JSON."""
+    for name, value in node.literals.items():
+        if (meant := _meant_link(value, nodes)) is not None:
+            raise BadRequest(
+                f"{node.place(name)} must be JSON of the graph itself, got a link to node {meant[:40]!r}"
+            )
     for name, given in node.links.items():
         row = node.kind.input(name)
         assert row is not None
@@ -200,6 +234,9 @@ def _in_order(nodes: Mapping[str, Node]) -> Graph:
     while ready := [one for one, feeders in waiting.items() if feeders <= ordered.keys()]:
         for identifier in ready:
             ordered[identifier] = nodes[identifier]
+            del waiting[identifier]
+    while behind := [one for one in waiting if not any(one in feeders for feeders in waiting.values())]:
+        for identifier in behind:  # they wait for the cycle, which does not need them
             del waiting[identifier]
     if waiting:
         named = ", ".join(repr(one[:40]) for one in list(waiting)[:5])

@@ -7,19 +7,23 @@ import io
 import re
 from base64 import b16decode
 from collections.abc import Mapping
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from vitrine.errors import BadRequest
+from vitrine.photos.kinds import kind_of
 
 from vitrine_orchestrator.images.fitting import middle_box
 from vitrine_orchestrator.pictures import (
+    AlphaFormat,
     Format,
     Limits,
     Picture,
-    decode_with_alpha,
+    decode,
+    decode_layer,
     encode,
     encode_with_alpha,
 )
@@ -38,6 +42,8 @@ HOW = ("fit", "crop", "squash")
 COLOUR = re.compile(r"#([0-9a-fA-F]{6})")
 NAMED = {"white": (255, 255, 255), "black": (0, 0, 0)}
 TRANSPARENT = "transparent"
+LEAST = 1e-3
+"""The alpha below which a scaled pixel has no colour of its own."""
 FORMATS: dict[str, Format] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 """By the ending of a file's name."""
 
@@ -60,12 +66,12 @@ async def _save(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
 
 def _converted(image: Image, kind: Format, limits: Limits) -> bytes:
     """The file in that format: the same bytes where it has it already, on white where JPEG needs it."""
-    if (Pillow.open(io.BytesIO(image.encoded)).format or "").lower() == kind:
+    if kind_of(image.encoded, "image").lower() == kind:
         return image.encoded
-    picture, alpha = _opened(image, limits)
-    if alpha is None or kind == "jpeg":
-        return encode(picture, kind)
-    return encode_with_alpha(picture, alpha, kind)
+    limits = replace(limits, min_side=1)  # a small picture is only too small for networks
+    if kind == "jpeg":
+        return encode(decode(image.encoded, "image", limits), kind)
+    return _encoded(decode_layer(image.encoded, "image", limits), kind)
 
 
 async def _resize(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
@@ -73,7 +79,7 @@ async def _resize(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswe
     how = str(given.get("how", HOW[0]))
 
     def work() -> bytes:
-        levels = _opened(_image(given), context.limits)
+        levels = decode_layer(_image(given).encoded, "image", context.limits)
         return _encoded(_resized(levels, wanted, how, context.limits.max_pixels))
 
     return NodeAnswer((Image(await asyncio.to_thread(work)),))
@@ -89,14 +95,31 @@ def _resized(levels: Levels, wanted: tuple[int, int], how: str, most: int) -> Le
         wanted = (max(round(width * scale), 1), max(round(height * scale), 1))
     if wanted[0] * wanted[1] > most:
         raise BadRequest(f"width and height must give at most {most} pixels, got {wanted[0]}x{wanted[1]}")
+    part = slice(top, bottom), slice(left, right)
+    if alpha is not None:
+        return _layer_in(picture[part], alpha[part], wanted)
     smaller = wanted[0] < right - left and wanted[1] < bottom - top
     way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(np.ascontiguousarray(picture[part]), wanted, interpolation=way)), None
 
-    def scaled(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        part = np.ascontiguousarray(array[top:bottom, left:right])
-        return np.asarray(cv2.resize(part, wanted, interpolation=way), np.uint8)
 
-    return scaled(picture), None if alpha is None else scaled(alpha)
+def _layer_in(colours: Picture, alpha: NDArray[np.uint8], wanted: tuple[int, int]) -> Levels:
+    """Colours and alpha in another size. Colours count by their alpha, as where a composition scales them.
+
+    So no colour of transparent pixels gets into the edge; the filter has no negative weights.
+    """
+
+    def scaled(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(Pillow.fromarray(levels).resize(wanted, Pillow.Resampling.HAMMING))
+
+    weights = alpha.astype(np.float32)
+    shares = scaled(weights)
+    channels = [scaled(colours[..., index] * weights) / np.maximum(shares, LEAST) for index in range(3)]
+    return _whole(np.dstack(channels)), _whole(shares)
+
+
+def _whole(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
 
 
 async def _remove_background(context: NodeContext, given: Mapping[str, Given]) -> NodeAnswer:
@@ -139,13 +162,9 @@ def _image(given: Mapping[str, Given]) -> Image:
     return image
 
 
-def _opened(image: Image, limits: Limits) -> Levels:
-    return decode_with_alpha(image.encoded, "image", limits)
-
-
-def _encoded(levels: Levels) -> bytes:
+def _encoded(levels: Levels, kind: AlphaFormat = "png") -> bytes:
     picture, alpha = levels
-    return encode(picture) if alpha is None else encode_with_alpha(picture, alpha)
+    return encode(picture, kind) if alpha is None else encode_with_alpha(picture, alpha, kind)
 
 
 LOAD, SAVE = "load_image", "save_image"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from vitrine.errors import BadRequest
 
@@ -17,6 +19,8 @@ from vitrine_orchestrator.workflows.picture_nodes import FORMATS, LOAD, SAVE
 MAX_PICTURES = 32
 MAX_BYTES = 100_000_000  # of all pictures of a request
 MAX_NAME = 100  # characters
+MAX_NAME_BYTES = 240
+"""Of a file's name in UTF-8. File systems take 255, of which a copy or a draft needs some."""
 FILE_NAME = re.compile(r"\w[\w .-]*")
 """A file's name: letters, digits, spaces, dots and dashes, no dot or dash first. It can name no folder."""
 
@@ -48,23 +52,46 @@ def workflow_request(inputs: Inputs, limits: Limits, classes: Mapping[str, NodeC
 
 
 def with_names(graph: Graph) -> Graph:
-    """The same graph, in which every file has a name of its own; BadRequest for a name that is no file's."""
+    """The same graph with composed names (NFC), in which every file has a name of its own.
+
+    BadRequest for a name that is no file's.
+    """
+    composed = {node.id: _composed(node) for node in graph.values()}
+    saving = [node for node in composed.values() if node.kind.name == SAVE]
     names: dict[str, str] = {}
-    named: dict[str, Node] = {}
-    for node in graph.values():
-        if node.kind.name == SAVE:
-            name = str(node.literals.get("name", f"image-{len(names) + 1}.png"))
-            _check_name(node, name)
-            if (other := names.setdefault(name.lower(), node.id)) != node.id:
+    for node in saving:
+        if (name := node.literals.get("name")) is not None:
+            _check_name(node, str(name))
+            if (other := names.setdefault(str(name).lower(), node.id)) != node.id:
                 raise BadRequest(
                     f"{node.place('name')} must be another one than of node {other[:40]!r}: {name}"
                 )
-            node = Node(node.id, node.kind, {**node.literals, "name": name}, node.links)
-        named[node.id] = node
-    return named
+    for number, node in enumerate(saving, 1):
+        if "name" not in node.literals:
+            free = next(one for one in map("image-{}.png".format, count(number)) if one not in names)
+            names[free] = node.id
+            composed[node.id] = _with_value(node, "name", free)
+    return composed
+
+
+def _composed(node: Node) -> Node:
+    """The node with the name of its picture or file in NFC: macOS takes names apart."""
+    name = {LOAD: "image", SAVE: "name"}.get(node.kind.name, "")
+    if name not in node.literals:
+        return node
+    return _with_value(node, name, unicodedata.normalize("NFC", str(node.literals[name])))
+
+
+def _with_value(node: Node, name: str, value: str) -> Node:
+    return Node(node.id, node.kind, {**node.literals, name: value}, node.links)
 
 
 def _check_name(node: Node, name: str) -> None:
+    if (size := len(name.encode())) > MAX_NAME_BYTES:
+        raise BadRequest(
+            f"{node.place('name')} must have at most {MAX_NAME_BYTES} bytes in UTF-8, got {size}:"
+            f" {name[:40]!r}"
+        )
     if len(name) > MAX_NAME or not FILE_NAME.fullmatch(name):
         raise BadRequest(
             f"{node.place('name')} must be at most {MAX_NAME} letters, digits, spaces, dots and dashes,"
@@ -76,7 +103,10 @@ def _check_name(node: Node, name: str) -> None:
 
 def _pictures(inputs: Inputs) -> dict[str, bytes]:
     """The pictures that were sent, by name."""
-    names, files = texts(inputs, "picture_name", MAX_NAME), pictures(inputs, "picture")
+    sent = texts(inputs, "picture_name", 4 * MAX_NAME)  # a letter of NFC can be four of NFD
+    names, files = [unicodedata.normalize("NFC", one) for one in sent], pictures(inputs, "picture")
+    if (longest := max(map(len, names), default=0)) > MAX_NAME:
+        raise BadRequest(f"picture_name must have at most {MAX_NAME} characters, got {longest}")
     if len(names) != len(files):
         raise BadRequest(f"picture_name must be one for each picture, got {len(names)} for {len(files)}")
     if len(files) > MAX_PICTURES:

@@ -1,6 +1,8 @@
 """What is wrong with a graph is said before any node runs, and names node and input."""
 
 import json
+import unicodedata
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +12,7 @@ from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.workflows.graph import MAX_GRAPH, MAX_NODES, read_graph
 from vitrine_orchestrator.workflows.request import workflow_request
 from vitrine_orchestrator.workflows.table import CLASSES
+from workflow_models import png
 
 DRAW = {"class_type": "text_to_image", "inputs": {"prompt": "a cup", "seed": 1}}
 
@@ -40,6 +43,15 @@ WRONG = [
     (b" " * (MAX_GRAPH + 1), "graph must have at most 1000000 bytes, got 1000001"),
     ({"": DRAW}, "an id must have 1 to 100 characters, got 0"),
     ({"1": 3}, "node '1' (?) must be an object of class_type and inputs"),
+    (
+        {"1": DRAW | {"colour": 3}},
+        "must have no names but class_type, inputs, _meta, is_changed, got 'colour'",
+    ),
+    (
+        {"nodes": [], "links": [], "version": 0.4},
+        "the file that ComfyUI's editor saves: use its Export (API)",
+    ),
+    ({"prompt": {"1": node("KSampler")}}, "node '1' (KSampler): class_type must be one of"),
     ({"1": node("KSampler")}, "node '1' (KSampler): class_type must be one of load_image, save_image"),
     ({"1": {"class_type": ["x"]}}, "class_type must be one of"),
     ({"1": {"class_type": "text", "inputs": []}}, "node '1' (text): inputs must be an object, got list"),
@@ -76,6 +88,23 @@ WRONG = [
     (
         {"a": node("cut_out", image=["b", 0]), "b": node("cut_out", image=["a", 0]), "c": DRAW},
         "no cycle, got one: nodes 'a', 'b' wait",
+    ),
+    (
+        {
+            "a": node("cut_out", image=["b", 0]),
+            "b": node("cut_out", image=["a", 0]),
+            "c": node("cut_out", image=["b", 0]),
+            "d": node("save_image", image=["c", 0]),
+        },
+        "no cycle, got one: nodes 'a', 'b' wait",
+    ),
+    (
+        {"1": DRAW, "t": node("text", text="a"), "2": node("text_overlay", image=["1", 0], texts=["t", 0])},
+        "node '2' (text_overlay), input texts must be JSON of the graph itself, got a link to node 't'",
+    ),
+    (
+        {"1": DRAW, "2": node("text_overlay", image=["1", 0], texts=[{"text": ["1", 1]}])},
+        "input texts must be JSON of the graph itself, got a link to node '1'",
     ),
     (
         {"1": node("load_image", image=["2", 0]), "2": node("text", text="x")},
@@ -122,6 +151,7 @@ NAMES = [
     "a.exe",
     "png",
     "a" * 97 + ".png",
+    "가" * 96 + ".png",
 ]
 
 
@@ -137,6 +167,42 @@ def test_two_files_cannot_have_one_name():
     graph = {"1": DRAW, "2": node("save_image", image=["1", 0], name="a.png")}
     with pytest.raises(BadRequest, match=r"input name must be another one than of node .2.: A\.png"):
         request(graph | {"3": node("save_image", image=["1", 0], name="A.png")})
+
+
+def test_a_name_that_fits_a_file_system_is_taken():
+    """At most 240 bytes in UTF-8; a letter of Hangul has three."""
+    longest = "가" * 78 + ".webp"
+    found = request({"1": DRAW, "2": node("save_image", image=["1", 0], name=longest)})
+    assert found.graph["2"].literals["name"] == longest
+    with pytest.raises(BadRequest, match="must have at most 240 bytes in UTF-8, got 241"):
+        request({"1": DRAW, "2": node("save_image", image=["1", 0], name=f"가{longest[:-1]}")})
+
+
+def test_a_file_without_a_name_takes_the_next_free_one():
+    """Names that other nodes have are not taken, whichever stands first; numbers count the saving nodes."""
+    save = node("save_image", image=["1", 0])
+    taken = node("save_image", image=["1", 0], name="Image-2.PNG")
+    for graph in ({"a": taken, "b": save, "c": save}, {"b": save, "c": save, "a": taken}):
+        found = request({"1": DRAW, **graph}).graph
+        names = {found[one].literals["name"] for one in "abc"}
+        assert len(names) == 3
+        assert names - {"Image-2.PNG"} < {"image-1.png", "image-3.png", "image-4.png"}
+
+
+def test_names_are_the_same_composed_and_taken_apart():
+    """macOS takes names apart (NFD); the answer has them composed (NFC)."""
+    apart = partial(unicodedata.normalize, "NFD")
+    load, save = (
+        node("load_image", image="머그"),
+        node("save_image", image=["1", 0], name=apart("カフェが.png")),
+    )
+    found = request({"1": load, "2": save}, **{apart("머그"): png((1, 2, 3))})
+    assert found.graph["2"].literals["name"] == "カフェが.png"
+    assert set(found.pictures) == {"머그"}
+    found = request({"1": node("load_image", image=apart("머그"))}, 머그=png((1, 2, 3)))
+    assert found.graph["1"].literals["image"] == "머그"
+    with pytest.raises(BadRequest, match="picture_name must be different"):
+        request({"1": load}, **{"머그": png((1, 2, 3)), apart("머그"): png((1, 2, 3))})
 
 
 def test_an_id_that_is_a_path_is_a_name_like_any_other():
@@ -168,7 +234,23 @@ def test_a_long_chain_is_put_in_order():
 
 def test_an_editor_s_notes_are_passed_over():
     """ComfyUI's `_meta` says what an editor shows."""
-    assert request({"1": DRAW | {"_meta": {"title": "Draw"}}}).graph["1"].kind.name == "text_to_image"
+    notes = {"_meta": {"title": "Draw"}, "is_changed": ["a"]}
+    assert request({"1": DRAW | notes}).graph["1"].kind.name == "text_to_image"
+
+
+def test_a_body_of_comfyui_s_prompt_is_read():
+    """Its nodes are the graph; a node may still have the id `prompt`."""
+    assert list(request({"prompt": {"1": DRAW}, "client_id": "x"}).graph) == ["1"]
+    assert list(request({"prompt": DRAW}).graph) == ["prompt"]
+
+
+def test_json_may_have_any_words_and_any_depth():
+    """A list that names no node is no link, and deep JSON is read to its end."""
+    deep = ["x", 0]
+    for _ in range(400):
+        deep = [deep]
+    for texts in (["no node", 0], deep):
+        request({"1": DRAW, "2": node("text_overlay", image=["1", 0], texts=texts)})
 
 
 @pytest.mark.parametrize(

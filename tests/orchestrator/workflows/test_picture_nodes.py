@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 from vitrine_orchestrator.stages import STAGES
@@ -52,6 +53,32 @@ def test_the_middle_is_what_a_crop_keeps(made):
     levels = np.asarray(made(file.getvalue(), "resize", width=240, height=240, how="crop"))
     assert (levels[:, 8:-8] == (250, 0, 0)).all()
     assert HOW[0] == "fit"
+
+
+@pytest.mark.parametrize("side", [30, 240])
+@pytest.mark.parametrize("name", ["out.png", "out.webp"])
+def test_a_soft_edge_keeps_its_colour(side, name, made):
+    """No white and no colour of transparent pixels comes into it: smaller, larger or in another format."""
+    levels = np.zeros((80, 80, 4), np.uint8)
+    levels[..., 1] = 255  # green where nothing is seen
+    levels[20:60, 20:60] = (200, 10, 0, 255)
+    levels[20:60, 20:24, 3] = 128
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    found = np.asarray(made(file.getvalue(), "resize", name, width=side, height=side))
+    seen = found[..., 3] > 8
+    assert np.unique(found[seen][:, 3]).size > 3
+    assert np.abs(found[seen][:, :3].astype(int) - (200, 10, 0)).max() <= 1
+
+
+def test_a_photograph_of_a_phone_is_saved(workflow):
+    """HEIC is read like any other picture; a file of the answer has the format of its name."""
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 64), (200, 30, 40))).save(file)
+    graph = {"in": node("load_image", image="it"), "out": node("save_image", image=["in", 0], name="a.jpg")}
+    files, nodes = workflow(graph, {"it": file.getvalue()})
+    assert nodes["out"]["status"] == "done"
+    assert opened(files["a.jpg"]).format == "JPEG"
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -128,6 +155,8 @@ def test_a_file_s_ending_is_its_format(name, kind, mode, workflow):
     assert (image.format, image.mode) == (kind, mode)
     if mode == "RGB":
         assert min(pixel(files[name])) > 250
+    else:
+        assert pixel(files[name]) == (200, 0, 0, 0)
 
 
 def test_a_saved_file_keeps_its_bytes_where_it_can(workflow):
