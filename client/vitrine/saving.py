@@ -31,6 +31,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "webp": {"format": "WEBP", "quality": 90},
 }
 """By the ending of the file's name, how it is written."""
+SAME = {"jpeg": "jpg"}
+"""Other words for an ending, as servers and commands have them."""
 MAX_SIDE = {"jpg": LONGEST_JPEG, "png": 2**31 - 1, "webp": LONGEST_WEBP}
 """Pixels of a side, at most, by the same ending: what the formats hold and their libraries write."""
 _X, _Y, _UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2  # EXIF: resolution across and down, and its unit
@@ -47,12 +49,14 @@ class SavedAd:
 def save_picture(
     image: Image.Image, folder: str | os.PathLike[str], *, format: str = "jpg", dpi: int | None = None
 ) -> Path:
-    """Save a picture, whole or not at all; return its path. An existing file of its pixels is kept as it is.
+    """Save a picture, whole or not at all; return its path.
 
-    `format` is "jpg", "png" or "webp". `dpi`, pixels for each printed inch, is noted in the file. Every mode
-    is saved as 8-bit sRGB. JPEG has no transparency: such a picture is put on white first. Raises BadRequest,
-    and VitrineError where it cannot write.
+    An existing file of its pixels is kept as it is, unless it is broken: cut short by a full disk, or empty.
+    `format` is "jpg" (or "jpeg"), "png" or "webp". `dpi`, pixels for each printed inch, is noted in the file.
+    Every mode is saved as 8-bit sRGB. JPEG has no transparency: such a picture is put on white first. Raises
+    BadRequest, and VitrineError where it cannot write.
     """
+    format = SAME.get(format, format)
     if format not in KINDS:
         raise BadRequest(f"format must be one of {', '.join(KINDS)}, got {format[:40]!r}")
     if dpi is not None and not 1 <= dpi <= MAX_DPI:
@@ -62,8 +66,12 @@ def save_picture(
         raise BadRequest(f"image must have sides of 1 to {MAX_SIDE[format]} pixels as {format}, got {got}")
     plain = standard(image, "image")
     plain = _on_white(plain) if format == "jpg" else plain
-    path = _free_path(Path(folder) / pixel_path(plain, format), plain.size)
-    if not path.exists():
+    path = Path(folder) / pixel_path(plain, format)
+    there = _size_in(path, plain.size)
+    if there not in (None, plain.size):
+        path = path.with_stem(f"{path.stem}-{plain.width}x{plain.height}")
+        there = _size_in(path, plain.size)
+    if there != plain.size:
         save(_encoded(plain, format, dpi), path)
     return path
 
@@ -82,19 +90,26 @@ def pixel_path(image: Image.Image, format: str = "jpg") -> Path:
     The old service's digits hold no size: flat pictures of 100x200 and 200x100 share them.
     """
     digits = hashlib.sha256(image.tobytes()).hexdigest()[:DIGITS]
-    return Path(digits[:FOLDER_DIGITS]) / f"{digits}.{format}"
+    return Path(digits[:FOLDER_DIGITS]) / f"{digits}.{SAME.get(format, format)}"
 
 
-def _free_path(path: Path, size: tuple[int, int]) -> Path:
-    """Return the path, or one with the size in it where a file of another size is there."""
-    if not path.exists():
-        return path
+def _size_in(path: Path, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the size of the whole picture in a file, None where none is there.
+
+    Where a file cannot be looked at, it is taken for one of `size`: nothing shows that it is broken.
+    """
+    if not path.is_file():
+        return None
     try:
         with Image.open(path) as saved:
-            other = saved.size != size
-    except (OSError, Image.DecompressionBombError):
-        other = False  # as an existing file it is kept
-    return path.with_stem(f"{path.stem}-{size[0]}x{size[1]}") if other else path
+            saved.load()
+            return saved.size
+    except Image.DecompressionBombError:
+        return size
+    except OSError as error:
+        return None if error.errno is None else size  # Pillow's own errors have no number
+    except (SyntaxError, ValueError):  # what Pillow raises for broken PNG files
+        return None
 
 
 def _encoded(image: Image.Image, kind: str, dpi: int | None) -> bytes:

@@ -124,6 +124,25 @@ def test_a_picture_is_saved_under_its_pixels(tmp_path):
     assert not list(tmp_path.glob("**/.*"))
 
 
+@pytest.mark.parametrize("format", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("share", [0, 0.05, 0.6])
+def test_a_broken_file_is_written_anew(tmp_path, format, share):
+    """An empty one, and one that a full disk cut short: in its header or in its pixels."""
+    noise = Image.effect_noise((64, 48), 50).convert("RGB")
+    path = save_picture(noise, tmp_path, format=format)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    assert save_picture(noise, tmp_path, format=format) == path
+    assert path.read_bytes() == whole
+
+
+def test_jpeg_is_another_word_for_jpg(tmp_path):
+    """The name is the same, so that no picture is there twice."""
+    image = Image.new("RGB", (8, 4))
+    assert save_picture(image, tmp_path, format="jpeg") == save_picture(image, tmp_path)
+    assert pixel_path(image, "jpeg") == pixel_path(image)
+
+
 @pytest.mark.parametrize(("format", "kind"), [("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP")])
 def test_each_format_notes_the_resolution(tmp_path, format, kind):
     """As 300 pixels for each inch; a transparent picture stays so where the format can."""
