@@ -9,23 +9,19 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, delete, func, inspect, select, text, update
+from sqlalchemy import URL, Connection, create_engine, delete, func, inspect, select, update
 from sqlalchemy.exc import OperationalError
 from vitrine.errors import BadRequest, Unavailable, one_line
 
 from vitrine_gateway.database.connections import configure, database_url
 from vitrine_gateway.database.migrate import is_known, migrate
-from vitrine_gateway.database.tables import Account, Job, Table, WorkerProcess
-
-REVISION = "alembic_version"  # the table that alembic keeps
-AS_USER = ("--no-owner", "--no-privileges")  # the tables belong to whoever restores them
-SET_ASIDE = "vitrine_replaced"  # the schema that holds the old tables of PostgreSQL during a restore
+from vitrine_gateway.database.postgresql_dump import REVISION, dump, loaded
+from vitrine_gateway.database.tables import Account, Job, WorkerProcess
 
 
 def backup(url: str, to: Path, replace: bool = False) -> None:
@@ -34,6 +30,7 @@ def backup(url: str, to: Path, replace: bool = False) -> None:
     The file holds secrets, so that its owner alone may read it. Raises BadRequest if it is there and may not
     be replaced, and Unavailable for a database that cannot be read.
     """
+    _check_is_other(url, to)
     if to.exists() and not replace:
         raise BadRequest(f"{to} is there already; --replace overwrites it")
     if not to.absolute().parent.is_dir():
@@ -49,9 +46,7 @@ def backup(url: str, to: Path, replace: bool = False) -> None:
         if _is_sqlite(url):
             _copy_sqlite(_file_of(url), part)
         else:
-            tables = [f"--table=public.{name}" for name in _tables()]
-            form = ("--format=custom", f"--file={part}")
-            _run("pg_dump", *form, *AS_USER, *tables, url=url)
+            dump(url, part)
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(to)
@@ -68,12 +63,27 @@ def restore(url: str, source: Path, lease_s: float, replace: bool = False) -> No
     """
     if not source.is_file():
         raise BadRequest(f"{source} is no file")
+    _check_is_other(url, source)
     with _reachable(url) as connection:
         _check_target(connection, lease_s, replace)
     if _is_sqlite(url):
         _restore_sqlite(_file_of(url), source)
-    else:
-        _restore_postgresql(url, source)
+        return
+    with loaded(url, source) as revisions:
+        _check_revisions(source, revisions)
+        migrate(url)
+        _forget_workers(url)
+
+
+def _check_is_other(url: str, file: Path) -> None:
+    """Raise BadRequest if the file of a backup is one of the database's own."""
+    if not _is_sqlite(url):
+        return
+    for ending in ("", "-wal", "-shm", ".part"):
+        own = _file_of(url).with_name(f"{_file_of(url).name}{ending}")
+        same = own.exists() and file.exists() and own.samefile(file)
+        if same or own.resolve() == file.resolve():
+            raise BadRequest(f"{file} is a file of the database itself: a backup needs one of its own")
 
 
 def _check_target(connection: Connection, lease_s: float, replace: bool) -> None:
@@ -96,37 +106,59 @@ def _check_target(connection: Connection, lease_s: float, replace: bool) -> None
 
 def _copy_sqlite(source: Path, to: Path) -> None:
     """Copy a database that may be in use into a file that needs no other one beside it."""
+    address = f"{source.absolute().as_uri()}?mode=ro"  # its path may hold what a URI gives another meaning
     with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(address, uri=True)) as reading,
         closing(sqlite3.connect(to)) as copy,
     ):
         reading.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
         (sound,) = copy.execute("PRAGMA quick_check").fetchone()
+        (form,) = copy.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", (REVISION,)).fetchone()
     if sound != "ok":
         raise Unavailable(f"{source} is damaged: {sound}")
+    if not form:
+        raise Unavailable(f"the copy of {source} holds no gateway's tables")
 
 
 def _restore_sqlite(file: Path, source: Path) -> None:
     """Write a checked copy of the backup, in its newest form, over the database, in one transaction."""
-    _check_sqlite(source)
     part = file.with_name(f"{file.name}.part")
+    copied = URL.create("sqlite", database=str(part)).render_as_string()
     try:
+        _remove_with_log(part)  # of a restore that was interrupted
         shutil.copyfile(source, part)
         part.chmod(0o600)
-        migrate(f"sqlite:///{part}")
-        _forget_workers(f"sqlite:///{part}")
+        log = source.with_name(f"{source.name}-wal")
+        if log.is_file() and _is_raw(part):
+            shutil.copyfile(log, part.with_name(f"{part.name}-wal"))
+        _check_sqlite(part, source)
+        migrate(copied)
+        _forget_workers(copied)
         with closing(sqlite3.connect(part)) as copy, closing(sqlite3.connect(file)) as database:
             copy.backup(database)
     finally:
-        for ending in ("", "-wal", "-shm"):
-            file.with_name(f"{part.name}{ending}").unlink(missing_ok=True)
+        _remove_with_log(part)
 
 
-def _check_sqlite(source: Path) -> None:
-    """Raise BadRequest if the file is not a whole SQLite database of a gateway whose form is known."""
+def _is_raw(file: Path) -> bool:
+    """Whether a file of SQLite is a copy of the database itself, whose newest rows are in the log beside it.
+
+    A backup needs no log, which is in the header: https://www.sqlite.org/fileformat2.html#file_format_version_numbers
+    """
+    with file.open("rb") as opened:
+        return opened.read(20)[18:] == b"\2\2"
+
+
+def _remove_with_log(file: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        file.with_name(f"{file.name}{ending}").unlink(missing_ok=True)
+
+
+def _check_sqlite(copy: Path, source: Path) -> None:
+    """Raise BadRequest if the copy is not a whole SQLite database of a gateway whose form is known."""
     try:
-        with closing(sqlite3.connect(f"file:{source}?mode=ro&immutable=1", uri=True)) as saved:
+        with closing(sqlite3.connect(copy)) as saved:
             (sound,) = saved.execute("PRAGMA integrity_check").fetchone()
             revisions = [one for (one,) in saved.execute(f"SELECT version_num FROM {REVISION}")]
     except sqlite3.DatabaseError as error:
@@ -143,95 +175,11 @@ def _check_revisions(source: Path, revisions: Sequence[str]) -> None:
         )
 
 
-def _restore_postgresql(url: str, source: Path) -> None:
-    """Set the present tables aside, read the backup, and drop them; if that fails, put them back."""
-    _check_archive(source)
-    engine = create_engine(database_url(url))
-    try:
-        with engine.begin() as connection:
-            _put_back(connection)  # of an earlier restore that was interrupted
-            connection.execute(text(f"CREATE SCHEMA {SET_ASIDE}"))
-            _move(connection, "public", SET_ASIDE)
-        try:
-            _run("pg_restore", "--single-transaction", *AS_USER, str(source), url=url)
-            with engine.connect() as connection:
-                revisions = list(connection.scalars(text(f"SELECT version_num FROM {REVISION}")))
-            _check_revisions(source, revisions)
-            migrate(url)
-            _forget_workers(url)
-        except BaseException:
-            with engine.begin() as connection:
-                _put_back(connection)
-            raise
-        with engine.begin() as connection:
-            connection.execute(text(f"DROP SCHEMA {SET_ASIDE} CASCADE"))
-    finally:
-        engine.dispose()
-
-
 def _forget_workers(url: str) -> None:
     """End the leases of the moment of the backup: their workers are gone, and their jobs can run at once."""
     with _reachable(url) as connection, connection.begin():
         connection.execute(update(Job).where(Job.lease_until.is_not(None)).values(lease_until=0.0))
         connection.execute(delete(WorkerProcess))
-
-
-def _check_archive(source: Path) -> None:
-    """Raise BadRequest if the file is no archive of pg_dump with a gateway's tables."""
-    try:
-        listed = _run("pg_restore", "--list", str(source))
-    except Unavailable as error:
-        raise BadRequest(f"{source} is no backup of a gateway's PostgreSQL database: {error}") from error
-    if f"TABLE DATA public {REVISION} " not in listed:
-        raise BadRequest(f"{source} holds no gateway's tables")
-
-
-def _put_back(connection: Connection) -> None:
-    """Bring the tables that were set aside back in the place of the present ones, if there are any."""
-    if SET_ASIDE not in inspect(connection).get_schema_names():
-        return
-    for name in _present(connection, "public"):
-        connection.execute(text(f'DROP TABLE public."{name}" CASCADE'))
-    _move(connection, SET_ASIDE, "public")
-    connection.execute(text(f"DROP SCHEMA {SET_ASIDE}"))
-
-
-def _move(connection: Connection, before: str, after: str) -> None:
-    for name in _present(connection, before):
-        connection.execute(text(f'ALTER TABLE {before}."{name}" SET SCHEMA {after}'))
-
-
-def _present(connection: Connection, schema: str) -> list[str]:
-    """Return the gateway's tables that are in a schema."""
-    there = set(inspect(connection).get_table_names(schema))
-    return [name for name in _tables() if name in there]
-
-
-def _tables() -> list[str]:
-    return [*Table.metadata.tables, REVISION]
-
-
-def _run(program: str, *arguments: str, url: str = "") -> str:
-    """Return what one of PostgreSQL's programs prints; Unavailable with what it says if it fails.
-
-    With `url` it connects to that database. The password goes by the environment, because every user of the
-    machine can see arguments.
-    """
-    found = shutil.which(program)
-    if found is None:
-        raise Unavailable(f"{program} is not installed (Debian: postgresql-client)")
-    command, environment = [found], dict(os.environ)
-    if url:
-        parts = database_url(url).set(drivername="postgresql")
-        command.append(f"--dbname={parts.set(password=None).render_as_string()}")
-        if parts.password is not None:
-            environment["PGPASSWORD"] = str(parts.password)
-    done = subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Unavailable(f"{program} failed: {' '.join(done.stderr.split())}")
-    return done.stdout
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL
 from vitrine.transport import DEFAULT_URL
 
 from vitrine_gateway.errors import BadSettings
@@ -151,7 +152,10 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The URL of the database."""
-        return self.database or f"sqlite:///{self.data / 'gateway.db'}"
+        file = URL.create(
+            "sqlite", database=str(self.data / "gateway.db")
+        )  # escapes what a URL gives a meaning
+        return self.database or file.render_as_string()
 
 
 class _Given(Settings):

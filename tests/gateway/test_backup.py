@@ -1,6 +1,8 @@
 """A backup is one moment of the database, and a restore brings that moment back or changes nothing."""
 
 import asyncio
+import secrets
+import shutil
 import sqlite3
 import stat
 from contextlib import closing
@@ -148,6 +150,112 @@ async def test_a_running_gateway_is_noticed(start, url, tmp_path):
     with pytest.raises(BadRequest, match="is there already"):
         backup(url, file)
     backup(url, file, replace=True)
+
+
+@pytest.mark.parametrize("name", ["shop#1", "what?", "50%20off"])
+def test_any_folder_holds_the_database_and_is_saved(name, tmp_path, monkeypatch):
+    """What a URL gives another meaning is a letter of GATEWAY_DATA like every other one."""
+    monkeypatch.setenv("GATEWAY_DATA", str(tmp_path / name))
+    file = tmp_path / "shop.backup"
+    assert main(["gateway", "key", "--account", "shop"]) == 0
+    assert main(["gateway", "backup", "--file", str(file)]) == 0
+    assert sorted(one.name for one in tmp_path.iterdir()) == [name, "shop.backup"]
+    assert (tmp_path / name / "gateway.db").is_file()
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    restore(other, file, LEASE_S)
+    assert count(other) == 1
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
+async def test_the_database_is_no_file_for_its_own_backup(start, url, tmp_path, ending):
+    """Neither a file of the database nor a link to it is overwritten or read as a backup."""
+    own = tmp_path / "data" / f"gateway.db{ending}"
+    link = tmp_path / "link"
+    link.symlink_to(own)
+    async with start(workers=0) as gateway:
+        await gateway.account()
+        for file in (own, link):
+            with pytest.raises(BadRequest, match="the database itself"):
+                await asyncio.to_thread(backup, url, file, replace=True)
+            with pytest.raises(BadRequest, match="the database itself"):
+                await asyncio.to_thread(restore, url, file, LEASE_S, replace=True)
+    assert count(url) == 1
+
+
+async def test_a_copy_of_the_files_comes_back_with_its_log(start, url, tmp_path):
+    """What a killed gateway has committed is in gateway.db-wal until it is copied into gateway.db."""
+    copied, other = tmp_path / "copied", f"sqlite:///{tmp_path / 'other.db'}"
+    async with start(workers=0) as gateway:
+        await gateway.account()
+        shutil.copytree(tmp_path / "data", copied)
+    assert (copied / "gateway.db-wal").stat().st_size
+    before = (copied / "gateway.db").read_bytes()
+    restore(other, copied / "gateway.db", LEASE_S)
+    assert count(other) == 1
+    assert (copied / "gateway.db").read_bytes() == before
+    saved = copied / "shop.backup"
+    backup(other, saved)
+    shutil.copyfile(copied / "gateway.db-wal", copied / "shop.backup-wal")  # of another database
+    restore(url, saved, LEASE_S, replace=True)
+    assert count(url) == 1
+
+
+def test_tables_in_a_schema_of_their_own(postgres, tmp_path):
+    """They are saved and restored where search_path finds them, whatever the schema of the backup was."""
+    file, own = tmp_path / "shop.backup", tmp_path / "own.backup"
+    public, shop = (postgres.database(f"{name}_{secrets.token_hex(4)}") for name in ("public", "shop"))
+    run_sql(shop, "CREATE SCHEMA shop", f"ALTER DATABASE {shop.rpartition('/')[2]} SET search_path = shop")
+    for url, names in ((public, ("ada",)), (shop, ("bo", "cy"))):
+        migrate(url)
+        for name in names:
+            run_sql(url, f"INSERT INTO accounts VALUES ('{name}', '{name}', 0, '', 0)")
+    backup(public, file)
+    backup(shop, own)
+    restore(shop, file, LEASE_S, replace=True)
+    assert (count(shop), schemas_of_accounts(shop)) == (1, ["shop"])
+    restore(shop, own, LEASE_S, replace=True)
+    assert (count(shop), schemas_of_accounts(shop)) == (2, ["shop"])
+    restore(public, own, LEASE_S, replace=True)
+    assert (count(public), schemas_of_accounts(public)) == (2, ["public"])
+
+
+def test_tables_of_another_gateway_in_the_same_database_stay(postgres, tmp_path):
+    """A backup of their schema is refused elsewhere while they are in its place."""
+    file = tmp_path / "shop.backup"
+    public = postgres.database(f"public_{secrets.token_hex(4)}")
+    migrate(public)
+    backup(public, file)
+    run_sql(
+        public, "CREATE SCHEMA shop", f"ALTER DATABASE {public.rpartition('/')[2]} SET search_path = shop"
+    )
+    migrate(public)
+    with pytest.raises(BadRequest, match="another gateway has tables"):
+        restore(public, file, LEASE_S, replace=True)
+    assert schemas_of_accounts(public) == ["public", "shop"]
+
+
+def run_sql(url, *statements):
+    """Run statements and keep what they did."""
+    engine = create_engine(database_url(url))
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def schemas_of_accounts(url):
+    """The schemas that hold a table of accounts, and every one that is left from a restore."""
+    engine = create_engine(database_url(url))
+    with engine.connect() as connection:
+        found = connection.scalars(
+            text(
+                "SELECT table_schema FROM information_schema.tables WHERE table_name = 'accounts' "
+                "UNION SELECT nspname FROM pg_namespace WHERE nspname LIKE 'vitrine%' ORDER BY 1"
+            )
+        )
+        schemas = list(found)
+    engine.dispose()
+    return schemas
 
 
 def test_the_commands_say_what_they_did(tmp_path, monkeypatch, capsys):
