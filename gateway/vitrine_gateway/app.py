@@ -12,6 +12,7 @@ from vitrine import AsyncVitrine, Retry
 
 from vitrine_gateway.access import warn_of_old_account
 from vitrine_gateway.gateway import Gateway, open_gateway
+from vitrine_gateway.heads import heads_of
 from vitrine_gateway.housekeeping import Housekeeper
 from vitrine_gateway.jobs.worker import Worker
 from vitrine_gateway.mcp.server import McpOverHttp
@@ -76,6 +77,7 @@ def create_app(settings: Settings, connect: Connect = connect) -> FastAPI:
     for router in ROUTERS:
         # include_router compares every route twice for each request: a fifth of what a poll costs
         app.router.routes.extend(router.routes)
+    app.router.routes.extend(heads_of(list(app.router.routes)))  # last: they are rarely asked for
     app.router.routes.append(mcp.route)
     add_openapi(app)
     app.add_middleware(Around, max_body_bytes=settings.max_body_bytes)

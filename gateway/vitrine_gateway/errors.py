@@ -8,6 +8,7 @@ VitrineError
 ├── Conflict         the thing is not in a state that allows the call
 ├── TooLarge         a body or picture above its limit
 ├── NotAPicture      bytes that are no picture of an accepted format
+├── Encoded          a body with a Content-Encoding, such as gzip
 ├── KeyReused        an Idempotency-Key that was sent with another request
 ├── TooMany          a limit on the number of jobs is reached
 ├── TooManyGarments  the account has as many garments as it may
@@ -19,9 +20,10 @@ VitrineError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from vitrine.errors import (
     BadRequest,
@@ -77,6 +79,12 @@ class NotAPicture(VitrineError):
     word = "not a picture"
 
 
+class Encoded(VitrineError):
+    """The body has a Content-Encoding."""
+
+    word = "encoded"
+
+
 class KeyReused(VitrineError):
     """The Idempotency-Key was sent before, with another request."""
 
@@ -123,6 +131,43 @@ class WorkerLost(VitrineError):
     word = "worker lost"
 
 
+class _Invalid(Protocol):
+    """pydantic's ValidationError, or FastAPI's RequestValidationError."""
+
+    def errors(self) -> Sequence[Any]: ...
+
+
+_UNION = re.compile(r"constrained-\w+|str|int|float|bool|dict|bytes|[a-z-]+\[.*\]")
+
+
+def place_of(fault: Mapping[str, Any]) -> list[str]:
+    """Return the names and numbers that lead to a fault of pydantic's, without its words for unions."""
+    *parts, last = [str(part) for part in fault["loc"]] or [""]
+    named = [part for part in parts if not _UNION.fullmatch(part)]
+    unknown = fault["type"] == "extra_forbidden"  # a caller's own word
+    return named if not last or (_UNION.fullmatch(last) and not unknown) else [*named, last]
+
+
+def first_fault(error: _Invalid) -> tuple[str, str]:
+    """Return the place of the first fault, such as "inputs.seed", and what is wrong there.
+
+    The place is "" where the fault is of the whole.
+    """
+    first = error.errors()[0]
+    return ".".join(place_of(first)), first["msg"]
+
+
+def told_fault(error: _Invalid) -> str:
+    """Return the first fault as a sentence: the name, the rule and, where it is short, the value."""
+    first = error.errors()[0]
+    place, wrong = first_fault(error)
+    if first["type"] == "extra_forbidden":
+        wrong = "there is no such field, or it is not served: leave it out"
+    value = first.get("input")
+    got = f", got {value!r}" if isinstance(value, (str, int, float)) and len(repr(value)) <= 60 else ""
+    return f"{place or 'the body'}: {wrong}{got}"
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of problem. `code` never changes: callers may compare it."""
@@ -144,6 +189,7 @@ KINDS: dict[type[VitrineError], Kind] = {
     TooManyGarments: Kind("too_many_garments", 409, "The account has as many garments as it may"),
     TooLarge: Kind("too_large", 413, "The body or picture is too large"),
     NotAPicture: Kind("not_a_picture", 415, "The bytes are no picture that is accepted"),
+    Encoded: Kind("encoded_body", 415, "The body must be sent without Content-Encoding"),
     KeyReused: Kind("idempotency_key_reused", 422, "The key was sent with another request"),
     ContentRejected: Kind("content_rejected", 422, "The content is not allowed"),
     TooMany: Kind("too_many_jobs", 429, "Too many jobs wait", retry_after_s=10),

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vitrine_gateway.accounts.rates import SPENT, Spent, headers_of
-from vitrine_gateway.errors import TooLarge
+from vitrine_gateway.errors import Encoded, TooLarge
 from vitrine_gateway.telemetry.metrics import Metrics
 from vitrine_gateway.telemetry.tracing import TRACEPARENT, Tracing
 
@@ -94,8 +94,9 @@ def _route_of(scope: Scope) -> str:
 
 
 def _limited(scope: Scope, receive: Receive, most: int) -> Receive:
-    """Return `receive` that raises TooLarge when the body passes `most` bytes."""
-    said = Headers(scope=scope).get("content-length", "")
+    """Return `receive` that raises TooLarge for a body above `most` bytes, and Encoded for a packed one."""
+    headers = Headers(scope=scope)
+    said, encoding = headers.get("content-length", ""), headers.get("content-encoding", "identity")
     taken = 0
 
     async def limited() -> Any:
@@ -106,6 +107,8 @@ def _limited(scope: Scope, receive: Receive, most: int) -> Receive:
         taken += len(message.get("body", b""))
         if taken > most:
             raise TooLarge(f"the body must have at most {most:,} bytes, got more")
+        if taken and encoding.strip().lower() != "identity":
+            raise Encoded(f"Content-Encoding must be identity, or not be sent, got {encoding[:40]!r}")
         return message
 
     return limited

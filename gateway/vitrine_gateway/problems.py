@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
 
-from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, problem, problem_of
+from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, place_of, problem, problem_of
 
 log = structlog.get_logger("vitrine_gateway.http")
 MEDIA_TYPE = "application/problem+json"
@@ -57,10 +57,7 @@ async def _vitrine_error(request: Request, error: VitrineError) -> JSONResponse:
 
 
 async def _invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
-    errors = [
-        {"pointer": "/" + "/".join(str(part) for part in one["loc"]), "detail": one["msg"]}
-        for one in error.errors()
-    ]
+    errors = [{"pointer": "/" + "/".join(place_of(one)), "detail": one["msg"]} for one in error.errors()]
     first = errors[0] if errors else {"pointer": "/", "detail": "unknown"}
     body = problem(INVALID, f"{first['pointer']}: {first['detail']}", request_id(request), errors)
     return JSONResponse(body, INVALID.status, media_type=MEDIA_TYPE)
@@ -89,11 +86,18 @@ def _methods(request: Request) -> list[str]:
 
 
 async def _database_error(request: Request, error: SQLAlchemyError) -> JSONResponse:
-    """A text that no database keeps (a NUL in a path) is the caller's; a database that is away is not."""
+    return await _vitrine_error(request, of_database(error))
+
+
+def of_database(error: SQLAlchemyError) -> VitrineError:
+    """Return what callers are told of the database's error, and log it if it is ours.
+
+    A text that no database keeps (a NUL in a path) is the caller's; a database that is away is not.
+    """
     if isinstance(error, DataError):
-        return await _vitrine_error(request, BadRequest("the request holds text that cannot be kept"))
+        return BadRequest("the request holds text that cannot be kept")
     log.error("the database failed", exc_info=error)
-    return await _vitrine_error(request, Unavailable("the database does not answer"))
+    return Unavailable("the database does not answer")
 
 
 async def _left(request: Request, error: Exception) -> Response:

@@ -33,7 +33,7 @@ def test_generated_requests_find_no_fault(capfd):
 async def test_a_method_that_a_path_does_not_know_is_told_all_that_it_does(shop):
     """`Allow` lists the methods of every route of the path."""
     answer = await shop.request("PUT", "/v1/jobs")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
 async def test_a_path_of_its_own_is_meant_before_one_with_an_id(shop):

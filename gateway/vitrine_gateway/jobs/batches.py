@@ -33,13 +33,24 @@ async def submit_batch(
     """
     several = split(wanted)
     await check_webhook(gateway, wanted.webhook)
+    return await submit_together(gateway, caller, several, key, wanted.webhook)
+
+
+async def submit_together(
+    gateway: Gateway,
+    caller: Caller,
+    several: Sequence[Submission],
+    key: str | None = None,
+    webhook: str | None = None,
+) -> tuple[Batch, list[Job], bool]:
+    """Queue jobs of one user and one pipeline as a batch, as `submit_batch` does."""
     batch = Batch(
         id=new_id("batch"),
         account_id=caller.account_id,
-        user=wanted.user,
-        pipeline=wanted.pipeline,
+        user=several[0].user,
+        pipeline=several[0].pipeline,
         created_at=time.time(),
-        webhook=wanted.webhook,
+        webhook=webhook,
     )
     jobs, replayed = await submit_all(gateway, caller, several, key, batch)
     if replayed:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = "queued", "running", "succeeded", "failed", "canceled"
-STATES = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED)
+from typing import Literal, get_args
+
+State = Literal["queued", "running", "succeeded", "failed", "canceled"]
+STATES: tuple[str, ...] = get_args(State)
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = STATES
 ENDED = (SUCCEEDED, FAILED, CANCELED)

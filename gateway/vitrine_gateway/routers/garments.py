@@ -17,7 +17,7 @@ from vitrine_gateway.jobs.views import iso, linked
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.pictures.keeping import image_of
 from vitrine_gateway.routers.jobs import base_of
-from vitrine_gateway.routers.reading import form_with_file, read_form
+from vitrine_gateway.routers.reading import filled, form_with_file, read_form
 
 router = APIRouter(prefix="/v1/garments", tags=["garments"])
 FORM = form_with_file(GarmentFields.model_json_schema()["properties"], additionalProperties=False)
@@ -28,9 +28,10 @@ async def register_garment(request: Request, gateway: Parts, caller: Known) -> d
     """Keep a garment: a form with `file`. Jobs name it by its id. A new picture earns credits."""
     caller.needs("jobs")
     async with read_form(request) as form:
-        if len(form.multi_items()) > len(form):
+        fields_sent = filled(form)
+        told: dict[str, Any] = dict(fields_sent)
+        if len(fields_sent) > len(told):
             raise BadRequest("each field of the form must be sent once")
-        told = dict(form)
         file = told.pop("file", None)
         if not isinstance(file, UploadFile):
             raise BadRequest("the form must have the picture in `file`")

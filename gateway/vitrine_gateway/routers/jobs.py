@@ -17,7 +17,7 @@ from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.cancelling import cancel
-from vitrine_gateway.jobs.state_names import ENDED, QUEUED
+from vitrine_gateway.jobs.state_names import ENDED, QUEUED, State
 from vitrine_gateway.jobs.submitting import submit
 from vitrine_gateway.jobs.views import (
     follow,
@@ -78,7 +78,7 @@ async def list_jobs(
     gateway: Parts,
     caller: Known,
     user: str | None = None,
-    status: str | None = None,
+    status: State | None = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
 ) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from vitrine_gateway.jobs.names import owns_names
 from vitrine_gateway.jobs.pipelines import Category, Name
 from vitrine_gateway.jobs.text_pipeline import Text
 from vitrine_gateway.pictures.reading import from_base64
-from vitrine_gateway.routers.reading import is_form, read_form, read_json
+from vitrine_gateway.routers.reading import filled, is_form, read_form, read_json
 
 TIMEOUT_S = 120.0
 
@@ -111,7 +111,7 @@ async def _read(request: Request, gateway: Gateway, caller: Caller, form: type[B
         async with read_form(request) as sent:
             fields = {
                 name: await value.read() if isinstance(value, UploadFile) else value
-                for name, value in sent.items()
+                for name, value in filled(sent)
             }
         return form.model_validate(fields)
     return form.model_validate(await read_json(request))

@@ -89,7 +89,7 @@ async def _from_form(form: FormData) -> Submission:
     """Read fields: files are pictures, `NAME_file_id` names an earlier upload, other fields are options."""
     pictures: dict[str, list[bytes | FileId]] = {}
     options: dict[str, Any] = {}
-    for name, value in form.multi_items():
+    for name, value in filled(form):
         if isinstance(value, UploadFile):
             pictures.setdefault(name, []).append(await value.read())
         elif name.endswith("_file_id"):
@@ -101,3 +101,22 @@ async def _from_form(form: FormData) -> Submission:
             options[name] = value
     pipeline, user = options.pop("pipeline", "try_on"), options.pop("user", "")
     return Submission(pipeline, user, options, pictures, webhook=options.pop("webhook", None) or None)
+
+
+def filled(form: FormData) -> list[tuple[str, UploadFile | str]]:
+    """Return the fields that somebody has filled in: a browser also sends those that were left empty.
+
+    Of several fields of one name the empty ones stay, because their order says what they belong to.
+    """
+    several = form.multi_items()
+    filled_in = {name for name, value in several if not _empty(value)}
+    return [(name, value) for name, value in several if name in filled_in and not _unchosen(value)]
+
+
+def _empty(value: UploadFile | str) -> bool:
+    return value == "" or _unchosen(value)
+
+
+def _unchosen(value: UploadFile | str) -> bool:
+    """Whether this is a file that was not chosen: HTML sends it with an empty name and no bytes."""
+    return isinstance(value, UploadFile) and not value.filename and not value.size

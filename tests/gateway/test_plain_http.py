@@ -1,0 +1,60 @@
+"""What browsers, proxies and command lines send beside the calls of programs."""
+
+import gzip
+import json
+
+import httpx2
+import pytest
+
+WANTED = {"pipeline": "text_to_image", "inputs": {"prompt": "x"}}
+
+
+def test_head_is_get_without_the_body(served):
+    """A real server answers HEAD with the headers of GET, wherever GET is no stream."""
+    address, key = served
+    with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}) as http:
+        job = http.post("/v1/jobs", json=WANTED, headers={"Prefer": "wait=20"}).json()
+        paths = (job["result"]["image"]["url"], "/", "/healthz", "/page/base.css", job["urls"]["result"])
+        for path in paths:
+            head, whole = http.head(path), http.get(path)
+            assert (head.status_code, head.content) == (200, b""), path
+            assert len(whole.content) == int(head.headers["content-length"]), path
+            assert head.headers["content-type"] == whole.headers["content-type"], path
+        assert http.head("/v1/jobs/job_none").status_code == 404
+        refused = http.head(job["urls"]["events"])
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/images/generations", "/generate", "/mcp"])
+async def test_a_packed_body_is_refused_by_its_header(shop, path):
+    """415 names Content-Encoding, on every contract."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await shop.post(path, content=gzip.compress(json.dumps(WANTED).encode()), headers=headers)
+    assert answer.status_code == 415
+    assert "Content-Encoding" in answer.text
+
+
+async def test_empty_fields_of_a_form_count_as_absent(shop, form):
+    """A browser sends each field of a form: a file that was not chosen has no name and no bytes."""
+    files = [*form.items(), ("mask", ("", b"", "application/octet-stream"))]
+    answer = await shop.post("/v1/jobs", files=files, data={"seed": "", "category": "", "person_file_id": ""})
+    assert answer.status_code == 202, answer.text
+    kept = await shop.post("/v1/garments", files={"file": form["garment"]}, data={"category": "", "user": ""})
+    assert kept.status_code == 201, kept.text
+
+
+async def test_empty_ones_of_several_fields_keep_their_places(shop, gateway, form):
+    """The second of two descriptions belongs to the second garment."""
+    files = [("person", form["person"]), ("garment", form["garment"]), ("garment", form["garment"])]
+    sent = {"description": ["", "a red coat"]}
+    answer = await shop.post("/v1/jobs", files=files, data=sent, headers={"Prefer": "wait=20"})
+    assert answer.json()["status"] == "succeeded", answer.text
+    told = gateway.transport.fake.calls[-1].inputs["description"].ravel()
+    assert list(told) == [b"", b"a red coat"]
+
+
+async def test_a_state_that_is_none_is_told_the_states(shop):
+    """An unknown state of jobs is no empty list."""
+    answer = await shop.get("/v1/jobs", params={"status": "completed"})
+    assert answer.status_code == 422
+    assert "'queued', 'running', 'succeeded', 'failed' or 'canceled'" in answer.json()["detail"]
