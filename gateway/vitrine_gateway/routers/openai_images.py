@@ -1,7 +1,7 @@
 """OpenAI's `/v1/images/generations` and `/v1/images/edits`, so that the `openai` package works.
 
-Requests, answers and errors have OpenAI's form. Each picture is a job of its own; the call waits for all.
-Options that would change the picture and cannot be obeyed are refused.
+Requests, answers and errors have OpenAI's form. Each picture is a job of its own, several are a batch; the
+call waits for all. Options that would change the picture and cannot be obeyed are refused.
 """
 
 from __future__ import annotations
@@ -9,50 +9,40 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.datastructures import UploadFile
 from vitrine.errors import BadRequest, Cancelled, TimedOut, VitrineError
 
-from vitrine_gateway.access import Known, Parts
+from vitrine_gateway.access import Known, Parts, base_of
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import File, Job
-from vitrine_gateway.errors import (
-    Conflict,
-    ContentRejected,
-    NoCredit,
-    RateLimited,
-    TooMany,
-    Unauthorized,
-    error_of,
-    kind_of,
-)
+from vitrine_gateway.errors import Conflict, error_of
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.batches import submit_together
 from vitrine_gateway.jobs.cancelling import cancel
 from vitrine_gateway.jobs.pipelines import Format, Prompt
 from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
-from vitrine_gateway.jobs.submitting import Submission, submit_all
+from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
-from vitrine_gateway.problems import retry_after
-from vitrine_gateway.routers.jobs import base_of
-from vitrine_gateway.routers.reading import read_form, read_json
+from vitrine_gateway.routers.jobs import headers_of
+from vitrine_gateway.routers.openai_errors import told
+from vitrine_gateway.routers.other_forms import route_telling
+from vitrine_gateway.routers.reading import filled, read_form, read_json
 
 WAIT_S = 300.0
-CODES: dict[type[VitrineError], tuple[int, str, str]] = {  # status, type and code of OpenAI
-    Unauthorized: (401, "invalid_request_error", "invalid_api_key"),
-    NoCredit: (429, "insufficient_quota", "insufficient_quota"),
-    RateLimited: (429, "rate_limit_error", "rate_limit_exceeded"),
-    ContentRejected: (400, "invalid_request_error", "content_policy_violation"),
-    TooMany: (429, "rate_limit_error", "rate_limit_exceeded"),
-}
 OWN = ("negative_prompt", "seed", "steps", "guidance", "strength")  # options of ours, by `extra_body`
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
+
+
+def _word(value: Any) -> Any:
+    """Return false for the word, which forms send."""
+    return False if isinstance(value, str) and value.lower() == "false" else value
 
 
 class Wanted(BaseModel):
@@ -67,7 +57,8 @@ class Wanted(BaseModel):
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Format | None = None
     background: Literal["opaque", "auto"] | None = None
-    stream: Literal[False] | None = None
+    stream: Annotated[Literal[False] | None, BeforeValidator(_word)] = None
+    partial_images: Annotated[int, Field(ge=0, le=0)] | None = None
     user: Annotated[str, Field(max_length=200)] | None = None
     negative_prompt: Prompt | None = None
     seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
@@ -76,8 +67,16 @@ class Wanted(BaseModel):
     quality: str | None = None  # these have no effect
     style: str | None = None
     moderation: str | None = None
+    safety_identifier: str | None = None
 
-    def options(self, place: int) -> dict[str, Any]:
+    def submissions(
+        self, pipeline: str, pictures: Mapping[str, Sequence[bytes]] | None = None
+    ) -> list[Submission]:
+        """Return the request for each of the `n` pictures."""
+        places = range(self.n or 1)
+        return [Submission(pipeline, self.user or "", self._options(at), pictures or {}) for at in places]
+
+    def _options(self, place: int) -> dict[str, Any]:
         """Return the options of the picture at `place`, from 0."""
         named = {name: getattr(self, name, None) for name in OWN}
         options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
@@ -97,47 +96,39 @@ class Change(Wanted):
     input_fidelity: str | None = None  # no effect
 
 
-class OpenAIRoute(APIRoute):
-    """A route whose errors have OpenAI's form, those of its dependencies included."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the route's function with the errors translated."""
-        handler = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except (RequestValidationError, ValidationError) as error:
-                first = error.errors()[0]
-                name = str(first["loc"][-1]) if first["loc"] else None
-                return _error(400, "invalid_request_error", "invalid_value", first["msg"], name)
-            except VitrineError as error:
-                return _told(error)
-
-        return answered
+class StillRunning(TimedOut):
+    """The call has waited as long as it may; its jobs go on."""
 
 
-router = APIRouter(prefix="/v1/images", tags=["OpenAI's images"], route_class=OpenAIRoute)
+router = APIRouter(prefix="/v1/images", tags=["OpenAI's images"], route_class=route_telling(told))
 
 
 @router.post("/generations")
-async def generations(request: Request, gateway: Parts, caller: Known) -> dict[str, Any]:
+async def generations(
+    request: Request, gateway: Parts, caller: Known, idempotency_key: Key = None
+) -> JSONResponse:
     """Draw pictures of a prompt and answer with all of them."""
+    caller.needs("jobs")
     wanted = Wanted.model_validate(await read_json(request))
-    return await _draw(request, gateway, caller, wanted, "text_to_image", {})
+    several = wanted.submissions("text_to_image")
+    return await _draw(request, gateway, caller, wanted, several, idempotency_key)
 
 
 @router.post("/edits")
-async def edits(request: Request, gateway: Parts, caller: Known) -> dict[str, Any]:
+async def edits(request: Request, gateway: Parts, caller: Known, idempotency_key: Key = None) -> JSONResponse:
     """Change one picture as a prompt says. Masks are not served."""
+    caller.needs("jobs")
     async with read_form(request) as form:
         pictures = [one for name in ("image", "image[]") for one in form.getlist(name)]
-        if len(pictures) != 1 or not isinstance(pictures[0], UploadFile):
+        if len(pictures) != 1:
             raise BadRequest(f"image must be given: one picture, got {len(pictures)}")
+        if not isinstance(pictures[0], UploadFile):
+            raise BadRequest("image must be a file of the form, got text")
         content = await pictures[0].read()
-        fields = {name: value for name, value in form.items() if name not in ("image", "image[]")}
+        fields = {name: value for name, value in filled(form) if name not in ("image", "image[]")}
     wanted = Change.model_validate(fields)
-    return await _draw(request, gateway, caller, wanted, "image_to_image", {"image": [content]})
+    several = wanted.submissions("image_to_image", {"image": [content]})
+    return await _draw(request, gateway, caller, wanted, several, idempotency_key)
 
 
 async def _draw(
@@ -145,28 +136,38 @@ async def _draw(
     gateway: Gateway,
     caller: Caller,
     wanted: Wanted,
-    pipeline: str,
-    pictures: dict[str, list[bytes]],
-) -> dict[str, Any]:
-    """Submit one job for each picture, all or none; wait for all, and cancel what is left after an error."""
-    caller.needs("jobs")
+    several: Sequence[Submission],
+    key: str | None,
+) -> JSONResponse:
+    """Submit all jobs or none and wait for all; after an error cancel what is left.
+
+    With a key they go on when the call cannot wait any longer: the next one with this key waits for them.
+    """
     jobs: list[Job] = []
     try:
-        several = [
-            Submission(pipeline, wanted.user or "", wanted.options(place), pictures)
-            for place in range(wanted.n or 1)
-        ]
-        jobs, _ = await submit_all(gateway, caller, several)
+        jobs, replayed = await _submitted(gateway, caller, several, key)
         until = time.monotonic() + WAIT_S
         done = [await _finished(gateway, caller, job, until - time.monotonic()) for job in jobs]
-    except BaseException:
-        await asyncio.shield(_cancel_all(gateway, caller, jobs))
+    except BaseException as error:
+        if key is None or (isinstance(error, VitrineError) and not isinstance(error, StillRunning)):
+            await asyncio.shield(_cancel_all(gateway, caller, jobs))
         raise
     data = [await _picture(request, gateway, job, wanted.response_format) for job in done]
     first = done[0].result or {}
     size = f"{first['image']['width']}x{first['image']['height']}"
     made = {"created": int(time.time()), "data": data, "size": size}
-    return made | {"output_format": wanted.output_format or "png", "background": "opaque"}
+    made |= {"output_format": wanted.output_format or "png", "background": "opaque"}
+    return JSONResponse(made, headers=headers_of(replayed, None))
+
+
+async def _submitted(
+    gateway: Gateway, caller: Caller, several: Sequence[Submission], key: str | None
+) -> tuple[list[Job], bool]:
+    if len(several) == 1:
+        job, replayed = await submit(gateway, caller, several[0], key)
+        return [job], replayed
+    _, jobs, replayed = await submit_together(gateway, caller, several, key)
+    return jobs, replayed
 
 
 async def _finished(gateway: Gateway, caller: Caller, job: Job, seconds: float) -> Job:
@@ -174,7 +175,7 @@ async def _finished(gateway: Gateway, caller: Caller, job: Job, seconds: float) 
     if job.state == SUCCEEDED:
         return job
     if job.state not in ENDED:
-        raise TimedOut(f"the picture was not done within {WAIT_S:g} s")
+        raise StillRunning(f"the picture was not done within {WAIT_S:g} s")
     if job.error is None:
         raise Cancelled(f"the job {job.id} was canceled")
     raise error_of(job.error)
@@ -196,22 +197,3 @@ async def _picture(request: Request, gateway: Gateway, job: Job, form: str | Non
     if file is None:
         raise VitrineError("the picture was erased")
     return {"b64_json": base64.b64encode(await gateway.pictures.get(file.path)).decode()}
-
-
-def _told(error: VitrineError) -> JSONResponse:
-    kind = kind_of(error)
-    named = next((CODES[base] for base in type(error).__mro__ if base in CODES), None)
-    status, word, code = named or (
-        kind.status,
-        "invalid_request_error" if kind.status < 500 else "server_error",
-        kind.code,
-    )
-    answer = _error(status, word, code, str(error))
-    answer.headers.update(retry_after(error))
-    if isinstance(error, NoCredit):
-        answer.headers["x-should-retry"] = "false"  # the package would try a 429 again
-    return answer
-
-
-def _error(status: int, word: str, code: str, message: str, param: str | None = None) -> JSONResponse:
-    return JSONResponse({"error": {"message": message, "type": word, "param": param, "code": code}}, status)
