@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 import weakref
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from vitrine.errors import BadRequest, Busy, StageFailed, Unavailable, VitrineEr
 from vitrine_orchestrator.adapters.bls import BlsStages, stage_error
 from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES, FakeMetrics, ModelMetrics
 from vitrine_orchestrator.adapters.service import CANCEL_POLL_S, Service
-from vitrine_orchestrator.adapters.waiting import Waiting
+from vitrine_orchestrator.stages import Queue, Stage, table
 
 
 class Error:
@@ -87,13 +88,17 @@ PB = SimpleNamespace(
 )
 
 
+ROW = Stage("m", (), (), runs=table.Service(in_flight=4))
+WAITING_ROW = replace(ROW, runs=table.Service(in_flight=1, own_queue=True), queue=Queue(2, 10_000_000))
+
+
 @pytest.fixture
 def serve():
     """Starts services and closes them."""
     opened = []
 
-    def start(handler, in_flight=4, waiting=None):
-        service = Service(PB, handler, FakeMetrics(), in_flight, waiting=waiting)
+    def start(handler, in_flight=4, row=ROW):
+        service = Service(PB, row, handler, FakeMetrics(), in_flight)
         opened.append(service)
         return service
 
@@ -199,7 +204,7 @@ def test_requests_can_wait_in_the_process(serve):
         await asyncio.to_thread(go_on.wait)
         return {}
 
-    service = serve(wait, in_flight=1, waiting=Waiting("m", places=1, size=2, timeout_s=10))
+    service = serve(wait, in_flight=1, row=WAITING_ROW)
     first, leaving, third, refused = requests = [Request() for _ in range(4)]
     service.execute(requests)
     assert refused.sender.done.wait(10)

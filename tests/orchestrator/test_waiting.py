@@ -90,5 +90,5 @@ def test_who_leaves_while_waiting_or_fails_in_place_holds_nothing():
 
 def test_the_table_says_whose_requests_wait_in_their_process():
     """Pipelines' own models leave it to Triton, which knows priorities."""
-    assert waiting_of("text_overlay", stage("text_overlay").in_flight) is not None
-    assert waiting_of("try_on", stage("try_on").in_flight) is None
+    assert waiting_of(stage("text_overlay"), 4) is not None
+    assert waiting_of(stage("try_on"), 4) is None

@@ -10,9 +10,11 @@ from typing import Any
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, ModelMetrics
 from vitrine_orchestrator.adapters.model import PUBLISH_S, cache_settings
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
+from vitrine_orchestrator.adapters.waiting import places_of
 from vitrine_orchestrator.cache.control import control
 from vitrine_orchestrator.cache.open_cache import open_cache
 from vitrine_orchestrator.settings import Settings
+from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.try_on.cache_rows import OWNER_KINDS
 
@@ -33,8 +35,8 @@ def serve_control(args: Mapping[str, str], pb_utils: Any) -> Service:
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
         return await control(cache, inputs, OWNER_KINDS)
 
-    in_flight = settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
-    service = Service(pb_utils, answer, metrics, in_flight, cache.close)
+    row = stage(config["name"])
+    service = Service(pb_utils, row, answer, metrics, places_of(config, settings), cache.close)
     cache_metrics = CacheMetrics(cache, metrics)
     service.every(PUBLISH_S, cache_metrics.publish)
     service.every(DISK_S, cache_metrics.publish_disk)

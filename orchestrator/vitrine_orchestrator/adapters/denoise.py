@@ -99,6 +99,7 @@ def serve_front(front: DenoiseModel, name: str, pb_utils: Any) -> Service:
         await asyncio.to_thread(front.close)
         publish()
 
-    service = Service(pb_utils, answer, metrics, UNBOUNDED, finish)  # the batcher has its own limit
+    row = stage("denoise")
+    service = Service(pb_utils, row, answer, metrics, UNBOUNDED, finish)  # the batcher has its own limit
     service.every(METRICS_S, publish)
     return service

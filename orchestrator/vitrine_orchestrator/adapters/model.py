@@ -15,7 +15,7 @@ from vitrine_orchestrator.adapters.bls import BlsStages
 from vitrine_orchestrator.adapters.metrics import CacheMetrics, Metrics, ModelMetrics
 from vitrine_orchestrator.adapters.pipelines import CACHE_ROWS, CONTEXTS, PIPELINES, Answer, Caches
 from vitrine_orchestrator.adapters.service import Handler, Outputs, Send, Service, Wrap
-from vitrine_orchestrator.adapters.waiting import waiting_of
+from vitrine_orchestrator.adapters.waiting import places_of
 from vitrine_orchestrator.cache.open_cache import Cache, CacheSettings, open_cache
 from vitrine_orchestrator.cache.schemas import prepared_schemas
 from vitrine_orchestrator.manifest import Manifest, read_manifests
@@ -28,7 +28,6 @@ from vitrine_orchestrator.residency.leases import LeasedStages, OwnerLink, Route
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
-from vitrine_orchestrator.stages.shared import ENCODING
 from vitrine_orchestrator.try_on.cached_answers import CachedAnswers, open_answers
 from vitrine_orchestrator.wire.fields import word
 
@@ -67,17 +66,15 @@ class OpenedModel:
         async def handler(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
             return await handlers[self.family(inputs)](stages, inputs, send)
 
-        has_encoding = any(tensor.name == ENCODING.name for tensor in stage(self.name).inputs)
         service = Service(
             pb_utils,
+            stage(self.name),
             handler,
             metrics,
             self.in_flight,
             self.close,
             lambda inputs: self.manifests[self.family(inputs)].version_of,
-            has_encoding=has_encoding,
             wrap=self._leases(link, metrics) if link else lambda stages, inputs: stages,
-            waiting=waiting_of(self.name, self.in_flight),
         )
         if link:
             service.alongside(link.run())
@@ -161,7 +158,7 @@ def open_model(args: Mapping[str, str]) -> OpenedModel:
         settings=settings,
         manifests=manifests,
         answers={family: pipelines.families[family](folder, manifests[family]) for family in manifests},
-        in_flight=settings.in_flight(int(config["parameters"]["in_flight"]["string_value"])),
+        in_flight=places_of(config, settings),
         caches=pipelines.caches,
         cache=_open(cache_settings(settings), pipelines.caches),
     )

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vitrine_orchestrator.adapters.metrics import ModelMetrics
 from vitrine_orchestrator.adapters.service import Outputs, Send, Service
-from vitrine_orchestrator.adapters.waiting import waiting_of
+from vitrine_orchestrator.adapters.waiting import places_of
 from vitrine_orchestrator.pictures import Limits
 from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import stage
 from vitrine_orchestrator.stages.calls import Stages
-from vitrine_orchestrator.stages.shared import ENCODING
 
 if TYPE_CHECKING:
     from vitrine_orchestrator.lettering.overlay import Setters
@@ -150,12 +149,4 @@ def serve_plain(args: Mapping[str, str], pb_utils: Any) -> Service:
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
         return await opened(PlainContext(stages, limits, repository), inputs, send)
 
-    in_flight = settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
-    return Service(
-        pb_utils,
-        answer,
-        ModelMetrics(pb_utils, name),
-        in_flight,
-        has_encoding=any(tensor.name == ENCODING.name for tensor in stage(name).inputs),
-        waiting=waiting_of(name, in_flight),
-    )
+    return Service(pb_utils, stage(name), answer, ModelMetrics(pb_utils, name), places_of(config, settings))

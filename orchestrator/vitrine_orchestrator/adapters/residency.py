@@ -33,6 +33,7 @@ from vitrine_orchestrator.residency.resident import Limits, Resident
 from vitrine_orchestrator.residency.sizes import PROCESS_BYTES, KeptSizes, Size, estimate
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.stages.residency import ROW
 
 PROCESS_LOADS = 2  # loads at the same time where every model is a process; a device is measured load by load
 
@@ -48,7 +49,7 @@ def serve_residency(args: Mapping[str, str], pb_utils: Any) -> Service:
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
         return {"state": text_array(json.dumps(owner.state()))}
 
-    service = Service(pb_utils, answer, metrics, int(parameters["in_flight"]))
+    service = Service(pb_utils, ROW, answer, metrics, int(parameters["in_flight"]))
     service.every(METRICS_S, FigureMetrics(FIGURES, owner, metrics).publish)
     threading.Thread(
         target=lambda: asyncio.run(owner.run(socket_name(server))), name="residency", daemon=True

@@ -19,8 +19,10 @@ from vitrine_orchestrator.adapters.bls import BlsStages, VersionOf, host_arrays,
 from vitrine_orchestrator.adapters.json_callers import encoding_for
 from vitrine_orchestrator.adapters.metrics import Metrics
 from vitrine_orchestrator.adapters.sending import outputs_response, read_failure, send_last
-from vitrine_orchestrator.adapters.waiting import Waiting
+from vitrine_orchestrator.adapters.waiting import waiting_of
 from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.stages.shared import ENCODING
+from vitrine_orchestrator.stages.table import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -49,33 +51,33 @@ class Service:
     """Serves one model in one process. `execute` returns early; each request is answered through its sender.
 
     `execute` waits while `in_flight` requests are running. Triton's own queue then fills up to its limit,
-    applies priorities and timeouts, and rejects further requests as busy. With `waiting` the requests wait in
-    this process instead, and `execute` does not.
+    applies priorities and timeouts, and rejects further requests as busy. Where the model's row says so, the
+    requests wait in this process instead, and `execute` does not.
     """
 
     def __init__(
         self,
         pb_utils: Any,
+        row: Stage,
         handler: Handler,
         metrics: Metrics,
         in_flight: int,
         finish: Callable[[], Awaitable[None]] = no_cleanup,
         versions_of: Callable[[Outputs], VersionOf] = lambda inputs: newest,
-        has_encoding: bool = False,
         wrap: Wrap = lambda stages, inputs: stages,
-        waiting: Waiting | None = None,
     ) -> None:
         """`pb_utils` is triton_python_backend_utils; `finish` is awaited when the service closes.
 
+        row: the model's; it says whether requests wait in this process, and whether the model has the input
+            `encoding`, which is set for callers that use JSON only.
         versions_of: from a request's inputs, the versions of the models that its handler calls.
-        has_encoding: whether the model has the input `encoding`, which is set for callers that use JSON only.
         wrap: see Wrap.
         """
-        self.has_encoding = has_encoding
+        self._has_encoding = any(tensor.name == ENCODING.name for tensor in row.inputs)
         self.pb_utils, self.handler, self.metrics, self.finish = pb_utils, handler, metrics, finish
         self.versions_of, self.wrap = versions_of, wrap
-        self._waiting = waiting
-        self._free = threading.BoundedSemaphore(UNBOUNDED if waiting else in_flight)
+        self._waiting = waiting_of(row, in_flight) if in_flight < UNBOUNDED else None
+        self._free = threading.BoundedSemaphore(UNBOUNDED if self._waiting else in_flight)
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="stage-call"))
         self._work: set[asyncio.Future[Outputs]] = set()  # running handlers
@@ -179,7 +181,7 @@ class Service:
         async with self._waiting.place(request.timeout() / 1e6) if self._waiting else nullcontext():
             inputs = host_arrays(request.inputs())
             called = self.wrap(BlsStages(self.pb_utils, self.versions_of(inputs)), inputs)
-            if self.has_encoding:
+            if self._has_encoding:
                 inputs = encoding_for(request) | inputs
             return await self.handler(
                 Counted(called, self.metrics),

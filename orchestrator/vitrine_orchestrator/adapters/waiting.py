@@ -8,12 +8,14 @@ at a model with four places then take far longer than their work. See docs/decis
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from vitrine.errors import Busy
 
-from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.settings import Settings
+from vitrine_orchestrator.stages.table import Stage
 
 
 class Waiting:
@@ -48,9 +50,13 @@ class Waiting:
             self._free.release()
 
 
-def waiting_of(model: str, places: int) -> Waiting | None:
+def waiting_of(row: Stage, places: int) -> Waiting | None:
     """The waiting requests of a model whose row says that it holds them; None where Triton does."""
-    row = stage(model)
     if not row.waits_in_process:
         return None
-    return Waiting(model, places, row.queue.size, row.queue.timeout_us / 1e6)
+    return Waiting(row.name, places, row.queue.size, row.queue.timeout_us / 1e6)
+
+
+def places_of(config: Mapping[str, Any], settings: Settings) -> int:
+    """The places of a model by its config, as `initialize` is given it, and by the settings."""
+    return settings.in_flight(int(config["parameters"]["in_flight"]["string_value"]))
