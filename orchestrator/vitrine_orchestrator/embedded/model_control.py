@@ -13,7 +13,8 @@ from tritonclient.utils import InferenceServerException
 from vitrine.channels import channel_options
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.embedded.surroundings import load_reason
+from vitrine_orchestrator.embedded.surroundings import triton_reason
+from vitrine_orchestrator.manifest import version_folders
 
 STATE_TIMEOUT_S = 10.0  # time limit of a call that only reads the server's state
 UNLOAD_S = 120.0  # time limit of a call that unloads a model
@@ -41,7 +42,7 @@ class ModelControl:
 
     def reason(self, model: str, error: InferenceServerException) -> str:
         """Why a model could not be loaded."""
-        return load_reason(model, error)
+        return f"model {model} could not be loaded: {triton_reason(error)}"
 
     def load(self, models: Iterable[str]) -> None:
         """Load models concurrently; Unavailable names the first that cannot be loaded, and the reason."""
@@ -68,8 +69,7 @@ class ModelControl:
         Triton reloads a version whose file is newer than when it was loaded, so this sets a file's mtime;
         OSError if the file belongs to another user.
         """
-        versions = [path for path in (self.repository / name).iterdir() if path.name.isdigit()]
-        for version in versions:
+        for version in version_folders(self.repository / name):
             os.utime(next(path for path in version.iterdir() if path.is_file()))
         self.load([name])
 

@@ -35,11 +35,11 @@ def plain_temporary_folder() -> str:
     raise Unavailable(f"TMPDIR must be a folder whose path needs no quotes in a shell, got {usual!r}")
 
 
-def load_reason(model: str, error: InferenceServerException) -> str:
-    """The sentence for a model that could not be loaded."""
-    reason = " ".join(str(error.message()).split())
-    reason = re.sub(r"At:.*$|\[StatusCode\.\w+\] ", "", reason)
-    return f"model {model} could not be loaded: {reason[:400]}"
+def triton_reason(error: Exception) -> str:
+    """The reason in Triton's message, in one line without codes and places in code."""
+    text = str(error.message()) if isinstance(error, InferenceServerException) else str(error)
+    text = re.sub(r"At:.*$|\[StatusCode\.\w+\] |TritonModelException: ", "", " ".join(text.split()))
+    return text.rpartition("Internal: ")[2].strip(" ;")[:400]
 
 
 def last_error(log: Path) -> str:

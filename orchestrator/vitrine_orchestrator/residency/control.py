@@ -19,6 +19,7 @@ from vitrine.channels import channel_options
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.embedded.processes import look
+from vitrine_orchestrator.embedded.surroundings import triton_reason
 
 KEY_HEADER = "triton-grpc-protocol-vitrine-admin"
 LOAD_S = 900.0  # time limit of a load
@@ -134,8 +135,5 @@ def _runs(pid: int) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The reason in Triton's message, in one line without paths of our files."""
-    text = str(error.message()) if isinstance(error, InferenceServerException) else str(error)
-    text = re.sub(r"At:.*$|\[StatusCode\.\w+\] |TritonModelException: ", "", " ".join(text.split()))
-    text = re.sub(rf"\S*{os.sep}\S*", "…", text)
-    return text.rpartition("Internal: ")[2].strip(" ;")[:300]
+    """Triton's reason without paths of our files: callers are told it."""
+    return re.sub(rf"\S*{os.sep}\S*", "…", triton_reason(error))
