@@ -22,7 +22,7 @@ from vitrine_gateway.database.deadlocks import despite_deadlocks
 from vitrine_gateway.database.tables import File, Garment, Reward
 from vitrine_gateway.errors import TooManyGarments
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.pipelines import Category
+from vitrine_gateway.jobs.fields import Category
 from vitrine_gateway.jobs.submitting import check_user
 from vitrine_gateway.pages import after
 from vitrine_gateway.pictures.keeping import discard, keep

@@ -16,9 +16,10 @@ from vitrine import VitrineError
 from vitrine_gateway.access import account_of_settings
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Job
-from vitrine_gateway.errors import KINDS, BadSettings, kind_of
+from vitrine_gateway.errors import KINDS, BadSettings, first_fault, kind_of
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, Category, Name
+from vitrine_gateway.jobs.fields import Category, Name
+from vitrine_gateway.jobs.pipelines import MAX_GARMENTS
 from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import follow, load_job, picture_url
@@ -96,9 +97,8 @@ class QueueBridge:
             wanted = QueuedTryOn.model_validate(queued.data).submission()
             job, again = await submit(self._gateway, self._caller, wanted, key)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise _failure(f"{place}: {first['msg']}", again=False) from error
+            place, wrong = first_fault(error)
+            raise _failure(f"{place}: {wrong}", again=False) from error
         except VitrineError as error:
             kind = kind_of(error)
             raise _failure(f"{kind.code}: {error}", again=kind.retried or kind.status == TOO_MANY) from error

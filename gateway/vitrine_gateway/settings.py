@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 from vitrine.transport import DEFAULT_URL
 
-from vitrine_gateway.errors import BadSettings
+from vitrine_gateway.errors import BadSettings, first_fault
 
 PREFIX = "GATEWAY_"
 # The variables that Kubernetes sets for a Service named "gateway" or "gateway-…".
@@ -140,9 +140,9 @@ class Settings(BaseSettings):
         try:
             return _Given(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
-            raise BadSettings(f"{name}: {first['msg']}, got {first['input']!r}") from error
+            place, wrong = first_fault(error)
+            name, given = PREFIX + place.replace(".", "_").upper(), error.errors()[0]["input"]
+            raise BadSettings(f"{name}: {wrong}, got {given!r}") from error
 
     @property
     def base_url(self) -> str:

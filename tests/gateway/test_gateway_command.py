@@ -48,7 +48,7 @@ def test_a_database_that_cannot_be_written_is_one_line(shop_key, capsys, monkeyp
         connection.execute("PRAGMA query_only = ON").fetchall()
         return connection
 
-    monkeypatch.setattr("vitrine_gateway.database.connections.sqlite3.connect", read_only)
+    monkeypatch.setattr("vitrine_gateway.database.sqlite.sqlite3.connect", read_only)
     assert main(["gateway", *options, "--account", "shop"]) == 1
     assert capsys.readouterr().err.startswith("vitrine gateway: unavailable: the database cannot be used: ")
 

@@ -203,7 +203,7 @@ class Garment(Table):
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     user: Mapped[str] = mapped_column(String(200))  # whose garment it is; empty: the account's own
     name: Mapped[str] = mapped_column(String(200))
-    category: Mapped[str] = mapped_column(String(40))  # one of jobs.pipelines.Category, or empty
+    category: Mapped[str] = mapped_column(String(40))  # one of jobs.fields.Category, or empty
     description: Mapped[str] = mapped_column(String(1000))
     created_at: Mapped[float]
 

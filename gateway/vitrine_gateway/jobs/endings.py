@@ -21,7 +21,7 @@ from vitrine_gateway.database.tables import File, Job
 from vitrine_gateway.errors import kind_of, problem_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
-from vitrine_gateway.jobs.pipelines import Made
+from vitrine_gateway.jobs.made import Made
 from vitrine_gateway.jobs.server import Server
 from vitrine_gateway.jobs.state_names import FAILED, SUCCEEDED
 from vitrine_gateway.pictures.keeping import add_rows, discard, image_of, keep

@@ -11,39 +11,17 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from vitrine import AsyncVitrine, Drawn, Progress, VitrineError
 from vitrine.statuses import ModelStatus
 
+from vitrine_gateway.jobs.ad_pipeline import MAX_PRODUCTS, AdOptions, run_ad
+from vitrine_gateway.jobs.fields import Category, Format, Prompt, Sentence, Side
 from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
-from vitrine_gateway.jobs.text_pipeline import (
-    DescriptionOptions,
-    TextFields,
-    TextOptions,
-    run_description,
-    run_text,
-)
+from vitrine_gateway.jobs.text_pipeline import DescriptionOptions, TextOptions, run_description, run_text
 
 MAX_GARMENTS = 16
 MAX_SCORED = 16
-MAX_PRODUCTS, MAX_TEXTS = 8, 8  # of one advertisement
-
-
-def _whole(value: Any) -> Any:
-    """Refuse what pydantic would take for a number: true, and text."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("must be a whole number")
-    return value
-
-
-Text = Annotated[str, Field(max_length=1000)]
-Prompt = Annotated[str, Field(min_length=1, max_length=10_000)]
-Side = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
-Format = Literal["png", "jpeg", "webp"]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-WHOLE = BeforeValidator(_whole)
-"""Of a whole number of a JSON body, after its limits; forms send text."""
-Category = Literal["upper_body", "lower_body", "dresses"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +43,7 @@ class TryOnOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     category: Category | Annotated[list[Category], Field(max_length=MAX_GARMENTS)] | None = None
-    description: Text | Annotated[list[Text], Field(max_length=MAX_GARMENTS)] | None = None
+    description: Sentence | Annotated[list[Sentence], Field(max_length=MAX_GARMENTS)] | None = None
     steps: Annotated[int, Field(ge=1, le=100)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
     guidance: Annotated[float, Field(ge=0, le=20)] | None = None
@@ -118,50 +96,6 @@ class ScoreOptions(BaseModel):
     prompt: Prompt | Annotated[list[Prompt], Field(min_length=1, max_length=MAX_SCORED)]
 
 
-class Placement(BaseModel):
-    """Where one product of an advertisement stands, in shares of the scene; what is omitted is found."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    x: Annotated[float, Field(ge=-0.5, le=1.5)] | None = None  # its middle, from the left
-    y: Annotated[float, Field(ge=0, le=2)] | None = None  # its base line, from the top
-    scale: Annotated[float, Field(ge=0.01, le=2)] | None = None  # its height
-    height_cm: Annotated[float, Field(ge=0.1, le=10_000)] | None = None
-    order: Annotated[int, Field(ge=-100, le=100)] | None = None
-
-
-class AdOptions(BaseModel):
-    """The options of an advertisement; an omitted one has the server's default (docs/product-ads.md).
-
-    A form says one or several `text`s; JSON may say every field of each in `texts` (docs/text.md).
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    sentence: Text | None = None
-    prompt: Prompt | None = None
-    trade: Name | None = None
-    style: Name | None = None
-    theme: Name | None = None
-    text: Text | Annotated[list[Text], Field(max_length=MAX_TEXTS)] | None = None
-    texts: Annotated[list[TextFields], Field(min_length=1, max_length=MAX_TEXTS)] | None = None
-    aspect_ratio: Annotated[str, Field(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
-    enlarge: Annotated[int, Field(ge=1, le=8)] | None = None
-    placements: Annotated[list[Placement], Field(max_length=MAX_PRODUCTS)] | None = None
-    shadow: Literal["cast", "contact", "floating", "none"] | None = None
-    match: Annotated[float, Field(ge=0, le=1)] | None = None
-    steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
-    format: Format | None = None
-    previews: bool | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> AdOptions:
-        if self.text is not None and self.texts is not None:
-            raise ValueError("text and texts must not both be given")
-        return self
-
-
 async def run_try_on(
     vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
 ) -> AsyncGenerator[Progress | Made, None]:
@@ -198,28 +132,6 @@ async def run_picture(
             yield event if isinstance(event, Progress) else _drawn(event, named)
 
 
-async def run_ad(
-    vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
-) -> AsyncGenerator[Progress | Made, None]:
-    """Yield the progress of an advertisement with all products, then its picture."""
-    given = {name: value for name, value in inputs.options.items() if value is not None}
-    settings: Any = {name: given.pop(name) for name in ("placements", "shadow", "match") if name in given}
-    named: dict[str, Any] = {**given, "product": inputs.pictures["product"], "settings": settings or None}
-    for name, called in (("text", "texts"), ("aspect_ratio", "sizes")):
-        if name in named:
-            named[called] = named.pop(name)
-    if scenes := inputs.pictures.get("scene"):
-        named["scene"] = scenes[0]
-    async with aclosing(vitrine.product_ad_stream(timeout_s=timeout_s, **named)) as events:
-        async for event in events:
-            if isinstance(event, Progress):
-                yield event
-                continue
-            facts = {"seed": event.seed, **_of_ad(event.report)}
-            facts |= facts_of(event.image, event.timings, event.report)
-            yield Made(event.encoded, media_type(named), facts)
-
-
 async def run_cut_out(
     vitrine: AsyncVitrine, inputs: Inputs, timeout_s: float
 ) -> AsyncGenerator[Progress | Made, None]:
@@ -250,13 +162,6 @@ async def run_score(
 def _drawn(drawn: Drawn, named: Mapping[str, Any]) -> Made:
     facts = {"seed": drawn.seed, **facts_of(drawn.image, drawn.timings, drawn.report)}
     return Made(drawn.encoded, media_type(named), facts)
-
-
-def _of_ad(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the scene's prompt, from which the same seed draws it again, and where the products stand."""
-    products = report["ads"][0].get("composition", {}).get("products", [])
-    told = {"prompt": report.get("prompt"), "placements": [one["placement"] for one in products]}
-    return {name: value for name, value in told.items() if value}
 
 
 PIPELINES: dict[str, Pipeline] = {

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from vitrine import AsyncVitrine, Progress
 
+from vitrine_gateway.jobs.fields import Format
 from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
 
 MAX_TEXTS = 16
@@ -40,7 +41,7 @@ class TextOptions(BaseModel):
     language: Word | None = None
     contrast: Literal["auto", "scrim", "outline", "off"] | None = None
     vertical: bool | None = None
-    format: Literal["png", "jpeg", "webp"] | None = None
+    format: Format | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> TextOptions:

@@ -30,8 +30,9 @@ from vitrine_gateway.errors import WorkerLost
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs import leasing, states
 from vitrine_gateway.jobs.endings import Attempt, Endings
+from vitrine_gateway.jobs.made import Inputs, Made
 from vitrine_gateway.jobs.names import names_of
-from vitrine_gateway.jobs.pipelines import PIPELINES, Inputs, Made
+from vitrine_gateway.jobs.pipelines import PIPELINES
 from vitrine_gateway.jobs.previews import PREVIEW_EVERY_S, keep_preview, with_previews
 from vitrine_gateway.jobs.server import Server
 from vitrine_gateway.jobs.state_names import CANCELED

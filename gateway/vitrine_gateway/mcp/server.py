@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from vitrine import VitrineError
 
 from vitrine_gateway.access import identify, key_of
-from vitrine_gateway.errors import kind_of
+from vitrine_gateway.errors import first_fault, kind_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.mcp.stdin import open_stdin
 from vitrine_gateway.mcp.tools import Tools
@@ -65,9 +65,8 @@ class VitrineMCP(MCPServer[Any]):
             if isinstance(cause, VitrineError):
                 raise ToolError(f"{kind_of(cause).code}: {cause}") from cause
             if isinstance(cause, ValidationError):
-                first = cause.errors()[0]
-                place = ".".join(str(part) for part in first["loc"])
-                raise ToolError(f"invalid: {place}: {first['msg']}") from cause
+                place, wrong = first_fault(cause)
+                raise ToolError(f"invalid: {place}: {wrong}") from cause
             raise
 
     async def run_stdio_async(self) -> None:

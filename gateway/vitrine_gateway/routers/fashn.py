@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vitrine.errors import BadRequest, NotFound, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
-from vitrine_gateway.errors import NoCredit, RateLimited, TooMany, kind_of
+from vitrine_gateway.errors import NoCredit, RateLimited, TooMany, first_fault, kind_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
@@ -76,9 +76,8 @@ async def run(request: Request, gateway: Parts, caller: OldKnown) -> Any:
             raise BadRequest(f"model_name must be one of {', '.join(MODELS)}, got {body.model_name!r}")
         job, _ = await submit(gateway, caller, await _submission(gateway, body.inputs))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return _error(400, "BadRequest", f"{place}: {first['msg']}")
+        place, wrong = first_fault(error)
+        return _error(400, "BadRequest", f"{place}: {wrong}")
     except VitrineError as error:
         return _refused(error)
     return {"id": job.id, "error": None}

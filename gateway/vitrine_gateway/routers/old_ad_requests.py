@@ -12,7 +12,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.jobs.ad_words import words_of
-from vitrine_gateway.jobs.pipelines import WHOLE, Prompt
+from vitrine_gateway.jobs.fields import WHOLE, Prompt
 from vitrine_gateway.jobs.submitting import FileId, Submission
 from vitrine_gateway.jobs.text_pipeline import Text, Word
 from vitrine_gateway.pictures.reading import from_base64

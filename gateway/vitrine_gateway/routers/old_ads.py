@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from vitrine.errors import NotFound, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts
-from vitrine_gateway.errors import Conflict, kind_of
+from vitrine_gateway.errors import Conflict, first_fault, kind_of
 from vitrine_gateway.interpretations import first_score
 from vitrine_gateway.jobs.cancelling import cancel
-from vitrine_gateway.jobs.pipelines import Prompt
+from vitrine_gateway.jobs.fields import Prompt
 from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, linked, load_job, picture_url, wait_for_end
@@ -145,10 +145,10 @@ async def stop(job_id: str, gateway: Parts, caller: OldKnown) -> Any:
 def _refused(error: ValidationError | VitrineError, pictures: Collection[str] = ()) -> JSONResponse:
     """The answer to a request that became no job; `pictures` are the names of fields with pictures."""
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "body"
+        place, wrong = first_fault(error)
+        name = place.partition(".")[0] or "body"
         code = "INVALID_IMAGE" if name in pictures else "INVALID_PROMPT"
-        return _error(400, code, f"{name}: {first['msg']}")
+        return _error(400, code, f"{name}: {wrong}")
     kind = kind_of(error)
     code = "INVALID_IMAGE" if isinstance(error, WrongPicture) else CODES.get(kind.code, kind.code.upper())
     answer = _error(STATUSES.get(code, kind.status), code, str(error))

@@ -21,7 +21,8 @@ from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import submit_batch
-from vitrine_gateway.jobs.pipelines import MAX_GARMENTS, WHOLE, Category, Name
+from vitrine_gateway.jobs.fields import WHOLE, Category, Name
+from vitrine_gateway.jobs.pipelines import MAX_GARMENTS
 from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, load_job, picture_url

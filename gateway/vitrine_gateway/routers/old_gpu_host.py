@@ -11,7 +11,7 @@ from vitrine import Cancelled, TimedOut, VitrineError
 from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.errors import error_of
 from vitrine_gateway.jobs.cancelling import cancel
-from vitrine_gateway.jobs.pipelines import WHOLE, Category, Name
+from vitrine_gateway.jobs.fields import WHOLE, Category, Name
 from vitrine_gateway.jobs.state_names import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end

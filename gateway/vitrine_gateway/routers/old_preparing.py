@@ -19,8 +19,8 @@ from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.errors import Forbidden, NotServedYet
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.fields import Category, Name
 from vitrine_gateway.jobs.names import owns_names
-from vitrine_gateway.jobs.pipelines import Category, Name
 from vitrine_gateway.jobs.text_pipeline import Text
 from vitrine_gateway.pictures.reading import from_base64
 from vitrine_gateway.routers.reading import filled, is_form, read_form, read_json

@@ -26,7 +26,7 @@ from vitrine_gateway.errors import Conflict, error_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import submit_together
 from vitrine_gateway.jobs.cancelling import cancel
-from vitrine_gateway.jobs.pipelines import Format, Prompt
+from vitrine_gateway.jobs.fields import Format, Prompt
 from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
