@@ -6,14 +6,14 @@ from vitrine_orchestrator.drawing import facts, picture_request
 from vitrine_orchestrator.lettering.options import MAX_TEXTS
 from vitrine_orchestrator.product_ad import request
 from vitrine_orchestrator.stages.cut_out import LEAST_PRODUCT_SIDE, MOST_PRODUCT_SIDE
-from vitrine_orchestrator.wire.fields import MAX_GUIDANCE, MAX_STEPS
+from vitrine_orchestrator.wire.fields import MAX_GUIDANCE, MAX_SEED, MAX_STEPS
 
 
 def test_limits_are_the_same():
     """The fake, which has only the client, repeats them."""
     assert fake_rules.NUMBERS == {
         "steps": (1, MAX_STEPS),
-        "seed": (0, picture_request.MAX_SEED),
+        "seed": (0, MAX_SEED),
         "guidance": (0, MAX_GUIDANCE),
         "n": (1, picture_request.MAX_PICTURES),
         "width": (1, picture_request.MAX_SIDE),

@@ -15,11 +15,11 @@ import onnxruntime
 from vitrine_orchestrator.adapters.programs import open_program
 from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.batching.program import Program
-from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.manifest import read_manifests
 from vitrine_orchestrator.settings import Settings
 from vitrine_orchestrator.stages import NETWORK_FILE
 from vitrine_orchestrator.stages.z_image import FAMILY
+from vitrine_orchestrator.wire.arrays import Arrays
 
 ROWS = (1, 2, 4, 8)
 TRIES = 3  # the best of so many measurements chooses the rows of calls

@@ -14,7 +14,7 @@ from vitrine.errors import BadRequest, VitrineError
 from vitrine_orchestrator.batching.job import Job, Request
 from vitrine_orchestrator.batching.progress_polls import Progress
 from vitrine_orchestrator.batching.service import DenoiseService
-from vitrine_orchestrator.engine.rows import Arrays
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import MAX_STEPS, identifier, scalar
 
 logger = logging.getLogger(__name__)

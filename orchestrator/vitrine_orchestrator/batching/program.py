@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from vitrine_orchestrator.batching.job import Job, Request
-from vitrine_orchestrator.engine.rows import Arrays
+from vitrine_orchestrator.wire.arrays import Arrays
 
 
 class Program(Protocol):

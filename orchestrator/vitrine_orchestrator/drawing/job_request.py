@@ -10,15 +10,16 @@ import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.drawing.facts import PATCH, PictureFacts
-from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.loras.registry import Registry
 from vitrine_orchestrator.loras.slots import Mix, needed_rank
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_orchestrator.sampling.schedules import Schedules
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
+    MAX_SEED,
     MAX_STEPS,
     identifier,
     required,
@@ -62,7 +63,7 @@ def job_fields(arrays: Arrays, facts: PictureFacts, rules: JobRules) -> dict[str
         "family": rules.family,
         "shape": (facts.channels, *size),
         "guidance": float(scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
-        "seed": int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        "seed": int(scalar(arrays, "seed", np.uint64, 0, MAX_SEED)),
         "schedule": _schedule(arrays, rules.schedules, size, clean is not None),
         "scheduler": identifier(arrays, "scheduler") or "checkpoint",
         "loras": _loras(arrays, rules.loras, facts.lora_rank),

@@ -19,6 +19,7 @@ from vitrine_orchestrator.sampling.flow import skipped_steps
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
+    MAX_SEED,
     MAX_STEPS,
     Inputs,
     as_text,
@@ -28,7 +29,6 @@ from vitrine_orchestrator.wire.fields import (
     word,
 )
 
-MAX_SEED = 2**64 - 1
 MAX_SIDE = 2**31 - 1
 MAX_PICTURES = 8  # of one request
 MAX_JOB = MAX_NAME - 10  # characters of a request's name for its jobs; a dash and a number follow

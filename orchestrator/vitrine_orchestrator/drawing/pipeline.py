@@ -21,7 +21,8 @@ from vitrine_orchestrator.pictures import Picture, encode
 from vitrine_orchestrator.pipeline.denoising import FollowJob, RunLog, denoised, follow_nothing, together
 from vitrine_orchestrator.pipeline.progress import ProgressSender, Send, Streamed, event_array
 from vitrine_orchestrator.pipeline.request_context import read_aside, report_array, text_array
-from vitrine_orchestrator.stages.calls import Arrays, Stages, Timed
+from vitrine_orchestrator.stages.calls import Stages, Timed
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import Inputs
 
 

@@ -12,8 +12,8 @@ from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.drawing.engine import Engine, FixedRow, NetworkRow
 from vitrine_orchestrator.drawing.facts import PictureFacts
 from vitrine_orchestrator.drawing.job_request import JobRequest, JobRules
-from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.loras.slots import SlotPool
+from vitrine_orchestrator.wire.arrays import Arrays
 
 
 class JobForm(Protocol):

@@ -1,14 +1,9 @@
-"""The arrays that engines of every family take from the host, and the rows that they keep on their device."""
+"""The rows that engines of every family keep on their device."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-
-Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

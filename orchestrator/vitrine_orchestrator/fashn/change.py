@@ -12,7 +12,8 @@ from vitrine_orchestrator.fashn.people import face_on, find_people, keypoints_on
 from vitrine_orchestrator.fashn.placing import cut
 from vitrine_orchestrator.images.fitting import Box
 from vitrine_orchestrator.pictures import Picture
-from vitrine_orchestrator.stages.calls import Arrays, Timed
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.wire.arrays import Arrays
 
 
 async def area_of(stages: Timed, person: Arrays, painted: Picture, place: Box) -> np.ndarray:

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from vitrine.errors import BadRequest
 
-from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.fashn.facts import FAMILY, FashnFacts
 from vitrine_orchestrator.fashn.schedule import schedule
 from vitrine_orchestrator.sampling.schedule import Schedule
-from vitrine_orchestrator.wire.fields import MAX_GUIDANCE, MAX_STEPS, identifier, required, scalar, word
+from vitrine_orchestrator.wire.arrays import Arrays
+from vitrine_orchestrator.wire.fields import (
+    MAX_GUIDANCE,
+    MAX_SEED,
+    MAX_STEPS,
+    identifier,
+    required,
+    scalar,
+    word,
+)
 
 CATEGORIES = {"upper_body": 1, "lower_body": 2, "dresses": 3}
 """The network's number of a category; 0 is none."""
@@ -55,7 +63,7 @@ def read_request(arrays: Arrays, facts: FashnFacts) -> FashnRequest:
     return FashnRequest(
         pictures={name: _picture(arrays, name, facts, colours) for name, colours in PICTURES.items()},
         category=CATEGORIES[word(arrays, "category", tuple(CATEGORIES), "upper_body")],
-        seed=int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        seed=int(scalar(arrays, "seed", np.uint64, 0, MAX_SEED)),
         guidance=guidance,
         guided_steps=max(steps - facts.unguided_steps, 0) if guidance > 1 else 0,
         schedule=schedule(steps, facts.shift, facts.prediction_type),

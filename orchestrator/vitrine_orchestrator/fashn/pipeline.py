@@ -31,8 +31,8 @@ from vitrine_orchestrator.pipeline.try_on_answer import (
     masks_by,
 )
 from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest
-from vitrine_orchestrator.stages.calls import Arrays
 from vitrine_orchestrator.stages.fashn import FAMILY, GARMENT_CONDITIONING, PERSON_CONDITIONING
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import Inputs
 
 CONDITIONING = tuple(tensor.name for tensor in (*PERSON_CONDITIONING, *GARMENT_CONDITIONING))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vitrine_orchestrator.batching.job import Job, network_inputs
-from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.fashn.canvas import as_tensor
 from vitrine_orchestrator.fashn.denoise_request import PICTURES, FashnRequest, read_request
 from vitrine_orchestrator.fashn.engine.protocol import PICTURES as NETWORK_PICTURES
@@ -22,6 +22,7 @@ from vitrine_orchestrator.fashn.facts import FashnFacts
 from vitrine_orchestrator.fashn.schedule import schedule
 from vitrine_orchestrator.fashn.tables import FirstVelocities, Modulations, Moment
 from vitrine_orchestrator.sampling.schedule import Schedule
+from vitrine_orchestrator.wire.arrays import Arrays
 
 NONE = 0  # the category of the unconditional branch
 JOBS = 4  # of one call: a guided job alone nearly fills a GPU, and more jobs make each other wait

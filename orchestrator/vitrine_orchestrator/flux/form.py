@@ -19,8 +19,8 @@ import numpy as np
 from vitrine_orchestrator.drawing.engine import NetworkRow, stacked, valid
 from vitrine_orchestrator.drawing.facts import PATCH
 from vitrine_orchestrator.drawing.job_request import JobRequest, JobRules, caption_of, job_fields
-from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.flux.facts import FluxFacts
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import tensor
 
 TRAINED = np.float32(1000)

@@ -13,7 +13,8 @@ from vitrine.errors import VitrineError
 
 from vitrine_orchestrator.pipeline.memo import Source
 from vitrine_orchestrator.pipeline.request_context import read_report, text_array
-from vitrine_orchestrator.stages.calls import Arrays, Timed
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.wire.arrays import Arrays
 
 FollowJob = Callable[[str, int], Coroutine[Any, Any, None]]
 """Reports the progress of a denoising job. Takes the job's name and its index among the request's, from 0."""

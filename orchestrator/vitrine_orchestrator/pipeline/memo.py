@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
-import numpy as np
-
 from vitrine_orchestrator.cache.key import Key
+from vitrine_orchestrator.wire.arrays import Arrays
 
-Arrays = Mapping[str, np.ndarray]
 Compute = Callable[[], Awaitable[Arrays]]
 Source = Literal["fresh", "memory", "disk", "store"]
 

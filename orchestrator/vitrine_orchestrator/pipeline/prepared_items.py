@@ -17,9 +17,10 @@ from vitrine.errors import NotFound, Unavailable
 
 from vitrine_orchestrator.cache.key import IMPORTED, SENT, Key, digest_of, owner
 from vitrine_orchestrator.pictures import Picture
-from vitrine_orchestrator.pipeline.memo import Arrays, Memo, Source
+from vitrine_orchestrator.pipeline.memo import Memo, Source
 from vitrine_orchestrator.pipeline.request_context import Context, report_array, text_array
 from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.wire.arrays import Arrays
 
 logger = logging.getLogger(__name__)
 

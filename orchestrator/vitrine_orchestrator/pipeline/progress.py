@@ -13,7 +13,8 @@ import numpy as np
 
 from vitrine_orchestrator.pictures import Picture, encode
 from vitrine_orchestrator.pipeline.request_context import read_report, text_array
-from vitrine_orchestrator.stages.calls import Arrays, Stages
+from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.wire.arrays import Arrays
 
 Send = Callable[[dict[str, np.ndarray]], None]
 Painted = Callable[[np.ndarray], Awaitable[Picture]]

@@ -16,6 +16,7 @@ from vitrine_orchestrator.pipeline.request_context import one_picture, sent_dige
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
+    MAX_SEED,
     MAX_STEPS,
     Inputs,
     as_text,
@@ -32,7 +33,6 @@ MAX_GARMENTS = 4  # in one request
 PhotoType = Literal["auto", "flat-lay", "model"]
 PHOTO_TYPES: tuple[PhotoType, ...] = ("auto", "flat-lay", "model")
 """A garment's photograph shows the garment alone, or somebody who wears it; "auto" looks for a person."""
-MAX_SEED = 2**64 - 1
 MAX_PEOPLE = 32  # person_index is less than this
 SCHEDULERS = ("checkpoint", "ddpm", "ddim", "euler")
 Value = TypeVar("Value", str, bytes)

@@ -10,7 +10,8 @@ import numpy as np
 from vitrine.errors import NotFound, VitrineError
 
 from vitrine_orchestrator.pipeline.request_context import read_report, text_array
-from vitrine_orchestrator.stages.calls import Arrays, Stages
+from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.wire.arrays import Arrays
 
 AGAIN_S = 0.2  # between questions about a job that may not have begun
 GIVE_UP_S = 60.0  # after it, a cancelled picture is left to finish

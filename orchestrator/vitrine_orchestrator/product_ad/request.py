@@ -15,7 +15,7 @@ from vitrine_orchestrator.ad_prompts.request import ad_prompt_request
 from vitrine_orchestrator.compose.settings_json import MAX_JSON, read_settings
 from vitrine_orchestrator.composition.settings import MAX_PRODUCTS
 from vitrine_orchestrator.drawing.job_request import named_weights
-from vitrine_orchestrator.drawing.picture_request import MAX_SEED, MAX_SIDE, RATIOS, SCHEDULERS
+from vitrine_orchestrator.drawing.picture_request import MAX_SIDE, RATIOS, SCHEDULERS
 from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
 from vitrine_orchestrator.lettering.options import read_texts
 from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, is_transparent
@@ -23,6 +23,7 @@ from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.stages.cut_out import MOST_PRODUCT_SIDE
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
+    MAX_SEED,
     MAX_STEPS,
     Inputs,
     as_text,

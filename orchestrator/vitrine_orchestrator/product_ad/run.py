@@ -11,7 +11,8 @@ import numpy as np
 from vitrine_orchestrator.pipeline.memo import Source
 from vitrine_orchestrator.pipeline.request_context import read_report
 from vitrine_orchestrator.product_ad.nodes import Node, NodeKind, Nodes
-from vitrine_orchestrator.stages.calls import Arrays, Timed
+from vitrine_orchestrator.stages.calls import Timed
+from vitrine_orchestrator.wire.arrays import Arrays
 
 AT_ONCE = 4
 """Calls of one request at the same time, so that many products leave room in the queues for others."""

@@ -18,7 +18,7 @@ from vitrine_orchestrator.product_ad.drawn_jobs import drawn
 from vitrine_orchestrator.product_ad.nodes import HARMONISE, PROMPT, SCENE
 from vitrine_orchestrator.product_ad.request import OF_SENTENCE, AdRequest, AdSize, number_array
 from vitrine_orchestrator.product_ad.run import Run
-from vitrine_orchestrator.stages.calls import Arrays
+from vitrine_orchestrator.wire.arrays import Arrays
 
 MULTIPLE = 16
 """Sides of pictures that the networks change are multiples of this many pixels."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from vitrine.errors import Unavailable, from_wire
 
 from vitrine_orchestrator.residency.address import AGAIN_S
 from vitrine_orchestrator.residency.movable import SHARED, name_for
+from vitrine_orchestrator.wire.arrays import Arrays
 
 OWNER_S = 30.0  # how long a call waits for an owner that is being started
 CANCEL = "cancel"  # the input of a request that ends another one
@@ -26,7 +27,6 @@ AHEAD = 2  # models that are announced at each call
 
 logger = logging.getLogger(__name__)
 
-Arrays = Mapping[str, np.ndarray]
 CallModel = Callable[[str, str, Arrays], Awaitable[dict[str, np.ndarray]]]
 """Calls a stage under the name by which Triton knows its model."""
 Waited = Callable[[str, float], None]

@@ -16,8 +16,7 @@ from vitrine.errors import Unavailable, VitrineError
 from vitrine_orchestrator.manifest import versions
 from vitrine_orchestrator.stages import NETWORK_FILE, stage
 from vitrine_orchestrator.stages.finite_check import check_finite
-
-Arrays = Mapping[str, np.ndarray]
+from vitrine_orchestrator.wire.arrays import Arrays
 
 
 class Stages(Protocol):

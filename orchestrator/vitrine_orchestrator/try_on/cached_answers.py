@@ -28,7 +28,8 @@ from vitrine_orchestrator.pipeline.prepared_items import (
 )
 from vitrine_orchestrator.pipeline.request_context import read_aside, read_report, report_array, text_array
 from vitrine_orchestrator.stages import stage
-from vitrine_orchestrator.stages.calls import Arrays, Stages
+from vitrine_orchestrator.stages.calls import Stages
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, encoded, text, word
 
 PART = "answers"  # the name of these cached answers in statistics

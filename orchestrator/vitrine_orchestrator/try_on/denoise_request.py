@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from vitrine.errors import BadRequest
 
-from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.stages.idm_vton import LATENT_HEIGHT, LATENT_WIDTH
 from vitrine_orchestrator.try_on.facts import FAMILY
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
+    MAX_SEED,
     MAX_STEPS,
     identifier,
     required,
@@ -111,7 +112,7 @@ def read_request(arrays: Arrays, shapes: JobShapes, schedules: Schedules) -> Job
         garment_latents=tensors["garment_latents"],
         garment_prompt=tensors["garment_prompt_embeds"],
         garment_key=identifier(arrays, "garment_key"),
-        seed=int(scalar(arrays, "seed", np.uint64, 0, 2**64 - 1)),
+        seed=int(scalar(arrays, "seed", np.uint64, 0, MAX_SEED)),
         guidance=float(scalar(arrays, "guidance", np.float32, 0, MAX_GUIDANCE)),
         scheduler=scheduler,
         schedule=schedule,

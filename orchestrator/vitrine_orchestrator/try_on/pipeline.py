@@ -23,7 +23,6 @@ from vitrine_orchestrator.pipeline.try_on_answer import (
     masks_by,
 )
 from vitrine_orchestrator.pipeline.try_on_request import Garment, TryOnRequest
-from vitrine_orchestrator.stages.calls import Arrays
 from vitrine_orchestrator.stages.idm_vton import (
     FAMILY,
     GARMENT_CONDITIONING,
@@ -31,6 +30,7 @@ from vitrine_orchestrator.stages.idm_vton import (
     TEXT_CONDITIONING,
 )
 from vitrine_orchestrator.try_on.context import TryOnContext
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import Inputs
 
 CONDITIONING = (

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from vitrine_orchestrator.batching.job import Job, network_inputs
-from vitrine_orchestrator.engine.rows import Arrays
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.try_on.denoise_request import JobRequest, JobShapes, read_request
 from vitrine_orchestrator.try_on.engine.protocol import Engine
@@ -21,6 +20,7 @@ from vitrine_orchestrator.try_on.garment_rows import (
     held_state,
     next_key,
 )
+from vitrine_orchestrator.wire.arrays import Arrays
 
 GARMENT_ROWS = 8  # most garment rows in one call; running jobs wait for the whole call
 GARMENT_BYTES = (

@@ -20,6 +20,7 @@ ENCODINGS = ("binary", "base64")
 MAX_TEXT = 2000  # characters of a description; far more than an encoder's 77 tokens
 MAX_NAME = 200  # characters of an id or of a job's name
 MAX_STEPS = 100
+MAX_SEED = 2**64 - 1
 MAX_GUIDANCE = 20.0
 
 

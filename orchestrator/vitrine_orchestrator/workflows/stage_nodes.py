@@ -12,8 +12,9 @@ from vitrine.errors import BadRequest, StageFailed
 
 from vitrine_orchestrator.pipeline.request_context import read_report
 from vitrine_orchestrator.stages import numpy_dtype, stage
-from vitrine_orchestrator.stages.calls import Arrays, Stages
+from vitrine_orchestrator.stages.calls import Stages
 from vitrine_orchestrator.stages.table import Tensor
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.workflows.node_classes import (
     NodeAnswer,
     NodeClass,

@@ -15,7 +15,7 @@ import numpy as np
 
 from vitrine_orchestrator.drawing.engine import NetworkRow
 from vitrine_orchestrator.drawing.job_request import JobRequest, JobRules, caption_of, job_fields
-from vitrine_orchestrator.engine.rows import Arrays
+from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.z_image.facts import ZImageFacts
 from vitrine_orchestrator.z_image.token_rows import TokenRow, patches, stacked_rows, token_row, unpatched
 

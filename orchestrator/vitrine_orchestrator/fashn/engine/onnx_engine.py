@@ -13,7 +13,8 @@ from vitrine.errors import Unavailable
 from vitrine_orchestrator.cores.row_split import Lanes, cores
 from vitrine_orchestrator.cores.turn_lock import NoTurnLock, TurnLock, open_turn_lock
 from vitrine_orchestrator.engine.onnx_device import OnnxDevice, bind_arrays, cpu, cuda
-from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
+from vitrine_orchestrator.wire.arrays import Arrays
 
 FILES = {name: f"fashn_{name}.onnx" for name in ("fixed_tokens", "modulations", "step")}
 FIXED = ("image_fixed", "garment_tokens")  # the outputs of fixed_tokens, inputs of step

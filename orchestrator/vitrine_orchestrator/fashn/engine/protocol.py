@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
+from vitrine_orchestrator.wire.arrays import Arrays
 
 PICTURES = ("person", "person_pose", "garment", "garment_pose")
 

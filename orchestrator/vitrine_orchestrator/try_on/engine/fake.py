@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
+from vitrine_orchestrator.wire.arrays import Arrays
 
 
 def conditioning_mark(inputs: Arrays) -> np.ndarray:

@@ -12,7 +12,8 @@ from onnxruntime import OrtValue
 from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.engine.onnx_device import OnnxDevice, bind_arrays, cpu
-from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
+from vitrine_orchestrator.wire.arrays import Arrays
 
 _HALVED = {"added", "text_kv", "image_kv"}  # have the [unconditional, conditional] axis
 

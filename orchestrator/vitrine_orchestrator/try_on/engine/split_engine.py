@@ -10,8 +10,9 @@ import numpy as np
 
 from vitrine_orchestrator.cores.row_split import Lanes
 from vitrine_orchestrator.cores.turn_lock import NoTurnLock, TurnLock
-from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.try_on.engine.protocol import Engine
+from vitrine_orchestrator.wire.arrays import Arrays
 
 Result = TypeVar("Result")
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.engine.rows import Arrays, DeviceRow
+from vitrine_orchestrator.engine.rows import DeviceRow
 from vitrine_orchestrator.try_on.engine.protocol import CONDITIONING_INPUTS
+from vitrine_orchestrator.wire.arrays import Arrays
 
 if TYPE_CHECKING:
     from torch import Tensor
