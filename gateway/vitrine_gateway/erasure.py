@@ -10,18 +10,18 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import delete, select
 from vitrine.errors import BadRequest
 
 from vitrine_gateway.accounts.keys import Caller
-from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.deadlocks import despite_deadlocks
 from vitrine_gateway.database.tables import AuditRow, Batch, Delivery, File, Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.names import names_of
-from vitrine_gateway.jobs.state_names import CANCELED, QUEUED, RUNNING
+from vitrine_gateway.jobs.states import end_all
 from vitrine_gateway.pictures.stores import person_folder
+
+ERASED = "the person was erased"  # the reason of refunds
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
     """
     if not user:
         raise BadRequest("user must name a person")
-    ids = await despite_deadlocks(lambda: _end_jobs(gateway, caller.account_id, user))
-    for job_id in ids:
-        gateway.bells.ring_job(job_id, ended=True)
+    jobs = await despite_deadlocks(lambda: _end_jobs(gateway, caller.account_id, user))
+    for job in jobs:
+        gateway.bells.ring_job(job.id, job.batch_id, ended=True)
     for name in await _names_at_the_server(gateway, caller.account_id, user):
         await gateway.vitrine.clear_cache(person_id=name)
     paths = set(await gateway.pictures.paths(person_folder(caller.account_id, user)))
@@ -52,9 +52,10 @@ async def erase(gateway: Gateway, caller: Caller, user: str) -> Erased:
     return erased
 
 
-async def _end_jobs(gateway: Gateway, account_id: str, user: str) -> list[str]:
+async def _end_jobs(gateway: Gateway, account_id: str, user: str) -> list[Job]:
+    """End the person's unfinished jobs at once, take their leases away and refund them."""
     async with gateway.database.writing() as session:
-        return await _cancel_jobs(session, account_id, user)
+        return await end_all(session, account_id, user, ERASED)
 
 
 async def _delete_pictures(gateway: Gateway, paths: set[str]) -> None:
@@ -70,7 +71,7 @@ async def _delete_rows(
     Return how much was erased, and the paths of pictures that came after the store was listed.
     """
     async with gateway.database.writing() as session:
-        await _cancel_jobs(session, caller.account_id, user)  # those that were submitted meanwhile
+        await end_all(session, caller.account_id, user, ERASED)  # those that were submitted meanwhile
         own = (Job.account_id == caller.account_id, Job.user == user)
         mine = select(Job.id).where(*own)
         await session.execute(delete(Delivery).where(Delivery.job_id.in_(mine)))
@@ -98,21 +99,6 @@ async def _delete_rows(
 def subject_of(gateway: Gateway, account_id: str, user: str) -> str:
     """Return what stands for the person in audit rows."""
     return gateway.signer.sign("audit", account_id, user)
-
-
-async def _cancel_jobs(session: AsyncSession, account_id: str, user: str) -> list[str]:
-    """End the person's unfinished jobs at once, take their leases away and refund them."""
-    ended = await session.scalars(
-        update(Job)
-        .where(Job.account_id == account_id, Job.user == user, Job.state.in_((QUEUED, RUNNING)))
-        .values(state=CANCELED, finished_at=time.time(), lease=None, lease_until=None)
-        .returning(Job)
-        .execution_options(synchronize_session=False)
-    )
-    jobs = list(ended)
-    for job in jobs:
-        await ledger.refund(session, job, "the person was erased")
-    return [job.id for job in jobs]
 
 
 async def _names_at_the_server(gateway: Gateway, account_id: str, user: str) -> set[str]:

@@ -10,10 +10,12 @@ import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 from noise_pictures import picture
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
+from vitrine.errors import Unavailable
 from vitrine_gateway import erasure
-from vitrine_gateway.database.tables import Delivery
+from vitrine_gateway.database.tables import Delivery, Job
+from vitrine_gateway.soundness import unsound
 
 WAIT = {"Prefer": "wait=30"}
 USER = "erased-person-41d7"
@@ -140,6 +142,41 @@ async def test_a_picture_that_comes_during_an_erasure_is_erased_too(start, tmp_p
         assert await listed("") == []
 
 
+@pytest.mark.databases
+async def test_an_erasure_that_fails_later_has_ended_the_jobs_for_all_who_wait(start, monkeypatch):
+    """It is repeated when the server is back; streams, batches and messages end like other cancellations."""
+
+    async def away(**_):
+        raise Unavailable("the server does not run")
+
+    async with start(workers=0, webhook_hosts="127.0.0.1") as gateway:
+        shop = await gateway.account()
+        data = {"user": USER, "webhook": "http://127.0.0.1:9/hook"}
+        job = (await shop.post("/v1/jobs", files=form(1), data=data)).json()
+        batch = (await shop.post("/v1/batches", files=form(2), data=data)).json()
+        monkeypatch.setattr(gateway.parts.vitrine, "clear_cache", away)
+        streams = [asyncio.create_task(shop.get(f"{one['urls']['self']}/events")) for one in (job, batch)]
+        assert (await shop.delete(f"/v1/people/{USER}")).status_code == 503
+        of_job, of_batch = [(await asyncio.wait_for(one, 30)).text for one in streams]
+        assert "event: canceled" in of_job
+        assert "event: canceled" in of_batch
+        messages = await gateway.query(select(Delivery.job_id))
+        assert {one for (one,) in messages} == {job["id"], batch["id"]}
+        assert await unsound(gateway.parts) == []
+
+
+async def test_a_stream_ends_where_no_event_tells_the_end(start):
+    """The state of the job says that nothing follows."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        job = (await shop.post("/v1/jobs", files=form(1))).json()
+        async with gateway.parts.database.writing() as session:
+            await session.execute(update(Job).values(state="canceled"))
+        answer = await asyncio.wait_for(shop.get(f"{job['urls']['self']}/events"), 30)
+        assert "event: queued" in answer.text
+        assert "event: canceled" not in answer.text
+
+
 async def test_an_erasure_that_postgresql_ends_for_a_deadlock_is_begun_again(start, monkeypatch):
     """The transaction was rolled back and can simply be repeated; another failure is told at once."""
     failures = []
@@ -149,8 +186,8 @@ async def test_an_erasure_that_postgresql_ends_for_a_deadlock_is_begun_again(sta
             raise OperationalError("UPDATE jobs", {}, failures.pop())
         return await cancel(*arguments)
 
-    cancel = erasure._cancel_jobs
-    monkeypatch.setattr(erasure, "_cancel_jobs", failing)
+    cancel = erasure.end_all
+    monkeypatch.setattr(erasure, "end_all", failing)
     async with start(workers=0) as gateway:
         shop = await gateway.account()
         failures += [psycopg.errors.DeadlockDetected("deadlock detected")] * 2

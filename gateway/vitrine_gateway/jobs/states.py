@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.tables import Job, JobEvent, table_of
 from vitrine_gateway.jobs.batch_states import settle
-from vitrine_gateway.jobs.state_names import QUEUED, RUNNING, SUCCEEDED
+from vitrine_gateway.jobs.state_names import CANCELED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.webhooks.outbox import add_delivery
 
 PREVIEW = "preview"  # an event
@@ -83,19 +83,42 @@ async def end(
         result=None if result is None else dict(result),
         error=None if error is None else dict(error),
     )
-    if job is None:
-        return None
-    if state == SUCCEEDED:
+    if job is not None:
+        await tell_end(session, job, f"the job {state}")
+    return job
+
+
+async def end_all(session: AsyncSession, account_id: str, user: str, why: str) -> list[Job]:
+    """Cancel all of a person's jobs that have not ended, whoever runs them, and return them."""
+    ended = await session.scalars(
+        update(Job)
+        .where(Job.account_id == account_id, Job.user == user, Job.state.in_((QUEUED, RUNNING)))
+        .values(state=CANCELED, finished_at=time.time(), lease=None, lease_until=None)
+        .returning(Job)
+        .execution_options(synchronize_session=False)
+    )
+    jobs = list(ended)
+    for job in jobs:
+        await tell_end(session, job, why)
+    return jobs
+
+
+async def tell_end(session: AsyncSession, job: Job, why: str) -> None:
+    """Write what follows the change of a job's row to its end: payment, event, webhook and the batch's end.
+
+    `why` is the reason of a refund.
+    """
+    if job.state == SUCCEEDED:
         await ledger.capture(session, job)
     else:
-        await ledger.refund(session, job, f"the job {state}")
-    await add_event(session, job.id, state, {"error": job.error} if job.error else {})
+        await ledger.refund(session, job, why)
+    await add_event(session, job.id, job.state, {"error": job.error} if job.error else {})
     if job.webhook:
         told = {"id": job.id, "pipeline": job.pipeline, "status": job.state, "error": job.error}
-        add_delivery(session, job.account_id, job.webhook, f"job.{job.state}", told)
+        contract = job.request.get("contract")
+        add_delivery(session, job.account_id, job.webhook, f"job.{job.state}", told, contract)
     if job.batch_id:
         await settle(session, job.batch_id)
-    return job
 
 
 async def put_back(

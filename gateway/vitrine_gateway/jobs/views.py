@@ -44,7 +44,11 @@ async def watch_job(gateway: Gateway, caller: Caller, job_id: str) -> Watched:
 
 
 async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerator[Event | None, None]:
-    """Yield the job's events after this number until its end; None whenever there was nothing new."""
+    """Yield the job's events after this number until its end; None whenever there was nothing new.
+
+    It ends too where a job has ended, or was erased, and no event is left that tells so.
+    """
+    ended = False
     while True:
         with gateway.bells.listening(job_id) as bell:
             events = await gateway.watching.events.get((job_id, number)) or []
@@ -54,8 +58,13 @@ async def follow(gateway: Gateway, job_id: str, number: int = 0) -> AsyncGenerat
                 if event.kind in ENDED:
                     return
             if not events:
+                if ended:
+                    return
+                found = await gateway.watching.jobs.get(job_id)
+                ended = found is None or found.job.state in ENDED
                 yield None
-            await bell.wait(watch_s(gateway))
+            if not ended:  # else its last event may have come after the look at events
+                await bell.wait(watch_s(gateway))
 
 
 async def last_event(gateway: Gateway, job_id: str) -> int:
