@@ -13,6 +13,10 @@ from vitrine_orchestrator.pictures import Picture
 
 Lab = NDArray[np.float32]  # (..., 3): L 0 to 100, a and b about -100 to 100
 
+SIDE = 1024
+"""Pixels of the longer side up to which a mean colour is of all pixels; beyond it, of one in every few."""
+ROWS = 256
+"""Rows of a product that change at a time: Lab needs twelve bytes of a pixel."""
 AROUND = 0.5
 """How far the surroundings of a product reach on each side, as a share of its width and height."""
 
@@ -32,21 +36,29 @@ def matched(one: Placed, scene: Picture, share: float, bound: float) -> tuple[Pr
     All colours move by the same step, so that a label keeps its contrasts. With share 0 nothing changes.
     """
     target = _mean_around(one, scene)
-    before = _lab(one.product.colours)
-    mean = _mean(before, one.product.alpha)
-    way = target - mean
+    colours, alpha = _some(one.product.colours, one.product.alpha)
+    before = _lab(colours)
+    way = target - _mean(before, alpha)
     step = share * way
     length = float(np.linalg.norm(step))
     if length > bound:
         step *= bound / length
+    distance = float(np.linalg.norm(way))
     if not step.any():
-        distance = float(np.linalg.norm(way))
         return one.product, Match(distance, distance, (0.0, 0.0, 0.0))
-    colours = _levels(before + step.astype(np.float32))
-    after = _mean(_lab(colours), one.product.alpha)
-    return Product(colours, one.product.alpha), Match(
-        float(np.linalg.norm(way)), float(np.linalg.norm(target - after)), tuple(step.tolist())
-    )
+    after = _mean(_lab(_levels(before + step.astype(np.float32))), alpha)
+    match = Match(distance, float(np.linalg.norm(target - after)), tuple(step.tolist()))
+    return Product(_moved(one, scene, step.astype(np.float32)), one.product.alpha), match
+
+
+def _moved(one: Placed, scene: Picture, step: NDArray[np.float32]) -> Picture:
+    """The product's colours moved by a step in Lab, where it lies in the scene."""
+    colours = one.product.colours.copy()
+    rows, columns = one.inside(*scene.shape[:2])[1]
+    for first in range(rows.start, rows.stop, ROWS):
+        part = slice(first, min(first + ROWS, rows.stop)), columns
+        colours[part] = _levels(_lab(colours[part]) + step)
+    return colours
 
 
 def _mean_around(one: Placed, scene: Picture) -> NDArray[np.float64]:
@@ -56,7 +68,15 @@ def _mean_around(one: Placed, scene: Picture) -> NDArray[np.float64]:
     rows = slice(max(0, one.top - down), min(height, one.base + down))
     columns = slice(max(0, one.left - across), min(width, one.right + across))
     seen = 255 - one.alpha_in(height, width)[rows, columns]
-    return _mean(_lab(scene[rows, columns]), seen if seen.any() else np.full_like(seen, 255))
+    colours, weights = _some(scene[rows, columns], seen if seen.any() else np.full_like(seen, 255))
+    return _mean(_lab(colours), weights)
+
+
+def _some(picture: Picture, weights: NDArray[np.uint8]) -> tuple[Picture, NDArray[np.uint8]]:
+    """Pixels and their weights, evenly spread, at most SIDE on a side; all where those weigh nothing."""
+    apart = -(-max(weights.shape) // SIDE)
+    some = weights[::apart, ::apart]
+    return (picture[::apart, ::apart], some) if some.any() else (picture, weights)
 
 
 def _mean(lab: Lab, weights: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from vitrine.errors import BadRequest
@@ -28,6 +29,8 @@ CENTRED = 0.45
 """What the distance from the middle counts against clutter; half the width is 0.5."""
 MOST_SIDE = 16_000
 """Pixels that a placed product may be wide or high."""
+MOST_AREA = 40_000_000
+"""Pixels that it may have, as the pictures that are sent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,25 +90,40 @@ def _heights(products: Sequence[Product], asked: Sequence[Placement], scenery: S
         for index, one in enumerate(asked)
     ]
     for index, (product, height) in enumerate(zip(products, heights, strict=True)):
-        longest = max(height, height * product.width / product.height)
-        if longest > MOST_SIDE:
-            raise BadRequest(
-                f"placements[{index}].scale must leave the product at most {MOST_SIDE} pixels wide and high, "
-                f"got {longest:.0f}"
-            )
+        check_size(index, height * product.width / product.height, height)
     return heights
+
+
+def check_size(index: int, width: float, height: float) -> None:
+    """BadRequest for a placed product of too many pixels."""
+    if max(width, height) > MOST_SIDE:
+        raise BadRequest(
+            f"placements[{index}].scale must leave the product at most {MOST_SIDE} pixels wide and high, "
+            f"got {max(width, height):.0f}"
+        )
+    if width * height > MOST_AREA:
+        raise BadRequest(
+            f"placements[{index}].scale must leave the product at most {MOST_AREA} pixels, "
+            f"got {width:.0f}x{height:.0f}"
+        )
+
+
+def check_heights(asked: Sequence[Placement]) -> None:
+    """BadRequest unless all products without a scale have a real height, or none."""
+    free = [one for one in asked if one.scale is None]
+    real = sum(one.height_cm is not None for one in free)
+    if 0 < real < len(free):
+        raise BadRequest(
+            f"height_cm must be given for all products without a scale or for none, got {real} of {len(free)}"
+        )
 
 
 def _proportions(asked: Sequence[Placement]) -> list[float]:
     """The heights of products whose scale is found, as shares of the tallest: by their real heights."""
+    check_heights(asked)
     real = [one.height_cm for one in asked if one.height_cm is not None]
     if not real:
         return [1.0] * len(asked)
-    if len(real) < len(asked):
-        raise BadRequest(
-            f"height_cm must be given for all products without a scale or for none, "
-            f"got {len(real)} of {len(asked)}"
-        )
     return [height / max(real) for height in real]
 
 
@@ -135,12 +153,21 @@ def _at(index: int, product: Product, asked: Placement, x: float, scenery: Scene
     base = (scenery.ground.y if asked.y is None else asked.y) * scenery.height
     one = Placed(index, product, round(x - product.width / 2), round(base) - product.height, asked.order or 0)
     (rows, columns), _ = one.inside(scenery.height, scenery.width)
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        raise BadRequest(
-            f"placements[{index}] must leave a part of the product in the scene of "
-            f"{scenery.width}x{scenery.height}, got x {asked.x}, y {asked.y}"
-        )
+    if rows.start >= rows.stop:
+        raise out_of_scene(index, "y", asked, scenery.settings)
+    if columns.start >= columns.stop:
+        raise out_of_scene(index, "x", asked, scenery.settings)
     return one
+
+
+def out_of_scene(index: int, name: Literal["x", "y"], asked: Placement, settings: Settings) -> BadRequest:
+    """The error of a product that the scene shows nothing of, by the number that puts it there."""
+    given = getattr(asked, name)
+    if given is None:
+        return BadRequest(f"ground must leave a part of the products in the scene, got {settings.ground}")
+    return BadRequest(
+        f"placements[{index}].{name} must leave a part of the product in the scene, got {given:g}"
+    )
 
 
 def _in_a_row(

@@ -22,6 +22,9 @@ UNDER = 0.25
 """Of a product's height: lower edges up to there are near the ground, those of a handle are not."""
 DARKEST = 0.9
 """The most light that shadows take."""
+BROADEST = 16.0
+"""Pixels of the standard deviation up to which a shadow is blurred as it is. Broader ones are blurred in a
+smaller size, down to half of this: a blur takes time by its breadth, and no eye sees the difference."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +95,26 @@ def _take(light: NDArray[np.float32], one: Placed, layer: Layer, away: int, stre
     right = min(light.shape[1], one.right + (sideways if away > 0 else rim))
     if top >= bottom or left >= right:
         return
-    laid = _laid_down(one, layer, away, (left - rim, top - rim, right + rim, bottom + rim))
+    box = left - rim, top - rim, right + rim, bottom + rim
+    broad = max(layer.blur * height, 0.4)
+    times = 1 if broad <= BROADEST else int(2 * broad / BROADEST)
+    laid = _laid_down(one, layer, away, box, times)
     if layer.fills:
-        _fill_under(laid, one, layer, left - rim, top - rim)
-    blurred = cv2.GaussianBlur(laid, (0, 0), max(layer.blur * height, 0.4))[rim:-rim, rim:-rim]
+        np.maximum(laid, _under(one, layer, box, times), out=laid)
+    blurred = cv2.GaussianBlur(laid, (0, 0), broad / times)
+    if times > 1:
+        blurred = cv2.resize(blurred, None, fx=times, fy=times, interpolation=cv2.INTER_LINEAR)
     share = np.float32(min(layer.share * strength, DARKEST) / 255)
-    light[top:bottom, left:right] *= 1 - share * blurred
+    light[top:bottom, left:right] *= 1 - share * blurred[rim : rim + bottom - top, rim : rim + right - left]
 
 
-def _laid_down(one: Placed, layer: Layer, away: int, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
-    """The product's outline on the ground, in a box (left, top, right, bottom) of the scene's pixels."""
-    left, top, right, bottom = box
+def _laid_down(
+    one: Placed, layer: Layer, away: int, box: tuple[int, int, int, int], times: int
+) -> NDArray[np.float32]:
+    """The product's outline on the ground, in a box of the scene's pixels, so many times smaller."""
+    left, top, _, _ = box
     height = one.product.height
     first = height - max(1, round(layer.part * height))
-    part = one.product.alpha[first:].astype(np.float32)
     # A point x, y of the part is height - first - y above the base line.
     above = height - first
     forward = np.array(
@@ -114,11 +123,35 @@ def _laid_down(one: Placed, layer: Layer, away: int, box: tuple[int, int, int, i
             [0.0, -layer.drop, one.base - top + layer.lift * height + layer.drop * above],
         ]
     )
-    return cv2.warpAffine(part, forward, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
+    return _warped(one.product.alpha[first:], forward, box, times)
 
 
-def _fill_under(laid: NDArray[np.float32], one: Placed, layer: Layer, left: int, top: int) -> None:
-    """Darken the ground between a round lower edge and its shadow, in place; `laid` begins at left, top.
+def _warped(
+    part: NDArray[np.uint8] | NDArray[np.float32],
+    forward: NDArray[np.float64],
+    box: tuple[int, int, int, int],
+    times: int,
+) -> NDArray[np.float32]:
+    """A part moved by an affine map of pixels into a box (left, top, right, bottom), so many times smaller.
+
+    A smaller pixel is the mean of the pixels that it stands for; its middle lies between theirs.
+    """
+    left, top, right, bottom = box
+    if times > 1:
+        height, width = part.shape
+        part = cv2.copyMakeBorder(part, 0, -height % times, 0, -width % times, cv2.BORDER_CONSTANT)
+        size = part.shape[1] // times, part.shape[0] // times
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        middle = np.full(2, (times - 1) / 2)
+        forward = np.column_stack(
+            [forward[:, :2], (forward[:, :2] @ middle + forward[:, 2] - middle) / times]
+        )
+    size = -((left - right) // times), -((top - bottom) // times)
+    return cv2.warpAffine(part.astype(np.float32), forward, size, flags=cv2.INTER_LINEAR)
+
+
+def _under(one: Placed, layer: Layer, box: tuple[int, int, int, int], times: int) -> NDArray[np.float32]:
+    """The darkness between a round lower edge and its shadow, in the box, so many times smaller.
 
     The higher an edge is above the base line, the less dark is the ground under it.
     """
@@ -128,10 +161,6 @@ def _fill_under(laid: NDArray[np.float32], one: Placed, layer: Layer, left: int,
     above = np.where(part.any(axis=0), np.argmax(part[::-1], axis=0), rows)  # rows under each column's edge
     row = np.arange(-rows, below)[:, None]  # 0 is the first one below the base line
     under = (row >= -above) & (row <= layer.drop * above) & (above > 0)
-    dark = np.where(under, 255 * (1 - (above / rows) ** 2), 0).astype(np.float32)
-    y, x = one.base - rows - top, one.left - left
-    y0, x0 = max(y, 0), max(x, 0)
-    y1, x1 = min(y + len(dark), laid.shape[0]), min(x + one.product.width, laid.shape[1])
-    if y0 < y1 and x0 < x1:
-        seen = laid[y0:y1, x0:x1]
-        np.maximum(seen, dark[y0 - y : y1 - y, x0 - x : x1 - x], out=seen)
+    dark = np.where(under, (255 * (1 - (above / rows) ** 2)).astype(np.float32), np.float32(0))
+    place = np.array([[1.0, 0.0, one.left - box[0]], [0.0, 1.0, one.base - rows - box[1]]])
+    return _warped(dark, place, box, times)

@@ -1,5 +1,6 @@
 """Compositions: products keep their pixels, stand on the ground, and throw shadows away from the light."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from vitrine.errors import BadRequest
 from vitrine_export.command import main
 from vitrine_measure.score_compose import GATES, STYLES, score, shadow_side, stands, untouched
+from vitrine_orchestrator.composition import shadows
 from vitrine_orchestrator.composition.colours import matched
 from vitrine_orchestrator.composition.compose import composed
 from vitrine_orchestrator.composition.compositing import mixed
@@ -228,15 +230,73 @@ def test_transparent_parts_do_not_overlap():
 @pytest.mark.parametrize(
     ("places", "said"),
     [
-        ((Placement(x=-0.5, scale=0.01),), r"placements\[0\] must leave a part of the product in the scene"),
+        (
+            (Placement(x=-0.5, scale=0.01),),
+            r"placements\[0\].x must leave a part of the product in the scene",
+        ),
         ((Placement(), Placement()), "placements must be one for each of 1 products, or none, got 2"),
         ((Placement(scale=2, x=0.5),), r"placements\[0\].scale must leave the product at most 16000 pixels"),
+        ((Placement(y=0),), r"placements\[0\].y must leave a part of the product in the scene, got 0"),
     ],
 )
 def test_places_that_do_not_fit_are_refused(places, said):
     """The message names placement, rule and value."""
     with pytest.raises(BadRequest, match=said):
         composed(room(), [block(2, 200)], Settings(placements=places))
+
+
+def test_a_product_has_at_most_as_many_pixels_as_a_sent_picture():
+    """Sides that are allowed can still give an area that no memory is meant for."""
+    big = Settings(placements=(Placement(scale=2, x=0.5, y=1.5),))
+    with pytest.raises(
+        BadRequest, match=r"\.scale must leave the product at most 40000000 pixels, got 6400x6"
+    ):
+        composed(room(3200, 40), [block(9, 9)], big)
+
+
+def test_a_ground_above_the_scene_is_named():
+    """Not a placement that the caller never gave."""
+    with pytest.raises(BadRequest, match=r"ground must leave a part of the products in the scene, got 0\.0"):
+        composed(room(), [block(9, 9)], Settings(ground=0.0))
+
+
+@pytest.mark.parametrize("away", [-1, 0, 1])
+@pytest.mark.parametrize("shadow", ["cast", "contact", "floating"])
+def test_a_broad_shadow_is_the_same_in_a_smaller_size(away, shadow, monkeypatch):
+    """Within a few levels of 255, at any place of the product on the grid of larger pixels."""
+    round_one = np.hypot(*np.mgrid[-1:1:999j, -1:1:801j]) < 1
+    ball = Placed(0, Product(np.zeros((999, 801, 3), np.uint8), round_one.astype(np.uint8) * 255), 143, -7)
+    smaller = shadows.shadow_of([ball], (1101, 1203), shadow, away).astype(int)
+    monkeypatch.setattr(shadows, "BROADEST", 1e9)
+    whole = shadows.shadow_of([ball], (1101, 1203), shadow, away).astype(int)
+    assert 0 < np.abs(smaller - whole).max() <= 3
+    assert whole.max() > 60
+
+
+@pytest.mark.parametrize("match", [0.0, 0.5])
+def test_a_large_product_needs_little_memory(match):
+    """At most 80 bytes for each pixel of the scene, though the product has four times as many."""
+    side = 1200
+    scene, product = np.full((side, side, 3), 150, np.uint8), block(400, 400, soft=20)
+    settings = Settings(placements=(Placement(x=0.5, y=1.5, scale=2),), light="left", match=match)
+    tracemalloc.start()
+    try:
+        composed(scene, [product], settings)
+        assert tracemalloc.get_traced_memory()[1] < 80 * side * side
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_mean_colour_of_a_large_product_is_that_of_all_its_pixels():
+    """It is read from some of them; a line that these miss is read whole."""
+    noise = np.random.default_rng(1).integers(0, 255, (1500, 1100, 3), dtype=np.uint8)
+    scene = room(1600, 1200)
+    for alpha in (np.full(noise.shape[:2], 255, np.uint8), np.zeros(noise.shape[:2], np.uint8)):
+        alpha[:, 1] = 255  # no even column
+        large = Placed(0, Product(noise, alpha), 50, 50)
+        _, match = matched(large, scene, 0, 6)
+        _, whole = matched(Placed(0, Product(noise[:, 1:2], alpha[:, 1:2]), 51, 50), scene, 0, 6)
+        assert match.before == pytest.approx(whole.before, abs=3)
 
 
 def test_real_heights_are_given_for_all_or_none():
