@@ -1,6 +1,7 @@
 """Webhooks: signature, retries, and the guard against calls into the private network."""
 
 import asyncio
+import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -125,3 +126,29 @@ async def test_a_job_with_a_private_webhook_is_refused(shop, form):
     answer = await shop.post("/v1/jobs", files=form, data={"webhook": "https://127.0.0.1/"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     assert (await shop.get("/v1/credits")).json()["credits"] == 100
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["link", "base64"])
+async def test_fashns_webhook_gets_fashns_status(start, person, garment, receiver, whole):
+    """`webhook_url` is sent what /v1/status answers, signed; with `return_base64` the picture itself."""
+    url, got, _ = receiver
+    sent = [base64.b64encode(one).decode() for one in (person, garment)]
+    inputs = {"model_image": sent[0], "garment_image": sent[1], "return_base64": whole}
+    async with start(webhook_hosts="127.0.0.1") as gateway:
+        shop = await gateway.account()
+        body = {"model_name": "tryon-v1.6", "inputs": inputs}
+        run = await shop.post("/v1/run", params={"webhook_url": url}, json=body)
+        while not got:
+            await asyncio.sleep(0.05)
+        status = (await shop.get(f"/v1/status/{run.json()['id']}")).json()
+        ((secret,),) = await gateway.query(select(Account.webhook_secret))
+        headers, told = got[0]
+        Webhook(secret).verify(told, headers)
+        told = json.loads(told)
+        assert (told["id"], told["status"], told["error"]) == (status["id"], "completed", None)
+        (output,), (again,) = told["output"], status["output"]
+        assert output.startswith("data:image/png;base64," if whole else "http://gateway/v1/files/")
+        assert output == again or not whole
+        refused = await shop.post("/v1/run", params={"webhook_url": "https://10.0.0.1/"}, json=body)
+        assert (refused.status_code, refused.json()["error"]) == (400, "BadRequest")
+        assert refused.json()["message"].startswith("webhook_url: the host '10.0.0.1' is in a network")

@@ -55,6 +55,8 @@ class Submission:
     garment_ids: tuple[str, ...] = ()
     price: int | None = None  # of an old route that has a price of its own
     webhook: str | None = None
+    contract: Mapping[str, Any] = field(default_factory=dict)  # what the answers of an old contract go by
+    names: Mapping[str, str] = field(default_factory=dict)  # the caller's names of `webhook` and of pictures
 
 
 async def submit(
@@ -82,7 +84,7 @@ async def submit_all(
     """
     requests = [_checked(wanted) for wanted in several]
     for wanted in several:
-        await check_webhook(gateway, wanted.webhook)
+        await check_webhook(gateway, wanted.webhook, wanted.names.get("webhook", "webhook"))
     told = [_told(wanted, request) for wanted, request in zip(several, requests, strict=True)]
     fingerprint = fingerprint_of(["batch", batch.webhook, *told] if batch else told[0])
     if key is not None and (job := await earlier(gateway, caller, key, fingerprint)):
@@ -132,10 +134,10 @@ async def _pay(session: AsyncSession, jobs: Sequence[Job]) -> None:
         await add_event(session, job.id, QUEUED, {})
 
 
-async def check_webhook(gateway: Gateway, url: str | None) -> None:
-    """Raise BadRequest for an address that may not be called."""
+async def check_webhook(gateway: Gateway, url: str | None, name: str = "webhook") -> None:
+    """Raise BadRequest for an address that may not be called; `name` is the field that has it."""
     if url:
-        await asyncio.to_thread(check_url, url, gateway.settings.webhook_hosts)
+        await asyncio.to_thread(check_url, url, gateway.settings.webhook_hosts, name)
 
 
 def pipeline_of(name: str) -> Pipeline:
@@ -166,6 +168,7 @@ def _checked(wanted: Submission) -> dict[str, Any]:
         "pictures": {},
         "person_id": wanted.person_id,
         "garment_ids": list(wanted.garment_ids),
+        **({"contract": dict(wanted.contract)} if wanted.contract else {}),
     }
 
 
@@ -197,7 +200,9 @@ async def _keep_all(
                 if isinstance(one, FileId):
                     await _check_file(gateway, caller, wanted.user, one.id)
                 else:
-                    sent.setdefault(one, (wanted.user, name if len(pictures) == 1 else f"{name}[{at}]"))
+                    called = wanted.names.get(name, name)
+                    place = called if len(pictures) == 1 else f"{called}[{at}]"
+                    sent.setdefault(one, (wanted.user, place))
     kept: dict[bytes, File] = {}
 
     async def keep_one(content: bytes, user: str, name: str) -> None:

@@ -13,6 +13,7 @@ from vitrine.errors import BadRequest
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.jobs.ad_words import words_of
 from vitrine_gateway.jobs.fields import WHOLE, Prompt
+from vitrine_gateway.jobs.inputs import file_of_link
 from vitrine_gateway.jobs.submitting import FileId, Submission
 from vitrine_gateway.jobs.text_pipeline import Text, Word
 from vitrine_gateway.pictures.reading import from_base64
@@ -21,7 +22,7 @@ from vitrine_gateway.pictures.reading import from_base64
 class Generate(BaseModel):
     """The body of `/generate`. Fields without a meaning here have no effect, as in the old server.
 
-    Pictures are base64, data URIs or ids of uploaded files.
+    Pictures are base64, data URIs, ids of uploaded files or links to pictures of the gateway's.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -46,6 +47,9 @@ class Generate(BaseModel):
     test_mode: bool = False
 
 
+NAMES = {"product": "product_image", "image": "step1_image"}  # of pictures, in messages
+
+
 class WrongPicture(BadRequest):
     """A picture is missing, or is no base64."""
 
@@ -63,7 +67,8 @@ def submission_of(wanted: Generate) -> Submission:
         if wanted.text is None:
             raise BadRequest("start_step 2 sets text on a picture: send it as text_content")
         pictures = {"image": [read_picture(wanted.step1_image, "step1_image")]}
-        return Submission("text_overlay", options={"texts": _texts(wanted)}, pictures=pictures)
+        texts = {"texts": _texts(wanted)}
+        return Submission("text_overlay", options=texts, pictures=pictures, names=NAMES)
     if wanted.prompt is None:
         raise BadRequest("start_step 1 makes a scene: say what it shows as bg_prompt")
     options: dict[str, Any] = {"aspect_ratio": wanted.aspect_ratio}
@@ -78,7 +83,7 @@ def submission_of(wanted: Generate) -> Submission:
         return Submission("text_to_image", options=_given(options))
     product = {"product": [read_picture(wanted.product_image, "product_image")]}
     options |= {**words_of(wanted.prompt), "texts": _texts(wanted)}
-    return Submission("product_ad", options=_given(options), pictures=product)
+    return Submission("product_ad", options=_given(options), pictures=product, names=NAMES)
 
 
 def _texts(wanted: Generate) -> list[dict[str, Any]] | None:
@@ -95,6 +100,8 @@ def read_picture(value: str, name: str) -> bytes | FileId:
     """Return a picture as a job takes it. Raises WrongPicture."""
     if value.startswith("file_"):
         return FileId(value)
+    if file := file_of_link(value):
+        return file
     try:
         return from_base64(value, name)
     except BadRequest as error:

@@ -14,9 +14,17 @@ WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 
 
 def add_delivery(
-    session: AsyncSession, account_id: str, url: str, kind: str, data: Mapping[str, Any]
+    session: AsyncSession,
+    account_id: str,
+    url: str,
+    kind: str,
+    data: Mapping[str, Any],
+    contract: Mapping[str, Any] | None = None,
 ) -> None:
-    """Queue a message that the job or batch `data["id"]` has ended; the receiver asks for the result."""
+    """Queue a message that the job or batch `data["id"]` has ended; the receiver asks for the result.
+
+    With the `contract` of a job's request the message has that contract's form when it is sent.
+    """
     now = time.time()
     session.add(
         Delivery(
@@ -24,7 +32,8 @@ def add_delivery(
             account_id=account_id,
             job_id=data["id"],
             url=url,
-            body={"type": kind, "timestamp": now, "data": dict(data)},
+            body={"type": kind, "timestamp": now, "data": dict(data)}
+            | ({"contract": dict(contract)} if contract else {}),
             state=WAITING,
             tries=0,
             run_after=now,

@@ -13,14 +13,17 @@ import hmac
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import structlog
 from sqlalchemy import select, update
-from vitrine.errors import Unavailable, VitrineError, one_line
+from vitrine.errors import NotFound, Unavailable, VitrineError, one_line
 
-from vitrine_gateway.database.tables import Account, Delivery
+from vitrine_gateway.database.tables import Account, Delivery, Job
 from vitrine_gateway.gateway import Gateway
+from vitrine_gateway.jobs.fashn_status import fashn_status
 from vitrine_gateway.webhooks.guard import check_url, post
 from vitrine_gateway.webhooks.outbox import DELIVERED, FAILED, WAITING
 
@@ -110,7 +113,11 @@ class Sender:
 
     async def _send(self, delivery: Delivery, secret: str) -> str:
         """Send the message; return why it failed, empty if it arrived."""
-        body, now = json.dumps(delivery.body).encode(), int(time.time())
+        try:
+            body = json.dumps(await self._message(delivery)).encode()
+        except VitrineError as error:
+            return one_line(error)
+        now = int(time.time())
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "vitrine-gateway",
@@ -128,6 +135,17 @@ class Sender:
         except VitrineError as error:
             return one_line(error)
         return ""
+
+    async def _message(self, delivery: Delivery) -> Mapping[str, Any]:
+        """Return the message: as it was queued, or the state of the job in the form of its contract."""
+        contract = delivery.body.get("contract")
+        if contract is None:
+            return delivery.body
+        async with self._gateway.database.reading() as session:
+            job = await session.get(Job, delivery.job_id)
+        if job is None:
+            raise NotFound("the job was erased")
+        return await fashn_status(self._gateway, job, contract["base"])
 
     async def _write(self, delivery: Delivery, trouble: str) -> None:
         last = delivery.tries > len(PAUSES_S)
