@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import ImageFont, features
+from vitrine.errors import StageFailed
 
 from vitrine_orchestrator.settings import BadSettings
 
@@ -20,9 +23,12 @@ STARTS = (b"\x00\x01\x00\x00", b"OTTO", b"true", COLLECTION)
 MAX_FILE_BYTES = 100 * 2**20
 FAMILY_NAMES, STYLE_ITALIC = (1, 16), 1
 """Numbers of the entries of a font's name table that are families; the bit of OS/2's fsSelection."""
+TABLES = ("name", "OS/2", "cmap", "maxp")
+"""The tables of a font that are read here."""
 WEIGHT_AXIS = "wght"
 OPENED = 64
 """Fonts at a size that are kept open."""
+STAGE = "text_overlay"
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,11 @@ class Face:
         return max(low - weight, weight - high, 0)
 
 
+def shown(path: Path) -> str:
+    """A file's name for messages: as UTF-8, whatever the locale is, without lone surrogates."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
 @lru_cache(maxsize=256)
 def read_faces(path: Path) -> tuple[Face, ...]:
     """Every face of a font file. Raises BadSettings, with the file's name, for a file that is no font."""
@@ -65,22 +76,27 @@ def read_faces(path: Path) -> tuple[Face, ...]:
     try:
         ImageFont.truetype(path, 16)
         faces = [_face(path, index) for index in range(_count(path))]
+    except BadSettings:
+        raise
     except Exception as error:  # fontTools raises whatever a damaged table leads to
-        raise BadSettings(f"font {path.name} cannot be read: {type(error).__name__}") from error
+        raise BadSettings(f"font {shown(path)} cannot be read: {type(error).__name__}") from error
     return tuple(faces)
 
 
 def _check_start(path: Path) -> None:
+    name = f"font {shown(path)}"
     try:
+        if not path.is_file() and path.exists():  # opening a pipe would wait for ever
+            raise BadSettings(f"{name} must be a file, got a folder, a pipe or a device")
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise BadSettings(f"font {path.name} cannot be read: {error.strerror}") from error
+        raise BadSettings(f"{name} cannot be read: {error.strerror}") from error
     if size > MAX_FILE_BYTES:
-        raise BadSettings(f"font {path.name} must have at most {MAX_FILE_BYTES} bytes, got {size}")
+        raise BadSettings(f"{name} must have at most {MAX_FILE_BYTES} bytes, got {size}")
     if start not in STARTS:
-        raise BadSettings(f"font {path.name} must be a TrueType or OpenType file, got {start!r} as its start")
+        raise BadSettings(f"{name} must be a TrueType or OpenType file, got {start!r} as its start")
 
 
 def _count(path: Path) -> int:
@@ -94,16 +110,34 @@ def _face(path: Path, index: int) -> Face:
     from fontTools.ttLib import TTFont
 
     with TTFont(path, fontNumber=index, lazy=True) as font:
-        named = [record for record in font["name"].names if record.nameID in FAMILY_NAMES]
+        if lacking := [table for table in TABLES if table not in font]:
+            raise BadSettings(f"font {shown(path)} must have the tables {', '.join(TABLES)}, lacks {lacking}")
+        names = [record for record in font["name"].names if record.nameID in FAMILY_NAMES]
+        families = tuple(dict.fromkeys(name for record in names if (name := record.toUnicode().strip())))
+        if not families:
+            raise BadSettings(f"font {shown(path)} must have the name of a family, its name table has none")
         axes = font["fvar"].axes if "fvar" in font else ()
         return Face(
             path,
             index,
-            tuple(dict.fromkeys(record.toUnicode() for record in named)),
+            families,
             int(font["OS/2"].usWeightClass),
             bool(font["OS/2"].fsSelection & STYLE_ITALIC),
             tuple(Axis(axis.axisTag, axis.minValue, axis.defaultValue, axis.maxValue) for axis in axes),
         )
+
+
+@contextmanager
+def naming(path: Path, kind: type[Exception] = OSError) -> Iterator[None]:
+    """StageFailed, with the file's name, where a damaged part of a font is met only now.
+
+    kind: what such a part leads to; FreeType raises OSError.
+    """
+    try:
+        yield
+    except kind as error:
+        why = str(error) if isinstance(error, OSError) else type(error).__name__
+        raise StageFailed(STAGE, f"the font {shown(path)} is damaged: {why}") from error
 
 
 @lru_cache(maxsize=64)
@@ -111,7 +145,7 @@ def characters_of(path: Path, index: int) -> frozenset[int]:
     """The code points that a face has a glyph for, by its cmap table; none of a font of symbols alone."""
     from fontTools.ttLib import TTFont
 
-    with TTFont(path, fontNumber=index, lazy=True) as font:
+    with naming(path, Exception), TTFont(path, fontNumber=index, lazy=True) as font:
         # the names of glyphs are not needed, and reading them takes longer than the rest
         font.setGlyphOrder([f"g{number}" for number in range(font["maxp"].numGlyphs)])
         found = font.getBestCmap() or {}  # None: no table is by Unicode
@@ -139,11 +173,30 @@ def check_shaping() -> None:
 
 
 def fonts_in(folder: Path) -> Iterator[Path]:
-    """The font files of a folder and its folders, in order. Raises BadSettings for a packed font."""
+    """The font files of a folder and its folders, linked ones too, in order; hidden names are left out.
+
+    Raises BadSettings for a packed font.
+    """
     if not folder.is_dir():
         raise BadSettings(f"VITRINE_FONT_FOLDER must be a folder, got {str(folder)!r}")
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(_files(folder)):
         if path.suffix.lower() in PACKED:
-            raise BadSettings(f"font {path.name} must be unpacked to TrueType or OpenType first")
+            raise BadSettings(f"font {shown(path)} must be unpacked to TrueType or OpenType first")
         if path.suffix.lower() in SUFFIXES:
             yield path
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file under a folder but those whose own or folder's name begins with a dot.
+
+    A folder is gone through once, so links that lead back do not matter.
+    """
+    gone = set()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(at)
+        if (status.st_dev, status.st_ino) in gone:
+            folders.clear()
+            continue
+        gone.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(at, name) for name in files if not name.startswith("."))

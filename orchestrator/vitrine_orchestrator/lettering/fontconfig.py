@@ -7,6 +7,7 @@ language's face of the same one, so the names are read again from each file.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -31,20 +32,24 @@ def system_files() -> dict[str, tuple[Path, ...]]:
         listed = subprocess.run(
             [program, "--format", "%{file}\t%{family}\n"],
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=TIMEOUT_S,
             check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         logger.warning("%s failed, so no font of the system is found: %s", PROGRAM, type(error).__name__)
         return {}
+    return _read(listed)
+
+
+def _read(listed: bytes) -> dict[str, tuple[Path, ...]]:
+    """The files by family name. Names are UTF-8 whatever the locale is, which is often C in a server."""
     found: dict[str, dict[Path, None]] = {}
     for line in listed.splitlines():
-        file, _, families = line.partition("\t")
-        for family in families.split(","):
-            if Path(file).suffix.lower() in SUFFIXES:
-                found.setdefault(family.strip(), {})[Path(file)] = None
+        file, _, families = line.partition(b"\t")
+        path = Path(os.fsdecode(file))
+        for family in families.decode(errors="replace").split(","):
+            if family.strip() and path.suffix.lower() in SUFFIXES:
+                found.setdefault(family.strip(), {})[path] = None
     return {family: tuple(files) for family, files in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,12 +52,16 @@ class Fonts:
         return tuple(dict.fromkeys([chosen, *(face for face in others if face is not None)]))
 
     def _first(self, families: Iterable[str], weight: str, language: str) -> Face | None:
-        """The best face of the first of these families that is there."""
+        """The best face of the first of these families that is there; an italic one where none is upright."""
         region = LANGUAGES[language].region
+        named = []
         for family in families:
             name = f"{family} {region}" if _same(family) in map(_same, BY_REGION) else family
-            if found := [face for face in self._named(name.format(region=region)) if not face.italic]:
-                return min(found, key=lambda face: face.distance(WEIGHTS[weight]))
+            named.append(self._named(name.replace("{region}", region)))
+        for italic in (False, True):
+            for faces in named:
+                if found := [face for face in faces if face.italic == italic]:
+                    return min(found, key=lambda face: face.distance(WEIGHTS[weight]))
         return None
 
     def _named(self, family: str) -> tuple[Face, ...]:
@@ -104,5 +109,5 @@ def check_glyphs(name: str, parts: Iterable[str], faces: Sequence[Face]) -> None
 
 
 def _same(family: str) -> str:
-    """A family's name for comparison: without spaces and case."""
-    return "".join(family.split()).casefold()
+    """A family's name for comparison: composed (NFC), without spaces and case."""
+    return "".join(unicodedata.normalize("NFC", family).split()).casefold()

@@ -13,7 +13,7 @@ from math import ceil, floor
 from PIL import ImageDraw, ImageFont
 
 from vitrine_orchestrator.lettering.characters import BREAK_HERE, clusters
-from vitrine_orchestrator.lettering.faces import Face, opened
+from vitrine_orchestrator.lettering.faces import Face, naming, opened
 from vitrine_orchestrator.lettering.fonts import WEIGHTS, face_of
 from vitrine_orchestrator.lettering.languages import LANGUAGES
 
@@ -60,7 +60,8 @@ class Setting:
     def _ink(self, text: str) -> Ink:
         boxes, at = [], 0.0
         for run in self._runs(text):
-            left, top, right, bottom = self._font(run).getbbox(run[0], **self._options)
+            with naming(run[1].path):
+                left, top, right, bottom = self._font(run).getbbox(run[0], **self._options)
             shift = (0.0, at) if self.script.vertical else (at, 0.0)
             boxes.append((left + shift[0], top + shift[1], right + shift[0], bottom + shift[1]))
             at += self._run_length(run)
@@ -77,7 +78,9 @@ class Setting:
     def draw(self, canvas: ImageDraw.ImageDraw, text: str, x: float, y: float, stroke: float) -> None:
         """Draw a line with its origin at (x, y), in white; `stroke` widens it on each side, in pixels."""
         for run in self._runs(text):
-            canvas.text((x, y), run[0], fill=255, font=self._font(run), stroke_width=stroke, **self._options)
+            with naming(run[1].path):
+                font = self._font(run)
+                canvas.text((x, y), run[0], fill=255, font=font, stroke_width=stroke, **self._options)
             along = self._run_length(run)
             x, y = (x, y + along) if self.script.vertical else (x + along, y)
 
@@ -101,7 +104,8 @@ class Setting:
 
     def _run_length(self, run: Run) -> float:
         options = {name: value for name, value in self._options.items() if name != "anchor"}
-        return float(self._font(run).getlength(run[0], **options))
+        with naming(run[1].path):
+            return float(self._font(run).getlength(run[0], **options))
 
 
 def runs_of(text: str, faces: Sequence[Face]) -> list[Run]:

@@ -1,11 +1,16 @@
 """Fonts are found by family, weight and language, and never by a fallback that nobody asked for."""
 
+import os
 import shutil
+import subprocess
+import sys
+from unicodedata import normalize
 
 import pytest
 from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._g_l_y_f import Glyph, GlyphComponent
 from PIL import features
-from vitrine.errors import BadRequest, Unavailable
+from vitrine.errors import BadRequest, StageFailed, Unavailable
 from vitrine_orchestrator.lettering import fontconfig
 from vitrine_orchestrator.lettering.characters import clusters
 from vitrine_orchestrator.lettering.faces import read_faces
@@ -38,16 +43,50 @@ def test_han_characters_are_drawn_as_the_language_writes_them(fonts):
     assert drawn[0] != drawn[1]
 
 
-@pytest.mark.parametrize("name", ["NanumGothic", "nanum gothic", "나눔고딕"])
+@pytest.mark.parametrize("name", ["NanumGothic", "nanum gothic", "나눔고딕", normalize("NFD", "나눔고딕")])
 def test_a_family_is_found_by_each_of_its_names(fonts, name):
-    """Case and spaces do not matter."""
+    """Case, spaces and the form of Unicode do not matter."""
     assert fonts.faces(name, "bold", "ko")[0].path.name == "NanumGothicBold.ttf"
+
+
+def test_names_are_read_in_every_locale(fonts, tmp_path):
+    """Triton's processes often have the locale C: Korean names of families and files are read there too."""
+    shutil.copy(fonts.faces("NanumGothic", "bold", "ko")[0].path, tmp_path / "나눔.ttf")
+    (tmp_path / "글꼴.otf").write_bytes(b"nope")
+    code = f"""
+from pathlib import Path
+from vitrine_orchestrator.lettering.faces import read_faces
+from vitrine_orchestrator.lettering.fontconfig import system_files
+from vitrine_orchestrator.lettering.fonts import Fonts
+from vitrine_orchestrator.lettering.setting import Script
+from vitrine_orchestrator.settings import BadSettings
+name, files = {"나눔고딕"!a}, system_files()
+assert name in files and not any(chr(0xfffd) in one for one in files)
+folder = Path({str(tmp_path)!a})
+own = Fonts(read_faces(next(folder.glob("*.ttf")))).faces(name, "bold", "ko")
+assert Script(own, "bold", "ko").at(20).length({"가"!a})
+try:
+    read_faces(next(folder.glob("*.otf")))
+except BadSettings as error:
+    assert {"글꼴.otf"!a} in str(error)
+"""
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **locale},
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_an_unknown_family_is_refused(fonts):
     """Fontconfig would answer with another one; here the message lists what there is."""
     with pytest.raises(BadRequest, match=r"font must be one of sans, serif, round, .* got 'Helvetica Neue'"):
         fonts.faces("Helvetica Neue", "bold", "ko")
+    with pytest.raises(BadRequest, match="font must be one of"):
+        fonts.faces("{0}", "bold", "ko")
 
 
 def test_a_server_without_fonts_says_what_to_install():
@@ -94,6 +133,89 @@ def test_a_file_that_is_no_font_stops_the_start(tmp_path):
         path.unlink()
     with pytest.raises(BadSettings, match="VITRINE_FONT_FOLDER must be a folder"):
         open_fonts(tmp_path / "none")
+
+
+def changed_font(fonts, path, change):
+    """NanumGothic with a change, as a file."""
+    path.parent.mkdir(exist_ok=True)
+    with TTFont(fonts.faces("NanumGothic", "bold", "ko")[0].path, recalcBBoxes=False) as font:
+        change(font)
+        font.save(path)
+    return path
+
+
+def named_family(name):
+    """A change of a font's family."""
+
+    def change(font):
+        for record in font["name"].names:
+            record.string = name if record.nameID in (1, 16) else record.string
+
+    return change
+
+
+def test_fonts_are_found_in_linked_folders_and_not_by_hidden_names(fonts, tmp_path):
+    """A folder that links back is gone through once; what macOS adds beside a font is left alone."""
+    folder, other = tmp_path / "fonts", tmp_path / "other"
+    changed_font(fonts, other / "brand.ttf", named_family("Linked"))
+    folder.mkdir()
+    (folder / "linked").symlink_to(other)
+    (other / "back").symlink_to(folder)
+    (folder / "._brand.ttf").write_bytes(b"\0\5\x16\7")
+    (folder / ".trash").mkdir()
+    (folder / ".trash" / "old.woff").write_bytes(b"wOFF")
+    assert [face.family for face in open_fonts(folder).own] == ["Linked"]
+
+
+def test_a_family_of_italic_faces_alone_can_be_used(fonts, tmp_path):
+    """Where there is an upright face, that one is taken."""
+
+    def italic(font):
+        named_family("Script")(font)
+        font["OS/2"].fsSelection = 1
+
+    changed_font(fonts, tmp_path / "italic.ttf", italic)
+    assert open_fonts(tmp_path).faces("Script", "bold", "ko")[0].italic
+    changed_font(fonts, tmp_path / "upright.ttf", named_family("Script"))
+    assert not open_fonts(tmp_path).faces("Script", "bold", "ko")[0].italic
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda font: font.__delitem__("OS/2"), r"font odd.ttf must have the tables .*, lacks \['OS/2'\]"),
+        (lambda font: font.__delitem__("name"), r"font odd.ttf must have the tables .*, lacks \['name'\]"),
+        (named_family(""), "font odd.ttf must have the name of a family"),
+    ],
+    ids=["weights", "names", "family"],
+)
+def test_a_font_that_lacks_what_is_needed_is_refused_by_name(fonts, tmp_path, change, said):
+    """With the table that it lacks."""
+    with pytest.raises(BadSettings, match=said):
+        read_faces(changed_font(fonts, tmp_path / "odd.ttf", change))
+
+
+def test_a_pipe_is_no_font(tmp_path):
+    """It is not opened, which would wait for ever."""
+    os.mkfifo(tmp_path / "pipe.ttf")
+    with pytest.raises(BadSettings, match=r"font pipe.ttf must be a file"):
+        open_fonts(tmp_path)
+
+
+def test_a_damaged_glyph_is_told_with_the_fonts_name(fonts, tmp_path):
+    """Glyphs are read when they are drawn: the operator learns which file is meant."""
+
+    def endless(font):
+        name = font.getBestCmap()[ord("A")]
+        part = GlyphComponent()
+        part.glyphName, part.x, part.y, part.flags = name, 0, 0, 4
+        glyph = font["glyf"][name] = Glyph()
+        glyph.numberOfContours, glyph.components = -1, [part]
+        glyph.xMin = glyph.yMin = glyph.xMax = glyph.yMax = 0
+
+    faces = read_faces(changed_font(fonts, tmp_path / "endless.ttf", endless))
+    with pytest.raises(StageFailed, match=r"the font endless.ttf is damaged: invalid composite glyph"):
+        Script(faces, "bold", "ko").at(20).ink("A")
 
 
 def test_a_font_of_symbols_alone_has_no_characters(fonts, tmp_path):

@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from vitrine.errors import BadRequest, StageFailed, Unavailable
 
+from vitrine_orchestrator.lettering.faces import STAGE
 from vitrine_orchestrator.lettering.html.browser_launch import NOBODY, REFUSED
 from vitrine_orchestrator.lettering.html.browser_page import HIDE_INK, MEASURE, Words, read_words
 from vitrine_orchestrator.lettering.html.cdp import Connection, Ended, Json, Refused, TooLate
-from vitrine_orchestrator.lettering.html.renderer import STAGE, interpreter
+from vitrine_orchestrator.lettering.html.renderer import interpreter
 
 LAUNCHER = Path(__file__).with_name("browser_launch.py")
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from vitrine.errors import StageFailed, Unavailable
 
-from vitrine_orchestrator.lettering.faces import COLLECTION, Face
+from vitrine_orchestrator.lettering.faces import COLLECTION, STAGE, Face, shown
 from vitrine_orchestrator.lettering.html.renderer_child import read_message, write_message
 
 PROGRAM = Path(__file__).with_name("renderer_child.py")
 LIBRARY = "pytakumi"
 ADVICE = 'install vitrine[server], which holds the Python package "pytakumi"'
-STAGE = "text_overlay"
 MEMORY_BYTES = 2**30
 """Address space of the process."""
 TIMEOUT_S = 5.0
@@ -91,7 +90,7 @@ class Renderer:
             told, _ = self._answer({"do": "font", "name": name, "weight": weight}, content)
             named = {index: family for family, index in told["families"]}
             if face.index not in named:
-                raise StageFailed(STAGE, f"the renderer cannot read the font {face.path.name}")
+                raise StageFailed(STAGE, f"the renderer cannot read the font {shown(face.path)}")
             self._fonts[key] = named[face.index]
         return self._fonts[key]
 
