@@ -7,7 +7,8 @@ then anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,7 +19,6 @@ from vitrine_orchestrator.lettering.languages import LANGUAGES
 Level = Literal["words", "syllables", "anywhere"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
-SPACE = " "
 WIDE = (  # first and last characters of scripts that are written without spaces
     *(("\u2e80", "\u303f"), ("\u3040", "\u30ff"), ("\u3130", "\u318f"), ("\u31f0", "\u31ff")),
     *(("\u3200", "\u4dbf"), ("\u4e00", "\u9fff"), ("\ua960", "\ua97f"), ("\uac00", "\ud7ff")),
@@ -38,7 +38,7 @@ class Piece:
 
 def pieces_of(text: str, language: str, level: Level = "words") -> list[Piece]:
     """The pieces of a checked text. Their texts and spaces are the text without its breaks."""
-    paragraphs = [line.strip(SPACE) for line in text.split("\n")]
+    paragraphs = [line.strip(kinsoku.SPACES) for line in text.split("\n")]
     pieces: list[Piece] = []
     for paragraph in paragraphs:
         found = _paragraph(paragraph, language, level)
@@ -46,65 +46,62 @@ def pieces_of(text: str, language: str, level: Level = "words") -> list[Piece]:
     return pieces
 
 
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern of one of some words, the longest first."""
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+SPACE = f"[{kinsoku.SPACES}]"
+WORD = re.compile(f"([^{kinsoku.SPACES}]+)({SPACE}*)")
+"""A word and the spaces after it."""
+SIGN, MULTIPLIER = f"[{re.escape(kinsoku.IN_NUMBERS)}]", f"[{kinsoku.MULTIPLIERS}]"
+UNIT = _any_of((*kinsoku.LONG_UNITS, *kinsoku.UNITS))
+SPACED_UNIT = _any_of(kinsoku.SPACED_UNITS)
+NUMBER = re.compile(
+    rf"(?:{SIGN}|(?<![A-Za-z])(?:{_any_of(kinsoku.CURRENCIES)}){SPACE}?{SIGN}?)?"
+    rf"\d(?:{MULTIPLIER}*{SIGN}?\d)*{MULTIPLIER}*"
+    rf"(?:{UNIT}|(?:{SPACED_UNIT})(?![A-Za-z])|{SPACE}+(?:{SPACED_UNIT}|{UNIT})(?!\w))?"
+)
+"""A number with its signs, its multipliers and one unit, which may have a space before it."""
+
+
 def _paragraph(paragraph: str, language: str, level: Level) -> list[Piece]:
     """The pieces of a text without line ends; at least one, which may be empty."""
-    words = [word for word in paragraph.split(SPACE) if word]
+    whole = {at for found in NUMBER.finditer(paragraph) for at in range(found.start() + 1, found.end())}
     pieces: list[Piece] = []
-    for index, word in enumerate(words):
-        parts = _split(word, language, level)
-        space = SPACE if index + 1 < len(words) else ""
+    for found in WORD.finditer(paragraph):
+        word, spaces = found.groups()
+        first, *others = _split(word, {at - found.start() for at in whole}, language, level)
+        if pieces and found.start() in whole:
+            first = pieces[-1].text + pieces.pop().space + first
+        parts = [first, *others]
+        space = spaces if spaces.strip(" ") else spaces[:1]
         pieces += [*map(Piece, parts[:-1]), Piece(parts[-1], space)]
-    return _joined(pieces) or [Piece("")]
+    return pieces or [Piece("")]
 
 
-def _joined(pieces: list[Piece]) -> list[Piece]:
-    """The pieces with numbers and their units as one, though a space is between."""
-    joined: list[Piece] = []
-    for piece in pieces:
-        before = joined[-1] if joined else None
-        if before and before.space and _is_measure(before.text, piece.text):
-            joined[-1] = Piece(before.text + before.space + piece.text, piece.space)
-        else:
-            joined.append(piece)
-    return joined
-
-
-def _is_measure(before: str, after: str) -> bool:
-    """Whether two words beside a space are a number and its unit."""
-    if before[-1:].isdigit():
-        return after.strip(",.!?)~") in kinsoku.SPACED_UNITS
-    return before in kinsoku.CURRENCIES and after[:1].isdigit()
-
-
-def _split(word: str, language: str, level: Level) -> list[str]:
-    """A word (no spaces) in its parts."""
-    parts = [""]
+def _split(word: str, whole: set[int], language: str, level: Level) -> list[str]:
+    """A word (no spaces) in its parts; `whole` are the places in it at which a number would be parted."""
+    parts, at = [""], 0
     units = clusters(word)
     for index, unit in enumerate(units):
-        if index and _may_break(units[index - 1], unit, units[index + 1 : index + 2], language, level):
+        if index and at not in whole and _may_break(units[index - 1], unit, language, level):
             parts.append("")
         parts[-1] += unit.replace(BREAK_HERE, "")
+        at += len(unit)
     return [part for part in parts if part] or [""]
 
 
-def _may_break(before: str, after: str, then: list[str], language: str, level: Level) -> bool:
-    """Whether a line may be broken between two units of a word; `then` is the unit after them, if any."""
+def _may_break(before: str, after: str, language: str, level: Level) -> bool:
+    """Whether a line may be broken between two units of a word that are not of one number."""
     if before == BREAK_HERE:
         return True
     first, last = after[0], before[0]
-    if after == BREAK_HERE or before[-1] in JOINERS or "\u00a0" in (first, last):
+    if after == BREAK_HERE or before[-1] in JOINERS or {first, last} & kinsoku.NO_BREAK_SPACES:
         return False
-    if _in_number(last, first, then) or any(rule(last, first) for rule in TOGETHER):
+    if any(rule(last, first) for rule in TOGETHER):
         return False
     return BREAKS[level](last, first, LANGUAGES[language].keep_all)
-
-
-def _in_number(last: str, first: str, then: list[str]) -> bool:
-    """Whether two characters belong to one number with its signs and its unit."""
-    if last.isdigit():
-        after_sign = first in kinsoku.IN_NUMBERS and bool(then) and then[0][0].isdigit()
-        return first.isdigit() or first in kinsoku.UNITS or after_sign
-    return last in kinsoku.IN_NUMBERS and first.isdigit()
 
 
 TOGETHER: tuple[Callable[[str, str], bool], ...] = (

@@ -37,6 +37,19 @@ def set_in(text, language, width, level="words"):
         ("1+1 10:30~12:00", "ko", ["1+1", "10:30~12:00"]),
         ("a\u00a0b c\u200bd", "en", ["a\u00a0b", "c", "d"]),
         ("위\n아래", "ko", ["위", "아래"]),
+        ("最大100万円引き", "ja", ["最", "大", "100万円", "引", "き"]),
+        ("3千円均一", "ja", ["3千円", "均", "一"]),
+        ("1億2,000万円から", "ja", ["1億2,000万円", "か", "ら"]),
+        ("只要5万元起", "zh-Hans", ["只", "要", "5万元", "起"]),
+        ("創業10周年", "ja", ["創", "業", "10周年"]),
+        ("全第3回6/1〜6/30", "ja", ["全", "第3回", "6/1〜6/30"]),
+        ("10㎖入り", "ja", ["10㎖", "入", "り"]),
+        ("100만 원 할인", "ko", ["100만 원", "할인"]),
+        ("문제 5 명품", "ko", ["문제", "5", "명품"]),
+        ("now 19.99 € or $ 20!", "en", ["now", "19.99 €", "or", "$ 20!"]),
+        ("buy 2 $5 off", "en", ["buy", "2", "$5", "off"]),
+        ("全国\u3000発売\u2009中", "ja", ["全", "国", "発", "売", "中"]),
+        ("a\u202fb", "en", ["a\u202fb"]),
     ],
 )
 def test_pieces_stay_whole(text, language, pieces):
@@ -49,6 +62,20 @@ def test_words_are_broken_only_at_the_later_levels():
     assert texts("케이크 sale", "ko", "syllables") == ["케", "이", "크", "sale"]
     assert texts("ラーメン", "ja", "syllables") == ["ラー", "メ", "ン"]
     assert texts("sale 4,500원", "ko", "anywhere") == ["s", "a", "l", "e", "4,500원"]
+
+
+@pytest.mark.parametrize(
+    "text", ["500ml", "500 ml", "2만원", "1억 원", "500 kg", "50%OFF", "19,99€", "£ 5", "3개월"]
+)
+def test_a_number_with_its_unit_stays_whole_at_every_level(text):
+    """Multipliers and units too, with or without a space between."""
+    assert [texts(f"{text} 반값", "ko", level)[0] for level in LEVELS] == [text] * len(LEVELS)
+
+
+def test_no_line_begins_or_ends_with_an_ideographic_space():
+    """It is a space like others: drawn between two words of a line, and nowhere else."""
+    assert set_in("\u3000期間限定\u3000全国発売", "ja", 9) == ["期間限定\u3000全国発売"]
+    assert set_in("期間限定\u3000全国発売", "ja", 4) == ["期間限定", "全国発売"]
 
 
 @given(
