@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -12,10 +13,17 @@ from PIL import Image, ImageDraw
 from vitrine_orchestrator.lettering.fitting import Block
 from vitrine_orchestrator.placing.boxes import Box
 
+Drawn = NDArray[np.uint8]
+"""(height, width) of a canvas, 0 to 255: a quarter of a mask's memory, as canvases are large."""
 Mask = NDArray[np.float32]
-"""(height, width) of a canvas, 0 to 1."""
+"""(height, width), 0 to 1."""
 SHARES = {"left": 0.0, "center": 0.5, "right": 1.0}
 """By alignment: the share of what a line lacks to the longest that is before it."""
+
+REDUCED_DEVIATION = 8
+"""The least deviation, in pixels of the reduced mask, to which a blur is brought."""
+RESAMPLING = 1 / 12 + 1 / 6
+"""The variance, in pixels of the reduced mask, that reducing and enlarging it add."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Canvas:
     align: str  # a word of SHARES; of vertical lines, left is the top
     margin: int  # in pixels: room for all that is drawn around the block
 
-    def ink(self, stroke: float = 0.0) -> Mask:
+    def ink(self, stroke: float = 0.0) -> Drawn:
         """The letters, or with a stroke the letters grown by so many pixels."""
         image = Image.new("L", self._size)
         canvas = ImageDraw.Draw(image)
@@ -34,7 +42,7 @@ class Canvas:
             self.block.setting.draw(canvas, line, x, y, stroke)
         return self._turned(image)
 
-    def frame(self, grow: float, radius: float = 0.0) -> Mask:
+    def frame(self, grow: float, radius: float = 0.0) -> Drawn:
         """The block's rectangle, grown by so many pixels on each side, with round corners."""
         image = Image.new("L", self._size)
         width, height = self._size
@@ -80,19 +88,39 @@ class Canvas:
                 origins.append((along, start - block.inks[0][1] + index * block.pitch))
         return origins
 
-    def _turned(self, image: Image.Image) -> Mask:
+    def _turned(self, image: Image.Image) -> Drawn:
         degrees = self.block.shape.rotation
         if degrees:
             image = image.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
-        return np.asarray(image, np.float32) / np.float32(255)
+        return np.asarray(image)
 
 
-def soft(mask: Mask, deviation: float) -> Mask:
-    """The mask blurred by a Gaussian; unchanged for a deviation under a tenth of a pixel."""
-    return mask if deviation < 0.1 else cv2.GaussianBlur(mask, (0, 0), deviation)
+def mask_of(drawn: Drawn) -> Mask:
+    """What is drawn as a mask."""
+    return drawn.astype(np.float32) / np.float32(255)
 
 
-def moved(mask: Mask, right: float, down: float) -> Mask:
-    """The mask moved by whole pixels; what leaves the canvas is lost."""
+def soft(drawn: Drawn, deviation: float, beyond: int = cv2.BORDER_CONSTANT) -> Mask:
+    """What is drawn, blurred by a Gaussian; unchanged for a deviation under a tenth of a pixel.
+
+    beyond: what is around it, as OpenCV's borders; by default nothing. A large blur is done at a
+    reduced scale, of which nothing can be seen in the result: its time does not grow with the deviation.
+    """
+    if deviation < 0.1:
+        return mask_of(drawn)
+    scale = int(deviation / REDUCED_DEVIATION)
+    if scale < 2:
+        return cv2.GaussianBlur(mask_of(drawn), (0, 0), deviation, borderType=beyond)
+    height, width = drawn.shape
+    whole = cv2.copyMakeBorder(drawn, 0, -height % scale, 0, -width % scale, beyond)
+    small = cv2.resize(whole, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
+    less = math.sqrt((deviation / scale) ** 2 - RESAMPLING)
+    small = cv2.GaussianBlur(mask_of(small), (0, 0), less, borderType=beyond)
+    large = cv2.resize(small, whole.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return large[:height, :width]
+
+
+def moved(drawn: Drawn, right: float, down: float) -> Drawn:
+    """What is drawn, moved by whole pixels; what leaves the canvas is lost."""
     shift = np.array([[1, 0, round(right)], [0, 1, round(down)]], np.float32)
-    return cv2.warpAffine(mask, shift, (mask.shape[1], mask.shape[0]), flags=cv2.INTER_NEAREST)
+    return cv2.warpAffine(drawn, shift, (drawn.shape[1], drawn.shape[0]), flags=cv2.INTER_NEAREST)

@@ -16,7 +16,7 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.lettering.effects import Outline
 from vitrine_orchestrator.lettering.fitting import Block
-from vitrine_orchestrator.lettering.masks import Canvas, Mask, moved, soft
+from vitrine_orchestrator.lettering.masks import Canvas, Drawn, Mask, mask_of, moved, soft
 from vitrine_orchestrator.lettering.options import TextOptions
 from vitrine_orchestrator.placing.boxes import Box
 from vitrine_orchestrator.placing.contrast import (
@@ -44,6 +44,8 @@ Method = Literal["colour", "scrim", "outline", "given"]
 SCRIM_REACH, SCRIM_BLUR = 0.45, 0.12
 """How far a scrim reaches over the block, and the deviation of its soft edge, in sizes."""
 HALF = 0.5
+ROWS = 256
+"""Rows of a picture that are worked on at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +71,27 @@ class Sheet:
 
     def lay(self, mask: Mask, colour: Colour, opacity: float = 1.0) -> None:
         """Blend a colour in where the mask is."""
-        share = (mask * np.float32(opacity))[..., None]
-        self.light += share * (linear(np.array(colour, np.uint8)) - self.light)
-        self.touched = np.maximum(self.touched, share[..., 0])
+        share = mask * np.float32(opacity)
+        for channel, value in enumerate(linear(np.array(colour, np.uint8))):
+            self.light[..., channel] += share * (value - self.light[..., channel])
+        np.maximum(self.touched, share, out=self.touched)
         self.blank = False
 
     def ground(self, where: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Luminances of some pixels, as the picture's eight bits will have them."""
-        light = self.light[where]
-        return luminance(light if self.blank else linear(levels(light)))
+        rows = (self.light[part][where[part]] for part in self._parts())
+        return np.concatenate([luminance(one if self.blank else linear(levels(one))) for one in rows])
+
+    def write(self, picture: Pixels) -> None:
+        """Write what was touched into this part of a picture (height, width, 3)."""
+        for part in self._parts():
+            touched = self.touched[part] > 0
+            picture[part][touched] = levels(self.light[part][touched])
+
+    def _parts(self) -> list[slice]:
+        """Rows to work on at once: what is computed of a large picture's pixels takes much memory."""
+        height = len(self.touched)
+        return [slice(top, top + ROWS) for top in range(0, max(height, 1), ROWS)]
 
 
 def painted(
@@ -95,7 +109,7 @@ def painted(
     faint for any contrast.
     """
     height, width = picture.shape[:2]
-    canvas = Canvas(block, align, _margin(options, block.size))
+    canvas = Canvas(block, align, _margin(options, block, box, picture))
     whole = canvas.place(box)
     seen = whole.cut(width, height)
     view = seen.moved(-whole.left, -whole.top)
@@ -103,8 +117,7 @@ def painted(
     sheet = Sheet(linear(picture[seen.part]), np.zeros((seen.height, seen.width), np.float32))
     letters = Letters(canvas, view, options, kept)
     told = replace(letters.paint(sheet, name), lines=tuple(canvas.line_boxes(box)))
-    touched = sheet.touched > 0
-    picture[seen.part][touched] = levels(sheet.light[touched])
+    sheet.write(picture[seen.part])
     return told
 
 
@@ -121,12 +134,12 @@ class Letters:
         """Lay all layers on the sheet."""
         options, size = self.options, self.canvas.block.size
         if back := options.background:
-            frame = self._seen(self.canvas.frame(back.padding * size, back.radius * size))
-            sheet.lay(frame, back.colour or WHITE, back.opacity)
+            frame = self.canvas.frame(back.padding * size, back.radius * size)
+            sheet.lay(self._seen(frame), back.colour or WHITE, back.opacity)
         if shade := options.shadow:
             letters = self.canvas.ink(options.outline.width * size if options.outline else 0.0)
             cast = soft(moved(letters, shade.dx * size, shade.dy * size), shade.blur * size)
-            sheet.lay(self._seen(cast), shade.colour or (0, 0, 0), shade.opacity * options.opacity)
+            sheet.lay(cast[self.view.part], shade.colour or (0, 0, 0), shade.opacity * options.opacity)
         where = self._seen(self.canvas.frame(0)) > HALF
         ink, scrim, outline = cured(options, sheet.ground(where), name)
         if scrim:
@@ -146,10 +159,10 @@ class Letters:
         size = self.canvas.block.size
         frame = self.canvas.frame(SCRIM_REACH * size, SCRIM_REACH * size / 2)
         free = np.float32(1) - self.kept.astype(np.float32) / np.float32(255)
-        return self._seen(soft(frame, SCRIM_BLUR * size)) * free
+        return soft(frame, SCRIM_BLUR * size)[self.view.part] * free
 
-    def _seen(self, mask: Mask) -> Mask:
-        return mask[self.view.part]
+    def _seen(self, drawn: Drawn) -> Mask:
+        return mask_of(drawn[self.view.part])
 
 
 def cured(
@@ -187,14 +200,27 @@ def _by_outline(options: TextOptions) -> bool:
     return options.contrast == "outline"
 
 
-def _margin(options: TextOptions, size: int) -> int:
-    """Pixels around a block that its layers may reach."""
-    reach = [SCRIM_REACH + 4 * SCRIM_BLUR, 0.35]
+def _margin(options: TextOptions, block: Block, box: Box, picture: Pixels) -> int:
+    """Pixels around a block that its layers may reach, but not many that the picture does not show.
+
+    All that is drawn sharp has room, so that a blur of it is right wherever it can be seen.
+    """
+    sharp, reach = [SCRIM_REACH, 0.35], [SCRIM_REACH + 4 * SCRIM_BLUR]
     if options.background:
-        reach.append(options.background.padding)
+        sharp.append(options.background.padding)
     if shade := options.shadow:
-        reach.append(max(abs(shade.dx), abs(shade.dy)) + 3 * shade.blur + 0.3)
-    return math.ceil(max(reach) * size) + 2
+        sharp.append(max(abs(shade.dx), abs(shade.dy)) + 0.3)
+        reach.append(sharp[-1] + 3 * shade.blur)
+    least = max(sharp) * block.size
+    return math.ceil(max(least, min(max(reach) * block.size, _far(block, box, picture)))) + 2
+
+
+def _far(block: Block, box: Box, picture: Pixels) -> float:
+    """How far the picture reaches from a block's box, at most."""
+    height, width = picture.shape[:2]
+    if block.shape.rotation:
+        return math.hypot(width, height)
+    return max(box.left, box.top, width - box.right, height - box.bottom)
 
 
 def _opposite(ink: Colour) -> Colour:

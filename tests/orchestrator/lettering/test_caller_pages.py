@@ -19,6 +19,7 @@ from vitrine_orchestrator.lettering.html.browser import (
     FLAGS,
     Browser,
     Drawn,
+    Tab,
     find_program,
     open_browser,
 )
@@ -96,7 +97,7 @@ def checked(drawn):
     assert drawn_of(drawn.layer, (255, 0, 0)) == 0
     assert drawn_of(drawn.bare, BLUE) == 0
     assert "신메뉴" in drawn.words.text
-    assert any(ink == BLUE for _, ink in drawn.words.areas)
+    assert any(line.ink == BLUE for line in drawn.words.lines)
     time.sleep(0.2)  # for a connection that is late
 
 
@@ -179,6 +180,65 @@ def test_a_page_stands_beside_the_product_and_can_be_read(allowing):
     assert np.array_equal(made[keep > 0], picture[keep > 0])
     assert len(told["line_boxes"]) == 2
     assert told["box"][2] - told["box"][0] < 200
+
+
+GRADIENT = "background:linear-gradient(90deg,#f6efe6,#fff);background-clip:text;color:transparent"
+PALE = {
+    "oklch": "<h1 style='color:oklch(0.96 0.02 70)'>SALE 50%</h1>",
+    "display-p3": "<h1 style='color:color(display-p3 .98 .94 .9)'>SALE 50%</h1>",
+    "lab": "<h1 style='color:lab(95 2 5)'>SALE 50%</h1>",
+    "mixed": "<h1 style='color:color-mix(in srgb, white, beige)'>SALE 50%</h1>",
+    "gradient": f"<h1 style='{GRADIENT}'><span>SALE 50%</span></h1>",
+    "form": f"<form style='font-size:40px;{GRADIENT}'>SALE<input name=style type=hidden></form>",
+    "stroke": "<h1 style='font-size:60px;color:transparent;-webkit-text-stroke:3px #f6efe6'>SALE</h1>",
+    "svg": "<svg width=290 height=90><text x=9 y=50 font-size=40 fill='#f6efe6'>SALE</text></svg>",
+    "opacity": "<div style='opacity:.3'><h1 style='color:#000'>SALE 50%</h1></div>",
+    "content": "<style>p::before{content:'SALE';font-size:40px;color:#f6efe6}</style><p></p>",
+}
+"""Pages of text that cannot be read on paper."""
+
+
+@pytest.fixture(scope="module")
+def pale_pages(browser):
+    """The pages of PALE, all drawn by one browser: their pixels and texts by name."""
+    with browser.started(time.monotonic() + 60) as connection:
+        tab = Tab(connection, 300, 100)
+        return {page: tab.drawn(NAME, html) for page, html in PALE.items()}
+
+
+@pytest.mark.parametrize("page", PALE)
+def test_text_in_any_colour_is_measured(fonts, monkeypatch, pale_pages, page):
+    """Colours of every space, gradients, strokes and SVG: what is pale on pale is told so, never as 21."""
+    given = Given(0)
+    monkeypatch.setattr(given, "draw", lambda *args: pale_pages[page])
+    monkeypatch.setattr(
+        "vitrine_orchestrator.lettering.html.page_text.open_browser", lambda allowed, timeout_s: given
+    )
+    text = read_text("texts[0]", {"html": PALE[page], "page": [300, 100], "contrast": "off"})
+    paper = np.full((300, 400, 3), (230, 225, 215), np.uint8)
+    _, (told,) = overlaid(paper, [text], Setters(fonts, caller_html="on"))
+    assert 1 < told["contrast_p5"] < 1.6
+    assert len(told["line_boxes"]) == 1
+
+
+def test_dark_text_of_svg_is_measured_without_its_ink(browser):
+    """Its fill is what counts, and is hidden where the ground is measured."""
+    html = "<svg width=290 height=90 viewBox='0 0 145 45'><text x=4 y=25 font-size=20>SALE</text></svg>"
+    drawn = browser.draw(NAME, html, 300, 100)
+    (line,) = drawn.words.lines
+    assert (line.ink, line.opacity, drawn.words.size) == ((0, 0, 0), 1, 40)
+    assert drawn.layer[..., 3].any()
+    assert not drawn.bare[..., 3].any()
+
+
+def test_only_text_that_is_shown_is_read(browser):
+    """Not that of closed details, of what is not displayed, or of what is transparent; composed (NFC)."""
+    html = (
+        "<details><summary>a</summary>\U0001f525<p>\U0001f525</p></details><details open>b</details>"
+        "<div style='display:none'><p>\U0001f525</p></div><div style='display:contents'>c</div>"
+        "<p style='opacity:0'>\U0001f525</p><p style='content-visibility:hidden'>\U0001f525</p>e\u0301"
+    )
+    assert browser.draw(NAME, html, 300, 300).words.text.split() == ["a", "b", "c", "\xe9"]
 
 
 class Given:

@@ -166,6 +166,17 @@ def test_every_way_of_setting_can_be_read_and_stays_in_the_picture(overlay, more
     assert told["contrast_p5"] >= 4.5
 
 
+@pytest.mark.parametrize("rotation", [0, 30])
+def test_a_soft_shadow_does_not_depend_on_what_lies_beyond_the_picture(overlay, rotation):
+    """At an edge it looks as it does within a larger picture."""
+    text = {"text": "Sale", "size": 90, "rotation": rotation, "contrast": "off", "colour": "white"}
+    text["shadow"] = {"blur": 0.4, "dx": 0.6, "dy": -0.5, "opacity": 1}
+    small, _ = overlay(picture(), [{**text, "box": [0, 0, 1, 0.75]}])
+    beyond = np.pad(picture(), ((0, 240), (0, 320), (0, 0)), "edge")
+    large, _ = overlay(beyond, [{**text, "box": [0, 0, 0.5, 0.375]}])
+    assert np.abs(large[:240, :320].astype(int) - small).max() <= 2
+
+
 def test_pixels_that_no_layer_touches_keep_their_values(overlay):
     """Blending in linear light changes nothing elsewhere."""
     made, _ = overlay(picture(), [{"text": "Sale", "anchor": "top-left", "size": 24}])

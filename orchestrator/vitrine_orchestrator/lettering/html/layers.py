@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,13 +27,22 @@ from vitrine_orchestrator.placing.contrast import (
     Contrast,
     Scrim,
     contrast,
-    levels,
     linear,
+    luminance,
+    luminance_of,
 )
 
 Layer = NDArray[np.uint8]
 """(height, width, 4), RGB that is not multiplied with its alpha."""
 VEILS: tuple[Colour, ...] = ((0, 0, 0), (255, 255, 255))
+NO_TEXT = Contrast(21.0, 1.0)
+"""The contrast of a layer that shows no text: nothing of it needs to be read."""
+INK_CORE = 0.75
+"""The change by ink, as a share of the largest one, from which a pixel is the ink's own: edges are mixed."""
+EXTREMES = (10, 90)
+"""Percentiles of luminance that are the inks of a text in several colours."""
+ONE_INK = 0.05
+"""The difference of luminances under which two inks are taken as one."""
 STEP = 1 / 16
 """How the opacity of a scrim grows that is tried for a page with inks of its own."""
 
@@ -43,6 +53,7 @@ class Area:
 
     box: Box  # in the layer
     ink: Colour
+    opacity: float = 1.0
 
 
 @dataclass(eq=False)
@@ -66,11 +77,12 @@ class LayerSheet:
 
     def veil(self, scrim: Scrim) -> None:
         """Lay a scrim under the layer: soft around it, and nowhere on what must stay free."""
-        frame = np.zeros((self.seen.height, self.seen.width), np.float32)
+        frame = np.zeros((self.seen.height, self.seen.width), np.uint8)
         inner = self._here(self.at.grown(round(SCRIM_REACH * self.size)))
-        frame[inner.part] = 1
+        frame[inner.part] = 255
         free = np.float32(1) - self.kept.astype(np.float32) / np.float32(255)
-        self.sheet.lay(soft(frame, SCRIM_BLUR * self.size) * free, scrim.colour, scrim.opacity)
+        veil = soft(frame, SCRIM_BLUR * self.size, cv2.BORDER_REFLECT_101)  # it goes on beyond the picture
+        self.sheet.lay(veil * free, scrim.colour, scrim.opacity)
 
     def lay(self, layer: Layer) -> None:
         """Blend the layer in, in linear light."""
@@ -100,8 +112,7 @@ class LayerSheet:
 
     def done(self, picture: Pixels) -> None:
         """Write what was touched into the picture."""
-        touched = self.sheet.touched > 0
-        picture[self.seen.part][touched] = levels(self.sheet.light[touched])
+        self.sheet.write(picture[self.seen.part])
 
     def _here(self, box: Box) -> Box:
         """A box of the picture in this part, cut at its edges."""
@@ -115,7 +126,7 @@ class LayerSheet:
 def areas_contrast(sheet: LayerSheet, areas: Sequence[Area], percentile: int = LOW) -> Contrast | None:
     """The contrast of the worst area, on a sheet that has all but the ink; None without text."""
     found = [
-        contrast(ground, area.ink, percentile=percentile)
+        contrast(ground, area.ink, area.opacity, percentile)
         for area in areas
         if (ground := sheet.ground(area.box)).size
     ]
@@ -139,11 +150,11 @@ def laid(
         sheet.veil(scrim)
     behind = sheet.copy()
     behind.lay(bare)
-    seen = areas_contrast(behind, areas) or Contrast(21.0, 1.0)
+    seen = areas_contrast(behind, areas) or NO_TEXT
     overlap = sheet.overlap(layer)
     sheet.lay(layer)
     sheet.done(picture)
-    boxes = [area.box.moved(sheet.at.left, sheet.at.top) for area in areas]
+    boxes = [box.moved(sheet.at.left, sheet.at.top) for box in dict.fromkeys(area.box for area in areas)]
     ink = areas[0].ink if areas else (0, 0, 0)
     return Painted(ink, method_of(options, scrim, seen), seen, scrim, None, overlap, tuple(boxes))
 
@@ -166,7 +177,7 @@ def _reached(sheet: LayerSheet, scrim: Scrim | None, bare: Layer, areas: Sequenc
         tried.veil(scrim)
     tried.lay(bare)
     found = areas_contrast(tried, areas)
-    return found.low if found else 21.0
+    return (found or NO_TEXT).low
 
 
 def ink_box(layer: Layer, bare: Layer, box: Box) -> Box:
@@ -175,3 +186,27 @@ def ink_box(layer: Layer, bare: Layer, box: Box) -> Box:
     inside = box.cut(width, height)
     drawn = box_of((layer[inside.part] != bare[inside.part]).any(axis=2))
     return drawn.moved(inside.left, inside.top) if drawn else inside
+
+
+def drawn_inks(layer: Layer, bare: Layer, box: Box) -> list[Area]:
+    """The inks that are drawn in a box, by the pixels: one, or the darkest and the lightest; none without.
+
+    This is for text that no single colour fills. Its opacity is that of its most opaque pixels.
+    """
+    height, width = layer.shape[:2]
+    inside = box.cut(width, height)
+    with_ink, without = layer[inside.part], bare[inside.part]
+    change = np.abs(with_ink.astype(np.int16) - without).max(axis=2, initial=0)
+    if not change.any():
+        return []
+    core = with_ink[change >= INK_CORE * change.max()]
+    light = luminance(linear(core[:, :3]))
+    ends = [core[np.abs(light - np.percentile(light, share)).argmin()] for share in EXTREMES]
+    opacity = float(core[:, 3].max()) / 255
+    found = [Area(ink_box(layer, bare, box), _colour(one), opacity) for one in ends]
+    dark, bright = (luminance_of(area.ink) for area in found)
+    return found if bright - dark > ONE_INK else found[:1]
+
+
+def _colour(pixel: NDArray[np.uint8]) -> Colour:
+    return int(pixel[0]), int(pixel[1]), int(pixel[2])

@@ -16,7 +16,7 @@ from vitrine_orchestrator.lettering.characters import clusters
 from vitrine_orchestrator.lettering.fitting import Limits
 from vitrine_orchestrator.lettering.fonts import Fonts, check_glyphs
 from vitrine_orchestrator.lettering.html.browser import Allowed, Drawn, open_browser
-from vitrine_orchestrator.lettering.html.layers import Area, Layer, LayerSheet, laid, least_scrim
+from vitrine_orchestrator.lettering.html.layers import Area, Layer, LayerSheet, drawn_inks, laid, least_scrim
 from vitrine_orchestrator.lettering.options import TextOptions
 from vitrine_orchestrator.lettering.painting import Painted, Pixels
 from vitrine_orchestrator.placing.boxes import Box, box_of
@@ -119,18 +119,18 @@ class PageText:
     def _areas(self, box: Box) -> list[Area]:
         across, down = box.width / self.cut.width, box.height / self.cut.height
         moved = [
-            (
-                Box(
-                    math.floor((one.left - self.cut.left) * across),
-                    math.floor((one.top - self.cut.top) * down),
-                    math.ceil((one.right - self.cut.left) * across),
-                    math.ceil((one.bottom - self.cut.top) * down),
+            replace(
+                area,
+                box=Box(
+                    math.floor((area.box.left - self.cut.left) * across),
+                    math.floor((area.box.top - self.cut.top) * down),
+                    math.ceil((area.box.right - self.cut.left) * across),
+                    math.ceil((area.box.bottom - self.cut.top) * down),
                 ).cut(box.width, box.height),
-                ink,
             )
-            for one, ink in self.drawn.words.areas
+            for area in page_areas(self.drawn)
         ]
-        return [Area(one, ink) for one, ink in moved if one.width and one.height]
+        return [area for area in moved if area.box.width and area.box.height]
 
     def _scaled(self, layer: Layer, box: Box) -> Layer:
         part = layer[self.cut.part]
@@ -138,3 +138,14 @@ class PageText:
             return part
         image = Image.fromarray(part).resize((box.width, box.height), Image.Resampling.LANCZOS)
         return np.asarray(image)
+
+
+def page_areas(drawn: Drawn) -> list[Area]:
+    """The texts of a page in their inks. Where the browser knows none, by the pixels: of the whole page."""
+    layer, bare = drawn.layer, drawn.bare
+    found: list[Area] = []
+    for line in drawn.words.lines:
+        filled = [Area(line.box, line.ink, line.opacity)] if line.ink else None
+        found += filled or drawn_inks(layer, bare, line.box)
+    height, width = layer.shape[:2]
+    return found or drawn_inks(layer, bare, Box(0, 0, width, height))
