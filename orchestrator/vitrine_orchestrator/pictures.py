@@ -68,16 +68,19 @@ def decode_layer(
     return levels[..., :3], levels[..., 3]
 
 
-def is_transparent(encoded: bytes, name: str, limits: Limits = USUAL) -> bool:
-    """Whether some pixel of a picture is not opaque; raises as `decode` does.
+def transparent_layer(
+    encoded: bytes, name: str, limits: Limits = USUAL
+) -> tuple[Picture, NDArray[np.uint8]] | None:
+    """The picture's own colours and its alpha (H, W); None where every pixel is opaque.
 
-    A picture that can hold no transparency is not decoded, so that damage in its pixels is not seen here.
+    Raises as `decode` does. A picture that can hold no transparency is not decoded, so that damage in its
+    pixels is not seen here.
     """
     with _advising():
         if not can_be_transparent(encoded, name, limits):
-            return False
-    _, alpha = decode_layer(encoded, name, limits)
-    return alpha is not None and bool(alpha.min() < 255)
+            return None
+    colours, alpha = decode_layer(encoded, name, limits)
+    return None if alpha is None or alpha.min() == 255 else (colours, alpha)
 
 
 def _read(encoded: bytes, name: str, limits: Limits) -> Image.Image:

@@ -13,7 +13,7 @@ from pillow_heif import from_pillow
 from vitrine.errors import BadRequest
 from vitrine.pictures import encode_picture
 from vitrine.profiles import ADOBE_RGB, PRIMARIES, written
-from vitrine_orchestrator.pictures import Limits, decode, is_transparent
+from vitrine_orchestrator.pictures import Limits, decode, transparent_layer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -243,7 +243,7 @@ def test_what_is_transparent_is_told(mode, kind, opacity, transparent):
     picture.putpixel((3, 3), (10, 200, 30, opacity))
     file = io.BytesIO()
     picture.convert(mode).save(file, kind)
-    assert is_transparent(file.getvalue(), "product") is transparent
+    assert (transparent_layer(file.getvalue(), "product") is not None) is transparent
 
 
 def test_indexed_colours_can_be_transparent():
@@ -253,17 +253,17 @@ def test_indexed_colours_can_be_transparent():
     picture.putpixel((3, 3), 1)
     file = io.BytesIO()
     picture.save(file, "PNG", transparency=1)
-    assert is_transparent(file.getvalue(), "product")
+    assert transparent_layer(file.getvalue(), "product") is not None
 
 
 def test_an_opaque_picture_is_not_decoded_to_tell():
     """Damage in its pixels is not seen, damage in its header is, and limits are checked."""
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)).save(file, "JPEG")
-    assert not is_transparent(file.getvalue()[:-3000], "product")
+    assert transparent_layer(file.getvalue()[:-3000], "product") is None
     with pytest.raises(BadRequest, match="product cannot be decoded: the 100 bytes of JPEG are damaged"):
-        is_transparent(file.getvalue()[:100], "product")
+        transparent_layer(file.getvalue()[:100], "product")
     with pytest.raises(BadRequest, match="product must be at least 200 pixels wide"):
-        is_transparent(file.getvalue(), "product", Limits(min_side=200))
+        transparent_layer(file.getvalue(), "product", Limits(min_side=200))
     with pytest.raises(BadRequest, match="product must have at most 50 bytes"):
-        is_transparent(file.getvalue(), "product", Limits(max_bytes=50))
+        transparent_layer(file.getvalue(), "product", Limits(max_bytes=50))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from vitrine.errors import BadRequest
 from vitrine.photos.quiet import quiet
-from vitrine_orchestrator.pictures import decode, is_transparent
+from vitrine_orchestrator.pictures import decode, transparent_layer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -81,7 +81,7 @@ def test_a_transparency_of_the_wrong_length_is_none():
     """One byte for a grey colour, and more entries than the palette has, mean nothing."""
     grey = png(FLAT[..., 0], 8, 0, chunk(b"tRNS", b"\xc8"))
     palette = chunk(b"PLTE", bytes(COLOUR) * 2), chunk(b"tRNS", bytes(300))
-    assert not is_transparent(grey, "product")
+    assert transparent_layer(grey, "product") is None
     np.testing.assert_array_equal(decode(grey, "product"), np.full((48, 64, 3), 200))
     np.testing.assert_array_equal(decode(png(np.zeros((48, 64), int), 8, 3, *palette), "product"), FLAT)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.composition.placing import check_heights
 from vitrine_orchestrator.composition.settings import (
     MAX_PRODUCTS,
     NUMBERS,
@@ -43,7 +44,9 @@ def _placements(given: object) -> tuple[Placement, ...]:
     if not isinstance(given, list) or len(given) > MAX_PRODUCTS:
         size = f"{len(given)} of them" if isinstance(given, list) else f"{given!r:.40}"
         raise BadRequest(f"placements must be a list of at most {MAX_PRODUCTS} objects, got {size}")
-    return tuple(_placement(f"placements[{index}]", one) for index, one in enumerate(given))
+    placements = tuple(_placement(f"placements[{index}]", one) for index, one in enumerate(given))
+    check_heights(placements)
+    return placements
 
 
 def _placement(name: str, given: object) -> Placement:

@@ -13,13 +13,17 @@ from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.ad_prompts.request import ad_prompt_request
 from vitrine_orchestrator.compose.settings_json import MAX_JSON, read_settings
+from vitrine_orchestrator.composition.products import product_of
 from vitrine_orchestrator.composition.settings import MAX_PRODUCTS
 from vitrine_orchestrator.drawing.job_request import named_weights
 from vitrine_orchestrator.drawing.picture_request import MAX_SIDE, RATIOS, SCHEDULERS
 from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
+from vitrine_orchestrator.images.fitting import middle_box
+from vitrine_orchestrator.lettering.options import MAX_BYTES as MAX_TEXTS_BYTES
 from vitrine_orchestrator.lettering.options import read_texts
-from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, is_transparent
+from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, transparent_layer
 from vitrine_orchestrator.pipeline.request_context import PlainContext
+from vitrine_orchestrator.product_ad.places import Frame, check_places
 from vitrine_orchestrator.stages.cut_out import MOST_PRODUCT_SIDE
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
@@ -70,7 +74,12 @@ class Photo:
     """A picture of a product as it was sent."""
 
     encoded: bytes
-    cut: bool  # whether its ground is transparent already
+    wide: float | None  # width by height of the product on its transparent ground; None: to be cut out
+
+    @property
+    def cut(self) -> bool:
+        """Whether its ground is transparent already."""
+        return self.wide is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,11 +159,30 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
         previews=flag(inputs, "previews", False),
     )
     _check_words(request, inputs)
+    ads = [[request.photos[index].wide for index in group] for group in request.groups]
+    check_places(read_settings(settings), ads, [_frame(request, size) for size in sizes])
     return request
 
 
 def _photo(encoded: bytes, name: str, limits: Limits) -> Photo:
-    return Photo(encoded, is_transparent(encoded, name, limits))
+    """The picture; BadRequest for a transparent one that shows no object."""
+    layer = transparent_layer(encoded, name, limits)
+    if layer is None:
+        return Photo(encoded, None)
+    product = product_of(*layer, name)
+    return Photo(encoded, product.width / product.height)
+
+
+def _frame(request: AdRequest, size: AdSize) -> Frame:
+    """What is known of the size of a scene."""
+    if size.width and size.height:
+        return Frame(size.width / size.height, size.height * request.enlarge)
+    width, height = RATIOS[size.name] if size.name else (0, 0)
+    if request.scene is None:
+        return Frame(width / height if height else None)
+    tall, wide = request.scene.shape[:2]
+    left, top, right, bottom = middle_box(wide, tall, width, height) if height else (0, 0, wide, tall)
+    return Frame((right - left) / (bottom - top), bottom - top)
 
 
 def _scene(inputs: Inputs, limits: Limits) -> Picture | None:
@@ -204,7 +232,7 @@ def _check_drawing(inputs: Inputs) -> None:
 
 def _texts(inputs: Inputs) -> str | None:
     """The JSON of the texts, checked but for what fonts and picture decide; None for null and for none."""
-    given = text(inputs, "texts", MAX_JSON)
+    given = text(inputs, "texts", MAX_TEXTS_BYTES)
     if given is None:
         return None
     try:

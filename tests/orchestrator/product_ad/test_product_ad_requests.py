@@ -12,6 +12,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_ad_stages import TEXTS, AdStages, asked, cut, photo, png, run
 
+CLEAR = np.zeros((60, 40, 4), np.uint8)
+
+
+def placing(*placements, products=(), **more):
+    """A request with these placements; one cut-out product of 30x50 pixels, and a prompt or a scene."""
+    words = {} if "scene" in more else {"prompt": "a"}
+    return asked(*(products or [cut()]), settings=json.dumps({"placements": placements}), **words, **more)
+
 
 @pytest.fixture
 def stages():
@@ -47,6 +55,25 @@ def stages():
         ),
         (asked(prompt="a", settings='{"margin": 2}'), "margin must be 0 to 0.4, got 2"),
         (asked(prompt="a", settings='{"placements": [{}, {}]}'), "placements must be one for each of 1"),
+        (asked(photo(), png(CLEAR), prompt="a"), r"product\[1\] must show an object: its largest alpha"),
+        (
+            placing({"height_cm": 10}, {}, products=[cut(), cut()]),
+            "height_cm must be given for all products without a scale or for none, got 1 of 2",
+        ),
+        (placing({"x": -0.5}), r"placements\[0\].x must leave a part of the product in the scene, got -0.5"),
+        (placing({"x": 1.5, "scale": 0.9}, width=96, height=96), r"placements\[0\].x must leave a part"),
+        (placing({"x": -0.5, "scale": 0.9}, sizes=["1:1"]), r"placements\[0\].x must leave a part"),
+        (placing({"x": -0.5, "scale": 0.9}, scene=photo(height=90, width=90)), r"\[0\].x must leave a part"),
+        (placing({"y": 1.5}), r"placements\[0\].y must leave a part of the product in the scene, got 1.5"),
+        (placing({"y": 1.8, "scale": 0.5}, products=[photo()]), r"placements\[0\].y must leave a part"),
+        (
+            asked(prompt="a", settings='{"ground": 0}'),
+            "ground must leave a part of the products in the scene",
+        ),
+        (
+            placing({"x": 0.5, "scale": 2}, width=4096, height=4096),
+            "scale must leave the product at most 40000000 pixels, got 4915x8192",
+        ),
         (asked(prompt="a", texts="["), "texts must be JSON"),
         (asked(prompt="a", texts="0"), "texts must be a JSON list of 1 to 16 texts, got int"),
         (asked(prompt="a", texts="false"), "texts must be a JSON list of 1 to 16 texts, got bool"),
@@ -88,6 +115,29 @@ def test_what_fonts_or_words_refuse_is_said_before_any_network_runs(stages, name
     with pytest.raises(BadRequest, match="no font has it"):
         run(stages, asked(sentence="라떼", **more))
     assert {called for called, _ in stages.calls} <= {"text_overlay", "prepare_ad_prompt"}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        placing({"x": -0.1, "scale": 0.5}, width=96, height=96),
+        placing({"x": 1.2, "scale": 1.5}, sizes=["9:16"]),
+        placing({"y": 1.2, "scale": 0.5}),
+        placing({"x": -0.5, "scale": 2}, products=[photo()]),
+        placing({"x": 1.1}),
+    ],
+)
+def test_a_product_that_a_scene_shows_a_part_of_is_placed(stages, inputs):
+    """What the request alone refuses is what the composition would refuse."""
+    run(stages, inputs)
+    assert stages.counts("compose") == {"compose": 1}
+
+
+def test_texts_may_be_as_long_as_those_of_text_overlay(stages):
+    """200 000 bytes: a page of a caller is longer than settings."""
+    page = {"html": "<p>" + "가" * 30_000 + "</p>", "page": [300, 100]}
+    run(stages, asked(cut(), prompt="a", texts=json.dumps([page], ensure_ascii=False)))
+    assert stages.counts("text_overlay") == {"text_overlay": 2}
 
 
 @pytest.mark.parametrize("texts", ["null", "[]"])
