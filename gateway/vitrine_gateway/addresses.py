@@ -32,7 +32,7 @@ def _redis(text: str) -> str:
     else:
         numbered = re.fullmatch(r"(/\d*)?", parts.path)  # of a database
         good = parts.scheme in ("redis", "rediss") and bool(parts.hostname and numbered)
-    if text and not good:
+    if text and (not good or parts.fragment):
         raise ValueError(_REDIS)
     return text
 

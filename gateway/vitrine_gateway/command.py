@@ -14,11 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 from vitrine.errors import Unavailable, one_line
 
 from vitrine_gateway.accounts.keys import SCOPES, account_named, key_with_credits, revoke_key
+from vitrine_gateway.addresses import in_url
 from vitrine_gateway.app import connect, create_app, running
 from vitrine_gateway.backup import backup, restore
 from vitrine_gateway.credits import ledger
@@ -32,6 +35,7 @@ from vitrine_gateway.queue_bridge import serve_queue
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.telemetry.logs import set_up_logs
 
+log = structlog.get_logger("vitrine_gateway.command")
 HELP = "serve REST, jobs, history and credits in front of a Vitrine server"
 EXAMPLES = """\
 examples:
@@ -48,6 +52,9 @@ examples:
 
 Settings are environment variables, GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
 
+KEEP_ALIVE_S = 75
+"""For which an idle connection stays open: longer than nginx and load balancers keep theirs, which is 60 s.
+Otherwise a request can meet a connection that is being closed, and the proxy answers it with 502."""
 ACTIONS = ("serve", "worker", "mcp", "bullmq", "key", "revoke", "credits", "migrate", "backup", "restore")
 
 
@@ -94,17 +101,24 @@ def serve(args: argparse.Namespace, settings: Settings) -> None:
     set_up_logs(settings.log)
     app = create_app(settings)
     spare_what_stays()
-    config = uvicorn.Config(
+    address = f"http://{in_url(settings.host)}:{settings.port}"
+    print(f"The gateway serves {address}. Ctrl-C stops it.", file=sys.stderr)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(server_config(app, settings)).run()
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how the application is served over HTTP."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        forwarded_allow_ips=settings.trusted_proxies,
     )
-    print(f"The gateway serves http://{settings.host}:{settings.port}. Ctrl-C stops it.", file=sys.stderr)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
 
 
 def _worker(args: argparse.Namespace, settings: Settings) -> None:
@@ -123,6 +137,7 @@ def _worker(args: argparse.Namespace, settings: Settings) -> None:
 
 def _mcp(args: argparse.Namespace, settings: Settings) -> None:
     set_up_logs(settings.log)
+    _warn_of_guessed_links(settings)
 
     async def work() -> None:
         async with running(settings, connect) as gateway:
@@ -133,12 +148,18 @@ def _mcp(args: argparse.Namespace, settings: Settings) -> None:
 
 def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
     set_up_logs(settings.log)
+    _warn_of_guessed_links(settings)
 
     async def work() -> None:
         async with running(settings, connect) as gateway:
             await serve_queue(gateway)
 
     _until_stopped(work)
+
+
+def _warn_of_guessed_links(settings: Settings) -> None:
+    if settings.guesses_its_address:
+        log.warning("links name this machine only: set GATEWAY_PUBLIC_URL", links=settings.base_url)
 
 
 def _until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

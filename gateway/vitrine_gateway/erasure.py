@@ -96,6 +96,17 @@ async def _delete_rows(
     return erased, late
 
 
+async def erased_since(gateway: Gateway, caller: Caller, user: str, seconds: float) -> bool:
+    """Whether the account erased the person after this time, in seconds since 1970."""
+    rows = select(AuditRow.id).where(
+        AuditRow.account_id == caller.account_id,
+        AuditRow.subject == subject_of(gateway, caller.account_id, user),
+        AuditRow.at >= seconds,
+    )
+    async with gateway.database.reading() as session:
+        return await session.scalar(rows.limit(1)) is not None
+
+
 def subject_of(gateway: Gateway, account_id: str, user: str) -> str:
     """Return what stands for the person in audit rows."""
     return gateway.signer.sign("audit", account_id, user)

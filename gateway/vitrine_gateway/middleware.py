@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,6 +27,8 @@ SAFETY = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
+_SLASHES = 307
+"""The status of the one redirect that there is: to a path without its last slash, or with it."""
 
 
 class Around:
@@ -54,6 +57,8 @@ class Around:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
+                if status == _SLASHES:
+                    headers["Location"] = _without_origin(headers["Location"])
                 for name, value in SAFETY.items():
                     headers.setdefault(name, value)
                 for name, value in headers_of(spent).items():
@@ -86,6 +91,13 @@ class Around:
             status=status,
             ms=round(1000 * seconds, 1),
         )
+
+
+def _without_origin(url: str) -> str:
+    """Return the path and query of a URL: behind a proxy its origin may be one that no caller can use."""
+    parts = urlsplit(url)
+    path = "/" + parts.path.lstrip("/")  # two slashes would begin the name of a host
+    return parts._replace(scheme="", netloc="", path=path).geturl()
 
 
 def _route_of(scope: Scope) -> str:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 from vitrine.transport import DEFAULT_URL
 
+from vitrine_gateway.addresses import Proxies, PublicUrl, RedisUrl, in_url, is_wildcard
 from vitrine_gateway.errors import BadSettings, first_fault
 
 PREFIX = "GATEWAY_"
@@ -23,6 +24,7 @@ PREFIX = "GATEWAY_"
 _SERVICE_LINK = re.compile(
     r"GATEWAY_(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT=\w+://.*|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=.*)"
 )
+_SECRET = ("redis",)  # may hold a password: an error does not quote it
 _RATE = r"^([1-9]\d{0,8}/[1-9]\d{0,5})?$"
 
 
@@ -91,10 +93,18 @@ class Settings(BaseSettings):
         "", description="account of calls without a key to the old services' routes; empty: a key is needed"
     )
     key: str = Field("", description="API key of those who use `vitrine gateway mcp` or `bullmq`")
-    public_url: str = Field(
-        "", description="address in links of `mcp` and `bullmq`, https://host; empty: that of host and port"
+    public_url: PublicUrl = Field(
+        "",
+        description="address in links, https://host; empty: the one that a caller uses, and for `mcp` and "
+        "`bullmq` that of host and port",
     )
-    redis: str = Field("redis://localhost:6379", description="the Redis of the queue that `bullmq` serves")
+    trusted_proxies: Proxies = Field(
+        "127.0.0.1,::1",
+        description="proxies whose X-Forwarded-Proto and -For count: addresses or networks a,b; `*`: all",
+    )
+    redis: RedisUrl = Field(
+        "redis://localhost:6379", description="the Redis of the queue that `bullmq` serves"
+    )
     queue: str = Field("vto-queue", min_length=1, description="the name of that queue")
     queue_at_once: int = Field(3, ge=1, le=256, description="jobs of that queue at the same time")
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -142,12 +152,24 @@ class Settings(BaseSettings):
         except ValidationError as error:
             place, wrong = first_fault(error)
             name, given = PREFIX + place.replace(".", "_").upper(), error.errors()[0]["input"]
-            raise BadSettings(f"{name}: {wrong}, got {given!r}") from error
+            told = "" if place in _SECRET else f", got {given!r}"
+            raise BadSettings(f"{name}: {wrong.removeprefix('Value error, ')}{told}") from error
 
     @property
     def base_url(self) -> str:
         """The address of the gateway for those who do not call it over HTTP."""
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        return self.public_url or f"http://{in_url(self._near_host)}:{self.port}"
+
+    @property
+    def _near_host(self) -> str:
+        """The host under which this machine reaches the gateway."""
+        loopback = "::1" if ":" in self.host else "127.0.0.1"
+        return loopback if is_wildcard(self.host) else self.host
+
+    @property
+    def guesses_its_address(self) -> bool:
+        """Whether `base_url` names this machine only because it listens on every address."""
+        return not self.public_url and is_wildcard(self.host)
 
     @property
     def database_url(self) -> str:

@@ -311,7 +311,8 @@ def test_the_gateways_settings_are_known(gateway_pod):
     secret = re.findall(r"literal=(GATEWAY_\w+)=(\S+)", (DOCKER / "kubernetes/gateway.yaml").read_text())
     for given in (compose, kubernetes, image, dict(secret)):
         assert given
-        Settings.from_environment({name: value.rstrip("…") for name, value in given.items()})
+        values = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value.rstrip("…")) for name, value in given.items()}
+        Settings.from_environment(values)
     assert compose["GATEWAY_TRITON"] == f"triton:{USUAL.grpc}"
     service = _read("kubernetes/service.yaml")
     assert kubernetes["GATEWAY_TRITON"] == f"{service['metadata']['name']}:{USUAL.grpc}"

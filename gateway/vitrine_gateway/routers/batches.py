@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
-from vitrine_gateway.access import Known, Parts
+from vitrine_gateway.access import Known, Parts, base_of
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.errors import Conflict
@@ -26,7 +26,7 @@ from vitrine_gateway.jobs.state_names import ENDED
 from vitrine_gateway.jobs.views import iso, linked, view_now, wait_for_end
 from vitrine_gateway.pages import MOST, after, page
 from vitrine_gateway.problems import NOTHING_LEFT
-from vitrine_gateway.routers.jobs import ALL_TOLD, BODY, base_of, headers_of, wait_of
+from vitrine_gateway.routers.jobs import ALL_TOLD, BODY, headers_of, wait_of
 from vitrine_gateway.routers.reading import read_submission
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])

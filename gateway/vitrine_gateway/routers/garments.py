@@ -9,14 +9,13 @@ from starlette.datastructures import UploadFile
 from vitrine.errors import BadRequest
 
 from vitrine_gateway import garments
-from vitrine_gateway.access import Known, Parts
+from vitrine_gateway.access import Known, Parts, base_of
 from vitrine_gateway.database.tables import Garment
 from vitrine_gateway.garments import GarmentFields
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.views import iso, linked
 from vitrine_gateway.pages import MOST, page
 from vitrine_gateway.pictures.keeping import image_of
-from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.reading import filled, form_with_file, read_form
 
 router = APIRouter(prefix="/v1/garments", tags=["garments"])

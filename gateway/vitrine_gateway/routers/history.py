@@ -8,12 +8,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from vitrine_gateway import history
-from vitrine_gateway.access import Known, Parts
+from vitrine_gateway.access import Known, Parts, base_of
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.views import iso, result_view
 from vitrine_gateway.pages import MOST, page
-from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.names import USER
 
 router = APIRouter(prefix=f"/v1/users/{USER}/history", tags=["history"])

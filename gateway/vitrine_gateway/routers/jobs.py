@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
-from vitrine_gateway.access import Known, Parts
+from vitrine_gateway.access import Known, Parts, base_of
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.gateway import Gateway
@@ -180,11 +180,6 @@ async def job_events(
 async def seen(gateway: Gateway, job: Job, request: Request) -> dict[str, Any]:
     """Return the job as JSON, with its place in the queue."""
     return await view_now(gateway, job, base_of(request))
-
-
-def base_of(request: Request) -> str:
-    """Return the address of the gateway as the caller sees it."""
-    return str(request.base_url).rstrip("/")
 
 
 def headers_of(replayed: bool, wait_s: float | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vitrine.errors import BadRequest
 
 from vitrine_gateway import history
-from vitrine_gateway.access import OldKnown, Parts
+from vitrine_gateway.access import OldKnown, Parts, base_of
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.credits.prices import price_named
 from vitrine_gateway.database.tables import Job
@@ -28,7 +28,6 @@ from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, load_job, picture_url
 from vitrine_gateway.openapi import NOT_SERVED
 from vitrine_gateway.pages import MOST, page
-from vitrine_gateway.routers.jobs import base_of
 
 STATES = {  # of a job: the queue's word, which the browser polls
     QUEUED: "waiting",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from vitrine import Cancelled, TimedOut, VitrineError
 
-from vitrine_gateway.access import OldKnown, Parts
+from vitrine_gateway.access import OldKnown, Parts, base_of
 from vitrine_gateway.errors import error_of
 from vitrine_gateway.jobs.cancelling import cancel
 from vitrine_gateway.jobs.fields import WHOLE, Category, Name
@@ -16,7 +16,6 @@ from vitrine_gateway.jobs.state_names import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
 from vitrine_gateway.routers.health import triton_state
-from vitrine_gateway.routers.jobs import base_of
 from vitrine_gateway.routers.names import CLOTHING, USER
 from vitrine_gateway.routers.old_preparing import check_owner
 
