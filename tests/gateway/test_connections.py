@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from vitrine_gateway.database import sqlite
-from vitrine_gateway.database.connections import Database
+from vitrine_gateway.database.connections import Database, database_url, patiently
 from vitrine_gateway.database.sqlite import SqliteConnection, sqlite_connection
+from vitrine_gateway.errors import BadSettings
 
 WAITS = 8  # more than a write on a new connection has
 
@@ -158,6 +159,51 @@ async def test_a_commit_of_postgresql_waits_for_the_disk_if_it_is_durable(postgr
         async with database.writing(durable=durable) as session:
             waits = await session.execute(text("SHOW synchronous_commit"))
             assert waits.scalar_one() == ("on" if durable else "off")
+    await database.close()
+
+
+@pytest.mark.parametrize("code", ["25006", "25P03"])
+async def test_a_primary_that_becomes_a_standby_is_waited_for(postgres, code):
+    """Work that must be written is done over a new connection, which another server may answer."""
+    database = Database(postgres.database(f"test_{secrets.token_hex(4)}"))
+    failures = [f"DO $$ BEGIN RAISE EXCEPTION 'a failover' USING ERRCODE = '{code}'; END $$"]
+    backends = []
+
+    async def work():
+        async with database.writing() as session:
+            backends.append((await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+            if failures:
+                await session.execute(text(failures.pop()))
+
+    await patiently(work)
+    assert len(set(backends)) == 2
+    await database.close()
+
+
+def test_a_url_is_read_or_refused_without_its_password():
+    """Hosts of PostgreSQL give `postgres://`, lists of hosts and options for poolers."""
+    assert database_url("postgres://u:s3cret@host/shop").drivername == "postgresql+psycopg"
+    assert database_url("postgresql://host/shop").query["connect_timeout"] == "5"
+    assert database_url("postgresql://host/shop?connect_timeout=9").query["connect_timeout"] == "9"
+    for url in (
+        "mysql://u:s3cret@host/shop",
+        "postgresql://u:s3cret@a:5432,b:5432/shop",
+        "postgresql://u:s3cret@a:port/shop",
+        "u:s3cret@host/shop",
+        "postgresql://u:s3cret@host/shop?prepare_threshold=never",
+    ):
+        with pytest.raises(BadSettings) as raised:
+            database_url(url)
+        assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("threshold", "prepared"), [("none", 0), ("0", 1)])
+async def test_a_pooler_of_transactions_gets_no_prepared_statements(postgres, threshold, prepared):
+    """`prepare_threshold` of the URL is the driver's."""
+    url = postgres.database(f"test_{secrets.token_hex(4)}")
+    database = Database(f"{url}{'&' if '?' in url else '?'}prepare_threshold={threshold}")
+    count = text("SELECT count(*) FROM pg_prepared_statements")
+    assert await database.read(lambda session: [session.scalar(count) for _ in range(2)][1]) == prepared
     await database.close()
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import secrets
 import socket
 import sqlite3
 import time
@@ -36,6 +37,30 @@ def test_the_migrations_give_the_tables_and_take_them_back(database, tmp_path):
         migrate(url, "base")
         assert sqlalchemy.inspect(engine).get_table_names() == ["alembic_version"]
     engine.dispose()
+
+
+@pytest.mark.databases
+def test_a_named_revision_is_reached_from_both_sides(database, tmp_path):
+    """Forward or back, as the present form asks; a newer gateway's form is named and left as it is."""
+    url = database or f"sqlite:///{tmp_path / 'gateway.db'}"
+    engine = sqlalchemy.create_engine(database_url(url))
+    for revision in ("0003", "0005", "0005", "0004"):
+        migrate(url, revision)
+        with engine.connect() as connection:
+            assert MigrationContext.configure(connection).get_current_revision() == revision
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = '0099'"))
+    for revision in ("head", "0003", "-1"):
+        with pytest.raises(BadSettings, match="has the form 0099 of a newer gateway"):
+            migrate(url, revision)
+    engine.dispose()
+
+
+def test_an_option_that_the_driver_does_not_know_is_named(postgres):
+    """It is no matter of the tables."""
+    url = postgres.database(f"test_{secrets.token_hex(4)}")
+    with pytest.raises(BadSettings, match=r'address is refused: .*"ssl"'):
+        migrate(f"{url}{'&' if '?' in url else '?'}ssl=disable")
 
 
 def test_processes_that_start_together_take_turns_with_the_migration(tmp_path):

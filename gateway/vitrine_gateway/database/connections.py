@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+import structlog
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
-from vitrine.errors import Unavailable
+from vitrine.errors import Unavailable, one_line
 
 from vitrine_gateway.database.sqlite import BUSY_S, UNSYNCED, WRITING, SqliteFile, sqlite_connection
 from vitrine_gateway.errors import BadSettings
@@ -24,13 +25,23 @@ from vitrine_gateway.errors import BadSettings
 DRIVERS = {  # of a URL's dialect: (synchronous, asynchronous)
     "sqlite": ("sqlite", "sqlite+aiosqlite"),
     "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
+    "postgres": ("postgresql+psycopg", "postgresql+psycopg"),  # what many hosts give
 }
+CONNECT_S = 5  # how long a connection to PostgreSQL is tried, if its URL says nothing else
 READERS = 3  # connections of `read`, and its threads on PostgreSQL; SQLite's `version` takes one more
 LOG_S = 30.0  # how long an erasure waits for readers of an older state
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 """What is raised while the database is stopped, starts, or was killed. A commit may have been done or not."""
+_LEFT_ALONE = ("25006", "25P03")
+"""PostgreSQL's codes for a server that is no primary any more (it is read-only) and a transaction that it has
+ended because it was idle. Its driver does not take them for a lost connection."""
 PATIENCE_S = 60.0  # how long work that must be written waits for a database that is away
 AWAY_PAUSE_S = 0.5
+PREPARE = "prepare_threshold"
+"""Of a URL: how often a statement runs before PostgreSQL keeps it prepared; "none" for poolers that give a
+connection to another client after each transaction."""
+
+log = structlog.get_logger("vitrine_gateway.database")
 
 Value = TypeVar("Value")
 
@@ -44,13 +55,16 @@ async def patiently(
 
     The work must allow that its last commit was done although an error was raised.
     """
-    until = time.monotonic() + seconds
+    begun, told = time.monotonic(), False
     while True:
         try:
             return await work()
-        except away:
-            if time.monotonic() > until:
+        except away as error:
+            if time.monotonic() > begun + seconds:
                 raise
+            if not told:
+                told, why = True, one_line(getattr(error, "orig", None) or error)
+                log.warning("the database is away; it is waited for", longest_s=seconds, error=why)
         await asyncio.sleep(AWAY_PAUSE_S)
 
 
@@ -64,6 +78,7 @@ class Database:
         creator = {"async_creator_fn": sqlite_connection} if self._sqlite else {}
         self._engine = create_async_engine(driven, connect_args=creator, hide_parameters=True)
         configure(self._engine.sync_engine)
+        event.listen(self._engine.sync_engine, "handle_error", _as_away)
         self._durable = self._engine.execution_options(begin=WRITING)
         self._unsynced = self._engine.execution_options(begin=UNSYNCED)
         self._turn = asyncio.Lock()  # of this process's writers on SQLite, which has no queue for them
@@ -170,22 +185,58 @@ class Database:
 
 
 def database_url(url: str, *, asynchronous: bool = False) -> URL:
-    """Return the URL with the driver that this gateway uses. Raises BadSettings for another database."""
+    """Return the URL with the driver that this gateway uses.
+
+    Raises BadSettings for another database, without the URL, which may hold a password.
+    """
     try:
         read = make_url(url)
         driven = read.set(drivername=DRIVERS[read.get_backend_name()][asynchronous])
-        if driven.get_backend_name() == "postgresql":  # whatever the server's, the role's or PGCLIENTENCODING
-            driven = driven.update_query_dict({"client_encoding": "utf8"})
-        return driven
-    except (ArgumentError, KeyError) as error:
+    except (ValueError, ArgumentError, KeyError):
         raise BadSettings(
-            f"the database must be sqlite:///path or postgresql://host/name, got {url!r}"
-        ) from error
+            "the database must be sqlite:///path or postgresql://user@host:port/name, several hosts "
+            f"postgresql://user@/name?host=a:5432&host=b:5432; it begins with {_scheme(url)!r}"
+        ) from None
+    if driven.get_backend_name() != "postgresql":
+        return driven
+    _threshold(driven.query.get(PREPARE))
+    driven = driven.update_query_dict({"connect_timeout": str(CONNECT_S), **driven.query})
+    return driven.update_query_dict({"client_encoding": "utf8"})  # whatever the server's or PGCLIENTENCODING
+
+
+def _scheme(url: str) -> str:
+    """Return what is before the address in a URL, empty without that."""
+    before, mark, _ = url.partition("://")
+    return before + mark if mark else ""
+
+
+def _threshold(given: str | tuple[str, ...] | None) -> int | None:
+    """Return a URL's prepare_threshold for the driver, which takes none from text."""
+    if given is None or given == "none":
+        return None
+    if not (isinstance(given, str) and given.isascii() and given.isdecimal()):
+        raise BadSettings(f"the database's {PREPARE} must be none or a number from 0, got {given!r}")
+    return int(given)
+
+
+def _as_away(context: ExceptionContext) -> OperationalError | None:
+    """Give up a connection that PostgreSQL has left alone, and raise what a lost one raises."""
+    error = context.original_exception
+    if getattr(error, "sqlstate", None) not in _LEFT_ALONE:
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, None, error, hide_parameters=True, connection_invalidated=True)
 
 
 def configure(engine: Engine) -> None:
     """Open SQLite's file as `SqliteFile`; its transactions begin as the engine's options say."""
     if engine.dialect.name != "sqlite":
+
+        @event.listens_for(engine, "do_connect")
+        def _prepare(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
+            if PREPARE in options:
+                options[PREPARE] = _threshold(options[PREPARE])
+
         return
     if engine.url.database:
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)

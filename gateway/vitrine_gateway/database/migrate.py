@@ -6,9 +6,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from vitrine.errors import BadRequest, Unavailable, one_line
 
@@ -36,19 +37,19 @@ def migrate(url: str, revision: str = "head") -> None:
     """Move the database forward or back to `revision`. Two processes may call it at the same time.
 
     Raises BadRequest for a revision that there is not, BadSettings for a database that does not keep every
-    text or refuses the tables, and Unavailable for one that cannot be reached.
+    text, refuses the tables or is of a newer gateway, and Unavailable for one that cannot be reached.
     """
     config = _config()
     engine = create_engine(database_url(url)).execution_options(begin=WRITING)
     configure(engine)
     try:
-        with engine.begin() as connection:
+        with _connected(engine) as connection, connection.begin():
             if engine.dialect.name == "postgresql":
                 _check_encoding(connection)
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             config.attributes["connection"] = connection
-            move = command.downgrade if revision.startswith("-") or revision == "base" else command.upgrade
-            move(config, revision)
+            back = _is_back(connection, revision)
+            (command.downgrade if back else command.upgrade)(config, revision)
     except CommandError as error:
         raise BadRequest(
             f"revision must be one of this gateway's, got {revision!r}: {one_line(error)}"
@@ -59,6 +60,26 @@ def migrate(url: str, revision: str = "head") -> None:
         raise BadSettings(f"the database refuses its tables: {one_line(error.orig or error)}") from error
     finally:
         engine.dispose()
+
+
+def _connected(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except OperationalError:
+        raise
+    except DBAPIError as error:  # an option that the driver does not know
+        raise BadSettings(f"the database's address is refused: {one_line(error.orig or error)}") from error
+
+
+def _is_back(connection: Connection, revision: str) -> bool:
+    """Whether the revision is before the present one. Raises BadSettings if that is a newer gateway's."""
+    forms = [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()]  # newest first
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is not None and present not in forms:
+        raise BadSettings(f"the database has the form {present} of a newer gateway")
+    if present is None or revision not in forms:
+        return revision.startswith("-") or revision == "base"
+    return forms.index(revision) > forms.index(present)
 
 
 def _check_encoding(connection: Connection) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from vitrine.errors import BadRequest, Unavailable
 
-from vitrine_gateway.database.connections import database_url
+from vitrine_gateway.database.connections import PREPARE, configure, database_url
 from vitrine_gateway.database.tables import Table
 
 REVISION = "alembic_version"  # the table that alembic keeps
@@ -31,6 +31,7 @@ _SCHEMA = text(
 def dump(url: str, to: Path) -> None:
     """Write the gateway's tables into the file `to`."""
     engine = create_engine(database_url(url))
+    configure(engine)
     try:
         with engine.connect() as connection:
             schema = _schema_of(connection)
@@ -49,6 +50,7 @@ def loaded(url: str, source: Path) -> Iterator[list[str]]:
     """
     saved_in = _schema_in(source)
     engine = create_engine(database_url(url))
+    configure(engine)
     try:
         with engine.begin() as connection:
             schema = _schema_of(connection)
@@ -159,7 +161,7 @@ def _run(program: str, *arguments: str, url: str = "") -> str:
         raise Unavailable(f"{program} is not installed (Debian: postgresql-client)")
     command, environment = [found], dict(os.environ)
     if url:
-        parts = database_url(url).set(drivername="postgresql")
+        parts = database_url(url).set(drivername="postgresql").difference_update_query([PREPARE])
         command.append(f"--dbname={parts.set(password=None).render_as_string()}")
         if parts.password is not None:
             environment["PGPASSWORD"] = str(parts.password)
