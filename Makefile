@@ -21,6 +21,8 @@ SECOND_STORE := ministack==1.5.33 hypercorn==0.18.0 h2==4.4.1 hpack==4.2.0 hyper
 
 .PHONY: help setup cut-out second shop demo serve test check export train perf bench soak soak-gateway bench-cache soak-cache
 .DEFAULT_GOAL := help
+# Targets write into the same repository and environment, so `make -j` must not run them at the same time.
+.NOTPARALLEL:
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'

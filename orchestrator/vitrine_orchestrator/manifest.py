@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,8 @@ from vitrine.errors import Unavailable
 
 FILE = "manifest.json"
 FORMAT = 3
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")  # Triton reads a version as a 64-bit number
+_PARTS: dict[str, type] = {"facts": dict, "digest": str, "files": dict}  # of an entry, besides its exporter
 
 
 @dataclass(frozen=True)
@@ -57,23 +60,61 @@ def without_version(path: str) -> str:
     return f"{model}/{name}"
 
 
+def is_version(name: str) -> bool:
+    """Whether a folder's name is a version: a number from 1, without leading zeros, of at most 18 digits."""
+    return _VERSION.fullmatch(name) is not None
+
+
+def version_folders(model: Path) -> list[Path]:
+    """The version folders of a model's folder, in order; other folders are of no version."""
+    return sorted((path for path in model.glob("*/") if is_version(path.name)), key=lambda one: int(one.name))
+
+
 def versions(repository: Path, model: str) -> list[int]:
     """The versions of a model in a repository, in order."""
-    return sorted(int(path.name) for path in (repository / model).glob("*/") if path.name.isdigit())
+    return [int(path.name) for path in version_folders(repository / model)]
 
 
 def read_releases(folder: Path) -> dict[str, dict[str, Any]]:
-    """The manifest of a version folder as JSON, by family; Unavailable when missing or of another format."""
+    """The manifest of a version folder as JSON, by family.
+
+    Unavailable when it is missing, damaged or of another format.
+    """
     path = folder / FILE
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Unavailable(f"{path} is missing: run make export") from None
+    except json.JSONDecodeError as error:
+        raise _damaged(path, f"line {error.lineno}, column {error.colno}") from error
+    except UnicodeDecodeError as error:
+        raise _damaged(path, f"byte {error.start} is no UTF-8") from error
+    if not isinstance(manifest, dict):
+        raise _damaged(path, "it must be an object")
     if manifest.get("format") != FORMAT:
         raise Unavailable(
             f"{path} must have format {FORMAT}, got {manifest.get('format')!r}: run make export"
         )
-    return manifest["releases"]
+    return _checked(path, manifest.get("releases"))
+
+
+def _checked(path: Path, releases: object) -> dict[str, dict[str, Any]]:
+    """The entries of a manifest; Unavailable for a part that is missing or of another type."""
+    if not isinstance(releases, dict):
+        raise _damaged(path, "releases must be an object")
+    for family, entry in releases.items():
+        if not isinstance(entry, dict):
+            raise _damaged(path, f"the entry of {family} must be an object")
+        for name, kind in _PARTS.items():
+            if not isinstance(entry.get(name), kind):
+                raise _damaged(path, f"the entry of {family} lacks its {name}")
+        if "exporter" not in entry:
+            raise _damaged(path, f"the entry of {family} lacks its exporter")
+    return releases
+
+
+def _damaged(path: Path, where: str) -> Unavailable:
+    return Unavailable(f"{path} is damaged ({where}): run make export")
 
 
 def manifest_text(releases: Mapping[str, Mapping[str, Any]]) -> str:
@@ -82,8 +123,8 @@ def manifest_text(releases: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def read_manifests(folder: Path) -> dict[str, Manifest]:
-    """The manifests of a version folder, by family; Unavailable when missing or of another format."""
-    version = int(folder.name) if folder.name.isdigit() else 1
+    """The manifests of a version folder, by family; Unavailable when missing, damaged or of another format."""
+    version = int(folder.name) if is_version(folder.name) else 1
     return {
         family: Manifest(
             family=family,

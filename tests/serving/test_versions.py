@@ -202,6 +202,23 @@ def test_a_broken_release_serves_nobody(served, ask, tmp_path, capsys):
     withdrawn(repository, server, 2)
 
 
+def test_commands_that_reached_no_server_are_repeated_with_one(served, ask, tmp_path, capsys):
+    """Publishing again loads what is on disk; withdrawing again unloads what has no folder any more."""
+    repository, server = served
+    before, new = ask(), inverted(write_repository(tmp_path / "new"))
+    assert main(["publish", str(new), "--into", str(repository)]) == 0
+    assert ask() == before
+    assert published(repository, server, new) == 0
+    assert ask() == ask("2") != before
+    assert main(["withdraw", "2", "--into", str(repository)]) == 0
+    assert ask() != before
+    assert published(repository, server, new) == 1
+    assert "is loaded, which the repository lacks; withdraw 2 unloads it" in capsys.readouterr().err
+    withdrawn(repository, server, 2)
+    assert ask() == before
+    assert not any(repository.glob("*/2"))
+
+
 def test_a_missing_version_is_reported_and_not_replaced(served, ask):
     """A pipeline without its stage is unavailable, and the error names both."""
     _, server = served

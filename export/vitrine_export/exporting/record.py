@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from vitrine.errors import Unavailable
 from vitrine_orchestrator.manifest import FILE, manifest_text, read_releases
@@ -18,6 +19,7 @@ from vitrine_orchestrator.stages import stages_of
 from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.exporting.families import export_of
+from vitrine_export.folder_lock import folder_lock
 
 
 @dataclass
@@ -81,12 +83,25 @@ def entries_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_manifest(repository: Path, checkpoint: AnyCheckpoint, record: Record) -> None:
-    """Write the checkpoint's entry into the manifest of its family's Python models, each with one rename."""
+    """Write the checkpoint's entry into the manifest of its family's Python models, each with one rename.
+
+    Exports of other families into the same repository may run at the same time.
+    """
     for folder in manifest_folders(repository, checkpoint.family):
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{FILE}.draft"
-        draft.write_text(manifest_text(entries_of(folder) | {checkpoint.family: entry(checkpoint, record)}))
+        with folder_lock(folder, wait=True):
+            _write_entry(folder, checkpoint.family, entry(checkpoint, record))
+
+
+def _write_entry(folder: Path, family: str, written: dict[str, Any]) -> None:
+    for left in folder.glob(f".{FILE}.*"):  # of an export that was killed
+        left.unlink(missing_ok=True)
+    draft = folder / f".{FILE}.{uuid4().hex}"
+    try:
+        draft.write_text(manifest_text(entries_of(folder) | {family: written}), encoding="utf-8")
         draft.replace(folder / FILE)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def entry(checkpoint: AnyCheckpoint, record: Record) -> dict[str, Any]:

@@ -9,30 +9,24 @@ one: its pipelines get the new version as well, its networks and its digest stay
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitrine_orchestrator.manifest import (
-    FILE,
-    Manifest,
-    manifest_text,
-    read_manifests,
-    read_releases,
-    versions,
-)
-from vitrine_orchestrator.stages import NETWORK_FILE, STAGES, Stage, stage, stages_of
+from vitrine.errors import Unavailable
+from vitrine_orchestrator.manifest import FILE, Manifest, manifest_text, read_manifests, versions
+from vitrine_orchestrator.stages import STAGES, stage, stages_of
 
-from vitrine_export.checkpoint.digest import file_digest
 from vitrine_export.errors import ReleaseFailed
+from vitrine_export.release.comparing import CODE, check_complete, content, entries, proof, same
+from vitrine_export.release.drafts import check_removable, draft_of, remove, undo, unfinished
 
 MODELS = tuple(row for row in STAGES if row.families)
 """Models in loading order: a model comes after the models that it calls."""
 
-CODE = "model.py"
-FACTS = ("facts", "tokens")
-"""Fields of a manifest's entry that models read; the others describe the export."""
+PIPELINES = tuple(row.name for row in MODELS if row.of_release)
+"""Models of which every release has a version of its own."""
 
 Releases = dict[int, dict[str, Manifest]]
 """Manifests by version and family."""
@@ -73,15 +67,63 @@ class Release:
         }
 
 
-def releases(repository: Path) -> Releases:
-    """Return the releases in a repository."""
+class NothingNew(ReleaseFailed):
+    """The export is what the newest release is."""
+
+
+def releases(repository: Path, without: int = 0) -> Releases:
+    """Return the releases in a repository, whose manifests are read except those of the version `without`.
+
+    ReleaseFailed for a release whose manifest is damaged. A release has every pipeline of its families; a
+    version that lacks one is none. In version 1, which exports write, this holds for each family alone.
+    """
     found: Releases = {}
-    for row in MODELS:
-        for version in versions(repository, row.name) if row.of_release else ():
-            folder = repository / row.name / str(version)
-            if (folder / FILE).exists():
-                found.setdefault(version, {}).update(read_manifests(folder))
+    for version in sorted(pipeline_versions(repository) - {without} - unfinished(repository)):
+        entries_of = _manifests(repository, version)
+        families = {family: manifest for each in entries_of.values() for family, manifest in each.items()}
+        whole = {
+            family: manifest
+            for family, manifest in families.items()
+            if all(
+                family in entries_of.get(row.name, {})
+                for row in stages_of(family)
+                if row.needed and row.of_release
+            )
+        }
+        if whole and (version == 1 or whole == families):
+            found[version] = whole
     return found
+
+
+def pipeline_versions(repository: Path) -> set[int]:
+    """Return the versions of which a pipeline has a folder; in version 1, code alone is of no release."""
+    return {
+        version
+        for name in PIPELINES
+        for version in versions(repository, name)
+        if version > 1 or (repository / name / "1" / FILE).exists()
+    }
+
+
+def _manifests(repository: Path, version: int) -> dict[str, dict[str, Manifest]]:
+    """Return the manifests of a version by pipeline and family."""
+    folders = {name: repository / name / str(version) for name in PIPELINES}
+    try:
+        return {name: read_manifests(one) for name, one in folders.items() if (one / FILE).exists()}
+    except Unavailable as error:
+        if version == 1:
+            raise
+        reason = str(error).removesuffix(": run make export")
+        raise ReleaseFailed(f"{reason}: withdraw release {version}") from error
+
+
+def called(families: Mapping[str, Manifest], name: str) -> set[int]:
+    """Return the versions of a model that the pipelines of a release call, or are."""
+    return {
+        manifest.version_of(name)
+        for family, manifest in families.items()
+        if name in {row.name for row in stages_of(family)}
+    }
 
 
 def planned(source: Path, target: Path) -> Release:
@@ -89,18 +131,22 @@ def planned(source: Path, target: Path) -> Release:
     present = releases(target)
     if not present:
         raise ReleaseFailed(f"{target} holds no release: run make export")
+    if torn := pipeline_versions(target) - present.keys():
+        raise ReleaseFailed(
+            f"version {max(torn)} of {target} lacks pipelines of its families: withdraw {max(torn)}"
+        )
     newest = present[max(present)]
     given = releases(source).get(1, {})
     if not given:
         raise ReleaseFailed(f"{source} holds no export: run vitrine-export onnx")
     for manifest in given.values():
-        _check_complete(source, manifest)
+        check_complete(source, manifest)
     parts = {
         family: _part(source, manifest, target, newest.get(family)) for family, manifest in given.items()
     }
     unchanged = {family for family, part in parts.items() if _is_unchanged(part, target, newest.get(family))}
     if unchanged == parts.keys():
-        raise ReleaseFailed(f"{source} is what release {max(present)} of {target} is: nothing has changed")
+        raise NothingNew(f"{source} is what release {max(present)} of {target} is: nothing has changed")
     chosen = {family: _own_pipelines(part) for family, part in parts.items() if family not in unchanged}
     for family, manifest in newest.items():
         if family not in chosen:
@@ -111,43 +157,63 @@ def planned(source: Path, target: Path) -> Release:
 
 
 def add(release: Release, source: Path, target: Path) -> None:
-    """Write the release's folders, each with one rename, the pipelines last."""
-    for name in release.models:
-        made = target / name / f".{release.version}.draft"
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
-        parts = {family: part for family, part in release.parts.items() if name in part.models}
-        for family, part in parts.items():
-            folder = _folder(part.source, part.manifest, name)
-            for path in _content(folder, family):
-                shutil.copy2(path, made / path.name)
-        if stage(name).needs_manifest:
-            shutil.copy2(target / name / str(max(versions(target, name))) / CODE, made / CODE)
-            entries = {family: _entry(release, part, name) for family, part in parts.items()}
-            (made / FILE).write_text(manifest_text(entries))
-        made.replace(target / name / str(release.version))
+    """Write the release's folders; if that fails, none of them is left.
+
+    All are written as drafts, which then get their names, the pipelines last.
+    """
+    drafts = {name: draft_of(target / name, release.version) for name in release.models}
+    named: list[Path] = []
+    try:
+        for name, draft in drafts.items():
+            _write(release, name, target, draft)
+        for name, draft in drafts.items():
+            place = target / name / str(release.version)
+            draft.replace(place)
+            named.append(place)
+    except BaseException:
+        undo([*reversed(named), *drafts.values()])
+        raise
+
+
+def _write(release: Release, name: str, target: Path, draft: Path) -> None:
+    """Write a model's folder of a release."""
+    draft.mkdir(parents=True)
+    parts = {family: part for family, part in release.parts.items() if name in part.models}
+    for family, part in parts.items():
+        for path in content(_folder(part.source, part.manifest, name), family):
+            shutil.copy2(path, draft / path.name)
+    if stage(name).needs_manifest:
+        shutil.copy2(target / name / str(max(versions(target, name))) / CODE, draft / CODE)
+        written = {family: _entry(release, part, name) for family, part in parts.items()}
+        (draft / FILE).write_text(manifest_text(written), encoding="utf-8")
 
 
 def withdraw(version: int, repository: Path) -> dict[str, list[int]]:
-    """Remove a release's folders that no other release needs; return the removed versions by model."""
-    left = releases(repository)
-    if version not in left:
-        raise ReleaseFailed(
-            f"{repository} has no release {version}, only {', '.join(map(str, sorted(left)))}"
-        )
-    del left[version]
+    """Remove a release's folders that no other release needs; return the removed versions by model.
+
+    Its own manifests are not read, so a damaged release can be withdrawn. Nothing is removed if one of the
+    folders cannot be.
+    """
+    present, left = pipeline_versions(repository), releases(repository, without=version)
+    if version not in present:
+        held = ", ".join(map(str, sorted(present))) or "none"
+        raise ReleaseFailed(f"{repository} has no release {version}, only {held}")
     if not left:
         raise ReleaseFailed(f"release {version} is the only one of {repository}")
-    removed: dict[str, list[int]] = {}
-    manifests = [manifest for families in left.values() for manifest in families.values()]
+    gone: dict[str, list[int]] = {}
     for row in reversed(MODELS):  # a model is removed before the models that it calls
-        needed = {manifest.version_of(row.name) for manifest in manifests if manifest.family in row.families}
-        for unneeded in set(versions(repository, row.name)) - needed:
-            folder = repository / row.name / str(unneeded)
-            if (folder / _proof(row)).exists():  # code alone is of no release
-                shutil.rmtree(folder)
-                removed.setdefault(row.name, []).append(unneeded)
-    return removed
+        needed = {each for families in left.values() for each in called(families, row.name)}
+        if 1 in present - {version}:
+            needed.add(1)  # of an export, which may be under way
+        for unneeded in sorted(set(versions(repository, row.name)) - needed):
+            is_its_own = 1 < unneeded == version
+            if is_its_own or (repository / row.name / str(unneeded) / proof(row)).exists():  # not code alone
+                gone.setdefault(row.name, []).append(unneeded)
+    folders = [repository / name / str(one) for name, several in gone.items() for one in several]
+    check_removable(folders)
+    for folder in folders:
+        remove(folder)
+    return gone
 
 
 def _names(repository: Path, manifest: Manifest) -> list[str]:
@@ -160,35 +226,16 @@ def _folder(repository: Path, manifest: Manifest, name: str) -> Path:
     return repository / name / str(manifest.version_of(name))
 
 
-def _check_complete(source: Path, manifest: Manifest) -> None:
-    """Raise ReleaseFailed for a stage or a file that is missing, or differs from the manifest's digest."""
-    rows = stages_of(manifest.family)
-    missing = [
-        row.name for row in rows if row.needed and not (source / row.name / "1" / _proof(row)).exists()
-    ]
-    if missing:
-        raise ReleaseFailed(f"{source} lacks {', '.join(missing)}: export every stage of a release")
-    for name, digest in manifest.files.items():
-        path = source / name
-        if not path.is_file():
-            raise ReleaseFailed(f"{source} lacks {name}, which its manifest names: export it again")
-        if (found := file_digest(path)) != digest:
-            raise ReleaseFailed(
-                f"{path} is not the file that was exported: its SHA-256 is {found[:12]}…, "
-                f"the manifest says {digest[:12]}…; export it again"
-            )
-
-
 def _part(source: Path, manifest: Manifest, target: Path, served: Manifest | None) -> Part:
     """Return a family's part with all stages shared that are equal in the served release."""
     if served is None:
         return Part(source, manifest, {})
-    same = {
+    shared = {
         name: served.version_of(name)
         for name in _names(source, manifest)
-        if _same(source / name / "1", _folder(target, served, name), manifest.family)
+        if same(source / name / "1", _folder(target, served, name), manifest.family)
     }
-    return Part(source, manifest, same)
+    return Part(source, manifest, shared)
 
 
 def _is_unchanged(part: Part, target: Path, served: Manifest | None) -> bool:
@@ -205,51 +252,10 @@ def _own_pipelines(part: Part) -> Part:
     )
 
 
-def _proof(row: Stage) -> str:
-    """Return the file that every complete version has."""
-    return FILE if row.needs_manifest else NETWORK_FILE
-
-
-def _entries(folder: Path) -> dict[str, dict[str, Any]]:
-    return read_releases(folder) if (folder / FILE).exists() else {}
-
-
-def _content(folder: Path, family: str) -> Iterable[Path]:
-    """Return a family's files in a version folder: those that no other family's manifest names.
-
-    A file made beside a graph, such as an engine, has the first word of the graph's name.
-    """
-    place = f"{folder.parent.name}/{folder.name}/"
-    owners = {
-        path.removeprefix(place).partition(".")[0]: owner
-        for owner, entry in _entries(folder).items()
-        for path in entry["files"]
-        if path.startswith(place)
-    }
-    files = (path for path in sorted(folder.iterdir()) if path.is_file() and path.name not in (CODE, FILE))
-    return [path for path in files if owners.get(path.name.partition(".")[0], family) == family]
-
-
-def _same(new: Path, old: Path, family: str) -> bool:
-    """Whether two version folders of a model have equal files and equal facts of a family."""
-    if not old.is_dir():
-        return False
-    files = [{path.name: path for path in _content(folder, family)} for folder in (new, old)]
-    facts = [
-        {key: value for key, value in _entries(folder).get(family, {}).items() if key in FACTS}
-        for folder in (new, old)
-    ]
-    return (
-        facts[0] == facts[1]
-        and files[0].keys() == files[1].keys()
-        and all(file_digest(path) == file_digest(files[1][name]) for name, path in files[0].items())
-    )
-
-
 def _entry(release: Release, part: Part, name: str) -> dict[str, Any]:
     """Return a family's entry in the manifest of a model, with the versions that this release calls."""
     family = part.manifest.family
-    given = _entries(_folder(part.source, part.manifest, name))[family]
+    given = entries(_folder(part.source, part.manifest, name))[family]
     files = {}
     for path, digest in given["files"].items():
         model, _, rest = path.split("/", 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.manifest import FILE, read_releases
+from vitrine_orchestrator.manifest import FILE, read_releases, version_folders
 from vitrine_orchestrator.stages import NETWORK_FILE, STAGES, Stage
 
 _ROWS = {row.name: row for row in STAGES}
@@ -35,7 +35,7 @@ def families(repository: Path) -> set[str]:
     for path in repository.glob(f"*/*/{FILE}"):
         try:
             found |= read_releases(path.parent).keys()
-        except (Unavailable, ValueError):
+        except Unavailable:
             continue  # the model itself says what is wrong with it
     return found
 
@@ -57,17 +57,21 @@ def _has_file(model: Path) -> bool:
 
 
 def check_files(repository: Path, names: list[str]) -> None:
-    """Unavailable if a network's file or a manifest is missing; the message names them and the remedy."""
+    """Unavailable for a network's file or a manifest that is missing, or a damaged manifest; with the remedy."""
     missing = [f"{name}/{path}" for name in names for path in _missing(repository / name, name)]
     if missing:
         shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise Unavailable(f"model files are missing in {repository}: {shown}; run make export")
+    for name in names:
+        if name in _ROWS and _ROWS[name].needs_manifest:
+            for folder in version_folders(repository / name):
+                read_releases(folder)
 
 
 def _missing(model: Path, name: str) -> list[str]:
     if name not in _ROWS:
         return []  # not one of Vitrine's models: Triton checks it
-    versions = [path for path in model.iterdir() if path.name.isdigit()]
+    versions = version_folders(model)
     if not versions:
         return ["1"]
     needed = _needed(_ROWS[name])

@@ -16,6 +16,7 @@ from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.configs import config_pbtxt, parameter
 from vitrine_orchestrator.embedded.repository import model_names
+from vitrine_orchestrator.manifest import version_folders
 from vitrine_orchestrator.residency.movable import FAMILY, Movable, movables
 from vitrine_orchestrator.stages.residency import NAME, ROW
 
@@ -77,7 +78,7 @@ def write_model(folder: Path, repository: Path, one: Movable, time: int = 0) -> 
         target = folder / name / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-    versions = {path.name: path for path in source.iterdir() if path.name.isdigit()}
+    versions = {path.name: path for path in version_folders(source)}
     for link in (folder / name).iterdir():
         if link.is_symlink() and link.name not in versions:
             link.unlink()

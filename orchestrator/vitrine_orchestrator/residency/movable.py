@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitrine_orchestrator.manifest import FILE, read_releases
+from vitrine_orchestrator.manifest import FILE, is_version, read_releases
 from vitrine_orchestrator.stages import STAGES, Stage
 
 EDGE_BYTES = 2**16  # of each file, the part at both ends that its digest reads
@@ -82,7 +82,7 @@ def _families(model: Path) -> list[str]:
 
 
 def _is_weight(path: Path) -> bool:
-    return path.is_file() and path.parent.name.isdigit() and path.suffix not in (".py", ".json")
+    return path.is_file() and is_version(path.parent.name) and path.suffix not in (".py", ".json")
 
 
 def _edges(path: Path) -> bytes:
