@@ -112,6 +112,11 @@ def text_array(text: str | bytes) -> np.ndarray:
     return np.array([text.encode() if isinstance(text, str) else text], np.object_)
 
 
+def number_array(value: float, dtype: type[np.generic]) -> np.ndarray:
+    """A tensor of one number."""
+    return np.array([value], dtype)
+
+
 def report_array(timings: Mapping[str, float], sources: Mapping[str, Source], **more: object) -> np.ndarray:
     """The output `report`: JSON of seconds by stage, and the source of each prepared part."""
     return text_array(json.dumps({"timings": dict(timings), "sources": dict(sources), **more}))

@@ -14,6 +14,7 @@ from vitrine_orchestrator.pipeline.denoising import together
 from vitrine_orchestrator.pipeline.progress import Send, event_array
 from vitrine_orchestrator.pipeline.request_context import (
     PlainContext,
+    number_array,
     read_aside,
     report_array,
     text_array,
@@ -30,7 +31,7 @@ from vitrine_orchestrator.product_ad.nodes import (
 )
 from vitrine_orchestrator.product_ad.one_ad import Ad, OnPicture, one_ad
 from vitrine_orchestrator.product_ad.releases import digest_of, releases_in
-from vitrine_orchestrator.product_ad.request import AdRequest, Photo, ad_request, number_array
+from vitrine_orchestrator.product_ad.request import AdRequest, AdSize, Photo, ad_request
 from vitrine_orchestrator.product_ad.run import Run
 from vitrine_orchestrator.product_ad.scenes import Words, opened, scenes_of, words_of
 from vitrine_orchestrator.stages.calls import Timed
@@ -89,10 +90,10 @@ async def _run(
     with run.stages.measured("total"):
         await _check_texts(run, request)
         words = await words_of(run, request)
-        products, scenes = await _both(_cut_outs(run, request), scenes_of(run, request, words))
+        products, scenes = await together([_cut_outs(run, request), scenes_of(run, request, words)])
         ads = await together(
-            one_ad(run, request, words, scene, [products[i] for i in group], of, on_picture)
-            for scene, group, of in _planned_ads(request, scenes)
+            one_ad(run, request, words, scenes[scene], [products[i] for i in group], of, on_picture)
+            for scene, _, group, of in _planned_ads(request)
         )
         with run.stages.measured("encode"):
             outputs = await asyncio.to_thread(_encoded, ads, request)
@@ -110,11 +111,6 @@ async def _check_texts(run: Run, request: AdRequest) -> None:
     if request.texts is not None:
         asked = {"describe": number_array(True, np.bool_), "texts": text_array(request.texts)}
         await run.stages(TEXT.stage, asked)
-
-
-async def _both(cut_outs: Any, scenes: Any) -> Any:
-    """Both results; the first error cancels the other."""
-    return await together([cut_outs, scenes])
 
 
 async def _cut_outs(run: Run, request: AdRequest) -> list[bytes]:
@@ -137,11 +133,15 @@ async def _cut_out(run: Run, photo: Photo, index: int, side: int) -> bytes:
     return outputs["image"][0]
 
 
-def _planned_ads(request: AdRequest, scenes: list[bytes]) -> list[tuple[bytes, list[int], str]]:
-    """Scene, products and name of each ad: all products of the first size, then those of the next."""
+def _planned_ads(request: AdRequest) -> list[tuple[int, AdSize, list[int], str]]:
+    """The scene's number, size, products and name of each ad: all of the first size, then of the next."""
+
+    def name(size: AdSize, group: list[int]) -> str:
+        return " ".join(filter(None, [size.told, f"product {group[0]}" if request.each else ""]))
+
     return [
-        (scene, group, " ".join(filter(None, [size.told, f"product {group[0]}" if request.each else ""])))
-        for size, scene in zip(request.sizes, scenes, strict=True)
+        (scene, size, group, name(size, group))
+        for scene, size in enumerate(request.sizes)
         for group in request.groups
     ]
 
@@ -165,16 +165,14 @@ def _in_format(encoded: bytes, kind: Format) -> bytes:
 
 
 def _told(run: Run, request: AdRequest, words: Words, ads: list[Ad]) -> dict[str, Any]:
-    named = _planned_ads(request, [b""] * len(request.sizes))
-    sizes = [size.told for size in request.sizes for _ in request.groups]
     return {
         **run.nodes.told(),
         "seed": request.seed,
         "prompt": words.prompt,
         "negative_prompt": words.negative_prompt or words.avoid,
         "ads": [
-            {"size": size, "products": group, **one.told}
-            for size, (_, group, _), one in zip(sizes, named, ads, strict=True)
+            {"size": size.told, "products": group, **one.told}
+            for (_, size, group, _), one in zip(_planned_ads(request), ads, strict=True)
         ],
         "doubts": run.doubts,
         "versions": run.versions,

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.ad_prompts.request import ad_prompt_request
@@ -269,8 +268,3 @@ def _check_words(request: AdRequest, inputs: Inputs) -> None:
         )
     if said and not needed:
         raise BadRequest(f"{said[0]} must not be given with scene: nothing is drawn without harmonise")
-
-
-def number_array(value: float, dtype: type[np.generic]) -> np.ndarray:
-    """A tensor of one number."""
-    return np.array([value], dtype)

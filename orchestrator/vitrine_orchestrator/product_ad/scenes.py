@@ -13,10 +13,10 @@ from vitrine_orchestrator.drawing.picture_request import RATIOS
 from vitrine_orchestrator.images.fitting import fitted, middle_box
 from vitrine_orchestrator.pictures import Picture, encode
 from vitrine_orchestrator.pipeline.denoising import together
-from vitrine_orchestrator.pipeline.request_context import text_array
+from vitrine_orchestrator.pipeline.request_context import number_array, text_array
 from vitrine_orchestrator.product_ad.drawn_jobs import drawn
 from vitrine_orchestrator.product_ad.nodes import HARMONISE, PROMPT, SCENE
-from vitrine_orchestrator.product_ad.request import OF_SENTENCE, AdRequest, AdSize, number_array
+from vitrine_orchestrator.product_ad.request import OF_SENTENCE, AdRequest, AdSize
 from vitrine_orchestrator.product_ad.run import Run
 from vitrine_orchestrator.wire.arrays import Arrays
 
