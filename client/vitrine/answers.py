@@ -165,14 +165,12 @@ def read_drawn(outputs: Tensors) -> Drawn:
 
 def read_event(outputs: Tensors) -> Progress | TryOn:
     """Read one response of `try_on_stream`; raises VitrineError for an event that cannot be read."""
-    event = _json(outputs, "event")
-    return read_result(outputs) if event.get("kind") == "result" else _progress(event, outputs)
+    return read_event_progress(outputs) or read_result(outputs)
 
 
 def read_picture_event(outputs: Tensors) -> Progress | Drawn:
     """Read one response of `picture_stream`; raises VitrineError for an event that cannot be read."""
-    event = _json(outputs, "event")
-    return read_drawn(outputs) if event.get("kind") == "result" else _progress(event, outputs)
+    return read_event_progress(outputs) or read_drawn(outputs)
 
 
 def read_event_progress(outputs: Tensors) -> Progress | None:

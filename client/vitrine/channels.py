@@ -10,9 +10,8 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-MAX_MESSAGE_BYTES = (
-    256 * 2**20
-)  # larger messages are refused. A raw picture of 40 megapixels has 120 MB; the default is 4 MB
+MAX_MESSAGE_BYTES = 256 * 2**20
+"""Larger messages are refused. A raw picture of 40 megapixels has 120 MB; the default is 4 MB."""
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 # The variables that gRPC reads; the first one that is set counts. gRPC does not read upper-case names.

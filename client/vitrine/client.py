@@ -34,7 +34,8 @@ class Vitrine(Caller):
     """A client of one Vitrine server. Threads can share it.
 
     `timeout_s` limits every call including its retries; each method can set its own limit.
-    `release` pins try-ons, prepare_* and pipeline_digest to one release; None uses the newest at each call.
+    `release` pins the models of `releases.PIPELINES` (try-ons, pictures, prepare_*, scores, cut-outs) and
+    pipeline_digest to one release; None uses the newest at each call.
     All methods raise VitrineErrors.
     """
 

@@ -99,10 +99,7 @@ _TRITON_SAYS: tuple[tuple[str, type[VitrineError]], ...] = (
     ("Request timeout expired", Busy),  # the timeout of the queue policy: the request never ran
     ("has no available versions", Unavailable),
     ("Request for unknown model", NotFound),
-    (
-        "is not healthy",
-        Unavailable,
-    ),  # "Stub process … is not healthy": the instance does not answer until it is reloaded
+    ("is not healthy", Unavailable),  # "Stub process … is not healthy": it answers once it is loaded again
 )
 
 _BY_CODE: dict[str, type[VitrineError]] = {

@@ -11,9 +11,8 @@ from PIL import Image, ImageCms
 
 from vitrine.photos.quiet import quiet
 
-MAX_PROFILE_BYTES = (
-    8_000_000  # larger profiles are ignored. Printer profiles with look-up tables have up to about 4 MB
-)
+MAX_PROFILE_BYTES = 8_000_000
+"""Larger profiles are ignored. Printer profiles with look-up tables have up to about 4 MB."""
 SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # a profile's colour space, and Pillow's mode for it
 INVISIBLE = 1  # byte values: a profile that changes no colour by more counts as sRGB
 

@@ -30,9 +30,8 @@ from vitrine.pictures import decode_picture
 from vitrine.shelf import Found, Shelf
 from vitrine.store_calls import NoAnswer
 
-DIGEST_TTL_S = (
-    60.0  # after it, the pipeline digest is requested again; old keys stay in use as long after a deployment
-)
+DIGEST_TTL_S = 60.0
+"""After it, the pipeline digest is requested again; old keys stay in use as long after a deployment."""
 THREADS = 32  # lookups and writes of an AsyncResults at the same time
 
 T = TypeVar("T")

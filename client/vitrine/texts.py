@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -55,15 +55,6 @@ class Text(TypedDict, total=False):
     page: Sequence[int]  # its width and height in pixels
 
 
-class TextOverlayOptions(TypedDict, total=False):
-    """The options of `text_overlay`."""
-
-    image: Required[Picture]
-    texts: Required[str | Text | Sequence[str | Text]]
-    keep_clear: Picture | None  # what texts must not cover: a cut-out's alpha, or a grey mask
-    format: str | None  # "png", "jpeg" or "webp"
-
-
 @dataclass(frozen=True)
 class Lettered:
     """A picture with texts, and how each was set."""
@@ -93,7 +84,10 @@ def text_overlay_inputs(
     keep_clear: Picture | None = None,
     format: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the inputs of the model `text_overlay`; see TextOverlayOptions. The server checks the texts."""
+    """Return the inputs of the model `text_overlay`; see Vitrine.text_overlay. The server checks the texts.
+
+    keep_clear: what texts must not cover: a cut-out's alpha, or a grey mask.
+    """
     written = as_json("texts", texts_to_set("texts", texts))
     inputs = {
         "image": byte_tensor([encode_picture(image, "image")]),
