@@ -60,8 +60,8 @@ CHECKPOINTS = (
         "paper-shop checkpoint",
         "the project's own",
         "yes",
-        "checkpoints/paper-shop, trained on drawn advertisements",
-        Z_IMAGE_STAGES,
+        "checkpoints/paper-shop, trained on drawn pictures",
+        (*Z_IMAGE_STAGES, *CUT_OUT_STAGES, *CLIP_STAGES),
     ),
     Licence("IDM-VTON weights", "CC BY-NC-SA 4.0", "no", "yisol/IDM-VTON on the hub", IDM_STAGES),
     Licence(
@@ -159,13 +159,6 @@ CHECKPOINTS = (
         CLIP_STAGES,
         "for scores only; the licence is that of openai/CLIP's code, whose model card advises against "
         "deployment without a study of the use; the training data are not disclosed",
-    ),
-    Licence(
-        "paper-shop checkpoint",
-        "the project's own",
-        "yes",
-        "checkpoints/paper-shop, trained on drawn pictures",
-        (*CUT_OUT_STAGES, *CLIP_STAGES),
     ),
     Licence(
         "U²-Net weights",
