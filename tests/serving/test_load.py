@@ -123,7 +123,7 @@ def malformed(chance, row):
 
 def resident_bytes(triton):
     """The memory of the server and its processes."""
-    from vitrine_orchestrator.embedded.supervisor import stubs
+    from vitrine_orchestrator.embedded.processes import stubs
 
     total = 0
     for pid in (triton.pid, *stubs(triton.pid)):

@@ -18,8 +18,9 @@ from vitrine.errors import Unavailable
 from vitrine_measure.load.watch import scrape, total
 from vitrine_orchestrator.embedded.budget import BudgetedTriton
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
+from vitrine_orchestrator.embedded.processes import stubs
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
-from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
+from vitrine_orchestrator.embedded.supervisor import Supervisor
 from vitrine_orchestrator.embedded.watching import watched
 from vitrine_orchestrator.residency.meter import ProcessMeter
 from vitrine_orchestrator.stages.cut_out import NETWORK

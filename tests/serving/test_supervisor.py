@@ -11,8 +11,9 @@ import pytest
 from tritonclient.utils import InferenceServerException
 from vitrine import VitrineError
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
+from vitrine_orchestrator.embedded.processes import stubs
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
-from vitrine_orchestrator.embedded.supervisor import Supervisor, stubs
+from vitrine_orchestrator.embedded.supervisor import Supervisor
 from waiter import LEAVE, ask, check_until, kill_stub, write_waiter
 
 

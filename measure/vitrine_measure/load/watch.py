@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vitrine_orchestrator.embedded.supervisor import stubs
+from vitrine_orchestrator.embedded.processes import stubs
 from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
 KIB, MIB = 2**10, 2**20

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vitrine.errors import Unavailable
 
@@ -25,7 +25,7 @@ from vitrine_orchestrator.residency.amounts import OFF, read_bytes
 from vitrine_orchestrator.residency.control import TritonControl
 from vitrine_orchestrator.residency.figures import FIGURES
 from vitrine_orchestrator.residency.layout import name_of, write_model
-from vitrine_orchestrator.residency.meter import Meter, open_meter
+from vitrine_orchestrator.residency.meter import Meter, MeterKind, open_meter
 from vitrine_orchestrator.residency.movable import Movable, movables
 from vitrine_orchestrator.residency.owner import Owner
 from vitrine_orchestrator.residency.policy import Residency
@@ -67,7 +67,7 @@ def open_owner(folder: Path, parameters: Mapping[str, str], settings: Settings, 
         raise Unavailable("residency needs a memory budget: VITRINE_MEMORY")
     repository = Path(parameters["repository"])
     found = {one.name: one for one in movables(repository, parameters["models"].split(","))}
-    meter = open_meter(parameters["meter"], server)
+    meter = open_meter(cast(MeterKind, parameters["meter"]), server)
     sizes = KeptSizes(
         settings.memory_sizes or folder / "sizes.json",  # there for an owner that is started again
         {name: one.digest(parameters["profile"]) for name, one in found.items()},

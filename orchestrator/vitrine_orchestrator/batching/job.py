@@ -59,9 +59,8 @@ class Job:
     submission: str | None = None  # what its caller alone knows of it
     cancelled: bool = False  # any thread may set it; the job leaves before the next step
     held: Any = None  # the program's state of this job, from joining to leaving
-    latents: np.ndarray = field(
-        default_factory=lambda: np.empty(0, np.float32)
-    )  # `request.shape` once started
+    latents: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    """Of `request.shape` once started."""
     clean: np.ndarray | None = None  # the last step's estimate of the clean latents
     step: int = 0
     target: int = 0  # its deadline as a number of its batcher's calls

@@ -119,9 +119,7 @@ class SharedGenerations:
             if self._os.fstat(fd).st_size == _SIZE:
                 return fd
             self._os.close(fd)
-            self._os.unlink(
-                self.path
-            )  # it has another version or is truncated, so its tokens cannot be trusted
+            self._os.unlink(self.path)  # of another version or truncated: its tokens cannot be trusted
             self._create()
         return self._os.open(self.path, flags)
 

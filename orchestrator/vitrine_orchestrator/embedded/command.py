@@ -23,7 +23,6 @@ from vitrine_orchestrator.embedded.watching import CHECK_S
 from vitrine_orchestrator.residency.amounts import check_budget
 from vitrine_orchestrator.settings import Settings
 
-NAME = "serve"
 HELP = "start Triton on this machine and keep it until Ctrl-C"
 EXAMPLES = """\
 examples:

@@ -24,10 +24,10 @@ from typing import Protocol
 from tritonclient.utils import InferenceServerException
 from vitrine.errors import VitrineError
 
-from vitrine_orchestrator.embedded.processes import Stub, look, stubs
+from vitrine_orchestrator.embedded.processes import Stub, look
 from vitrine_orchestrator.stages import STAGES, networks
 
-__all__ = ["SupervisedServer", "Supervisor", "lost_models", "stubs"]
+__all__ = ["SupervisedServer", "Supervisor", "lost_models"]
 
 RELOAD_S = 5.0  # an unload that takes longer waits for requests of the dead process
 COLLECT_S = 0.3  # Triton reaps a process that it stopped faster than this, even on a busy machine

@@ -98,6 +98,6 @@ class DeviceMeter:
             raise Unavailable(f"the memory of the GPU cannot be measured: {name} answered {code}")
 
 
-def open_meter(kind: str, server: int) -> Meter:
+def open_meter(kind: MeterKind, server: int) -> Meter:
     """The meter of that kind; `server` is the process id of tritonserver."""
     return DeviceMeter() if kind == "device" else ProcessMeter(server)

@@ -33,10 +33,8 @@ from vitrine_orchestrator.residency.networks import Networks
 from vitrine_orchestrator.residency.policy import Residency
 from vitrine_orchestrator.residency.resident import Key
 
-BUSY_TICK_S, IDLE_TICK_S = (
-    0.25,
-    2.0,
-)  # between two measurements: while somebody waits or memory is short, else
+BUSY_TICK_S, IDLE_TICK_S = 0.25, 2.0
+"""Between two measurements: while somebody waits or memory is short, and else."""
 START_TICK_S = 0.2  # between two looks whether the server has started
 
 logger = logging.getLogger(__name__)

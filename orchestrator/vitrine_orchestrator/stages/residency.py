@@ -9,9 +9,7 @@ from vitrine_orchestrator.stages.table import Service, Stage, Tensor, optional
 NAME = OWNER
 ROW = Stage(
     NAME,
-    optional(
-        Tensor("action", "STRING", (1,))
-    ),  # "state", the only one; Triton wants a model to have an input
+    optional(Tensor("action", "STRING", (1,))),  # "state"; Triton wants a model to have an input
     (Tensor("state", "STRING", (1,)),),  # JSON: the budget, and each model's place, bytes and last use
     runs=Service(in_flight=16),
     on_gpu=False,

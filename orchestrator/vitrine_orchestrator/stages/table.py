@@ -43,9 +43,7 @@ class Network:
     """The stage is one exported graph, run by ONNX Runtime."""
 
     max_batch: int  # rows of one call
-    in_turn: bool = (
-        False  # whether its calls on the CPU take turns with the denoiser's: see cores/turn_lock.py
-    )
+    in_turn: bool = False  # whether its calls on the CPU take turns with the denoiser's
     row_by_row: bool = False  # whether the CPU runs one row after the other, since a row takes much memory
     tolerance: float = 1e-3  # largest absolute difference between the exported and the torch network
 

@@ -23,9 +23,8 @@ from vitrine_orchestrator.try_on.garment_rows import (
 from vitrine_orchestrator.wire.arrays import Arrays
 
 GARMENT_ROWS = 8  # most garment rows in one call; running jobs wait for the whole call
-GARMENT_BYTES = (
-    512 * 2**20
-)  # limit of garment keys and values in the cache; the least recently used are evicted
+GARMENT_BYTES = 512 * 2**20
+"""Limit of garment keys and values in the cache; the least recently used are evicted."""
 
 
 class TryOnProgram:
