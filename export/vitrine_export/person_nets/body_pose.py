@@ -31,13 +31,6 @@ FRONT: tuple[str, ...] = (
     "conv3_4",
 )
 FRONT += ("pool", "conv4_1", "conv4_2", "conv4_3_CPM", "conv4_4_CPM")
-RELEASED_WIDTHS = {
-    **dict.fromkeys(("conv1_1", "conv1_2"), 64),
-    **dict.fromkeys(("conv2_1", "conv2_2"), 128),
-    **dict.fromkeys(("conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_3_CPM"), 256),
-    **dict.fromkeys(("conv4_1", "conv4_2"), 512),
-    "conv4_4_CPM": 128,
-}
 SMALL_WIDTHS = {
     **dict.fromkeys(("conv1_1", "conv1_2"), 8),
     **dict.fromkeys(("conv2_1", "conv2_2"), 16),

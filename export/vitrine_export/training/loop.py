@@ -131,11 +131,6 @@ def fit(
     return module.eval()
 
 
-def averaged_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Return the averaged weights from a state file of `fit`, of a finished run or an unfinished one."""
-    return torch.load(path, map_location="cpu", weights_only=True)["average"]
-
-
 def _numbered(batches: Iterable[Any], first: int, end: int) -> Iterator[tuple[int, Any]]:
     return zip(range(first, end), batches, strict=False)
 

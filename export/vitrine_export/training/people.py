@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from vitrine_orchestrator.fashn import dwpose
-from vitrine_orchestrator.fashn.pose_picture import BODY, Pose
 from vitrine_world import dolls
 
 from vitrine_export.checkpoint import open_checkpoint
@@ -28,13 +27,6 @@ BIGGEST = {8: 96.0, 16: 224.0, 32: float("inf")}
 NEAR_CELLS = 1.5
 """A cell at most so far from a box's centre, in cells along each axis, shall find the box."""
 BOX_WEIGHT, SCORE_WEIGHT = 1.0, 4.0
-
-
-def true_pose(person: dolls.Person) -> Pose:
-    """A doll's true joints as the pose that DWPose would give; hands and face have no points."""
-    points = dolls.keypoints(person)
-    subset = np.where(points[:, 2] > 0, np.arange(BODY), -1).astype(np.float64)
-    return Pose(points[:, :2], subset)
 
 
 def train_detector(folder: Path) -> DollDetector:

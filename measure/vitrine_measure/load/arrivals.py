@@ -14,12 +14,6 @@ def poisson(rate: float, seconds: float, draw: np.random.Generator) -> list[floa
     return times[times < seconds].tolist()
 
 
-def bursts(size: int, every_s: float, seconds: float) -> list[float]:
-    """Return times in [0, seconds): `size` arrivals together every `every_s` seconds, first at `every_s`."""
-    starts = np.arange(every_s, seconds, every_s)
-    return np.repeat(starts, size).tolist()
-
-
 class Zipf:
     """Draws 0 … count − 1, the k-th with probability proportional to 1 / (k + 1)^exponent."""
 

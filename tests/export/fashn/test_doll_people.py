@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from vitrine_export.checkpoint.fashn import DWPOSE_FILES
 from vitrine_export.exporting.adopted_onnx import adopt
 from vitrine_export.exporting.onnx_file import session
-from vitrine_export.training.people import draw_scene, scene, true_pose, wanted_cells
+from vitrine_export.training.people import draw_scene, scene, wanted_cells
 from vitrine_export.training.save import halve
 from vitrine_orchestrator.fashn import dwpose, pose_picture
 from vitrine_orchestrator.fashn.people import choose, find_people
@@ -30,6 +30,13 @@ def stages(tmp_path_factory):
         adopted = adopt(stage(name), CHECKPOINT / file, repository)
         assert not adopted.looped
     return Timed(OnnxStages(repository, threads=1))
+
+
+def true_pose(person):
+    """A doll's true joints as the pose that DWPose would give; hands and face have no points."""
+    points = dolls.keypoints(person)
+    subset = np.where(points[:, 2] > 0, np.arange(pose_picture.BODY), -1).astype(np.float64)
+    return pose_picture.Pose(points[:, :2], subset)
 
 
 def test_wanted_cells_are_read_back_as_the_boxes():

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from vitrine.errors import Busy
-from vitrine_measure.load.arrivals import Zipf, bursts, poisson
+from vitrine_measure.load.arrivals import Zipf, poisson
 from vitrine_measure.load.driver import DONE, Outcome, closed, full_rate, offer, rate_of, seconds_of, words
 from vitrine_measure.load.photographs import photographs
 from vitrine_measure.load.soak import Soaked
@@ -24,11 +24,6 @@ def test_arrivals_are_independent_and_have_the_requested_rate():
     assert times[-1] < 400
     gaps = np.diff(times)
     assert gaps.std() == pytest.approx(gaps.mean(), rel=0.1)
-
-
-def test_bursts_come_together():
-    """Bursts have the given size at every interval within the time."""
-    assert bursts(2, 3.0, 7.0) == [3.0, 3.0, 6.0, 6.0]
 
 
 def test_the_first_of_a_zipf_is_the_most_frequent():
