@@ -16,7 +16,7 @@ from vitrine.errors import Unavailable
 FILE = "manifest.json"
 FORMAT = 3
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")  # Triton reads a version as a 64-bit number
-_PARTS: dict[str, type] = {"facts": dict, "digest": str, "files": dict}  # of an entry, besides its exporter
+_PARTS: dict[str, type] = {"facts": dict, "digest": str, "exporter": object, "files": dict}  # of an entry
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,25 @@ def read_releases(folder: Path) -> dict[str, dict[str, Any]]:
         raise Unavailable(
             f"{path} must have format {FORMAT}, got {manifest.get('format')!r}: run make export"
         )
-    return _checked(path, manifest.get("releases"))
-
-
-def _checked(path: Path, releases: object) -> dict[str, dict[str, Any]]:
-    """The entries of a manifest; Unavailable for a part that is missing or of another type."""
+    releases = manifest.get("releases")
     if not isinstance(releases, dict):
         raise _damaged(path, "releases must be an object")
-    for family, entry in releases.items():
-        if not isinstance(entry, dict):
-            raise _damaged(path, f"the entry of {family} must be an object")
-        for name, kind in _PARTS.items():
-            if not isinstance(entry.get(name), kind):
-                raise _damaged(path, f"the entry of {family} lacks its {name}")
-        if "exporter" not in entry:
-            raise _damaged(path, f"the entry of {family} lacks its exporter")
     return releases
+
+
+def read_entries(folder: Path) -> dict[str, dict[str, Any]]:
+    """The same, with whole entries; Unavailable also for an entry that lacks a part."""
+    return {family: _checked(folder / FILE, family, entry) for family, entry in read_releases(folder).items()}
+
+
+def _checked(path: Path, family: str, entry: object) -> dict[str, Any]:
+    """One entry of a manifest; Unavailable for a part that is missing or of another type."""
+    if not isinstance(entry, dict):
+        raise _damaged(path, f"the entry of {family} must be an object")
+    for name, kind in _PARTS.items():
+        if name not in entry or not isinstance(entry[name], kind):
+            raise _damaged(path, f"the entry of {family} lacks its {name}")
+    return entry
 
 
 def _damaged(path: Path, where: str) -> Unavailable:
@@ -123,7 +126,7 @@ def manifest_text(releases: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def read_manifests(folder: Path) -> dict[str, Manifest]:
-    """The manifests of a version folder, by family; Unavailable when missing, damaged or of another format."""
+    """The manifests of a version folder, by family; Unavailable as by `read_releases`, or for a bad entry."""
     version = int(folder.name) if is_version(folder.name) else 1
     return {
         family: Manifest(
@@ -135,7 +138,7 @@ def read_manifests(folder: Path) -> dict[str, Manifest]:
             version=version,
             stages=entry.get("stages", {}),
         )
-        for family, entry in read_releases(folder).items()
+        for family, entry in read_entries(folder).items()
     }
 
 

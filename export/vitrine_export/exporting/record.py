@@ -22,6 +22,10 @@ from vitrine_export.exporting.families import export_of
 from vitrine_export.folder_lock import folder_lock
 
 
+PARTS = {"digest", "exporter", "precision", "files", "tokens"}
+"""What an export reads of an entry."""
+
+
 @dataclass
 class Record:
     """One family's part of a repository: checkpoint and exporter, and each stage's precision and files."""
@@ -69,7 +73,9 @@ def read_record(repository: Path, family: str, digest: str, exporter: str) -> Re
     """Read the family's record of a repository; it is empty for another checkpoint or exporter."""
     entries = [entries_of(folder).get(family) for folder in manifest_folders(repository, family)]
     given = entries[0]
-    if given and None not in entries and (given["digest"], given["exporter"]) == (digest, exporter):
+    if None in entries or not given or not given.keys() >= PARTS:
+        return Record(digest, exporter)
+    if (given["digest"], given["exporter"]) == (digest, exporter):
         return Record(digest, exporter, given["precision"], given["files"], given["tokens"])
     return Record(digest, exporter)
 
@@ -77,7 +83,7 @@ def read_record(repository: Path, family: str, digest: str, exporter: str) -> Re
 def entries_of(folder: Path) -> dict[str, dict[str, Any]]:
     """Return a manifest's entries by family; none where it cannot be read: everything is exported again."""
     try:
-        return read_releases(folder)
+        return {family: one for family, one in read_releases(folder).items() if isinstance(one, dict)}
     except (Unavailable, OSError, ValueError, KeyError):
         return {}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vitrine_orchestrator.manifest import FILE, Manifest, read_releases
+from vitrine_orchestrator.manifest import FILE, Manifest, read_entries
 from vitrine_orchestrator.stages import NETWORK_FILE, Stage, stages_of
 
 from vitrine_export.checkpoint.digest import file_digest
@@ -24,7 +24,7 @@ def proof(row: Stage) -> str:
 
 def entries(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the entries of a folder's manifest by family; none where it has no manifest."""
-    return read_releases(folder) if (folder / FILE).exists() else {}
+    return read_entries(folder) if (folder / FILE).exists() else {}
 
 
 def content(folder: Path, family: str) -> Iterable[Path]:

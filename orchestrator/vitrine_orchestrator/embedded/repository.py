@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.manifest import FILE, read_releases, version_folders
+from vitrine_orchestrator.manifest import FILE, read_manifests, read_releases, version_folders
 from vitrine_orchestrator.stages import NETWORK_FILE, STAGES, Stage
 
 _ROWS = {row.name: row for row in STAGES}
@@ -57,7 +57,7 @@ def _has_file(model: Path) -> bool:
 
 
 def check_files(repository: Path, names: list[str]) -> None:
-    """Unavailable for a network's file or a manifest that is missing, or a damaged manifest; with the remedy."""
+    """Unavailable for a missing network's file, or a missing or damaged manifest; with the remedy."""
     missing = [f"{name}/{path}" for name in names for path in _missing(repository / name, name)]
     if missing:
         shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
@@ -65,7 +65,7 @@ def check_files(repository: Path, names: list[str]) -> None:
     for name in names:
         if name in _ROWS and _ROWS[name].needs_manifest:
             for folder in version_folders(repository / name):
-                read_releases(folder)
+                read_manifests(folder)
 
 
 def _missing(model: Path, name: str) -> list[str]:
