@@ -21,7 +21,6 @@ from vitrine_export.checkpoint.protocol import AnyCheckpoint
 from vitrine_export.exporting.families import export_of
 from vitrine_export.folder_lock import folder_lock
 
-
 PARTS = {"digest", "exporter", "precision", "files", "tokens"}
 """What an export reads of an entry."""
 
