@@ -57,7 +57,7 @@ async def running(
 def create_app(settings: Settings, connect: Connect = connect) -> FastAPI:
     """Return the gateway as an ASGI application. With `settings.workers` of 0 it runs no jobs."""
 
-    mcp = McpOverHttp(settings.max_body_bytes)
+    mcp = McpOverHttp()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

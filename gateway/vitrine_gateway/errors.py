@@ -148,24 +148,30 @@ def place_of(fault: Mapping[str, Any]) -> list[str]:
     return named if not last or (_UNION.fullmatch(last) and not unknown) else [*named, last]
 
 
+def rule_of(fault: Mapping[str, Any]) -> str:
+    """Return what is wrong, without pydantic's words before a rule of ours."""
+    message: str = fault["msg"]
+    return message.removeprefix("Value error, ")
+
+
 def first_fault(error: _Invalid) -> tuple[str, str]:
     """Return the place of the first fault, such as "inputs.seed", and what is wrong there.
 
     The place is "" where the fault is of the whole.
     """
     first = error.errors()[0]
-    return ".".join(place_of(first)), first["msg"]
+    return ".".join(place_of(first)), rule_of(first)
 
 
-def told_fault(error: _Invalid) -> str:
-    """Return the first fault as a sentence: the name, the rule and, where it is short, the value."""
+def told_fault(error: _Invalid, whole: str = "the body") -> str:
+    """Return the first fault as a sentence: the name, or `whole`, the rule and, if it is short, the value."""
     first = error.errors()[0]
     place, wrong = first_fault(error)
     if first["type"] == "extra_forbidden":
         wrong = "there is no such field, or it is not served: leave it out"
     value = first.get("input")
     got = f", got {value!r}" if isinstance(value, (str, int, float)) and len(repr(value)) <= 60 else ""
-    return f"{place or 'the body'}: {wrong}{got}"
+    return f"{place or whole}: {wrong}{got}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,16 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from vitrine.errors import BadRequest, NotFound, Unavailable, VitrineError
 
-from vitrine_gateway.errors import INVALID, Kind, Unauthorized, kind_of, place_of, problem, problem_of
+from vitrine_gateway.errors import (
+    INVALID,
+    Kind,
+    Unauthorized,
+    kind_of,
+    place_of,
+    problem,
+    problem_of,
+    rule_of,
+)
 
 log = structlog.get_logger("vitrine_gateway.http")
 MEDIA_TYPE = "application/problem+json"
@@ -57,7 +66,7 @@ async def _vitrine_error(request: Request, error: VitrineError) -> JSONResponse:
 
 
 async def _invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
-    errors = [{"pointer": "/" + "/".join(place_of(one)), "detail": one["msg"]} for one in error.errors()]
+    errors = [{"pointer": "/" + "/".join(place_of(one)), "detail": rule_of(one)} for one in error.errors()]
     first = errors[0] if errors else {"pointer": "/", "detail": "unknown"}
     body = problem(INVALID, f"{first['pointer']}: {first['detail']}", request_id(request), errors)
     return JSONResponse(body, INVALID.status, media_type=MEDIA_TYPE)

@@ -1,5 +1,6 @@
 """What browsers, proxies and command lines send beside the calls of programs."""
 
+import base64
 import gzip
 import json
 
@@ -58,3 +59,29 @@ async def test_a_state_that_is_none_is_told_the_states(shop):
     answer = await shop.get("/v1/jobs", params={"status": "completed"})
     assert answer.status_code == 422
     assert "'queued', 'running', 'succeeded', 'failed' or 'canceled'" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ({"width": 64}, "width and height must be given together, got width only"),
+        (
+            {"width": 64, "height": 64, "aspect_ratio": "4:5"},
+            "aspect_ratio must not be given together with width",
+        ),
+    ],
+)
+async def test_half_a_size_becomes_no_job(shop, size, told):
+    """What the server would refuse later is refused at once."""
+    answer = await shop.post(
+        "/v1/jobs", json={"pipeline": "text_to_image", "inputs": {"prompt": "x", **size}}
+    )
+    assert (answer.status_code, answer.json()["detail"]) == (422, f"/: {told}")
+
+
+async def test_a_union_is_told_by_its_own_name(shop, garment):
+    """The pointer has the field's name, not the checker's words for its kinds."""
+    image = base64.b64encode(garment).decode()
+    body = {"pipeline": "score", "inputs": {"image": image, "prompt": ""}}
+    answer = await shop.post("/v1/jobs", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/prompt")

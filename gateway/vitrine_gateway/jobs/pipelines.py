@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from vitrine import AsyncVitrine, Drawn, Progress, VitrineError
 from vitrine.statuses import ModelStatus
 
@@ -71,6 +71,15 @@ class PictureOptions(BaseModel):
     scheduler: Literal["checkpoint", "flow"] | None = None
     format: Format | None = None
     previews: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_size(self) -> PictureOptions:
+        given = [name for name in ("width", "height") if getattr(self, name) is not None]
+        if given and self.aspect_ratio is not None:
+            raise ValueError(f"aspect_ratio must not be given together with {given[0]}")
+        if len(given) == 1:
+            raise ValueError(f"width and height must be given together, got {given[0]} only")
+        return self
 
 
 class ChangeOptions(PictureOptions):

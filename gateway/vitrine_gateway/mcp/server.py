@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import version
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
@@ -17,8 +21,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from vitrine import VitrineError
 
-from vitrine_gateway.access import identify, key_of
-from vitrine_gateway.errors import first_fault, kind_of
+from vitrine_gateway.access import base_of, identify, key_of
+from vitrine_gateway.errors import kind_of, told_fault
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.mcp.stdin import open_stdin
 from vitrine_gateway.mcp.tools import Tools
@@ -52,21 +56,34 @@ TOOLS = (
 
 
 class VitrineMCP(MCPServer[Any]):
-    """An MCP server whose tools raise the gateway's errors; the SDK alone would hide their texts."""
+    """An MCP server whose tools raise the gateway's errors; the SDK alone would hide their texts.
+
+    An argument that a tool does not have is refused: the SDK alone would leave it out.
+    """
+
+    def __init__(self, tools: list[Tool]) -> None:
+        for tool in tools:
+            tool.parameters["additionalProperties"] = False
+        self._arguments = {tool.name: list(tool.parameters.get("properties", ())) for tool in tools}
+        super().__init__(
+            "vitrine", title="Vitrine", instructions=INSTRUCTIONS, version=version("vitrine"), tools=tools
+        )
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Ctx | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool. Raises ToolError with the problem's code and text."""
+        known = self._arguments.get(name)
+        if known is not None and (unknown := [one for one in arguments if one not in known]):
+            raise ToolError(f"invalid: {_unknown(unknown[0], known)}")
         try:
             return await super().call_tool(name, arguments, context)
-        except UnexpectedToolError as error:
+        except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, VitrineError):
                 raise ToolError(f"{kind_of(cause).code}: {cause}") from cause
             if isinstance(cause, ValidationError):
-                place, wrong = first_fault(cause)
-                raise ToolError(f"invalid: {place}: {wrong}") from cause
+                raise ToolError(f"invalid: {told_fault(cause, 'the arguments')}") from cause
             raise
 
     async def run_stdio_async(self) -> None:
@@ -76,19 +93,29 @@ class VitrineMCP(MCPServer[Any]):
             await server.run(read, write, server.create_initialization_options())
 
 
+def _unknown(name: str, known: list[str]) -> str:
+    """Return what is told of an argument that a tool does not have."""
+    close = get_close_matches(name.lower(), known, 1)
+    if close:
+        return f"{name[:60]}: there is no such argument; did you mean {close[0]}?"
+    return f"{name[:60]}: there is no such argument; known: {', '.join(known) or 'none'}"
+
+
 def make_server(find_visit: FindVisit) -> VitrineMCP:
     """Return a server with all tools."""
-    server = VitrineMCP("vitrine", title="Vitrine", instructions=INSTRUCTIONS)
     tools = Tools(find_visit)
-    for row in TOOLS:
-        server.add_tool(
-            getattr(tools, row.tool),
-            title=row.title,
-            annotations=ToolAnnotations(
-                read_only_hint=row.reads_only, destructive_hint=False, open_world_hint=False
-            ),
-        )
-    return server
+    return VitrineMCP(
+        [
+            Tool.from_function(
+                getattr(tools, row.tool),
+                title=row.title,
+                annotations=ToolAnnotations(
+                    read_only_hint=row.reads_only, destructive_hint=False, open_world_hint=False
+                ),
+            )
+            for row in TOOLS
+        ]
+    )
 
 
 class McpOverHttp:
@@ -98,11 +125,11 @@ class McpOverHttp:
     compared with a list: a page of another site has no key.
     """
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self) -> None:
         server = make_server(_visit_over_http)
         server.streamable_http_app(
             stateless_http=True,
-            max_request_body_size=max_body_bytes,
+            max_request_body_size=sys.maxsize,  # the application's own limit tells how large it may be
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         self._manager = server.session_manager
@@ -128,7 +155,7 @@ class McpOverHttp:
 async def _visit_over_http(ctx: Ctx) -> Visit:
     request = ctx.request_context.request
     assert isinstance(request, Request), "the transport gives it"
-    return Visit(request.app.state.gateway, request.state.caller, str(request.base_url).rstrip("/"))
+    return Visit(request.app.state.gateway, request.state.caller, base_of(request))
 
 
 async def serve_stdio(gateway: Gateway) -> None:

@@ -11,19 +11,19 @@ import anyio
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
-from vitrine import BadRequest, VitrineError
+from vitrine import VitrineError
 from vitrine.statuses import ModelStatus
 
 from vitrine_gateway.database.tables import Account, Job
 from vitrine_gateway.errors import Conflict, NotServedYet
 from vitrine_gateway.interpretations import first_score
-from vitrine_gateway.jobs.ad_words import words_of
 from vitrine_gateway.jobs.cancelling import cancel
 from vitrine_gateway.jobs.inputs import from_inputs
 from vitrine_gateway.jobs.pipelines import served_pipelines
 from vitrine_gateway.jobs.state_names import ENDED, QUEUED, RUNNING
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import follow, load_job
+from vitrine_gateway.mcp.ad_inputs import Words, ad_inputs, picture_of
 from vitrine_gateway.mcp.answers import answer_of
 from vitrine_gateway.mcp.visits import Ctx, FindVisit, Visit
 
@@ -111,18 +111,7 @@ class Tools:
             "steps": steps,
             "seed": seed,
         }
-        inputs: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-        if product is not None:
-            pipeline = "product_ad"
-            inputs |= words_of(inputs.pop("prompt")) | _of_product(product, text, text_position, font)
-        elif text is not None or font is not None:
-            raise BadRequest("text and font go with product: send the photo of a product too")
-        elif image is not None:
-            pipeline = "image_to_image"
-        else:
-            pipeline = "text_to_image"
-        if image is not None:
-            inputs["scene" if product is not None else "image"] = _picture(image)
+        pipeline, inputs = ad_inputs(options, image, product, Words(text, text_position, font))
         wanted = from_inputs(pipeline, inputs, user=user)
         return await answer_of(visit, await self._run(ctx, visit, wanted, wait_s), failure_is_error=True)
 
@@ -171,7 +160,7 @@ class Tools:
         Boxes are left, top, right and bottom in shares of the picture.
         """
         visit = await self._visit(ctx)
-        wanted = from_inputs("picture_description", {"image": _picture(image)}, user=user)
+        wanted = from_inputs("picture_description", {"image": picture_of(image)}, user=user)
         job = await self._run(ctx, visit, wanted, LONGEST_WAIT_S)
         answer = await answer_of(visit, job, failure_is_error=True)
         if job.result is not None:
@@ -190,7 +179,7 @@ class Tools:
         Only scores of the same model can be compared: several pictures with one sentence, or the reverse.
         """
         visit = await self._visit(ctx)
-        wanted = from_inputs("score", {"image": _picture(image), "prompt": prompt}, user=user)
+        wanted = from_inputs("score", {"image": picture_of(image), "prompt": prompt}, user=user)
         job = await self._run(ctx, visit, wanted, LONGEST_WAIT_S)
         answer = await answer_of(visit, job, failure_is_error=True)
         if job.result is not None:
@@ -225,24 +214,6 @@ class Tools:
         raise NotServedYet(f"{tool} needs the pipeline {pipeline!r}, which this gateway does not serve yet")
 
 
-def _picture(text: str) -> str | dict[str, str]:
-    """Return a picture as a request names it."""
-    return {"file_id": text} if text.startswith("file_") else text
-
-
-def _of_product(
-    product: str | list[str], text: str | None, position: str, font: str | None
-) -> dict[str, Any]:
-    """Return the inputs of an advertisement of products. Raises BadRequest for a font without a text."""
-    several = [product] if isinstance(product, str) else product
-    inputs: dict[str, Any] = {"product": [_picture(one) for one in several]}
-    if text is not None:
-        inputs["texts"] = [{"text": text, "anchor": position} | ({"font": font} if font else {})]
-    elif font is not None:
-        raise BadRequest("font goes with text: send the words too")
-    return inputs
-
-
 def _described(result: Mapping[str, Any]) -> str:
     """Return the sentence for a picture's description."""
     colours = ", ".join(f"{one['colour']} ({one['share']:.0%})" for one in result["colours"])
@@ -271,7 +242,7 @@ async def _tell_progress(ctx: Ctx, visit: Visit, job: Job) -> None:
             if event is None:
                 continue
             # Below 100: after its last step a job goes on.
-            step = min(float(event.data.get("percent", told + 0.5)), 99.0)
+            step = min(max(float(event.data.get("percent", told + 0.5)), 0.0), 99.0)
             percent = 100.0 if event.kind in ENDED else step
             if told < percent <= 100:
                 told = percent
