@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Slot = Literal[
     "wall noun",
     "table noun",
     "light noun",
+    "negation",
     "filler",
 ]
 
@@ -53,10 +55,15 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Found:
-    """A phrase of the sentence with its meanings: one, or one for each table that has the phrase."""
+    """A phrase of the sentence with its meanings: one, or one for each table that has the phrase.
+
+    A word that no table knows has none.
+    """
 
     said: str
-    meanings: tuple[Meaning, ...]
+    meanings: tuple[Meaning, ...] = ()
+    clause: int = 0  # its number among the parts between commas and full stops
+    is_bare: bool = False  # whether it stands without a particle or an ending
 
     def of(self, slot: Slot) -> str | None:
         """The name in the table of that slot; None where it does not have the phrase."""
@@ -105,7 +112,6 @@ FILLERS = scene_words.Word(
             "분위기의",
             "스타일",
             "컨셉",
-            "배경으로",
             "쓰는",
             "비치게",
             "비추는",
@@ -136,7 +142,8 @@ FILLERS = scene_words.Word(
             "by",
         ),
         *("please", "make", "draw", "create", "picture", "image", "photo", "advert", "advertisement", "ad"),
-        *("poster", "banner", "style", "some", "me", "new"),
+        *("poster", "banner", "style", "some", "any", "me", "new"),
+        *("not only", "not just", "but", "instead"),
     ),
 )
 
@@ -154,8 +161,12 @@ TABLES: tuple[tuple[Slot, Iterable[Named]], ...] = (
     ("wall noun", (scene_words.WALL_NOUNS,)),
     ("table noun", (scene_words.TABLE_NOUNS,)),
     ("light noun", (scene_words.LIGHT_NOUNS,)),
+    ("negation", scene_words.NEGATIONS),
     ("filler", (FILLERS,)),
 )
+
+CLAUSE_ENDS = re.compile(r"[,;:!?/()]+(?!\d)|\.+(?=\s|$)")
+"""Commas and full stops, but for those within numbers."""
 
 
 @cache
@@ -174,19 +185,36 @@ def _longest() -> int:
     return max(len(phrase.split()) for phrase in lexicon())
 
 
-def find(sentence: str) -> tuple[list[Found], list[str]]:
-    """The phrases of a sentence that the tables know, in order, and the words that they do not know."""
-    words, found, unread, at = words_of(sentence), list[Found](), list[str](), 0
+def phrases_of(sentence: str) -> list[Found]:
+    """All words of a sentence in order, as phrases that the tables know and single words that they do not."""
+    return [
+        one for number, text in enumerate(CLAUSE_ENDS.split(sentence)) for one in _of_clause(text, number)
+    ]
+
+
+def _of_clause(text: str, number: int) -> Iterator[Found]:
+    words, at = words_of(text), 0
     while at < len(words):
         phrase, count = _phrase(words, at)
+        said = " ".join(words[at : at + count])
         if phrase is not None:
-            found.append(Found(" ".join(words[at : at + count]), lexicon()[phrase]))
-        elif inside := parts(words[at], _single()):
-            found += [Found(part, lexicon()[part]) for part in inside]
+            yield Found(said, lexicon()[phrase], number, said == phrase)
         else:
-            unread.append(words[at])
+            inside = parts(said, _single()) or _negated(said)
+            yield from (Found(part, lexicon()[part], number, True) for part in inside)
+            if not inside:
+                yield Found(said, clause=number)
         at += count
-    return found, unread
+
+
+def _negated(word: str) -> list[str]:
+    """A known word and the Korean negation that is written onto it, as in 꽃없는; else nothing."""
+    for row in scene_words.NEGATIONS:
+        for ending in row.korean:
+            noun = word.removesuffix(ending)
+            if noun != word and (known := next((one for one in stems(noun) if one in lexicon()), None)):
+                return [known, ending]
+    return []
 
 
 def _phrase(words: list[str], at: int) -> tuple[str | None, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from vitrine.errors import BadRequest, Unavailable
 
@@ -52,7 +54,7 @@ def _by_tables(request: AdPromptRequest, said: Said, fallback: str | None) -> st
     own = of_latin_and_hangul(request.sentence)
     unread = any(of_latin_and_hangul(one) for one in said.unread)
     if is_english(own) and said.kind is None and unread:
-        return own.rstrip(". ")
+        return _without_negated(own, said).rstrip(",. ")
     if not said.is_empty or request.trade:
         return None
     if fallback:
@@ -61,6 +63,14 @@ def _by_tables(request: AdPromptRequest, said: Said, fallback: str | None) -> st
         "sentence must name a product or a trade that the tables know, or trade must be given; no word of"
         f" {request.sentence[:40]!r} is known"
     )
+
+
+def _without_negated(own: str, said: Said) -> str:
+    """The sentence without what it does not want: a network would draw what a prompt names."""
+    for words in said.negated:
+        pattern = r"\W+".join(map(re.escape, words.split()))
+        own = re.sub(rf"\b{pattern}\b", "", own, flags=re.IGNORECASE)
+    return re.sub(r"\s+(?=[,.])", "", " ".join(own.split()))
 
 
 def _told(said: Said, scene: Scene) -> dict[str, object]:
@@ -74,6 +84,7 @@ def _told(said: Said, scene: Scene) -> dict[str, object]:
         "product": " ".join(filter(None, (scene.size, scene.colour, scene.subject))),
         "table": scene.table,
         "wall": scene.wall,
+        "without": list(said.without),
         "found": said.found,
         "unread": list(said.unread),
         "assumed": list(scene.assumed),

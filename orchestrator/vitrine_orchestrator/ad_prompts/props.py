@@ -61,3 +61,9 @@ def _word(name: str, *korean: str) -> Word:
 PROPS: dict[str, Word] = {row[0]: _word(*row) for row in ROWS}
 DRAWN_PROPS = tuple(row[0] for row in ROWS[:DRAWN])
 """Props of the drawn shop."""
+
+PROPS_OF = {
+    "bouquet of flowers": ("tulips", "roses"),
+    "basket of fruit": ("an apple", "lemons", "strawberries"),
+}
+"""Props that a product of the tables covers, by its name: who wants no flowers wants no tulips."""

@@ -112,3 +112,26 @@ LIGHT_NOUNS = Word(
     ("빛", "조명", "햇살", "햇빛", "채광", "불빛", "광선", "자연광", "햇볕"),
     ("lighting", "sunlight", "daylight", "lit", "lamp"),
 )
+NEGATIONS = (
+    Word(
+        "after a noun",
+        (
+            *(
+                "없이",
+                "없는",
+                "없다",
+                "없고",
+                "없게",
+                "없도록",
+                "없음",
+                "없애고",
+                "제외",
+                "제외하고",
+                "제외한",
+            ),
+            *("빼고", "뺀", "빼줘", "빼주세요", "말고", "아닌", "아니고", "아니라"),
+        ),
+    ),
+    Word("before a noun", (), ("no", "not", "without", "except", "excluding")),
+)
+"""Words that say what is not wanted, by the place of what they negate."""

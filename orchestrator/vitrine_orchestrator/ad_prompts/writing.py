@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vitrine_orchestrator.ad_prompts.kinds import KINDS
-from vitrine_orchestrator.ad_prompts.props import ARTICLES, DRAWN_PROPS, PROPS
+from vitrine_orchestrator.ad_prompts.props import ARTICLES, DRAWN_PROPS, PROPS, PROPS_OF
 from vitrine_orchestrator.ad_prompts.reading import Said
 from vitrine_orchestrator.ad_prompts.scene_words import COLOURS, DRAWN_COLOURS, TABLES, WALLS
 from vitrine_orchestrator.ad_prompts.styles import NO_TEXT, PLAIN_SURFACES, STYLES
@@ -32,6 +32,7 @@ class Scene:
     side: str
     style: str
     theme: str  # empty: none was asked for
+    without: tuple[str, ...]  # what must not be seen
     empty: bool  # without the product, which is put into it afterwards
     is_drawn: bool  # whether the drawn shop has all of it
     assumed: tuple[str, ...]
@@ -44,6 +45,7 @@ def complete(
     kind = KINDS.get(said.kind or "")
     row = TRADES[trade or said.trade or (kind.trade if kind else ANY_TRADE)]
     shown, subject = _subject(said, row)
+    hidden = [*said.without, *(prop for one in said.without for prop in PROPS_OF.get(one, ()))]
     colour = said.colour or (kind.colour if kind and kind.drawn and row.drawn else "")
     values = {
         "subject": said.kind or shown,
@@ -64,11 +66,12 @@ def complete(
         trade=row,
         table=said.table or _clear(row.tables, colour),
         wall=said.wall or _clear(row.walls, colour),
-        props=_two([one for one in (*said.props, *row.props) if one != shown]),
+        props=_two([one for one in (*said.props, *row.props, *PROPS) if one not in (shown, *hidden)]),
         time=said.time or row.time,
         side=said.side or ANY_SIDE,
         style=style or said.style or row.style,
         theme=theme or said.theme or "",
+        without=said.without,
         empty=empty,
         is_drawn=False,
         assumed=tuple(name for name, value in values.items() if not value),
@@ -91,8 +94,8 @@ def written(scene: Scene, own_words: str | None = None) -> str:
 
 
 def negative(scene: Scene) -> str:
-    """The negative prompt of the scene's style."""
-    return f"{NO_TEXT}, {STYLES[scene.style].avoid}"
+    """The negative prompt of the scene's style, then what the sentence does not want."""
+    return ", ".join([NO_TEXT, STYLES[scene.style].avoid, *map(_bare, scene.without)])
 
 
 def _line(scene: Scene) -> str:
@@ -125,8 +128,13 @@ def _subject(said: Said, row: Trade) -> tuple[str | None, str]:
         return None, said.kind
     if said.props:
         shown = said.props[0]
-        return shown, next((shown.removeprefix(one) for one in ARTICLES if shown.startswith(one)), shown)
+        return shown, _bare(shown)
     return None, row.subject
+
+
+def _bare(words: str) -> str:
+    """The words without their article."""
+    return next((words.removeprefix(one) for one in ARTICLES if words.startswith(one)), words)
 
 
 def _clear(surfaces: Sequence[str], colour: str) -> str:

@@ -116,6 +116,97 @@ def test_a_side_is_the_light_s_only_near_a_word_for_light():
     assert read("오른쪽 조명").side == "right"
 
 
+NOT_WANTED = [
+    ("꽃 없는 카페 테이블 위의 머그잔", ["bouquet of flowers"], "mug"),
+    ("커피콩 없이 하얀 머그잔", ["coffee beans"], "mug"),
+    ("커피콩없이 하얀 머그잔", ["coffee beans"], "mug"),
+    ("꽃없는 머그잔", ["bouquet of flowers"], "mug"),
+    ("머그잔, 빨간 꽃은 빼고", ["red", "bouquet of flowers"], "mug"),
+    ("꽃이랑 사과 없이 머그잔", ["bouquet of flowers", "an apple"], "mug"),
+    ("빨간색 말고 파란 머그잔", ["red"], "mug"),
+    ("사람 없이 카페 라떼 사진", ["people"], "latte"),
+    ("부담 없는 가격의 머그잔", [], "mug"),
+    ("a mug without coffee beans", ["coffee beans"], "mug"),
+    ("white mug, no flowers", ["bouquet of flowers"], "mug"),
+    ("a mug without any red flowers or carrots", ["red", "bouquet of flowers", "carrots"], "mug"),
+    ("a mug without wilted flowers, cafe", ["wilted", "bouquet of flowers"], "mug"),
+    ("no people, white mug", ["people"], "mug"),
+    ("no sugar latte", ["sugar"], "latte"),
+    ("not red but blue mug in a cafe", ["red"], "mug"),
+    ("not only coffee", [], "cup of coffee"),
+]
+
+
+@pytest.mark.parametrize(("sentence", "without", "kind"), NOT_WANTED)
+def test_what_a_sentence_does_not_want_is_not_shown(sentence, without, kind, prepared):
+    """Neither as its product or prop nor as a prop of the trade; it is told and in the negative prompt."""
+    prompt, negative, report = prepared(sentence)
+    names = [one.removeprefix("an ").removeprefix("a ") for one in without]
+    assert report["without"] == without
+    assert read(sentence).kind == kind
+    line = prompt.partition("wall,")[0]
+    assert not [one for one in names if one in line and one != "red"]
+    assert negative.endswith(", ".join(["", *names]))
+
+
+def test_flowers_that_are_not_wanted_are_no_tulips_either(prepared):
+    """The florist's usual props; the row's third and further ones stand in."""
+    report = prepared("꽃 없이 머그잔", trade="florist")[2]
+    assert len(report["props"]) == 2
+    assert not {"tulips", "roses"} & set(report["props"])
+
+
+def test_an_own_sentence_loses_what_it_does_not_want(prepared):
+    """A network draws what a prompt names, whatever stands before it."""
+    prompt, negative, _ = prepared("A kayak without any paddles, on a lake.")
+    assert prompt.startswith("advertising photograph: A kayak, on a lake, ")
+    assert negative.endswith(", paddles")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "왼쪽에 머그잔, 오른쪽에서 햇살",
+        "mug on the left, sunlight from the right",
+        "햇살이 우측에서, 왼쪽에 캔",
+    ],
+)
+def test_the_side_nearest_to_the_light_is_the_light_s(sentence):
+    """A product on the other side changes nothing."""
+    assert read(sentence).side == "right"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wall", "colour"),
+    [
+        ("벽은 노란색, 빨간 머그잔", "yellow", "red"),
+        ("배경은 파란색으로, 흰 머그잔", "blue", "white"),
+        ("흰 배경으로 빨간 머그잔", "white", "red"),
+        ("a red mug, the wall is yellow", "yellow", "red"),
+        ("벽 앞의 빨간 머그잔", None, "red"),
+    ],
+)
+def test_a_wall_s_colour_may_stand_after_it(sentence, wall, colour):
+    """As 벽은 노란색 says it."""
+    said = read(sentence)
+    assert (said.wall, said.colour) == (wall, colour)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("딸기 생크림 케이크", "cake"),
+        ("coffee cake", "cake"),
+        ("케이크, 마카롱, 커피", "cake"),
+        ("머그잔과 케이크", "mug"),
+        ("a mug and a cake", "mug"),
+    ],
+)
+def test_the_last_word_of_a_compound_is_the_product(sentence, kind):
+    """Of a list it is the first."""
+    assert read(sentence).kind == kind
+
+
 def test_a_sentence_beyond_the_drawn_shop_names_style_light_and_mood(prepared):
     """Its prompt is richer, has no word of Korean, and its negative prompt is the style's, without text."""
     prompt, negative, report = prepared("네일샵 봄 신상 젤네일 홍보 이미지를 만들어줘", style="일러스트")
