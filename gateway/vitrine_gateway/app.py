@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from vitrine import AsyncVitrine, Retry
 
 from vitrine_gateway.access import warn_of_old_account
@@ -23,6 +24,20 @@ from vitrine_gateway.routers import ROUTERS
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.webhooks.sender import Sender
 
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    "allow_headers": ["*"],
+    "expose_headers": [
+        "Idempotent-Replayed",
+        "Location",
+        "Preference-Applied",
+        "RateLimit",
+        "RateLimit-Policy",
+        "Retry-After",
+        "X-Request-ID",
+    ],
+}
+"""What pages of the setting `origins` may do. Cookies are not among it: the gateway has none."""
 Connect = Callable[[Settings], AsyncVitrine]
 
 
@@ -80,5 +95,7 @@ def create_app(settings: Settings, connect: Connect = connect) -> FastAPI:
     app.router.routes.extend(heads_of(list(app.router.routes)))  # last: they are rarely asked for
     app.router.routes.append(mcp.route)
     add_openapi(app)
+    if settings.origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.origins, **CORS)
     app.add_middleware(Around, max_body_bytes=settings.max_body_bytes)
     return app

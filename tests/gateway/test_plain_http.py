@@ -6,6 +6,8 @@ import json
 
 import httpx2
 import pytest
+from vitrine_gateway.errors import BadSettings
+from vitrine_gateway.settings import Settings
 
 WANTED = {"pipeline": "text_to_image", "inputs": {"prompt": "x"}}
 
@@ -85,3 +87,39 @@ async def test_a_union_is_told_by_its_own_name(shop, garment):
     body = {"pipeline": "score", "inputs": {"image": image, "prompt": ""}}
     answer = await shop.post("/v1/jobs", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/prompt")
+
+
+async def test_pages_of_other_origins_are_served_where_the_setting_names_them(start):
+    """A browser asks first, by OPTIONS, and reads only what the answer lets it; errors included."""
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,idempotency-key",
+    }
+    ours, others = {"Origin": "https://shop.example"}, {"Origin": "https://other.example"}
+    async with start(origins="https://shop.example, http://localhost:3000", workers=0) as gateway:
+        shop = await gateway.account()
+        before = await shop.options("/v1/jobs", headers=ours | asked)
+        assert (before.status_code, before.headers["access-control-allow-origin"]) == (200, ours["Origin"])
+        assert "idempotency-key" in before.headers["access-control-allow-headers"]
+        for body, status in ((WANTED, 202), ({}, 422)):
+            answer = await shop.post("/v1/jobs", json=body, headers=ours)
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == ours["Origin"]
+            assert "Retry-After" in answer.headers["access-control-expose-headers"]
+        assert (await shop.options("/v1/jobs", headers=others | asked)).status_code == 400
+        assert "access-control-allow-origin" not in (await shop.get("/v1/jobs", headers=others)).headers
+
+
+async def test_without_the_setting_no_other_origin_is_served(shop):
+    """No answer lets a page of another origin read it."""
+    answer = await shop.get("/v1/jobs", headers={"Origin": "https://shop.example"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "shop.example", "https://shop.example/", "https://*.example", "null"]
+)
+def test_an_origin_has_a_scheme_and_a_host_alone(origin):
+    """Anything else would fit no browser's header, or every one's."""
+    with pytest.raises(BadSettings, match="GATEWAY_ORIGINS"):
+        Settings.of(origins=origin)
