@@ -90,7 +90,8 @@ def _check_target(connection: Connection, lease_s: float, replace: bool) -> None
     """Raise BadRequest if the database is in use, or holds accounts that may not be replaced."""
     tables = set(inspect(connection).get_table_names())
     if WorkerProcess.__tablename__ in tables:
-        seen = select(WorkerProcess.name).where(WorkerProcess.seen_at > time.time() - lease_s)
+        now = time.time()
+        seen = select(WorkerProcess.name).where(WorkerProcess.seen_at.between(now - lease_s, now + lease_s))
         if names := list(connection.scalars(seen)):
             raise BadRequest(
                 f"a gateway uses the database ({', '.join(names)}): stop it; if it was killed, it is "

@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, select
-from vitrine.errors import BadRequest
+from vitrine.errors import BadRequest, Unavailable
 
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.deadlocks import despite_deadlocks
@@ -59,8 +59,15 @@ async def _end_jobs(gateway: Gateway, account_id: str, user: str) -> list[Job]:
 
 
 async def _delete_pictures(gateway: Gateway, paths: set[str]) -> None:
+    """Delete every picture that can be; raises Unavailable then if one could not."""
+    failure = None
     for path in paths:
-        await gateway.pictures.delete(path)
+        try:
+            await gateway.pictures.delete(path)
+        except Unavailable as error:
+            failure = error
+    if failure is not None:
+        raise failure
 
 
 async def _delete_rows(

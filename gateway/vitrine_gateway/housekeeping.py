@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 from sqlalchemy import delete, select, tuple_
-from vitrine.errors import VitrineError
+from vitrine.errors import Unavailable, VitrineError
 
 from vitrine_gateway.database.tables import File, IdempotencyKey, Job, WorkerProcess
 from vitrine_gateway.gateway import Gateway
@@ -16,7 +16,9 @@ from vitrine_gateway.jobs.state_names import ENDED
 
 EVERY_S = 300.0
 WORKER_S = 86_400.0  # a worker that was silent for so long is forgotten
+FAILURES = 20  # pictures in a row that cannot be removed, after which a cleaning stops
 _AT_ONCE = 200
+_FIRST = (0.0, "")
 
 log = structlog.get_logger("vitrine_gateway.housekeeping")
 
@@ -26,6 +28,7 @@ class Housekeeper:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._last = _FIRST  # the time and the id of the last picture that was looked at
 
     async def run(self) -> None:
         """Clean up until the task is cancelled."""
@@ -45,10 +48,10 @@ class Housekeeper:
             oldest = now - gateway.settings.idempotency_hours * 3600
             await session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < oldest))
             await session.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now - WORKER_S))
-        removed, last = 0, (0.0, "")
-        while expired := await self._expired(now, last):
+        removed = 0
+        while expired := await self._expired(now, self._last):
             removed += await self._remove(expired)
-            last = (expired[-1].expires_at or 0.0, expired[-1].id)
+        self._last = _FIRST
         return removed
 
     async def _expired(self, now: float, last: tuple[float, str]) -> list[File]:
@@ -59,14 +62,40 @@ class Housekeeper:
             return list(await session.scalars(newer.limit(_AT_ONCE)))
 
     async def _remove(self, expired: Sequence[File]) -> int:
-        """Remove the pictures that no open job needs, and return their number."""
+        """Remove the pictures that no open job needs, and return their number.
+
+        One that cannot be removed keeps its row. After several in a row the store counts as away: Unavailable
+        is raised, and the next cleaning goes on behind them.
+        """
         gateway = self._gateway
         async with gateway.database.reading() as session:
             open_jobs = list(await session.scalars(select(Job.request).where(Job.state.not_in(ENDED))))
         used = {one for request in open_jobs for ids in request["pictures"].values() for one in ids}
-        gone = [file for file in expired if file.id not in used]
-        for file in gone:
-            await gateway.pictures.delete(file.path)  # the bytes first: a row without bytes is tried again
+        gone, failures = await self._delete(expired, used)
         async with gateway.database.writing() as session:
-            await session.execute(delete(File).where(File.id.in_([file.id for file in gone])))
+            await session.execute(delete(File).where(File.id.in_(gone)))
+        if failures == FAILURES:
+            raise Unavailable(f"{failures} pictures in a row cannot be removed")
         return len(gone)
+
+    async def _delete(self, expired: Sequence[File], used: Collection[str]) -> tuple[list[str], int]:
+        """Delete the bytes of pictures that are not used; return their ids, and the failures at the end.
+
+        The bytes go before their rows: a row without bytes is tried again.
+        """
+        gone, failures = [], 0
+        for file in expired:
+            if failures == FAILURES:
+                break
+            self._last = (file.expires_at or 0.0, file.id)
+            if file.id in used:
+                continue
+            try:
+                await self._gateway.pictures.delete(file.path)
+            except VitrineError as error:
+                log.warning("a picture cannot be removed; it is tried again", id=file.id, error=str(error))
+                failures += 1
+            else:
+                gone.append(file.id)
+                failures = 0
+        return gone, failures

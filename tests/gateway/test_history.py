@@ -8,6 +8,7 @@ from noise_pictures import picture
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 from vitrine.errors import Unavailable
+from vitrine_gateway import housekeeping
 from vitrine_gateway.database.tables import AuditRow, File, Job, LedgerRow
 from vitrine_gateway.housekeeping import Housekeeper
 
@@ -112,10 +113,34 @@ async def test_a_cleaning_that_fails_names_nobody_in_the_log(start, monkeypatch)
                 await asyncio.sleep(0.01)
             cleaning.cancel()
     assert [(one["event"], "exc_info" in one) for one in told] == [
-        ("cleaning up failed; it is tried again", False)
+        ("a picture cannot be removed; it is tried again", False)
     ]
     assert "Permission denied" in told[0]["error"]
     assert "ada" not in str(told)
+
+
+async def test_a_picture_that_cannot_be_removed_stops_no_other(start, monkeypatch):
+    """It keeps its row. Many in a row stop a cleaning, and the next one goes on behind them."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        for seed in range(6):
+            await shop.post("/v1/files", files={"file": picture(seed)})
+        async with gateway.parts.database.writing() as session:
+            await session.execute(update(File).values(expires_at=1.0))
+            files = list(await session.scalars(select(File).order_by(File.id)))
+        for file in (files[0], files[1], files[3]):  # a folder cannot be unlinked
+            path = gateway.parts.settings.data / "pictures" / file.path
+            path.unlink()
+            path.mkdir()
+        keeper = Housekeeper(gateway.parts)
+        monkeypatch.setattr(housekeeping, "FAILURES", 2)
+        with pytest.raises(Unavailable, match="2 pictures in a row"):
+            await keeper.clean()
+        assert await keeper.clean() == 3
+        left = await gateway.query(select(File.id).order_by(File.id))
+        assert [one for (one,) in left] == [files[0].id, files[1].id, files[3].id]
+        with pytest.raises(Unavailable):
+            await keeper.clean()
 
 
 @pytest.mark.databases

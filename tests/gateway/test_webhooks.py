@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -12,6 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from vitrine.errors import BadRequest
 from vitrine_gateway.database.tables import Account, Delivery
 from vitrine_gateway.webhooks import guard
+from vitrine_gateway.webhooks.outbox import add_delivery
 from vitrine_gateway.webhooks.sender import AT_ONCE_OF_ACCOUNT
 
 PRIVATE = [
@@ -73,6 +75,25 @@ def receiver():
     yield f"http://127.0.0.1:{server.server_port}/hook", got, answers
     server.shutdown()
     server.server_close()
+
+
+async def test_a_clock_that_is_set_back_delays_no_message(start, form, receiver):
+    """One whose time is further ahead than any pause is sent at once."""
+    url, got, _ = receiver
+    async with start(webhook_hosts="127.0.0.1", workers=0) as gateway:
+        shop = await gateway.account()
+        job = (await shop.post("/v1/jobs", files=form, data={"webhook": url})).json()
+        async with gateway.parts.database.writing() as session:
+            account_id = (await session.scalars(select(Account.id))).one()
+            add_delivery(session, account_id, url, "job.succeeded", {"id": job["id"]})
+            await session.flush()
+            assert (await session.scalars(select(Delivery.run_after))).all() == [0.0]
+            await session.execute(update(Delivery).values(run_after=time.time() + 86_400))
+        for _ in range(300):
+            if got:
+                break
+            await asyncio.sleep(0.05)
+        assert got
 
 
 @pytest.mark.databases

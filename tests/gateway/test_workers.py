@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 from vitrine import BadRequest, Busy, StageFailed, Unavailable
-from vitrine_gateway.database.tables import File, Job, JobEvent, LedgerRow
+from vitrine_gateway.database.tables import File, Job, JobEvent, LedgerRow, WorkerProcess
 from vitrine_gateway.jobs import endings, leasing, states, worker
 from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
 
@@ -181,6 +181,35 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(start, form):
         async with database.writing() as session:
             assert await states.end(session, slow.id, SUCCEEDED, lease=quick.lease, result=image)
         assert await gateway.unbalanced() == []
+
+
+@pytest.mark.databases
+async def test_a_clock_that_is_set_back_delays_no_job(start, form):
+    """Times of before it, an hour ahead, count as past: of new jobs, of those that wait and of leases."""
+    async with start(workers=0) as gateway:
+        shop = await gateway.account()
+        first = (await shop.post("/v1/jobs", files=form)).json()
+        assert await gateway.query(select(Job.run_after)) == [(0.0,)]
+        database, ahead = gateway.parts.database, time.time() + 3600
+        for state, values in (("queued", {"run_after": ahead}), ("running", {"lease_until": ahead})):
+            async with database.writing() as session:
+                await session.execute(update(Job).values(state=state, **values))
+            assert await database.read(leasing.is_anything_due)
+            async with database.writing() as session:
+                await leasing.requeue_lost(session)
+                leased = await leasing.lease_next(session, "any", 30.0)
+            assert leased.id == first["id"]
+            assert not await database.read(leasing.is_anything_due)
+
+
+async def test_workers_of_alike_containers_have_names_of_their_own(start, monkeypatch):
+    """Pods of a deployment have long names that begin alike, and one process id."""
+    monkeypatch.setattr(worker.socket, "gethostname", lambda: "vitrine-gateway-6c9f7d8b5-x2k4p")
+    async with start(workers=0) as gateway:
+        for _ in range(2):
+            await worker.Worker(gateway.parts)._watch()
+        names = [name for (name,) in await gateway.query(select(WorkerProcess.name))]
+    assert len(names) == 2
 
 
 async def test_a_job_that_kills_its_workers_ends(start, form, monkeypatch):

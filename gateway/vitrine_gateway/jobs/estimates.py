@@ -40,7 +40,7 @@ _PAST = (
     .limit(TOGETHER)
 )
 _PLACES = select(func.coalesce(func.sum(WorkerProcess.places), 0)).where(
-    WorkerProcess.seen_at > bindparam("since")
+    WorkerProcess.seen_at.between(bindparam("since"), bindparam("until"))
 )
 
 log = structlog.get_logger("vitrine_gateway.estimates")
@@ -125,7 +125,7 @@ class Forecast:
     async def _read(self) -> None:
         now, begun = time.time(), time.monotonic()
         async with self._database.reading() as session:
-            places = await places_of(session, now - self._lease_s)
+            places = await places_of(session, now, self._lease_s)
             open_jobs = list(await session.scalars(_RUNNING))
             waiting = [Waiting(*row) for row in await session.execute(_QUEUE)]
             if begun - self._past_at > PAST_S:
@@ -212,9 +212,9 @@ def running_of(job: Job) -> Running:
     return Running(job.id, job.pipeline, job.work, job.started_at or job.created_at, left_s, at)
 
 
-async def places_of(session: AsyncSession, since: float) -> int:
-    """Return the places of all workers that were seen since then."""
-    return int(await session.scalar(_PLACES, {"since": since}) or 0)
+async def places_of(session: AsyncSession, now: float, lease_s: float) -> int:
+    """Return the places of all workers that were seen within a lease; not of those of a clock set back."""
+    return int(await session.scalar(_PLACES, {"since": now - lease_s, "until": now + lease_s}) or 0)
 
 
 def _left(end: float | None, now: float) -> float | None:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Collection
 
-from sqlalchemy import bindparam, case, delete, exists, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -17,23 +17,21 @@ from vitrine_gateway.jobs.states import add_event, job_of
 
 MAX_LOSSES = 10  # a job whose worker or server was lost more often ends as failed
 LOSS_PAUSES_S = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # longest pause after each loss; the last one repeats
+FAR_S = 900.0
+"""A time that is further ahead is of before the clock was set back: no pause and no lease is as long."""
 _jobs = table_of(Job)
 # Statements of every job are built once: building one costs more than running it.
-_DUE = select(
-    or_(
-        exists().where(Job.state == QUEUED, Job.run_after <= bindparam("now")),
-        exists().where(Job.state == RUNNING, Job.lease_until < bindparam("now")),
-    )
+_IS_QUEUED = and_(
+    Job.state == QUEUED, or_(Job.run_after <= bindparam("now"), Job.run_after > bindparam("far"))
 )
-_LOST = (
-    select(Job)
-    .where(Job.state == RUNNING, Job.lease_until < bindparam("now"))
-    .order_by(Job.id)
-    .with_for_update(skip_locked=True)
+_IS_LOST = and_(
+    Job.state == RUNNING, or_(Job.lease_until < bindparam("now"), Job.lease_until > bindparam("far"))
 )
+_DUE = select(or_(exists().where(_IS_QUEUED), exists().where(_IS_LOST)))
+_LOST = select(Job).where(_IS_LOST).order_by(Job.id).with_for_update(skip_locked=True)
 _NEXT = (
     select(Job.id)
-    .where(Job.state == QUEUED, Job.run_after <= bindparam("now"))
+    .where(_IS_QUEUED)
     .order_by(Job.created_at, Job.id)
     .limit(1)
     .with_for_update(skip_locked=True)
@@ -63,7 +61,8 @@ def loss_pause_s(losses: int) -> float:
 
 def is_anything_due(session: Session) -> bool:
     """Whether a job can be begun, or the lease of one has run out."""
-    return bool(session.scalar(_DUE, {"now": time.time()}))
+    now = time.time()
+    return bool(session.scalar(_DUE, {"now": now, "far": now + FAR_S}))
 
 
 async def requeue_lost(session: AsyncSession) -> int:
@@ -72,7 +71,7 @@ async def requeue_lost(session: AsyncSession) -> int:
     On PostgreSQL rows that another process is changing are left out (SKIP LOCKED).
     """
     now = time.time()
-    jobs = list(await session.scalars(_LOST, {"now": now}))
+    jobs = list(await session.scalars(_LOST, {"now": now, "far": now + FAR_S}))
     for job in jobs:
         pause_s = 0.0 if job.cancel else loss_pause_s(job.losses + 1)
         job.losses, job.state, job.run_after = job.losses + 1, QUEUED, now + pause_s
@@ -89,8 +88,8 @@ async def lease_next(session: AsyncSession, worker: str, lease_s: float) -> Job 
     holds the only lock for writing, so the same statement takes each job once.
     """
     now = time.time()
-    told = {"now": now, "under": f"{worker}/{secrets.token_hex(6)}", "until": now + lease_s}
-    leased = await session.execute(_LEASE, told)
+    times = {"now": now, "far": now + FAR_S, "until": now + lease_s}
+    leased = await session.execute(_LEASE, {**times, "under": f"{worker}/{secrets.token_hex(6)}"})
     job = job_of(leased.one_or_none())
     if job is not None:
         await add_event(session, job.id, RUNNING, {"try": job.tries + job.losses + 1})

@@ -249,7 +249,7 @@ def _new_job(caller: Caller, wanted: Submission, request: dict[str, Any], place:
         request=request,
         price=price_of(wanted.pipeline, garments).credits if wanted.price is None else wanted.price,
         created_at=now,
-        run_after=now,
+        run_after=0.0,  # at once, whatever a clock that is set back says
         tries=0,
         losses=0,
         cancel=False,

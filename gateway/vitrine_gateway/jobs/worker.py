@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine
@@ -50,7 +51,8 @@ class Worker:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway, self._settings = gateway, gateway.settings
-        self._name = f"{socket.gethostname()[:20]}-{os.getpid()}"
+        # random: of two containers the process ids are alike, and so may be the beginnings of their names
+        self._name = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._attempts: dict[str, Attempt] = {}  # by lease
         self._renewed = self._requeued = float("-inf")
         self._server = Server(gateway.vitrine)

@@ -36,7 +36,7 @@ def add_delivery(
             | ({"contract": dict(contract)} if contract else {}),
             state=WAITING,
             tries=0,
-            run_after=now,
+            run_after=0.0,  # at once, whatever a clock that is set back says
             last_error="",
             created_at=now,
         )

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from vitrine.errors import NotFound, Unavailable, VitrineError, one_line
 
 from vitrine_gateway.database.tables import Account, Delivery, Job
@@ -30,6 +30,8 @@ from vitrine_gateway.webhooks.outbox import DELIVERED, FAILED, WAITING
 PAUSES_S: tuple[float, ...] = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 """After each try that failed: 24 hours in all."""
 LOCK_S = 60.0  # a sender that dies leaves its delivery to others after this time
+FAR_S = max(PAUSES_S) + LOCK_S
+"""A time that is further ahead is of before the clock was set back."""
 EVERY_S = 1.0
 AT_ONCE = 8  # deliveries of one gateway process
 AT_ONCE_OF_ACCOUNT = 2
@@ -85,8 +87,9 @@ class Sender:
         busy = [account for account, count in counts.items() if count >= AT_ONCE_OF_ACCOUNT]
         due = (
             select(Delivery.id)
-            .where(Delivery.state == WAITING, Delivery.run_after <= now, Delivery.account_id.not_in(busy))
-            .order_by(Delivery.run_after)
+            .where(Delivery.state == WAITING, Delivery.account_id.not_in(busy))
+            .where(or_(Delivery.run_after <= now, Delivery.run_after > now + FAR_S))
+            .order_by(Delivery.created_at)
             .limit(1)
             .with_for_update(skip_locked=True)
             .scalar_subquery()
