@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 _REDIS = "must be redis://host:port, rediss://host:port or unix:///path; a password's odd characters are %XX"
 _PUBLIC = "must be http://host or https://host, where wanted with a port and a path"
+_HTTP = "must be http://… or https://…"
 _PROXIES = "must be addresses or networks, 10.0.0.5,10.1.0.0/16, or * for all"
 
 
@@ -46,6 +47,14 @@ def _public(text: str) -> str:
     return text.rstrip("/")
 
 
+def _http(text: str) -> str:
+    """Check an address that the gateway calls; "" is none."""
+    parts = _split(text, _HTTP)
+    if text and not (parts.scheme in ("http", "https") and parts.hostname):
+        raise ValueError(_HTTP)
+    return text
+
+
 def _proxies(text: str) -> str:
     """Check a list of addresses and networks; "" is none, "*" is all."""
     each = [part.strip() for part in text.split(",") if part.strip()]
@@ -59,6 +68,7 @@ def _proxies(text: str) -> str:
 
 
 RedisUrl = Annotated[str, AfterValidator(_redis)]
+HttpUrl = Annotated[str, AfterValidator(_http)]
 PublicUrl = Annotated[str, AfterValidator(_public)]
 """Without a slash at its end."""
 Proxies = Annotated[str, AfterValidator(_proxies)]

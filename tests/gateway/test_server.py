@@ -88,6 +88,21 @@ def test_settings_are_checked():
     assert (str(empty.data), empty.port, empty.rate_jobs) == ("vitrine-data", 8080, "")
     links["GATEWAY_PORT_9_SCTP_ADDR"] = "10.0.0.1"
     assert Settings.from_environment(links).port == 8080
+    for name, value in (
+        ("UPLOAD_HOURS", "inf"),
+        ("RESULT_HOURS", "1e8"),
+        ("IDEMPOTENCY_HOURS", "1e300"),
+        ("LINK_S", "1000000000000"),
+        ("LEASE_S", "nan"),
+        ("JOB_TIMEOUT_S", "inf"),
+        ("TRACES", "collector:4318"),
+        ("TRITON_METRICS", "localhost:8002/metrics"),
+    ):
+        with pytest.raises(BadSettings, match=f"GATEWAY_{name}"):
+            Settings.from_environment({f"GATEWAY_{name}": value})
+    lines = {"GATEWAY_TRITON": "host:8001\n", "GATEWAY_DATA": " shop\n", "GATEWAY_KEY": "vt_live_x\n"}
+    read = Settings.from_environment(lines)  # what `echo` writes into a secret
+    assert (read.triton, str(read.data), read.key) == ("host:8001", "shop", "vt_live_x")
     with pytest.raises(BadSettings, match="mysql"):
         database_url("mysql://host/name")
 
