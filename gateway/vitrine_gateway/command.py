@@ -24,6 +24,7 @@ from vitrine_gateway.accounts.keys import SCOPES, account_named, key_with_credit
 from vitrine_gateway.addresses import in_url
 from vitrine_gateway.app import connect, create_app, running
 from vitrine_gateway.backup import backup, restore
+from vitrine_gateway.command_actions import add_actions
 from vitrine_gateway.credits import ledger
 from vitrine_gateway.database.connections import Database
 from vitrine_gateway.database.migrate import migrate
@@ -50,34 +51,17 @@ examples:
   vitrine gateway backup --file shop.backup          save the database while the gateway serves
   vitrine gateway restore --file shop.backup         bring it back; stop the gateway before
 
-Settings are environment variables, GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
+`vitrine gateway ACTION --help` explains an action. Settings are environment variables,
+GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
 
 KEEP_ALIVE_S = 75
 """For which an idle connection stays open: longer than nginx and load balancers keep theirs, which is 60 s.
 Otherwise a request can meet a connection that is being closed, and the proxy answers it with 502."""
-ACTIONS = ("serve", "worker", "mcp", "bullmq", "key", "revoke", "credits", "migrate", "backup", "restore")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options to `parser`."""
-    parser.add_argument("action", nargs="?", choices=ACTIONS, default="serve", help="default: serve")
-    parser.add_argument("--account", help="name of an account (key, credits)")
-    parser.add_argument("--credits", type=int, default=0, help="credits that the account gets (key)")
-    parser.add_argument(
-        "--scope", action="append", choices=SCOPES, help="what the key may do; default: all (key)"
-    )
-    parser.add_argument("--days", type=float, help="days for which the key is valid; default: for ever (key)")
-    parser.add_argument("--key", help="the id in the middle of a key: vt_live_ID_… (revoke)")
-    parser.add_argument("--add", type=int, default=0, help="credits to add; negative to take away (credits)")
-    parser.add_argument("--file", type=Path, help="the file that holds a backup (backup, restore)")
-    parser.add_argument(
-        "--replace",
-        action="store_true",
-        help="overwrite what is there: the file (backup), accounts (restore)",
-    )
-    parser.add_argument(
-        "--revision", default="head", help="revision of the tables; -1 for one back (migrate)"
-    )
+    """Add the actions, each with its options, to `parser`."""
+    add_actions(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -181,32 +165,21 @@ def _migrate(args: argparse.Namespace, settings: Settings) -> None:
 
 
 def _backup(args: argparse.Namespace, settings: Settings) -> None:
-    file = _backup_file(args)
+    file: Path = args.file
     backup(settings.database_url, file, args.replace)
     where = settings.pictures or f"the folder {settings.data}"
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB. The pictures are not in it: copy {where} after this.")
 
 
 def _restore(args: argparse.Namespace, settings: Settings) -> None:
-    file = _backup_file(args)
-    restore(settings.database_url, file, settings.lease_s, args.replace)
+    restore(settings.database_url, args.file, settings.lease_s, args.replace)
     print(
-        f"The database is that of {file}. Jobs that had not ended then run again; people who were erased "
-        "since must be erased again."
+        f"The database is that of {args.file}. Jobs that had not ended then run again; people who were "
+        "erased since must be erased again."
     )
 
 
-def _backup_file(args: argparse.Namespace) -> Path:
-    if args.file is None:
-        raise argparse.ArgumentTypeError(f"{args.action} needs --file")
-    return args.file
-
-
 def _manage(args: argparse.Namespace, settings: Settings) -> None:
-    if args.action == "revoke" and not args.key:
-        raise argparse.ArgumentTypeError("revoke needs --key")
-    if args.action in ("key", "credits") and not args.account:
-        raise argparse.ArgumentTypeError(f"{args.action} needs --account")
     migrate(settings.database_url)
     actions: dict[str, Callable[[argparse.Namespace, Database], Awaitable[str]]] = {
         "key": _key,

@@ -1,7 +1,7 @@
 """The page docs/gateway.md has every setting, problem, price and route of the code."""
 
 import pytest
-from vitrine_gateway.command import ACTIONS
+from vitrine_gateway.command_actions import ACTIONS, SERVE
 from vitrine_gateway.credits.prices import PRICES, REWARDS
 from vitrine_gateway.errors import INVALID, KINDS
 from vitrine_gateway.routers import ROUTERS
@@ -42,7 +42,8 @@ def test_every_price_has_its_row(gateway_page):
 def test_every_command_is_there(gateway_page):
     """Each action of `vitrine gateway` has a row."""
     for action in ACTIONS:
-        assert f"| `vitrine gateway{'' if action == 'serve' else ' ' + action}` |" in gateway_page
+        name = "" if action.name == SERVE else f" {action.name}"
+        assert f"| `vitrine gateway{name}` |" in gateway_page
 
 
 def test_every_route_is_named(gateway_page):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from vitrine.command import main
+from vitrine.command import build_parser, main
+from vitrine_gateway.command_actions import ACTIONS
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,47 @@ def test_a_refused_command_is_one_line(shop_key, capsys, options, says):
     assert main(["gateway", "credits", "--account", "new"]) == 1
     assert main(["gateway", "credits", "--account", "shop"]) == 0
     assert capsys.readouterr().out.startswith("shop: 5 credits")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["credits", "--account", "shop", "--credits", "50"],
+        ["key", "--account", "shop", "--add", "50"],
+        ["migrate", "--file", "shop.backup", "--replace"],
+        ["worker", "--credits", "5"],
+        ["--account=shop"],
+        ["key"],
+        ["credits"],
+        ["revoke"],
+        ["backup"],
+        ["restore"],
+    ],
+)
+def test_an_action_takes_its_own_options_alone(shop_key, capsys, options):
+    """An option of another action is refused, and so is an action without what it needs."""
+    assert shop_key
+    with pytest.raises(SystemExit) as ended:
+        main(["gateway", *options])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "unrecognized arguments: --" in told or "the following arguments are required: --" in told
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_an_action_has_help_and_examples_of_its_own(capsys, action):
+    """`vitrine gateway ACTION --help` shows its usage and its examples, which are commands that it takes."""
+    with pytest.raises(SystemExit) as ended:
+        main(["gateway", action.name, "--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"usage: vitrine gateway {action.name} ")
+    examples = re.findall(r"^  .*?vitrine gateway(.*?)(?:   .*)?$", told.partition("examples:")[2], re.M)
+    parser = build_parser({"gateway": "vitrine_gateway.command"})
+    assert [parser.parse_args(["gateway", *one.split()]).action for one in examples] == (
+        [action.name] * len(examples)
+    )
+    assert examples
 
 
 @pytest.mark.parametrize("options", [["key"], ["credits", "--add=1"]])
