@@ -17,6 +17,9 @@ fi
 # Triton's HTTP library copies a body with a form's content type onto the stack, twice: this fits the largest body
 ulimit -S -s 327680 || echo "serve: the stack's hard limit is below 320 MiB: a large HTTP body ends the server \
 unless its content type is application/octet-stream" >&2
+# A server that was killed leaves its shared memory in /dev/shm, which may outlive it in a pod
+shared=vitrine_$(uname -n)_
+rm -f "/dev/shm/$shared"*
 # The models of the families whose checkpoints /models holds
 models=$(python3 -m vitrine_orchestrator.embedded.repository "$model_folder")
 # With a memory budget, networks are loaded by need: only the other models at the start (docs/residency.md)
@@ -24,7 +27,11 @@ second=""
 if [ "${VITRINE_MEMORY:-off}" != off ]; then
     owner=$(mktemp -d)
     port=8001
-    for option; do case $option in --grpc-port=*) port=${option#*=} ;; esac; done
+    before=""
+    for option; do
+        case $before/$option in */--grpc-port=*) port=${option#*=} ;; --grpc-port/*) port=$option ;; esac
+        before=$option
+    done
     models=$(python3 -m vitrine_orchestrator.residency.layout "$owner" "$model_folder" "$profile" "$key_file" \
         "localhost:$port")
     second="--model-repository=$owner"
@@ -43,6 +50,7 @@ exec tritonserver \
     $loads \
     --model-config-name="$profile" \
     --disable-auto-complete-config \
+    --backend-config="python,shm-region-prefix-name=$shared" \
     --http-restricted-api="$restricted" \
     --grpc-restricted-protocol="$restricted" \
     --http-max-input-size=134217728 \

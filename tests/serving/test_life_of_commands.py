@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from vitrine import Unavailable
-from vitrine_orchestrator.embedded import command, launch, server, supervisor
+from vitrine_orchestrator.embedded import command, launch, leftovers, server, supervisor
 from vitrine_orchestrator.embedded.ports import ANY_PORTS, free_ports
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.surroundings import plain_temporary_folder
@@ -114,7 +114,7 @@ def test_a_stop_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch):
     subprocess.Popen.wait(process)
     assert have_ended(processes)
     assert not triton.folder.exists()
-    assert not list(server.SHARED_MEMORY.glob(f"{triton.shared_prefix}*"))
+    assert not list(leftovers.SHARED_MEMORY.glob(f"{triton.shared_prefix}*"))
 
 
 def test_a_start_that_fails_early_leaves_no_folder(tmp_path, monkeypatch):
@@ -159,3 +159,50 @@ def test_a_server_may_open_many_files(monkeypatch, caplog):
     monkeypatch.setattr(launch.resource, "getrlimit", lambda kind: (64, 64))
     assert launch.open_files() == 64
     assert "64 files only" in caplog.text
+
+
+def test_what_a_killed_server_leaves_goes_at_the_next_start(tmp_path, monkeypatch):
+    """All its processes are killed, as by the system when memory runs out; a living server's folder stays."""
+    (tmp_path / "tmp").mkdir()
+    process = started([VITRINE, "serve"], tmp_path, TMPDIR=str(tmp_path / "tmp"))
+    (folder,) = (tmp_path / "tmp").glob("vitrine-triton-*")
+    prefix = (folder / leftovers.OWNER).read_text()
+    made = [leftovers.ENVIRONMENTS / name for name in (folder / leftovers.MADE).read_text().split()]
+    leftovers.clear_dead(tmp_path / "tmp")
+    assert folder.exists()
+    assert made
+    processes = {process.pid, *below(process.pid)}
+    for how in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in processes:
+            os.kill(pid, how)
+    process.wait(ENDS_S)
+    process.stdout.close()
+    assert have_ended(processes)
+    assert list(leftovers.SHARED_MEMORY.glob(f"{prefix}*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    with EmbeddedTriton(write_waiter(tmp_path / "next"), ports=ANY_PORTS):
+        assert not folder.exists()
+        assert not list(leftovers.SHARED_MEMORY.glob(f"{prefix}*"))
+        assert not any(path.exists() for path in made)
+
+
+def test_a_folder_of_another_s_stays(tmp_path):
+    """Only folders that a server of this user has marked are removed, and only what their mark may name."""
+    for name in ("unmarked", "odd"):
+        (tmp_path / f"vitrine-triton-{name}").mkdir()
+    (tmp_path / "vitrine-triton-odd" / leftovers.OWNER).write_text("")
+    (tmp_path / "vitrine-triton-link").symlink_to(tmp_path / "vitrine-triton-odd")
+    leftovers.clear_dead(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_killed_tritonserver_leaves_no_folder_of_its_own(tmp_path):
+    """Neither does one that the supervisor starts again."""
+    told = []
+    with EmbeddedTriton(write_waiter(tmp_path / "repository"), ports=ANY_PORTS) as triton:
+        watched = supervisor.Supervisor(triton, told.append)
+        made = (triton.folder / leftovers.MADE).read_text().split()
+        assert made
+        os.kill(triton.pid, signal.SIGKILL)
+        check_until(watched, told, "tritonserver is back")
+        assert not leftovers._environments().intersection(made)

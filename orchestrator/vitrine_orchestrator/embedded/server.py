@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +19,7 @@ from vitrine.errors import Unavailable
 import vitrine_orchestrator
 from vitrine_orchestrator.adapters.json_callers import FORWARDED
 from vitrine_orchestrator.embedded.launch import KEEPALIVE, kill_group, launch_command
+from vitrine_orchestrator.embedded.leftovers import Belongings, clear_dead
 from vitrine_orchestrator.embedded.memory import request_limit, reserve
 from vitrine_orchestrator.embedded.model_control import ModelControl, Progress, quiet
 from vitrine_orchestrator.embedded.options import check_options
@@ -35,7 +34,6 @@ from vitrine_orchestrator.embedded.wheel import (
     lay_out_python,
 )
 from vitrine_orchestrator.residency.amounts import OFF
-from vitrine_orchestrator.shared_memory import FOLDER as SHARED_MEMORY
 
 START_S = 120.0  # start limit of the server, without models
 STARTS = 3  # a port may be taken by another process between its choice and the server's start
@@ -111,8 +109,11 @@ class EmbeddedTriton(ModelControl):
     def start(self) -> None:
         """Start the server and load its models; removes everything again if that fails."""
         check_files(self.repository, self.models)
+        temporary = Path(plain_temporary_folder())
+        clear_dead(temporary)
         self._limits = request_limit(self.repository, self.models, self.environment)
-        self.folder = Path(tempfile.mkdtemp(prefix="vitrine-triton-", dir=plain_temporary_folder()))
+        self._belongings = Belongings(temporary, self.shared_prefix)
+        self.folder = self._belongings.folder
         self.log = self._log or self.folder / "triton.log"
         try:
             (self.folder / REPOSITORY).symlink_to(self.repository)
@@ -120,6 +121,7 @@ class EmbeddedTriton(ModelControl):
             lay_out_python(self.wheel, self.folder / "python")
             self._launch_on_free_ports()
             self.load(self.models)
+            self._belongings.note()
             if self._limits:
                 reserve(self.grpc, self.repository)
             self._settle()
@@ -161,6 +163,7 @@ class EmbeddedTriton(ModelControl):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=(self._belongings.lock,),
                 start_new_session=True,  # Ctrl-C reaches this process only, which stops the server
             )
         self._wait_live()
@@ -248,15 +251,13 @@ class EmbeddedTriton(ModelControl):
 
         Does so at once when it is interrupted, as by a second Ctrl-C.
         """
-        try:
-            self._end(within_s)
-        finally:
-            for left in SHARED_MEMORY.glob(f"{self.shared_prefix}*"):
-                left.unlink(missing_ok=True)
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _end(self, within_s: float) -> None:
         process = self._process
+        try:
+            self._end(process, within_s)
+        finally:
+            self._belongings.remove(killed=process is not None and process.returncode != 0)
+
+    def _end(self, process: subprocess.Popen[bytes] | None, within_s: float) -> None:
         if process is None:
             return
         process.terminate()
