@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from vitrine_orchestrator.cache.codec import BadArrays, Schema, check, check_finite, decode, encode
 from vitrine_orchestrator.cache.generations import Generations
@@ -14,10 +14,13 @@ from vitrine_orchestrator.cache.invalidation_feed import FeedFollower
 from vitrine_orchestrator.cache.key import IMPORTED, Key
 from vitrine_orchestrator.cache.single_flight import SingleFlight
 from vitrine_orchestrator.cache.tiered import Leases, Lookup, Tiered
-from vitrine_orchestrator.pipeline.memo import Compute, Source
 from vitrine_orchestrator.wire.arrays import Arrays
 
 logger = logging.getLogger(__name__)
+
+Compute = Callable[[], Awaitable[Arrays]]
+Source = Literal["fresh", "memory", "disk", "store"]
+"""Where arrays came from: computed for this request, or a tier of the cache."""
 
 DRAIN_S = 10.0  # close() cancels uploads that take longer
 MAX_UPLOADS = 64  # pending uploads; with more, values reach memory and disk only

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from vitrine_orchestrator.cache.key import Key
+from vitrine_orchestrator.cache.tiered_memo import Compute, Source
 from vitrine_orchestrator.wire.arrays import Arrays
-
-Compute = Callable[[], Awaitable[Arrays]]
-Source = Literal["fresh", "memory", "disk", "store"]
 
 
 class Memo(Protocol):
