@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -171,5 +172,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the page; no arguments are taken."""
+    parser = argparse.ArgumentParser(
+        prog="python docs/make_reference.py", description="Writes docs/reference.md from the code."
+    )
+    parser.parse_args()
     REFERENCE.write_text(reference())
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ examples:
     vitrine picture "a red kettle" --count 4 --seed 7 -o kettle.png
   the same picture again: the same seed, words and options
     vitrine picture "a red kettle" --seed 9 -o again.png
-  change a photo: 0.3 keeps about 70 % of it, 0.9 about 10 %
+  change a photo: a low strength changes little of it, 1 keeps nothing
     vitrine picture "the same table at night" --from photo.jpg --strength 0.3 -o night.png
   a style of the server's registry, at half its weight
     vitrine picture "a red kettle" --lora line=0.5 -o drawn.png

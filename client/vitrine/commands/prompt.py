@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("sentence", metavar="SENTENCE", help="what the picture advertises")
     parser.add_argument("--trade", help="cafe, florist, 카페, … (default: as the sentence says)")
-    parser.add_argument("--style", help="realistic, semi-realistic, anime or illustration")
+    parser.add_argument(
+        "--style",
+        help="realistic, semi-realistic, anime, illustration, line drawing or at night "
+        "(default: the sentence's, then the trade's)",
+    )
     parser.add_argument("--theme", help="the mood: spring, sale, 크리스마스, or own English words")
     parser.add_argument(
         "--empty", action="store_true", help="name the scene alone, for a product put into it"

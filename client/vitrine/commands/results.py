@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--store", required=True, metavar="URL", help="result store: s3://bucket or s3://bucket/prefix"
     )
     parser.add_argument("--endpoint", metavar="URL", help="address of an S3-compatible store")
-    parser.add_argument("--region")
+    parser.add_argument(
+        "--region", help="region of the store (default: as the environment and the profile of AWS say)"
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     one = _action(actions, "list", _list, "a user's pictures, the newest first")
     one.add_argument("--all", action="store_true", help="list hidden results too")
@@ -68,7 +70,7 @@ def _action(
     key: bool = False,
 ) -> argparse.ArgumentParser:
     one = actions.add_parser(name, help=text, description=text)
-    one.add_argument("user", metavar="USER")
+    one.add_argument("user", metavar="USER", help="name of the user, as given when the picture was made")
     if key:
         one.add_argument("key", metavar="KEY", help="64 hexadecimal digits, as `list` shows them")
     one.set_defaults(act=act)

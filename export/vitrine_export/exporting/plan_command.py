@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, help="folder for the engines (default: next to their graphs)")
     parser.add_argument(
-        "--stages", nargs="+", choices=STAGE_NAMES, metavar="STAGE", default=list(STAGE_NAMES)
+        "--stages",
+        nargs="+",
+        choices=STAGE_NAMES,
+        metavar="STAGE",
+        default=list(STAGE_NAMES),
+        help="stages whose engines are built (default: all)",
     )
 
 

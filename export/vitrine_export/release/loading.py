@@ -28,16 +28,21 @@ Loaded = Mapping[str, Collection[int]]
 """The versions that a server holds, by model."""
 
 
-def add_server(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the server."""
+def add_server(parser: argparse.ArgumentParser, does: str) -> None:
+    """Add the options of the server; `does` says what the command has it do."""
     parser.add_argument(
         "--url",
         type=_address,
         metavar="HOST:PORT",
-        help="gRPC address of the server of that repository: load there as well",
+        help=f"gRPC address of the server of that repository: {does}",
     )
     parser.add_argument(
-        "--header", action="append", default=[], type=_header, metavar="NAME: VALUE", help="may be repeated"
+        "--header",
+        action="append",
+        default=[],
+        type=_header,
+        metavar="NAME: VALUE",
+        help="header of every request to that server; may be repeated",
     )
 
 

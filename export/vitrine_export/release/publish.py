@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="an exported repository")
     parser.add_argument("--into", type=Path, required=True, metavar="REPOSITORY", help="the served one")
-    add_server(parser)
+    add_server(parser, "load there as well")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", type=Path, required=True, metavar="REPOSITORY", help="the served repository"
     )
-    add_server(parser)
+    add_server(parser, "unload there as well")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -66,7 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home", type=Path, required=True, help=f"folder with {NETWORK}.onnx, where rembg finds it"
     )
-    parser.add_argument("--repository", type=Path, default=Path("model_repository"))
+    parser.add_argument(
+        "--repository",
+        type=Path,
+        default=Path("model_repository"),
+        help="repository that holds the cut-out network (default: %(default)s)",
+    )
     parser.add_argument("--count", type=int, default=16, help="pictures (default 16)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each side (default 1)")
 

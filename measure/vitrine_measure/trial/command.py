@@ -59,7 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", choices=tuple(TRIAL_SIZES), default="half", help="size of the networks (default: half)"
     )
-    parser.add_argument("--picture", type=picture_size, default=(768, 1024), metavar="WxH")
+    parser.add_argument(
+        "--picture",
+        type=picture_size,
+        default=(768, 1024),
+        metavar="WxH",
+        help="size of the pictures in pixels (default: 768x1024)",
+    )
     parser.add_argument("--steps", type=int, default=2, help="denoising steps (default 2)")
     parser.add_argument(
         "--person",
