@@ -46,7 +46,7 @@ _EXAMPLES = """\
 examples:
   vitrine serve                                       start a server on this machine
   vitrine try-on me.jpg coat.jpg -o me-in-coat.png    one garment, one picture
-  vitrine try-on me.jpg *.jpg --sheet -o sheet.png    many garments on one contact sheet
+  vitrine try-on me.jpg tops/*.jpg --sheet -o all.png   many garments on one contact sheet
   vitrine picture "a red kettle on a table" -o kettle.png     a sentence, one picture
   vitrine ad "카페 신메뉴" --product cup.png -o ad.png   a product, an advertisement
   vitrine cut-out mug.jpg -o mug.png                  the product on a transparent ground

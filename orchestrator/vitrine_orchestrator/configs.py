@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -174,9 +174,20 @@ def write(repository: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Write the configs of the repository named on the command line (default: model_repository)."""
-    repository = Path(sys.argv[1] if len(sys.argv) > 1 else "model_repository")
-    for path in write(repository):
+    """Write the configs of the repository named on the command line, and print those that changed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vitrine_orchestrator.configs",
+        description="Writes every config.pbtxt of a model repository from the stage table.",
+    )
+    parser.add_argument(
+        "repository",
+        nargs="?",
+        type=Path,
+        default=Path("model_repository"),
+        metavar="REPOSITORY",
+        help="folder of the models (default: %(default)s)",
+    )
+    for path in write(parser.parse_args().repository):
         print(path)
 
 
