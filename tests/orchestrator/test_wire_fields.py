@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from vitrine.errors import BadRequest
-from vitrine_orchestrator.wire.fields import number, scalar
+from vitrine_orchestrator.wire.fields import number, scalar, word
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_a_number_outside_its_limits_is_named_as_it_was_sent(sent, low, high, sa
     if not np.isnan(sent[0]):
         with pytest.raises(BadRequest, match=f"^x must be {said}$"):
             scalar({"x": sent}, "x", sent.dtype.type, low, high)
+
+
+def test_the_default_of_a_word_is_not_among_the_words_that_are_told():
+    """A missing or empty word is the default; a wrong one is told what it may be, and nothing else."""
+    for sent in ({}, {"ratio": np.array([b""], object)}):
+        assert word(sent, "ratio", ("1:1", "4:5"), "") == ""
+    with pytest.raises(BadRequest, match=r"^ratio must be one of 1:1, 4:5, got '7:5'$"):
+        word({"ratio": np.array([b"7:5"], object)}, "ratio", ("1:1", "4:5"), "")

@@ -110,7 +110,7 @@ def any_request(context: PictureContext, inputs: Inputs) -> PictureRequest:
 
 def size_of(inputs: Inputs, facts: PictureFacts, like: Picture | None = None) -> tuple[int, int]:
     """Width and height of the answer: as given, by the name of a ratio, like a picture, or the usual ones."""
-    ratio = word(inputs, "aspect_ratio", ("", *RATIOS), "")
+    ratio = word(inputs, "aspect_ratio", tuple(RATIOS), "")
     given = [name for name in ("width", "height") if name in inputs]
     if given and ratio:
         raise BadRequest(f"aspect_ratio must not be given together with {given[0]}")

@@ -65,8 +65,9 @@ def text(inputs: Inputs, name: str, longest: int = MAX_TEXT) -> str | None:
 
 
 def word(inputs: Inputs, name: str, words: Sequence[Word], default: Word) -> Word:
-    """The input's text, which must be one of `words`; `default` when it is absent or empty."""
-    return one_of(name, text(inputs, name) or default, words)
+    """The input's text, which must be one of `words`; `default`, which may be another one, without it."""
+    given = text(inputs, name)
+    return one_of(name, given, words) if given else default
 
 
 def one_of(name: str, value: str, words: Sequence[Word]) -> Word:
