@@ -97,11 +97,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"vitrine {args.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
-        if error.errno not in _OUTPUT_BROKE or error.filename is not None:  # a file's error has its name
+        if error.errno is None:  # the system said nothing: a fault of the code
             raise
-        _drop_output()
-        if not isinstance(error, BrokenPipeError):  # who closes a pipe, such as `head`, wants no more
-            print(f"vitrine {args.command}: cannot write the output: {error.strerror}", file=sys.stderr)
+        if error.filename is None and error.errno in _OUTPUT_BROKE:  # a file's error has its name
+            _drop_output()
+            if isinstance(error, BrokenPipeError):  # who closes a pipe, such as `head`, wants no more
+                return 1
+            place = "cannot write the output: "
+        else:
+            place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"vitrine {args.command}: {place}{error.strerror or one_line(error)}", file=sys.stderr)
     return 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
+from urllib.parse import unquote
 
 import numpy as np
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
@@ -83,7 +84,7 @@ def read_error(error: InferenceServerException, timeout_s: float, via: str | Non
     if status in _DEADLINES:
         return timed_out(timeout_s, via)
     if found := _UNREACHABLE.search(text):
-        return unreachable(found["address"], found["reason"], via)
+        return unreachable(unquote(found["address"]), found["reason"], via)
     if status == _TOO_MANY:
         return Busy(text)
     read = from_wire(_GRPC_CODES.get(status) or _HTTP_CODES.get(status), text)

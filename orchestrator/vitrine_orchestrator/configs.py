@@ -166,9 +166,9 @@ def write(repository: Path) -> list[Path]:
     for stage in STAGES:
         for profile in profiles(stage):
             path, text = repository / config_path(stage, profile), config_pbtxt(stage, profile)
-            if not path.exists() or path.read_text() != text:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
+                path.write_text(text, encoding="utf-8")
                 changed.append(path)
     return changed
 

@@ -52,7 +52,7 @@ def test_letters_that_a_terminal_has_not_are_escaped():
 
 
 def test_an_error_of_the_command_itself_is_not_hidden(monkeypatch):
-    """Only what stdout refuses is told in one line."""
+    """Only what the system refuses is told in one line."""
 
     def broken(args):
         raise OSError("a fault of ours")
@@ -60,6 +60,35 @@ def test_an_error_of_the_command_itself_is_not_hidden(monkeypatch):
     monkeypatch.setattr(prompt, "open_client", broken)
     with pytest.raises(OSError, match="a fault of ours"):
         command.main(["prompt", "a mug"])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            FileNotFoundError(2, "No such file or directory", "/nowhere/log"),
+            "/nowhere/log: No such file",
+        ),
+        (OSError(28, "No space left on device", "/tmp/x"), "/tmp/x: No space left on device"),
+        (OSError(99, "Cannot assign requested address"), "Cannot assign requested address"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_one_line(monkeypatch, capsys, error, said):
+    """The line names the file, where there is one, and the reason."""
+
+    def refused(args):
+        raise error
+
+    monkeypatch.setattr(prompt, "open_client", refused)
+    assert command.main(["prompt", "a mug"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"vitrine prompt: {said}")
+
+
+def test_a_question_of_state_has_ten_seconds():
+    """`vitrine models` does not wait for a minute at an address where something else listens."""
+    args = command.build_parser({"models": command.OWN["models"]}).parse_args(["models"])
+    assert args.timeout_s == 10.0
 
 
 def test_a_text_may_begin_with_a_minus(monkeypatch, tmp_path):

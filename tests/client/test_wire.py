@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from tritonclient.utils import InferenceServerException
 from vitrine import (
     AsyncVitrine,
     BadRequest,
@@ -24,6 +25,7 @@ from vitrine import (
     VitrineError,
     call_headers,
 )
+from vitrine.wire import read_error
 
 PERSON = np.full((64, 48, 3), 200, np.uint8)
 COAT = np.full((20, 20, 3), 30, np.uint8)
@@ -272,3 +274,13 @@ def test_headers_arrive_whatever_their_letters(served, kind):
         kind, url, lambda vitrine: vitrine.infer("echo", {"x": COAT}), headers={"Authorization": "Bearer k"}
     )
     assert loopback.headers["authorization"] == "Bearer k"
+
+
+def test_an_address_of_ipv6_is_named_as_it_is_written():
+    """gRPC escapes its brackets."""
+    said = (
+        "failed to connect to all addresses; last error: UNKNOWN: ipv6:%5B::1%5D:1: "
+        "Failed to connect to remote host: Connection refused"
+    )
+    read = read_error(InferenceServerException(said, "StatusCode.UNAVAILABLE"), 1.0)
+    assert str(read).startswith("no server answers at [::1]:1 (is it started?): ")

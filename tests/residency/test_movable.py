@@ -144,16 +144,24 @@ def test_an_estimate_grows_with_the_files():
 
 @pytest.mark.parametrize(
     ("text", "amount"),
-    [("24GiB", 24 * 2**30), ("1.5 GB", 1_500_000_000), ("800mib", 800 * 2**20), ("1000", 1000)],
+    [
+        ("24GiB", 24 * 2**30),
+        ("1.5 GB", 1_500_000_000),
+        ("800mib", 800 * 2**20),
+        ("1000", 1000),
+        ("24Gi", 24 * 2**30),
+        ("24G", 24 * 10**9),
+        ("64k", 64_000),
+    ],
 )
 def test_amounts_of_memory_are_read(text, amount):
-    """Binary and decimal units, in any case."""
+    """Binary and decimal units, in any case, and those of Kubernetes."""
     assert read_bytes(text) == amount
 
 
-@pytest.mark.parametrize("text", ["", "many", "-1GiB", "0", "24 GiBs", "off "])
+@pytest.mark.parametrize("text", ["", "many", "-1GiB", "0", "24 GiBs", "off ", "1m", "9" * 400, "9999999TiB"])
 def test_bad_amounts_are_refused(text):
-    """The message has the value."""
+    """The message has the rule: a number with one of the units, or what fits."""
     with pytest.raises(BadRequest, match="an amount of memory must be"):
         check_budget(text)
 

@@ -95,3 +95,23 @@ assert last.sum() == 10
 def test_a_process_gives_back_what_was_freed_and_goes_on():
     """The heap keeps freed memory for the next call until it is asked for."""
     subprocess.run([sys.executable, "-c", HEAP], check=True)
+
+
+MAPPED = """
+import mmap, os, sys
+path = os.fsencode(sys.argv[1]) + b"/caf\\xc3\\xa9\\xff"
+with open(path, "w+b") as file:
+    file.write(bytes(4096))
+    file.flush()
+    held = mmap.mmap(file.fileno(), 4096)
+    from vitrine_orchestrator.residency.resting import give_back
+    assert give_back() > 0
+"""
+
+
+def test_a_process_rests_in_any_locale_and_below_any_path(tmp_path):
+    """The kernel's list of what it maps has the bytes of paths, whatever they mean."""
+    words = [sys.executable, "-I", "-X", "utf8=0", "-c", MAPPED, str(tmp_path)]
+    environment = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

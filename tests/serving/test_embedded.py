@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 from vitrine import Unavailable
+from vitrine.command import main
 from vitrine_orchestrator.embedded import ports
 from vitrine_orchestrator.embedded import server as servers
 from vitrine_orchestrator.embedded import wheel as wheels
-from vitrine_orchestrator.embedded.ports import ANY_PORTS, LOOPBACK, Ports, free_ports
+from vitrine_orchestrator.embedded.ports import ANY_PORTS, LOOPBACK, Ports, check_loopback, free_ports
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
 from vitrine_orchestrator.embedded.wheel import find_libpython, find_wheel
 from vitrine_orchestrator.manifest import FILE, manifest_text
+from waiter import ask, write_waiter
 
 VITRINE = str(Path(sys.executable).with_name("vitrine"))
 MODEL = """
@@ -240,3 +242,58 @@ def test_serve_says_in_one_line_what_is_missing(tmp_path):
     assert served.returncode == 1
     assert served.stderr.strip().endswith("holds no model: no folder in it has a config.pbtxt")
     assert "Traceback" not in served.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--http-port", "99999"), 2, "must be a port from 1 to 65535, or 0 for any, got '99999'"),
+        (("--grpc-port=-1",), 2, "must be a port from 1 to 65535, or 0 for any, got '-1'"),
+        (("--log", "/nowhere/triton.log"), 1, "/nowhere/triton.log: No such file or directory"),
+        (("--trace", "/nowhere/trace.json"), 1, "--trace must be a file in a folder that exists"),
+        (("--memory", "24 apples"), 2, "units: KiB, MiB, GiB"),
+    ],
+)
+def test_serve_says_in_one_line_what_is_wrong(tmp_path, capsys, words, code, said):
+    """A mistake on the command line is no traceback."""
+    ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
+    try:
+        ended = main(["serve", "--repository", str(write_waiter(tmp_path / "repository")), *ports, *words])
+    except SystemExit as wrong:
+        ended = wrong.code
+    assert ended == code
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_damaged_manifest_is_named_before_the_start(tmp_path):
+    """With the place and the remedy."""
+    for name, code in (("try_on", "model.py"), ("text_overlay", "model.py")):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "config.pbtxt").touch()
+        (tmp_path / name / "1" / code).touch()
+    for text in ("{", "[]", '{"format": 3}', '{"format": 3, "releases": {"idm_vton": {}}}'):
+        (tmp_path / "try_on" / "1" / FILE).write_text(text)
+        with pytest.raises(Unavailable, match=r"try_on/1/manifest.json is damaged \(.*: run make export"):
+            check_files(tmp_path, model_names(tmp_path))
+
+
+def test_a_machine_that_does_not_reach_itself_is_told_at_once():
+    """A network namespace without its loopback interface."""
+    words = ["unshare", "--map-root-user", "--net"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no network namespace can be made here")
+    check = "from vitrine_orchestrator.embedded.ports import check_loopback; check_loopback()"
+    check_loopback()
+    done = subprocess.run([*words, sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert "the loopback interface must be up (ip link set lo up)" in done.stderr
+
+
+@pytest.mark.parametrize("path", [None, ""])
+def test_a_server_starts_without_a_search_path(tmp_path, path):
+    """Triton starts a model's process by a shell that looks for programs."""
+    environment = {name: value for name, value in os.environ.items() if name != "PATH"}
+    environment |= {} if path is None else {"PATH": path}
+    with EmbeddedTriton(
+        write_waiter(tmp_path / "repository"), ports=ANY_PORTS, environment=environment
+    ) as triton:
+        assert ask(triton, 0) == 0

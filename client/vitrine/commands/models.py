@@ -22,6 +22,7 @@ columns: requests answered and failed, rows per call (above 1: requests were bat
 request and the part of it spent waiting in Triton's queue. On a server with a memory budget also: the most
 memory that a model took, and seconds since its last call."""
 
+STATE_S = 10.0  # time limit of a question about the server's state
 _COLUMNS = ("model", "version", "state", "requests", "failed", "rows/call", "mean ms", "queue ms")
 _MEMORY = ("MiB", "used s ago")
 
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON list instead of a table")
     add_connection(parser)
+    parser.set_defaults(timeout_s=STATE_S)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -106,7 +106,7 @@ def _texts(args: argparse.Namespace) -> list[Text]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise argparse.ArgumentTypeError(f"{path} must be a page of UTF-8 text: {error}") from None
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     What other nodes saved is written all the same.
     """
     try:
-        graph = args.graph.read_text()
+        graph = args.graph.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"GRAPH must be a text file that can be read: {error}") from error
     with open_client(args) as vitrine:

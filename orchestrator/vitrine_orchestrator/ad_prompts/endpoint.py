@@ -125,7 +125,7 @@ def _key(key: str | None, file: Path | None) -> str | None:
     """The key of the environment or of a file. It must fit into a header."""
     if file is not None:
         try:
-            key = file.read_text().strip()
+            key = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise BadSettings("VITRINE_LLM_KEY_FILE must be a text file that the server can read") from None
     if key is not None and not (key and key.isprintable() and key.isascii()):

@@ -186,7 +186,7 @@ class FeedFollower:
         if self.folder is None or self._unwritten:
             return self._cursor
         try:
-            stored = json.loads((self.folder / "feed.json").read_text())
+            stored = json.loads((self.folder / "feed.json").read_text(encoding="utf-8"))
             return Cursor(stored["offset"], frozenset(stored["seen"]))
         except (OSError, ValueError, KeyError, TypeError):
             return Cursor()  # read the whole feed again
@@ -197,7 +197,9 @@ class FeedFollower:
             return
         draft = self.folder / f"feed.{os.getpid()}.draft"
         try:
-            draft.write_text(json.dumps({"offset": cursor.offset, "seen": sorted(cursor.seen)}))
+            draft.write_text(
+                json.dumps({"offset": cursor.offset, "seen": sorted(cursor.seen)}), encoding="utf-8"
+            )
             os.replace(draft, self.folder / "feed.json")
             self._unwritten = False
         except OSError as error:
@@ -219,7 +221,7 @@ def host_name(folder: Path | None) -> str:
     path = folder / "host"
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(fd, "w") as file:
+        with open(fd, "w", encoding="utf-8") as file:
             file.write(fresh)
     except FileExistsError:
         return _read_word(path) or fresh
@@ -231,7 +233,7 @@ def host_name(folder: Path | None) -> str:
 def _read_word(path: Path) -> str:
     """The host's name in a file; "" if it cannot be read or is none."""
     try:
-        word = path.read_text()
+        word = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
     return word if _HOST.fullmatch(word) else ""

@@ -53,7 +53,7 @@ class SharedStatistics:
             self._written_s, self._written = now_s, text
             draft = self._path.with_suffix(".draft")
             try:
-                draft.write_text(text)
+                draft.write_text(text, encoding="utf-8")
                 os.replace(draft, self._path)
             except OSError:
                 return
@@ -84,6 +84,6 @@ def _read(path: Path) -> dict[str, object]:
         if is_gone(path.stem) or time.time() - path.stat().st_mtime > _KEPT_S:
             path.unlink()
             return {}
-        return _table(json.loads(path.read_text()))
+        return _table(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
         return {}

@@ -150,6 +150,6 @@ class SharedTombstones:
 
 def _read(path: Path) -> Tombstone | None:
     try:
-        return Tombstone(**json.loads(path.read_text()))
+        return Tombstone(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None  # not there, or damaged

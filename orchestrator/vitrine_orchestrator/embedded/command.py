@@ -16,7 +16,7 @@ from vitrine.errors import BadRequest
 from vitrine_orchestrator.configs import PROFILES
 from vitrine_orchestrator.embedded.budget import server_of
 from vitrine_orchestrator.embedded.options import add_named, options_of
-from vitrine_orchestrator.embedded.ports import USUAL, Ports
+from vitrine_orchestrator.embedded.ports import HIGHEST, USUAL, Ports
 from vitrine_orchestrator.embedded.server import SOURCE, EmbeddedTriton
 from vitrine_orchestrator.embedded.supervisor import Supervisor
 from vitrine_orchestrator.embedded.watching import CHECK_S
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("http", "grpc", "metrics"):
         usual = getattr(USUAL, name)
         meaning = f"{name} port (default {usual}; another free one if it is taken)"
-        parser.add_argument(f"--{name}-port", type=int, default=usual, help=meaning)
+        parser.add_argument(f"--{name}-port", type=_port, default=usual, help=meaning)
     parser.add_argument(
         "--memory",
         type=_amount,
@@ -101,6 +101,12 @@ def _say(text: str) -> None:
     """Print a sentence of the supervisor, which goes on when nobody reads it any more."""
     with suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > HIGHEST:
+        raise argparse.ArgumentTypeError(f"must be a port from 1 to {HIGHEST}, or 0 for any, got {text!r}")
+    return int(text)
 
 
 def _amount(text: str) -> str:

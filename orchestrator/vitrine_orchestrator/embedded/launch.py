@@ -80,7 +80,7 @@ def _counts_whole_stacks() -> bool:
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         return True
     try:
-        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() == STRICT_OVERCOMMIT
+        return Path("/proc/sys/vm/overcommit_memory").read_text(encoding="utf-8").strip() == STRICT_OVERCOMMIT
     except OSError:
         return False
 

@@ -114,6 +114,8 @@ def named(args: argparse.Namespace) -> Iterator[str]:
     """The options of tritonserver for the named options in `args`."""
     if args.trace is not None:
         file = args.trace.resolve()
+        if not file.parent.is_dir():
+            raise BadSettings(f"--trace must be a file in a folder that exists, got {args.trace}")
         yield from (
             f"--trace-config=triton,file={file}",
             f"--trace-config=rate={args.trace_rate}",

@@ -10,6 +10,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from vitrine.errors import Unavailable
+
 LOOPBACK = "127.0.0.1"
 
 # A port that the kernel gives to outgoing connections may be taken between its choice and the server's bind.
@@ -40,6 +42,18 @@ def free_ports(wanted: Ports = USUAL) -> Ports:
     for port in (wanted.http, wanted.grpc, wanted.metrics):
         chosen.append(port if port not in chosen and is_free(port) else free_port(chosen))
     return Ports(*chosen)
+
+
+def check_loopback() -> None:
+    """Raise Unavailable where no packet reaches this machine itself, as in a network without an interface."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((LOOPBACK, HIGHEST))  # sends nothing; looks up the way only
+        except OSError as error:
+            raise Unavailable(
+                f"{LOOPBACK} cannot be reached ({error.strerror}): the loopback interface must be up "
+                "(ip link set lo up)"
+            ) from error
 
 
 def is_free(port: int) -> bool:
@@ -82,7 +96,7 @@ def free_port(taken: Sequence[int] = ()) -> int:
 def _quiet_range(file: Path) -> tuple[int, int]:
     """The longer range of ports beside those of outgoing connections; all ports where there is none."""
     try:
-        first, last = (int(word) for word in file.read_text().split())
+        first, last = (int(word) for word in file.read_text(encoding="utf-8").split())
     except (OSError, ValueError):
         first, last = 32_768, 60_999  # Linux's default
     below, above = (LOWEST, first - 1), (last + 1, HIGHEST)

@@ -51,7 +51,7 @@ def stubs(server: int) -> dict[int, str]:
 def _read(folder: Path, server: int) -> Iterator[Stub]:
     """The stub in a folder of /proc, or nothing."""
     try:
-        name, _, rest = (folder / "stat").read_text().rpartition(")")
+        name, _, rest = (folder / "stat").read_bytes().decode(errors="replace").rpartition(")")
         fields = rest.split()
         if int(fields[PARENT]) != server:
             return

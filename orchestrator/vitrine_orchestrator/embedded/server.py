@@ -23,7 +23,15 @@ from vitrine_orchestrator.embedded.leftovers import Belongings, clear_dead
 from vitrine_orchestrator.embedded.memory import request_limit, reserve
 from vitrine_orchestrator.embedded.model_control import ModelControl, Progress, quiet
 from vitrine_orchestrator.embedded.options import check_options
-from vitrine_orchestrator.embedded.ports import LOOPBACK, USUAL, Ports, answers, free_ports, is_free
+from vitrine_orchestrator.embedded.ports import (
+    LOOPBACK,
+    USUAL,
+    Ports,
+    answers,
+    check_loopback,
+    free_ports,
+    is_free,
+)
 from vitrine_orchestrator.embedded.repository import check_files, model_names
 from vitrine_orchestrator.embedded.surroundings import last_error, plain_temporary_folder, with_folders
 from vitrine_orchestrator.embedded.wheel import (
@@ -108,6 +116,7 @@ class EmbeddedTriton(ModelControl):
 
     def start(self) -> None:
         """Start the server and load its models; removes everything again if that fails."""
+        check_loopback()
         check_files(self.repository, self.models)
         temporary = Path(plain_temporary_folder())
         clear_dead(temporary)
@@ -197,7 +206,7 @@ class EmbeddedTriton(ModelControl):
             directly_here(self.environment), self.folder, derived_folder(self.wheel, self.folder)
         )
         libraries = [self.wheel.libraries, self.libpython, before.get("LD_LIBRARY_PATH", "")]
-        programs = [self.folder / "python" / "bin", before.get("PATH", "")]
+        programs = [self.folder / "python" / "bin", before.get("PATH") or os.defpath]
         return (
             ONE_THREAD
             | before

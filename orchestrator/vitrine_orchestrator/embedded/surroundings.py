@@ -44,6 +44,6 @@ def triton_reason(error: Exception) -> str:
 
 def last_error(log: Path) -> str:
     """The last error of a server's log, its last line where it has none."""
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(errors="replace", encoding="utf-8").splitlines()
     errors = [line for line in lines if re.match(r"E\d{4} |error|.*: error while loading", line)]
     return (errors or lines or ["it wrote no log"])[-1].split("] ", 1)[-1].strip()

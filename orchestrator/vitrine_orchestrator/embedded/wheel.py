@@ -108,13 +108,13 @@ def lay_out_python(wheel: Wheel, folder: Path) -> Path:
     base = Path(sys.base_prefix) / "bin"
     bytecode = str(derived_folder(wheel, folder) / "bytecode")
     (programs / "python3").symlink_to(base / f"python{PYTHON}")
-    (folder / "pyvenv.cfg").write_text(f"home = {base}\n")
+    (folder / "pyvenv.cfg").write_text(f"home = {base}\n", encoding="utf-8")
     lines = [
         f"import sys; sys.dont_write_bytecode = False; sys.pycache_prefix = {bytecode!r}",
         str(wheel.folder),
         f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})",
     ]
-    (packages / "vitrine.pth").write_text("\n".join(lines) + "\n")
+    (packages / "vitrine.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return programs
 
 

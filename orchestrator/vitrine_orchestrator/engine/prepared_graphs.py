@@ -121,7 +121,7 @@ def _digest(path: Path) -> str:
 def _processor() -> str:
     """The kind of processor and its instructions, as Linux tells them."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())

@@ -123,13 +123,13 @@ class TritonControl:
         """The key of the restricted APIs, read at each call because it may be changed."""
         if self._key_file is None:
             return {}
-        return {KEY_HEADER: self._key_file.read_text().strip()}
+        return {KEY_HEADER: self._key_file.read_text(encoding="utf-8").strip()}
 
 
 def _runs(pid: int) -> bool:
     """Whether a process has not ended; a zombie has."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except (OSError, IndexError):
         return False
 

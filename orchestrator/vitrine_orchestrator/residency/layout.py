@@ -45,7 +45,7 @@ def write_owner(
     """
     version = folder / NAME / "1"
     version.mkdir(parents=True)
-    (version / "model.py").write_text(MODEL_FILE)
+    (version / "model.py").write_text(MODEL_FILE, encoding="utf-8")
     given = {
         "repository": str(repository),
         "models": ",".join(models),
@@ -55,7 +55,9 @@ def write_owner(
         "key_file": key_file,
     }
     lines = [parameter(key, value) for key, value in given.items()]
-    (folder / NAME / "config.pbtxt").write_text(config_pbtxt(ROW, "cpu") + "\n".join(lines) + "\n")
+    (folder / NAME / "config.pbtxt").write_text(
+        config_pbtxt(ROW, "cpu") + "\n".join(lines) + "\n", encoding="utf-8"
+    )
 
 
 def name_of(one: Movable, time: int) -> str:
@@ -72,12 +74,14 @@ def write_model(folder: Path, repository: Path, one: Movable, time: int = 0) -> 
     if name == one.source:
         return
     for path in (source / "config.pbtxt", *source.glob("configs/*.pbtxt")):
-        text = re.sub(r'^name: ".*"$', f'name: "{name}"', path.read_text(), count=1, flags=re.MULTILINE)
+        text = re.sub(
+            r'^name: ".*"$', f'name: "{name}"', path.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE
+        )
         if one.family:
             text += parameter(FAMILY, one.family) + "\n"
         target = folder / name / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        target.write_text(text, encoding="utf-8")
     versions = {path.name: path for path in version_folders(source)}
     for link in (folder / name).iterdir():
         if link.is_symlink() and link.name not in versions:

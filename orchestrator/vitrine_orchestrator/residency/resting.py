@@ -52,7 +52,7 @@ def give_back() -> int:
     """
     library = ctypes.CDLL(None)
     library.malloc_trim(0)
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         span, access, _, _, _, *path = line.split(maxsplit=5)
         if access == PROGRAM and path and path[0].startswith("/"):
             begin, end = (int(one, 16) for one in span.split("-"))
@@ -85,7 +85,7 @@ class Resting:
         with socket.socket(socket.AF_UNIX) as pipe:
             pipe.connect(self._address)
             self._say(pipe, {"network": self._model, "takes": self._takes})
-            with pipe.makefile() as lines:
+            with pipe.makefile(encoding="utf-8") as lines:
                 for line in lines:
                     if "rest" in json.loads(line):
                         self._takes = self._give_back()

@@ -38,7 +38,7 @@ def read_sizes(path: Path) -> dict[str, Size]:
     if not path.exists():
         return {}
     try:
-        held = json.loads(path.read_text())
+        held = json.loads(path.read_text(encoding="utf-8"))
         if held["format"] != FORMAT:
             return {}
         return {
@@ -55,7 +55,7 @@ def write_sizes(path: Path, sizes: Mapping[str, Size]) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text + "\n")
+        part.write_text(text + "\n", encoding="utf-8")
         part.replace(path)
     except OSError as error:
         logger.warning("measured sizes cannot be written to %s: %s", path, error)

@@ -38,6 +38,6 @@ def age_s(written: Stamp, at: Stamp) -> float:
 @cache
 def _boot() -> bytes:
     try:
-        return UUID(_BOOT_ID.read_text().strip()).bytes
+        return UUID(_BOOT_ID.read_text(encoding="utf-8").strip()).bytes
     except (OSError, ValueError):
         return _UNKNOWN

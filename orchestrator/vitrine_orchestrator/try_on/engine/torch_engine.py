@@ -113,7 +113,7 @@ def _latent_size(folder: Path) -> tuple[int, int] | None:
     about = folder / ABOUT
     if not about.exists():
         return None
-    sizes = json.loads(about.read_text())
+    sizes = json.loads(about.read_text(encoding="utf-8"))
     return sizes["latent_height"], sizes["latent_width"]
 
 
