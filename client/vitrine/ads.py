@@ -13,6 +13,7 @@ from vitrine.answers import Progress, read_event_progress, read_part, read_repor
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.frozen import FrozenDict
 from vitrine.inputs import Tensors, byte_tensor, picture_tensors, utf8
+from vitrine.picture_inputs import lora_tensor
 from vitrine.pictures import Picture, decode_picture, encode_picture, encode_pictures
 from vitrine.tensors import as_json, listed, number, texts_to_set
 from vitrine.tensors import texts as one_text
@@ -171,9 +172,9 @@ def product_ad_stream_inputs(*, previews: bool = False, **options: Any) -> dict[
     return product_ad_inputs(**options) | {"previews": np.array([bool(previews)])}
 
 
-def describe_inputs(*, model: str | None = None) -> dict[str, np.ndarray]:
+def describe_inputs(*, model: str | None = None, loras: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Return the request that asks for the digest alone; it counts all models that a server has."""
-    return {"describe": np.array([True])}
+    return {"describe": np.array([True])} | lora_tensor(loras)
 
 
 def read_product_ad(outputs: Tensors) -> ProductAd:

@@ -6,7 +6,7 @@ in each client that names the row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -51,6 +51,7 @@ from vitrine.inputs import (
     text_to_image_inputs,
     try_on_inputs,
 )
+from vitrine.picture_inputs import lora_tensor
 from vitrine.scores import Scores, read_scores, score_inputs
 from vitrine.texts import (
     Described,
@@ -88,8 +89,10 @@ def _digest_inputs(*, model: str | None = None) -> Mapping[str, np.ndarray]:
     return prepare_text_inputs(description="a garment", model=model)
 
 
-def _picture_digest_inputs(*, model: str | None = None) -> Mapping[str, np.ndarray]:
-    return text_to_image_inputs(prompt="a picture", model=model)
+def _picture_digest_inputs(
+    *, model: str | None = None, loras: Sequence[str] = ()
+) -> Mapping[str, np.ndarray]:
+    return text_to_image_inputs(prompt="a picture", model=model) | lora_tensor(loras)
 
 
 def _clear_inputs(**named: Any) -> Mapping[str, np.ndarray]:

@@ -115,6 +115,16 @@ def cut_out_inputs(
     return inputs | whole_numbers("box", box, ("left", "top", "right", "bottom"))
 
 
+def lora_names(lora: str | Mapping[str, float] | None) -> tuple[str, ...]:
+    """Return the names of adapters, as the option `lora` has them, in its order."""
+    return ((lora,) if lora else ()) if isinstance(lora, str) else tuple(lora or ())
+
+
+def lora_tensor(names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the tensor of adapters' names; none for no names."""
+    return {"lora": byte_tensor([utf8("lora", name) for name in names])} if names else {}
+
+
 def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:
     """Return names and weights of adapters; no tensors for none."""
     if lora is None or lora in ("", {}):
@@ -125,7 +135,4 @@ def _loras(lora: str | Mapping[str, float] | None) -> dict[str, np.ndarray]:
     if None in weights.values():
         raise BadRequest(f"lora must have a weight for each name, got {weights!r:.80}")
     numbers = [number("lora_weight", weight, np.float32)["lora_weight"] for weight in weights.values()]
-    return {
-        "lora": byte_tensor([utf8("lora", name) for name in weights]),
-        "lora_weight": np.concatenate(numbers),
-    }
+    return lora_tensor(tuple(weights)) | {"lora_weight": np.concatenate(numbers)}

@@ -26,6 +26,7 @@ from vitrine.client import Vitrine
 from vitrine.errors import BadRequest, VitrineError
 from vitrine.inputs import ChangeOptions, PictureOptions, Tensors, TryOnOptions
 from vitrine.keys import Versions, result_key, result_path
+from vitrine.picture_inputs import lora_names
 from vitrine.pictures import decode_picture
 from vitrine.shelf import Found, Shelf
 from vitrine.store_calls import NoAnswer
@@ -46,11 +47,12 @@ class DigestCall(NamedTuple):
 
     call: ModelCall[str]
     model: str | None  # the option `model` of the request
+    loras: tuple[str, ...] = ()  # the names of its adapters: another one under a name draws other pictures
 
     @property
     def inputs(self) -> Tensors:
         """The call's tensors."""
-        return self.call.write(model=self.model)
+        return self.call.write(model=self.model, **({"loras": self.loras} if self.loras else {}))
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ class DigestCache:
 def digest_of(call: KeptCall, options: Mapping[str, Any]) -> DigestCall:
     """Return the call that reports the pipeline digest of a request's result."""
     assert call.digest is not None, f"results of {call.model} are kept by a digest"
-    return DigestCall(call.digest, options.get("model"))
+    return DigestCall(call.digest, options.get("model"), lora_names(options.get("lora")))
 
 
 def kept_inputs(call: KeptCall, options: Mapping[str, Any]) -> Tensors:

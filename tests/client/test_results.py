@@ -194,6 +194,20 @@ def test_a_new_pipeline_makes_new_pictures(make):
     assert second.story["pipeline_digest"] == "two"
 
 
+def test_the_digest_is_asked_for_with_the_adapters():
+    """Each set of adapters has its own digest, since another adapter under a name draws other pictures."""
+    fake = FakeTransport()
+    results = Results(Vitrine(transport=fake), Shelf(MemoryStore()))
+    for lora in (None, "night", {"night": 0.5}, {"night": 1.0, "line": 1.0}):
+        results.text_to_image(user="ada", prompt="a cup", seed=7, lora=lora)
+    asked = [call.inputs for call in fake.calls if call.model == "prepare_prompt"]
+    assert [one["lora"].tolist() if "lora" in one else None for one in asked] == [
+        None,
+        [b"night"],
+        [b"night", b"line"],
+    ]
+
+
 def test_a_picture_is_stored_under_the_pipeline_that_made_it(make):
     """A deployment during a request does not put its new picture under an old key."""
     store = MemoryStore()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 
 import numpy as np
 from PIL import Image
+from vitrine_orchestrator.loras.registry import CARD, Card
 from vitrine_orchestrator.manifest import Manifest
 from vitrine_orchestrator.stages.calls import FakeStages
 from vitrine_orchestrator.stages.z_image import FAMILY
@@ -91,6 +93,14 @@ def fake_stages():
 def fake_context(stages, facts=FACTS, digest="0" * 64, **more):
     """A request context over the fakes, of the release with this digest."""
     return ZImageContext(stages, Manifest(FAMILY, facts, digest, "test", {}), **more)
+
+
+def write_card(registry, name, digest="d" * 64, rank=8, base="0" * 64):
+    """Put an adapter's card into a registry; the pipelines read no tensors."""
+    folder = registry / name
+    folder.mkdir(parents=True, exist_ok=True)
+    card = Card(name, FAMILY, base, digest, rank, (), "CC0-1.0")
+    (folder / CARD).write_text(json.dumps(asdict(card)))
 
 
 def sent(stages, name):

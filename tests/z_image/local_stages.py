@@ -19,7 +19,7 @@ class LocalStages:
         folder = repository / "prepare_prompt" / "1"
         manifest = read_manifest(folder, family)
         self.networks = OnnxStages(repository, threads=1)
-        self.context = CONTEXTS[family](self, manifest)
+        self.context = CONTEXTS[family](self, manifest, lora_folder=loras)
         self.prepare_prompt = PIPELINES["prepare_prompt"].families[family](folder, manifest)
         settings = Settings(denoise_threads=1, lora_folder=loras)
         self.front = open_front(repository / "denoise" / "1", {family: manifest}, settings)

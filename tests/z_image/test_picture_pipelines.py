@@ -8,11 +8,12 @@ import json
 
 import numpy as np
 import pytest
-from fake_picture_stages import FACTS, STEPS, fake_context, inputs, jobs, png, sent, texted
+from fake_picture_stages import FACTS, STEPS, fake_context, inputs, jobs, png, sent, texted, write_card
 from PIL import Image
-from vitrine.errors import BadRequest, StageFailed
+from vitrine.errors import BadRequest, NotFound, StageFailed
 from vitrine_orchestrator.drawing.picture_request import RATIOS, size_of
 from vitrine_orchestrator.drawing.pipeline import image_to_image, picture_stream, text_to_image
+from vitrine_orchestrator.drawing.prepare_prompt import prepare_prompt
 from vitrine_orchestrator.stages.calls import FakeStages
 
 
@@ -46,13 +47,37 @@ async def test_guidance_sends_the_negative_prompt(context, stages):
     assert first["guidance"][0] == 2.5
 
 
-async def test_adapters_are_sent_with_their_weights(context, stages):
+async def test_adapters_are_sent_with_their_weights(stages, tmp_path):
     """The weight is 1 unless given."""
+    write_card(tmp_path, "night")
+    write_card(tmp_path, "line")
+    context = fake_context(stages, lora_folder=tmp_path)
     await text_to_image(context, inputs(lora=texted("night", "line")))
     await text_to_image(context, inputs(lora="night", lora_weight=0.5))
     first, second = sent(stages, "denoise")
     assert (first["lora"].tolist(), first["lora_weight"].tolist()) == ([b"night", b"line"], [1.0, 1.0])
     assert (second["lora"].tolist(), second["lora_weight"].tolist()) == ([b"night"], [0.5])
+
+
+async def test_the_digest_counts_the_adapters(stages, tmp_path):
+    """Another adapter under the same name is another digest; `prepare_prompt` reports it too."""
+    write_card(tmp_path, "night", "1" * 64)
+    context = fake_context(stages, lora_folder=tmp_path)
+
+    async def encode(stages, prompt):
+        return {"caption": np.ones((3, 4), np.float32)}
+
+    async def digests(**asked):
+        drawn = await text_to_image(context, inputs(**asked))
+        changed = await image_to_image(context, inputs(**asked, image=png(64, 64)))
+        prepared = await prepare_prompt(context, encode, inputs(**asked))
+        return {json.loads(answer["report"][0])["pipeline_digest"] for answer in (drawn, changed, prepared)}
+
+    (plain,), (first,) = await digests(), await digests(lora="night")
+    write_card(tmp_path, "night", "2" * 64)
+    (second,) = await digests(lora="night")
+    assert plain == context.manifest.pipeline_digest
+    assert len({plain, first, second}) == 3
 
 
 @pytest.mark.parametrize(
@@ -123,6 +148,13 @@ BAD = [
     ({"guidance": float("inf")}, "guidance must be 0 to 20"),
     ({"negative_prompt": "blurry"}, "negative_prompt must be given with a guidance of more than 0"),
     ({"lora": "a", "lora_weight": np.ones(2, np.float32)}, "lora_weight must be one for each of 1 loras"),
+    ({"lora": "a", "lora_weight": 5.0}, "lora_weight must be -4 to 4, got 5"),
+    ({"lora": "a", "lora_weight": float("nan")}, "lora_weight must be -4 to 4, got nan"),
+    ({"lora": "../a"}, "lora must be a name of letters"),
+    ({"lora": "none"}, "there is no lora 'none'"),
+    ({"lora": "other"}, "lora other must be of base z-image 000000000000"),
+    ({"lora": texted("a", "b", "a")}, "the ranks of all loras of a request must sum to at most 16, got 24"),
+    ({"steps": 51}, "steps must be 1 to 50 (num_train_timesteps), got 51"),
     ({"format": "gif"}, "format must be one of"),
     ({"n": 0}, "n must be 1 to 8, got 0"),
     ({"n": 9}, "n must be 1 to 8, got 9"),
@@ -134,12 +166,16 @@ BAD = [
 
 
 @pytest.mark.parametrize(("asked", "said"), BAD)
-async def test_a_bad_request_runs_no_network(context, stages, asked, said):
+async def test_a_bad_request_runs_no_network(stages, tmp_path, asked, said):
     """The error names the input, the rule and the value, and no stage has been called."""
+    for name, base in (("a", "0" * 64), ("b", "0" * 64), ("other", "1" * 64)):
+        write_card(tmp_path, name, base=base)
+    facts = FACTS | {"scheduler": FACTS["scheduler"] | {"num_train_timesteps": 50}}
+    context = fake_context(stages, facts, lora_folder=tmp_path)
     arrays = inputs(**{"prompt": "a cup", **asked})
     if isinstance(asked.get("prompt"), bytes):
         arrays["prompt"] = texted(asked["prompt"])
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises((BadRequest, NotFound)) as refused:
         await text_to_image(context, arrays)
     assert said in str(refused.value)
     assert not stages.calls

@@ -17,8 +17,11 @@ from obstore.store import MemoryStore
 from PIL import Image
 from vitrine import Progress, Results, Shelf
 from vitrine.errors import BadRequest, NotFound
+from vitrine.results import DIGEST_TTL_S
 from vitrine_orchestrator.drawing.pipeline import image_to_image, text_to_image
+from vitrine_orchestrator.manifest import read_manifest
 from vitrine_orchestrator.stages.z_image import FAMILY
+from worlds import write_lora
 
 PROMPT = "a red cup, 따뜻한 라떼 ☕"
 
@@ -185,6 +188,25 @@ def test_a_kept_picture_is_found_by_its_request(vitrine):
     assert (first.found, again.found, first.trouble) == (False, True, None)
     assert again.encoded == first.encoded
     assert not results.text_to_image(user="ada", prompt="bread", seed=2).found
+
+
+def test_a_replaced_adapter_draws_a_new_picture(vitrine, loras, net, repository):
+    """A kept picture is not found any more once another adapter has its adapter's name."""
+
+    def register(seed):
+        base = read_manifest(repository / "denoise" / "1", FAMILY).digest
+        write_lora(net, loras / "replaced", 8, seed, base=base)
+
+    now = [0.0]
+    results = Results(vitrine, Shelf(MemoryStore()), clock=lambda: now[0])
+    asked = {"user": "ada", "prompt": "bread", "seed": 1, "lora": "replaced"}
+    register(1)
+    first, again = results.text_to_image(**asked), results.text_to_image(**asked)
+    register(2)
+    now[0] += DIGEST_TTL_S
+    second = results.text_to_image(**asked)
+    assert (first.found, again.found, second.found) == (False, True, False)
+    assert second.encoded != first.encoded
 
 
 @pytest.mark.parametrize(

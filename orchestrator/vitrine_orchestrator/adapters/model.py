@@ -55,7 +55,7 @@ class OpenedModel:
         """The request context of a family's pipeline."""
         limits = Limits(self.settings.max_picture_bytes, self.settings.max_pixels)
         memo = self.cache.memo if self.cache and self.caches == "values" else NoMemo()
-        return CONTEXTS[family](stages, self.manifests[family], memo, limits)
+        return CONTEXTS[family](stages, self.manifests[family], memo, limits, self.settings.lora_folder)
 
     def serve(self, pb_utils: Any) -> Service:
         """Start answering; `pb_utils` is triton_python_backend_utils."""

@@ -147,6 +147,6 @@ def serve_plain(args: Mapping[str, str], pb_utils: Any) -> Service:
     opened = PLAIN[name](settings)
 
     async def answer(stages: Stages, inputs: Outputs, send: Send) -> Outputs:
-        return await opened(PlainContext(stages, limits, repository), inputs, send)
+        return await opened(PlainContext(stages, limits, repository, settings.lora_folder), inputs, send)
 
     return Service(pb_utils, stage(name), answer, ModelMetrics(pb_utils, name), places_of(config, settings))

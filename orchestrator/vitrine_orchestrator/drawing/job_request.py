@@ -9,27 +9,23 @@ from typing import Any
 import numpy as np
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.drawing.asked_loras import check_rank, named_weights
 from vitrine_orchestrator.drawing.facts import PATCH, PictureFacts
 from vitrine_orchestrator.loras.registry import Registry
-from vitrine_orchestrator.loras.slots import Mix, needed_rank
+from vitrine_orchestrator.loras.slots import Mix
 from vitrine_orchestrator.sampling.config import UnsupportedScheduler
 from vitrine_orchestrator.sampling.schedule import Schedule
 from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
-    MAX_NAME,
     MAX_SEED,
     MAX_STEPS,
     identifier,
     required,
     scalar,
-    shown,
     tensor,
-    texts,
 )
-
-MAX_WEIGHT = 4.0  # of an adapter, in both directions
 
 
 @dataclass(frozen=True)
@@ -111,31 +107,20 @@ def _schedule(arrays: Arrays, schedules: Schedules, size: tuple[int, int], start
         raise BadRequest("strength must not be given without start_latents: there is nothing to keep")
     steps = int(scalar(arrays, "steps", np.int32, 1, MAX_STEPS))
     strength = float(scalar(arrays, "strength", np.float32, 0, 1)) if starts else 1.0
+    return schedule_of(schedules, identifier(arrays, "scheduler") or "checkpoint", steps, size, strength)
+
+
+def schedule_of(
+    schedules: Schedules, name: str, steps: int, size: tuple[int, int], strength: float
+) -> Schedule:
+    """The schedule of latents of that height and width; BadRequest where the checkpoint offers none."""
     try:
-        tokens = math.prod(size) // PATCH**2
-        return schedules.get(identifier(arrays, "scheduler") or "checkpoint", steps, tokens, strength)
+        return schedules.get(name, steps, math.prod(size) // PATCH**2, strength)
     except UnsupportedScheduler as error:
         raise BadRequest(str(error)) from error
 
 
-def named_weights(arrays: Arrays) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The names of a request's adapters and the weight of each, 1 by default.
-
-    BadRequest unless there is one weight for each name, or none.
-    """
-    names = tuple(name for name in texts(arrays, "lora", MAX_NAME) if name)
-    weights = arrays.get("lora_weight", np.ones(len(names), np.float32)).reshape(-1)
-    if len(weights) != len(names):
-        raise BadRequest(f"lora_weight must be one for each of {len(names)} loras, got {len(weights)}")
-    return names, tuple(float(weight) for weight in weights)
-
-
 def _loras(arrays: Arrays, registry: Registry, rank: int) -> Mix:
-    names, weights = named_weights(arrays)
-    for weight in weights:
-        if not -MAX_WEIGHT <= weight <= MAX_WEIGHT:
-            raise BadRequest(f"lora_weight must be {-MAX_WEIGHT:g} to {MAX_WEIGHT:g}, got {shown(weight)}")
-    mix = tuple((registry.get(name), weight) for name, weight in zip(names, weights, strict=True))
-    if (needed := needed_rank(mix)) > rank:
-        raise BadRequest(f"the ranks of all loras of a request must sum to at most {rank}, got {needed}")
+    mix = tuple((registry.get(name), weight) for name, weight in zip(*named_weights(arrays), strict=True))
+    check_rank([lora.card for lora, _ in mix], rank)
     return mix

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.drawing.asked_loras import check_rank, named_weights
 from vitrine_orchestrator.drawing.context import PictureContext
 from vitrine_orchestrator.drawing.facts import MAX_PIXELS, PictureFacts
-from vitrine_orchestrator.drawing.job_request import named_weights
+from vitrine_orchestrator.drawing.job_request import schedule_of
 from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
 from vitrine_orchestrator.images.fitting import fitted
+from vitrine_orchestrator.loras.registry import Card
 from vitrine_orchestrator.pictures import SAVING, Format, Picture
 from vitrine_orchestrator.pipeline.request_context import one_picture
 from vitrine_orchestrator.sampling.flow import skipped_steps
+from vitrine_orchestrator.sampling.schedules import Schedules
 from vitrine_orchestrator.wire.fields import (
     MAX_GUIDANCE,
     MAX_NAME,
@@ -64,7 +67,7 @@ class PictureRequest:
     guidance: float
     seed: int
     scheduler: str
-    loras: tuple[str, ...]
+    loras: tuple[Card, ...]
     lora_weights: tuple[float, ...]
     format: Format
     as_text: bool  # whether the answer's picture is base64 text
@@ -153,21 +156,25 @@ def _request(
     guidance = float(number(inputs, "guidance", 0, MAX_GUIDANCE, facts.default_guidance))
     negative = _negative_prompt(facts, guidance, inputs)
     width, height = size_of(inputs, facts, like)
-    names, weights = named_weights(inputs)  # `denoise` checks them against its registry
+    loras, weights = _loras(context, inputs)
     count = int(number(inputs, "n", 1, MAX_PICTURES, 1))
     seed = int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63)))
     if seed + count - 1 > MAX_SEED:
         raise BadRequest(f"seed + n - 1 must be at most {MAX_SEED}, got seed {seed} and n {count}")
+    steps = int(number(inputs, "steps", 1, MAX_STEPS, facts.default_steps))
+    scheduler = word(inputs, "scheduler", SCHEDULERS, "checkpoint")
+    size = height // facts.factor, width // facts.factor
+    schedule_of(Schedules(facts.scheduler), scheduler, steps, size, strength)  # `denoise` makes its own
     return PictureRequest(
         prompt=prompt,
         negative_prompt=negative,
         width=width,
         height=height,
-        steps=int(number(inputs, "steps", 1, MAX_STEPS, facts.default_steps)),
+        steps=steps,
         guidance=guidance,
         seed=seed,
-        scheduler=word(inputs, "scheduler", SCHEDULERS, "checkpoint"),
-        loras=names,
+        scheduler=scheduler,
+        loras=loras,
         lora_weights=weights,
         format=word(inputs, "format", tuple(SAVING), "png"),
         as_text=as_text(inputs),
@@ -177,6 +184,14 @@ def _request(
         previews=flag(inputs, "previews", False),
         job=text(inputs, "job", MAX_JOB),
     )
+
+
+def _loras(context: PictureContext, inputs: Inputs) -> tuple[tuple[Card, ...], tuple[float, ...]]:
+    """The cards of the adapters and their weights; `denoise` reads the adapters by their names."""
+    names, weights = named_weights(inputs)
+    cards = tuple(context.registry.card(name) for name in names)
+    check_rank(cards, context.facts.lora_rank)
+    return cards, weights
 
 
 def _negative_prompt(facts: PictureFacts, guidance: float, inputs: Inputs) -> str | None:

@@ -75,7 +75,7 @@ async def _run(
             seed=request.seed,
             steps=request.steps_run,
             size=[request.width, request.height],
-            **context.origin,
+            **replace(context, loras=request.loras).origin,
         ),
     }
 
@@ -132,6 +132,6 @@ def _conditioning(family: str, request: PictureRequest) -> dict[str, np.ndarray]
     """The inputs of `denoise` that name the family and the adapters."""
     inputs = {"family": text_array(family)}
     if request.loras:
-        inputs["lora"] = np.array([name.encode() for name in request.loras], np.object_)
+        inputs["lora"] = np.array([card.name.encode() for card in request.loras], np.object_)
         inputs["lora_weight"] = np.array(request.lora_weights, np.float32)
     return inputs

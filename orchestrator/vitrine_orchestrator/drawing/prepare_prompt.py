@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import numpy as np
 from vitrine.errors import BadRequest
 
 from vitrine_orchestrator.cache.key import digest_of
+from vitrine_orchestrator.drawing.asked_loras import lora_names
 from vitrine_orchestrator.drawing.cache_rows import prompt_category
 from vitrine_orchestrator.drawing.context import PictureContext
 from vitrine_orchestrator.pipeline.prepared_items import (
@@ -33,7 +35,8 @@ async def prepare_prompt(
 ) -> dict[str, np.ndarray]:
     """The outputs of the model `prepare_prompt`: the family's features of the prompt, `prompt_key`, `report`.
 
-    An empty prompt is allowed: the released pipelines take it as negative prompt.
+    An empty prompt is allowed: the released pipelines take it as negative prompt. Adapters (`lora`) change no
+    feature, only the report's digest, which is then that of the pictures that are drawn with them.
     """
     if "prompt" not in inputs:
         raise BadRequest("prompt must be given")
@@ -46,4 +49,5 @@ async def prepare_prompt(
     async def prepare() -> dict[str, np.ndarray]:
         return await encode(stages, prompt) | content_array(content)
 
-    return await prepared_outputs(context, stages, item, "prompt", prepare)
+    loras = tuple(context.registry.card(name) for name in lora_names(inputs))
+    return await prepared_outputs(replace(context, loras=loras), stages, item, "prompt", prepare)

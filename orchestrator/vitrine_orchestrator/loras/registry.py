@@ -69,7 +69,7 @@ class Registry:
         Raises NotFound for an unknown name, BadRequest for an adapter of another base, and Unavailable, which
         names the file, for a damaged one.
         """
-        card = self._card(name)
+        card = self.card(name)
         with self._lock:
             if card.digest not in self._kept:
                 assert self._folder is not None
@@ -77,12 +77,9 @@ class Registry:
             self._kept.move_to_end(card.digest)
             return self._kept[card.digest]
 
-    def _card(self, name: str) -> Card:
-        if not NAME.fullmatch(name):
-            raise BadRequest(f"lora must be a name of letters, digits, '.', '_' and '-', got {name[:40]!r}")
-        if self._folder is None or not (self._folder / name / CARD).is_file():
-            raise NotFound(f"there is no lora {name!r} in the registry")
-        card = read_card(self._folder / name)
+    def card(self, name: str) -> Card:
+        """The card of that name's adapter as it is now; raises as `get`, but reads no tensors."""
+        card = find_card(self._folder, name)
         if (card.family, card.base) != (self._family, self._base):
             raise BadRequest(
                 f"lora {name} must be of base {self._family} {self._base[:12]}, "
@@ -96,11 +93,23 @@ class Registry:
             self._kept.popitem(last=False)
 
 
+def find_card(folder: Path | None, name: str) -> Card:
+    """The card of that name in a registry, whatever its base; `folder` None: there are no adapters.
+
+    Raises NotFound for an unknown name, BadRequest for what is no name, and Unavailable for a damaged card.
+    """
+    if not NAME.fullmatch(name):
+        raise BadRequest(f"lora must be a name of letters, digits, '.', '_' and '-', got {name[:40]!r}")
+    if folder is None or not (folder / name / CARD).is_file():
+        raise NotFound(f"there is no lora {name!r} in the registry")
+    return read_card(folder / name)
+
+
 def read_card(folder: Path) -> Card:
     """The card in an adapter's folder; Unavailable for one that cannot be read."""
     path = folder / CARD
     try:
-        given: dict[str, Any] = json.loads(path.read_text())
+        given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Card(**{**given, "trigger_words": tuple(given["trigger_words"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Unavailable(f"lora {folder.name}: {CARD} cannot be read: {error}") from error

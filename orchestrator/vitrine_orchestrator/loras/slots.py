@@ -5,7 +5,6 @@ Slot 0 holds zeros, for rows without an adapter. See docs/decisions.md, "LoRA by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,8 +84,3 @@ class SlotPool:
 
 def _key(mix: Mix) -> tuple[tuple[str, float], ...]:
     return tuple((lora.card.digest, weight) for lora, weight in mix)
-
-
-def needed_rank(mix: Sequence[tuple[Lora, float]]) -> int:
-    """The ranks of these adapters in all."""
-    return sum(lora.card.rank for lora, _ in mix)

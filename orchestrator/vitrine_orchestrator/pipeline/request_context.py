@@ -32,6 +32,7 @@ class Context:
     manifest: Manifest
     memo: Memo = field(default_factory=NoMemo)
     limits: Limits = field(default_factory=Limits)
+    lora_folder: Path | None = None  # the registry of adapters
 
     @property
     def origin(self) -> dict[str, object]:
@@ -54,6 +55,7 @@ class PlainContext:
     stages: Stages
     limits: Limits = field(default_factory=Limits)
     repository: Path | None = None  # the model repository, to say which releases it holds
+    lora_folder: Path | None = None  # the registry of adapters
 
 
 def one_picture(inputs: Inputs, name: str, limits: Limits) -> Picture | None:

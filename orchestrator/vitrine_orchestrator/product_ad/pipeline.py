@@ -31,7 +31,7 @@ from vitrine_orchestrator.product_ad.nodes import (
 )
 from vitrine_orchestrator.product_ad.one_ad import Ad, OnPicture, one_ad
 from vitrine_orchestrator.product_ad.releases import digest_of, releases_in
-from vitrine_orchestrator.product_ad.request import AdRequest, AdSize, Photo, ad_request
+from vitrine_orchestrator.product_ad.request import AdRequest, AdSize, Photo, ad_request, lora_digests
 from vitrine_orchestrator.product_ad.run import Run
 from vitrine_orchestrator.product_ad.scenes import Words, opened, scenes_of, words_of
 from vitrine_orchestrator.stages.calls import Timed
@@ -46,7 +46,7 @@ async def product_ad(context: PlainContext, inputs: Inputs) -> Outputs:
     With `describe` true nothing runs, and the output is the report of the releases alone.
     """
     if flag(inputs, "describe", False):
-        return {"report": report_array({}, {}, **await _releases(context))}
+        return {"report": report_array({}, {}, **await _releases(context, lora_digests(context, inputs)))}
     request = await read_aside(lambda: ad_request(context, inputs), inputs)
     return await _run(context, request, Nodes(planned(request)))
 
@@ -101,7 +101,10 @@ async def _run(
         **outputs,
         "seed": number_array(request.seed, np.uint64),
         "report": report_array(
-            run.stages.rounded(), run.sources, **_told(run, request, words, ads), **await _releases(context)
+            run.stages.rounded(),
+            run.sources,
+            **_told(run, request, words, ads),
+            **await _releases(context, request.loras),
         ),
     }
 
@@ -179,10 +182,10 @@ def _told(run: Run, request: AdRequest, words: Words, ads: list[Ad]) -> dict[str
     }
 
 
-async def _releases(context: PlainContext) -> dict[str, Any]:
-    """The releases that serve now, and their digest."""
+async def _releases(context: PlainContext, loras: tuple[str, ...]) -> dict[str, Any]:
+    """The releases that serve now, and the digest of them and of a request's adapters."""
     found = await asyncio.to_thread(releases_in, context.repository)
-    return {"releases": found, "pipeline_digest": digest_of(found)}
+    return {"releases": found, "pipeline_digest": digest_of(found, loras)}
 
 
 def _event(step: Step) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from vitrine.errors import Unavailable
@@ -23,9 +24,11 @@ def releases_in(repository: Path | None) -> dict[str, dict[str, str]]:
     return {name: found for name in MODELS if (found := _newest(repository, name))}
 
 
-def digest_of(releases: dict[str, dict[str, str]]) -> str:
-    """One digest of them: it changes whenever the same request would give another picture."""
-    return hashlib.sha256(json.dumps([FORM, releases], sort_keys=True).encode()).hexdigest()
+def digest_of(releases: dict[str, dict[str, str]], loras: Sequence[str] = ()) -> str:
+    """One digest of them and of adapters' digests: it changes whenever the same request would give another
+    picture."""
+    counted = [FORM, releases, *([list(loras)] if loras else [])]
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
 
 def _newest(repository: Path, name: str) -> dict[str, str]:

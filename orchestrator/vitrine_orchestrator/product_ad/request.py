@@ -14,12 +14,13 @@ from vitrine_orchestrator.ad_prompts.request import ad_prompt_request
 from vitrine_orchestrator.compose.settings_json import MAX_JSON, read_settings
 from vitrine_orchestrator.composition.products import product_of
 from vitrine_orchestrator.composition.settings import MAX_PRODUCTS
-from vitrine_orchestrator.drawing.job_request import named_weights
+from vitrine_orchestrator.drawing.asked_loras import lora_names, named_weights
 from vitrine_orchestrator.drawing.picture_request import MAX_SIDE, RATIOS, SCHEDULERS
 from vitrine_orchestrator.drawing.prepare_prompt import MAX_PROMPT
 from vitrine_orchestrator.images.fitting import middle_box
 from vitrine_orchestrator.lettering.options import MAX_BYTES as MAX_TEXTS_BYTES
 from vitrine_orchestrator.lettering.options import read_texts
+from vitrine_orchestrator.loras.registry import find_card
 from vitrine_orchestrator.pictures import SAVING, Format, Limits, Picture, decode, transparent_layer
 from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.product_ad.places import Frame, check_places
@@ -97,6 +98,7 @@ class AdRequest:
     theme: str | None
     seed: int
     drawing: Inputs  # further inputs of the picture pipelines
+    loras: tuple[str, ...]  # the digests of the adapters in them
     enlarge: int  # times that a drawn scene is enlarged, before products and texts come onto it
     settings: str | None  # JSON of the composition
     harmonise: float  # 0: no pass
@@ -149,6 +151,7 @@ def ad_request(context: PlainContext, inputs: Inputs) -> AdRequest:
         theme=text(inputs, "theme"),
         seed=int(number(inputs, "seed", 0, MAX_SEED, secrets.randbits(63))),
         drawing={name: inputs[name] for name in PASSED_ON if name in inputs},
+        loras=lora_digests(context, inputs),
         settings=settings,
         enlarge=int(number(inputs, "enlarge", 1, MAX_ENLARGE, 1)),
         harmonise=harmonise,
@@ -227,6 +230,11 @@ def _check_drawing(inputs: Inputs) -> None:
     number(inputs, "guidance", 0, MAX_GUIDANCE, 0)
     word(inputs, "scheduler", SCHEDULERS, "checkpoint")
     named_weights(inputs)
+
+
+def lora_digests(context: PlainContext, inputs: Inputs) -> tuple[str, ...]:
+    """The digests of the adapters that a request names; NotFound for an unknown one."""
+    return tuple(find_card(context.lora_folder, name).digest for name in lora_names(inputs))
 
 
 def _texts(inputs: Inputs) -> str | None:

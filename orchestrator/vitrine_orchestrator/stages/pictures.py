@@ -39,7 +39,7 @@ MAX_ACTIVE, MAX_QUEUED = 16, 32
 ROWS: tuple[Stage, ...] = (
     Stage(
         "prepare_prompt",
-        (Tensor("prompt", "STRING", (1,)), *optional(MODEL)),
+        (Tensor("prompt", "STRING", (1,)), *optional(LORAS[0], MODEL)),
         (
             *joined(z_image.PROMPT_CONDITIONING, flux.PROMPT_CONDITIONING),
             Tensor("prompt_key", "STRING", (1,)),

@@ -4,12 +4,14 @@ import asyncio
 import io
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from vitrine.errors import BadRequest, StageFailed
+from vitrine.errors import BadRequest, NotFound, StageFailed
+from vitrine_orchestrator.loras.registry import CARD, Card
 from vitrine_orchestrator.manifest import manifest_text
 from vitrine_orchestrator.pipeline.request_context import PlainContext
 from vitrine_orchestrator.product_ad.pipeline import product_ad, product_ad_stream
@@ -307,6 +309,31 @@ def test_the_digest_is_that_of_the_releases(stages, tmp_path):
     assert not stages.calls
     outputs = asyncio.run(product_ad(PlainContext(stages, repository=tmp_path), asked(prompt="a")))
     assert json.loads(outputs["report"][0])["pipeline_digest"] == described()
+
+
+def test_the_digest_counts_the_adapters_of_the_scene(stages, tmp_path):
+    """Another adapter under the name is another digest; an unknown one is refused before anything runs."""
+    context = PlainContext(stages, lora_folder=tmp_path)
+
+    def digests(**more):
+        wanted = ({"describe": True}, {"prompt": "a"})
+        answers = [asyncio.run(product_ad(context, asked(**more, **one))) for one in wanted]
+        return {json.loads(outputs["report"][0])["pipeline_digest"] for outputs in answers}
+
+    def register(digest):
+        (tmp_path / "night").mkdir(exist_ok=True)
+        card = Card("night", "z-image", "b" * 64, digest * 64, 8, (), "CC0-1.0")
+        (tmp_path / "night" / CARD).write_text(json.dumps(asdict(card)))
+
+    with pytest.raises(NotFound, match="there is no lora 'night'"):
+        digests(lora="night")
+    assert not stages.calls
+    (plain,) = digests()
+    register("1")
+    (first,) = digests(lora="night")
+    register("2")
+    (second,) = digests(lora="night")
+    assert len({plain, first, second}) == 3
 
 
 def test_doubts_about_a_cut_out_are_in_the_report(stages):
