@@ -1,6 +1,8 @@
 """The documents agree with the code in names, paths, links and examples."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import vitrine
@@ -108,6 +110,13 @@ def test_the_commands_that_a_page_names_exist(page, root):
 def test_a_python_block_compiles(python_block):
     """Each Python block compiles; those of calling.md also run, in tests/serving."""
     compile(python_block, "block", "exec")
+
+
+def test_a_python_block_defines_its_names(python_block):
+    """A block runs as it is copied: it imports what it uses, and uses no name of another block."""
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F401,F821", "-"]
+    done = subprocess.run(ruff, input=python_block, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_readmes_example_makes_a_picture(root, tmp_path, monkeypatch):
