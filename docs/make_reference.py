@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from vitrine import errors
-from vitrine.errors import VitrineError
+from vitrine.errors import TimedOut, VitrineError
 from vitrine.photos.refusals import IsText, TooLarge, Unreadable
 from vitrine.store_calls import NoAnswer
 from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
@@ -37,6 +37,7 @@ STATUSES = {  # a TritonError's code → HTTP status, gRPC status
     "UNAVAILABLE": ("503", "UNAVAILABLE"),
     "CANCELLED": ("499", "CANCELLED"),
 }
+OF_CLIENT = {TimedOut: ("– (client side)", "DEADLINE_EXCEEDED")}  # of what no server sends
 
 OF_PICTURES = (TooLarge, Unreadable, IsText)
 OF_STORES = (NoAnswer,)
@@ -131,7 +132,7 @@ def _errors() -> Iterator[str]:
     )
     rows = []
     for kind in error_classes():
-        http, grpc = STATUSES[kind.code]
+        http, grpc = OF_CLIENT.get(kind) or STATUSES[kind.code]
         rows.append((f"`{kind.__name__}`", f"`{kind.word}`", http, f"`{grpc}`", _meaning(kind)))
     yield _table(("class", "word", "HTTP", "gRPC", "meaning"), rows)
     yield "The reader of pictures tells these kinds of `BadRequest` apart, the wire does not.\n"
