@@ -11,7 +11,7 @@ from vitrine import errors
 from vitrine.errors import TimedOut, VitrineError
 from vitrine.photos.refusals import IsText, TooLarge, Unreadable
 from vitrine.store_calls import NoAnswer
-from vitrine_export.errors import BadCheckpoint, ExportFailed, ReleaseFailed
+from vitrine_export.errors import BadCheckpoint, ExportFailed, NothingNew, ReleaseFailed
 from vitrine_measure.perf.tool import PerfFailed
 from vitrine_orchestrator.adapters.metrics import METRIC_FAMILIES
 from vitrine_orchestrator.adapters.programs import PROGRAMS
@@ -41,7 +41,7 @@ OF_CLIENT = {TimedOut: ("– (client side)", "DEADLINE_EXCEEDED")}  # of what no
 
 OF_PICTURES = (TooLarge, Unreadable, IsText)
 OF_STORES = (NoAnswer,)
-OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, ReleaseFailed, PerfFailed)
+OF_COMMANDS = (BadSettings, BadCheckpoint, ExportFailed, ReleaseFailed, NothingNew, PerfFailed)
 
 
 def reference() -> str:

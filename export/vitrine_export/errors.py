@@ -35,6 +35,10 @@ class ReleaseFailed(VitrineError):
     word = "release failed"
 
 
+class NothingNew(ReleaseFailed):
+    """An export is what the newest release is."""
+
+
 def refusal(error: OSError) -> str:
     """Return one line about what the system refused: the file, the reason, and the remedy."""
     remedy = REMEDIES.get(error.errno or 0, "see that it is there and can be read")

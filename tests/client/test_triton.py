@@ -22,6 +22,7 @@ from vitrine import (
 from vitrine.transport import connect, read_endpoint
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
 from vitrine_orchestrator.embedded.server import EmbeddedTriton
+from vitrine_orchestrator.manifest import manifest_text
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 MODELS = ("try_on", "try_on_stream", "prepare_person", "prepare_garment", "prepare_text")
@@ -38,7 +39,7 @@ def triton(tmp_path_factory):
         (repository / name / "1").mkdir(parents=True)
         shutil.copy(REPOSITORY / name / "config.pbtxt", repository / name)
         shutil.copy(Path(__file__).parent / "triton" / "model.py", repository / name / "1")
-        (repository / name / "1" / "manifest.json").write_text("{}")  # a model must have one
+        (repository / name / "1" / "manifest.json").write_text(manifest_text({}))  # a model must have one
     with EmbeddedTriton(repository, ports=ANY_PORTS) as server:
         yield server
 

@@ -18,7 +18,7 @@ from vitrine.errors import Unavailable
 from vitrine_orchestrator.manifest import FILE, Manifest, manifest_text, read_manifests, versions
 from vitrine_orchestrator.stages import STAGES, stage, stages_of
 
-from vitrine_export.errors import ReleaseFailed
+from vitrine_export.errors import NothingNew, ReleaseFailed
 from vitrine_export.release.comparing import CODE, check_complete, content, entries, proof, same
 from vitrine_export.release.drafts import check_removable, draft_of, remove, undo, unfinished
 
@@ -65,10 +65,6 @@ class Release:
         return {
             name: version for part in self.parts.values() for name, version in sorted(part.shared.items())
         }
-
-
-class NothingNew(ReleaseFailed):
-    """The export is what the newest release is."""
 
 
 def releases(repository: Path, without: int = 0) -> Releases:

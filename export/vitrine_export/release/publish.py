@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from vitrine_export.errors import ReleaseFailed
+from vitrine_export.errors import NothingNew, ReleaseFailed
 from vitrine_export.release.drafts import clear_unfinished, repository_lock
-from vitrine_export.release.folders import MODELS, NothingNew, add, called, planned, releases
+from vitrine_export.release.folders import MODELS, add, called, planned, releases
 from vitrine_export.release.loading import Loaded, add_server, check_server, load
 
 HELP = "add an exported repository to a served one as its next release"
