@@ -135,7 +135,7 @@ def _pictures(browser: Browser, address: str, key: str, folder: Path) -> None:
     _save(shots[:PHONES_WIDE], folder / "page-phone.png")
     phone.click('#tabs a[href="#history"]')
     phone.context.close()
-    wide = _visit(browser, f"{address}/#history", key, DESKTOP, "ko-KR")
+    wide = _visit(browser, f"{address}/#history", key, DESKTOP)
     wide.locator("#history li").first.wait_for()
     history = _shot(wide)
     wide.click('#tabs a[href="#account"]')

@@ -114,6 +114,58 @@ def test_axe_finds_nothing_on_any_view(chromium, shop, locale):
     assert {view: problems for view, problems in found.items() if problems} == {}
 
 
+@pytest.mark.parametrize(("locale", "size"), [("en-US", (360, 640)), ("ko-KR", (390, 664))])
+def test_what_is_missing_is_seen_on_a_phone(chromium, shop, locale, size):
+    """The sentence above the button is covered by nothing, and nothing is sent."""
+    address, key = shop
+    with visit(chromium, address, key, locale) as page:
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        for view in ("try-on", "ad"):
+            page.click(f'#tabs a[href="#{view}"]')
+            page.click(f"#{view}-go")
+            assert page.locator(f"#{view}-message").inner_text()
+            assert uncovered(page, f"#{view}-message")
+
+
+def test_what_is_told_above_a_long_list_is_brought_into_view(chromium, shop):
+    """What the account's last button does or fails to do is told at the top of the view, where it is seen."""
+    address, key = shop
+    with visit(chromium, address, key, refused=True) as page:
+        page.set_viewport_size({"width": 390, "height": 420})
+        page.click('#tabs a[href="#account"]')
+        page.locator("#ledger tbody tr").first.wait_for()
+        page.click("#erase")
+        page.click("#confirm-yes")
+        page.locator("#account-done:not(:empty)").wait_for()
+        assert uncovered(page, "#account-done")
+        page.route("**/v1/people/**", lambda route: route.fulfill(status=500, body="{}"))
+        page.click("#erase")
+        page.click("#confirm-yes")
+        page.locator("#account-message:not(:empty)").wait_for()
+        assert uncovered(page, "#account-message")
+
+
+@pytest.mark.parametrize("width", [320, 350, 390])
+def test_the_credits_leave_the_brand_uncovered(chromium, shop, width):
+    """On a narrow phone the brand's word is seen whole or not at all, and its link keeps its name."""
+    address, key = shop
+    with visit(chromium, address, key) as page:
+        page.set_viewport_size({"width": width, "height": 640})
+        brand, credits = page.locator("a.brand"), page.locator("#credits")
+        assert page.get_by_role("link", name="Vitrine").count() == 1
+        box, chip = brand.bounding_box(), credits.bounding_box()
+        assert box["x"] + box["width"] <= chip["x"]
+        assert brand.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def uncovered(page, chosen):
+    """Whether nothing lies over the middle of the element, which is in the window."""
+    return page.locator(chosen).evaluate("""(one) => {
+        const box = one.getBoundingClientRect();
+        return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === one;
+    }""")
+
+
 def test_a_try_on_by_keys_alone(chromium, shop):
     """Sign in, take the samples, try on, compare, hide the result from the history: without a mouse."""
     address, key = shop

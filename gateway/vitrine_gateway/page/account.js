@@ -65,7 +65,7 @@ async function erase() {
     document.dispatchEvent(new Event("erased"));
     await showAccount(); // what unfinished jobs cost is given back
     announce("erased");
-    say(find("account-done"), "erased");
+    say(find("account-done"), "erased").scrollIntoView({ block: "nearest" });
   } catch (error) {
     tell("account-message", error);
   }

@@ -31,7 +31,8 @@ export function bring(element) {
   if (top < 0 || top > 0.3 * innerHeight) element.scrollIntoView({ block: "start" });
 }
 
-/** Show an error where it belongs; without one, take it away. */
+/** Show an error where it belongs, and bring it into view; without one, take it away. */
 export function tell(id, error) {
   find(id).textContent = error ? error.message : "";
+  if (error) find(id).scrollIntoView({ block: "nearest" });
 }
