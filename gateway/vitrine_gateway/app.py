@@ -51,7 +51,12 @@ async def running(
     settings: Settings, connect: Connect = connect, *more: Coroutine[Any, Any, None]
 ) -> AsyncIterator[Gateway]:
     """Open a gateway, run its loops and `more` until the block ends, and close it."""
-    gateway = await open_gateway(settings, connect(settings))
+    try:
+        gateway = await open_gateway(settings, connect(settings))
+    except BaseException:
+        for loop in more:
+            loop.close()  # it was never begun
+        raise
     loops = [*more, Sender(gateway).run(), Housekeeper(gateway).run()]
     if settings.workers:
         loops.append(Worker(gateway).run())

@@ -5,23 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import sqlite3
-import sys
-import threading
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 from vitrine.errors import Unavailable, one_line
 
 from vitrine_gateway.accounts.keys import SCOPES, account_named, key_with_credits, revoke_key
-from vitrine_gateway.addresses import in_url
 from vitrine_gateway.app import connect, create_app, running
 from vitrine_gateway.backup import backup, restore
 from vitrine_gateway.command_actions import add_actions
@@ -33,6 +25,7 @@ from vitrine_gateway.gateway import open_gateway
 from vitrine_gateway.jobs.worker import Worker
 from vitrine_gateway.mcp.server import serve_stdio
 from vitrine_gateway.queue_bridge import serve_queue
+from vitrine_gateway.serving import serve_app, until_stopped
 from vitrine_gateway.settings import Settings
 from vitrine_gateway.telemetry.logs import set_up_logs
 
@@ -53,10 +46,6 @@ examples:
 
 `vitrine gateway ACTION --help` explains an action. Settings are environment variables,
 GATEWAY_PORT=9000 vitrine gateway; docs/gateway.md lists them."""
-
-KEEP_ALIVE_S = 75
-"""For which an idle connection stays open: longer than nginx and load balancers keep theirs, which is 60 s.
-Otherwise a request can meet a connection that is being closed, and the proxy answers it with 502."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,24 +74,7 @@ def serve(args: argparse.Namespace, settings: Settings) -> None:
     set_up_logs(settings.log)
     app = create_app(settings)
     spare_what_stays()
-    address = f"http://{in_url(settings.host)}:{settings.port}"
-    print(f"The gateway serves {address}. Ctrl-C stops it.", file=sys.stderr)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(server_config(app, settings)).run()
-
-
-def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """Return how the application is served over HTTP."""
-    return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        forwarded_allow_ips=settings.trusted_proxies,
-    )
+    serve_app(app, settings)
 
 
 def _worker(args: argparse.Namespace, settings: Settings) -> None:
@@ -116,7 +88,7 @@ def _worker(args: argparse.Namespace, settings: Settings) -> None:
         finally:
             await gateway.close()
 
-    _until_stopped(work)
+    until_stopped(work)
 
 
 def _mcp(args: argparse.Namespace, settings: Settings) -> None:
@@ -127,7 +99,7 @@ def _mcp(args: argparse.Namespace, settings: Settings) -> None:
         async with running(settings, connect) as gateway:
             await serve_stdio(gateway)
 
-    _until_stopped(work)
+    until_stopped(work)
 
 
 def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
@@ -138,26 +110,12 @@ def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
         async with running(settings, connect) as gateway:
             await serve_queue(gateway)
 
-    _until_stopped(work)
+    until_stopped(work)
 
 
 def _warn_of_guessed_links(settings: Settings) -> None:
     if settings.guesses_its_address:
         log.warning("links name this machine only: set GATEWAY_PUBLIC_URL", links=settings.base_url)
-
-
-def _until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run until the work ends, or Ctrl-C or SIGTERM cancels it: it then gives back the jobs it holds."""
-
-    async def stoppable() -> None:
-        task = asyncio.current_task()
-        assert task, "a coroutine runs in one"
-        if threading.current_thread() is threading.main_thread():  # no other one gets signals
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await work()
-
-    with suppress(KeyboardInterrupt, asyncio.CancelledError):
-        asyncio.run(stoppable())
 
 
 def _migrate(args: argparse.Namespace, settings: Settings) -> None:

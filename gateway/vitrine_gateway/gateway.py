@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,16 +60,33 @@ class Gateway:
 
 
 async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
-    """Bring the database to its newest form, for which a database that is away is awaited; open all parts."""
-    url = settings.database_url
-    await patiently(lambda: asyncio.to_thread(migrate, url), away=(Unavailable,))
-    database = Database(settings.database_url)
+    """Bring the database to its newest form, for which a database that is away is awaited; open all parts.
+
+    If that fails or is cancelled, what was opened is closed, `vitrine` too.
+    """
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(vitrine.close)
+        pictures = open_pictures(settings)  # before the database is awaited: a mistake is told at once
+        tracing = Tracing(settings.traces)
+        opened.push_async_callback(tracing.close)
+        url = settings.database_url
+        await patiently(lambda: asyncio.to_thread(migrate, url), away=(Unavailable,))
+        database = Database(url)
+        opened.push_async_callback(database.close)
+        gateway = await _gateway(settings, vitrine, database, pictures, tracing)
+        opened.pop_all()
+    return gateway
+
+
+async def _gateway(
+    settings: Settings, vitrine: AsyncVitrine, database: Database, pictures: PictureStore, tracing: Tracing
+) -> Gateway:
     return Gateway(
         settings=settings,
         database=database,
         keys=Gathered(partial(read_keys, database), database.version),
         watching=Watching(database),
-        pictures=open_pictures(settings),
+        pictures=pictures,
         reader=PictureReader(settings.max_picture_bytes, settings.max_pixels),
         fetcher=PictureFetcher(settings.max_picture_bytes, settings.fetch_pictures, settings.picture_hosts),
         signer=await open_signer(database),
@@ -77,7 +95,7 @@ async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:
         forecast=Forecast(database, settings.lease_s),
         moderation=Moderation(settings),
         metrics=Metrics(),
-        tracing=Tracing(settings.traces),
+        tracing=tracing,
         figures=Figures(settings.triton_metrics),
         vitrine=vitrine,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from vitrine.command import build_parser, main
+from vitrine_gateway import command
 from vitrine_gateway.command_actions import ACTIONS
 
 
@@ -121,14 +122,24 @@ def test_a_postgresql_database_must_keep_every_text_and_allow_its_tables(postgre
         assert told in said
 
 
-@pytest.mark.parametrize(("action", "ended_by"), [("worker", signal.SIGTERM), ("mcp", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("action", "ended_by"),
+    [
+        ("worker", signal.SIGTERM),
+        ("worker", signal.SIGHUP),
+        ("mcp", signal.SIGINT),
+        ("serve", signal.SIGTERM),
+        ("serve", signal.SIGINT),
+        ("serve", signal.SIGHUP),
+    ],
+)
 def test_a_signal_ends_a_process_that_runs_jobs(shop_key, action, ended_by):
     """It gives back what it holds and says that it has left, although nobody writes to the stdin of `mcp`."""
     data = Path(os.environ["GATEWAY_DATA"])
     script = Path(__file__).with_name("mcp_process.py")
     process = subprocess.Popen(
         [sys.executable, script, action],
-        env={**os.environ, "GATEWAY_KEY": shop_key},
+        env={**os.environ, "GATEWAY_KEY": shop_key, "GATEWAY_PORT": "0"},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -144,6 +155,50 @@ def test_a_signal_ends_a_process_that_runs_jobs(shop_key, action, ended_by):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_signal_ends_a_process_that_waits_for_its_database(tmp_path):
+    """It says what it waits for, does not say that it serves, and ends without a traceback."""
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("mcp_process.py"), "serve"],
+        env={**os.environ, "GATEWAY_DATABASE": "postgresql://u:s3cret@127.0.0.1:1/shop"},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        told = process.stderr.readline()
+        assert "the database is away; it is waited for" in told
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        told += process.stderr.read()
+    finally:
+        process.kill()
+        process.communicate()
+    for word in ("serves", "Traceback", "never awaited", "s3cret"):
+        assert word not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATA", "file", "the database's folder cannot be made: "),
+        ("PICTURES", "ftp://shop", "GATEWAY_PICTURES: "),
+        ("DATABASE", "mysql://u:s3cret@host/shop", "the database must be sqlite"),
+    ],
+)
+def test_a_setting_that_is_refused_at_the_start_is_one_line(monkeypatch, capsys, tmp_path, name, value, says):
+    """It is neither a traceback nor a line of the log, and what was opened is closed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(f"GATEWAY_{name}", value)
+    monkeypatch.setattr(command, "set_up_logs", lambda form: None)
+    for action in ("serve", "worker"):
+        assert main(["gateway", action]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith("vitrine gateway: ")
+        assert says in told
+        assert told.count("\n") == 1
 
 
 def workers_of(data):

@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 from gateway_in_process import SlowFake
 from vitrine import AsyncVitrine
-from vitrine_gateway import command
+from vitrine_gateway import command, serving
 from vitrine_gateway.app import create_app
 from vitrine_gateway.errors import BadSettings
 from vitrine_gateway.settings import Settings
@@ -28,7 +28,7 @@ def as_the_command_serves(tmp_path, **values):
     """A real server with the command's options: its address."""
     settings = Settings.of(data=tmp_path / "data", port=0, **values)
     app = create_app(settings, lambda _: AsyncVitrine(transport=SlowFake()))
-    server = uvicorn.Server(command.server_config(app, settings))
+    server = uvicorn.Server(serving.server_config(app, settings))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -85,7 +85,7 @@ async def test_links_of_mcp_have_the_public_address(start, person):
 
 def test_an_idle_connection_outlives_a_proxys_and_does_not_delay_the_end(tmp_path):
     """Proxies keep theirs for 60 s; the server ends although one is open."""
-    assert command.server_config(None, Settings.of()).timeout_keep_alive > 60
+    assert serving.server_config(None, Settings.of()).timeout_keep_alive > 60
     with as_the_command_serves(tmp_path) as address:
         parts = urlsplit(address)
         idle = socket.create_connection((parts.hostname, parts.port))

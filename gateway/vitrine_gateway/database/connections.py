@@ -239,7 +239,10 @@ def configure(engine: Engine) -> None:
 
         return
     if engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSettings(f"the database's folder cannot be made: {error}") from error
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
