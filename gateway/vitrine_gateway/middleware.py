@@ -19,6 +19,8 @@ from vitrine_gateway.telemetry.tracing import TRACEPARENT, Tracing
 
 log = structlog.get_logger("vitrine_gateway.http")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""What metrics name: a caller may invent methods, and each name is a series that is kept."""
 SAFETY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -82,7 +84,8 @@ class Around:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route_of(scope)
         metrics: Metrics = scope["app"].state.gateway.metrics
-        metrics.requests.labels(scope["method"], route, str(status)).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        metrics.requests.labels(method, route, str(status)).inc()
         metrics.request_seconds.labels(route).observe(seconds)
         log.info(
             "request",

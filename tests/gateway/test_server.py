@@ -9,13 +9,14 @@ import sqlite3
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import OperationalError
 from vitrine.command import main
 from vitrine_gateway.database.connections import database_url
 from vitrine_gateway.database.migrate import migrate
@@ -141,6 +142,27 @@ def test_health_metrics_and_headers(served):
     with call(address, key, "/metrics") as answer:
         text = answer.read().decode()
     assert 'gateway_requests_total{method="GET",route="/readyz",status="200"} 1.0' in text
+
+
+async def test_metrics_are_told_without_the_database_and_name_no_invented_method(start, monkeypatch):
+    """The series of requests are few, and a database that is away takes only the number of waiting jobs."""
+
+    @asynccontextmanager
+    async def away():
+        raise OperationalError("SELECT", {}, Exception("away"))
+        yield
+
+    async with start(workers=0) as gateway:
+        client = gateway.client()
+        for method in ("BREW", "WHEN"):
+            await client.request(method, "/healthz")
+        monkeypatch.setattr(type(gateway.parts.database), "reading", lambda _: away())
+        answer = await client.get("/metrics")
+        assert (await client.get("/readyz")).json()["database"] == "OperationalError"
+    assert answer.status_code == 200
+    assert "gateway_queued NaN" in answer.text
+    assert 'method="other"' in answer.text
+    assert "BREW" not in answer.text
 
 
 def test_the_command_manages_credits_and_keys(served, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -35,10 +37,15 @@ async def readyz(gateway: Parts, response: Response) -> dict[str, Any]:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(gateway: Parts) -> Response:
-    """Return the metrics of this process in Prometheus' text form."""
-    async with gateway.database.reading() as session:
-        waiting = await session.scalar(select(func.count()).where(Job.state == QUEUED))
-    gateway.metrics.queued.set(waiting or 0)
+    """Return the metrics of this process in Prometheus' text form.
+
+    While the database does not answer, the number of jobs that wait is not a number.
+    """
+    waiting = float("nan")
+    with suppress(SQLAlchemyError, TimeoutError):
+        async with asyncio.timeout(_TIMEOUT_S), gateway.database.reading() as session:
+            waiting = await session.scalar(select(func.count()).where(Job.state == QUEUED)) or 0
+    gateway.metrics.queued.set(waiting)
     return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -54,8 +61,8 @@ async def triton_state(gateway: Parts) -> str:
 
 async def _database(gateway: Parts) -> str:
     try:
-        async with gateway.database.reading() as session:
+        async with asyncio.timeout(_TIMEOUT_S), gateway.database.reading() as session:
             await session.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, TimeoutError) as error:
         return type(error).__name__
     return "ok"
