@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 from vitrine.transport import DEFAULT_URL
 
-from vitrine_gateway.addresses import Proxies, PublicUrl, RedisUrl, in_url, is_wildcard
+from vitrine_gateway.addresses import HttpUrl, Proxies, PublicUrl, RedisUrl, in_url, is_wildcard
 from vitrine_gateway.errors import BadSettings, first_fault
 
 PREFIX = "GATEWAY_"
@@ -26,13 +26,16 @@ _SERVICE_LINK = re.compile(
 )
 _SECRET = ("redis",)  # may hold a password: an error does not quote it
 _ORIGIN = r"^https?://[a-z0-9.\-\[\]:]+$"
+YEARS_100 = 876_600  # hours: a time that dates can tell
 _RATE = r"^([1-9]\d{0,8}/[1-9]\d{0,5})?$"
 
 
 class Settings(BaseSettings):
     """Every setting with its default; the description of a field is its row in docs/gateway.md."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, allow_inf_nan=False, str_strip_whitespace=True
+    )
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
@@ -47,10 +50,12 @@ class Settings(BaseSettings):
     pictures_endpoint: str = Field("", description="address of another store than Amazon's")
     workers: int = Field(4, ge=0, le=256, description="jobs that this process runs at the same time")
     lease_s: float = Field(
-        30.0, ge=0.5, description="seconds after which a job of a silent worker goes to another one"
+        30.0, ge=0.5, le=600, description="seconds after which a job of a silent worker goes to another one"
     )
     poll_s: float = Field(0.25, gt=0, le=10, description="seconds between two looks into the database")
-    job_timeout_s: float = Field(300.0, gt=0, description="longest time of one try of a job, in seconds")
+    job_timeout_s: float = Field(
+        300.0, gt=0, le=86_400, description="longest time of one try of a job, in seconds"
+    )
     previews: Literal["asked", "always", "never"] = Field(
         "asked", description="jobs with previews: `asked` (those whose option says so), `always` or `never`"
     )
@@ -66,7 +71,7 @@ class Settings(BaseSettings):
         "refuse", description="jobs that cannot be judged: `refuse` (after their tries) or `allow`"
     )
     moderation_timeout_s: float = Field(
-        10.0, gt=0, description="longest time of one judgement over HTTP, in seconds"
+        10.0, gt=0, le=600, description="longest time of one judgement over HTTP, in seconds"
     )
     max_queued: int = Field(1000, ge=1, description="most jobs that wait, of one account")
     max_garments: int = Field(10_000, ge=1, description="most registered garments of an account")
@@ -86,10 +91,18 @@ class Settings(BaseSettings):
     max_picture_bytes: int = Field(20_000_000, ge=1, description="largest picture taken, in bytes")
     max_pixels: int = Field(40_000_000, ge=1, description="largest picture decoded, in pixels")
     max_body_bytes: int = Field(64_000_000, ge=1, description="largest request body, in bytes")
-    link_s: int = Field(3600, ge=1, description="seconds for which a signed link to a picture is valid")
-    upload_hours: float = Field(24.0, ge=0, description="hours for which uploads are kept; 0: for ever")
-    result_hours: float = Field(0.0, ge=0, description="hours for which results are kept; 0: for ever")
-    idempotency_hours: float = Field(24.0, gt=0, description="hours for which an Idempotency-Key is known")
+    link_s: int = Field(
+        3600, ge=1, le=YEARS_100 * 3600, description="seconds for which a signed link to a picture is valid"
+    )
+    upload_hours: float = Field(
+        24.0, ge=0, le=YEARS_100, description="hours for which uploads are kept; 0: for ever"
+    )
+    result_hours: float = Field(
+        0.0, ge=0, le=YEARS_100, description="hours for which results are kept; 0: for ever"
+    )
+    idempotency_hours: float = Field(
+        24.0, gt=0, le=YEARS_100, description="hours for which an Idempotency-Key is known"
+    )
     old_account: str = Field(
         "", description="account of calls without a key to the old services' routes; empty: a key is needed"
     )
@@ -118,11 +131,11 @@ class Settings(BaseSettings):
     origins: Annotated[tuple[Annotated[str, Field(pattern=_ORIGIN)], ...], NoDecode] = Field(
         (), description="origins whose pages may call from a browser: https://a,https://b; empty: none"
     )
-    triton_metrics: str = Field(
+    triton_metrics: HttpUrl = Field(
         "",
         description="Triton's metrics, http://host:8002/metrics, for figures of its machine; empty: our own",
     )
-    traces: str = Field(
+    traces: HttpUrl = Field(
         "", description="OpenTelemetry collector (OTLP over HTTP), http://host:4318/v1/traces; empty: none"
     )
     log: Literal["json", "text"] = Field("json", description="form of the log: `json` or `text`")
@@ -142,7 +155,7 @@ class Settings(BaseSettings):
         if unknown := given.keys() - known.keys():
             raise BadSettings(f"unknown settings {sorted(unknown)}; known: {sorted(known)}")
         texts = {name for name, field in cls.model_fields.items() if field.annotation is str}
-        values = {known[name]: value for name, value in given.items()}
+        values = {known[name]: value.strip() for name, value in given.items()}  # a file's newline
         return cls.of(**{name: value for name, value in values.items() if value or name in texts})
 
     @classmethod
@@ -178,9 +191,7 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The URL of the database."""
-        file = URL.create(
-            "sqlite", database=str(self.data / "gateway.db")
-        )  # escapes what a URL gives a meaning
+        file = URL.create("sqlite", database=str(self.data / "gateway.db"))  # any path is escaped
         return self.database or file.render_as_string()
 
 
