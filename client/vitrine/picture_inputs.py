@@ -34,7 +34,7 @@ class ChangeOptions(PictureOptions, total=False):
     """The options of a picture from a picture and a prompt."""
 
     image: Required[Picture]  # the picture to change
-    strength: float | None  # above 0 to 1: how much is changed; 0.3 keeps most of the picture
+    strength: float | None  # above 0 to 1: how much of the picture is changed
 
 
 class PictureStreamOptions(PictureOptions, total=False):

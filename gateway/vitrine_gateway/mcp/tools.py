@@ -72,7 +72,7 @@ class Tools:
             ),
         ] = None,
         strength: Annotated[
-            float | None, Field(description="with image: above 0 to 1; 0.3 keeps most of it")
+            float | None, Field(description="with image: how much of it is changed, above 0 to 1")
         ] = None,
         negative_prompt: Annotated[str | None, Field(description="what the picture must not show")] = None,
         width: Annotated[int | None, Field(description="in pixels, with height: multiples of 16")] = None,
