@@ -178,6 +178,19 @@ async def test_imported_pictures_are_prepared_when_their_ids_are_requested():
         await prepare_person(context, {"person_id": texts("ann"), "category": texts("dresses")})
 
 
+async def test_each_crop_of_an_imported_picture_is_prepared_by_itself():
+    """The order of requests decides nothing."""
+    memo = Kept()
+    memo.values[Key("upper_body", owner("person", "ann"), IMPORTED)] = {"image": PHOTO[:60]}
+    context = TryOnContext(networks(), MANIFEST, memo)
+    for crop in ("crop", "fit", "squash", "crop"):
+        sent = await prepare_person(
+            TryOnContext(networks(), MANIFEST), {"person_raw": PHOTO[:60], "crop": texts(crop)}
+        )
+        known = await prepare_person(context, {"person_id": texts("ann"), "crop": texts(crop)})
+        np.testing.assert_array_equal(known["image"], sent["image"])
+
+
 async def test_a_person_without_a_body_is_refused_with_advice():
     """The message asks for another picture."""
     stages = networks(densepose=lambda given: {"parts": np.zeros((1, 512, 384), np.uint8)})

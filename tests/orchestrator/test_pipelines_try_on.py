@@ -97,6 +97,16 @@ def picture(outputs, name="image"):
 GIVEN = {"person_raw": PHOTO, "garment": texts(COAT)}
 
 
+@pytest.mark.parametrize("sent", [{}, {"person_raw": PHOTO}], ids=["id alone", "with its picture"])
+async def test_an_id_is_asked_for_with_the_requests_crop(sent):
+    """So a picture that is kept under the id is cropped as the request says."""
+    stages = models()
+    asked = {"garment": texts(COAT), "person_id": texts("ann"), "crop": texts("crop"), **sent}
+    await try_on(TryOnContext(stages, MANIFEST), asked)
+    (inputs,) = [given for name, given in stages.calls if name == "prepare_person"]
+    assert inputs["crop"].tolist() == [b"crop"]
+
+
 async def test_the_picture_is_the_garment_inside_the_mask_and_the_person_outside():
     """By default paste-back is on, exact, and at the size of the picture that was sent."""
     outputs = await try_on(TryOnContext(models(), MANIFEST), GIVEN)

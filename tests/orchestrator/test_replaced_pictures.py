@@ -54,10 +54,8 @@ async def test_a_picture_without_a_choice_replaces_one_with_it(ann, choice):
 async def test_an_id_sent_for_something_else_only_says_for_what_it_must_be_sent(ann, choice):
     """A category, a mask or a choice of person is prepared by itself."""
     await ann(PHOTO, **choice)
-    rule = (
-        "person_id 'ann' is not known: send its picture once with the id, for the model idm_vton and category"
-    )
-    with pytest.raises(NotFound, match=f"{rule} upper_body, without a mask or choice of person"):
+    rule = "person_id 'ann' is not known: send its picture once with the id, for the model idm_vton, category"
+    with pytest.raises(NotFound, match=f"{rule} upper_body and crop fit, without a mask or choice of person"):
         await ann()
     with pytest.raises(NotFound, match=f"{rule} dresses"):
         await ann(category=texts("dresses"))

@@ -14,12 +14,13 @@ from vitrine_orchestrator.fashn.canvas import Size
 from vitrine_orchestrator.fashn.context import FashnContext
 from vitrine_orchestrator.fashn.people import choose, face_on, find_people, keypoints_on
 from vitrine_orchestrator.fashn.placing import check_size, cut, on_its_canvas, placed
-from vitrine_orchestrator.images.fitting import FITS
+from vitrine_orchestrator.images.fitting import FITS, Fit
 from vitrine_orchestrator.person.choice import LARGEST, Choice
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.prepared_items import (
     PreparedItem,
     content_array,
+    crop_of_id,
     prepared_outputs,
     recipe_digest,
     unknown,
@@ -41,6 +42,7 @@ class PersonRequest:
     """A checked request."""
 
     person_id: str | None
+    crop: Fit
     seen: Picture | None  # at the size at which people are found; None: the request has only the id
     choice: Choice
     sent: str | None = None  # digest of the picture that was sent with the id
@@ -98,7 +100,10 @@ def _canvas(context: FashnContext) -> Size:
 
 
 def _read(context: FashnContext, inputs: Inputs) -> PersonRequest:
-    """The request, with the picture at its first size; BadRequest says what is wrong with it."""
+    """The request, with the picture at its first size; BadRequest says what is wrong with it.
+
+    The picture of a pipeline, which comes with its original's digest, has been cropped already.
+    """
     crop = word(inputs, "crop", FITS, "fit")
     person_id = text(inputs, "person_id", MAX_NAME)
     picture = one_picture(inputs, "person", context.limits)
@@ -106,16 +111,17 @@ def _read(context: FashnContext, inputs: Inputs) -> PersonRequest:
     if picture is None:
         if person_id is None:
             raise BadRequest("person, person_raw or person_id must be given")
-        return PersonRequest(person_id, None, Choice(index, point and _share_of_canvas(context, point)))
+        return PersonRequest(person_id, crop, None, Choice(index, point and _share_of_canvas(context, point)))
     check_size(picture, "person", _canvas(context))
-    on = placed(picture, _canvas(context), crop)
+    on = placed(picture, _canvas(context), "fit" if "person_digest" in inputs else crop)
     share = None
     if point is not None:
         check_point(point, picture)
         left, top, right, bottom = on.fit.taken
         on.fit.point(*point)  # BadRequest where crop has removed it
         share = (point[0] + 0.5 - left) / (right - left), (point[1] + 0.5 - top) / (bottom - top)
-    return PersonRequest(person_id, on.seen, Choice(index, share), sent_digest(inputs, "person", picture))
+    sent = sent_digest(inputs, "person", picture)
+    return PersonRequest(person_id, crop, on.seen, Choice(index, share), sent)
 
 
 def _share_of_canvas(context: FashnContext, point: tuple[int, int]) -> tuple[float, float]:
@@ -124,9 +130,10 @@ def _share_of_canvas(context: FashnContext, point: tuple[int, int]) -> tuple[flo
 
 
 def _item(context: FashnContext, request: PersonRequest, choices: tuple[str, ...]) -> PreparedItem:
+    crop = crop_of_id(request.person_id, request.crop)
     return PreparedItem(
         PERSON,
-        recipe_digest("prepare_person", context.manifest.pipeline_digest, *choices),
+        recipe_digest("prepare_person", context.manifest.pipeline_digest, *choices, *crop),
         None if request.seen is None else picture_digest(request.seen),
         "person",
         request.person_id,
@@ -140,8 +147,10 @@ async def _known_picture(context: FashnContext, request: PersonRequest) -> tuple
     NotFound for an unknown id.
     """
 
+    prepared = f"for the model {FAMILY} and crop {request.crop}, without a choice of person"
+
     async def missing() -> dict[str, np.ndarray]:
-        raise unknown("person", request.person_id, f"for the model {FAMILY}, without a choice of person")
+        raise unknown("person", request.person_id, prepared)
 
     item = _item(context, request, ())
     kept = (await context.memo.get_or_compute(item.key, missing, able=False))[0]

@@ -16,6 +16,7 @@ import numpy as np
 from vitrine.errors import NotFound, Unavailable
 
 from vitrine_orchestrator.cache.key import IMPORTED, SENT, Key, digest_of, owner
+from vitrine_orchestrator.images.fitting import Fit
 from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.memo import Memo, Source
 from vitrine_orchestrator.pipeline.request_context import Context, report_array, text_array
@@ -167,6 +168,14 @@ def recipe_digest(model: str, pipeline_digest: str, *choices: str) -> str:
     choices: the caller's other choices, such as the digest of a mask; empty when there are none.
     """
     return digest_of(model, pipeline_digest, *choices)
+
+
+def crop_of_id(person_id: str | None, crop: Fit) -> tuple[str, ...]:
+    """The crop as a choice of recipe_digest: under an id, each crop of its picture is prepared by itself.
+
+    Without an id the digest of the cropped picture says it. The usual crop is left out.
+    """
+    return () if person_id is None or crop == "fit" else (f"crop {crop}",)
 
 
 def without_content(arrays: Arrays) -> dict[str, np.ndarray]:

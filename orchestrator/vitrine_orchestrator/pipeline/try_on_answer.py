@@ -60,8 +60,14 @@ def masks_by(request: TryOnRequest, made: str) -> str | list[str]:
 
 
 def known_person(request: TryOnRequest) -> dict[str, np.ndarray]:
-    """The inputs of `prepare_person` for the id, and the digest of the picture that was sent with it."""
-    named = {"person_id": request.person_id, "person_digest": request.person_digest}
+    """The inputs of `prepare_person` for the id, if any: crop, and digest of the picture as sent."""
+    if not request.person_id:
+        return {}
+    named = {
+        "person_id": request.person_id,
+        "person_digest": request.person_digest,
+        "crop": request.crop,
+    }
     return {name: text_array(value) for name, value in named.items() if value}
 
 

@@ -46,7 +46,7 @@ class PrepareModel(NamedTuple):
 
 MODELS = {
     "prepare_person": PrepareModel(
-        "person", "person", ("person", "person_raw", "crop"), ("mask", "person_index", "person_point")
+        "person", "person", ("person", "person_raw"), ("crop", "mask", "person_index", "person_point")
     ),
     "prepare_garment": PrepareModel(
         "garment", "garment", ("garment", "garment_raw"), ("category", "garment_photo_type")
@@ -106,7 +106,7 @@ class CachedAnswers:
         id_ = None if model.kind == "content" else text(inputs, f"{model.kind}_id", MAX_NAME)
         content_inputs = {part: inputs[part] for part in model.content if part in inputs}
         content = None
-        if content_inputs.keys() - {"crop"}:
+        if content_inputs:
             content = await read_aside(lambda: _digest(content_inputs), content_inputs)
         if id_ is None and content is None:
             return None

@@ -135,7 +135,7 @@ async def _prepared(
     """
     person = {
         "category": text_array(garment.category),
-        "crop": text_array("squash"),
+        "crop": text_array("squash"),  # the picture has the checkpoint's size already
         "model": text_array(FAMILY),
     }
     if current is not None:

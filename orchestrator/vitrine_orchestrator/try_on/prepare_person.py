@@ -20,6 +20,7 @@ from vitrine_orchestrator.pictures import Picture
 from vitrine_orchestrator.pipeline.prepared_items import (
     PreparedItem,
     content_array,
+    crop_of_id,
     imported_picture,
     prepared_outputs,
     recipe_digest,
@@ -107,9 +108,10 @@ def _read(context: TryOnContext, inputs: Inputs) -> PersonRequest:
 
 
 def _item(context: TryOnContext, request: PersonRequest, choices: tuple[str, ...]) -> PreparedItem:
+    crop = crop_of_id(request.person_id, request.crop)
     return PreparedItem(
         request.category,
-        recipe_digest("prepare_person", context.manifest.pipeline_digest, *choices),
+        recipe_digest("prepare_person", context.manifest.pipeline_digest, *choices, *crop),
         None if request.picture is None else picture_digest(request.picture),
         "person",
         request.person_id,
@@ -124,7 +126,10 @@ async def _known_picture(context: TryOnContext, request: PersonRequest) -> Pictu
     With a mask or a choice of person, it is the picture that was prepared under the id without them.
     """
     item = _item(context, request, ())
-    prepared = f"for the model {FAMILY} and category {request.category}, without a mask or choice of person"
+    prepared = (
+        f"for the model {FAMILY}, category {request.category} and crop {request.crop}, "
+        "without a mask or choice of person"
+    )
 
     async def imported() -> dict[str, np.ndarray]:
         picture = await imported_picture(context.memo, item, prepared)

@@ -6,7 +6,7 @@ from kept_values import Kept
 from vitrine.errors import BadRequest, NotFound
 from vitrine_orchestrator.fashn import masks
 from vitrine_orchestrator.fashn.canvas import on_canvas, shrunk
-from vitrine_orchestrator.pipeline.request_context import read_report, text_array
+from vitrine_orchestrator.pipeline.request_context import picture_digest, read_report, text_array
 from vitrine_orchestrator.stages.fashn import GARMENT_CONDITIONING, PERSON_CONDITIONING, PERSON_PLACES
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (300, 150, 3), dtype=np.uint8)
@@ -80,8 +80,28 @@ async def test_a_known_person_is_not_looked_at_again(fashn):
     point = np.array([fashn.width // 2, fashn.height // 2], np.int32)
     chosen = await world("prepare_person", {"person_id": text_array("ann"), "person_point": point})
     assert np.array_equal(chosen["person_picture"], first["person_picture"])
-    with pytest.raises(NotFound, match=r"'bob' is not known: .* for the model fashn, without a choice"):
+    with pytest.raises(
+        NotFound, match=r"'bob' is not known: .* the model fashn and crop fit, without a choice"
+    ):
         await world("prepare_person", {"person_id": text_array("bob")})
+
+
+async def test_each_crop_of_an_id_is_prepared_by_itself(fashn):
+    """The order of requests decides nothing, and a pipeline's picture is not cropped again."""
+    world = fashn.World(memo=Kept())
+    known = {"person_id": text_array("ann"), "crop": text_array("crop")}
+    wide = np.ascontiguousarray(PHOTO[: PHOTO.shape[0] // 2])
+    cropped = await world("prepare_person", {"person_raw": wide, **known})
+    fit = await world("prepare_person", {"person_raw": wide, "person_id": text_array("ann")})
+    assert not np.array_equal(cropped["person_picture"], fit["person_picture"])
+    for crop, first in (("crop", cropped), ("fit", fit)):
+        again = await world("prepare_person", known | {"crop": text_array(crop)})
+        assert np.array_equal(again["person_picture"], first["person_picture"])
+    with pytest.raises(NotFound, match="for the model fashn and crop squash"):
+        await world("prepare_person", known | {"crop": text_array("squash")})
+    digest = {"person_digest": text_array(picture_digest(wide))}
+    whole = await world("prepare_person", {"person_raw": wide, **digest, **known})
+    assert np.array_equal(whole["person_picture"], fit["person_picture"])
 
 
 async def test_another_picture_under_an_id_replaces_the_first(fashn):
