@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -21,6 +22,10 @@ from vitrine_export.nets.dit.lora_rows import Sites, SlottedLinear
 SHOWN = 3  # keys named in an error; further ones are counted
 SUFFIX = ".safetensors"
 HEADER = "lora_adapter_metadata"  # where diffusers writes the settings of PEFT
+PEFT_FILE, PEFT_SETTINGS = "adapter_model.safetensors", "adapter_config.json"  # as PEFT itself saves both,
+PEFT_KEYS = "base_model.model."  # and what its keys begin with
+CHANGED_BASE = re.compile("pissa.*|olora|corda|loftq")
+"""Values of init_lora_weights with which PEFT changes the weights of the base, too."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,11 @@ def read_adapter(path: Path, sites: Sites) -> Adapter:
     try:
         state = load_file(path)
         with safe_open(path, framework="pt") as opened:
-            written = written_alpha(opened.metadata() or {}, path.name)
+            metadata = opened.metadata() or {}
     except (SafetensorError, OSError) as error:
         size = path.stat().st_size
         raise BadCheckpoint(f"{path.name} is damaged or cut short ({size} bytes); fetch it again") from error
-    return adapter_of(state, sites, path.name, written)
+    return adapter_of(state, sites, path.name, _written_alpha(path, metadata, state))
 
 
 def ensure_file(path: Path) -> None:
@@ -92,21 +97,44 @@ def adapter_of(
     return Adapter(pairs)
 
 
-def written_alpha(metadata: Mapping[str, str], label: str) -> float | None:
-    """Return the alpha in the settings that diffusers writes into a file's header, or None.
+def _written_alpha(path: Path, metadata: Mapping[str, str], keys: Iterable[str]) -> float | None:
+    """Return the alpha that the file's header or PEFT's settings beside it give, or None.
 
-    Raises BadCheckpoint for unsupported settings: alphas by linear, other scales, DoRA.
+    Raises BadCheckpoint where the settings of a file with PEFT's own name are missing: they have its alpha.
+    """
+    if HEADER in metadata:
+        return written_alpha(metadata[HEADER], f"{path.name}: {HEADER} in its header")
+    beside = path.with_name(PEFT_SETTINGS)
+    renamed = beside.exists() and any(key.startswith(PEFT_KEYS) for key in keys)
+    if path.name != PEFT_FILE and not renamed:
+        return None
+    ensure_present(beside, f"{PEFT_SETTINGS}, which has the alpha of {PEFT_FILE},")
+    try:
+        return written_alpha(beside.read_text(), PEFT_SETTINGS)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCheckpoint(f"{PEFT_SETTINGS} cannot be read: {error}") from error
+
+
+def written_alpha(settings_json: str, label: str) -> float | None:
+    """Return the alpha in the JSON of PEFT's settings, or None; `label` names them in errors.
+
+    Raises BadCheckpoint for unsupported settings: alphas by linear, other scales, DoRA, a changed base.
     """
     try:
-        settings = json.loads(metadata.get(HEADER, "{}"))
+        settings = json.loads(settings_json)
         found = {key.removeprefix("transformer."): value for key, value in settings.items()}
         alpha = None if found.get("lora_alpha") is None else float(found["lora_alpha"])
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadCheckpoint(f"{label}: {HEADER} in its header cannot be read: {error}") from error
+        raise BadCheckpoint(f"{label} cannot be read: {error}") from error
     if alpha is not None and not isfinite(alpha):
-        raise BadCheckpoint(f"{label}: lora_alpha in its header must be a finite number, got {alpha}")
+        raise BadCheckpoint(f"{label}: lora_alpha must be a finite number, got {alpha}")
     if given := [key for key in ("alpha_pattern", "use_rslora", "use_dora") if found.get(key)]:
         raise BadCheckpoint(f"{label}: {given[0]} must not be set, got {found[given[0]]!r}")
+    if CHANGED_BASE.fullmatch(str(start := found.get("init_lora_weights")).lower()):
+        raise BadCheckpoint(
+            f"{label}: init_lora_weights must not be {start!r}: the adapter belongs to a changed base; "
+            "save it as a plain LoRA"
+        )
     return alpha
 
 
@@ -126,7 +154,7 @@ def _grouped(
             roles = groups.setdefault(name, {})
             if found[1] in roles:
                 raise BadCheckpoint(f"{label}: {name} is in it twice, under different prefixes; remove one")
-            roles[found[1]] = tensor.float()
+            roles[found[1]] = tensor
     return groups, unknown
 
 
@@ -139,6 +167,9 @@ def _pairs(
 ) -> dict[str, Pair]:
     """Return the terms of one name: several if the file joins several linears."""
     down, up = roles["down"], roles["up"]
+    if whole := [tensor.dtype for tensor in (down, up) if not tensor.is_floating_point()]:
+        raise BadCheckpoint(f"{label}: {name} must hold floating-point numbers, got {whole[0]}")
+    down, up = down.float(), up.float()
     inputs = next(iter(linears.values())).in_features
     outputs = [linear.out_features for linear in linears.values()]
     rank = len(down) if down.ndim else 0
@@ -157,7 +188,7 @@ def _scale(name: str, alpha: Tensor | None, written: float | None, rank: int, la
     """Return alpha / rank, where alpha is the linear's own, the header's, or the rank."""
     if alpha is None:
         return 1.0 if written is None else written / rank
-    if alpha.numel() != 1 or not torch.isfinite(alpha).all():
+    if alpha.numel() != 1 or not torch.isfinite(alpha.float()).all():
         raise BadCheckpoint(f"{label}: {name} must have one finite number as alpha, got {alpha.tolist()}")
     return float(alpha) / rank
 

@@ -84,5 +84,50 @@ def test_a_header_whose_alpha_is_not_finite_is_refused(sites, tmp_path):
     """JSON of Python's may say NaN."""
     header = {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": float("nan")})}
     save_file(pair(), tmp_path / "night.safetensors", metadata=header)
-    with pytest.raises(BadCheckpoint, match="lora_alpha in its header must be a finite number, got nan"):
+    with pytest.raises(BadCheckpoint, match="in its header: lora_alpha must be a finite number, got nan"):
         read_adapter(tmp_path / "night.safetensors", sites)
+
+
+def peft_file(folder, name="adapter_model.safetensors", **settings):
+    """An adapter of rank 4 as PEFT saves it, with its settings beside it unless there are none."""
+    state = pair(prefix="base_model.model.")
+    state = {
+        key.replace("lora_down", "lora_A").replace("lora_up", "lora_B"): one for key, one in state.items()
+    }
+    save_file(state, folder / name, metadata={"format": "pt"})
+    if settings:
+        (folder / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 16} | settings))
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "night.safetensors"])
+def test_the_alpha_of_peft_is_in_its_settings(sites, tmp_path, name):
+    """lora_alpha / r scales the term, as PEFT does; also where the file of weights got another name."""
+    adapter = read_adapter(peft_file(tmp_path, name, use_rslora=False, init_lora_weights=True), sites)
+    (term,) = adapter.pairs.values()
+    assert (term.up == 4).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "adapter_config.json, which has the alpha of adapter_model.safetensors, is missing"),
+        ({"use_rslora": True}, "adapter_config.json: use_rslora must not be set"),
+        ({"use_dora": True}, "adapter_config.json: use_dora must not be set"),
+        ({"alpha_pattern": {NAME: 2}}, "adapter_config.json: alpha_pattern must not be set"),
+        ({"init_lora_weights": "pissa_niter_16"}, "init_lora_weights must not be 'pissa_niter_16'"),
+        ({"lora_alpha": "much"}, "adapter_config.json cannot be read"),
+    ],
+    ids=str,
+)
+def test_settings_of_peft_that_are_not_computed_are_refused(sites, tmp_path, settings, words):
+    """None is left out silently."""
+    with pytest.raises(BadCheckpoint, match=words):
+        read_adapter(peft_file(tmp_path, **settings), sites)
+
+
+def test_whole_numbers_are_no_terms(sites):
+    """Quantised weights need a scale, which the file's form does not have."""
+    state = pair(**{"lora_up.weight": torch.ones(WIDTH, 4, dtype=torch.int8)})
+    with pytest.raises(BadCheckpoint, match=r"must hold floating-point numbers, got torch\.int8"):
+        adapter_of(state, sites, "file")
