@@ -114,3 +114,12 @@ def test_out_that_is_a_file_is_refused(own_checkpoint, tmp_path, capsys):
     (tmp_path / "out").write_text("a file")
     assert main(["onnx", "--checkpoint", str(own_checkpoint), "--out", str(tmp_path / "out")]) == 1
     assert f"--out must be a folder, {tmp_path / 'out'} is a file; name another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_vae_that_needs_fp32_is_named_when_it_is_exported_in_fp16(own_checkpoint, tmp_path, caplog, needed):
+    """Its numbers may overflow, which the comparison of one sample does not show."""
+    changed(own_checkpoint / "vae" / "config.json", force_upcast=needed)
+    checkpoint, stages = open_any(own_checkpoint), ("vae_decoder",)
+    carry_out(work_of(Order(checkpoint, tmp_path / "out", stages, {"vae_decoder": "fp16"})), jobs=1)
+    assert ("force_upcast true" in caplog.text) == needed

@@ -27,6 +27,27 @@ def test_a_whole_checkpoint_can_be_exported(checkpoint, capsys):
     assert report["next"].startswith(f"vitrine-export onnx --checkpoint {checkpoint}")
 
 
+@pytest.mark.parametrize("window", [4, 512])
+def test_a_window_that_is_shorter_than_a_prompt_is_refused(checkpoint, tmp_path, capsys, window):
+    """The exported text encoder attends to the whole prompt."""
+    folder = shutil.copytree(checkpoint, tmp_path / "windowed")
+    settings = {"use_sliding_window": True, "sliding_window": window, "max_window_layers": 0}
+    changed(folder / "text_encoder" / "config.json", **settings, layer_types=None)
+    code, report = checked(folder, capsys)
+    assert code == (window < 512)
+    assert any("sliding_window at least 512" in problem for problem in report["problems"]) == (window < 512)
+
+
+def test_a_vae_without_a_shift_has_the_released_one(checkpoint, tmp_path, capsys, caplog):
+    """diffusers writes null for a number that a config omits."""
+    folder = shutil.copytree(checkpoint, tmp_path / "unshifted")
+    path = folder / "vae" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"shift_factor": None}))
+    assert checked(folder, capsys)[0] == 0
+    assert "their released values are used: shift_factor = 0.1159" in caplog.text
+    assert open_ads(folder).load("vae").config.shift_factor == 0.1159
+
+
 @pytest.mark.parametrize(("width", "said"), [(72, "a multiple of 16"), (2048, "up to 1024, got 2048")])
 def test_a_usual_size_that_the_network_cannot_draw_is_refused(checkpoint, tmp_path, width, said):
     """The export says so, and not each request."""
@@ -83,7 +104,23 @@ def test_the_two_forms_have_their_own_defaults(flux_checkpoint, schnell_checkpoi
     [
         ("vitrine.json", {"default_guidance": 3.5}, "default_guidance must be 0, since guidance_embeds is"),
         ("vitrine.json", {"picture": {"width": 72}}, "picture.width must be a multiple of 16"),
+        ("vitrine.json", {"picture": {"width": 4096, "height": 2048}}, "must be at most 4194304 pixels"),
         ("scheduler/scheduler_config.json", {"use_karras_sigmas": True}, "use_karras_sigmas must be False"),
+        ("scheduler/scheduler_config.json", {"shift": 1e-30}, "a usual request cannot be computed with it"),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": 2}, "steps must be 1 to 2"),
+        (
+            "scheduler/scheduler_config.json",
+            {"_class_name": "PNDMScheduler"},
+            "_class_name must be one of ['FlowMatchEulerDiscreteScheduler'], got 'PNDMScheduler'",
+        ),
+        (
+            "vae/config.json",
+            {"scaling_factor": "0.36"},
+            "scaling_factor must be a finite number of more than",
+        ),
+        ("vae/config.json", {"scaling_factor": 0.0}, "scaling_factor must be a finite number of more than 0"),
+        ("vae/config.json", {"shift_factor": float("nan")}, "shift_factor must be a finite number, got nan"),
+        ("vae/config.json", {"block_out_channels": [8, 8]}, "block_out_channels must have 4 levels"),
         ("text_encoder_2/config.json", {"d_model": 40}, "joint_attention_dim must be 40, got 32"),
         ("model_index.json", {"_class_name": "FluxFillPipeline"}, "_class_name must be one of"),
     ],

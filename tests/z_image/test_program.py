@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from vitrine_export.nets.z_image import rows_of, velocities
 from vitrine_orchestrator.batching.batcher import Batcher
 from vitrine_orchestrator.batching.job import Job
 from vitrine_orchestrator.batching.metrics import Counters
-from vitrine_orchestrator.drawing.engine import OnnxEngine
+from vitrine_orchestrator.drawing.engine import NetworkRow, OnnxEngine
 from vitrine_orchestrator.drawing.job_request import JobRules
 from vitrine_orchestrator.drawing.program import PictureProgram
 from vitrine_orchestrator.engine.onnx_device import cpu
@@ -116,6 +118,15 @@ def test_rows_are_what_the_network_was_compared_with(program, net):
     made = [job(program, **asked) for asked in (MIXED[0], MIXED[3])]
     for row, one in zip(predicted(program, made), made, strict=True):
         assert np.abs(row - reference(net, one)).max() < 1e-4
+
+
+def test_the_networks_time_is_of_a_thousand_steps(program, facts):
+    """The released pipeline divides by 1000, whatever num_train_timesteps says."""
+    form = ZImageForm(replace(facts, scheduler={**facts.scheduler, "num_train_timesteps": 500}))
+    made = job(program)
+    (fixed,) = form.rows(made.request)
+    feeds = form.feeds([NetworkRow(fixed, made.latents, 250.0, 0.0, 0)])
+    assert feeds["time"].tolist() == [0.75]
 
 
 def attended_fill(feeds):

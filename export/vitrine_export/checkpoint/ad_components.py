@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 from transformers import CLIPTextConfig, Qwen3Config, T5Config
 
-from vitrine_export.checkpoint.ad_layout import EMA, TRANSFORMERS, VAE_GAPS
+from vitrine_export.checkpoint.ad_layout import EMA, TRANSFORMERS, VAE_GAPS, Z_IMAGE_PROMPT_TOKENS
 from vitrine_export.checkpoint.components import COMPONENTS, Component, Config, State, refuse_quantised
 from vitrine_export.checkpoint.config_values import whole
 from vitrine_export.errors import BadCheckpoint
@@ -66,7 +66,7 @@ def _transformer(family: str, settings: type[Any], net: Callable[[Any], nn.Modul
 
 
 def _vae(given: Config) -> Made:
-    config = filled("vae", given, VAE_GAPS)
+    config = filled("vae", {k: v for k, v in given.items() if k not in VAE_GAPS or v is not None}, VAE_GAPS)
     stock = COMPONENTS["vae"]
     return Component(stock.build, stock.name_of, rules={"latent_channels": 16}), config
 
@@ -75,8 +75,18 @@ def _qwen3(given: Config) -> Made:
     layers = whole("text_encoder", given, "num_hidden_layers")
     if layers < 2:
         raise BadCheckpoint(f"text_encoder/config.json: num_hidden_layers must be 2 or more, got {layers}")
-    build = lambda config, state: Qwen3Features(Qwen3Config.from_dict(dict(config)))  # noqa: E731
-    return Component(build, partial(qwen3.name_in_net, layers=layers)), given
+    return Component(_qwen3_net, partial(qwen3.name_in_net, layers=layers)), given
+
+
+def _qwen3_net(given: Config, state: State) -> nn.Module:
+    config = Qwen3Config.from_dict(dict(given))
+    window, kinds = config.sliding_window, (config.layer_types or ())[: config.num_hidden_layers - 1]
+    if window is not None and window < Z_IMAGE_PROMPT_TOKENS and "sliding_attention" in kinds:
+        raise BadCheckpoint(
+            "text_encoder/config.json: use_sliding_window must be false, or sliding_window at least "
+            f"{Z_IMAGE_PROMPT_TOKENS}, the longest prompt, got {window}"
+        )
+    return Qwen3Features(config)
 
 
 def _clip(given: Config) -> Made:

@@ -88,6 +88,9 @@ EMA: Final = frozenset(
 )
 """What diffusers' EMAModel writes into a config next to the network's own settings; nothing reads it."""
 
+Z_IMAGE_PROMPT_TOKENS: Final = 512
+"""The most tokens of a prompt in Z-Image's released pipeline (max_sequence_length)."""
+
 LORA_RANK: Final = 16
 """The rank of a LoRA slot: most published adapters have 16 or less; see docs/decisions.md."""
 

@@ -25,6 +25,7 @@ from transformers import (
 )
 from vitrine.errors import one_line
 
+from vitrine_export.checkpoint.config_values import VAE_NUMBERS, ensure_vae_numbers
 from vitrine_export.checkpoint.weights import headers, tensors
 from vitrine_export.errors import BadCheckpoint
 from vitrine_export.nets import ImageProjection, ProjectionShape, build_garment, build_tryon
@@ -167,7 +168,9 @@ def _projection(config: Config, state: State) -> nn.Module:
 
 
 def _vae(config: Config, state: State) -> nn.Module:
-    return AutoencoderKL(**{key: config[key] for key in _VAE_KEYS if key in config})
+    ensure_vae_numbers(config)
+    given = {key for key in _VAE_KEYS & config.keys() if not (key in VAE_NUMBERS and config[key] is None)}
+    return AutoencoderKL(**{key: config[key] for key in given})
 
 
 _VAE_KEYS = frozenset(inspect.signature(AutoencoderKL.__init__).parameters) - {"self"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from vitrine_export.errors import BadCheckpoint
@@ -22,6 +23,22 @@ def whole(part: str, config: Config, name: str, default: int | None = None) -> i
         got = repr(value) if name in config else "nothing"
         raise BadCheckpoint(f"{part}/config.json: {name} must be a positive whole number, got {got}")
     return value
+
+
+VAE_NUMBERS = ("scaling_factor", "shift_factor")
+"""What a VAE's latents are scaled and shifted with; diffusers writes null where a config has none."""
+
+
+def ensure_vae_numbers(config: Config) -> None:
+    """Raise BadCheckpoint for a scale or shift of a VAE's latents that cannot be."""
+    for name in VAE_NUMBERS:
+        value = config.get(name)
+        if value is None:
+            continue
+        number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+        if not number or (name == "scaling_factor" and value <= 0):
+            rule = "a finite number" + (" of more than 0" if name == "scaling_factor" else "")
+            raise BadCheckpoint(f"vae/config.json: {name} must be {rule}, got {value!r}")
 
 
 def vae_factor(config: Config) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,27 @@ def read_scheduler(folder: Path, kinds: Sequence[str]) -> dict[str, Any]:
     Raises BadCheckpoint for a config that cannot be served, or of another kind.
     """
     config = layout.read_json(folder / SCHEDULER, SCHEDULER)
+    known = sorted(name for name, kind in SCHEDULER_CLASSES.items() if kind in kinds)
+    if (given := config.get("_class_name")) not in known:
+        raise BadCheckpoint(f"{SCHEDULER}: _class_name must be one of {known}, got {given!r}")
+    _schedules(config)
+    return config
+
+
+def ensure_default_schedule(config: Mapping[str, Any], steps: int, tokens: int | None = None) -> None:
+    """Raise BadCheckpoint for a config with which a request without options cannot be computed.
+
+    steps: the default number of steps. tokens: of a picture of the usual size; None for diffusion schedulers.
+    """
+    schedules = _schedules(config)
     try:
-        own = Schedules(config).own
+        schedules.get("checkpoint", steps, tokens)
+    except (ValueError, ArithmeticError, IndexError) as error:
+        raise BadCheckpoint(f"{SCHEDULER}: a usual request cannot be computed with it: {error}") from error
+
+
+def _schedules(config: Mapping[str, Any]) -> Schedules:
+    try:
+        return Schedules(config)
     except (ValueError, TypeError, ArithmeticError) as error:
         raise BadCheckpoint(f"{SCHEDULER}: {error}; fetch the released one") from error
-    if own not in kinds:
-        known = sorted(name for name, kind in SCHEDULER_CLASSES.items() if kind in kinds)
-        raise BadCheckpoint(f"{SCHEDULER}: _class_name must be one of {known}, got {config['_class_name']!r}")
-    return config

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 
 from tqdm import tqdm
 
+from vitrine_export.checkpoint.layout import read_json
 from vitrine_export.errors import ExportFailed
 from vitrine_export.exporting.families import export_of
 from vitrine_export.exporting.onnx_file import files_of, remove
 from vitrine_export.exporting.order import Order, Work
 from vitrine_export.exporting.record import write_manifest
 from vitrine_export.exporting.stage_files import Done, check_source, export_files
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,18 @@ def _check(order: Order, stages: tuple[str, ...]) -> None:
     for row in rows:
         if row.source:
             check_source(order.checkpoint, row)
+        if "vae" in row.needs and order.precision_of(row.stage) == "fp16":
+            _warn_of_overflow(order.checkpoint.folder, row.stage)
+
+
+def _warn_of_overflow(folder: Path, stage: str) -> None:
+    """Warn of a VAE in fp16 whose config says that it needs fp32."""
+    if read_json(folder / "vae" / "config.json", "vae/config.json").get("force_upcast"):
+        log.warning(
+            "vae/config.json has force_upcast true: in fp16 its numbers may overflow, and then every picture "
+            "fails; export %s in fp32 unless you have compared its pictures",
+            stage,
+        )
 
 
 class _Run:

@@ -45,14 +45,7 @@ class PictureFacts(ABC):
 
     def check_size(self, width: int, height: int) -> None:
         """BadRequest for a picture of that many pixels when the network cannot draw it."""
-        for name, side, tokens in (("width", width, self.columns), ("height", height, self.rows)):
-            most = tokens * self.multiple
-            if side % self.multiple or not 0 < side <= most:
-                raise BadRequest(f"{name} must be a multiple of {self.multiple} up to {most}, got {side}")
-        if width * height > MAX_PIXELS:
-            raise BadRequest(
-                f"width x height must be at most {MAX_PIXELS} pixels, got {width}x{height} = {width * height}"
-            )
+        check_size(width, height, self.columns, self.rows, self.multiple)
 
     @abstractmethod
     def negative_prompt(self, guidance: float, given: str) -> str | None:
@@ -60,3 +53,17 @@ class PictureFacts(ABC):
 
         BadRequest for a guidance or a negative prompt that the checkpoint cannot take.
         """
+
+
+def check_size(width: int, height: int, columns: int, rows: int, multiple: int) -> None:
+    """BadRequest for a picture of that many pixels that a network cannot draw.
+
+    columns, rows: the most picture tokens next to and above each other. multiple: pixels of one token's side.
+    """
+    for name, side, tokens in (("width", width, columns), ("height", height, rows)):
+        if side % multiple or not 0 < side <= tokens * multiple:
+            raise BadRequest(f"{name} must be a multiple of {multiple} up to {tokens * multiple}, got {side}")
+    if width * height > MAX_PIXELS:
+        raise BadRequest(
+            f"width x height must be at most {MAX_PIXELS} pixels, got {width}x{height} = {width * height}"
+        )

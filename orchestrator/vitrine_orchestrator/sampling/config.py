@@ -109,12 +109,30 @@ def read_config(config: Mapping[str, object], kind: str) -> SchedulerConfig:
             raise UnsupportedScheduler(f"{name} must be {allowed[0]!r}, got {value!r}")
     given = {name: _value(name, config[name]) for name in known & config.keys()}
     read = replace(SchedulerConfig(), **{**_DEFAULTS[kind], **given})  # type: ignore[arg-type]
-    if len(read.betas()) != read.num_train_timesteps:
-        raise UnsupportedScheduler(
-            f"trained_betas must have num_train_timesteps {read.num_train_timesteps} values, "
-            f"got {len(read.betas())}"
-        )
+    _check(read)
     return read
+
+
+def _check(config: SchedulerConfig) -> None:
+    """Refuse values that no schedule can be made of."""
+    ranges = (
+        ("num_train_timesteps", config.num_train_timesteps >= 1, "1 or more"),
+        ("steps_offset", config.steps_offset >= 0, "0 or more"),
+        ("beta_start", 0 < config.beta_start < 1, "more than 0 and less than 1"),
+        ("beta_end", 0 < config.beta_end < 1, "more than 0 and less than 1"),
+        ("clip_sample_range", 0 < config.clip_sample_range < np.inf, "more than 0 and finite"),
+    )
+    for name, right, rule in ranges:
+        if not right:
+            raise UnsupportedScheduler(f"{name} must be {rule}, got {getattr(config, name)}")
+    betas = config.betas()
+    if len(betas) != config.num_train_timesteps:
+        raise UnsupportedScheduler(
+            f"trained_betas must have num_train_timesteps {config.num_train_timesteps} values, "
+            f"got {len(betas)}"
+        )
+    if wrong := [beta for beta in betas if not 0 < beta < 1]:
+        raise UnsupportedScheduler(f"trained_betas must be more than 0 and less than 1, got {wrong[0]}")
 
 
 def refuse_unknown(config: Mapping[str, object], known: Set[str]) -> None:

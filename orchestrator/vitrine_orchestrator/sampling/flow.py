@@ -20,6 +20,10 @@ ROUNDED = 4
 """Decimals of steps · strength: a strength that came as float32 is not quite the one that was meant."""
 
 
+ROUNDING = 1e-6
+"""The first σ is 1 but for the rounding of float64."""
+
+
 def flow(config: FlowConfig, steps: int, tokens: int | None = None, strength: float = 1.0) -> Schedule:
     """The schedule of `steps` steps, or of its last part, whose length depends on `strength`.
 
@@ -57,11 +61,17 @@ def sigmas(config: FlowConfig, steps: int, tokens: int | None = None) -> np.ndar
             f"steps must be 1 to {config.num_train_timesteps} (num_train_timesteps), got {steps}"
         )
     even = np.linspace(1, 1 / steps, steps)
-    if config.use_dynamic_shifting:
-        shifted = _SHIFTS[config.time_shift_type](shift_of(config, tokens), even)
-    else:
-        shifted = _by(config.shift, even)
-    return _stretched(shifted, config.shift_terminal) if config.shift_terminal else shifted
+    shift = shift_of(config, tokens) if config.use_dynamic_shifting else config.shift
+    kind = config.time_shift_type if config.use_dynamic_shifting else "linear"
+    with np.errstate(all="ignore"):  # what overflows is refused here
+        shifted = _SHIFTS[kind](shift, even)
+    found = _stretched(shifted, config.shift_terminal) if config.shift_terminal else shifted
+    if not (abs(found[0] - 1) < ROUNDING and (np.diff(found, append=0) < 0).all()):  # false for NaN
+        raise UnsupportedScheduler(
+            f"the noise must fall from 1 to 0 in {steps} steps, which it does not with shift {shift:g} "
+            f"and time_shift_type {kind!r}"
+        )
+    return found
 
 
 def shift_of(config: FlowConfig, tokens: int | None) -> float:

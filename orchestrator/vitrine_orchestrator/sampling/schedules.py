@@ -77,7 +77,8 @@ def make_schedule(config: SchedulerConfig, kind: str, steps: int) -> Schedule:
     if not 1 <= steps <= limit:
         raise UnsupportedScheduler(f"steps must be 1 to {limit} (num_train_timesteps), got {steps}")
     schedule = _MAKERS[kind](config, steps)
-    if not np.isfinite(np.delete(schedule.table, CLIP, axis=1)).all():
+    computed = np.isfinite(np.delete(schedule.table, CLIP, axis=1)).all()
+    if not computed or np.isnan(schedule.table[:, CLIP]).any():
         raise UnsupportedScheduler(
             f"{kind} cannot start at zero signal with prediction_type {config.prediction_type}: "
             f"timestep {schedule.timesteps[0]:.0f} of timestep_spacing {config.timestep_spacing}"

@@ -63,6 +63,12 @@ class JobShapes:
 
 
 LATENT_MULTIPLE = 4  # other sides are refused: the UNet halves the latents twice
+MOST_LATENT = max(LATENT_HEIGHT.most, LATENT_WIDTH.most)
+
+
+def is_denoised(side: int) -> bool:
+    """Whether latents may have a side of that many latent pixels."""
+    return 0 < side <= MOST_LATENT and not side % LATENT_MULTIPLE
 
 
 @dataclass(frozen=True)
@@ -133,16 +139,15 @@ def _conditioning(
 
 def _latent_size(arrays: Arrays, shapes: JobShapes) -> tuple[int, int]:
     mask = required(arrays, "mask_latent")
-    most = max(LATENT_HEIGHT.most, LATENT_WIDTH.most)
     if mask.ndim != 3 or mask.shape[0] != 1:
         raise BadRequest(f"mask_latent must have shape (1, height, width), got {mask.shape}")
     height, width = mask.shape[1:]
     if shapes.latent_size not in (None, (height, width)):
         raise BadRequest(f"mask_latent must have shape {(1, *shapes.latent_size)}, got {mask.shape}")
     for side in (height, width):
-        if not 0 < side <= most or side % LATENT_MULTIPLE:
+        if not is_denoised(side):
             raise BadRequest(
-                f"mask_latent must have sides that are multiples of {LATENT_MULTIPLE} up to {most}, "
+                f"mask_latent must have sides that are multiples of {LATENT_MULTIPLE} up to {MOST_LATENT}, "
                 f"got {mask.shape}"
             )
     return height, width

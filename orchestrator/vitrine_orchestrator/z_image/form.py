@@ -19,6 +19,9 @@ from vitrine_orchestrator.wire.arrays import Arrays
 from vitrine_orchestrator.z_image.facts import ZImageFacts
 from vitrine_orchestrator.z_image.token_rows import TokenRow, patches, stacked_rows, token_row, unpatched
 
+TIMESTEPS = np.float32(1000)
+"""The released pipeline divides by this, whatever the scheduler's config says."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ZImageRequest(JobRequest):
@@ -33,7 +36,6 @@ class ZImageForm:
 
     def __init__(self, facts: ZImageFacts) -> None:
         self.facts = facts
-        self._trained = np.float32(facts.scheduler.get("num_train_timesteps", 1000))
 
     def read(self, arrays: Arrays, rules: JobRules) -> ZImageRequest:
         """See JobForm."""
@@ -54,7 +56,7 @@ class ZImageForm:
     def feeds(self, rows: Sequence[NetworkRow]) -> dict[str, np.ndarray]:
         """See RowForm."""
         feeds = stacked_rows([row.fixed for row in rows])
-        times = [(self._trained - np.float32(row.timestep)) / self._trained for row in rows]
+        times = [(TIMESTEPS - np.float32(row.timestep)) / TIMESTEPS for row in rows]
         return feeds | {
             "patches": patches([row.latents for row in rows], feeds["picture_pad"].shape[1]),
             "time": np.array(times, np.float32),

@@ -37,6 +37,43 @@ def test_a_whole_checkpoint_can_be_exported(checked, tiny_checkpoint):
     assert report["next"].startswith(f"vitrine-export onnx --checkpoint {tiny_checkpoint}")
 
 
+@pytest.mark.parametrize(
+    ("file", "values", "said"),
+    [
+        (
+            "vitrine.json",
+            {"picture": {"width": 72, "height": 96}},
+            "picture.width must be a multiple of 32",
+        ),
+        (
+            "vitrine.json",
+            {"picture": {"width": 64, "height": 1568}},
+            "picture.height must be a multiple of 32",
+        ),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": 2}, "steps must be 1 to 2"),
+        (
+            "scheduler/scheduler_config.json",
+            {"beta_end": 1.5},
+            "beta_end must be more than 0 and less",
+        ),
+        ("scheduler/scheduler_config.json", {"steps_offset": 5000}, "past the last training timestep"),
+        (
+            "vae/config.json",
+            {"scaling_factor": -1.0},
+            "scaling_factor must be a finite number",
+        ),
+    ],
+)
+def test_a_setting_with_which_nothing_can_be_served_is_a_problem(checked, own_checkpoint, file, values, said):
+    """By the rules that the server has, so no request is the first to find it."""
+    path = own_checkpoint / file
+    given = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(given | values))
+    code, report = checked(own_checkpoint)
+    assert code == 1
+    assert any(said in problem for problem in report["problems"]), report["problems"]
+
+
 def test_every_problem_is_listed_at_once(checked, own_checkpoint):
     """One run finds a pointer, a missing folder, a missing file and a wrong shape."""
     (own_checkpoint / "vae" / f"{STEM}.safetensors").write_text(POINTER)

@@ -162,3 +162,20 @@ def test_a_diffusion_checkpoint_takes_no_flow():
     """A diffusion checkpoint predicts noise, so flow schedulers are refused."""
     with pytest.raises(UnsupportedScheduler, match="scheduler must be one of"):
         Schedules({"_class_name": "DDPMScheduler"}).get("flow", 4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"shift": 1e-30},
+        {"shift": 1e30},
+        DYNAMIC | {"max_shift": 1000.0},
+        DYNAMIC | {"max_shift": 1e6},
+        DYNAMIC | {"time_shift_type": "linear", "base_shift": -1.0, "max_shift": 0.0},
+    ],
+    ids=str,
+)
+def test_noise_that_does_not_fall_is_refused(config):
+    """A shift that overflows, or turns the curve around, is an error and no picture of NaN."""
+    with pytest.raises(UnsupportedScheduler, match="the noise must fall from 1 to 0 in 8 steps"):
+        Schedules(CLASS | config).get("checkpoint", 8, 4096)

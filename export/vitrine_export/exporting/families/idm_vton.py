@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitrine_orchestrator.stages.idm_vton import FAMILY
+from vitrine_orchestrator.try_on.denoise_request import LATENT_MULTIPLE, MOST_LATENT, is_denoised
 
 from vitrine_export.checkpoint import Checkpoint, open_checkpoint
 from vitrine_export.checkpoint.config_values import (
@@ -15,6 +16,10 @@ from vitrine_export.checkpoint.config_values import (
     vae_factor,
     whole,
 )
+from vitrine_export.checkpoint.folder import Settings
+from vitrine_export.checkpoint.layout import SETTINGS_FILE
+from vitrine_export.checkpoint.scheduler_file import ensure_default_schedule
+from vitrine_export.errors import BadCheckpoint
 from vitrine_export.exporting.families.table import FamilyExport
 from vitrine_export.exporting.recipes import Recipe, adopted, traced
 
@@ -59,11 +64,14 @@ def facts(checkpoint: Checkpoint, tokens: Mapping[str, Any]) -> dict[str, Any]:
     settings, config = checkpoint.settings, checkpoint.config
     given = config("unet").get("image_projection")
     projection: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    factor = vae_factor(config("vae"))
+    _check_size(settings, factor)
+    ensure_default_schedule(checkpoint.scheduler, settings.default_steps)
     return {
         "width": settings.width,
         "height": settings.height,
         "channels": whole("vae", config("vae"), "latent_channels", LATENT_CHANNELS),
-        "factor": vae_factor(config("vae")),
+        "factor": factor,
         "scheduler": checkpoint.scheduler,
         "context_width": whole("unet", config("unet"), "cross_attention_dim"),
         "pooled_width": whole("text_encoder_2", config("text_encoder_2"), "projection_dim", PROJECTION_DIM),
@@ -74,6 +82,16 @@ def facts(checkpoint: Checkpoint, tokens: Mapping[str, Any]) -> dict[str, Any]:
         **PROMPTS,
         "pad_ids": tokens.get("pad_ids", []),
     }
+
+
+def _check_size(settings: Settings, factor: int) -> None:
+    """Raise BadCheckpoint for a size at which no request could be served."""
+    for name, side in (("width", settings.width), ("height", settings.height)):
+        if side % factor or not is_denoised(side // factor):
+            raise BadCheckpoint(
+                f"{SETTINGS_FILE}: picture.{name} must be a multiple of {LATENT_MULTIPLE * factor} up to "
+                f"{MOST_LATENT * factor}, got {side}"
+            )
 
 
 EXPORT = FamilyExport(

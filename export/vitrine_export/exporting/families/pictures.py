@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitrine_orchestrator.drawing.facts import PATCH
+from vitrine.errors import BadRequest
+from vitrine_orchestrator.drawing.facts import PATCH, check_size
+from vitrine_orchestrator.images.latent_tiles import FACTOR
 
 from vitrine_export.checkpoint.ad_layout import LORA_RANK
 from vitrine_export.checkpoint.ads import INDEX, AdCheckpoint, open_ads
 from vitrine_export.checkpoint.config_values import LATENT_CHANNELS, vae_factor, whole
 from vitrine_export.checkpoint.layout import SETTINGS_FILE, read_json
+from vitrine_export.checkpoint.scheduler_file import ensure_default_schedule
 from vitrine_export.errors import BadCheckpoint
 
 if TYPE_CHECKING:
@@ -53,9 +56,17 @@ def picture_facts(checkpoint: AdCheckpoint, rows: int, columns: int, sites: Site
     BadCheckpoint for a usual size that the network cannot draw.
     """
     vae, settings = checkpoint.config("vae"), checkpoint.settings
-    factor = vae_factor(vae)
-    _check_size("width", settings.width, factor * PATCH, columns)
-    _check_size("height", settings.height, factor * PATCH, rows)
+    if (factor := vae_factor(vae)) != FACTOR:
+        raise BadCheckpoint(
+            f"vae/config.json: block_out_channels must have {FACTOR.bit_length()} levels, for {FACTOR} "
+            f"pixels a latent pixel, got {factor.bit_length()}"
+        )
+    try:
+        check_size(settings.width, settings.height, columns, rows, factor * PATCH)
+    except BadRequest as error:
+        raise BadCheckpoint(f"{SETTINGS_FILE}: picture.{error}") from error
+    tokens = (settings.width * settings.height) // (factor * PATCH) ** 2
+    ensure_default_schedule(checkpoint.scheduler, settings.default_steps, tokens)
     return {
         "width": settings.width,
         "height": settings.height,
@@ -70,10 +81,3 @@ def picture_facts(checkpoint: AdCheckpoint, rows: int, columns: int, sites: Site
         "lora_inputs": sites.inputs,
         "lora_outputs": sites.outputs,
     }
-
-
-def _check_size(name: str, side: int, unit: int, most: int) -> None:
-    if side % unit or side > unit * most:
-        raise BadCheckpoint(
-            f"{SETTINGS_FILE}: picture.{name} must be a multiple of {unit} up to {unit * most}, got {side}"
-        )

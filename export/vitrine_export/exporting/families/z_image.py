@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vitrine_orchestrator.stages.z_image import FAMILY
 from vitrine_orchestrator.z_image.facts import TOKENIZER, TRANSFORMER
 
+from vitrine_export.checkpoint.ad_layout import Z_IMAGE_PROMPT_TOKENS
 from vitrine_export.checkpoint.ads import AdCheckpoint
 from vitrine_export.exporting.families.pictures import open_folder, picture_facts, recognising
 from vitrine_export.exporting.families.table import FamilyExport
@@ -16,9 +17,6 @@ from vitrine_export.exporting.recipes import Recipe, traced
 
 if TYPE_CHECKING:
     from vitrine_export.nets.z_image import ZImageNet
-
-PROMPT_TOKENS = 512
-"""The most tokens of a prompt in the released pipeline (max_sequence_length)."""
 
 RECIPES = (
     Recipe("prepare_prompt", make="z_image:write_tokenizer", files=(TOKENIZER,)),
@@ -43,7 +41,7 @@ def facts(checkpoint: AdCheckpoint, tokens: Mapping[str, Any]) -> dict[str, Any]
     return picture_facts(checkpoint, rows, columns, net.sites) | {
         "caption_width": net.config.cap_feat_dim,
         "caption_positions": positions,
-        "prompt_tokens": PROMPT_TOKENS,
+        "prompt_tokens": Z_IMAGE_PROMPT_TOKENS,
         "prompt_before": tokens.get("prompt_before", ""),
         "prompt_after": tokens.get("prompt_after", ""),
     }
