@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Annotated
 
 import structlog
@@ -17,6 +19,7 @@ from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.settings import Settings
 
 log = structlog.get_logger("vitrine_gateway.access")
+KEY_LOOK_S = 2.0  # between two looks at the key of one stream
 
 
 async def parts(request: Request) -> Gateway:
@@ -46,6 +49,22 @@ async def identify(gateway: Gateway, text: str | None) -> Caller:
             await note_use(session, found.key_id)
     structlog.contextvars.bind_contextvars(account_id=found.account_id)
     return found
+
+
+class LastingKey:
+    """The key of a call that goes on for long, such as a stream: it may be revoked meanwhile."""
+
+    def __init__(self, gateway: Gateway, caller: Caller, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gateway, self._key_id, self._clock = gateway, caller.key_id, clock
+        self._looked_s = clock()
+
+    async def holds(self) -> bool:
+        """Whether the key was valid at the last look, which is at most KEY_LOOK_S old."""
+        if self._clock() - self._looked_s < KEY_LOOK_S:
+            return True
+        self._looked_s = self._clock()
+        found = await self._gateway.keys.get(self._key_id)
+        return found is not None and found.is_valid()
 
 
 async def old_caller(request: Request) -> Caller:

@@ -41,6 +41,10 @@ class KnownKey:
     revoked_at: float | None
     last_used_at: float | None
 
+    def is_valid(self) -> bool:
+        """Whether it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > time.time())
+
 
 _keys = table_of(ApiKey)
 _KEYS = select(*(_keys.c[column.name] for column in fields(KnownKey))).where(
@@ -140,18 +144,10 @@ async def find_caller(read: Callable[[str], Awaitable[KnownKey | None]], text: s
     """
     form = _KEY.fullmatch(text)
     key = await read(form[1]) if form else None
-    now = time.time()
-    valid = (
-        form is not None
-        and key is not None
-        and hmac.compare_digest(key.digest, _digest(form[2]))
-        and key.revoked_at is None
-        and (key.expires_at is None or key.expires_at > now)
-    )
-    if not valid or key is None:
+    if not form or not key or not hmac.compare_digest(key.digest, _digest(form[2])) or not key.is_valid():
         raise Unauthorized("the API key is not valid: it is unknown, expired or revoked")
     caller = Caller(key.account_id, key.id, tuple(key.scopes))
-    return caller, key.last_used_at is None or now - key.last_used_at > USED_EVERY_S
+    return caller, key.last_used_at is None or time.time() - key.last_used_at > USED_EVERY_S
 
 
 async def read_keys(database: Database, identities: Collection[str]) -> dict[str, KnownKey]:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
-from vitrine_gateway.access import Known, Parts, base_of
+from vitrine_gateway.access import Known, LastingKey, Parts, base_of
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.database.tables import Batch, Job
 from vitrine_gateway.errors import Conflict
@@ -122,6 +122,7 @@ async def batch_events(
     batch_id: str,
     request: Request,
     gateway: Parts,
+    caller: Known,
     batch: Annotated[Batch, Depends(batch_of_caller)],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -129,10 +130,13 @@ async def batch_events(
 
     They are those of `/v1/jobs/{id}/events` with `job_id` and `place`, from 0. The last one is `batch.` and
     the batch's state, with the number of jobs in each state. `estimate`, with no id, tells the batch's end.
+    A stream whose key is revoked or expires is closed.
     """
-    told = None
+    key, told = LastingKey(gateway, caller), None
     async with aclosing(follow_batch(gateway, batch.id, last_event_id)) as events:
         async for one in events:
+            if not await key.holds():
+                return
             if one is None and await request.is_disconnected():
                 return
             if one is not None and one.event is not None:

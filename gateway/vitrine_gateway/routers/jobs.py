@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import select
 
-from vitrine_gateway.access import Known, Parts, base_of
+from vitrine_gateway.access import Known, LastingKey, Parts, base_of
 from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import Conflict
 from vitrine_gateway.gateway import Gateway
@@ -153,15 +153,19 @@ async def job_events(
     job_id: str,
     request: Request,
     gateway: Parts,
+    caller: Known,
     number: Annotated[int, Depends(told_before)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's events from the first one, or after `Last-Event-ID`, until the job has ended.
 
     While the job waits, `estimate` tells its place and its end whenever the place changes; these have no id.
+    A stream whose key is revoked or expires is closed.
     """
-    told = None
+    key, told = LastingKey(gateway, caller), None
     async with aclosing(follow(gateway, job_id, number)) as events:
         async for event in events:
+            if not await key.holds():
+                return
             if event is not None:
                 data = linked(gateway, event.data, base_of(request))
                 yield ServerSentEvent(id=str(event.number), event=event.kind, data=data)
