@@ -5,7 +5,10 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
+from sqlalchemy import select
+from vitrine_gateway.database.tables import Job
 
 ADA = {"X-User-ID": "ada"}
 
@@ -40,6 +43,32 @@ async def follow_the_app(gateway, shop):
     assert (await shop.patch("/api/fitting/vto/mark-all-seen", headers=ADA)).json() == {"count": 1}
     assert (await shop.patch(f"/api/fitting/vto/{entry['id']}/hide", headers=ADA)).json() == {"success": True}
     assert (await shop.get("/api/fitting/vto-history", headers=ADA)).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/fitting/single-item-tryon", {"clothingId": "a", "denoiseSteps": None}),
+        ("/api/fitting/batch-tryon", {"clothingIds": ["a"], "category": None, "userId": None}),
+        ("/vton/generate-tryon", {"user_id": "ada", "clothing_id": "a", "denoise_steps": None}),
+        ("/generate", {"bg_prompt": "x", "start_step": None, "text_position": None, "test_mode": None}),
+    ],
+)
+async def test_a_null_counts_as_left_out(shop, gateway, path, body):
+    """JavaScript sends it for what was not chosen; the default is used."""
+    answer = await shop.post(path, json={**body, "seed": None}, headers=ADA)
+    assert answer.status_code in (200, 201), answer.text
+    (job,) = await gateway.query(select(Job.request))
+    assert job.request["options"].get("seed", 42) == 42
+
+
+@pytest.mark.parametrize("name", ["seed", "num_samples"])
+async def test_true_is_no_number_for_fashn(shop, name):
+    """Python would take it for 1."""
+    inputs = {"model_image": "x", "garment_image": "x", name: True}
+    answer = await shop.post("/v1/run", json={"model_name": "tryon-v1.6", "inputs": inputs})
+    assert (answer.status_code, answer.json()["error"]) == (400, "BadRequest")
+    assert f"{name}: must be a whole number" in answer.json()["message"]
 
 
 async def test_the_apps_prices(shop):

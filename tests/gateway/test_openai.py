@@ -69,6 +69,8 @@ async def test_a_picture_is_changed(gateway, shop, person):
         ({"output_format": "jpeg", "output_compression": 80}, "output_compression"),
         ({"partial_images": 2}, "partial_images"),
         ({"stream": True}, "stream"),
+        ({"n": True}, "n"),
+        ({"extra_body": {"seed": True}}, "seed"),
     ],
 )
 async def test_what_cannot_be_obeyed_is_refused(gateway, shop, fields, param):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from vitrine import AsyncVitrine, Progress
 
-from vitrine_gateway.jobs.fields import Format, Name, Prompt, Sentence
+from vitrine_gateway.jobs.fields import NUMBER, Format, Name, Prompt, Sentence
 from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
 from vitrine_gateway.jobs.text_pipeline import TextFields
 
@@ -21,11 +21,11 @@ class Placement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    x: Annotated[float, Field(ge=-0.5, le=1.5)] | None = None  # its middle, from the left
-    y: Annotated[float, Field(ge=0, le=2)] | None = None  # its base line, from the top
-    scale: Annotated[float, Field(ge=0.01, le=2)] | None = None  # its height
-    height_cm: Annotated[float, Field(ge=0.1, le=10_000)] | None = None
-    order: Annotated[int, Field(ge=-100, le=100)] | None = None
+    x: Annotated[float, Field(ge=-0.5, le=1.5), NUMBER] | None = None  # its middle, from the left
+    y: Annotated[float, Field(ge=0, le=2), NUMBER] | None = None  # its base line, from the top
+    scale: Annotated[float, Field(ge=0.01, le=2), NUMBER] | None = None  # its height
+    height_cm: Annotated[float, Field(ge=0.1, le=10_000), NUMBER] | None = None
+    order: Annotated[int, Field(ge=-100, le=100), NUMBER] | None = None
 
 
 class AdOptions(BaseModel):
@@ -44,12 +44,12 @@ class AdOptions(BaseModel):
     text: Sentence | Annotated[list[Sentence], Field(max_length=MAX_AD_TEXTS)] | None = None
     texts: Annotated[list[TextFields], Field(min_length=1, max_length=MAX_AD_TEXTS)] | None = None
     aspect_ratio: Annotated[str, Field(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
-    enlarge: Annotated[int, Field(ge=1, le=8)] | None = None
+    enlarge: Annotated[int, Field(ge=1, le=8), NUMBER] | None = None
     placements: Annotated[list[Placement], Field(max_length=MAX_PRODUCTS)] | None = None
     shadow: Literal["cast", "contact", "floating", "none"] | None = None
-    match: Annotated[float, Field(ge=0, le=1)] | None = None
-    steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
+    match: Annotated[float, Field(ge=0, le=1), NUMBER] | None = None
+    steps: Annotated[int, Field(ge=1, le=100), NUMBER] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64), NUMBER] | None = None
     format: Format | None = None
     previews: bool | None = None
 

@@ -16,7 +16,7 @@ from vitrine import AsyncVitrine, Drawn, Progress, VitrineError
 from vitrine.statuses import ModelStatus
 
 from vitrine_gateway.jobs.ad_pipeline import MAX_PRODUCTS, AdOptions, run_ad
-from vitrine_gateway.jobs.fields import Category, Format, Prompt, Sentence, Side
+from vitrine_gateway.jobs.fields import NUMBER, Category, Format, Prompt, Sentence, Side
 from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
 from vitrine_gateway.jobs.text_pipeline import DescriptionOptions, TextOptions, run_description, run_text
 
@@ -44,14 +44,14 @@ class TryOnOptions(BaseModel):
 
     category: Category | Annotated[list[Category], Field(max_length=MAX_GARMENTS)] | None = None
     description: Sentence | Annotated[list[Sentence], Field(max_length=MAX_GARMENTS)] | None = None
-    steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
-    guidance: Annotated[float, Field(ge=0, le=20)] | None = None
+    steps: Annotated[int, Field(ge=1, le=100), NUMBER] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64), NUMBER] | None = None
+    guidance: Annotated[float, Field(ge=0, le=20), NUMBER] | None = None
     paste_back: bool | None = None
     crop: Literal["fit", "crop", "squash"] | None = None
     format: Format | None = None
     scheduler: Literal["checkpoint", "ddpm", "ddim", "euler"] | None = None
-    person_index: Annotated[int, Field(ge=0, lt=1000)] | None = None
+    person_index: Annotated[int, Field(ge=0, lt=1000), NUMBER] | None = None
     previews: bool | None = None
 
 
@@ -65,9 +65,9 @@ class PictureOptions(BaseModel):
     width: Side | None = None
     height: Side | None = None
     aspect_ratio: Annotated[str, Field(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
-    steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
-    guidance: Annotated[float, Field(ge=0, le=20)] | None = None
+    steps: Annotated[int, Field(ge=1, le=100), NUMBER] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64), NUMBER] | None = None
+    guidance: Annotated[float, Field(ge=0, le=20), NUMBER] | None = None
     scheduler: Literal["checkpoint", "flow"] | None = None
     format: Format | None = None
     previews: bool | None = None
@@ -85,7 +85,7 @@ class PictureOptions(BaseModel):
 class ChangeOptions(PictureOptions):
     """The options of a picture from a picture and a prompt."""
 
-    strength: Annotated[float, Field(gt=0, le=1)] | None = None
+    strength: Annotated[float, Field(gt=0, le=1), NUMBER] | None = None
 
 
 class CutOutOptions(BaseModel):
@@ -93,7 +93,7 @@ class CutOutOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    box: Annotated[list[int], Field(min_length=4, max_length=4)] | None = None
+    box: Annotated[list[Annotated[int, NUMBER]], Field(min_length=4, max_length=4)] | None = None
     format: Literal["png", "webp"] | None = None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from vitrine import AsyncVitrine, Progress
 
-from vitrine_gateway.jobs.fields import Format
+from vitrine_gateway.jobs.fields import NUMBER, Format
 from vitrine_gateway.jobs.made import Inputs, Made, facts_of, media_type
 
 MAX_TEXTS = 16
@@ -34,7 +34,7 @@ class TextOptions(BaseModel):
     accent: Word | None = None
     anchor: Word | None = None
     candidates: Literal["model"] | None = None
-    size: Annotated[int, Field(ge=6, le=2000)] | None = None
+    size: Annotated[int, Field(ge=6, le=2000), NUMBER] | None = None
     font: Word | None = None
     weight: Literal["regular", "bold"] | None = None
     colour: Word | None = None

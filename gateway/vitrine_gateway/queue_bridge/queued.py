@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from vitrine_gateway.jobs.fields import WHOLE, Category, Name
+from vitrine_gateway.jobs.fields import WHOLE, Category, Name, OldBody
 from vitrine_gateway.jobs.pipelines import MAX_GARMENTS
 from vitrine_gateway.jobs.submitting import Submission
 
@@ -16,27 +16,22 @@ if TYPE_CHECKING:
     from bullmq import Job as Queued
 
 
-class QueuedTryOn(BaseModel):
-    """The data of a queued job: the user, and one garment or several in one picture.
-
-    A null counts as left out: JavaScript sends it for what was not chosen.
-    """
-
-    model_config = ConfigDict(extra="ignore")
+class QueuedTryOn(OldBody):
+    """The data of a queued job: the user, and one garment or several in one picture."""
 
     userId: Name
     clothingId: Name | None = None
-    clothingIds: Annotated[list[Name], Field(max_length=MAX_GARMENTS)] = []
+    clothingIds: list[Name] = Field([], max_length=MAX_GARMENTS)
     denoiseSteps: Annotated[int, Field(ge=1, le=100), WHOLE] = 10
     seed: Annotated[int, Field(ge=0, lt=2**64), WHOLE] = 42
     category: Category | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
+    def _an_object(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             raise ValueError(f"the data of the job must be an object, got {type(data).__name__}")
-        return {name: value for name, value in data.items() if value is not None}
+        return data
 
     @model_validator(mode="after")
     def _one_choice_of_garments(self) -> QueuedTryOn:

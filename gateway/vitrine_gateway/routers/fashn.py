@@ -7,13 +7,22 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from vitrine.errors import BadRequest, NotFound, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts, base_of
-from vitrine_gateway.errors import NoCredit, RateLimited, TooMany, Unauthorized, kind_of, told_fault
+from vitrine_gateway.errors import (
+    Forbidden,
+    NoCredit,
+    RateLimited,
+    TooMany,
+    Unauthorized,
+    kind_of,
+    told_fault,
+)
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.fashn_status import fashn_status
+from vitrine_gateway.jobs.fields import WHOLE, OldBody
 from vitrine_gateway.jobs.inputs import file_of_link
 from vitrine_gateway.jobs.submitting import FileId, Submission, submit
 from vitrine_gateway.jobs.views import load_job
@@ -25,6 +34,7 @@ MODELS = ("tryon-v1.6", "tryon-v1.5")
 CATEGORIES = {"auto": None, "tops": "upper_body", "bottoms": "lower_body", "one-pieces": "dresses"}
 NAMED: dict[type[VitrineError], tuple[int, str]] = {  # FASHN's own status and name
     Unauthorized: (401, "UnauthorizedAccess"),
+    Forbidden: (403, "UnauthorizedAccess"),
     NotFound: (404, "NotFound"),
     NoCredit: (429, "OutOfCredits"),
     RateLimited: (429, "RateLimitExceeded"),
@@ -47,24 +57,20 @@ router = APIRouter(tags=["FASHN"], route_class=route_telling(_told))
 Picture = Annotated[str, Field(min_length=1)]
 
 
-class Inputs(BaseModel):
+class Inputs(OldBody):
     """The inputs of a try-on; those that change nothing here are accepted and have no effect."""
-
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     model_image: Picture
     garment_image: Picture
     category: Literal["auto", "tops", "bottoms", "one-pieces"] = "auto"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
-    num_samples: Annotated[int, Field(ge=1, le=1)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32), WHOLE] = 42
+    num_samples: Annotated[int, Field(ge=1, le=1), WHOLE] = 1
     output_format: Literal["png", "jpeg"] = "png"
     return_base64: bool = False
 
 
-class Run(BaseModel):
+class Run(OldBody):
     """The body of /v1/run."""
-
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     model_name: str
     inputs: Inputs

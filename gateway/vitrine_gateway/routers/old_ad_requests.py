@@ -7,25 +7,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, Field
 from vitrine.errors import BadRequest
 
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.jobs.ad_words import words_of
-from vitrine_gateway.jobs.fields import WHOLE, Prompt
+from vitrine_gateway.jobs.fields import WHOLE, OldBody, Prompt
 from vitrine_gateway.jobs.inputs import file_of_link
 from vitrine_gateway.jobs.submitting import FileId, Submission
 from vitrine_gateway.jobs.text_pipeline import Text, Word
 from vitrine_gateway.pictures.reading import from_base64
 
 
-class Generate(BaseModel):
+class Generate(OldBody):
     """The body of `/generate`. Fields without a meaning here have no effect, as in the old server.
 
     Pictures are base64, data URIs, ids of uploaded files or links to pictures of the gateway's.
     """
-
-    model_config = ConfigDict(extra="ignore")
 
     start_step: Literal[1, 2] = 1
     product_image: str | None = Field(

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 from vitrine.errors import Cancelled, NotFound, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts, base_of
@@ -17,7 +16,7 @@ from vitrine_gateway.errors import Conflict, NotServedYet, first_fault, kind_of,
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.interpretations import first_score
 from vitrine_gateway.jobs.cancelling import cancel
-from vitrine_gateway.jobs.fields import Prompt
+from vitrine_gateway.jobs.fields import OldBody, Prompt
 from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import iso, linked, load_job, picture_url, wait_for_end
@@ -84,10 +83,8 @@ async def fonts(gateway: Parts, caller: OldKnown) -> dict[str, Any]:
     return {"fonts": list(found.families)}
 
 
-class Scored(BaseModel):
+class Scored(OldBody):
     """A picture as base64 or a data URI, and the text that it is compared with."""
-
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
     image: str
     prompt: Prompt

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from vitrine.errors import BadRequest
 
 from vitrine_gateway import history
@@ -21,7 +21,7 @@ from vitrine_gateway.database.tables import Job
 from vitrine_gateway.errors import NotServedYet
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import submit_batch
-from vitrine_gateway.jobs.fields import WHOLE, Category, Name
+from vitrine_gateway.jobs.fields import WHOLE, Category, Name, OldBody
 from vitrine_gateway.jobs.pipelines import MAX_GARMENTS
 from vitrine_gateway.jobs.state_names import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
@@ -40,9 +40,7 @@ STATES = {  # of a job: the queue's word, which the browser polls
 router = APIRouter(tags=["CloszIT's app"])
 
 
-class _Common(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
+class _Common(OldBody):
     userId: Name | None = None
     denoiseSteps: Annotated[int, Field(ge=1, le=100), WHOLE] = 10
     seed: Annotated[int, Field(ge=0, lt=2**64), WHOLE] = 42

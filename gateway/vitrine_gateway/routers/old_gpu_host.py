@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from vitrine import Cancelled, TimedOut, VitrineError
 
 from vitrine_gateway.access import OldKnown, Parts, base_of
 from vitrine_gateway.errors import error_of
 from vitrine_gateway.jobs.cancelling import cancel
-from vitrine_gateway.jobs.fields import WHOLE, Category, Name
+from vitrine_gateway.jobs.fields import WHOLE, Category, Name, OldBody
 from vitrine_gateway.jobs.state_names import ENDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
@@ -27,10 +27,8 @@ STATISTICS = (
 router = APIRouter(tags=["CloszIT's GPU host, the ad server: health"])
 
 
-class Generate(BaseModel):
+class Generate(OldBody):
     """A try-on of a person and a garment whose data the server has."""
-
-    model_config = ConfigDict(extra="ignore")
 
     user_id: Name
     clothing_id: Name

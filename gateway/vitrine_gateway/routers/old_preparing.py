@@ -10,7 +10,6 @@ import time
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import UploadFile
 from vitrine import BadRequest
 from vitrine.answers import Prepared
@@ -19,7 +18,7 @@ from vitrine_gateway.access import OldKnown, Parts
 from vitrine_gateway.accounts.keys import Caller
 from vitrine_gateway.errors import Forbidden, NotServedYet
 from vitrine_gateway.gateway import Gateway
-from vitrine_gateway.jobs.fields import Category, Name
+from vitrine_gateway.jobs.fields import Category, Name, OldBody
 from vitrine_gateway.jobs.names import owns_names
 from vitrine_gateway.jobs.text_pipeline import Text
 from vitrine_gateway.pictures.reading import from_base64
@@ -30,34 +29,28 @@ TIMEOUT_S = 120.0
 router = APIRouter(tags=["CloszIT's GPU host"])
 
 
-class Human(BaseModel):
+class Human(OldBody):
     """A person's photo, for try-ons of a category."""
-
-    model_config = ConfigDict(extra="ignore")
 
     user_id: Name
     category: Category = "upper_body"
     image: str | bytes
 
 
-class Garment(BaseModel):
+class Garment(OldBody):
     """A garment's photo."""
-
-    model_config = ConfigDict(extra="ignore")
 
     clothing_id: Name
     image: str | bytes
 
 
-class Description(BaseModel):
+class Description(OldBody):
     """The description of a garment; it is kept by its words."""
-
-    model_config = ConfigDict(extra="ignore")
 
     description: Text
 
 
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body", bound=OldBody)
 
 
 @router.post("/vton/preprocess-human")

@@ -26,7 +26,7 @@ from vitrine_gateway.errors import Conflict, error_of
 from vitrine_gateway.gateway import Gateway
 from vitrine_gateway.jobs.batches import submit_together
 from vitrine_gateway.jobs.cancelling import cancel
-from vitrine_gateway.jobs.fields import Format, Prompt
+from vitrine_gateway.jobs.fields import NUMBER, Format, Prompt
 from vitrine_gateway.jobs.state_names import ENDED, SUCCEEDED
 from vitrine_gateway.jobs.submitting import Submission, submit
 from vitrine_gateway.jobs.views import result_view, wait_for_end
@@ -52,18 +52,18 @@ class Wanted(BaseModel):
 
     prompt: Prompt
     model: Literal["vitrine"] | None = None
-    n: Annotated[int, Field(ge=1, le=10)] | None = None
+    n: Annotated[int, Field(ge=1, le=10), NUMBER] | None = None
     size: Annotated[str, Field(pattern=r"^(auto|\d{2,4}x\d{2,4})$")] | None = None
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Format | None = None
     background: Literal["opaque", "auto"] | None = None
     stream: Annotated[Literal[False] | None, BeforeValidator(_word)] = None
-    partial_images: Annotated[int, Field(ge=0, le=0)] | None = None
+    partial_images: Annotated[int, Field(ge=0, le=0), NUMBER] | None = None
     user: Annotated[str, Field(max_length=200)] | None = None
     negative_prompt: Prompt | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
-    steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    guidance: Annotated[float, Field(ge=0, le=20)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64), NUMBER] | None = None
+    steps: Annotated[int, Field(ge=1, le=100), NUMBER] | None = None
+    guidance: Annotated[float, Field(ge=0, le=20), NUMBER] | None = None
     quality: str | None = None  # these have no effect
     style: str | None = None
     moderation: str | None = None
@@ -92,7 +92,7 @@ class Wanted(BaseModel):
 class Change(Wanted):
     """The fields of an edit; `strength` says how much of the picture is changed."""
 
-    strength: Annotated[float, Field(gt=0, le=1)] | None = None
+    strength: Annotated[float, Field(gt=0, le=1), NUMBER] | None = None
     input_fidelity: str | None = None  # no effect
 
 
