@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 _REDIS = "must be redis://host:port, rediss://host:port or unix:///path; a password's odd characters are %XX"
 _PUBLIC = "must be http://host or https://host, where wanted with a port and a path"
 _HTTP = "must be http://… or https://…"
+_TRITON = "must be host:port or grpc://host:port: progress is streamed over gRPC alone (Triton's port 8001)"
 _PROXIES = "must be addresses or networks, 10.0.0.5,10.1.0.0/16, or * for all"
 
 
@@ -55,6 +56,13 @@ def _http(text: str) -> str:
     return text
 
 
+def _triton(text: str) -> str:
+    """Refuse Triton's HTTP address; the client checks the rest."""
+    if text.lower().startswith(("http:", "https:")):
+        raise ValueError(_TRITON)
+    return text
+
+
 def _proxies(text: str) -> str:
     """Check a list of addresses and networks; "" is none, "*" is all."""
     each = [part.strip() for part in text.split(",") if part.strip()]
@@ -69,6 +77,7 @@ def _proxies(text: str) -> str:
 
 RedisUrl = Annotated[str, AfterValidator(_redis)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
+TritonUrl = Annotated[str, AfterValidator(_triton)]
 PublicUrl = Annotated[str, AfterValidator(_public)]
 """Without a slash at its end."""
 Proxies = Annotated[str, AfterValidator(_proxies)]

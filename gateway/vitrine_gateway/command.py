@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.from_environment(os.environ)
     serving = {"serve": serve, "worker": _worker, "mcp": _mcp, "bullmq": _bullmq}
     if args.action in serving:
-        serving[args.action](args, settings)
+        serving[args.action](settings)
         return 0
     managing = {"migrate": _migrate, "backup": _backup, "restore": _restore}
     try:
@@ -70,14 +70,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def serve(args: argparse.Namespace, settings: Settings) -> None:
+def serve(settings: Settings) -> None:
+    """Serve HTTP and run jobs until a signal comes. Raises VitrineError if the start fails."""
     set_up_logs(settings.log)
     app = create_app(settings)
     spare_what_stays()
     serve_app(app, settings)
 
 
-def _worker(args: argparse.Namespace, settings: Settings) -> None:
+def _worker(settings: Settings) -> None:
     set_up_logs(settings.log)
 
     async def work() -> None:
@@ -91,7 +92,7 @@ def _worker(args: argparse.Namespace, settings: Settings) -> None:
     until_stopped(work)
 
 
-def _mcp(args: argparse.Namespace, settings: Settings) -> None:
+def _mcp(settings: Settings) -> None:
     set_up_logs(settings.log)
     _warn_of_guessed_links(settings)
 
@@ -102,7 +103,7 @@ def _mcp(args: argparse.Namespace, settings: Settings) -> None:
     until_stopped(work)
 
 
-def _bullmq(args: argparse.Namespace, settings: Settings) -> None:
+def _bullmq(settings: Settings) -> None:
     set_up_logs(settings.log)
     _warn_of_guessed_links(settings)
 

@@ -54,9 +54,9 @@ class Gateway:
         await self.figures.close()
         await self.forecast.close()
         await self.moderation.close()
-        await self.tracing.close()
         await self.vitrine.close()
         await self.database.close()
+        await self.tracing.close()  # last: its collector may not answer
 
 
 async def open_gateway(settings: Settings, vitrine: AsyncVitrine) -> Gateway:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from vitrine_gateway.settings import Settings
 KEEP_ALIVE_S = 75
 """For which an idle connection stays open: longer than nginx and load balancers keep theirs, which is 60 s.
 Otherwise a request can meet a connection that is being closed, and the proxy answers it with 502."""
+AGAIN_S = 0.5  # a Ctrl-C that follows sooner is the same one, passed on by a program such as docker or npm
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the last one: of a terminal that is closed
 
 
@@ -55,6 +57,11 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Says when it serves."""
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `until_stopped`: uvicorn would raise each a second time when it has ended."""
+        yield
+
     async def startup(self, sockets: list[Any] | None = None) -> None:
         """Begin to serve."""
         await super().startup(sockets)
@@ -74,7 +81,8 @@ def until_stopped(
 ) -> None:
     """Run until the work ends, or a signal of STOPPING cancels it: it then gives back the jobs it holds.
 
-    `is_stopping` is called when a signal comes; if it is true, the work ends by itself and is not cancelled.
+    `is_stopping` is called when the first signal comes; if it is true, the work ends by itself and is not
+    cancelled. A later Ctrl-C ends the process at once: the jobs that it holds wait until their leases end.
     """
 
     async def stoppable() -> None:
@@ -94,15 +102,23 @@ def until_stopped(
 
 @contextmanager
 def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` in the event loop for each signal of STOPPING that is not ignored (nohup: SIGHUP)."""
+    """Call `stop` in the event loop for the first signal of STOPPING that is not ignored (nohup: SIGHUP)."""
     if threading.current_thread() is not threading.main_thread():  # no other one gets signals
         yield
         return
-    loop = asyncio.get_running_loop()
+    loop, begun_s = asyncio.get_running_loop(), list[float]()
+
+    def come(number: int) -> None:
+        if not begun_s:
+            begun_s.append(loop.time())
+            stop()
+        elif number == signal.SIGINT and loop.time() - begun_s[0] > AGAIN_S:
+            os._exit(128 + number)
+
     before = {one: signal.getsignal(one) for one in STOPPING}
     taken = {one: handler for one, handler in before.items() if handler is not signal.SIG_IGN}
     for one in taken:
-        loop.add_signal_handler(one, stop)
+        loop.add_signal_handler(one, come, one)
     try:
         yield
     finally:

@@ -16,7 +16,15 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL
 from vitrine.transport import DEFAULT_URL
 
-from vitrine_gateway.addresses import HttpUrl, Proxies, PublicUrl, RedisUrl, in_url, is_wildcard
+from vitrine_gateway.addresses import (
+    HttpUrl,
+    Proxies,
+    PublicUrl,
+    RedisUrl,
+    TritonUrl,
+    in_url,
+    is_wildcard,
+)
 from vitrine_gateway.errors import BadSettings, first_fault
 
 PREFIX = "GATEWAY_"
@@ -39,7 +47,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
-    triton: str = Field(DEFAULT_URL, description="the Vitrine server, over gRPC: host:port or grpc://…")
+    triton: TritonUrl = Field(DEFAULT_URL, description="the Vitrine server, over gRPC: host:port or grpc://…")
     data: Path = Field(Path("vitrine-data"), description="folder of the SQLite database and of the pictures")
     database: str = Field(
         "", description="URL of a PostgreSQL database: postgresql://user@host/name; empty: SQLite in `data`"

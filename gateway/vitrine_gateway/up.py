@@ -52,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a closed terminal; nohup has it ignored
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with triton(args.serve_options) as addresses:
-        args.action = "serve"
-        command.serve(args, settings.model_copy(update=addresses))
+        command.serve(settings.model_copy(update=addresses))
     return 0
 
 

@@ -179,6 +179,38 @@ def test_a_signal_ends_a_process_that_waits_for_its_database(tmp_path):
         assert word not in told
 
 
+SLOW_TO_CLOSE = """
+import asyncio, time
+from vitrine_gateway.serving import until_stopped
+
+async def work():
+    try:
+        print("runs", flush=True)
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.to_thread(time.sleep, 600)
+
+until_stopped(work)
+"""
+
+
+def test_a_second_ctrl_c_ends_a_process_that_cannot_close():
+    """Further signals of other kinds, and a Ctrl-C that is passed on twice, do not interrupt the closing."""
+    process = subprocess.Popen([sys.executable, "-c", SLOW_TO_CLOSE], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "runs\n"
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            process.send_signal(number)
+        until = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < until:
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+        assert process.wait(1) == 128 + signal.SIGINT
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [

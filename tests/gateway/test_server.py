@@ -97,6 +97,8 @@ def test_settings_are_checked():
         ("LEASE_S", "nan"),
         ("JOB_TIMEOUT_S", "inf"),
         ("TRACES", "collector:4318"),
+        ("TRITON", "http://host:8000"),
+        ("TRITON", "HTTPS://host:8000"),
         ("TRITON_METRICS", "localhost:8002/metrics"),
     ):
         with pytest.raises(BadSettings, match=f"GATEWAY_{name}"):

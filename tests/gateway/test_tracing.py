@@ -1,6 +1,7 @@
 """Traces from a request through its job to the server, and figures of the machine."""
 
 import builtins
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,6 +10,7 @@ from gateway_in_process import SlowFake
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from vitrine.headers import present_headers
 from vitrine_gateway.errors import BadSettings
+from vitrine_gateway.telemetry import tracing
 from vitrine_gateway.telemetry.figures import read_figures
 from vitrine_gateway.telemetry.tracing import Tracing
 
@@ -109,6 +111,26 @@ async def test_without_a_collector_the_callers_trace_is_passed_on(start, form):
         for header in (HEADERS, {"traceparent": "x" * 90}, {}):
             await shop.post("/v1/jobs", files=form, headers={**header, **WAIT})
         assert gateway.transport.parents == [HEADERS["traceparent"], None, None]
+
+
+async def test_a_collector_that_never_answers_delays_no_stop(start, monkeypatch, capsys):
+    """The database is closed before the last spans are sent; they are given up after CLOSE_S."""
+    monkeypatch.setattr(tracing, "CLOSE_S", 0.1)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with start(workers=0, traces=f"http://127.0.0.1:{silent.getsockname()[1]}") as gateway:
+            await (await gateway.account()).get("/v1/credits")
+            closed, close = [], type(gateway.parts.database).close
+
+            async def noted(database):
+                closed.append(any(one.name == "last spans" for one in threading.enumerate()))
+                await close(database)
+
+            monkeypatch.setattr(type(gateway.parts.database), "close", noted)
+        assert closed == [False]
+        (sending,) = [one for one in threading.enumerate() if one.name == "last spans"]
+        assert capsys.readouterr().out.count("the trace collector does not answer") == 1
+        sending.join(20)  # it must not outlive the test
 
 
 def test_traces_need_their_extra(monkeypatch):

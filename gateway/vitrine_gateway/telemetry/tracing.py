@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
+
+import structlog
 
 from vitrine_gateway.errors import BadSettings
 
@@ -23,6 +26,8 @@ TRACEPARENT: ContextVar[str | None] = ContextVar("TRACEPARENT", default=None)
 
 _FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 Kind = Literal["SERVER", "CONSUMER"]
+CLOSE_S = 2.0  # longest wait for a collector at the end
+log = structlog.get_logger("vitrine_gateway.tracing")
 
 
 class Traced:
@@ -85,6 +90,11 @@ class Tracing:
             span.end()
 
     async def close(self) -> None:
-        """Send what was not sent yet."""
-        if self._provider is not None:
-            await asyncio.to_thread(self._provider.shutdown)
+        """Send what was not sent yet, for CLOSE_S at most."""
+        if self._provider is None:
+            return
+        sending = threading.Thread(target=self._provider.shutdown, daemon=True, name="last spans")
+        sending.start()  # a daemon: the process does not wait for it either
+        await asyncio.to_thread(sending.join, CLOSE_S)
+        if sending.is_alive():
+            log.warning("the trace collector does not answer: the last spans are lost", waited_s=CLOSE_S)
