@@ -22,14 +22,17 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
-from vitrine_orchestrator.adapters.sending import send_error, send_last
+from vitrine.errors import VitrineError
+from vitrine_orchestrator.adapters.sending import error_response, send_error, send_last
 from vitrine_orchestrator.cores.row_split import Lanes, cores
 from vitrine_orchestrator.cores.turn_lock import open_turn_lock
 from vitrine_orchestrator.cores.turn_queue import TurnQueue
 from vitrine_orchestrator.engine.prepared_graphs import open_prepared_graphs
+from vitrine_orchestrator.engine.refusals import failed, refused
 from vitrine_orchestrator.residency.resting import has_budget, keep_heap, rest_when_asked
 
 Arrays = dict[str, np.ndarray]
+Answer = Arrays | VitrineError
 
 PICTURE_DIMS = 3
 """Dimensions of a row that is a picture or its latents. One of them keeps a core busy; several in one call
@@ -83,9 +86,11 @@ class TritonPythonModel:
         if self.queue:
             return [self._wait(self.queue, request) for request in requests]
         feeds = [{name: _input(request, name) for name in self.inputs} for request in requests]
-        results: list[Arrays | Exception] = [RuntimeError("not run")] * len(feeds)
+        results: list[Answer | None] = [refused(self.config["name"], feed) for feed in feeds]
         groups: dict[tuple, list[int]] = {}
         for index, feed in enumerate(feeds):
+            if results[index]:
+                continue
             shapes = tuple(array.shape[1:] for array in feed.values())
             groups.setdefault(shapes if self.batched else (index,), []).append(index)
         for members in groups.values():
@@ -101,7 +106,11 @@ class TritonPythonModel:
 
     def _wait(self, waiting: TurnQueue[Waiting], request: Any) -> None:
         feed = {name: np.array(_input(request, name)) for name in self.inputs}
-        waiting.put(Waiting(feed, request.get_response_sender(), self._wanted(request)))
+        one = Waiting(feed, request.get_response_sender(), self._wanted(request))
+        if error := refused(self.config["name"], feed):
+            self._send(one, error)
+        else:
+            waiting.put(one)
 
     def _turn(self, waiting: list[Waiting]) -> Callable[[], None]:
         """Compute the requests of a turn, each lane its own; return what answers them."""
@@ -118,38 +127,43 @@ class TritonPythonModel:
 
         return answer
 
-    def _send(self, one: Waiting, result: Arrays | Exception) -> None:
-        if isinstance(result, Exception):
+    def _send(self, one: Waiting, result: Answer) -> None:
+        if isinstance(result, VitrineError):
             send_error(pb_utils, one.sender, self._response(one.outputs, result))
         else:
             send_last(pb_utils, one.sender, {name: result[name] for name in one.outputs})
 
-    def _run_alone(self, one: Waiting) -> Arrays | Exception:
+    def _run_alone(self, one: Waiting) -> Answer:
         """The answer of a request that one thread computes from end to end."""
         rows = slice(0, len(one.feed[self.inputs[0]]))
         try:
             parts = self._run_parts(self.lane_session, one.feed, rows, 1 if self.pictures else rows.stop)
             return dict(zip(self.outputs, _joined(parts), strict=True))
         except Exception as error:  # becomes the error response of this request alone
-            return error
+            return self._failed(one.feed, error)
 
-    def _run_batch(self, feeds: list[Arrays]) -> list[Arrays | Exception]:
+    def _run_batch(self, feeds: list[Arrays]) -> list[Answer]:
         """Run feeds of equal shapes as one batch; if the batch fails, run each feed by itself."""
         if len(feeds) == 1:
             return [self._run_one(feeds[0])]
         joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in self.inputs}
         answer = self._run_one(joined)
-        if isinstance(answer, Exception):
+        if isinstance(answer, VitrineError):
             return [self._run_one(feed) for feed in feeds]
         ends = np.cumsum([len(feed[self.inputs[0]]) for feed in feeds])[:-1]
         parts = {name: np.split(array, ends) for name, array in answer.items()}
         return [{name: parts[name][index] for name in self.outputs} for index in range(len(feeds))]
 
-    def _run_one(self, feed: Arrays) -> Arrays | Exception:
+    def _run_one(self, feed: Arrays) -> Answer:
         try:
             return dict(zip(self.outputs, self._run(feed), strict=True))
         except Exception as error:  # becomes the error response of this request alone
-            return error
+            return self._failed(feed, error)
+
+    def _failed(self, feed: Arrays, error: Exception) -> VitrineError:
+        """The error for the caller; the log has ONNX Runtime's own."""
+        pb_utils.Logger.log_error(f"{self.config['name']}: {error}")
+        return failed(self.config["name"], feed, error)
 
     def _run(self, feed: Arrays) -> list[np.ndarray]:
         rows = len(feed[self.inputs[0]])
@@ -176,26 +190,15 @@ class TritonPythonModel:
         asked = request.requested_output_names()
         return [name for name in self.outputs if name in asked]
 
-    def _response(self, wanted: list[str], result: Arrays | Exception) -> Any:
-        if isinstance(result, Exception):
-            pb_utils.Logger.log_error(f"{self.config['name']}: {result}")
-            return pb_utils.InferenceResponse(error=_error(self.config["name"], result))
+    def _response(self, wanted: list[str], result: Answer) -> Any:
+        if isinstance(result, VitrineError):
+            return error_response(pb_utils, result)
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, result[name]) for name in wanted])
 
 
 def _joined(calls: list[list[np.ndarray]]) -> list[np.ndarray]:
     """The outputs of several calls as those of one."""
     return calls[0] if len(calls) == 1 else [np.concatenate(parts) for parts in zip(*calls, strict=True)]
-
-
-def _error(name: str, error: Exception) -> Any:
-    """The error of a request that also fails when it runs alone.
-
-    INVALID_ARG, because its inputs must be bad; INTERNAL if memory ran out.
-    """
-    codes = pb_utils.TritonError
-    code = codes.INTERNAL if "allocate" in str(error) else codes.INVALID_ARG
-    return codes(f"{name} could not run on these inputs", code)
 
 
 def _input(request: Any, name: str) -> np.ndarray:

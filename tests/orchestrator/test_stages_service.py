@@ -351,7 +351,7 @@ def test_a_gauge_does_not_wait_for_all_counters():
         ("UNAVAILABLE", "busy: 64 jobs are in flight", Busy),
         ("UNAVAILABLE", "Exceeds maximum queue size", Busy),
         ("INTERNAL", "Stub process 'pose_0_0' is not healthy.", Unavailable),
-        ("INTERNAL", "pose could not run on these inputs", StageFailed),
+        ("INTERNAL", "the backend failed", StageFailed),
         ("INVALID_ARG", "unexpected shape for input 'image'", StageFailed),
         (None, "Failed for execute the inference request. Model 'pose' is not ready.", Unavailable),
         ("NOT_FOUND", "Request for unknown model: 'pose' version 2 is not found", Unavailable),
@@ -360,7 +360,21 @@ def test_a_gauge_does_not_wait_for_all_counters():
 )
 def test_a_stage_error_keeps_its_kind(code, text, kind):
     """Errors of our models pass; an inner call that Triton refuses is not the caller's fault."""
-    assert type(stage_error("pose", 1, code, text)) is kind
+    assert type(stage_error("prepare_person", 1, code, text)) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("INVALID_ARG", "bad request: pose cannot run on image FP32 [1, 3, 0, 0]: no axis may be 0"),
+        ("INTERNAL", "internal: pose has no memory left for image FP32 [1, 3, 8, 8]"),
+    ],
+)
+def test_a_network_that_cannot_run_is_not_the_fault_of_the_pipelines_caller(code, text):
+    """The pipeline has given it those inputs."""
+    error = stage_error("pose", 1, code, text)
+    assert type(error) is StageFailed
+    assert str(error) == f"pose: {text.partition(': ')[2]}"
 
 
 def test_a_refused_request_is_not_kept_in_memory(serve):

@@ -1,5 +1,6 @@
 """Network stages in a real Triton: the onnxruntime backend, batching, warm-up, errors by request."""
 
+import re
 import threading
 
 import numpy as np
@@ -92,7 +93,24 @@ def test_a_request_that_fails_leaves_its_batch_unharmed(vitrine):
     )
     failed = [index for index, answer in enumerate(answers) if isinstance(answer, VitrineError)]
     assert failed == [3]
-    assert "text_encoder could not run on these inputs" in str(answers[3])
+    assert isinstance(answers[3], BadRequest)
+    said = r"text_encoder cannot run on input_ids INT64 \[1, 77\]: .*idx=1000000 must be within .*\]"
+    assert re.fullmatch(said, str(answers[3]))
+
+
+def test_an_axis_of_0_is_refused_by_name(vitrine):
+    """The network is not asked."""
+    with pytest.raises(BadRequest) as caught:
+        vitrine.infer("vae_encoder", {"pixels": np.zeros((1, 3, 0, 48), np.float32)})
+    assert str(caught.value) == "vae_encoder cannot run on pixels FP32 [1, 3, 0, 48]: no axis may be 0"
+
+
+def test_a_network_that_takes_turns_refuses_alike(vitrine):
+    """The decoder answers requests later than it takes them."""
+    with pytest.raises(
+        BadRequest, match=r"vae_decoder cannot run on \S+ FP32 \[1, 4, 0, 8\]: no axis may be 0"
+    ):
+        vitrine.infer("vae_decoder", {"latents": np.zeros((1, 4, 0, 8), np.float32)})
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from vitrine.errors import BadRequest, StageFailed, Unavailable, VitrineError, f
 from vitrine_orchestrator.adapters.sending import memory_full
 from vitrine_orchestrator.shared_memory import FULL
 from vitrine_orchestrator.stages import stage
+from vitrine_orchestrator.stages.table import Network
 
 VersionOf = Callable[[str], int]
 """The version of a model to call; -1: the highest that is loaded at that moment."""
@@ -92,14 +93,15 @@ def host_arrays(tensors: Iterable[Any]) -> dict[str, np.ndarray]:
 def stage_error(name: str, version: int, code: str | None, text: str) -> VitrineError:
     """The error that the pipeline raises when a stage fails.
 
-    Errors of Vitrine's models are kept. An inner call that Triton itself rejects is not the caller's fault: a
-    version that is not loaded gives Unavailable, full shared memory Busy, and anything else StageFailed.
+    Errors of Vitrine's models are kept. An inner call that Triton itself rejects, or a network, is not the
+    caller's fault: a version that is not loaded gives Unavailable, full shared memory Busy, and anything else
+    StageFailed.
     """
     if FULL in text:
         return memory_full()
     error = from_wire(code, text)
     if text.startswith(f"{error.word}: "):  # written by one of Vitrine's models
-        return error
+        return StageFailed(name, str(error)) if isinstance(stage(name).runs, Network) else error
     if any(words in text for words in NOT_LOADED):
         return Unavailable(f"version {version} of stage {name} is not loaded")
     if isinstance(error, BadRequest) or type(error) is VitrineError:
