@@ -70,6 +70,38 @@ def test_models_that_were_unloaded_for_others_are_no_failure(monkeypatch, capsys
     assert lines[4] == "vae_decoder 1 UNLOADED 0 0 - - - 90 never"
 
 
+@pytest.mark.parametrize("place", ["resident", "at rest", "going to rest"])
+def test_a_model_that_is_not_ready_is_never_shown_as_loaded(monkeypatch, capsys, place):
+    """Somebody has unloaded it, and the owner has not noticed yet."""
+    code, lines = shown(monkeypatch, capsys, [OWNED[0], {**OWNED[1], "state": place}])
+    assert code == 0
+    assert lines[4] == "vae_decoder 1 UNLOADED 0 0 - - - 90 never"
+
+
+@pytest.mark.parametrize(
+    ("last_ms", "loaded", "told", "seconds"),
+    [
+        (95_000, 60.0, None, 5.0),  # called while all models fit: the owner has heard of nothing
+        (95_000, 60.0, 40.0, 5.0),
+        (95_000, 60.0, 3.0, 3.0),
+        (100_500, 60.0, None, 0.0),  # between the two answers
+        (39_000, 60.0, None, None),  # the warm-up
+        (0, 60.0, None, None),
+        (95_000, None, 9.0, 9.0),  # not loaded
+    ],
+)
+def test_the_last_use_is_that_of_any_caller(last_ms, loaded, told, seconds):
+    """Triton's statistics know calls that ask for no lease, and count the warm-up."""
+    status = ModelStatus("pose", "1", "READY", "", last_inference_ms=last_ms)
+    said = {
+        "time_ms": 100_000,
+        "lost": [],
+        "models": [{**OWNED[0], "used_s_ago": told, "loaded_s_ago": loaded}],
+    }
+    (model,) = with_memory([status], {"state": np.array([json.dumps(said).encode()], object)})
+    assert model.used_s_ago == seconds
+
+
 def test_a_model_at_rest_is_shown_as_such_and_ready(monkeypatch, capsys):
     """It is loaded, and answers as soon as there is room for its work."""
     code, lines = shown(monkeypatch, capsys, [{**OWNED[0], "state": "at rest"}, OWNED[1]])

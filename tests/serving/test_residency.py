@@ -15,6 +15,7 @@ from tiny_repository import write_repository
 from vitrine import Retry, Vitrine, VitrineError
 from vitrine.command import main
 from vitrine.errors import Unavailable
+from vitrine_export.command import main as release
 from vitrine_measure.load.watch import scrape, total
 from vitrine_orchestrator.embedded.budget import BudgetedTriton
 from vitrine_orchestrator.embedded.ports import ANY_PORTS
@@ -167,6 +168,51 @@ def test_two_pipelines_take_turns_within_the_budget(small, client, plain, capsys
     assert "UNLOADED" in capsys.readouterr().out
 
 
+def wait_for_books(server, client):
+    """Wait until the owner's books are true and within the budget; the names of what is loaded."""
+    give_up, meter = time.monotonic() + 30, ProcessMeter(server.pid)
+    while True:
+        state = server.owner()
+        names = {one["name"] for one in state["models"]}
+        within = meter.read(anew=True).total <= state["budget"]
+        if state["ready"] and within and adopted(state) == inside(client, names):
+            return adopted(state)
+        assert time.monotonic() < give_up, f"{adopted(state)} of {inside(client, names)} in {state}"
+        time.sleep(0.1)
+
+
+def test_what_others_unload_is_loaded_for_the_next_request(small, client, capsys):
+    """It is not shown as loaded meanwhile."""
+    use(client, NETWORK)
+    with small.client() as triton:
+        for name in wait_for_books(small, client):
+            triton.unload_model(name)
+    assert main(["models", "--url", small.grpc]) == 0
+    assert "RESIDENT" not in capsys.readouterr().out
+    used_again(client, NETWORK)
+    used_again(client, "text_encoder")
+
+
+def test_what_others_load_is_counted(small, client):
+    """With all three networks the budget is exceeded, until others leave."""
+    network = unloaded(small)
+    with small.client() as triton:
+        triton.load_model(network)
+    assert wait_for_books(small, client)
+    use(client, NETWORK)
+    use(client, "text_encoder")
+
+
+def test_a_release_is_not_loaded_by_hand(small, capsys):
+    """A publish or a withdrawal of everything would load every network at once; nothing is changed."""
+    before = sorted(small.repository.rglob("*"))
+    words = ["--into", str(small.repository), "--url", small.grpc]
+    assert release(["publish", str(small.repository), *words]) == 1
+    assert release(["withdraw", "1", *words]) == 1
+    assert capsys.readouterr().err.count("has a memory budget") == 2
+    assert sorted(small.repository.rglob("*")) == before
+
+
 def kill_as_soon_as_there(server, network):
     """Kill the process of a network that is about to be loaded."""
     found = []
@@ -225,16 +271,12 @@ def test_an_owner_that_was_killed_takes_over_again(small, client):
 
     What was loaded before can be unloaded until then, for calls of the tests before: Triton tells.
     """
-    told, names = [], {one["name"] for one in small.owner()["models"]}
+    told = []
     supervisor = Supervisor(small, told.append)
     kill_stub(small, "residency")
     check_until(supervisor, told, "residency is back")
     assert told == ["a process of residency died: loading the model again", "residency is back"]
-    give_up = time.monotonic() + 30
-    while not (state := small.owner())["ready"] or adopted(state) != inside(client, names):
-        assert time.monotonic() < give_up, f"{adopted(state)} of {inside(client, names)} in {state}"
-        time.sleep(0.1)
-    assert adopted(state)
+    assert wait_for_books(small, client)
     use(client, NETWORK)
     use(client, "text_encoder")
 

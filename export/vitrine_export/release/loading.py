@@ -13,6 +13,7 @@ from vitrine.channels import channel_options
 from vitrine.endpoint import read_endpoint
 from vitrine.errors import BadRequest
 from vitrine.headers import read_headers
+from vitrine.residence import OWNER
 from vitrine_orchestrator.manifest import versions
 
 from vitrine_export.errors import ReleaseFailed
@@ -64,8 +65,8 @@ def loaded(url: str, headers: Mapping[str, str]) -> dict[str, set[int]]:
 def check_server(url: str, headers: Mapping[str, str], repository: Path, without: int = 0) -> Loaded:
     """Return what a server has loaded; ReleaseFailed unless it can be the server of this repository.
 
-    It knows the repository's models, and has no pipeline of a version that the repository lacks, except of
-    the version `without`.
+    It knows the repository's models, has no pipeline of a version that the repository lacks, except of the
+    version `without`, and has no memory budget: then one of its models loads and unloads the others.
     """
     held = loaded(url, headers)
     other = f"nothing is changed: {url} is not the server of {repository}"
@@ -79,6 +80,11 @@ def check_server(url: str, headers: Mapping[str, str], repository: Path, without
                 f"{other}, or release {version} was withdrawn and not unloaded: {name}/{version} is loaded, "
                 f"which the repository lacks; withdraw {version} unloads it"
             )
+    if held.get(OWNER):
+        raise ReleaseFailed(
+            f"nothing is changed: the server {url} has a memory budget, and loads models itself: "
+            "repeat this without --url and start the server again"
+        )
     return held
 
 

@@ -20,6 +20,7 @@ from vitrine.errors import Unavailable
 
 from vitrine_orchestrator.embedded.processes import look
 from vitrine_orchestrator.embedded.surroundings import triton_reason
+from vitrine_orchestrator.residency.others import READY
 
 KEY_HEADER = "triton-grpc-protocol-vitrine-admin"
 LOAD_S = 900.0  # time limit of a load
@@ -100,13 +101,20 @@ class TritonControl:
             raise Unavailable(_reason(error)) from error
 
     def states(self) -> dict[str, str]:
-        """Triton's word for each model that is or was loaded; Unavailable if the server does not answer."""
+        """Triton's word for each model that is or was loaded; READY if one of its versions is.
+
+        Unavailable if the server does not answer.
+        """
         try:
             with self._client() as client:
                 index = client.get_model_repository_index(headers=self._headers(), client_timeout=10.0)
         except InferenceServerException as error:
             raise Unavailable(_reason(error)) from error
-        return {model.name: model.state for model in index.models if model.state}
+        states: dict[str, str] = {}
+        for model in index.models:  # one row a version
+            if model.state and states.get(model.name) != READY:
+                states[model.name] = model.state
+        return states
 
     def _living(self, name: str) -> set[int]:
         """The processes of a model, where it has any."""

@@ -23,19 +23,22 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from vitrine.errors import VitrineError, to_wire
 
 from vitrine_orchestrator.residency.meter import Meter, Reading
 from vitrine_orchestrator.residency.networks import Networks
+from vitrine_orchestrator.residency.others import READY, Others
 from vitrine_orchestrator.residency.policy import Residency
 from vitrine_orchestrator.residency.resident import Key
+from vitrine_orchestrator.residency.shown import shown
 
 BUSY_TICK_S, IDLE_TICK_S = 0.25, 2.0
 """Between two measurements: while somebody waits or memory is short, and else."""
 START_TICK_S = 0.2  # between two looks whether the server has started
+COMPARE_S = 1.0  # between two looks at what others have loaded and unloaded
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +80,7 @@ class Owner:
         self.ready = False  # whether the first loads are done
         self._pipes: dict[int, asyncio.StreamWriter] = {}
         self._networks = Networks(residency, self._send)
+        self._others = Others(residency)
         self._told: dict[str, Any] = {}
         self._work: set[asyncio.Task[None]] = set()
 
@@ -86,39 +90,23 @@ class Owner:
         place = socket.socket(socket.AF_UNIX)
         place.bind(address)
         async with await asyncio.start_unix_server(self._serve, sock=place):
-            while True:
-                try:
-                    await self._measure()
-                    self._step()
-                except Exception:
-                    logger.exception("the owner of the memory failed to look")
-                await asyncio.sleep(self._pause_s())
+            await asyncio.gather(
+                self._every(self._pause_s, self._measure), self._every(lambda: COMPARE_S, self._compare)
+            )
+
+    async def _every(self, pause_s: Callable[[], float], look: Callable[[], Awaitable[None]]) -> None:
+        """Look, and act on it, after each pause."""
+        while True:
+            try:
+                await look()
+                self._step()
+            except Exception:
+                logger.exception("the owner of the memory failed to look")
+            await asyncio.sleep(pause_s())
 
     def state(self) -> dict[str, Any]:
         """The budget and every model's place, for people; any thread may call it."""
-        books, now = self.residency, time.monotonic()
-        return {
-            "budget": books.limits.budget_bytes,
-            "reserve": books.limits.reserve_bytes,
-            "fixed": books.fixed_bytes,
-            "taken": books.taken_bytes,
-            "all_fit": books.all_fit,
-            "ready": self.ready,
-            "lost": self.lost,
-            "models": [
-                {
-                    "name": self.names.get(one.name, one.name),
-                    "state": one.place,
-                    "bytes": one.bytes,
-                    "rest_bytes": one.rest_bytes,
-                    "load_s": round(one.load_s, 3),
-                    "calls": one.leases,
-                    "used_s_ago": None if one.last_used is None else round(now - one.last_used, 1),
-                    "reason": one.reason,
-                }
-                for one in books.models.values()
-            ],
-        }
+        return shown(self.residency, self.names) | {"ready": self.ready, "lost": self.lost}
 
     async def _adopt(self) -> None:
         """Wait for the server, and take over what is loaded."""
@@ -134,7 +122,7 @@ class Owner:
                 self.lost.append(self._name_of(name, self._times[name]))
                 self._times[name] += 1
             self.names[name] = self._name_of(name, self._times[name])
-            if states.get(self.names[name]) == "READY":
+            if states.get(self.names[name]) == READY:
                 self.residency.loaded(name, taken=reading.peaks.get(self.names[name], 0))
 
     def _pause_s(self) -> float:
@@ -151,6 +139,22 @@ class Owner:
             ours, taken = self.residency.taken_bytes, {}
         self.residency.measured(max(reading.total - ours, 0), taken)
         self._keep(self.residency)
+
+    async def _compare(self) -> None:
+        """Note what others have loaded and unloaded; the policy then makes room, or loads again for calls."""
+        before, names = self._others.still(), dict(self.names)
+        try:
+            states = await asyncio.to_thread(self._loader.states)
+        except VitrineError:
+            return  # the server is busy: the next look tells
+        reading = await asyncio.to_thread(self._meter.read, anew=True)
+        for name, inside in self._others.moved(before, states, names).items():
+            if inside:
+                logger.warning("model %s was loaded by others", name)
+                self.residency.loaded(name, taken=reading.peaks.get(names[name], 0))
+            else:
+                logger.warning("model %s was unloaded by others", name)
+                self.residency.unloaded(name)
 
     def _step(self) -> None:
         """Do what the policy decides, and tell the pipelines."""
@@ -189,6 +193,7 @@ class Owner:
             self._step()
 
     async def _load(self, name: str) -> None:
+        self._others.begin(name)
         before, start = await asyncio.to_thread(self._meter.read), time.monotonic()
         try:
             seconds = await asyncio.to_thread(self._loader.load, self.names[name])
@@ -211,6 +216,7 @@ class Owner:
             self.residency.loaded(name, seconds, taken)
 
     async def _unload(self, name: str) -> None:
+        self._others.begin(name)
         try:
             await asyncio.to_thread(self._loader.unload, self.names[name])
         except VitrineError as error:  # its requests do not end: another name is free

@@ -90,7 +90,7 @@ class Residency:
         one.state, one.failures, one.reason, one.not_before = State.IN, 0, "", 0.0
         one.at_rest = False
         one.bytes = max(one.bytes, taken) if one.measured or not taken else taken
-        one.kept_until = self._clock() + self.limits.keep_s
+        one.loaded_at = self._clock()
         if seconds is not None:
             one.load_s, one.measured = max(seconds, 1e-3), True
             self.loads += 1
@@ -267,7 +267,7 @@ class Residency:
         soon = self._needed_soon
         models = [one for one in self.models.values() if one is not wish]
         inside = [one for one in models if one.state is State.IN and not one.closed]
-        kept = {one.name for one in inside if one.kept_until > now or one.name in soon}
+        kept = {one.name for one in inside if one.loaded_at + self.limits.keep_s > now or one.name in soon}
         is_ahead = all(lease.model is not wish for lease in self.waiting)
         rest = self._rests(soon if is_ahead else set())
         idle = [one for one in inside if one.is_idle and not (patient and one.name in kept)]

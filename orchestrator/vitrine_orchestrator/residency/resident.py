@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -38,7 +39,7 @@ class Resident:
     at_rest: bool = False  # loaded, and without the memory of its work
     last_used: float | None = None  # on the policy's clock
     closed: bool = False  # takes no new lease until it has been evicted
-    kept_until: float = 0.0  # not evicted before, unless somebody has waited for long
+    loaded_at: float = -math.inf  # on the policy's clock: when it was loaded last, or found to be loaded
     failures: int = 0  # failed loads in a row
     not_before: float = 0.0  # no load is tried before
     reason: str = ""  # why the last load failed
@@ -53,6 +54,11 @@ class Resident:
     def is_idle(self) -> bool:
         """Whether it could be unloaded now."""
         return self.state is State.IN and self.leases == 0
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether Triton has it."""
+        return self.state in (State.IN, State.RESTING)
 
     @property
     def can_rest(self) -> bool:
