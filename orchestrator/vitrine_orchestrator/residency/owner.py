@@ -147,6 +147,8 @@ class Owner:
             states = await asyncio.to_thread(self._loader.states)
         except VitrineError:
             return  # the server is busy: the next look tells
+        if not self._others.moved(before, states, names):
+            return
         reading = await asyncio.to_thread(self._meter.read, anew=True)
         for name, inside in self._others.moved(before, states, names).items():
             if inside:
