@@ -11,7 +11,7 @@ from vitrine.errors import BadRequest, Unavailable
 
 from vitrine_orchestrator.cache.key import EVERYTHING, owner
 from vitrine_orchestrator.cache.open_cache import Cache
-from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, flag, text, word
+from vitrine_orchestrator.wire.fields import MAX_NAME, Inputs, flag, one_of, text
 
 ACTIONS = ("stats", "clear")
 
@@ -25,7 +25,7 @@ async def control(cache: Cache, inputs: Inputs, kinds: Sequence[str]) -> Mapping
     if the store did not take the invalidation (which is then queued), or if the processes share no folder,
     because their memories cannot be reached then.
     """
-    action = word(inputs, "action", ACTIONS, "")
+    action = one_of("action", text(inputs, "action") or "", ACTIONS)
     if cache.shared.folder is None:
         raise Unavailable(
             "this server's models share no cache folder, so their memories cannot be reached from here: "
