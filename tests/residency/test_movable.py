@@ -8,7 +8,9 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from vitrine.errors import BadRequest
 from vitrine_orchestrator.configs import config_pbtxt
+from vitrine_orchestrator.embedded.processes import Slot, Stub
 from vitrine_orchestrator.manifest import FILE, manifest_text
+from vitrine_orchestrator.residency import meter
 from vitrine_orchestrator.residency.amounts import check_budget, read_bytes
 from vitrine_orchestrator.residency.layout import name_of, write_model, write_owner
 from vitrine_orchestrator.residency.meter import ProcessMeter, peak_bytes, resident_bytes
@@ -172,3 +174,13 @@ def test_a_process_is_measured_and_an_ended_one_takes_nothing():
     assert 0 < resident_bytes(mine) <= peak_bytes(mine) + 2**20
     assert resident_bytes(2**22 + 1) == peak_bytes(2**22 + 1) == 0
     assert ProcessMeter(mine).read().total == pytest.approx(resident_bytes(mine), rel=0.05)
+
+
+def test_the_peak_of_two_processes_of_one_place_is_the_larger_one(monkeypatch):
+    """One of them is ending. Two instances of a model count both."""
+    old, new, other = (Stub(Slot("a", "1", name), False, 0) for name in ("a_0_0", "a_0_0", "a_1_0"))
+    monkeypatch.setattr(meter, "look", lambda server: {1: old, 2: new, 3: other})
+    monkeypatch.setattr(meter, "resident_bytes", lambda process: 100)
+    monkeypatch.setattr(meter, "peak_bytes", lambda process: 100 * process)
+    reading = ProcessMeter(0).read()
+    assert (reading.total, reading.models, reading.peaks) == (400, {"a": 300}, {"a": 500})

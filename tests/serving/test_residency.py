@@ -79,6 +79,7 @@ def sampled(server):
     samples, over, meter = [], threading.Event(), ProcessMeter(server.pid)
 
     def sample():
+        samples.append(meter.read().total)
         while not over.wait(0.05):
             samples.append(meter.read().total)
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from vitrine.errors import Unavailable
 
-from vitrine_orchestrator.embedded.processes import stubs
+from vitrine_orchestrator.embedded.processes import Slot, look
 from vitrine_orchestrator.residency.process_bytes import peak_bytes, resident_bytes
 
 MeterKind = Literal["processes", "device"]
@@ -25,7 +25,8 @@ class Reading:
 
     total: int
     models: Mapping[str, int] = field(default_factory=dict)
-    peaks: Mapping[str, int] = field(default_factory=dict)  # the most since the process began
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """The most since its processes began. Of two processes of one place the larger counts: one is ending."""
 
 
 class Meter(Protocol):
@@ -51,18 +52,22 @@ class ProcessMeter:
     def __init__(self, server: int, look_s: float = LOOK_S) -> None:
         """server: the process id of tritonserver. look_s: between two looks for new processes."""
         self._server, self._look_s = server, look_s
-        self._stubs: dict[int, str] = {}
+        self._stubs: dict[int, Slot] = {}
         self._looked = float("-inf")
 
     def read(self, anew: bool = False) -> Reading:
         """The memory in use now, of the processes that were there at the last look and still are."""
         if anew or time.monotonic() - self._looked > self._look_s:
-            self._stubs, self._looked = stubs(self._server), time.monotonic()
+            found, self._looked = look(self._server), time.monotonic()
+            self._stubs = {pid: stub.slot for pid, stub in found.items() if stub.slot and not stub.ended}
         now: dict[str, int] = defaultdict(int)
         peaks: dict[str, int] = defaultdict(int)
-        for pid, model in self._stubs.items():
-            now[model] += resident_bytes(pid)
-            peaks[model] += peak_bytes(pid)
+        most: dict[Slot, int] = defaultdict(int)
+        for pid, slot in self._stubs.items():
+            now[slot.model] += resident_bytes(pid)
+            most[slot] = max(most[slot], peak_bytes(pid))
+        for slot, peak in most.items():
+            peaks[slot.model] += peak
         return Reading(resident_bytes(self._server) + sum(now.values()), dict(now), dict(peaks))
 
 
