@@ -26,6 +26,17 @@ def fuzzed_gateway(**settings: Any) -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory(prefix="vitrine-gateway-fuzz-") as folder:
         chosen = Settings.of(**{"data": folder, "workers": 2, "poll_s": 0.05, **UNLIMITED, **settings})
         key = asyncio.run(new_key(chosen, "fuzz", CREDITS))
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-        with served(create_app(chosen, lambda _: AsyncVitrine(transport=AsyncFakeTransport()))) as address:
+        app = create_app(chosen, lambda _: AsyncVitrine(transport=AsyncFakeTransport()))
+        with _errors_alone(), served(app) as address:
             yield address, key
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """Log errors only, and later what was logged before."""
+    before = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    try:
+        yield
+    finally:
+        structlog.configure(wrapper_class=before)
