@@ -7,9 +7,12 @@ the store tier compares every digest itself.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import builtins
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import obstore
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PART_BYTES = 2 * 2**20  # a larger object is read in concurrent parts of this size
+LAST_WORDS_S = 0.1  # for which a process that used a store waits at its end
 
 Buffer = Bytes | bytes
 
@@ -235,10 +239,20 @@ class S3Objects:
         return self._store
 
     def _opened(self) -> S3Store:
+        wait_at_exit()
         store = open_bucket(self.place, self.patience)
         assert store.credential_provider, "open_bucket sets it"
         store.credential_provider()  # here and not at the first call, because obstore's few threads call it
         return store
+
+
+@cache
+def wait_at_exit() -> None:
+    """Have this process wait at its end until obstore's threads have let go of what the last call returned.
+
+    One that needs the interpreter for it while the interpreter ends would abort the process (SIGABRT).
+    """
+    atexit.register(time.sleep, LAST_WORDS_S)
 
 
 def _comparable(tag: str | None) -> str | None:
