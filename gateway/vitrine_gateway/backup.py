@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, create_engine, delete, func, inspect, select, update
+from sqlalchemy import URL, Connection, delete, func, inspect, select, update
 from sqlalchemy.exc import OperationalError
 from vitrine.errors import BadRequest, Unavailable, one_line
 
-from vitrine_gateway.database.connections import configure, database_url
+from vitrine_gateway.database.connections import database_url, engine_of
 from vitrine_gateway.database.migrate import is_known, migrate
 from vitrine_gateway.database.postgresql_dump import REVISION, dump, loaded
 from vitrine_gateway.database.tables import Account, Job, WorkerProcess
@@ -186,15 +186,11 @@ def _forget_workers(url: str) -> None:
 @contextmanager
 def _reachable(url: str) -> Iterator[Connection]:
     """A connection; Unavailable for a database that cannot be used."""
-    engine = create_engine(database_url(url))
-    configure(engine)
     try:
-        with engine.connect() as connection:
+        with engine_of(url) as engine, engine.connect() as connection:
             yield connection
     except OperationalError as error:
         raise Unavailable(f"the database cannot be used: {one_line(error)}") from error
-    finally:
-        engine.dispose()
 
 
 def _is_sqlite(url: str) -> bool:

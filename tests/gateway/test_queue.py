@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from vitrine import BadRequest, StageFailed
@@ -24,7 +23,7 @@ from vitrine_gateway.access import account_of_settings
 from vitrine_gateway.database.tables import Job, LedgerRow
 from vitrine_gateway.errors import BadSettings
 from vitrine_gateway.jobs import endings
-from vitrine_gateway.queue_bridge import QueueBridge, QueuedTryOn, bridge, serve_queue
+from vitrine_gateway.queue_bridge import QueueBridge, bridge, serve_queue
 from vitrine_orchestrator.embedded.ports import free_port
 
 bullmq = pytest.importorskip("bullmq", reason="the extra bullmq is not installed")
@@ -381,33 +380,3 @@ async def test_somebody_must_pay_for_the_queue(start):
     async with start(workers=0, old_account="nobody") as gateway:
         with pytest.raises(BadSettings, match="nobody"):
             await serve_queue(gateway.parts)
-
-
-def test_the_data_of_a_queued_job():
-    """One garment or several; the category holds for each."""
-    one = QueuedTryOn(userId="ada", clothingId="a").submission()
-    assert (one.garment_ids, one.user, one.options) == (("a",), "ada", {"steps": 10, "seed": 42})
-    two = QueuedTryOn(userId="ada", clothingIds=["a", "b"], category="dresses").submission()
-    assert two.options["category"] == ["dresses", "dresses"]
-
-
-def test_null_in_the_data_of_a_queued_job_is_nothing():
-    """JavaScript sends it for what was not chosen."""
-    nulls = dict.fromkeys(("clothingIds", "denoiseSteps", "seed", "category"))
-    job = QueuedTryOn.model_validate({"userId": "ada", "clothingId": "a", **nulls})
-    assert job == QueuedTryOn(userId="ada", clothingId="a")
-
-
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        ({"userId": "ada", "clothingId": "a", "seed": True}, "seed\n.*must be a whole number"),
-        ({"userId": "ada", "clothingId": "a", "clothingIds": ["b"]}, "'a' is not in clothingIds"),
-        (["ada"], "the data of the job must be an object, got list"),
-        ({"clothingId": "a", "userId": None}, "userId\n.*required"),
-    ],
-)
-def test_data_that_are_refused(data, told):
-    """The message names the field and the rule; nothing that was sent is left out."""
-    with pytest.raises(ValidationError, match=told):
-        QueuedTryOn.model_validate(data)

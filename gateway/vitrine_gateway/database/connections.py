@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -226,6 +226,17 @@ def _as_away(context: ExceptionContext) -> OperationalError | None:
         return None
     context.is_disconnect = True
     return OperationalError(context.statement, None, error, hide_parameters=True, connection_invalidated=True)
+
+
+@contextmanager
+def engine_of(url: str) -> Iterator[Engine]:
+    """Give a synchronous engine for a database, with its connections set as this gateway's; end it."""
+    engine = create_engine(database_url(url))
+    configure(engine)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def configure(engine: Engine) -> None:

@@ -9,11 +9,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from vitrine.errors import BadRequest, Unavailable, one_line
 
-from vitrine_gateway.database.connections import configure, database_url
+from vitrine_gateway.database.connections import engine_of
 from vitrine_gateway.database.sqlite import WRITING
 from vitrine_gateway.errors import BadSettings
 
@@ -40,10 +40,12 @@ def migrate(url: str, revision: str = "head") -> None:
     text, refuses the tables or is of a newer gateway, and Unavailable for one that cannot be reached.
     """
     config = _config()
-    engine = create_engine(database_url(url)).execution_options(begin=WRITING)
-    configure(engine)
     try:
-        with _connected(engine) as connection, connection.begin():
+        with (
+            engine_of(url) as engine,
+            _connected(engine.execution_options(begin=WRITING)) as connection,
+            connection.begin(),
+        ):
             if engine.dialect.name == "postgresql":
                 _check_encoding(connection)
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -58,8 +60,6 @@ def migrate(url: str, revision: str = "head") -> None:
         raise Unavailable(f"the database cannot be used: {one_line(error)}") from error
     except DBAPIError as error:  # without rights, or read only
         raise BadSettings(f"the database refuses its tables: {one_line(error.orig or error)}") from error
-    finally:
-        engine.dispose()
 
 
 def _connected(engine: Engine) -> Connection:

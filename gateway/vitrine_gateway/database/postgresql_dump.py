@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from vitrine.errors import BadRequest, Unavailable
 
-from vitrine_gateway.database.connections import PREPARE, configure, database_url
+from vitrine_gateway.database.connections import PREPARE, database_url, engine_of
 from vitrine_gateway.database.tables import Table
 
 REVISION = "alembic_version"  # the table that alembic keeps
@@ -30,13 +30,8 @@ _SCHEMA = text(
 
 def dump(url: str, to: Path) -> None:
     """Write the gateway's tables into the file `to`."""
-    engine = create_engine(database_url(url))
-    configure(engine)
-    try:
-        with engine.connect() as connection:
-            schema = _schema_of(connection)
-    finally:
-        engine.dispose()
+    with engine_of(url) as engine, engine.connect() as connection:
+        schema = _schema_of(connection)
     tables = [f'--table="{schema}"."{name}"' for name in _tables()]
     _run("pg_dump", "--format=custom", f"--file={to}", *_AS_USER, *tables, url=url)
 
@@ -49,9 +44,7 @@ def loaded(url: str, source: Path) -> Iterator[list[str]]:
     put back. Raises BadRequest for a file that is no such dump.
     """
     saved_in = _schema_in(source)
-    engine = create_engine(database_url(url))
-    configure(engine)
-    try:
+    with engine_of(url) as engine:
         with engine.begin() as connection:
             schema = _schema_of(connection)
             aside = f"{_SET_ASIDE}_{schema}"[:63]
@@ -74,8 +67,6 @@ def loaded(url: str, source: Path) -> Iterator[list[str]]:
                     connection.execute(text(f'DROP SCHEMA "{saved_in}"'))
         with engine.begin() as connection:
             connection.execute(text(f'DROP SCHEMA "{aside}" CASCADE'))
-    finally:
-        engine.dispose()
 
 
 def _schema_of(connection: Connection) -> str:

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrine_orchestrator.composition.products import Placed, Product
+from vitrine_orchestrator.images.bands import bands
 from vitrine_orchestrator.pictures import Picture
 
 Lab = NDArray[np.float32]  # (..., 3): L 0 to 100, a and b about -100 to 100
 
 SIDE = 1024
 """Pixels of the longer side up to which a mean colour is of all pixels; beyond it, of one in every few."""
-ROWS = 256
-"""Rows of a product that change at a time: Lab needs twelve bytes of a pixel."""
 AROUND = 0.5
 """How far the surroundings of a product reach on each side, as a share of its width and height."""
 
@@ -55,9 +54,8 @@ def _moved(one: Placed, scene: Picture, step: NDArray[np.float32]) -> Picture:
     """The product's colours moved by a step in Lab, where it lies in the scene."""
     colours = one.product.colours.copy()
     rows, columns = one.inside(*scene.shape[:2])[1]
-    for first in range(rows.start, rows.stop, ROWS):
-        part = slice(first, min(first + ROWS, rows.stop)), columns
-        colours[part] = _levels(_lab(colours[part]) + step)
+    for band in bands(rows.start, rows.stop):
+        colours[band, columns] = _levels(_lab(colours[band, columns]) + step)
     return colours
 
 

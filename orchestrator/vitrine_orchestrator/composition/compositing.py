@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from vitrine_orchestrator.composition.linear_light import levels_of, light_of
 from vitrine_orchestrator.composition.products import Alpha, Placed
 from vitrine_orchestrator.composition.shadows import Shadow
+from vitrine_orchestrator.images.bands import bands
 from vitrine_orchestrator.pictures import Picture
-
-ROWS = 256
-"""Rows that are mixed at a time: light needs many times the memory of levels."""
 
 
 def shaded(scene: Picture, shadow: Shadow) -> Picture:
     """The scene (height, width, 3) with less light where `shadow` takes some; all else is as it was."""
     picture = scene.copy()
-    for part in _bands(len(scene)):
+    for part in bands(0, len(scene)):
         dark = shadow[part] > 0
         left_over = 1 - shadow[part][dark][:, None].astype(np.float32) / np.float32(255)
         picture[part][dark] = levels_of(light_of(scene[part][dark]) * left_over)
@@ -35,17 +31,12 @@ def put_over(picture: Picture, one: Placed) -> None:
 def mixed(front: Picture, back: Picture, alpha: Alpha) -> Picture:
     """`front` over `back` by its alpha, all of one size: in linear light where it is neither 0 nor 255."""
     picture = np.where((alpha == 255)[..., None], front, back)
-    for part in _bands(len(alpha)):
+    for part in bands(0, len(alpha)):
         soft = (alpha[part] > 0) & (alpha[part] < 255)
         share = alpha[part][soft][:, None].astype(np.float32) / np.float32(255)
         light = share * light_of(front[part][soft]) + (1 - share) * light_of(back[part][soft])
         picture[part][soft] = levels_of(light)
     return picture
-
-
-def _bands(height: int) -> Iterator[slice]:
-    """Slices of at most ROWS rows each, of all rows."""
-    return (slice(first, min(first + ROWS, height)) for first in range(0, height, ROWS))
 
 
 def alpha_of_all(all_placed: list[Placed], height: int, width: int) -> NDArray[np.uint8]:

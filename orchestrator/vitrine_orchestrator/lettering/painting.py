@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from vitrine.errors import BadRequest
 
+from vitrine_orchestrator.images.bands import bands
 from vitrine_orchestrator.lettering.effects import Outline
 from vitrine_orchestrator.lettering.fitting import Block
 from vitrine_orchestrator.lettering.masks import Canvas, Drawn, Mask, mask_of, moved, soft
@@ -44,8 +45,6 @@ Method = Literal["colour", "scrim", "outline", "given"]
 SCRIM_REACH, SCRIM_BLUR = 0.45, 0.12
 """How far a scrim reaches over the block, and the deviation of its soft edge, in sizes."""
 HALF = 0.5
-ROWS = 256
-"""Rows of a picture that are worked on at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +78,14 @@ class Sheet:
 
     def ground(self, where: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Luminances of some pixels, as the picture's eight bits will have them."""
-        rows = (self.light[part][where[part]] for part in self._parts())
+        rows = (self.light[part][where[part]] for part in bands(0, len(self.touched)))
         return np.concatenate([luminance(one if self.blank else linear(levels(one))) for one in rows])
 
     def write(self, picture: Pixels) -> None:
         """Write what was touched into this part of a picture (height, width, 3)."""
-        for part in self._parts():
+        for part in bands(0, len(self.touched)):
             touched = self.touched[part] > 0
             picture[part][touched] = levels(self.light[part][touched])
-
-    def _parts(self) -> list[slice]:
-        """Rows to work on at once: what is computed of a large picture's pixels takes much memory."""
-        height = len(self.touched)
-        return [slice(top, top + ROWS) for top in range(0, max(height, 1), ROWS)]
 
 
 def painted(
