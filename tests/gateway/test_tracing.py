@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from gateway_in_process import SlowFake
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from structlog.testing import capture_logs
 from vitrine.headers import present_headers
 from vitrine_gateway.errors import BadSettings
 from vitrine_gateway.telemetry import tracing
@@ -113,11 +114,11 @@ async def test_without_a_collector_the_callers_trace_is_passed_on(start, form):
         assert gateway.transport.parents == [HEADERS["traceparent"], None, None]
 
 
-async def test_a_collector_that_never_answers_delays_no_stop(start, monkeypatch, capsys):
+async def test_a_collector_that_never_answers_delays_no_stop(start, monkeypatch):
     """The database is closed before the last spans are sent; they are given up after CLOSE_S."""
     monkeypatch.setattr(tracing, "CLOSE_S", 0.1)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with socket.create_server(("127.0.0.1", 0)) as silent, capture_logs() as logs:
         async with start(workers=0, traces=f"http://127.0.0.1:{silent.getsockname()[1]}") as gateway:
             await (await gateway.account()).get("/v1/credits")
             closed, close = [], type(gateway.parts.database).close
@@ -129,7 +130,7 @@ async def test_a_collector_that_never_answers_delays_no_stop(start, monkeypatch,
             monkeypatch.setattr(type(gateway.parts.database), "close", noted)
         assert closed == [False]
         (sending,) = [one for one in threading.enumerate() if one.name == "last spans"]
-        assert capsys.readouterr().out.count("the trace collector does not answer") == 1
+        assert str([one["event"] for one in logs]).count("the trace collector does not answer") == 1
         sending.join(20)  # it must not outlive the test
 
 
